@@ -1,0 +1,1 @@
+"""Authentication without I/O: challenges, SIP Digest."""

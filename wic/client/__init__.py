@@ -1,0 +1,1 @@
+"""The asyncio face of a WIC: Client and Call."""

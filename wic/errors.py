@@ -1,0 +1,183 @@
+"""The errors of wic, as a tree that a caller can act on.
+
+    WicError
+      ConfigurationError
+      ProtocolError
+        LocalProtocolError
+        RemoteProtocolError          .status_hint: the answer the protocol asks for
+      TransportError
+        ConnectFailed
+        HandshakeRejected
+        FlowLost
+      RequestFailed                  .request and .flow ride on the error
+        RequestTimeout
+        RequestRejected              .response
+      AuthenticationFailed
+        ChallengeUnsupported
+        NetworkNotTrusted
+        SequenceOutOfRange
+      RegistrationFailed
+      CallFailed
+        CallRejected                 .response
+        CallCancelled
+        NegotiationFailed
+      MediaFailed
+        FingerprintMismatch
+        IceFailed
+        ConsentLost
+
+A branch says who has to act: the user (`ConfigurationError`), whoever wrote the calling code
+(`LocalProtocolError`), the peer (`RemoteProtocolError`), or nobody but time (`TransportError`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.sip.flow import Flow
+    from wic.sip.message import Request, Response
+
+
+class WicError(Exception):
+    """Anything that wic raises on purpose."""
+
+
+class ConfigurationError(WicError):
+    """The user's configuration cannot work; the message says what to change in one sentence."""
+
+
+class ProtocolError(WicError):
+    """Somebody broke a protocol's rules."""
+
+
+class LocalProtocolError(ProtocolError):
+    """This side tried to send something that the protocol does not allow."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent something that the protocol does not allow.
+
+    Attributes:
+        status_hint: the SIP status that answers it, or None where the protocol asks for silence.
+    """
+
+    def __init__(self, message: str, *, status_hint: int | None = 400) -> None:
+        super().__init__(message)
+        self.status_hint = status_hint
+
+
+class TransportError(WicError):
+    """Bytes could not be carried."""
+
+
+class ConnectFailed(TransportError):
+    """No connection could be made: refused, unknown host, untrusted certificate, no answer."""
+
+
+class HandshakeRejected(TransportError):
+    """The peer answered, but not with the protocol asked for (RFC 7118 §4: subprotocol `sip`)."""
+
+
+class FlowLost(TransportError):
+    """An open connection ended; the message says who ended it and why."""
+
+
+class RequestFailed(WicError):
+    """A request got no final answer, or a bad one.
+
+    Attributes:
+        request: the request as it was sent.
+        flow: where it was sent, if it was.
+    """
+
+    def __init__(self, message: str, *, request: Request | None = None, flow: Flow | None = None) -> None:
+        super().__init__(message)
+        self.request = request
+        self.flow = flow
+
+
+class RequestTimeout(RequestFailed):
+    """No final response came in time (Timer B or F of RFC 3261 §17.1)."""
+
+
+class RequestRejected(RequestFailed):
+    """The final response was not a success.
+
+    Attributes:
+        response: that response.
+    """
+
+    def __init__(
+        self, message: str, *, response: Response, request: Request | None = None, flow: Flow | None = None
+    ) -> None:
+        super().__init__(message, request=request, flow=flow)
+        self.response = response
+
+
+class AuthenticationFailed(WicError):
+    """Client and network could not agree that the user is who it says."""
+
+
+class ChallengeUnsupported(AuthenticationFailed):
+    """No challenge that the network sent can be answered with these credentials."""
+
+
+class NetworkNotTrusted(AuthenticationFailed):
+    """The network could not prove that it knows the user's secret (AUTN, rspauth)."""
+
+
+class SequenceOutOfRange(AuthenticationFailed):
+    """The sequence number of an AKA challenge is not fresh (TS 33.102 §6.3.3)."""
+
+
+class RegistrationFailed(WicError):
+    """The registration could not be made or kept.
+
+    Attributes:
+        response: the final response that said so, if there was one.
+    """
+
+    def __init__(self, message: str, *, response: Response | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class CallFailed(WicError):
+    """A call could not be made or kept.
+
+    Attributes:
+        response: the final response that ended it, if there was one.
+    """
+
+    def __init__(self, message: str, *, response: Response | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class CallRejected(CallFailed):
+    """The other side, or the network, refused the call."""
+
+
+class CallCancelled(CallFailed):
+    """The caller gave up before the call was answered."""
+
+
+class NegotiationFailed(CallFailed):
+    """Offer and answer have nothing in common, or one of them is wrong."""
+
+
+class MediaFailed(WicError):
+    """Media could not be set up or kept."""
+
+
+class FingerprintMismatch(MediaFailed):
+    """The certificate of the DTLS peer is not the one its SDP announced (RFC 8122 §5)."""
+
+
+class IceFailed(MediaFailed):
+    """No candidate pair works (RFC 8445 §7)."""
+
+
+class ConsentLost(MediaFailed):
+    """The peer stopped answering consent checks (RFC 7675 §5.1)."""

@@ -1,0 +1,1 @@
+"""Typed values of SIP header fields, one kind a file."""
