@@ -1,0 +1,114 @@
+"""The only place that prints: people's text, tables, a progress line, and JSON documents.
+
+With `--json` standard output carries JSON and nothing else, and people's text goes to standard
+error. In a pipe the text is plain: no colour, no progress line, no control characters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console as RichConsole
+from rich.markup import escape
+from rich.table import Table
+
+from .ladder import ASCII, UNICODE, Arrow, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a peer's text must not bring into a terminal."""
+
+PLAIN_WIDTH = 110
+"""Columns of a ladder or a table in a pipe."""
+
+
+class Console:
+    """Writes for people and for scripts."""
+
+    def __init__(self, *, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.as_json = as_json
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        people = self._err if as_json else self._out
+        width = None if people.isatty() else PLAIN_WIDTH
+        self._rich = RichConsole(file=people, highlight=False, soft_wrap=False, width=width)
+        self._errors = RichConsole(file=self._err, highlight=False, soft_wrap=True)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether people's text goes to a terminal."""
+        return self._rich.is_terminal
+
+    def say(self, text: str, *, style: str = "") -> None:
+        """Print a line for people."""
+        self._rich.print(clean(text), style=style, markup=False, soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        """Print an error: one sentence on standard error."""
+        self._errors.print(f"[bold red]Error:[/] {escape(clean(text))}")
+
+    def trace(self, text: str) -> None:
+        """Print a traced SIP message on standard error."""
+        self._err.write(clean(text).rstrip("\n") + "\n\n")
+        self._err.flush()
+
+    def document(self, value: object) -> None:
+        """Print one JSON document on one line, if `--json` asked for it."""
+        if self.as_json:
+            self._out.write(json.dumps(value, ensure_ascii=False) + "\n")
+            self._out.flush()
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table of figures."""
+        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        for index, column in enumerate(columns):
+            numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] == "-" for row in rows)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(clean(str(cell))) for cell in row))
+        self._rich.print(table)
+
+    def facts(self, facts: Mapping[str, object]) -> None:
+        """Print name and value, a line each."""
+        width = max(map(len, facts), default=0)
+        for name, value in facts.items():
+            self.say(f"  {name.ljust(width)}  {value}")
+
+    def ladder(self, participants: list[str], arrows: list[Arrow]) -> None:
+        """Print a ladder diagram of messages."""
+        encoding = (getattr(self._rich.file, "encoding", None) or "ascii").lower()
+        strokes = UNICODE if encoding.startswith("utf") else ASCII
+        for line in draw(participants, arrows, width=min(self._rich.width, PLAIN_WIDTH), strokes=strokes):
+            self._rich.print(clean(line), markup=False, no_wrap=True, crop=False, overflow="ignore", soft_wrap=True)
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Progress]:
+        """Show a progress line while the block runs; only in a terminal."""
+        if not self._rich.is_terminal:
+            yield Progress(None)
+            return
+        with self._rich.status(escape(clean(text))) as status:
+            yield Progress(lambda line: status.update(escape(clean(line))))
+
+
+class Progress:
+    """The progress line of a terminal; in a pipe it says nothing."""
+
+    def __init__(self, update: Callable[[str], None] | None) -> None:
+        self._update = update
+
+    def update(self, text: str) -> None:
+        """Replace the line."""
+        if self._update is not None:
+            self._update(text)
+
+
+def clean(text: str) -> str:
+    """Replace control characters: what a peer says must not drive the terminal."""
+    return CONTROL.sub("�", text.replace("\r\n", "\n"))
