@@ -1,0 +1,141 @@
+"""A pcapng file of what a WIC said and heard, after decryption, for Wireshark.
+
+Packets are written as "exported PDUs" (link type 252): each names the dissector that reads it and
+the addresses it went between, so that SIP from inside TLS and RTP from inside SRTP show up as what
+they are, on any port, without keys. Credentials in SIP are masked as in every trace.
+
+Format: draft-ietf-opsawg-pcapng (section header, interface description, enhanced packet blocks).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import struct
+from typing import TYPE_CHECKING, BinaryIO, Literal, Self
+
+from wic.errors import ConfigurationError
+from wic.sip.trace import mask_secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Protocol = Literal["sip", "rtp", "rtcp", "sctp"]
+Address = tuple[str, int]
+
+LINKTYPE_EXPORTED_PDU = 252
+
+TAG_END = 0
+TAG_DISSECTOR = 12
+TAG_IPV4_SOURCE = 20
+TAG_IPV4_TARGET = 21
+TAG_IPV6_SOURCE = 22
+TAG_IPV6_TARGET = 23
+TAG_PORT_TYPE = 24
+TAG_SOURCE_PORT = 25
+TAG_TARGET_PORT = 26
+
+PORT_TYPES: dict[Protocol, int] = {"sip": 2, "rtp": 3, "rtcp": 3, "sctp": 1}
+"""Wireshark's port types: 1 SCTP, 2 TCP, 3 UDP."""
+
+
+class Capture:
+    """Writes packets to a pcapng file; a block is whole on the disk or not there.
+
+    Args:
+        path: the file, made anew, readable by its owner only.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError as error:
+            raise ConfigurationError(f"Cannot write the capture {path}: {error.strerror}.") from error
+        self._file: BinaryIO = os.fdopen(descriptor, "wb")
+        self.packets = 0
+        self._file.write(_section_header() + _interface_description())
+
+    def packet(self, at: float, protocol: Protocol, source: Address, target: Address, data: bytes) -> None:
+        """Write one packet.
+
+        Args:
+            at: when, in seconds since the epoch.
+            protocol: the dissector that reads it.
+            source: address and port of the sender; a host that is no IP address is shown as 0.0.0.0.
+            target: address and port of the receiver.
+            data: the packet, decrypted.
+        """
+        if self._file.closed:
+            return
+        if protocol == "sip":
+            data = mask_secrets(data)
+        self._file.write(_packet_block(at, _tags(protocol, source, target) + data))
+        self.packets += 1
+
+    def close(self) -> None:
+        """Write what is still held and close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        """Use as a context manager that closes the file."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    body += bytes(-len(body) % 4)
+    length = len(body) + 12
+    return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
+
+
+def _section_header() -> bytes:
+    return _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+
+
+def _interface_description() -> bytes:
+    return _block(1, struct.pack("<HHI", LINKTYPE_EXPORTED_PDU, 0, 0))
+
+
+def _packet_block(at: float, data: bytes) -> bytes:
+    micros = int(at * 1_000_000)
+    head = struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(data), len(data))
+    return _block(6, head + data)
+
+
+def _tag(kind: int, value: bytes) -> bytes:
+    value += bytes(-len(value) % 4)
+    return struct.pack(">HH", kind, len(value)) + value
+
+
+def _tags(protocol: Protocol, source: Address, target: Address) -> bytes:
+    ends = _ip(source[0]), _ip(target[0])
+    if all(end.version == 4 for end in ends):
+        kinds = TAG_IPV4_SOURCE, TAG_IPV4_TARGET
+        packed = [end.packed for end in ends]
+    else:
+        kinds = TAG_IPV6_SOURCE, TAG_IPV6_TARGET
+        packed = [end.packed.rjust(16, b"\x00") for end in ends]
+    return b"".join(
+        (
+            _tag(TAG_DISSECTOR, protocol.encode()),
+            _tag(kinds[0], packed[0]),
+            _tag(kinds[1], packed[1]),
+            _tag(TAG_PORT_TYPE, struct.pack(">I", PORT_TYPES[protocol])),
+            _tag(TAG_SOURCE_PORT, struct.pack(">I", source[1])),
+            _tag(TAG_TARGET_PORT, struct.pack(">I", target[1])),
+            struct.pack(">HH", TAG_END, 0),
+        )
+    )
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return ipaddress.IPv4Address(0)
