@@ -1,0 +1,139 @@
+"""How one m-line is carried: its ICE, DTLS and SCTP parameters as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wic.sdp.attributes import Fingerprint, RtcpAddress, Setup, parse_number, parse_tls_id
+from wic.sdp.candidate import Candidate
+from wic.sdp.errors import SdpRefused
+from wic.sdp.line import Line, attribute
+
+if TYPE_CHECKING:
+    from wic.sdp.description import SessionDescription
+
+MAX_CANDIDATES = 100
+"""More candidates than this are not read: RFC 8445 §6.1.2.5 limits an agent to 100 pairs."""
+
+DEFAULT_MAX_MESSAGE_SIZE = 65536
+"""What a peer accepts that does not say `a=max-message-size` (RFC 8841 §6)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransportDescription:
+    """One side's transport parameters for one m-line, of this side or of the peer.
+
+    Without fingerprints it describes plain RTP; without `ice_ufrag` there is no ICE.
+    """
+
+    address: str
+    """Default destination, the `c=` line."""
+    port: int
+    """Default port, on the `m=` line; 0 = the m-line is not used."""
+    ice_ufrag: str = ""
+    ice_pwd: str = field(default="", repr=False)
+    candidates: tuple[Candidate, ...] = ()
+    end_of_candidates: bool = False
+    ice_lite: bool = False
+    ice_options: tuple[str, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+    setup: Setup = Setup.ACTPASS
+    tls_id: str | None = None
+    rtcp_mux: bool = True
+    rtcp: RtcpAddress | None = None
+    """Where RTCP goes if not multiplexed and not to the port after RTP."""
+    sctp_port: int | None = None
+    max_message_size: int | None = None
+    """Largest message this side accepts, in octets; None = not said (65,536), 0 = any."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether DTLS protects the m-line."""
+        return bool(self.fingerprints)
+
+
+def read_transport(description: SessionDescription, index: int) -> TransportDescription:
+    """Read the transport parameters of the m-line at `index`, session-level values included.
+
+    Raises:
+        SdpRefused: an attribute is not in its grammar, or no address is given.
+    """
+    media = description.media[index]
+
+    def value(name: str) -> str | None:
+        return description.inherited(index, name)
+
+    setup = value("setup")
+    tls_id = value("tls-id")
+    rtcp = value("rtcp")
+    sctp_port = value("sctp-port")
+    size = value("max-message-size")
+    return TransportDescription(
+        address=description.address(index),
+        port=media.port,
+        ice_ufrag=_ice_text(value("ice-ufrag"), "ice-ufrag", low=4),
+        ice_pwd=_ice_text(value("ice-pwd"), "ice-pwd", low=22),
+        candidates=_candidates(media.attributes("candidate")),
+        end_of_candidates=value("end-of-candidates") is not None,
+        ice_lite=description.has("ice-lite"),
+        ice_options=tuple((value("ice-options") or "").split()),
+        fingerprints=_fingerprints(description, index),
+        # RFC 4145 §4.1: the default of an offer and of an answer is "active"; RFC 5763 §5 relies on it.
+        setup=Setup.parse(setup) if setup is not None else Setup.ACTIVE,
+        tls_id=None if tls_id is None else parse_tls_id(tls_id),
+        rtcp_mux=media.has("rtcp-mux") or media.has("rtcp-mux-only"),
+        rtcp=None if rtcp is None else RtcpAddress.parse(rtcp),
+        sctp_port=None if sctp_port is None else parse_number(sctp_port, name="sctp-port", high=65535),
+        max_message_size=None if size is None else parse_number(size, name="max-message-size", high=2**64 - 1),
+    )
+
+
+def transport_lines(transport: TransportDescription) -> tuple[Line, ...]:
+    """Write the attributes of `transport`, for an m-line whose port and address are set."""
+    lines: list[Line] = []
+    if transport.ice_ufrag:
+        lines += [attribute("ice-ufrag", transport.ice_ufrag), attribute("ice-pwd", transport.ice_pwd)]
+    if transport.ice_options:
+        lines.append(attribute("ice-options", " ".join(transport.ice_options)))
+    if transport.fingerprints:
+        lines += [attribute("fingerprint", str(fingerprint)) for fingerprint in transport.fingerprints]
+        lines.append(attribute("setup", transport.setup))
+    if transport.tls_id is not None:
+        lines.append(attribute("tls-id", transport.tls_id))
+    lines += _rtcp_lines(transport) if transport.sctp_port is None else _sctp_lines(transport)
+    lines += [attribute("candidate", str(candidate)) for candidate in transport.candidates]
+    if transport.end_of_candidates:
+        lines.append(attribute("end-of-candidates"))
+    return tuple(lines)
+
+
+def _rtcp_lines(transport: TransportDescription) -> list[Line]:
+    lines = [attribute("rtcp", str(transport.rtcp))] if transport.rtcp is not None else []
+    return [*lines, attribute("rtcp-mux")] if transport.rtcp_mux else lines
+
+
+def _sctp_lines(transport: TransportDescription) -> list[Line]:
+    lines = [attribute("sctp-port", str(transport.sctp_port))]
+    if transport.max_message_size is not None:
+        lines.append(attribute("max-message-size", str(transport.max_message_size)))
+    return lines
+
+
+def _ice_text(text: str | None, name: str, *, low: int) -> str:
+    if text is None:
+        return ""
+    if not low <= len(text) <= 256 or not all(c.isascii() and (c.isalnum() or c in "+/") for c in text):
+        raise SdpRefused(f"a={name} is not {low} to 256 ice-chars")
+    return text
+
+
+def _candidates(values: list[str]) -> tuple[Candidate, ...]:
+    if len(values) > MAX_CANDIDATES:
+        raise SdpRefused(f"more than {MAX_CANDIDATES} candidates", status_hint=488)
+    return tuple(map(Candidate.parse, values))
+
+
+def _fingerprints(description: SessionDescription, index: int) -> tuple[Fingerprint, ...]:
+    values = description.media[index].attributes("fingerprint") or description.attributes("fingerprint")
+    return tuple(map(Fingerprint.parse, values))
