@@ -1,0 +1,219 @@
+"""The four transaction machines of RFC 3261 §17, amended by RFC 6026, as tables.
+
+A transaction has a state and takes inputs: what the network brought, what its user commands, or a timer. A
+row says which state follows, what is done then, and which timers are started. An input that has no row in a
+state changes nothing. On leaving a state the timers end for which the new state has no row.
+
+`docs/design/state-machines.md` is drawn from these tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from wic.sip.timers import Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class State(Enum):
+    """Where a transaction stands."""
+
+    CALLING = "Calling"
+    TRYING = "Trying"
+    PROCEEDING = "Proceeding"
+    COMPLETED = "Completed"
+    CONFIRMED = "Confirmed"
+    ACCEPTED = "Accepted"
+    TERMINATED = "Terminated"
+
+
+class Input(Enum):
+    """What a transaction takes besides timers: received from the network, or sent by its user."""
+
+    TRYING = "100"
+    PROVISIONAL = "101-199"
+    SUCCESS = "2xx"
+    FAILURE = "300-699"
+    REQUEST = "request again"
+    ACK = "ACK"
+    SEND_PROVISIONAL = "send 1xx"
+    SEND_SUCCESS = "send 2xx"
+    SEND_FAILURE = "send 300-699"
+    FLOW_LOST = "flow lost"
+
+
+class Action(Enum):
+    """What a transaction does on a transition."""
+
+    SEND_REQUEST = "send request"
+    SEND_ACK = "send ACK"
+    SEND_CANCEL = "send CANCEL"
+    SEND_RESPONSE = "send response"
+    SEND_TRYING = "send 100"
+    SEND_LAST = "send last response again"
+    PASS_REQUEST = "request to user"
+    PASS_RESPONSE = "response to user"
+    PASS_ACK = "ACK to user"
+    TELL_TIMEOUT = "tell user: timed out"
+    TELL_NO_ACK = "tell user: no ACK"
+    TELL_FLOW_LOST = "tell user: flow lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One arrow of the diagram."""
+
+    state: State
+    input: Input | Timer
+    next: State
+    actions: tuple[Action, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    """Started after the actions; one that lasts 0 s fires at once."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One machine: where it starts, and every arrow."""
+
+    name: str
+    clause: str
+    initial: State
+    actions: tuple[Action, ...]
+    """Done on creation."""
+    timers: tuple[Timer, ...]
+    """Started on creation."""
+    rows: tuple[Row, ...]
+    by_input: Mapping[tuple[State, Input | Timer], Row] = field(init=False, repr=False)
+    """The rows, found by state and input."""
+    live: Mapping[State, frozenset[Timer]] = field(init=False, repr=False)
+    """The timers that mean something in each state."""
+
+    def __post_init__(self) -> None:
+        rows = {(row.state, row.input): row for row in self.rows}
+        states = {self.initial} | {row.next for row in self.rows}
+        live = {
+            state: frozenset(row.input for row in self.rows if row.state is state and isinstance(row.input, Timer))
+            for state in states
+        }
+        object.__setattr__(self, "by_input", rows)
+        object.__setattr__(self, "live", live)
+
+
+_S, _I, _T, _A = State, Input, Timer, Action
+
+INVITE_CLIENT = Table(
+    name="INVITE client transaction",
+    clause="RFC 3261 §17.1.1, RFC 6026 §8.4",
+    initial=_S.CALLING,
+    actions=(_A.SEND_REQUEST,),
+    timers=(_T.A, _T.B),
+    rows=(
+        Row(_S.CALLING, _T.A, _S.CALLING, (_A.SEND_REQUEST,), (_T.A,)),
+        Row(_S.CALLING, _T.B, _S.TERMINATED, (_A.TELL_TIMEOUT,)),
+        Row(_S.CALLING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,), (_T.C,)),
+        Row(_S.CALLING, _I.PROVISIONAL, _S.PROCEEDING, (_A.PASS_RESPONSE,), (_T.C,)),
+        Row(_S.CALLING, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,), (_T.M,)),
+        Row(_S.CALLING, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK, _A.PASS_RESPONSE), (_T.D,)),
+        Row(_S.CALLING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
+        Row(_S.PROCEEDING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
+        # RFC 3261 §16.7 step 2: every provisional response but 100 gives Timer C a new start.
+        Row(_S.PROCEEDING, _I.PROVISIONAL, _S.PROCEEDING, (_A.PASS_RESPONSE,), (_T.C,)),
+        Row(_S.PROCEEDING, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,), (_T.M,)),
+        Row(_S.PROCEEDING, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK, _A.PASS_RESPONSE), (_T.D,)),
+        # RFC 3261 §16.8: Timer C cancels; §9.1: a CANCEL that brings no final response is waited for 64*T1.
+        Row(_S.PROCEEDING, _T.C, _S.PROCEEDING, (_A.SEND_CANCEL,)),
+        Row(_S.PROCEEDING, _T.CANCELLED, _S.TERMINATED, (_A.TELL_TIMEOUT,)),
+        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
+        Row(_S.COMPLETED, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK,)),
+        Row(_S.COMPLETED, _T.D, _S.TERMINATED),
+        Row(_S.COMPLETED, _I.FLOW_LOST, _S.TERMINATED),
+        Row(_S.ACCEPTED, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,)),
+        Row(_S.ACCEPTED, _T.M, _S.TERMINATED),
+    ),
+)
+
+NON_INVITE_CLIENT = Table(
+    name="Non-INVITE client transaction",
+    clause="RFC 3261 §17.1.2",
+    initial=_S.TRYING,
+    actions=(_A.SEND_REQUEST,),
+    timers=(_T.E, _T.F),
+    rows=(
+        Row(_S.TRYING, _T.E, _S.TRYING, (_A.SEND_REQUEST,), (_T.E,)),
+        Row(_S.TRYING, _T.F, _S.TERMINATED, (_A.TELL_TIMEOUT,)),
+        Row(_S.TRYING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
+        Row(_S.TRYING, _I.PROVISIONAL, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
+        Row(_S.TRYING, _I.SUCCESS, _S.COMPLETED, (_A.PASS_RESPONSE,), (_T.K,)),
+        Row(_S.TRYING, _I.FAILURE, _S.COMPLETED, (_A.PASS_RESPONSE,), (_T.K,)),
+        Row(_S.TRYING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
+        Row(_S.PROCEEDING, _T.E, _S.PROCEEDING, (_A.SEND_REQUEST,), (_T.E,)),
+        Row(_S.PROCEEDING, _T.F, _S.TERMINATED, (_A.TELL_TIMEOUT,)),
+        Row(_S.PROCEEDING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
+        Row(_S.PROCEEDING, _I.PROVISIONAL, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
+        Row(_S.PROCEEDING, _I.SUCCESS, _S.COMPLETED, (_A.PASS_RESPONSE,), (_T.K,)),
+        Row(_S.PROCEEDING, _I.FAILURE, _S.COMPLETED, (_A.PASS_RESPONSE,), (_T.K,)),
+        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
+        Row(_S.COMPLETED, _T.K, _S.TERMINATED),
+        Row(_S.COMPLETED, _I.FLOW_LOST, _S.TERMINATED),
+    ),
+)
+
+INVITE_SERVER = Table(
+    name="INVITE server transaction",
+    clause="RFC 3261 §17.2.1, RFC 6026 §8.5 to §8.7",
+    initial=_S.PROCEEDING,
+    actions=(_A.PASS_REQUEST,),
+    timers=(_T.TRYING,),
+    rows=(
+        Row(_S.PROCEEDING, _T.TRYING, _S.PROCEEDING, (_A.SEND_TRYING,)),
+        Row(_S.PROCEEDING, _I.REQUEST, _S.PROCEEDING, (_A.SEND_LAST,)),
+        Row(_S.PROCEEDING, _I.SEND_PROVISIONAL, _S.PROCEEDING, (_A.SEND_RESPONSE,)),
+        Row(_S.PROCEEDING, _I.SEND_SUCCESS, _S.ACCEPTED, (_A.SEND_RESPONSE,), (_T.L,)),
+        Row(_S.PROCEEDING, _I.SEND_FAILURE, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.G, _T.H)),
+        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
+        Row(_S.ACCEPTED, _I.REQUEST, _S.ACCEPTED),
+        Row(_S.ACCEPTED, _I.SEND_SUCCESS, _S.ACCEPTED, (_A.SEND_RESPONSE,)),
+        Row(_S.ACCEPTED, _I.ACK, _S.ACCEPTED, (_A.PASS_ACK,)),
+        Row(_S.ACCEPTED, _T.L, _S.TERMINATED),
+        Row(_S.COMPLETED, _I.REQUEST, _S.COMPLETED, (_A.SEND_LAST,)),
+        Row(_S.COMPLETED, _T.G, _S.COMPLETED, (_A.SEND_LAST,), (_T.G,)),
+        Row(_S.COMPLETED, _T.H, _S.TERMINATED, (_A.TELL_NO_ACK,)),
+        Row(_S.COMPLETED, _I.ACK, _S.CONFIRMED, (), (_T.I,)),
+        Row(_S.COMPLETED, _I.FLOW_LOST, _S.TERMINATED),
+        Row(_S.CONFIRMED, _I.ACK, _S.CONFIRMED),
+        Row(_S.CONFIRMED, _I.REQUEST, _S.CONFIRMED),
+        Row(_S.CONFIRMED, _T.I, _S.TERMINATED),
+    ),
+)
+
+NON_INVITE_SERVER = Table(
+    name="Non-INVITE server transaction",
+    clause="RFC 3261 §17.2.2, RFC 4320 §4.2",
+    initial=_S.TRYING,
+    actions=(_A.PASS_REQUEST,),
+    timers=(_T.F,),
+    rows=(
+        Row(_S.TRYING, _I.REQUEST, _S.TRYING),
+        Row(_S.TRYING, _I.SEND_PROVISIONAL, _S.PROCEEDING, (_A.SEND_RESPONSE,)),
+        Row(_S.TRYING, _I.SEND_SUCCESS, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
+        Row(_S.TRYING, _I.SEND_FAILURE, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
+        # RFC 4320 §4.2: after the client's Timer F nobody waits for the answer any more.
+        Row(_S.TRYING, _T.F, _S.TERMINATED),
+        Row(_S.TRYING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
+        Row(_S.PROCEEDING, _I.REQUEST, _S.PROCEEDING, (_A.SEND_LAST,)),
+        Row(_S.PROCEEDING, _I.SEND_PROVISIONAL, _S.PROCEEDING, (_A.SEND_RESPONSE,)),
+        Row(_S.PROCEEDING, _I.SEND_SUCCESS, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
+        Row(_S.PROCEEDING, _I.SEND_FAILURE, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
+        Row(_S.PROCEEDING, _T.F, _S.TERMINATED),
+        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
+        Row(_S.COMPLETED, _I.REQUEST, _S.COMPLETED, (_A.SEND_LAST,)),
+        Row(_S.COMPLETED, _T.J, _S.TERMINATED),
+        Row(_S.COMPLETED, _I.FLOW_LOST, _S.TERMINATED),
+    ),
+)
+
+TABLES = (INVITE_CLIENT, NON_INVITE_CLIENT, INVITE_SERVER, NON_INVITE_SERVER)
