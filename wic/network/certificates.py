@@ -1,0 +1,63 @@
+"""The test CA of an embedded network, and the certificate of its eP-CSCF."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import TYPE_CHECKING
+
+import trustme
+
+from wic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CA_FILE = "ca.pem"
+CA_KEY_FILE = "ca.key"
+
+
+class CertificateAuthority:
+    """A CA that is kept in a directory, so that accounts written once stay good.
+
+    Args:
+        directory: holds `ca.pem` and `ca.key` (mode 0600); both are made if they are missing.
+
+    Raises:
+        ConfigurationError: the files are there and cannot be used, or cannot be written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.certificate_path = directory / CA_FILE
+        key_path = directory / CA_KEY_FILE
+        try:
+            if self.certificate_path.exists() and key_path.exists():
+                self._ca = trustme.CA.from_pem(self.certificate_path.read_bytes(), key_path.read_bytes())
+            else:
+                self._ca = trustme.CA(organization_name="wic test network", organization_unit_name="test CA")
+                write_private(key_path, self._ca.private_key_pem.bytes())
+                replace_file(self.certificate_path, self._ca.cert_pem.bytes(), mode=0o644)
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigurationError(f"the test CA in {directory} cannot be used: {error}") from error
+
+    def server_context(self, *names: str) -> ssl.SSLContext:
+        """Return a TLS context for a server that goes by these host names and addresses."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._ca.issue_cert(*names).configure_cert(context)
+        return context
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    replace_file(path, content, mode=0o600)
+
+
+def replace_file(path: Path, content: bytes, *, mode: int) -> None:
+    """Replace a file in one step, so that no reader and no crash ever sees half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        file.write(content)
+    draft.replace(path)
