@@ -1,0 +1,44 @@
+"""A flow: where a message came from and where an answer has to go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Address = tuple[str, int]
+"""Host and port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A connection, or a pair of UDP addresses (RFC 5626 §3.1), as a value to send to.
+
+    A stream flow with an empty `id` stands for "any connection to that remote": the shell dials.
+    """
+
+    transport: str
+    """`WS`, `WSS`, `UDP`, `TCP` or `TLS`, as in a Via header field."""
+    local: Address
+    """Address of this side."""
+    remote: Address
+    """Address of the other side."""
+    id: str = ""
+    """Tells two connections between the same addresses apart; empty for UDP."""
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the transport delivers by itself, so that requests need no retransmission (RFC 3261 §17)."""
+        return self.transport != "UDP"
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS protects the flow."""
+        return self.transport in ("WSS", "TLS")
+
+    def __str__(self) -> str:
+        """Return `TRANSPORT local -> remote` for people."""
+        return f"{self.transport} {_endpoint(self.local)} -> {_endpoint(self.remote)}"
+
+
+def _endpoint(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

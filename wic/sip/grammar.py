@@ -1,0 +1,75 @@
+"""Named fragments of the grammar of RFC 3261 §25.1, to be composed into patterns.
+
+Every repetition is possessive (`++`, `*+`): a pattern made of them never goes back over what it
+has read, so the time to match or to refuse is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from wic.sip.errors import MalformedHeader
+
+TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"
+"""A method, a header name, a tag."""
+WS = r"[ \t]*+"
+"""White space within a line; folding is undone before any value is parsed."""
+QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+"""A quoted string with its escapes."""
+PLAIN = r'[^\x00-\x20\x7f;,"<>?\\]*+'
+"""The value of a parameter without quotes: a token or a host, and what is met in the field (`=`, `/`)."""
+PARAM = rf"{TOKEN}(?:{WS}={WS}(?:{QUOTED}|{PLAIN}))?"
+"""One `name` or `name=value`."""
+PARAMS = rf"(?:{WS};{WS}{PARAM})*+"
+"""The parameters of a header field value."""
+HOST = r"[A-Za-z0-9_.\-]++|\[[0-9A-Fa-f:.]++\]"
+"""A name, an IPv4 address, or an IPv6 reference (not yet checked as an address)."""
+
+_ITEM = re.compile(rf'(?:[^",<]|{QUOTED}|<[^<>]*+>)++', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_QUOTABLE = re.compile(r'["\\]')
+_TOKEN = re.compile(TOKEN)
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` is a token (RFC 3261 §25.1)."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def quote(text: str) -> str:
+    r"""Return `text` as a quoted string.
+
+    >>> print(quote('the "boss"'))
+    "the \"boss\""
+    """
+    return '"' + _QUOTABLE.sub(r"\\\g<0>", text) + '"'
+
+
+def unquote(text: str) -> str:
+    """Return what a quoted string says; any other text comes back unchanged."""
+    if text[:1] != '"':
+        return text
+    inner = text[1:-1]
+    return _ESCAPED.sub(r"\1", inner) if "\\" in inner else inner
+
+
+def split_list(text: str) -> list[str]:
+    """Split a header field value at its commas, but not at those within quotes or angle brackets.
+
+    Raises:
+        MalformedHeader: an element is empty, or a quote or bracket is not closed (RFC 3261 §7.3.1).
+    """
+    if "," not in text:
+        return [text]
+    items: list[str] = []
+    position = 0
+    while True:
+        match = _ITEM.match(text, position)
+        if match is None or not match[0].strip(" \t"):
+            raise MalformedHeader(f"empty or broken element in a list at character {position}")
+        items.append(match[0].strip(" \t"))
+        position = match.end() + 1
+        if position > len(text):
+            return items
+        if text[position - 1] != ",":
+            raise MalformedHeader(f"quote or bracket not closed at character {position - 1}")

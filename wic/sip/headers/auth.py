@@ -1,0 +1,76 @@
+"""Challenges and credentials: WWW-Authenticate, Authorization and their kin (RFC 3261 §20.44, RFC 7235, RFC 8898)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from wic.sip.errors import MalformedHeader
+from wic.sip.grammar import PARAM, TOKEN, WS, split_list
+from wic.sip.params import AuthParams, Params
+
+_PARAMETERS = rf"{PARAM}(?:{WS},{WS}{PARAM})*+"
+_WITH_PARAMS = re.compile(rf"{WS}({TOKEN})[ \t]++({_PARAMETERS}){WS}", re.DOTALL)
+_WITH_TOKEN = re.compile(rf"{WS}({TOKEN})(?:[ \t]++([A-Za-z0-9\-._~+/]++=*+))?{WS}")
+_NEXT = re.compile(rf"{TOKEN}[ \t]++{TOKEN}", re.DOTALL)
+_BARE_PARAM = re.compile(rf"{TOKEN}{WS}=", re.DOTALL)
+
+_NONE: Final = AuthParams()
+
+
+@dataclass(frozen=True, slots=True)
+class AuthValue:
+    """A challenge or credentials: a scheme with parameters, or with one opaque token.
+
+    >>> challenge = AuthValue.parse('Digest realm="ims.example", qop="auth,auth-int", algorithm=SHA-256')
+    >>> challenge.scheme, challenge.params.get("qop")
+    ('Digest', 'auth,auth-int')
+    >>> AuthValue.parse("Bearer abc.def==").token
+    'abc.def=='
+    """
+
+    scheme: str
+    """`Digest`, `Bearer` or another, as it came; compare without regard to case."""
+    params: Params = _NONE
+    """Parameters, separated by commas on the wire."""
+    token: str | None = None
+    """The opaque token that stands instead of parameters (RFC 6750 §2.1: b64token)."""
+
+    @classmethod
+    def parse(cls, text: str) -> AuthValue:
+        """Parse one challenge or one set of credentials.
+
+        Raises:
+            MalformedHeader: it does not follow the grammar.
+        """
+        match = _WITH_TOKEN.fullmatch(text)
+        if match is not None:
+            return cls(match[1], token=match[2])
+        match = _WITH_PARAMS.fullmatch(text)
+        if match is None:
+            raise MalformedHeader("malformed challenge or credentials")
+        return cls(match[1], AuthParams._of_text(match[2]))
+
+    @classmethod
+    def parse_list(cls, text: str) -> list[AuthValue]:
+        """Parse a header line that may hold several challenges (RFC 7235 §4.1).
+
+        Raises:
+            MalformedHeader: one of them does not follow the grammar.
+        """
+        challenges: list[list[str]] = []
+        for item in split_list(text):
+            if challenges and (_BARE_PARAM.match(item) or not _NEXT.match(item)):
+                challenges[-1].append(item)
+            else:
+                challenges.append([item])
+        return [cls.parse(", ".join(items)) for items in challenges]
+
+    def __str__(self) -> str:
+        rest = self.token if self.token is not None else str(self.params)
+        return f"{self.scheme} {rest}" if rest else self.scheme
+
+    def __repr__(self) -> str:
+        # Credentials are no matter for logs: names only.
+        return f"AuthValue({self.scheme!r}, {', '.join(self.params)})"

@@ -1,0 +1,217 @@
+"""Lists of `name=value` parameters: ordered, immutable, case-insensitive in their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Self
+from urllib.parse import quote as percent_encode
+from urllib.parse import unquote as percent_decode
+
+from wic.sip.errors import MalformedHeader
+from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, WS, is_token, quote, unquote
+
+_Pair = tuple[str, str | None]
+
+_IPV6 = re.compile(r"\[?[0-9A-Fa-f:.]+\]?")
+
+
+class Params:
+    """The parameters of a header field value (RFC 3261 §25.1: generic-param).
+
+    Text is kept as it came and taken apart when a parameter is asked for; values are unquoted then.
+
+    >>> params = Params.parse(';tag=1928;+sip.instance="<urn:uuid:0>"')
+    >>> params.get("+SIP.instance"), "tag" in params, params.get("q")
+    ('<urn:uuid:0>', True, None)
+    >>> print(params.with_("text", "a b").without("tag"))
+    ;+sip.instance="<urn:uuid:0>";text="a b"
+    """
+
+    __slots__ = ("_pairs", "_text")
+
+    _grammar: ClassVar[re.Pattern[str]] = re.compile(rf"{PARAMS}{WS}", re.DOTALL)
+    _pattern: ClassVar[re.Pattern[str]] = re.compile(rf"({TOKEN})(?:{WS}={WS}({QUOTED}|{PLAIN}))?", re.DOTALL)
+    _before: ClassVar[str] = ";"
+    _between: ClassVar[str] = ";"
+
+    def __init__(self, pairs: Iterable[_Pair] = (), *, quoted: Iterable[str] = ()) -> None:
+        """Make parameters from names and values.
+
+        Args:
+            pairs: names with their plain values; None stands for a name without `=`.
+            quoted: names whose values are put in quotes even where the grammar does not need it.
+        """
+        names = {name.lower() for name in quoted}
+        self._pairs: tuple[_Pair, ...] | None = tuple(
+            (self._encode_name(name), None if value is None else self._encode(value, name.lower() in names))
+            for name, value in pairs
+        )
+        self._text: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a list with its leading separator, such as `;a=1;b`; empty text is an empty list.
+
+        Raises:
+            MalformedHeader: the text is no such list.
+        """
+        if cls._grammar.fullmatch(text) is None:
+            raise MalformedHeader(f"malformed parameters: {text[:80]!r}")
+        return cls._of_text(text)
+
+    @classmethod
+    def _of_text(cls, text: str) -> Self:
+        """Wrap text that already matched the grammar; nothing is checked again."""
+        params = cls.__new__(cls)
+        params._text = text
+        params._pairs = None
+        return params
+
+    @classmethod
+    def _of_pairs(cls, pairs: tuple[_Pair, ...]) -> Self:
+        params = cls.__new__(cls)
+        params._text = None
+        params._pairs = pairs
+        return params
+
+    def _split(self) -> tuple[_Pair, ...]:
+        if self._pairs is None:
+            text = self._text or ""
+            self._pairs = tuple((match[1], match[2]) for match in self._pattern.finditer(text)) if text else ()
+        return self._pairs
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of the first parameter of that name.
+
+        A parameter without a value gives the empty string, so that it differs from an absent one.
+        """
+        name = name.lower()
+        for key, value in self._split():
+            if self._name(key).lower() == name:
+                return "" if value is None else self._decode(value)
+        return default
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def with_(self, name: str, value: str | None = None, *, quoted: bool = False) -> Self:
+        """Return a copy in which `name` has that value: in its old place, or at the end.
+
+        Args:
+            name: the parameter's name.
+            value: the plain value, quoted or escaped as the grammar asks; None for a flag.
+            quoted: put the value in quotes even where the grammar does not need it.
+        """
+        pair = (self._encode_name(name), None if value is None else self._encode(value, quoted))
+        kept: list[_Pair] = []
+        placed = False
+        for old in self._split():
+            if self._name(old[0]).lower() != name.lower():
+                kept.append(old)
+            elif not placed:
+                kept.append(pair)
+                placed = True
+        return self._of_pairs(tuple(kept if placed else [*kept, pair]))
+
+    def without(self, *names: str) -> Self:
+        """Return a copy that lacks the parameters of these names."""
+        gone = {name.lower() for name in names}
+        return self._of_pairs(tuple(pair for pair in self._split() if self._name(pair[0]).lower() not in gone))
+
+    def items(self) -> Iterator[_Pair]:
+        """Iterate over names and plain values, in order; None for a name without `=`."""
+        return ((self._name(name), None if value is None else self._decode(value)) for name, value in self._split())
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._name(name) for name, _ in self._split())
+
+    def __len__(self) -> int:
+        return len(self._split())
+
+    def __str__(self) -> str:
+        if self._text is None:
+            pairs = self._split()
+            joined = self._between.join(name if value is None else f"{name}={value}" for name, value in pairs)
+            self._text = self._before + joined if pairs else ""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.parse({str(self)!r})"
+
+    def _key(self) -> frozenset[_Pair]:
+        return frozenset((name.lower(), value) for name, value in self.items())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Params):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    @staticmethod
+    def _name(name: str) -> str:
+        return name
+
+    @classmethod
+    def _encode_name(cls, name: str) -> str:
+        return name
+
+    @staticmethod
+    def _decode(value: str) -> str:
+        return unquote(value)
+
+    @classmethod
+    def _encode(cls, value: str, quoted: bool) -> str:
+        if not quoted and (is_token(value) or _IPV6.fullmatch(value)):
+            return value
+        return quote(value)
+
+
+class AuthParams(Params):
+    """The comma-separated parameters of credentials and challenges (RFC 3261 §25.1: digest-response, challenge)."""
+
+    __slots__ = ()
+
+    _grammar = re.compile(rf"(?:{WS}{PARAM}(?:{WS},{WS}{PARAM})*+)?{WS}", re.DOTALL)
+    _before = ""
+    _between = ", "
+
+
+class UriParams(Params):
+    """The parameters of a URI, percent-encoded instead of quoted (RFC 3261 §25.1: uri-parameters)."""
+
+    __slots__ = ()
+
+    _grammar = re.compile(r"(?:;[A-Za-z0-9\-_.!~*'()\[\]/:&+$%]++(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$%=]*+)?)*+")
+    _pattern = re.compile(r"([^;=]++)(?:=([^;]*+))?")
+    _safe: ClassVar[str] = "-_.!~*'()[]/:&+$"
+
+    @staticmethod
+    def _name(name: str) -> str:
+        return percent_decode(name)
+
+    @classmethod
+    def _encode_name(cls, name: str) -> str:
+        return percent_encode(name, safe=cls._safe)
+
+    @staticmethod
+    def _decode(value: str) -> str:
+        return percent_decode(value)
+
+    @classmethod
+    def _encode(cls, value: str, quoted: bool) -> str:
+        return percent_encode(value, safe=cls._safe)
+
+
+class UriHeaders(UriParams):
+    """The header fields that a URI asks for, such as `?Replaces=…` (RFC 3261 §19.1.1)."""
+
+    __slots__ = ()
+
+    _grammar = re.compile(r"(?:\?[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++(?:&[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++)*+)?")
+    _pattern = re.compile(r"([^?&=][^&=]*+)(?:=([^&]*+))?")
+    _before = "?"
+    _between = "&"
+    _safe = "-_.!~*'()[]/?:+$"
