@@ -1,0 +1,141 @@
+"""What every transport gives, and what it wants from whoever listens to it.
+
+A connection carries whole SIP messages: framing, handshakes and keep-alives stay below. Nothing here
+waits: bytes come in by `FlowHandler.received`, go out by `Connection.send`, and a flow that ends says
+who ended it and why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from wic.sip.flow import Flow
+
+
+class EndedBy(Enum):
+    """Who ended a flow."""
+
+    LOCAL = "this side"
+    PEER = "the peer"
+    NETWORK = "the network"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEnd:
+    """Why a flow is no more."""
+
+    by: EndedBy
+    """Who ended it."""
+    reason: str
+    """The cause, for people."""
+    code: int | None = None
+    """The WebSocket close code (RFC 6455 §7.4), where there was one."""
+
+    def __str__(self) -> str:
+        code = f" ({self.code})" if self.code is not None else ""
+        return f"{self.by.value} ended it: {self.reason}{code}"
+
+
+class Connection(Protocol):
+    """One open flow."""
+
+    @property
+    def flow(self) -> Flow:
+        """The address of this connection for the pure side."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Send one SIP message without waiting.
+
+        A connection that is ending drops it. A peer that reads too slowly fills the send buffer and
+        loses the connection; `FlowHandler.closed` then tells, possibly before this returns.
+        """
+        ...
+
+    async def close(self, reason: str = "") -> None:
+        """End the connection politely, and return when its socket is gone."""
+        ...
+
+    def abort(self, reason: str = "") -> None:
+        """End the connection at once, without a word to the peer."""
+        ...
+
+
+class FlowHandler(Protocol):
+    """Whoever is told about flows; called from the event loop, never at the same time as itself."""
+
+    def opened(self, connection: Connection) -> None:
+        """A connection is ready for messages."""
+        ...
+
+    def received(self, flow: Flow, data: bytes) -> None:
+        """One whole SIP message came in."""
+        ...
+
+    def closed(self, flow: Flow, end: FlowEnd) -> None:
+        """The flow is gone; said once for each one that was opened."""
+        ...
+
+
+class Listener(Protocol):
+    """A socket that accepts connections."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port it listens on."""
+        ...
+
+    @property
+    def counters(self) -> ListenerCounters:
+        """What it has seen so far."""
+        ...
+
+    async def close(self, reason: str = "") -> None:
+        """Stop listening, and end every connection it accepted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerCounters:
+    """A snapshot of a listener's life."""
+
+    accepted: int
+    """TCP connections taken."""
+    refused: int
+    """TCP connections dropped at once because too many were open."""
+    failed: int
+    """Connections that ended before they could carry a message."""
+    open: int
+    """Connections there are now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeepAlive:
+    """How a connection finds out that its peer is gone (RFC 5626 §4.4.1, RFC 7118 §6).
+
+    A peer that was heard since the last look is alive, so a busy connection sends nothing extra.
+    """
+
+    every: float = 30.0
+    """Seconds between two looks."""
+    answer_within: float = 10.0
+    """Seconds that a silent peer has to answer (RFC 5626 §4.4.1)."""
+    crlf: bool = False
+    """Ask with CRLFCRLF even where WebSocket Ping frames exist."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkOptions:
+    """What every connection over TCP has in common; times are in seconds."""
+
+    open_timeout: float = 10.0
+    """For TCP, TLS and the message protocol's handshake together."""
+    close_timeout: float = 3.0
+    """For the peer to answer a polite end."""
+    send_limit: int = 1 << 20
+    """Bytes that may wait for a slow peer before the connection is given up."""
+    keep_alive: KeepAlive | None = None
+    """None sends none."""

@@ -1,0 +1,352 @@
+"""One TCP connection, bare or in TLS, under a protocol of messages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from enum import Enum
+from itertools import count
+from typing import TYPE_CHECKING, cast
+
+from wic.errors import ConnectFailed, TransportError
+from wic.sip.flow import Flow
+from wic.transport.base import EndedBy, FlowEnd
+from wic.transport.tls import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.transport.base import FlowHandler, LinkOptions
+    from wic.transport.tls_pipe import TlsPipe
+
+_log = logging.getLogger(__name__)
+_flow_ids = count(1)
+
+
+class LinkState(Enum):
+    """The life of a link, in this order; any state may be left for CLOSED."""
+
+    SECURING = "securing"
+    """TCP stands, TLS does not yet."""
+    GREETING = "greeting"
+    """The message protocol's own handshake."""
+    OPEN = "open"
+    CLOSING = "closing"
+    """The flow is gone for its users; the peer is given a moment to hear so."""
+    CLOSED = "closed"
+
+
+class Link(asyncio.Protocol):
+    """The base of WebSocket and stream connections.
+
+    A subclass speaks by `_write`, says `_opened` when messages may flow and `_end` when they may not,
+    and fills in `_greet`, `_plain_received`, `_say_goodbye` and `_ping`.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_closed",
+        "_end_seen",
+        "_failure",
+        "_finished",
+        "_flow",
+        "_handler",
+        "_heard",
+        "_loop",
+        "_lost",
+        "_options",
+        "_pipe",
+        "_ready",
+        "_state",
+        "_timer",
+        "_transport",
+    )
+
+    scheme: str
+    """The transport's name without TLS, for the flow."""
+    secure_scheme: str
+    """The transport's name with TLS."""
+
+    def __init__(
+        self,
+        *,
+        handler: FlowHandler,
+        options: LinkOptions,
+        pipe: TlsPipe | None,
+        ready: asyncio.Future[None] | None = None,
+        lost: Callable[[Link], None] | None = None,
+    ) -> None:
+        """Prepare for a TCP connection.
+
+        Args:
+            handler: who is told about the flow.
+            options: its limits.
+            pipe: this end of TLS, if there is to be TLS.
+            ready: done when messages may flow, or failed with the reason why they never will.
+            lost: called when the socket is gone.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._handler = handler
+        self._options = options
+        self._pipe = pipe
+        self._ready = ready
+        self._lost = lost
+        self._state = LinkState.SECURING
+        self._transport: asyncio.Transport | None = None
+        self._flow: Flow | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._end_seen: FlowEnd | None = None
+        self._failure: TransportError | None = None
+        self._closed: asyncio.Future[None] | None = None
+        self._finished = False
+        self._heard = False
+        self._asked = False
+
+    # What users see.
+
+    @property
+    def flow(self) -> Flow:
+        """The address of this connection for the pure side; only once opened."""
+        assert self._flow is not None, "the flow has an address once it is open"
+        return self._flow
+
+    @property
+    def state(self) -> LinkState:
+        """Where in its life the link is."""
+        return self._state
+
+    @property
+    def was_open(self) -> bool:
+        """Whether messages could ever flow."""
+        return self._flow is not None
+
+    async def close(self, reason: str = "") -> None:
+        """End the connection politely, and return when its socket is gone."""
+        if self._state is LinkState.CLOSED:
+            return
+        if self._closed is None:
+            self._closed = self._loop.create_future()
+        if self._state in (LinkState.SECURING, LinkState.GREETING):
+            self.abort(reason)
+        elif self._state is LinkState.OPEN:
+            self._say_goodbye(reason)
+            self._end(EndedBy.LOCAL, reason or "closed")
+        await asyncio.shield(self._closed)
+
+    def abort(self, reason: str = "") -> None:
+        """End the connection at once, without a word to the peer."""
+        self._end(EndedBy.LOCAL, reason or "aborted")
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What a subclass fills in.
+
+    def send(self, data: bytes) -> None:
+        """Send one SIP message without waiting."""
+        raise NotImplementedError
+
+    def _greet(self) -> None:
+        raise NotImplementedError
+
+    def _plain_received(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _say_goodbye(self, reason: str) -> None:
+        raise NotImplementedError
+
+    def _ping(self) -> None:
+        raise NotImplementedError
+
+    # What a subclass says.
+
+    def _opened(self) -> None:
+        """Messages may flow."""
+        transport = self._socket()
+        self._flow = Flow(
+            self.scheme if self._pipe is None else self.secure_scheme,
+            _address(transport.get_extra_info("sockname")),
+            _address(transport.get_extra_info("peername")),
+            str(next(_flow_ids)),
+        )
+        self._move(LinkState.OPEN)
+        self._arm_keep_alive()
+        if self._ready is not None:
+            if not self._ready.done():
+                self._ready.set_result(None)
+            self._ready = None
+        self._handler.opened(self)
+
+    def _end(self, by: EndedBy, reason: str, code: int | None = None) -> None:
+        """No more messages may flow; the first reason given is the one told."""
+        if self._end_seen is not None:
+            return
+        self._end_seen = FlowEnd(by, reason, code)
+        was_open = self._state is LinkState.OPEN
+        self._move(LinkState.CLOSING)
+        self._arm(self._options.close_timeout, self._give_up)
+        if was_open:
+            self._handler.closed(self.flow, self._end_seen)
+
+    def _fail(self, failure: TransportError) -> None:
+        """The handshake cannot succeed."""
+        self._failure = failure
+        self._end(EndedBy.LOCAL, str(failure))
+
+    def _write(self, data: bytes) -> None:
+        if self._pipe is not None:
+            self._pipe.send(data)
+            data = self._pipe.to_send()
+        self._put(data)
+        waiting = self._socket().get_write_buffer_size()
+        if waiting > self._options.send_limit:
+            self.abort(f"the peer reads too slowly, {waiting} bytes wait")
+
+    def _half_close(self) -> None:
+        """Say that nothing more will be sent."""
+        if self._pipe is not None:
+            self._pipe.finish()
+            self._put(self._pipe.to_send())
+        transport = self._socket()
+        if not self._finished and not transport.is_closing():
+            transport.write_eof()
+        self._finished = True
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start TLS, or the message protocol where there is none."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._arm(self._options.open_timeout, self._open_too_slow)
+        if self._pipe is None:
+            self._secured()
+            return
+        try:
+            self._pipe.start()
+        except ssl.SSLError as error:
+            self._tls_failed(error, self._pipe)
+        self._put(self._pipe.to_send())
+
+    def data_received(self, data: bytes) -> None:
+        """Decrypt what came, and pass it up."""
+        self._heard = True
+        if self._pipe is not None:
+            self._encrypted_received(self._pipe, data)
+        elif self._state is not LinkState.CLOSED:
+            self._plain_received(data)
+
+    def eof_received(self) -> bool:
+        """Note that the peer sends no more; returning False lets asyncio close the socket."""
+        self._end(EndedBy.PEER, "the connection was closed")
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._end(*_cause(exc))
+        self._move(LinkState.CLOSED)
+        self._disarm()
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(self._failure or ConnectFailed("it closed the connection during the handshake"))
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+        if self._lost is not None:
+            self._lost(self)
+        self._transport = self._pipe = self._ready = self._lost = None
+
+    # Inside.
+
+    def _socket(self) -> asyncio.Transport:
+        assert self._transport is not None, "nothing is written before TCP stands or after it fell"
+        return self._transport
+
+    def _move(self, state: LinkState) -> None:
+        _log.debug("%s link %s -> %s", self.scheme, self._state.value, state.value)
+        self._state = state
+
+    def _secured(self) -> None:
+        self._move(LinkState.GREETING)
+        self._greet()
+
+    def _encrypted_received(self, pipe: TlsPipe, data: bytes) -> None:
+        try:
+            plain = pipe.receive(data)
+        except ssl.SSLError as error:
+            self._tls_failed(error, pipe)
+            return
+        self._put(pipe.to_send())
+        if pipe.established and self._state is LinkState.SECURING:
+            self._secured()
+        if plain:
+            self._plain_received(plain)
+        if pipe.peer_closed:
+            self.eof_received()
+            self._socket().close()
+
+    def _put(self, data: bytes) -> None:
+        if data and not self._finished:
+            self._socket().write(data)
+
+    def _tls_failed(self, error: ssl.SSLError, pipe: TlsPipe) -> None:
+        words = explain(error)
+        _log.debug("TLS with %s failed: %s", self._socket().get_extra_info("peername"), words)
+        if self._state is LinkState.SECURING:
+            self._fail(ConnectFailed(words))
+        else:
+            self._end(EndedBy.NETWORK, words)
+        # What is left to send is the alert that tells the peer.
+        self._put(pipe.to_send())
+        self._socket().close()
+
+    def _open_too_slow(self) -> None:
+        self._fail(ConnectFailed(f"no handshake within {self._options.open_timeout:g} s"))
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Keep-alive.
+
+    def _arm_keep_alive(self) -> None:
+        self._disarm()
+        if (keep_alive := self._options.keep_alive) is not None:
+            self._arm(keep_alive.every, self._look)
+
+    def _look(self) -> None:
+        """See whether the peer was heard since the last look, and ask it if not."""
+        keep_alive = self._options.keep_alive
+        assert keep_alive is not None
+        heard, self._heard = self._heard, False
+        if heard:
+            self._asked = False
+            self._arm(keep_alive.every, self._look)
+        elif self._asked:
+            self._end(EndedBy.NETWORK, f"no answer to a keep-alive within {keep_alive.answer_within:g} s")
+            self._give_up()
+        else:
+            self._asked = True
+            self._arm(keep_alive.answer_within, self._look)
+            self._ping()
+
+    def _arm(self, delay: float, callback: Callable[[], None]) -> None:
+        self._disarm()
+        self._timer = self._loop.call_later(delay, callback)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _address(name: tuple[str, int] | tuple[str, int, int, int] | None) -> tuple[str, int]:
+    """Take host and port from a socket's name; a socket that died meanwhile has none."""
+    return (name[0], name[1]) if name else ("", 0)
+
+
+def _cause(exc: Exception | None) -> tuple[EndedBy, str]:
+    if exc is None:
+        return EndedBy.PEER, "the connection was closed"
+    if isinstance(exc, ConnectionResetError | BrokenPipeError):
+        return EndedBy.PEER, "the connection was reset"
+    return EndedBy.NETWORK, str(exc) or type(exc).__name__

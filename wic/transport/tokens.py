@@ -1,0 +1,13 @@
+"""Tokens nobody can guess."""
+
+from __future__ import annotations
+
+import secrets
+
+
+class RandomTokens:
+    """The `Tokens` of a running program: branches, tags and Call-IDs from the system's random source."""
+
+    def hex(self, octets: int) -> str:
+        """Return `octets` random octets as hexadecimal digits (RFC 3261 §19.3 asks for at least 32 bits)."""
+        return secrets.token_hex(octets)

@@ -1,0 +1,174 @@
+"""SIP over WebSocket (RFC 7118): connect to a server, or be one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidURI
+from websockets.typing import Origin
+from websockets.uri import parse_uri
+
+from wic.errors import ConfigurationError, ConnectFailed, HandshakeRejected
+from wic.transport.dial import environment_proxy, open_socket, open_tunnel
+from wic.transport.listener import SocketListener
+from wic.transport.tls import client_context
+from wic.transport.tls_pipe import TlsPipe
+from wic.transport.websocket_link import (
+    SIP,
+    FramingOptions,
+    WebSocketClientLink,
+    WebSocketServerLink,
+    frames_log,
+)
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from websockets.uri import WebSocketURI
+
+    from wic.transport.base import Connection, FlowHandler, Listener
+    from wic.transport.link import Link
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebSocketOptions(FramingOptions):
+    """How a client connects; compression is never offered."""
+
+    ssl_context: ssl.SSLContext | None = None
+    """For `wss`; None verifies against the system's trust anchors. See `wic.transport.tls.client_context`."""
+    server_hostname: str | None = None
+    """The name that the server's certificate must carry; None takes the host of the URL."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers of the HTTP request, for instance a Cookie (RFC 7118 §7)."""
+    origin: str | None = None
+    """The Origin header, as a browser would send it."""
+    proxy: str | bool = True
+    """The URL of an HTTP proxy; True takes the environment's, False takes none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebSocketServerOptions(FramingOptions):
+    """What a server accepts."""
+
+    path: str | None = None
+    """The only path that is served, others get 404; None serves every path."""
+    origins: tuple[str | None, ...] | None = None
+    """The Origins that may connect, others get 403; None in it lets clients in that name none."""
+    max_connections: int = 20_000
+    """Connections at a time; more are hung up on."""
+    backlog: int = 1024
+    """Connections that may wait to be accepted."""
+
+
+async def connect_websocket(url: str, *, handler: FlowHandler, options: WebSocketOptions | None = None) -> Connection:
+    """Open a SIP over WebSocket connection.
+
+    Args:
+        url: `ws://` or `wss://` with host, and port and path if they are not the usual ones.
+        handler: who is told about the flow.
+        options: how to connect.
+
+    Raises:
+        ConfigurationError: the URL, or the proxy that the options or the environment name, makes no sense.
+        ConnectFailed: there is no connection to be had; the message says why in one sentence.
+        HandshakeRejected: somebody answered who does not speak SIP over WebSocket.
+    """
+    options = options or WebSocketOptions()
+    uri = _parse(url)
+    try:
+        async with asyncio.timeout(options.open_timeout):
+            return await _connect(uri, handler, options)
+    except TimeoutError:
+        raise ConnectFailed(f"{uri.host} port {uri.port} did not answer within {options.open_timeout:g} s.") from None
+
+
+async def serve_websocket(
+    host: str,
+    port: int,
+    *,
+    handler: FlowHandler,
+    ssl_context: ssl.SSLContext | None = None,
+    options: WebSocketServerOptions | None = None,
+) -> Listener:
+    """Accept SIP over WebSocket connections.
+
+    Args:
+        host: the address to listen on.
+        port: its port; 0 takes a free one.
+        handler: who is told about the flows.
+        ssl_context: for `wss`; None serves `ws`.
+        options: what to accept.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
+    chosen = options or WebSocketServerOptions()
+
+    def accept(lost: Callable[[Link], None]) -> WebSocketServerLink:
+        pipe = TlsPipe(ssl_context) if ssl_context is not None else None
+        return WebSocketServerLink(
+            path=chosen.path, origins=chosen.origins, handler=handler, options=chosen, pipe=pipe, lost=lost
+        )
+
+    listener = SocketListener(accept, max_connections=chosen.max_connections)
+    await listener.listen(host, port, backlog=chosen.backlog)
+    return listener
+
+
+def _parse(url: str) -> WebSocketURI:
+    try:
+        return parse_uri(url)
+    except (InvalidURI, ValueError):
+        raise ConfigurationError(f"{url!r} is not a WebSocket address; write ws://host/ or wss://host/.") from None
+
+
+async def _connect(uri: WebSocketURI, handler: FlowHandler, options: WebSocketOptions) -> Connection:
+    proxy = _proxy(uri, options)
+    sock = await (open_socket(uri.host, uri.port) if proxy is None else open_tunnel(proxy, uri.host, uri.port))
+    ready = asyncio.get_running_loop().create_future()
+    link = WebSocketClientLink(
+        ClientProtocol(
+            uri,
+            origin=Origin(options.origin) if options.origin is not None else None,
+            subprotocols=[SIP],
+            max_size=options.max_message,
+            logger=frames_log,
+        ),
+        headers=options.headers,
+        handler=handler,
+        options=options,
+        pipe=_pipe(uri, options),
+        ready=ready,
+    )
+    await asyncio.get_running_loop().create_connection(lambda: link, sock=sock)
+    try:
+        await ready
+    except (ConnectFailed, HandshakeRejected) as error:
+        raise type(error)(f"{uri.host} port {uri.port} cannot be used: {error}.") from None
+    except asyncio.CancelledError:
+        link.abort("no longer wanted")
+        raise
+    return link
+
+
+def _proxy(uri: WebSocketURI, options: WebSocketOptions) -> str | None:
+    if isinstance(options.proxy, str):
+        return options.proxy
+    return environment_proxy(uri.host, uri.port, secure=uri.secure) if options.proxy else None
+
+
+def _pipe(uri: WebSocketURI, options: WebSocketOptions) -> TlsPipe | None:
+    if not uri.secure:
+        return None
+    context = options.ssl_context or _default_context()
+    return TlsPipe(context, server_hostname=options.server_hostname or uri.host)
+
+
+@lru_cache(maxsize=1)
+def _default_context() -> ssl.SSLContext:
+    return client_context()
