@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wic.errors import ConfigurationError
+from wic.network.accounts import AccountsFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALICE = {"server": "wss://127.0.0.1:1/", "impi": "alice@ims.example", "auth": "digest", "password": 'p"w\\ü'}
+
+
+def test_an_account_is_written_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.toml"
+    AccountsFile(path).put("alice", ALICE)
+    assert tomllib.loads(path.read_text("utf-8")) == {"accounts": {"alice": ALICE}}
+    assert AccountsFile(path).get("alice") == ALICE
+    assert AccountsFile(path).names() == ["alice"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=20), st.text(st.characters(codec="utf-8"), max_size=20))
+def test_any_name_and_password_can_be_written(tmp_path_factory: pytest.TempPathFactory, name: str, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.unlink(missing_ok=True)
+    AccountsFile(path).put(name, {"password": text})
+    assert AccountsFile(path).get(name) == {"password": text}
+
+
+def test_accounts_follow_the_network_to_another_port(tmp_path: Path) -> None:
+    file = AccountsFile(tmp_path / "accounts.toml")
+    file.put("alice", ALICE)
+    file.move("ws://127.0.0.1:2/", ca=None)
+    assert file.get("alice") == {**ALICE, "server": "ws://127.0.0.1:2/", "insecure": True}
+    file.move("wss://127.0.0.1:3/", ca="ca.pem")
+    assert AccountsFile(file.path).get("alice") == {**ALICE, "server": "wss://127.0.0.1:3/", "ca": "ca.pem"}
+
+
+def test_accounts_are_removed_by_private_identity(tmp_path: Path) -> None:
+    file = AccountsFile(tmp_path / "accounts.toml")
+    file.put("alice", ALICE)
+    file.put("bob", {"impi": "bob@ims.example"})
+    file.remove("alice@ims.example")
+    assert AccountsFile(file.path).names() == ["bob"]
+
+
+@pytest.mark.parametrize("text", ["no toml", "[accounts]\nalice = 1\n"])
+def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "accounts.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError):
+        AccountsFile(path)
+
+
+def test_a_directory_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot write"):
+        AccountsFile(tmp_path / "missing" / "accounts.toml").put("alice", ALICE)

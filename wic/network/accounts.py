@@ -1,0 +1,92 @@
+"""The accounts file that an embedded network writes for its subscribers (`accounts.toml`, mode 0600).
+
+It is the only place where a password of the network stays readable; the HSS keeps hashes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import TYPE_CHECKING, TypeAlias
+
+from wic.errors import ConfigurationError
+from wic.network.certificates import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Value: TypeAlias = str | bool | int
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class AccountsFile:
+    """An accounts file, read at once and written after each change.
+
+    Args:
+        path: the file; it need not exist.
+
+    Raises:
+        ConfigurationError: it exists and is no accounts file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._accounts: dict[str, dict[str, Value]] = {}
+        try:
+            document = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"cannot read the accounts file {path}: {error}") from error
+        for name, entry in document.get("accounts", {}).items():
+            if not isinstance(entry, dict):
+                raise ConfigurationError(f"{path}: accounts.{name} is not a table")
+            self._accounts[name] = {key: value for key, value in entry.items() if isinstance(value, str | bool | int)}
+
+    def names(self) -> list[str]:
+        """Return the names of the accounts, in their order."""
+        return list(self._accounts)
+
+    def get(self, name: str) -> Mapping[str, Value] | None:
+        """Return one account's entries."""
+        return self._accounts.get(name)
+
+    def put(self, name: str, entry: Mapping[str, Value]) -> None:
+        """Add or replace one account and write the file."""
+        self._accounts[name] = dict(entry)
+        self._write()
+
+    def remove(self, impi: str) -> None:
+        """Remove the accounts with this private identity and write the file."""
+        self._accounts = {name: entry for name, entry in self._accounts.items() if entry.get("impi") != impi}
+        self._write()
+
+    def move(self, server: str, *, ca: str | None) -> None:
+        """Point every account to the place where the network listens now, and write the file."""
+        for entry in self._accounts.values():
+            entry["server"] = server
+            for key, value in (("ca", ca), ("insecure", None if server.startswith("wss:") else True)):
+                if value is None:
+                    entry.pop(key, None)
+                else:
+                    entry[key] = value
+        self._write()
+
+    def _write(self) -> None:
+        tables = [
+            "\n".join([f"[accounts.{_key(name)}]", *(f"{_key(key)} = {_value(entry[key])}" for key in entry)])
+            for name, entry in self._accounts.items()
+        ]
+        try:
+            write_private(self.path, "\n\n".join([*tables, ""]).encode())
+        except OSError as error:
+            raise ConfigurationError(f"cannot write the accounts file {self.path}: {error}") from error
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _value(name)
+
+
+def _value(value: Value) -> str:
+    # JSON's strings, integers and booleans are TOML's, but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
