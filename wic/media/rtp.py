@@ -1,0 +1,87 @@
+"""RTP packets as octets (RFC 3550 §5.1, RFC 5761 §4)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+__all__ = ["HEADER_LENGTH", "RtpPacket", "is_rtcp", "pack_rtp", "parse_rtp"]
+
+HEADER_LENGTH = 12
+
+_HEADER = struct.Struct("!BBHII")
+_EXTENSION = struct.Struct("!HH")
+
+VERSION = 0x80
+MARKER = 0x80
+_PADDING = 0x20
+_EXTENDED = 0x10
+_CSRC_COUNT = 0x0F
+
+
+@dataclass(frozen=True, slots=True)
+class RtpPacket:
+    """One RTP packet without its CSRCs, extension and padding."""
+
+    payload_type: int
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+    marker: bool = False
+
+
+def is_rtcp(packet: bytes) -> bool:
+    """Tell RTCP from RTP where both use one port (RFC 5761 §4: packet types 192 to 223).
+
+    >>> is_rtcp(bytes([0x80, 200]))
+    True
+    """
+    return len(packet) > 1 and 191 < packet[1] < 224
+
+
+def pack_rtp(
+    payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, *, marker: bool = False
+) -> bytes:
+    """Build a packet; sequence and timestamp are already within 16 and 32 bits.
+
+    >>> pack_rtp(0, 1, 160, 7, b"x").hex()
+    '80000001000000a00000000778'
+    """
+    second = payload_type | MARKER if marker else payload_type
+    return _HEADER.pack(VERSION, second, sequence, timestamp, ssrc) + payload
+
+
+def parse_rtp(packet: bytes) -> RtpPacket | None:
+    """Read a packet; None for octets that are no RTP packet of version 2.
+
+    >>> parse_rtp(pack_rtp(8, 65535, 0, 1, b"abc", marker=True)).payload
+    b'abc'
+    """
+    if len(packet) < HEADER_LENGTH:
+        return None
+    first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
+    if first & 0xC0 != VERSION:
+        return None
+    if first == VERSION:
+        payload: bytes | None = packet[HEADER_LENGTH:]
+    else:
+        payload = _strip(packet, first)
+    if payload is None:
+        return None
+    return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, payload, second > 127)
+
+
+def _strip(packet: bytes, first: int) -> bytes | None:
+    """Take CSRCs, header extension and padding off, or say None if they do not fit in."""
+    start = HEADER_LENGTH + 4 * (first & _CSRC_COUNT)
+    end = len(packet)
+    if first & _EXTENDED:
+        if end < start + 4:
+            return None
+        start += 4 + 4 * _EXTENSION.unpack_from(packet, start)[1]
+    if first & _PADDING:
+        if not packet[-1]:
+            return None
+        end -= packet[-1]
+    return packet[start:end] if start <= end else None

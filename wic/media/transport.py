@@ -1,0 +1,343 @@
+"""One ICE and DTLS transport per m-line, with SRTP beside it or SCTP on top."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Literal
+
+from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer
+from pylibsrtp import Error as SrtpError
+
+from wic.errors import ConsentLost, FingerprintMismatch, IceFailed, MediaFailed
+from wic.media._aiortc import ConsentTimes, DtlsTransport, SctpTransport, make_ice
+from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE, DataChannels
+from wic.media.rtp import is_rtcp
+from wic.sdp.attributes import Setup
+from wic.sdp.candidate import Candidate
+from wic.sdp.transport import TransportDescription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pylibsrtp import Session
+
+    from wic.media.certificate import Certificate
+    from wic.media.face import PacketHandler
+
+__all__ = ["IceServer", "MediaTransport", "MediaTransportOptions", "TransportCounters", "TransportState"]
+
+logger = logging.getLogger(__name__)
+
+MAX_EARLY_PACKETS = 32
+"""Media packets kept while the handshake ends on the other side first."""
+
+MAX_PLAIN_PACKET = 1350
+"""Octets of a packet to send; pylibsrtp works in a buffer of 1,500 with room for its trailer."""
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server, as RFC 7064 and RFC 7065 write it, e.g. `turn:192.0.2.1:3478`."""
+
+    url: str
+    username: str | None = None
+    credential: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaTransportOptions:
+    """How transports reach their peers; times in seconds."""
+
+    addresses: tuple[str, ...] = ()
+    """Local IP addresses to gather on; none = all of this machine, or loopback if it has no other."""
+    servers: tuple[IceServer, ...] = ()
+    ice_timeout: float = 15.0
+    """Until a candidate pair must work."""
+    dtls_timeout: float = 10.0
+    """Until the handshake must be done."""
+    consent: ConsentTimes = field(default_factory=ConsentTimes)
+
+
+class TransportState(Enum):
+    """Where a transport is on its way to the peer."""
+
+    NEW = auto()
+    GATHERING = auto()
+    GATHERED = auto()
+    CHECKING = auto()
+    HANDSHAKING = auto()
+    CONNECTED = auto()
+    FAILED = auto()
+    CLOSED = auto()
+
+
+@dataclass(slots=True)
+class TransportCounters:
+    """What a transport did not carry."""
+
+    unsent: int = 0
+    """Packets to send without keys, without a route, or too long."""
+    refused: int = 0
+    """Packets received that SRTP refused: not authentic, replayed or cut."""
+    early: int = 0
+    """Packets received before the keys and beyond what is kept."""
+
+
+class MediaTransport:
+    """Carries one m-line over ICE and DTLS; implements `RtpFace` when it carries audio or video.
+
+    Call `gather`, send the description it returns, call `connect` with the peer's, and `close` in
+    the end, whatever happened. `on_state` hears every change of state, and with FAILED the reason.
+    """
+
+    def __init__(self, certificate: Certificate, options: MediaTransportOptions | None = None) -> None:
+        self.on_rtp: PacketHandler | None = None
+        self.on_rtcp: PacketHandler | None = None
+        self.on_state: Callable[[TransportState, MediaFailed | None], None] | None = None
+        self.counters = TransportCounters()
+        self._certificate = certificate
+        self._options = options or MediaTransportOptions()
+        self._state = TransportState.NEW
+        servers = [RTCIceServer(s.url, s.username, s.credential) for s in self._options.servers]
+        self._gatherer, self._ice, self._connection = make_ice(servers, self._options.addresses, self._options.consent)
+        self._connection.on_media = self._early_received
+        self._dtls = DtlsTransport(self._ice, certificate.shown)
+        self._early: deque[bytes] = deque(maxlen=MAX_EARLY_PACKETS)
+        self._receiving: Session | None = None
+        self._sending: Session | None = None
+        self._channels: DataChannels | None = None
+
+    @property
+    def state(self) -> TransportState:
+        """Where the transport is."""
+        return self._state
+
+    @property
+    def channels(self) -> DataChannels | None:
+        """The data channels, once `start_sctp` was called."""
+        return self._channels
+
+    @property
+    def remote_address(self) -> tuple[str, int] | None:
+        """Address of the peer on the nominated pair, or None before there is one."""
+        return None if self._connection.route is None else self._connection.route[1]
+
+    async def gather(self) -> TransportDescription:
+        """Open sockets and describe this side; its setup role is actpass until an answer decides.
+
+        Raises:
+            MediaFailed: no address of this machine can be used.
+        """
+        self._move(TransportState.GATHERING)
+        await self._gatherer.gather()
+        local = self._gatherer.getLocalParameters()
+        candidates = tuple(_from_aiortc(candidate) for candidate in self._gatherer.getLocalCandidates())
+        if not candidates:
+            failure = MediaFailed("no local address can be used for media")
+            self._fail(failure)
+            raise failure
+        self._move(TransportState.GATHERED)
+        # RFC 8839 §4.2.1.2: the default candidate is the one most likely to work, so a relayed one first.
+        default = min(candidates, key=lambda candidate: (candidate.type != "relay", -candidate.priority))
+        return TransportDescription(
+            address=default.address,
+            port=default.port,
+            ice_ufrag=local.usernameFragment or "",
+            ice_pwd=local.password or "",
+            candidates=candidates,
+            end_of_candidates=True,
+            fingerprints=self._certificate.fingerprints,
+            setup=Setup.ACTPASS,
+        )
+
+    async def connect(
+        self, remote: TransportDescription, *, controlling: bool, dtls_role: Literal["active", "passive"]
+    ) -> None:
+        """Find a way to the peer and shake hands.
+
+        `dtls_role` is this side's: active = DTLS client. With an ICE-lite peer this side controls,
+        whatever `controlling` says (RFC 8445 §6.1.1).
+
+        Raises:
+            IceFailed: no candidate pair works.
+            FingerprintMismatch: the peer's certificate is not the announced one.
+            MediaFailed: the handshake failed in another way, or the transport is closed.
+        """
+        if self._state is not TransportState.GATHERED:
+            raise MediaFailed(f"cannot connect a transport that is {self._state.name.lower()}")
+        try:
+            self._move(TransportState.CHECKING)
+            await self._check(remote, controlling=controlling or remote.ice_lite)
+            self._move(TransportState.HANDSHAKING)
+            await self._shake_hands(remote, client=dtls_role == "active")
+        except MediaFailed as failure:
+            self._fail(failure)
+            raise
+        self._move(TransportState.CONNECTED)
+
+    def send_rtp(self, packet: bytes) -> None:
+        """Protect and send one RTP packet; before CONNECTED it is dropped and counted."""
+        sending = self._sending
+        route = self._connection.route
+        if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET:
+            self.counters.unsent += 1
+            return
+        try:
+            route[0](sending.protect(packet), route[1])
+        except SrtpError:
+            self.counters.unsent += 1
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Protect and send one compound RTCP packet, as `send_rtp` does."""
+        sending = self._sending
+        route = self._connection.route
+        if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET:
+            self.counters.unsent += 1
+            return
+        try:
+            route[0](sending.protect_rtcp(packet), route[1])
+        except SrtpError:
+            self.counters.unsent += 1
+
+    async def start_sctp(self, local_port: int, remote_port: int, max_message_size: int | None = None) -> DataChannels:
+        """Set up the SCTP association over a connected transport (RFC 8841 §9.3: both ends do).
+
+        `max_message_size` is what the peer accepts, in octets: 0 = any size, None = not said.
+
+        Raises:
+            MediaFailed: the transport is not connected, or has an association already.
+        """
+        if self._state is not TransportState.CONNECTED or self._channels is not None:
+            raise MediaFailed("SCTP needs a connected transport without an association")
+        sctp = SctpTransport(self._dtls, local_port, DEFAULT_MAX_MESSAGE_SIZE)
+        self._channels = DataChannels(sctp)
+        await self._channels.start(remote_port, max_message_size)
+        return self._channels
+
+    async def close(self) -> None:
+        """Say goodbye to the peer and free sockets, tasks and memory; may be called at any time."""
+        if self._state is TransportState.CLOSED:
+            return
+        self._move(TransportState.CLOSED)
+        self.on_rtp = self.on_rtcp = self.on_state = None
+        self._receiving = self._sending = None
+        self._early.clear()
+        if self._channels is not None:
+            await self._channels.close()
+        await self._dtls.stop()
+        await self._ice.stop()
+        await self._connection.close()  # RTCIceTransport closes nothing that was gathered only
+
+    async def _check(self, remote: TransportDescription, *, controlling: bool) -> None:
+        self._connection.ice_controlling = controlling
+        for candidate in remote.candidates:
+            if candidate.component == 1 and candidate.transport == "udp":
+                await self._ice.addRemoteCandidate(_to_aiortc(candidate))
+        await self._ice.addRemoteCandidate(None)
+        parameters = RTCIceParameters(remote.ice_ufrag, remote.ice_pwd, remote.ice_lite)
+        try:
+            async with asyncio.timeout(self._options.ice_timeout):
+                await self._ice.start(parameters)
+        except TimeoutError:
+            raise IceFailed(f"no candidate pair worked within {self._options.ice_timeout:g} s") from None
+        if self._state is TransportState.CLOSED:
+            raise MediaFailed("the transport was closed while it connected")
+        if self._ice.state != "completed":
+            raise IceFailed(f"none of {len(remote.candidates)} remote candidates works")
+        self._connection.on_consent_lost = self._consent_lost
+
+    async def _shake_hands(self, remote: TransportDescription, *, client: bool) -> None:
+        fingerprints = [(fingerprint.algorithm, fingerprint.value) for fingerprint in remote.fingerprints]
+        if not fingerprints:
+            raise FingerprintMismatch("the peer announced no certificate fingerprint")
+        try:
+            async with asyncio.timeout(self._options.dtls_timeout):
+                connected = await self._dtls.connect(fingerprints, client=client)
+        except TimeoutError:
+            raise MediaFailed(f"no DTLS handshake within {self._options.dtls_timeout:g} s") from None
+        if self._dtls.mismatch:
+            raise FingerprintMismatch("the certificate of the DTLS peer has none of the announced fingerprints")
+        if not connected or self._state is not TransportState.HANDSHAKING:
+            raise MediaFailed("the DTLS handshake failed: the peer refused it or went away")
+        self._dtls.on_closed = self._peer_closed
+        self._take_keys()
+
+    def _take_keys(self) -> None:
+        sessions = self._dtls.srtp_sessions
+        if sessions is None:
+            return
+        self._receiving, self._sending = sessions
+        self._connection.on_media = self._protected_received
+        while self._early:
+            self._protected_received(self._early.popleft())
+
+    def _early_received(self, packet: bytes) -> None:
+        if len(self._early) == MAX_EARLY_PACKETS:
+            self.counters.early += 1
+        self._early.append(packet)
+
+    def _protected_received(self, packet: bytes) -> None:
+        receiving = self._receiving
+        if receiving is None:
+            return
+        try:
+            if is_rtcp(packet):
+                if self.on_rtcp is not None:
+                    self.on_rtcp(receiving.unprotect_rtcp(packet))
+            elif self.on_rtp is not None:
+                self.on_rtp(receiving.unprotect(packet))
+        except (SrtpError, ValueError):
+            self.counters.refused += 1
+
+    def _peer_closed(self) -> None:
+        if self._state is TransportState.CONNECTED:
+            self._fail(MediaFailed("the peer closed the DTLS connection"))
+
+    def _consent_lost(self) -> None:
+        if self._state in (TransportState.HANDSHAKING, TransportState.CONNECTED):
+            expiry = self._options.consent.expiry
+            self._fail(ConsentLost(f"the peer answered no consent check for {expiry:g} s"))
+
+    def _fail(self, failure: MediaFailed) -> None:
+        if self._state in (TransportState.FAILED, TransportState.CLOSED):
+            return
+        self._receiving = self._sending = None
+        self._move(TransportState.FAILED, failure)
+
+    def _move(self, state: TransportState, failure: MediaFailed | None = None) -> None:
+        logger.debug("media transport %s -> %s%s", self._state.name, state.name, f": {failure}" if failure else "")
+        self._state = state
+        if self.on_state is not None:
+            self.on_state(state, failure)
+
+
+def _from_aiortc(candidate: RTCIceCandidate) -> Candidate:
+    return Candidate(
+        candidate.foundation,
+        candidate.component,
+        candidate.protocol,
+        candidate.priority,
+        candidate.ip,
+        candidate.port,
+        candidate.type,
+        candidate.relatedAddress,
+        candidate.relatedPort,
+    )
+
+
+def _to_aiortc(candidate: Candidate) -> RTCIceCandidate:
+    return RTCIceCandidate(
+        component=candidate.component,
+        foundation=candidate.foundation,
+        ip=candidate.address,
+        port=candidate.port,
+        priority=candidate.priority,
+        protocol=candidate.transport,
+        type=candidate.type,
+        relatedAddress=candidate.related_address,
+        relatedPort=candidate.related_port,
+    )
