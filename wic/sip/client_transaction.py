@@ -1,0 +1,153 @@
+"""The client transactions (RFC 3261 §17.1): a request of ours, until its answer is final and settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.sip.events import ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.message import Request
+from wic.sip.tables import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Input, State
+from wic.sip.timers import Timer
+from wic.sip.transaction import Transaction
+
+if TYPE_CHECKING:
+    from wic.sip.flow import Flow
+    from wic.sip.message import Response
+    from wic.sip.transaction import Layer
+
+
+class ClientTransaction(Transaction):
+    """A request that was sent; made by `Endpoint.send_request`."""
+
+    __slots__ = ("_ack", "_cancel", "_cancel_sent", "_data", "_quiet", "_response", "_response_flow", "_lost", "sent_by")
+
+    def __init__(
+        self, layer: Layer, *, id: str, request: Request, flow: Flow, owner: object = None, quiet: bool = False
+    ) -> None:
+        table = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
+        super().__init__(table, layer, id=id, request=request, flow=flow, owner=owner)
+        via = request.via
+        self.sent_by = (via.host.lower(), via.port)
+        """Host and port of our Via; a response has to bring them back (RFC 3261 §18.1.2)."""
+        self._data: bytes | None = None
+        self._quiet = quiet
+        self._response: Response | None = None
+        self._response_flow = flow
+        self._ack: bytes | None = None
+        self._cancel: Request | None = None
+        self._cancel_sent = False
+        self._lost = ""
+
+    @property
+    def response(self) -> Response | None:
+        """The response that came last."""
+        return self._response
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this side asked for its cancellation."""
+        return self._cancel is not None
+
+    def receive(self, response: Response, flow: Flow, *, now: float) -> bool:
+        """Take a response; False means that it told nothing new."""
+        given = _input(response.status)
+        self._response_flow = flow
+        before, self._response = self._response, response
+        row = self.take(given, now)
+        if row is None:
+            self._response = before
+            return False
+        if self._cancel is not None and not self._cancel_sent and self.state is State.PROCEEDING:
+            self._send_cancel(now)
+        return Action.PASS_RESPONSE in row.actions
+
+    def flow_lost(self, reason: str, *, now: float) -> None:
+        """Take note that the flow is gone."""
+        self._lost = reason
+        self.take(Input.FLOW_LOST, now)
+
+    def cancel(self, *, now: float, reason: str | None = None) -> None:
+        """Ask for cancellation; the CANCEL waits for a provisional response (RFC 3261 §9.1).
+
+        Args:
+            now: the time.
+            reason: the value of a Reason header field (RFC 3326), or None.
+        """
+        if self._cancel is not None or self.state not in (State.CALLING, State.PROCEEDING):
+            return
+        self._cancel = self._hop_request("CANCEL", self.request.headers.get("To") or "")
+        if reason is not None:
+            self._cancel.headers.add("Reason", reason)
+        if self.state is State.PROCEEDING:
+            self._send_cancel(now)
+
+    def _send_cancel(self, now: float) -> None:
+        if self._cancel is not None:
+            self._cancel_sent = True
+            self._layer.start_cancel(self, self._cancel, now)
+            self._start(Timer.CANCELLED, now)
+
+    def _interval(self, timer: Timer) -> float:
+        if timer is Timer.E and self.state is State.PROCEEDING:
+            return self._layer.timers.t2  # RFC 3261 §17.1.2.2: T2 from the first provisional response on
+        return super()._interval(timer)
+
+    def _perform(self, action: Action, now: float) -> None:
+        match action:
+            case Action.SEND_REQUEST:
+                self._send_request()
+            case Action.SEND_ACK:
+                self._send_ack()
+            case Action.SEND_CANCEL:
+                self.cancel(now=now)
+            case Action.PASS_RESPONSE:
+                if not self._quiet and self._response is not None:
+                    self._layer.outbox.tell(ResponseReceived(self, self._response, self._response_flow))
+            case Action.TELL_TIMEOUT:
+                if not self._quiet:
+                    self._layer.outbox.tell(TransactionTimedOut(self))
+            case Action.TELL_FLOW_LOST:
+                if not self._quiet:
+                    self._layer.outbox.tell(TransportFailed(self, self._lost))
+            case _:
+                raise AssertionError(action)
+
+    def _send_request(self) -> None:
+        outbox = self._layer.outbox
+        if self._data is None:
+            data = self.request.to_bytes()
+            self._data = b"" if self.flow.reliable else data
+            outbox.send(self.flow, data, "requests_sent")
+        else:
+            outbox.send(self.flow, self._data, "retransmitted")
+
+    def _send_ack(self) -> None:
+        outbox = self._layer.outbox
+        if self._ack is None and self._response is not None:
+            # RFC 3261 §17.1.1.3: the tag of the response, everything else from the INVITE.
+            self._ack = self._hop_request("ACK", self._response.headers.get("To") or "").to_bytes()
+            outbox.send(self.flow, self._ack, "requests_sent")
+        elif self._ack is not None:
+            outbox.send(self.flow, self._ack, "retransmitted")
+
+    def _hop_request(self, method: str, to: str) -> Request:
+        """Build the ACK or CANCEL that follows the INVITE to its next hop (RFC 3261 §9.1, §17.1.1.3)."""
+        headers = self.request.headers
+        lines = [
+            ("Via", headers.values("Via")[0]),
+            *(("Route", line) for line in headers.get_all("Route")),
+            ("Max-Forwards", "70"),
+            ("From", headers.get("From") or ""),
+            ("To", to),
+            ("Call-ID", headers.get("Call-ID") or ""),
+            ("CSeq", f"{self.request.cseq.number} {method}"),
+        ]
+        return Request.build(method, self.request.uri_text, headers=lines)
+
+
+def _input(status: int) -> Input:
+    if status == 100:
+        return Input.TRYING
+    if status < 200:
+        return Input.PROVISIONAL
+    return Input.SUCCESS if status < 300 else Input.FAILURE

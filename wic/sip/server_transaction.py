@@ -1,0 +1,111 @@
+"""The server transactions (RFC 3261 §17.2): a request of the peer, until its answer is final and settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.sip.events import AckTimedOut, RequestReceived, TransportFailed
+from wic.sip.message import Response
+from wic.sip.tables import INVITE_SERVER, NON_INVITE_SERVER, Action, Input
+from wic.sip.timers import Timer
+from wic.sip.transaction import Transaction
+
+if TYPE_CHECKING:
+    from wic.sip.dialog import Dialog
+    from wic.sip.flow import Flow
+    from wic.sip.message import Request
+    from wic.sip.transaction import Layer
+
+
+class ServerTransaction(Transaction):
+    """A request that was received; answered with `Endpoint.respond`."""
+
+    __slots__ = ("_last", "_lost", "_response", "dialog", "reply_flow", "tag", "to_tag")
+
+    def __init__(
+        self,
+        layer: Layer,
+        *,
+        id: str,
+        request: Request,
+        flow: Flow,
+        reply_flow: Flow,
+        tag: str,
+        dialog: Dialog | None = None,
+    ) -> None:
+        table = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
+        super().__init__(table, layer, id=id, request=request, flow=flow, owner=None)
+        self.reply_flow = reply_flow
+        """Where responses go: `flow` itself on streams, the address that the Via asks for on UDP."""
+        self.tag = tag
+        """A To tag for answers of this element; `Endpoint.respond` adds it where a response lacks one."""
+        self.dialog = dialog
+        """The dialog that the request belongs to, if the endpoint knows one."""
+        self.to_tag: str | None = None
+        """The To tag of the response sent last."""
+        self._response: Response | None = None
+        self._last: bytes | None = None
+        self._lost = ""
+
+    @property
+    def response(self) -> Response | None:
+        """The response that was sent last."""
+        return self._response
+
+    @property
+    def answered(self) -> bool:
+        """Whether a final response was sent."""
+        return self._response is not None and self._response.status >= 200
+
+    def respond(self, response: Response, *, now: float) -> bool:
+        """Send a response; False means that it comes too late and was not sent."""
+        before, self._response = self._response, response
+        if self.take(_input(response.status), now) is None:
+            self._response = before
+            return False
+        return True
+
+    def acknowledge(self, *, now: float) -> bool:
+        """Take an ACK; True means that it is for a 2xx and thus the user's (RFC 6026 §8.7)."""
+        row = self.take(Input.ACK, now)
+        return row is not None and Action.PASS_ACK in row.actions
+
+    def flow_lost(self, reason: str, *, now: float) -> None:
+        """Take note that the flow is gone."""
+        self._lost = reason
+        self.take(Input.FLOW_LOST, now)
+
+    def _perform(self, action: Action, now: float) -> None:
+        outbox = self._layer.outbox
+        match action:
+            case Action.PASS_REQUEST:
+                outbox.tell(RequestReceived(self, self.request, self.flow, self.dialog))
+            case Action.SEND_RESPONSE:
+                self._stop(Timer.TRYING)
+                self._send_response()
+            case Action.SEND_TRYING:
+                self._response = Response.to(self.request, 100)
+                self._send_response()
+            case Action.SEND_LAST:
+                if self._last is not None:
+                    outbox.send(self.reply_flow, self._last, "retransmitted")
+            case Action.PASS_ACK:
+                pass  # `acknowledge` returns it to the endpoint
+            case Action.TELL_NO_ACK:
+                outbox.tell(AckTimedOut(self, self.dialog))
+            case Action.TELL_FLOW_LOST:
+                outbox.tell(TransportFailed(self, self._lost))
+            case _:
+                raise AssertionError(action)
+
+    def _send_response(self) -> None:
+        if self._response is not None:
+            self.to_tag = self._response.to.tag
+            self._last = self._response.to_bytes()
+            self._layer.outbox.send(self.reply_flow, self._last, "responses_sent")
+
+
+def _input(status: int) -> Input:
+    if status < 200:
+        return Input.SEND_PROVISIONAL
+    return Input.SEND_SUCCESS if status < 300 else Input.SEND_FAILURE
