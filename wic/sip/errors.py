@@ -28,7 +28,7 @@ class MessageRefused(RemoteProtocolError):
     Attributes:
         status_hint: the status that answers it, or None where it is to be dropped in silence:
             responses, and bytes that are no SIP at all.
-        partial: what could be read of the request, enough for `Response.to`, or None.
+        partial: what could be read of the request, enough for `Response.answer`, or None.
     """
 
     def __init__(self, message: str, *, status_hint: int | None = 400, partial: Request | None = None) -> None:

@@ -1,0 +1,185 @@
+"""The header fields of a message: an ordered multimap that remembers the lines as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Self, TypeVar, cast
+
+from wic.errors import LocalProtocolError
+from wic.sip.errors import MalformedHeader
+from wic.sip.grammar import split_list
+from wic.sip.limits import Limits
+from wic.sip.names import KEYS, display_name, key_of
+
+T = TypeVar("T")
+
+Field = tuple[str, str, str, str | None]
+"""Key, name as spelled, value without folding, and the line as it came (None once it is ours)."""
+
+_FORBIDDEN: Final = ("\r", "\n", "\0")
+
+
+class Headers:
+    r"""Header fields in their order, found by any spelling of their names.
+
+    Values are taken apart when they are asked for, and what was read is kept until the header changes.
+
+    >>> headers = Headers([("v", "SIP/2.0/UDP a;branch=1"), ("X-Thing", "1")])
+    >>> headers.add("Via", "SIP/2.0/UDP b;branch=2, SIP/2.0/UDP c;branch=3")
+    >>> headers.remove_first("via")
+    >>> headers.values("VIA")
+    ['SIP/2.0/UDP b;branch=2', 'SIP/2.0/UDP c;branch=3']
+    >>> list(headers.items())[0]
+    ('X-Thing', '1')
+    """
+
+    __slots__ = ("_fields", "_index", "_list_values", "_parsed")
+
+    def __init__(self, pairs: Iterable[tuple[str, object]] = ()) -> None:
+        """Make headers from names and values; `str()` of a value is its text."""
+        self._fields: list[Field] = []
+        self._index: dict[str, list[str]] | None = None
+        self._parsed: dict[str, object] = {}
+        self._list_values = Limits().list_values
+        for name, value in pairs:
+            self.add(name, value)
+
+    @classmethod
+    def _of_lines(cls, fields: list[Field], index: dict[str, list[str]] | None, list_values: int) -> Self:
+        """Wrap lines that the parser has split; the index belongs to them."""
+        headers = cls.__new__(cls)
+        headers._fields = fields
+        headers._index = index
+        headers._parsed = {}
+        headers._list_values = list_values
+        return headers
+
+    def _values_of(self, name: str) -> list[str] | None:
+        index = self._index
+        if index is None:
+            index = {}
+            for key, _, value, _ in self._fields:
+                index.setdefault(key, []).append(value)
+            self._index = index
+        return index.get(KEYS.get(name) or key_of(name) or "")
+
+    def get(self, name: str) -> str | None:
+        """Return the value of the first line of that name, folding undone; None if there is none."""
+        values = self._values_of(name)
+        return values[0] if values else None
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the values of all lines of that name, one string a line."""
+        return list(self._values_of(name) or ())
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of a list header, lines split at their commas.
+
+        Raises:
+            MalformedHeader: an element is empty or broken, or there are more than the limit.
+        """
+        lines = self._values_of(name) or ()
+        found = [value for line in lines for value in split_list(line)]
+        if len(found) > self._list_values:
+            raise MalformedHeader(f"{len(found)} values in {name}")
+        return found
+
+    def add(self, name: str, value: object) -> None:
+        """Append a line; `str(value)` is its text."""
+        self._fields.append(_field(name, value))
+        self._changed()
+
+    def prepend(self, name: str, value: object) -> None:
+        """Put a line before the first of its name, or at the top where there is none."""
+        field = _field(name, value)
+        self._fields.insert(next(self._positions(field[0]), 0), field)
+        self._changed()
+
+    def set(self, name: str, value: object) -> None:
+        """Replace all lines of that name by one, in the place of the first, or at the end."""
+        field = _field(name, value)
+        place = next(self._positions(field[0]), None)
+        if place is None:
+            self._fields.append(field)
+        else:
+            rest = [other for other in self._fields[place + 1 :] if other[0] != field[0]]
+            self._fields[place:] = [field, *rest]
+        self._changed()
+
+    def remove(self, name: str) -> None:
+        """Remove all lines of that name."""
+        key = key_of(name)
+        self._fields = [field for field in self._fields if field[0] != key]
+        self._changed()
+
+    def remove_first(self, name: str) -> None:
+        """Remove the topmost value of a list header; the other values of its line stay.
+
+        Raises:
+            MalformedHeader: the line cannot be split.
+        """
+        place = next(self._positions(key_of(name)), None)
+        if place is None:
+            return
+        key, spelling, value, _ = self._fields[place]
+        rest = split_list(value)[1:]
+        self._fields[place : place + 1] = [(key, spelling, ", ".join(rest), None)] if rest else []
+        self._changed()
+
+    def copy_from(self, other: Headers, *names: str) -> None:
+        """Append all lines of these names of another message, byte for byte as they came."""
+        keys = {key_of(name) for name in names}
+        self._fields += [field for field in other._fields if field[0] in keys]
+        self._changed()
+
+    def copy(self) -> Headers:
+        """Return an independent copy."""
+        return Headers._of_lines(self._fields.copy(), None, self._list_values)
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Iterate over names, compact forms written in full, and values, one pair a line."""
+        return ((display_name(key, name), value) for key, name, value, _ in self._fields)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._values_of(name) is not None
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(name for name, _ in self.items())})"
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Iterate over keys and the lines that go out.
+
+        Raises:
+            LocalProtocolError: a value of ours holds CR, LF or NUL.
+        """
+        for key, name, value, line in self._fields:
+            if line is None:
+                if any(octet in value for octet in _FORBIDDEN):
+                    raise LocalProtocolError(f"line break or NUL in the value of {name}")
+                line = f"{display_name(key, name)}: {value}"
+            yield key, line
+
+    def parsed(self, slot: str, parse: Callable[[Headers], T]) -> T:
+        """Return what `parse` makes of these headers, kept under `slot` until a header changes."""
+        try:
+            return cast("T", self._parsed[slot])
+        except KeyError:
+            value = self._parsed[slot] = parse(self)
+            return value
+
+    def _positions(self, key: str | None) -> Iterator[int]:
+        return (place for place, field in enumerate(self._fields) if field[0] == key)
+
+    def _changed(self) -> None:
+        self._index = None
+        self._parsed.clear()
+
+
+def _field(name: str, value: object) -> Field:
+    key = key_of(name)
+    if key is None:
+        raise LocalProtocolError(f"{name!r} cannot be the name of a header")
+    return (key, name, str(value), None)

@@ -1,0 +1,156 @@
+"""Bytes to messages: the start line, the header lines, the body (RFC 3261 §7, §18.3).
+
+Only what frames a message is judged here; the values are judged when they are read, and
+`wic.sip.validate` asks for those that every element needs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from wic.sip.errors import MessageRefused
+from wic.sip.grammar import TOKEN
+from wic.sip.header_fields import Field, Headers
+from wic.sip.limits import Limits
+from wic.sip.message import Request, Response
+from wic.sip.names import KEYS, key_of
+
+_REQUEST_LINE: Final = re.compile(rf"({TOKEN}) ([^\s]++) (SIP/[0-9]+\.[0-9]+)", re.IGNORECASE)
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) (.*)", re.IGNORECASE)
+_LIKE_REQUEST: Final = re.compile(r"\S.*[ \t]SIP/[0-9]+\.[0-9]+[ \t]*+", re.IGNORECASE)
+_FOLD: Final = re.compile(r"\r\n(?![ \t])")
+# RFC 3261 §25.1: quoted-pair may hide a NUL; nowhere else is one allowed.
+_BARE_NUL: Final = re.compile(r"(?<!\\)\x00")
+_LENGTH: Final = re.compile(r"[0-9]{1,16}")
+_DEFAULT_LIMITS: Final = Limits()
+
+Message = Request | Response
+
+
+def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = True) -> Message:
+    """Parse one message: a datagram, a WebSocket message, or a frame cut from a stream.
+
+    Args:
+        data: the bytes; line breaks before the start line are read over (RFC 3261 §7.5).
+        limits: how much of everything is taken.
+        datagram: whether octets after the body are ignored (RFC 3261 §18.3) and Content-Length may be absent.
+
+    Raises:
+        MessageRefused: the bytes are no message; it says what to answer, if anything.
+    """
+    if len(data) > limits.message_size:
+        raise MessageRefused(f"message of {len(data)} octets", status_hint=513)
+    if data[:2] == b"\r\n":
+        data = data.lstrip(b"\r\n")
+    end = data.find(b"\r\n\r\n", 0, limits.head_size + 4)
+    if end < 0:
+        raise _no_end(data, limits)
+    try:
+        head = data[:end].decode()
+    except UnicodeDecodeError as error:
+        raise _refused(data[:end].decode(errors="replace"), f"head is no UTF-8: {error.reason}", limits) from None
+    body = data[end + 4 :]
+    start, headers = _split(head, limits)
+    message = _start(start, headers, head, limits)
+    length = _content_length(headers, head, limits)
+    if length is None:
+        if not datagram:
+            raise _refused(head, "Content-Length is missing", limits)
+    elif length != len(body):
+        if length > len(body) or not datagram:
+            raise _refused(head, f"body of {len(body)} octets where Content-Length says {length}", limits)
+        body = body[:length]
+        data = data[: end + 4 + length]
+    message.body = body
+    message.raw = data
+    return message
+
+
+def _split(head: str, limits: Limits) -> tuple[str, Headers]:
+    """Split the head into its start line and its header fields, in one pass."""
+    if "\r\n " in head or "\r\n\t" in head:
+        lines = _FOLD.split(head)
+    else:
+        lines = head.split("\r\n")
+    breaks = head.count("\r\n")
+    if head.count("\n") != breaks or head.count("\r") != breaks:
+        raise _refused(head, "line break that is not CRLF", limits)
+    if "\0" in head and _BARE_NUL.search(head):
+        raise _refused(head, "NUL in the head", limits)
+    if len(lines) > limits.header_count + 1:
+        raise _refused(head, f"{len(lines) - 1} header lines", limits, status=513)
+    start = lines[0]
+    del lines[0]
+    fields: list[Field] = []
+    index: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        key = KEYS.get(name) or key_of(name.rstrip(" \t"))
+        if key is None or not colon or len(line) > limits.header_size:
+            raise _refused(head, f"malformed header line {line[:80]!r}", limits)
+        value = value.strip(" \t\r\n")
+        if "\n" in value:
+            value = " ".join([part.strip(" \t") for part in value.split("\r\n")])
+        fields.append((key, name, value, line))
+        if key in index:
+            index[key].append(value)
+        else:
+            index[key] = [value]
+    return start, Headers._of_lines(fields, index, limits.list_values)
+
+
+def _start(line: str, headers: Headers, head: str, limits: Limits) -> Message:
+    """Read the start line (RFC 3261 §7.1, §7.2)."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is not None:
+        method, uri, version = match.groups()
+        request = Request(method, uri, headers, version=version.upper())
+        if len(uri) > limits.uri_length:
+            raise MessageRefused(f"Request-URI of {len(uri)} characters", status_hint=414, partial=request)
+        return request
+    match = _STATUS_LINE.fullmatch(line)
+    if match is not None:
+        return Response(int(match[1]), match[2], headers)
+    raise _refused(head, f"malformed start line {line[:80]!r}", limits)
+
+
+def _content_length(headers: Headers, head: str, limits: Limits) -> int | None:
+    lengths = headers._values_of("content-length")
+    if lengths is None:
+        return None
+    if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
+        raise _refused(head, f"Content-Length {', '.join(lengths)[:80]}", limits)
+    return int(lengths[0])
+
+
+def _no_end(data: bytes, limits: Limits) -> MessageRefused:
+    if len(data) > limits.head_size:
+        return MessageRefused(f"head of more than {limits.head_size} octets", status_hint=513)
+    return _refused(data.decode(errors="replace"), "head without an end", limits)
+
+
+def _refused(head: str, why: str, limits: Limits, *, status: int = 400) -> MessageRefused:
+    """Refuse a head: with an answer where it is that of a request, else in silence."""
+    start, _, rest = head.partition("\r\n")
+    if not _LIKE_REQUEST.fullmatch(start):
+        return MessageRefused(why, status_hint=None)
+    return MessageRefused(why, status_hint=status, partial=_partial(start, rest, limits))
+
+
+def _partial(start: str, rest: str, limits: Limits) -> Request | None:
+    """Return what an answer needs of a broken request, or None if it cannot be answered."""
+    method, _, uri = start.strip(" \t").partition(" ")
+    fields: list[Field] = []
+    for line in _FOLD.split(rest)[: limits.header_count]:
+        name, _, value = line.partition(":")
+        key = key_of(name.rstrip(" \t"))
+        if key in _ANSWERED and not _UNSAFE.search(value.replace("\r\n", "")):
+            text = " ".join([part.strip(" \t") for part in value.split("\r\n")]).strip()
+            fields.append((key, name, text, None))
+    headers = Headers._of_lines(fields, None, limits.list_values)
+    return Request(method, uri, headers) if all(name in headers for name in _ANSWERED) else None
+
+
+_ANSWERED: Final = ("via", "from", "to", "call-id", "cseq")
+_UNSAFE: Final = re.compile(r"[\r\n\x00\ufffd]")
