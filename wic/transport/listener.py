@@ -49,7 +49,7 @@ class SocketListener:
         try:
             self._server = await loop.create_server(self._accept, host, port, backlog=backlog)
         except OSError as error:
-            raise ConfigurationError(_cannot_listen(host, port, error)) from None
+            raise ConfigurationError(cannot_listen(host, port, error)) from None
         name = self._server.sockets[0].getsockname()
         self._address = (name[0], name[1])
 
@@ -82,7 +82,8 @@ class _Refusal(asyncio.Protocol):
         transport.close()
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
+def cannot_listen(host: str, port: int, error: OSError) -> str:
+    """Say in one sentence why an address cannot be listened on, and what to do."""
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is taken; choose another one."
     if error.errno == errno.EADDRNOTAVAIL:
