@@ -1,0 +1,141 @@
+"""RTP in the clear over UDP, as the Mw side of an eIMS-AGW speaks it (RFC 3550, RFC 4961)."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wic.errors import MediaFailed
+from wic.media.rtp import VERSION, is_rtcp
+from wic.media.udp import Address, PortRange
+from wic.sdp.transport import TransportDescription
+
+if TYPE_CHECKING:
+    from wic.media.face import PacketHandler
+
+__all__ = ["PlainCounters", "PlainRtp"]
+
+DEFAULT_PORTS = PortRange()
+
+
+@dataclass(slots=True)
+class PlainCounters:
+    """What a plain transport did not carry."""
+
+    unsent: int = 0
+    """Packets to send while the peer's address was not known, or that the kernel refused."""
+    strangers: int = 0
+    """Packets received from another host than the peer's."""
+
+
+class PlainRtp:
+    """One RTP/AVP m-line: a port pair for RTP and RTCP, or one port for both; an `RtpFace`.
+
+    Packets are taken from the peer's host only, from any port of it. With `latch` the source of
+    the first RTP packet becomes the destination, which a peer behind NAT needs, and which lets
+    whoever is faster take the call's media: off unless asked for.
+
+    Args:
+        host: local IP address.
+        ports: the range that ports come from, shared by the calls of a process.
+        rtcp_mux: RTP and RTCP on one port (RFC 5761); the odd port of the pair is freed.
+        latch: send where packets come from (RFC 4961 as gateways use it).
+
+    Raises:
+        MediaFailed: no port is free, or `host` is not an address of this machine.
+    """
+
+    def __init__(
+        self, host: str, *, ports: PortRange = DEFAULT_PORTS, rtcp_mux: bool = False, latch: bool = False
+    ) -> None:
+        self.on_rtp: PacketHandler | None = None
+        self.on_rtcp: PacketHandler | None = None
+        self.counters = PlainCounters()
+        self._latch = latch
+        self._remote: Address | None = None
+        self._remote_rtcp: Address | None = None
+        self._rtp, self._rtcp = ports.bind_pair(host, self._rtp_received, self._rtcp_received)
+        self._rtcp_mux = rtcp_mux
+        if rtcp_mux:
+            self._rtcp.close()
+            self._rtcp = self._rtp
+
+    @property
+    def description(self) -> TransportDescription:
+        """This side, for its SDP."""
+        host, port = self._rtp.address
+        return TransportDescription(address=host, port=port, rtcp_mux=self._rtcp_mux)
+
+    @property
+    def remote_address(self) -> Address | None:
+        """Where RTP goes, once known."""
+        return self._remote
+
+    def connect(self, remote: TransportDescription) -> None:
+        """Send to the peer that `remote` describes; may be called again when its SDP changes.
+
+        A port 0 or an unspecified address (RFC 3264 §8.4: hold in the old way) stops sending.
+
+        Raises:
+            MediaFailed: the peer's address is a name.
+        """
+        try:
+            address = ipaddress.ip_address(remote.address)
+        except ValueError:
+            raise MediaFailed(f"the peer's media address {remote.address!r} is not an IP address") from None
+        if remote.port == 0 or address.is_unspecified:
+            self._remote = self._remote_rtcp = None
+            return
+        self._remote = (str(address), remote.port)
+        if self._rtcp_mux and remote.rtcp_mux:
+            self._remote_rtcp = self._remote
+        elif remote.rtcp is not None:  # RFC 3605
+            self._remote_rtcp = (remote.rtcp.address or str(address), remote.rtcp.port)
+        else:
+            self._remote_rtcp = (str(address), min(remote.port + 1, 65535))
+
+    def send_rtp(self, packet: bytes) -> None:
+        """Send one RTP packet; while the peer's address is not known it is dropped and counted."""
+        if self._remote is None:
+            self.counters.unsent += 1
+        else:
+            self._rtp.sendto(packet, self._remote)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Send one compound RTCP packet, as `send_rtp` does."""
+        if self._remote_rtcp is None:
+            self.counters.unsent += 1
+        else:
+            self._rtcp.sendto(packet, self._remote_rtcp)
+
+    async def close(self) -> None:
+        """Free the ports."""
+        self.on_rtp = self.on_rtcp = None
+        self.counters.unsent += self._rtp.unsent
+        self._rtp.close()
+        self._rtcp.close()
+
+    def _rtp_received(self, packet: bytes, source: Address) -> None:
+        if self._latch and packet[:1] and packet[0] & 0xC0 == VERSION:
+            self._latch_to(source)
+        remote = self._remote
+        if remote is None or remote[0] != source[0]:
+            self.counters.strangers += 1
+        elif self._rtcp_mux and is_rtcp(packet):
+            if self.on_rtcp is not None:
+                self.on_rtcp(packet)
+        elif self.on_rtp is not None:
+            self.on_rtp(packet)
+
+    def _rtcp_received(self, packet: bytes, source: Address) -> None:
+        remote = self._remote_rtcp
+        if remote is None or remote[0] != source[0]:
+            self.counters.strangers += 1
+        elif self.on_rtcp is not None:
+            self.on_rtcp(packet)
+
+    def _latch_to(self, source: Address) -> None:
+        self._latch = False
+        self._remote = source
+        self._remote_rtcp = source if self._rtcp_mux else (source[0], min(source[1] + 1, 65535))

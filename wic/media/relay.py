@@ -1,0 +1,69 @@
+"""Joins two transports, packet by packet, without looking into the media."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.media.face import PacketHandler, RtpFace
+
+__all__ = ["Relay", "RelayCounters"]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayCounters:
+    """What went one way through a relay."""
+
+    rtp_packets: int
+    rtp_octets: int
+    rtcp_packets: int
+
+
+class _Way:
+    """Forwards one kind of packet in one direction."""
+
+    __slots__ = ("_send", "octets", "packets")
+
+    def __init__(self, send: PacketHandler) -> None:
+        self._send = send
+        self.packets = 0
+        self.octets = 0
+
+    def forward(self, packet: bytes) -> None:
+        self.packets += 1
+        self.octets += len(packet)
+        self._send(packet)
+
+
+class Relay:
+    """Carries RTP and RTCP between `a` and `b` until stopped; sequence numbers and SSRCs stay.
+
+    Whoever wants to know that an end has fallen silent compares `a_to_b` and `b_to_a` at intervals.
+    """
+
+    def __init__(self, a: RtpFace, b: RtpFace) -> None:
+        self._a, self._b = a, b
+        self._rtp = _Way(b.send_rtp), _Way(a.send_rtp)
+        self._rtcp = _Way(b.send_rtcp), _Way(a.send_rtcp)
+        a.on_rtp, b.on_rtp = (way.forward for way in self._rtp)
+        a.on_rtcp, b.on_rtcp = (way.forward for way in self._rtcp)
+
+    @property
+    def a_to_b(self) -> RelayCounters:
+        """What `a` received and `b` sent."""
+        return _counters(self._rtp[0], self._rtcp[0])
+
+    @property
+    def b_to_a(self) -> RelayCounters:
+        """What `b` received and `a` sent."""
+        return _counters(self._rtp[1], self._rtcp[1])
+
+    def stop(self) -> None:
+        """Take the two apart; they stay open."""
+        for face in (self._a, self._b):
+            face.on_rtp = face.on_rtcp = None
+
+
+def _counters(rtp: _Way, rtcp: _Way) -> RelayCounters:
+    return RelayCounters(rtp.packets, rtp.octets, rtcp.packets)
