@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader
@@ -11,12 +10,16 @@ from wic.sip.grammar import split_list
 from wic.sip.limits import Limits
 from wic.sip.names import KEYS, display_name, key_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
 T = TypeVar("T")
 
 Field = tuple[str, str, str, str | None]
 """Key, name as spelled, value without folding, and the line as it came (None once it is ours)."""
 
 _FORBIDDEN: Final = ("\r", "\n", "\0")
+_UNREAD: Final = object()
 
 
 class Headers:
@@ -164,11 +167,10 @@ class Headers:
 
     def parsed(self, slot: str, parse: Callable[[Headers], T]) -> T:
         """Return what `parse` makes of these headers, kept under `slot` until a header changes."""
-        try:
-            return cast("T", self._parsed[slot])
-        except KeyError:
-            value = self._parsed[slot] = parse(self)
-            return value
+        found = self._parsed.get(slot, _UNREAD)
+        if found is _UNREAD:
+            found = self._parsed[slot] = parse(self)
+        return cast("T", found)
 
     def _positions(self, key: str | None) -> Iterator[int]:
         return (place for place, field in enumerate(self._fields) if field[0] == key)

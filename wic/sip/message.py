@@ -2,139 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
 from wic.errors import LocalProtocolError
-from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import is_token, split_list
+from wic.sip import readers
+from wic.sip.grammar import is_token
 from wic.sip.header_fields import Headers
-from wic.sip.headers.address import NameAddr
 from wic.sip.headers.auth import AuthValue
-from wic.sip.headers.cseq import CSeq
-from wic.sip.headers.event import Event
-from wic.sip.headers.media_type import MediaType
-from wic.sip.headers.retry_after import delta_seconds
-from wic.sip.headers.via import Via
 from wic.sip.reasons import REASONS, reason_of
 from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wic.sip.headers.address import NameAddr
+    from wic.sip.headers.cseq import CSeq
+    from wic.sip.headers.event import Event
+    from wic.sip.headers.media_type import MediaType
+    from wic.sip.headers.via import Via
 
 __all__ = ["REASONS", "VERSION", "Headers", "Message", "Request", "Response"]
 
 VERSION: Final = "SIP/2.0"
+"""The only version there is (RFC 3261 §7.1)."""
 
 _DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
-
-T = TypeVar("T")
-Pairs = Iterable[tuple[str, object]]
-
-
-def _naming(name: str, parse: Callable[[str], T], text: str) -> T:
-    try:
-        return parse(text)
-    except MalformedHeader as error:
-        raise MalformedHeader(f"{name}: {error}") from error
-
-
-def _one(name: str, parse: Callable[[str], T]) -> Callable[[Headers], T]:
-    """Read the first line of a header that has to be there."""
-
-    def read(headers: Headers) -> T:
-        text = headers.get(name)
-        if text is None:
-            raise MalformedHeader(f"{name} is missing")
-        return _naming(name, parse, text)
-
-    return read
-
-
-def _optional(name: str, parse: Callable[[str], T]) -> Callable[[Headers], T | None]:
-    """Read the first line of a header that may be there."""
-
-    def read(headers: Headers) -> T | None:
-        text = headers.get(name)
-        return None if text is None else _naming(name, parse, text)
-
-    return read
-
-
-def _all(name: str, parse: Callable[[str], T]) -> Callable[[Headers], tuple[T, ...]]:
-    """Read all values of a list header."""
-
-    def read(headers: Headers) -> tuple[T, ...]:
-        return tuple([_naming(name, parse, value) for value in headers.values(name)])
-
-    return read
-
-
-def _topmost(name: str, parse: Callable[[str], T]) -> Callable[[Headers], T]:
-    """Read the first value of a list header that has to be there."""
-    return _one(name, lambda text: parse(split_list(text)[0]))
-
-
-def _token(text: str) -> str:
-    if not is_token(text):
-        raise MalformedHeader(f"no token: {text[:80]!r}")
-    return text
-
-
-def _option_tag(text: str) -> str:
-    return _token(text).lower()
-
-
-def _tokens(name: str, parse: Callable[[str], str]) -> Callable[[Headers], tuple[str, ...]]:
-    """Read a list of tokens; an empty line is an empty list (RFC 3261 §20.5, §20.37)."""
-
-    def read(headers: Headers) -> tuple[str, ...]:
-        values = headers.values(name)
-        return tuple([_naming(name, parse, value) for value in values if value])
-
-    return read
-
-
-def _number(low_digits: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= low_digits and int(text) <= highest):
-            raise MalformedHeader(f"no number up to {highest}: {text[:80]!r}")
-        return int(text)
-
-    return parse
-
-
-def _call_id(text: str) -> str:
-    if not text or " " in text or "\t" in text:
-        raise MalformedHeader(f"malformed Call-ID {text[:80]!r}")
-    return text
-
-
-def _contacts(headers: Headers) -> tuple[NameAddr, ...]:
-    return () if headers.get("contact") == "*" and len(headers.get_all("contact")) == 1 else _read_contacts(headers)
-
-
-_read_via = _topmost("Via", Via.parse)
-_read_vias = _all("Via", Via.parse)
-_read_from = _one("From", NameAddr.parse)
-_read_to = _one("To", NameAddr.parse)
-_read_call_id = _one("Call-ID", _call_id)
-_read_cseq = _one("CSeq", CSeq.parse)
-_read_contacts = _all("Contact", NameAddr.parse)
-_read_routes = _all("Route", NameAddr.parse)
-_read_record_routes = _all("Record-Route", NameAddr.parse)
-_read_paths = _all("Path", NameAddr.parse)
-_read_service_routes = _all("Service-Route", NameAddr.parse)
-_read_associated_uris = _all("P-Associated-URI", NameAddr.parse)
-_read_max_forwards = _optional("Max-Forwards", _number(8, 255))
-_read_expires = _optional("Expires", delta_seconds)
-_read_min_expires = _optional("Min-Expires", delta_seconds)
-_read_content_type = _optional("Content-Type", MediaType.parse)
-_read_content_length = _optional("Content-Length", _number(16, 2**31))
-_read_require = _tokens("Require", _option_tag)
-_read_proxy_require = _tokens("Proxy-Require", _option_tag)
-_read_supported = _tokens("Supported", _option_tag)
-_read_unsupported = _tokens("Unsupported", _option_tag)
-_read_allow = _tokens("Allow", _token)
-_read_event = _optional("Event", Event.parse)
-
 
 class Message:
     """What requests and responses have in common.
@@ -157,37 +49,37 @@ class Message:
     @property
     def via(self) -> Via:
         """The topmost Via."""
-        return self.headers.parsed("via", _read_via)
+        return self.headers.parsed("via", readers.read_via)
 
     @property
     def vias(self) -> tuple[Via, ...]:
         """All Via values, topmost first."""
-        return self.headers.parsed("vias", _read_vias)
+        return self.headers.parsed("vias", readers.read_vias)
 
     @property
     def from_(self) -> NameAddr:
         """The From header."""
-        return self.headers.parsed("from", _read_from)
+        return self.headers.parsed("from", readers.read_from)
 
     @property
     def to(self) -> NameAddr:
         """The To header."""
-        return self.headers.parsed("to", _read_to)
+        return self.headers.parsed("to", readers.read_to)
 
     @property
     def call_id(self) -> str:
         """The Call-ID, case-sensitive."""
-        return self.headers.parsed("call-id", _read_call_id)
+        return self.headers.parsed("call-id", readers.read_call_id)
 
     @property
     def cseq(self) -> CSeq:
         """The CSeq header."""
-        return self.headers.parsed("cseq", _read_cseq)
+        return self.headers.parsed("cseq", readers.read_cseq)
 
     @property
     def contacts(self) -> tuple[NameAddr, ...]:
         """All Contact values; empty for `Contact: *`, which `contact_is_wildcard` tells."""
-        return self.headers.parsed("contact", _contacts)
+        return self.headers.parsed("contact", readers.read_contacts)
 
     @property
     def contact_is_wildcard(self) -> bool:
@@ -197,82 +89,82 @@ class Message:
     @property
     def routes(self) -> tuple[NameAddr, ...]:
         """All Route values."""
-        return self.headers.parsed("route", _read_routes)
+        return self.headers.parsed("route", readers.read_routes)
 
     @property
     def record_routes(self) -> tuple[NameAddr, ...]:
         """All Record-Route values."""
-        return self.headers.parsed("record-route", _read_record_routes)
+        return self.headers.parsed("record-route", readers.read_record_routes)
 
     @property
     def paths(self) -> tuple[NameAddr, ...]:
         """All Path values (RFC 3327)."""
-        return self.headers.parsed("path", _read_paths)
+        return self.headers.parsed("path", readers.read_paths)
 
     @property
     def service_routes(self) -> tuple[NameAddr, ...]:
         """All Service-Route values (RFC 3608)."""
-        return self.headers.parsed("service-route", _read_service_routes)
+        return self.headers.parsed("service-route", readers.read_service_routes)
 
     @property
     def associated_uris(self) -> tuple[NameAddr, ...]:
         """All P-Associated-URI values (RFC 7315 §4.1)."""
-        return self.headers.parsed("p-associated-uri", _read_associated_uris)
+        return self.headers.parsed("p-associated-uri", readers.read_associated_uris)
 
     @property
     def max_forwards(self) -> int | None:
         """Max-Forwards, 0 to 255."""
-        return self.headers.parsed("max-forwards", _read_max_forwards)
+        return self.headers.parsed("max-forwards", readers.read_max_forwards)
 
     @property
     def expires(self) -> int | None:
         """Expires in seconds."""
-        return self.headers.parsed("expires", _read_expires)
+        return self.headers.parsed("expires", readers.read_expires)
 
     @property
     def min_expires(self) -> int | None:
         """Min-Expires in seconds (RFC 3261 §20.23)."""
-        return self.headers.parsed("min-expires", _read_min_expires)
+        return self.headers.parsed("min-expires", readers.read_min_expires)
 
     @property
     def content_type(self) -> MediaType | None:
         """The type of the body."""
-        return self.headers.parsed("content-type", _read_content_type)
+        return self.headers.parsed("content-type", readers.read_content_type)
 
     @property
     def content_length(self) -> int | None:
         """Content-Length as it came, in octets."""
-        return self.headers.parsed("content-length", _read_content_length)
+        return self.headers.parsed("content-length", readers.read_content_length)
 
     @property
     def require(self) -> tuple[str, ...]:
         """Option tags of Require, in lower case."""
-        return self.headers.parsed("require", _read_require)
+        return self.headers.parsed("require", readers.read_require)
 
     @property
     def proxy_require(self) -> tuple[str, ...]:
         """Option tags of Proxy-Require, in lower case."""
-        return self.headers.parsed("proxy-require", _read_proxy_require)
+        return self.headers.parsed("proxy-require", readers.read_proxy_require)
 
     @property
     def supported(self) -> tuple[str, ...]:
         """Option tags of Supported, in lower case."""
-        return self.headers.parsed("supported", _read_supported)
+        return self.headers.parsed("supported", readers.read_supported)
 
     @property
     def unsupported(self) -> tuple[str, ...]:
         """Option tags of Unsupported, in lower case."""
-        return self.headers.parsed("unsupported", _read_unsupported)
+        return self.headers.parsed("unsupported", readers.read_unsupported)
 
     @property
     def allow(self) -> tuple[str, ...]:
         """Methods of Allow."""
-        return self.headers.parsed("allow", _read_allow)
+        return self.headers.parsed("allow", readers.read_allow)
 
     @property
     def event(self) -> Event | None:
         """The Event header (RFC 6665)."""
-        return self.headers.parsed("event", _read_event)
+        return self.headers.parsed("event", readers.read_event)
 
     def auth(self, name: str) -> list[AuthValue]:
         """Return the challenges or credentials of `WWW-Authenticate`, `Authorization` or their kin.
@@ -282,7 +174,7 @@ class Message:
         """
 
         def read(headers: Headers) -> list[AuthValue]:
-            return [value for line in headers.get_all(name) for value in _naming(name, AuthValue.parse_list, line)]
+            return [value for line in headers.get_all(name) for value in readers.naming(name, AuthValue.parse_list, line)]
 
         return list(self.headers.parsed(f"auth {name}", read))
 
@@ -315,11 +207,11 @@ class Message:
 
 
 class Request(Message):
-    """A request.
+    r"""A request.
 
     >>> request = Request.build("OPTIONS", "sip:bob@example.com", [("Max-Forwards", 70)])
     >>> request.uri.user, request.max_forwards, request.to_bytes()
-    ('bob', 70, b'OPTIONS sip:bob@example.com SIP/2.0\\r\\nMax-Forwards: 70\\r\\nContent-Length: 0\\r\\n\\r\\n')
+    ('bob', 70, b'OPTIONS sip:bob@example.com SIP/2.0\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n')
     """
 
     __slots__ = ("_uri", "_uri_text", "method", "version")
@@ -344,7 +236,7 @@ class Request(Message):
         self._uri: Uri | None = None
 
     @classmethod
-    def build(cls, method: str, uri: Uri | str, headers: Pairs = (), body: bytes = b"") -> Self:
+    def build(cls, method: str, uri: Uri | str, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Self:
         """Make a request; Content-Length is written by itself."""
         return cls(method, str(uri), Headers(headers), body)
 
@@ -400,7 +292,7 @@ class Response(Message):
         """The phrase for people."""
 
     @classmethod
-    def build(cls, status: int, reason: str | None = None, headers: Pairs = (), body: bytes = b"") -> Self:
+    def build(cls, status: int, reason: str | None = None, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Self:
         """Make a response that answers nothing yet; without a phrase the usual one stands in."""
         return cls(status, reason_of(status) if reason is None else reason, Headers(headers), body)
 
@@ -412,7 +304,7 @@ class Response(Message):
         reason: str | None = None,
         *,
         to_tag: str | None = None,
-        headers: Pairs = (),
+        headers: Iterable[tuple[str, object]] = (),
         body: bytes = b"",
     ) -> Self:
         """Make the response to a request (RFC 3261 §8.2.6).

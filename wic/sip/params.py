@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 from urllib.parse import quote as percent_encode
 from urllib.parse import unquote as percent_decode
 
 from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, WS, is_token, quote, unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _Pair = tuple[str, str | None]
 

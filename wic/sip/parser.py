@@ -69,17 +69,17 @@ def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = Tru
 
 def _split(head: str, limits: Limits) -> tuple[str, Headers]:
     """Split the head into its start line and its header fields, in one pass."""
-    if "\r\n " in head or "\r\n\t" in head:
-        lines = _FOLD.split(head)
-    else:
-        lines = head.split("\r\n")
     breaks = head.count("\r\n")
     if head.count("\n") != breaks or head.count("\r") != breaks:
         raise _refused(head, "line break that is not CRLF", limits)
     if "\0" in head and _BARE_NUL.search(head):
         raise _refused(head, "NUL in the head", limits)
+    folded = "\r\n " in head or "\r\n\t" in head
+    lines = _FOLD.split(head) if folded else head.split("\r\n")
     if len(lines) > limits.header_count + 1:
         raise _refused(head, f"{len(lines) - 1} header lines", limits, status=513)
+    if len(head) > limits.header_size and max(map(len, lines)) > limits.header_size:
+        raise _refused(head, f"line of more than {limits.header_size} characters", limits, status=513)
     start = lines[0]
     del lines[0]
     fields: list[Field] = []
@@ -87,17 +87,20 @@ def _split(head: str, limits: Limits) -> tuple[str, Headers]:
     for line in lines:
         name, colon, value = line.partition(":")
         key = KEYS.get(name) or key_of(name.rstrip(" \t"))
-        if key is None or not colon or len(line) > limits.header_size:
+        if key is None or not colon:
             raise _refused(head, f"malformed header line {line[:80]!r}", limits)
-        value = value.strip(" \t\r\n")
-        if "\n" in value:
-            value = " ".join([part.strip(" \t") for part in value.split("\r\n")])
+        value = _unfolded(value) if folded else value.strip(" \t")
         fields.append((key, name, value, line))
         if key in index:
             index[key].append(value)
         else:
             index[key] = [value]
     return start, Headers._of_lines(fields, index, limits.list_values)
+
+
+def _unfolded(value: str) -> str:
+    """Return a value as one line: each fold is one space (RFC 3261 §7.3.1)."""
+    return " ".join([part.strip(" \t") for part in value.split("\r\n")]).strip(" ")
 
 
 def _start(line: str, headers: Headers, head: str, limits: Limits) -> Message:
@@ -146,8 +149,7 @@ def _partial(start: str, rest: str, limits: Limits) -> Request | None:
         name, _, value = line.partition(":")
         key = key_of(name.rstrip(" \t"))
         if key in _ANSWERED and not _UNSAFE.search(value.replace("\r\n", "")):
-            text = " ".join([part.strip(" \t") for part in value.split("\r\n")]).strip()
-            fields.append((key, name, text, None))
+            fields.append((key, name, _unfolded(value), None))
     headers = Headers._of_lines(fields, None, limits.list_values)
     return Request(method, uri, headers) if all(name in headers for name in _ANSWERED) else None
 

@@ -44,13 +44,13 @@ class AuthValue:
         Raises:
             MalformedHeader: it does not follow the grammar.
         """
+        match = _WITH_PARAMS.fullmatch(text)
+        if match is not None:
+            return cls(match[1], AuthParams._of_text(match[2]))
         match = _WITH_TOKEN.fullmatch(text)
         if match is not None:
             return cls(match[1], token=match[2])
-        match = _WITH_PARAMS.fullmatch(text)
-        if match is None:
-            raise MalformedHeader("malformed challenge or credentials")
-        return cls(match[1], AuthParams._of_text(match[2]))
+        raise MalformedHeader("malformed challenge or credentials")
 
     @classmethod
     def parse_list(cls, text: str) -> list[AuthValue]:
@@ -59,6 +59,8 @@ class AuthValue:
         Raises:
             MalformedHeader: one of them does not follow the grammar.
         """
+        if _WITH_PARAMS.fullmatch(text) is not None:  # the usual case: one only
+            return [cls.parse(text)]
         challenges: list[list[str]] = []
         for item in split_list(text):
             if challenges and (_BARE_PARAM.match(item) or not _NEXT.match(item)):
