@@ -62,12 +62,15 @@ class AcceptedCalls:
         if waiting.timer is not None:
             waiting.timer.cancel()
         self._settled[key] = waiting.transaction
-        self._outbox.timers.schedule(now + self._timers.timeout, lambda _: self._settled.pop(key, None))
+        self._outbox.timers.schedule(now + self._timers.timeout, lambda _: self._forget(key))
         return waiting.transaction
 
     def is_settled(self, ack: Request) -> bool:
         """Tell whether the same ACK came before."""
         return _key(ack) in self._settled
+
+    def _forget(self, key: _Key) -> None:
+        del self._settled[key]
 
     def _rearm(self, key: _Key, waiting: _Unacknowledged, now: float) -> None:
         due = now + self._timers.interval(Timer.G, attempt=waiting.attempt)
@@ -113,4 +116,7 @@ class Acknowledgements:
 
     def _remember(self, key: _Key, ack: Transmit | None, now: float) -> None:
         self._known[key] = ack
-        self._outbox.timers.schedule(now + self._timers.timeout, lambda _: self._known.pop(key, None))
+        self._outbox.timers.schedule(now + self._timers.timeout, lambda _: self._forget(key))
+
+    def _forget(self, key: _Key) -> None:
+        del self._known[key]

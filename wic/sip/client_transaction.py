@@ -19,24 +19,31 @@ if TYPE_CHECKING:
 class ClientTransaction(Transaction):
     """A request that was sent; made by `Endpoint.send_request`."""
 
-    __slots__ = ("_ack", "_cancel", "_cancel_sent", "_data", "_quiet", "_response", "_response_flow", "_lost", "sent_by")
+    __slots__ = (
+        "_ack",
+        "_cancel",
+        "_cancel_sent",
+        "_data",
+        "_lost",
+        "_quiet",
+        "_response",
+        "_response_flow",
+        "sent_by",
+    )
 
     def __init__(
         self, layer: Layer, *, id: str, request: Request, flow: Flow, owner: object = None, quiet: bool = False
     ) -> None:
         table = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
-        super().__init__(table, layer, id=id, request=request, flow=flow, owner=owner)
-        via = request.via
-        self.sent_by = (via.host.lower(), via.port)
+        super().__init__(table, layer, id=id, request=request, flow=flow, owner=owner, quiet=quiet)
+        self.sent_by = request.via.sent_by
         """Host and port of our Via; a response has to bring them back (RFC 3261 §18.1.2)."""
-        self._data: bytes | None = None
-        self._quiet = quiet
+        self._data = request.to_bytes()
         self._response: Response | None = None
         self._response_flow = flow
         self._ack: bytes | None = None
         self._cancel: Request | None = None
         self._cancel_sent = False
-        self._lost = ""
 
     @property
     def response(self) -> Response | None:
@@ -60,11 +67,6 @@ class ClientTransaction(Transaction):
         if self._cancel is not None and not self._cancel_sent and self.state is State.PROCEEDING:
             self._send_cancel(now)
         return Action.PASS_RESPONSE in row.actions
-
-    def flow_lost(self, reason: str, *, now: float) -> None:
-        """Take note that the flow is gone."""
-        self._lost = reason
-        self.take(Input.FLOW_LOST, now)
 
     def cancel(self, *, now: float, reason: str | None = None) -> None:
         """Ask for cancellation; the CANCEL waits for a provisional response (RFC 3261 §9.1).
@@ -101,25 +103,19 @@ class ClientTransaction(Transaction):
             case Action.SEND_CANCEL:
                 self.cancel(now=now)
             case Action.PASS_RESPONSE:
-                if not self._quiet and self._response is not None:
-                    self._layer.outbox.tell(ResponseReceived(self, self._response, self._response_flow))
+                if self._response is not None:
+                    self._tell(ResponseReceived(self, self._response, self._response_flow))
             case Action.TELL_TIMEOUT:
-                if not self._quiet:
-                    self._layer.outbox.tell(TransactionTimedOut(self))
+                self._tell(TransactionTimedOut(self))
             case Action.TELL_FLOW_LOST:
-                if not self._quiet:
-                    self._layer.outbox.tell(TransportFailed(self, self._lost))
+                self._tell(TransportFailed(self, self._lost))
             case _:
                 raise AssertionError(action)
 
     def _send_request(self) -> None:
-        outbox = self._layer.outbox
-        if self._data is None:
-            data = self.request.to_bytes()
-            self._data = b"" if self.flow.reliable else data
-            outbox.send(self.flow, data, "requests_sent")
-        else:
-            outbox.send(self.flow, self._data, "retransmitted")
+        self._layer.outbox.send(self.flow, self._data, "retransmitted" if self.attempt else "requests_sent")
+        if self.flow.reliable:
+            self._data = b""  # never asked for again
 
     def _send_ack(self) -> None:
         outbox = self._layer.outbox

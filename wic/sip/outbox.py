@@ -61,7 +61,7 @@ class Outbox:
         self.transmits: deque[Transmit] = deque()
         self.events: deque[Event] = deque()
         self.timers = TimerQueue()
-        self._counts: Counter[Count] = Counter()
+        self._counts: Counter[str] = Counter()
 
     def send(self, flow: Flow, data: bytes, count: Count) -> None:
         """Have bytes sent, and count them as what they are."""

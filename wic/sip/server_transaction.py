@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ServerTransaction(Transaction):
     """A request that was received; answered with `Endpoint.respond`."""
 
-    __slots__ = ("_last", "_lost", "_response", "dialog", "reply_flow", "tag", "to_tag")
+    __slots__ = ("_last", "_response", "cancelled", "dialog", "reply_flow", "tag", "to_tag")
 
     def __init__(
         self,
@@ -32,9 +32,10 @@ class ServerTransaction(Transaction):
         reply_flow: Flow,
         tag: str,
         dialog: Dialog | None = None,
+        quiet: bool = False,
     ) -> None:
         table = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
-        super().__init__(table, layer, id=id, request=request, flow=flow, owner=None)
+        super().__init__(table, layer, id=id, request=request, flow=flow, owner=None, quiet=quiet)
         self.reply_flow = reply_flow
         """Where responses go: `flow` itself on streams, the address that the Via asks for on UDP."""
         self.tag = tag
@@ -43,9 +44,10 @@ class ServerTransaction(Transaction):
         """The dialog that the request belongs to, if the endpoint knows one."""
         self.to_tag: str | None = None
         """The To tag of the response sent last."""
+        self.cancelled = False
+        """Whether the peer cancelled it."""
         self._response: Response | None = None
         self._last: bytes | None = None
-        self._lost = ""
 
     @property
     def response(self) -> Response | None:
@@ -59,9 +61,11 @@ class ServerTransaction(Transaction):
 
     def respond(self, response: Response, *, now: float) -> bool:
         """Send a response; False means that it comes too late and was not sent."""
-        before, self._response = self._response, response
+        data = response.to_bytes()
+        before = self._response, self._last
+        self._response, self._last = response, data
         if self.take(_input(response.status), now) is None:
-            self._response = before
+            self._response, self._last = before
             return False
         return True
 
@@ -70,38 +74,35 @@ class ServerTransaction(Transaction):
         row = self.take(Input.ACK, now)
         return row is not None and Action.PASS_ACK in row.actions
 
-    def flow_lost(self, reason: str, *, now: float) -> None:
-        """Take note that the flow is gone."""
-        self._lost = reason
-        self.take(Input.FLOW_LOST, now)
-
     def _perform(self, action: Action, now: float) -> None:
-        outbox = self._layer.outbox
         match action:
             case Action.PASS_REQUEST:
-                outbox.tell(RequestReceived(self, self.request, self.flow, self.dialog))
+                self._tell(RequestReceived(self, self.request, self.flow, self.dialog))
             case Action.SEND_RESPONSE:
                 self._stop(Timer.TRYING)
                 self._send_response()
             case Action.SEND_TRYING:
-                self._response = Response.to(self.request, 100)
+                self._response = Response.answer(self.request, 100)
+                self._last = self._response.to_bytes()
                 self._send_response()
             case Action.SEND_LAST:
-                if self._last is not None:
-                    outbox.send(self.reply_flow, self._last, "retransmitted")
+                self._send_again()
             case Action.PASS_ACK:
                 pass  # `acknowledge` returns it to the endpoint
             case Action.TELL_NO_ACK:
-                outbox.tell(AckTimedOut(self, self.dialog))
+                self._tell(AckTimedOut(self, self.dialog))
             case Action.TELL_FLOW_LOST:
-                outbox.tell(TransportFailed(self, self._lost))
+                self._tell(TransportFailed(self, self._lost))
             case _:
                 raise AssertionError(action)
 
+    def _send_again(self) -> None:
+        if self._last is not None:
+            self._layer.outbox.send(self.reply_flow, self._last, "retransmitted")
+
     def _send_response(self) -> None:
-        if self._response is not None:
+        if self._response is not None and self._last is not None:
             self.to_tag = self._response.to.tag
-            self._last = self._response.to_bytes()
             self._layer.outbox.send(self.reply_flow, self._last, "responses_sent")
 
 

@@ -12,6 +12,7 @@ from wic.sip.timers import Timer, Timers
 
 if TYPE_CHECKING:
     from wic.sip.client_transaction import ClientTransaction
+    from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.message import Request
     from wic.sip.outbox import Outbox
@@ -37,9 +38,23 @@ class Layer(Protocol):
 class Transaction(ABC):
     """One machine of `wic.sip.tables` at work."""
 
-    __slots__ = ("_layer", "_running", "_state", "_table", "attempt", "flow", "id", "owner", "request")
+    __slots__ = (
+        "_layer",
+        "_lost",
+        "_quiet",
+        "_running",
+        "_state",
+        "_table",
+        "attempt",
+        "flow",
+        "id",
+        "owner",
+        "request",
+    )
 
-    def __init__(self, table: Table, layer: Layer, *, id: str, request: Request, flow: Flow, owner: object) -> None:
+    def __init__(
+        self, table: Table, layer: Layer, *, id: str, request: Request, flow: Flow, owner: object, quiet: bool
+    ) -> None:
         self.id = id
         """The branch of the topmost Via."""
         self.request = request
@@ -53,6 +68,8 @@ class Transaction(ABC):
         self._table = table
         self._layer = layer
         self._state = table.initial
+        self._quiet = quiet
+        self._lost = ""
         self._running: dict[Timer, ScheduledTimer] = {}
 
     @property
@@ -94,6 +111,11 @@ class Transaction(ABC):
             self._start(timer, now)
         return row
 
+    def flow_lost(self, reason: str, *, now: float) -> None:
+        """Take note that the flow is gone."""
+        self._lost = reason
+        self.take(Input.FLOW_LOST, now)
+
     def abandon(self) -> None:
         """End silently, whatever the state."""
         if not self.terminated:
@@ -102,6 +124,10 @@ class Transaction(ABC):
     @abstractmethod
     def _perform(self, action: Action, now: float) -> None:
         """Carry out one action of the table."""
+
+    def _tell(self, event: Event) -> None:
+        if not self._quiet:
+            self._layer.outbox.tell(event)
 
     def _move(self, state: State) -> None:
         logger.debug("%s %s: %s -> %s", self._table.name, self.id, self._state.value, state.value)

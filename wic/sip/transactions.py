@@ -65,9 +65,27 @@ class Transactions:
         self.start_client(request, invite.flow, now=now, owner=invite, quiet=True)
 
     def start_server(
-        self, request: Request, flow: Flow, *, reply_flow: Flow, tag: str, now: float, dialog: Dialog | None = None
+        self,
+        request: Request,
+        flow: Flow,
+        *,
+        reply_flow: Flow,
+        tag: str,
+        now: float,
+        dialog: Dialog | None = None,
+        quiet: bool = False,
     ) -> ServerTransaction:
-        """Begin a server transaction for a request that matches none."""
+        """Begin a server transaction for a request that matches none.
+
+        Args:
+            request: the request.
+            flow: where it came from.
+            reply_flow: where its responses go.
+            tag: a To tag for them.
+            now: the time.
+            dialog: the dialog it belongs to.
+            quiet: report nothing about it.
+        """
         transaction = ServerTransaction(
             self,
             id=request.via.branch or "",
@@ -76,18 +94,20 @@ class Transactions:
             reply_flow=reply_flow,
             tag=tag,
             dialog=dialog,
+            quiet=quiet,
         )
         self._servers[server_key(request)] = transaction
         if request.to.tag is None:
             self._merged.setdefault(_merge_key(request), transaction)
         self._by_flow.setdefault(flow, {})[transaction] = None
+        transaction.start(now)
         return transaction
 
     def find_client(self, response: Response) -> ClientTransaction | None:
         """Find the transaction that a response belongs to (RFC 3261 §17.1.3, §18.1.2)."""
         via = response.via
         transaction = self._clients.get((via.branch or "", response.cseq.method))
-        if transaction is None or transaction.sent_by != (via.host.lower(), via.port):
+        if transaction is None or transaction.sent_by != via.sent_by:
             return None
         return transaction
 
@@ -141,13 +161,12 @@ def server_key(request: Request, *, method: str | None = None) -> _Key:
         method = "INVITE"
     via = request.via
     if _has_cookie(request):
-        return (via.branch, via.host.lower(), via.port, method)
+        return (via.branch, via.sent_by, method)
     # RFC 3261 §17.2.3, for elements of RFC 2543, whose branches identify nothing. The To tag takes part
     # only where request and ACK have the same one.
     to_tag = None if method == "INVITE" else request.to.tag
     cseq = request.cseq.number
-    sent_by = (via.host.lower(), via.port, via.branch)
-    return (request.uri_text, to_tag, request.from_.tag, request.call_id, cseq, method, sent_by)
+    return (request.uri_text, to_tag, request.from_.tag, request.call_id, cseq, method, via.sent_by, via.branch)
 
 
 def _has_cookie(request: Request) -> bool:

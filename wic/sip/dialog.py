@@ -1,0 +1,248 @@
+"""Dialogs (RFC 3261 §12): what two user agents have to remember of each other."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from wic.sip.errors import MalformedHeader
+from wic.sip.message import Request
+from wic.sip.routing import route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wic.sip.headers.address import NameAddr
+    from wic.sip.message import Response
+    from wic.sip.uri import Uri
+
+logger = logging.getLogger(__name__)
+
+_TARGET_REFRESH = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})
+_CREDENTIALS = ("Authorization", "Proxy-Authorization")
+
+
+class DialogState(Enum):
+    """How far a dialog is."""
+
+    EARLY = "early"
+    CONFIRMED = "confirmed"
+    TERMINATED = "terminated"
+
+
+@dataclass(frozen=True, slots=True)
+class DialogId:
+    """What the two sides call a dialog; an RFC 2543 peer without a tag counts as the empty tag."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+
+
+class Dialog:
+    """One side of a dialog. Register it with `Endpoint.add_dialog` to have its requests matched."""
+
+    __slots__ = (
+        "_credentials",
+        "_state",
+        "id",
+        "local",
+        "local_cseq",
+        "owner",
+        "remote",
+        "remote_cseq",
+        "remote_target",
+        "route_set",
+        "secure",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: DialogId,
+        state: DialogState,
+        local: NameAddr,
+        remote: NameAddr,
+        remote_target: Uri,
+        route_set: tuple[NameAddr, ...] = (),
+        local_cseq: int = 0,
+        remote_cseq: int | None = None,
+        secure: bool = False,
+        owner: object = None,
+    ) -> None:
+        self.id = id
+        """Call-ID and both tags."""
+        self.local = local
+        """The From of requests that this side sends, tag included."""
+        self.remote = remote
+        """The To of requests that this side sends, tag included."""
+        self.remote_target = remote_target
+        """Where the other side's Contact says it is."""
+        self.route_set = route_set
+        """The proxies to visit, nearest first."""
+        self.local_cseq = local_cseq
+        """Number of the last request this side sent; 0 before the first."""
+        self.remote_cseq = remote_cseq
+        """Number of the last request the other side sent, or None before the first."""
+        self.secure = secure
+        """Whether the dialog was asked for by a `sips` URI."""
+        self.owner = owner
+        """Whatever the user likes to find again when an event arrives."""
+        self._state = state
+        self._credentials: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_response(cls, request: Request, response: Response, *, owner: object = None) -> Dialog:
+        """Make the caller's side from a 101-199 or 2xx response (RFC 3261 §12.1.2).
+
+        Args:
+            request: the request as it was sent.
+            response: a response to it, with a To tag; each tag is another dialog (§13.2.2.4).
+            owner: kept on the dialog.
+
+        Raises:
+            MalformedHeader: a 2xx has no Contact, or a header cannot be read.
+        """
+        confirmed = response.status >= 200
+        dialog = cls(
+            id=DialogId(response.call_id, request.from_.tag or "", response.to.tag or ""),
+            state=DialogState.CONFIRMED if confirmed else DialogState.EARLY,
+            local=request.from_,
+            remote=response.to,
+            remote_target=_target(response, fallback=None if confirmed else request.uri),
+            route_set=response.record_routes[::-1],
+            local_cseq=request.cseq.number,
+            secure=request.uri.secure,
+            owner=owner,
+        )
+        headers = request.headers
+        dialog._credentials = tuple((name, line) for name in _CREDENTIALS for line in headers.get_all(name))
+        return dialog
+
+    @classmethod
+    def from_request(cls, request: Request, response: Response, *, owner: object = None) -> Dialog:
+        """Make the callee's side from a request and the first answer that has a To tag (RFC 3261 §12.1.1).
+
+        Raises:
+            MalformedHeader: the request has no Contact, or a header cannot be read.
+        """
+        return cls(
+            id=DialogId(request.call_id, response.to.tag or "", request.from_.tag or ""),
+            state=DialogState.CONFIRMED if response.status >= 200 else DialogState.EARLY,
+            local=response.to,
+            remote=request.from_,
+            remote_target=_target(request, fallback=None),
+            route_set=request.record_routes,
+            remote_cseq=request.cseq.number,
+            secure=request.uri.secure,
+            owner=owner,
+        )
+
+    @property
+    def state(self) -> DialogState:
+        """How far it is."""
+        return self._state
+
+    @property
+    def next_hop(self) -> Uri:
+        """Where its requests go first: the nearest proxy, or the other side."""
+        return self.route_set[0].uri if self.route_set else self.remote_target
+
+    def create_request(self, method: str, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Request:
+        """Build the next request of this side (RFC 3261 §12.2.1.1).
+
+        Args:
+            method: any but ACK, which `ack` builds, and CANCEL, which belongs to a transaction.
+            headers: further header fields, such as Contact.
+            body: the body.
+        """
+        self.local_cseq += 1
+        return self._build(method, self.local_cseq, headers, body)
+
+    def ack(self, response: Response, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Request:
+        """Build the ACK of a 2xx, with the credentials of the INVITE that made the dialog (RFC 3261 §13.2.2.4).
+
+        Args:
+            response: the 2xx, after `from_response` or `receive_response` has seen it.
+            headers: further header fields.
+            body: the body, where the 2xx brought an offer.
+        """
+        return self._build("ACK", response.cseq.number, (*self._credentials, *headers), body)
+
+    def receive_request(self, request: Request) -> bool:
+        """Take a request of the other side: check its order, refresh the remote target (RFC 3261 §12.2.2).
+
+        The endpoint calls this for registered dialogs before it reports the request.
+
+        Returns:
+            False if its CSeq is lower than an earlier one: the answer is 500.
+
+        Raises:
+            MalformedHeader: its Contact cannot be read.
+        """
+        number = request.cseq.number
+        if self.remote_cseq is not None and number < self.remote_cseq:
+            return False
+        if request.method in _TARGET_REFRESH and request.contacts:
+            self.remote_target = request.contacts[0].uri
+        self.remote_cseq = number
+        return True
+
+    def receive_response(self, response: Response) -> None:
+        """Take a response to a request of this side: confirm, refresh or end the dialog (RFC 3261 §12.2.1.2).
+
+        Raises:
+            MalformedHeader: a header cannot be read.
+        """
+        method = response.cseq.method
+        if 200 <= response.status < 300:
+            if self._state is DialogState.EARLY and method == "INVITE":
+                self.route_set = response.record_routes[::-1]  # RFC 3261 §13.2.2.4: computed anew
+                self.confirm()
+            if method in _TARGET_REFRESH and response.contacts:
+                self.remote_target = response.contacts[0].uri
+        elif response.status in (408, 481) or (
+            response.status >= 300 and self._state is DialogState.EARLY and method == "INVITE"
+        ):
+            self.terminate()
+
+    def confirm(self) -> None:
+        """Take note of a 2xx; the endpoint does it for a registered dialog when it sends one."""
+        if self._state is DialogState.EARLY:
+            self._move(DialogState.CONFIRMED)
+
+    def terminate(self) -> None:
+        """End it, as BYE, a failed INVITE or the user's judgement may."""
+        if self._state is not DialogState.TERMINATED:
+            self._move(DialogState.TERMINATED)
+
+    def _build(self, method: str, number: int, headers: Iterable[tuple[str, object]], body: bytes) -> Request:
+        uri, routes = route(self.remote_target, self.route_set)
+        lines: list[tuple[str, object]] = [("Route", str(hop)) for hop in routes]
+        lines += [
+            ("Max-Forwards", 70),
+            ("From", self.local),
+            ("To", self.remote),
+            ("Call-ID", self.id.call_id),
+            ("CSeq", f"{number} {method}"),
+            *headers,
+        ]
+        return Request.build(method, uri, lines, body)
+
+    def _move(self, state: DialogState) -> None:
+        logger.debug("dialog %s: %s -> %s", self.id.call_id, self._state.value, state.value)
+        self._state = state
+
+    def __repr__(self) -> str:
+        return f"<Dialog {self.id.call_id} {self._state.value}>"
+
+
+def _target(message: Request | Response, *, fallback: Uri | None) -> Uri:
+    contacts = message.contacts
+    if contacts:
+        return contacts[0].uri
+    if fallback is None:
+        raise MalformedHeader("Contact is missing")
+    return fallback

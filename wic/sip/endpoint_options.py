@@ -1,0 +1,46 @@
+"""What an endpoint is to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from wic.sip.limits import Limits
+from wic.sip.timers import RFC3261, Timers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Role(Enum):
+    """Who uses the transactions."""
+
+    USER_AGENT = "user agent"
+    """Requests belong to dialogs, a 2xx to INVITE is repeated until its ACK, merged requests get 482."""
+    PROXY = "proxy"
+    """Dialogs are not known here, every 2xx and its ACK are passed on, Timer C runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """Options of an `Endpoint`."""
+
+    role: Role = Role.USER_AGENT
+    timers: Timers = RFC3261
+    methods: frozenset[str] | None = None
+    """Methods that are let through, others get 405 or 501; None lets the user decide."""
+    extensions: frozenset[str] | None = None
+    """Option tags (lower case) that a Require may name, others get 420; None lets the user decide."""
+    limits: Limits = field(default_factory=Limits)
+    via: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
+    """Sent-by (host, port) of our Via by transport, such as `{"WSS": ("x7k2.invalid", None)}`.
+
+    A transport that is not listed uses the flow's local address.
+    """
+    via_params: tuple[tuple[str, str | None], ...] = (("rport", None),)
+    """Parameters of our Via after the branch (RFC 3581 `rport`, RFC 6223 `keep`)."""
+    max_transactions: int = 100_000
+    """Requests beyond that many open server transactions get 503."""
+    retry_after: int = 5
+    """Seconds of the Retry-After on that 503."""

@@ -1,0 +1,231 @@
+"""What an endpoint does with arriving bytes: refuse, absorb, match, or report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.sip.dialog import DialogId
+from wic.sip.endpoint_options import Role
+from wic.sip.errors import MalformedHeader, MessageRefused
+from wic.sip.events import AckReceived, CancelReceived, StrayResponse
+from wic.sip.hops import reply_flow, stamp_source
+from wic.sip.message import Request, Response
+from wic.sip.parser import parse
+from wic.sip.tables import Input
+from wic.sip.tokens import tag as new_tag
+from wic.sip.validate import check_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wic.sip.acceptance import AcceptedCalls, Acknowledgements
+    from wic.sip.dialog import Dialog
+    from wic.sip.endpoint_options import EndpointOptions
+    from wic.sip.flow import Flow
+    from wic.sip.outbox import Outbox
+    from wic.sip.tokens import Tokens
+    from wic.sip.transactions import Transactions
+
+_PING = b"\r\n\r\n"
+_PONG = b"\r\n"
+_FRAMED_BY_LENGTH = frozenset({"TCP", "TLS"})
+
+
+class Reception:
+    """The incoming half of an `Endpoint`."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Tokens,
+        options: EndpointOptions,
+        outbox: Outbox,
+        transactions: Transactions,
+        dialogs: dict[DialogId, Dialog],
+        accepted: AcceptedCalls,
+        acknowledgements: Acknowledgements,
+    ) -> None:
+        self._tokens = tokens
+        self._options = options
+        self._outbox = outbox
+        self._transactions = transactions
+        self._dialogs = dialogs
+        self._accepted = accepted
+        self._acknowledgements = acknowledgements
+        self._is_proxy = options.role is Role.PROXY
+        # One To tag for all answers without a transaction, so that their ACKs are known for what they are.
+        self._stateless_tag = new_tag(tokens)
+
+    def receive(self, data: bytes, flow: Flow, *, now: float) -> None:
+        """Take one framed message or a keep-alive."""
+        if not data.strip(b"\r\n"):
+            self._keep_alive(data, flow)
+            return
+        try:
+            message = parse(data, limits=self._options.limits, datagram=flow.transport not in _FRAMED_BY_LENGTH)
+        except MessageRefused as refused:
+            self._refuse_unread(refused, flow)
+            return
+        if isinstance(message, Response):
+            self._outbox.count("responses_received")
+            try:
+                self._response(message, flow, now)
+            except MalformedHeader as error:
+                self._outbox.drop(f"response: {error}", flow)
+        else:
+            self._outbox.count("requests_received")
+            self._request(message, flow, now)
+
+    def _keep_alive(self, data: bytes, flow: Flow) -> None:
+        self._outbox.count("keep_alives")
+        if data.startswith(_PING) and flow.reliable:
+            self._outbox.send(flow, _PONG, "keep_alives")  # RFC 5626 §4.4.1
+
+    # requests
+
+    def _refuse_unread(self, refused: MessageRefused, flow: Flow) -> None:
+        request = refused.partial
+        if request is None or refused.status_hint is None:
+            self._outbox.drop(str(refused), flow)
+            return
+        try:
+            stamp_source(request, flow)
+        except MalformedHeader as error:
+            self._outbox.drop(f"{refused}; {error}", flow)
+            return
+        self._refuse(request, flow, refused.status_hint)
+
+    def _refuse(
+        self,
+        request: Request,
+        flow: Flow,
+        status: int,
+        reason: str | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+    ) -> None:
+        """Answer without a transaction (RFC 3261 §8.2.7); an ACK is never answered."""
+        if request.method == "ACK":
+            self._outbox.drop(f"ACK that deserves {status}", flow)
+            return
+        try:
+            response = Response.answer(request, status, reason, to_tag=self._stateless_tag, headers=headers)
+        except MalformedHeader:
+            response = Response.answer(request, status, reason, headers=headers)
+        self._outbox.count("refused")
+        self._outbox.send(reply_flow(request, flow), response.to_bytes(), "responses_sent")
+
+    def _request(self, request: Request, flow: Flow, now: float) -> None:
+        try:
+            stamp_source(request, flow)
+        except MalformedHeader as error:
+            self._outbox.drop(f"request: {error}", flow)
+            return
+        refusal = check_request(request, methods=self._options.methods, extensions=self._options.extensions)
+        if refusal is not None:
+            self._refuse(request, flow, refusal.status, refusal.reason, refusal.headers)
+        elif request.method == "ACK":
+            self._ack(request, flow, now)
+        elif self._repeated(request, now):
+            self._outbox.count("absorbed")
+        elif request.method == "CANCEL":
+            self._cancel(request, flow, now)
+        elif self._transactions.servers >= self._options.max_transactions:
+            self._outbox.count("overloaded")
+            self._refuse(request, flow, 503, headers=[("Retry-After", self._options.retry_after)])
+        elif self._is_proxy:
+            self._begin(request, flow, now)
+        else:
+            self._user_agent_request(request, flow, now)
+
+    def _repeated(self, request: Request, now: float) -> bool:
+        transaction = self._transactions.find_server(request)
+        if transaction is None:
+            return False
+        transaction.take(Input.REQUEST, now)
+        return True
+
+    def _user_agent_request(self, request: Request, flow: Flow, now: float) -> None:
+        """Apply the rules of a user agent server (RFC 3261 §8.2, §12.2.2)."""
+        if request.to.tag is None:
+            if self._transactions.is_merged(request):
+                self._refuse(request, flow, 482)  # RFC 3261 §8.2.2.2
+            else:
+                self._begin(request, flow, now)
+            return
+        dialog = self._dialog_of(request)
+        if dialog is None:
+            self._refuse(request, flow, 481)
+            return
+        try:
+            in_order = dialog.receive_request(request)
+        except MalformedHeader as error:
+            self._refuse(request, flow, 400, str(error))
+            return
+        if in_order:
+            self._begin(request, flow, now, dialog)
+        else:
+            self._refuse(request, flow, 500)
+
+    def _begin(self, request: Request, flow: Flow, now: float, dialog: Dialog | None = None) -> None:
+        self._transactions.start_server(
+            request,
+            flow,
+            reply_flow=reply_flow(request, flow),
+            tag=new_tag(self._tokens),
+            now=now,
+            dialog=dialog,
+        )
+
+    def _ack(self, request: Request, flow: Flow, now: float) -> None:
+        transaction = self._transactions.find_server(request)
+        if transaction is not None and not transaction.acknowledge(now=now):
+            return
+        if request.to.tag == self._stateless_tag:
+            self._outbox.count("absorbed")
+        elif self._is_proxy:
+            self._outbox.tell(AckReceived(request, flow, None, transaction))
+        else:
+            self._user_agent_ack(request, flow, now)
+
+    def _user_agent_ack(self, request: Request, flow: Flow, now: float) -> None:
+        transaction = self._accepted.acknowledged(request, now=now)
+        if transaction is not None:
+            self._outbox.tell(AckReceived(request, flow, self._dialog_of(request), transaction))
+        elif self._accepted.is_settled(request):
+            self._outbox.count("absorbed")
+        else:
+            self._outbox.drop("ACK that nobody waits for", flow)
+
+    def _cancel(self, request: Request, flow: Flow, now: float) -> None:
+        """Pair a CANCEL with its INVITE (RFC 3261 §9.2); a proxy does the same (§16.10).
+
+        A proxy that knows no such INVITE has forwarded none, so that passing the CANCEL on would be in vain.
+        """
+        invite = self._transactions.find_server(request, method="INVITE")
+        if invite is None:
+            self._refuse(request, flow, 481)
+            return
+        transaction = self._transactions.start_server(
+            request, flow, reply_flow=reply_flow(request, flow), tag=invite.tag, now=now, quiet=True
+        )
+        transaction.respond(Response.answer(request, 200, to_tag=invite.to_tag or invite.tag), now=now)
+        if not invite.answered and not invite.cancelled:
+            invite.cancelled = True
+            self._outbox.tell(CancelReceived(invite, request))
+
+    def _dialog_of(self, request: Request) -> Dialog | None:
+        return self._dialogs.get(DialogId(request.call_id, request.to.tag or "", request.from_.tag or ""))
+
+    # responses
+
+    def _response(self, response: Response, flow: Flow, now: float) -> None:
+        _ = response.from_, response.to, response.call_id  # whoever reads them later can do so without fear
+        accepts = 200 <= response.status < 300 and response.cseq.method == "INVITE" and not self._is_proxy
+        transaction = self._transactions.find_client(response)
+        if accepts and not self._acknowledgements.received(response, now=now):
+            self._outbox.count("absorbed")
+        elif transaction is None:
+            self._outbox.count("dropped")
+            self._outbox.tell(StrayResponse(response, flow))
+        elif not transaction.receive(response, flow, now=now):
+            self._outbox.count("absorbed")
