@@ -1,0 +1,107 @@
+"""Challenges of 401 and 407, and the choice among them (RFC 3261 §22, RFC 8760 §2.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wic.auth.digest import DigestAlgorithm, find_algorithm
+from wic.errors import RemoteProtocolError
+from wic.sip.errors import MalformedHeader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wic.sip.headers import AuthValue
+    from wic.sip.message import Response
+
+MAX_VALUE = 4096
+"""Longest realm, nonce or opaque that is answered, in characters."""
+
+MAX_CHALLENGES = 32
+"""More challenges than this in one response are not looked at."""
+
+CREDENTIALS_OF = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
+"""Header of the credentials for each header of challenges (RFC 3261 §22.2, §22.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A Digest challenge that can be answered."""
+
+    header: str
+    """Where the credentials go: `Authorization` or `Proxy-Authorization`."""
+    realm: str
+    nonce: str
+    algorithm: DigestAlgorithm
+    qop: str | None
+    """The one to use: `auth` if offered, else `auth-int`; None if the server knows no qop."""
+    opaque: str | None = None
+    stale: bool = False
+    algorithm_named: bool = True
+    """Whether the challenge had `algorithm`; credentials repeat it only then."""
+
+    @classmethod
+    def read(cls, value: AuthValue, header: str) -> Challenge | None:
+        """Read one challenge; None if its scheme, algorithm or qop is unknown here.
+
+        Raises:
+            RemoteProtocolError: a Digest challenge lacks what it needs, or holds what no answer can repeat.
+        """
+        if value.scheme.lower() != "digest":
+            return None
+        params = value.params
+        name = params.get("algorithm")
+        algorithm = find_algorithm(name)
+        offered = params.get("qop")
+        qop = _choose_qop(offered)
+        if algorithm is None or (offered is not None and qop is None):
+            return None
+        return cls(
+            header=header,
+            realm=_repeatable(params.get("realm"), "realm"),
+            nonce=_repeatable(params.get("nonce"), "nonce"),
+            algorithm=algorithm,
+            qop=qop,
+            opaque=None if "opaque" not in params else _repeatable(params.get("opaque"), "opaque"),
+            stale=(params.get("stale") or "").lower() == "true",
+            algorithm_named=name is not None,
+        )
+
+
+def read_challenges(response: Response, answerable: Callable[[Challenge], bool]) -> tuple[Challenge, ...]:
+    """Choose the challenges to answer: for each realm the topmost that can be (RFC 8760 §2.4).
+
+    A forking proxy puts what several servers ask into one response (RFC 3261 §16.7), so both
+    headers are read whatever the status is. Malformed challenges are passed over.
+    """
+    chosen: dict[tuple[str, str], Challenge] = {}
+    for asked, header in CREDENTIALS_OF.items():
+        for value in _values(response, asked)[:MAX_CHALLENGES]:
+            try:
+                challenge = Challenge.read(value, header)
+            except RemoteProtocolError:
+                continue
+            if challenge is not None and answerable(challenge):
+                chosen.setdefault((header, challenge.realm), challenge)
+    return tuple(chosen.values())
+
+
+def _values(response: Response, name: str) -> Sequence[AuthValue]:
+    try:
+        return response.auth(name)
+    except MalformedHeader:
+        return ()
+
+
+def _choose_qop(offered: str | None) -> str | None:
+    options = [] if offered is None else [option.strip().lower() for option in offered.split(",")]
+    return next((qop for qop in ("auth", "auth-int") if qop in options), None)
+
+
+def _repeatable(value: str | None, name: str) -> str:
+    if value is None:
+        raise RemoteProtocolError(f"a challenge without {name}")
+    if len(value) > MAX_VALUE or any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise RemoteProtocolError(f"a challenge whose {name} is too long or holds control characters")
+    return value

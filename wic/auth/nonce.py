@@ -1,0 +1,95 @@
+"""Nonces a server can check without having kept them, and the counts that show a replay."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections import OrderedDict
+
+_WINDOW = 64
+_SALT = 12
+_MAC = 16
+_STAMP = 8
+
+
+class NonceFactory:
+    """Makes nonces of time, chance and a keyed hash over both (RFC 7616 §3.3)."""
+
+    def __init__(self, key: bytes, *, lifetime: float = 300.0) -> None:
+        """Keep the key.
+
+        Args:
+            key: at least 16 octets that nobody else knows.
+            lifetime: seconds for which a nonce is good.
+        """
+        if len(key) < 16:
+            raise ValueError("a nonce key has at least 16 octets")
+        self._key = key
+        self._lifetime = lifetime
+
+    def make(self, salt: str, *, now: float) -> str:
+        """Return a nonce.
+
+        Args:
+            salt: chance, so that two nonces of one moment differ.
+            now: seconds.
+        """
+        stamp = max(0, int(now * 1000)).to_bytes(_STAMP, "big")
+        part = stamp + hashlib.sha256(salt.encode()).digest()[:_SALT]
+        return base64.b64encode(part + self._mac(part)).decode()
+
+    def issued(self, nonce: str, *, now: float) -> float | None:
+        """Return when a nonce was made, in seconds; None if it is not ours or too old."""
+        try:
+            octets = base64.b64decode(nonce.encode("ascii"), validate=True)
+        except (ValueError, binascii.Error):
+            return None
+        part, mac = octets[: _STAMP + _SALT], octets[_STAMP + _SALT :]
+        if not hmac.compare_digest(mac, self._mac(part)):
+            return None
+        issued = int.from_bytes(part[:_STAMP], "big") / 1000
+        return issued if issued - 0.001 <= now <= issued + self._lifetime else None
+
+    def _mac(self, part: bytes) -> bytes:
+        return hmac.digest(self._key, part, "sha256")[:_MAC]
+
+
+class ReplayGuard:
+    """Remembers which counts of which nonces were used, in bounded memory.
+
+    Only nonces that a right response was made with are kept, so strangers cannot crowd others
+    out. A nonce that had to be forgotten, and every older one, counts as used up.
+    """
+
+    def __init__(self, capacity: int = 65536) -> None:
+        self._capacity = capacity
+        self._seen: OrderedDict[str, tuple[int, int, float]] = OrderedDict()
+        self._forgotten = -1.0
+
+    def use(self, nonce: str, count: int, issued: float) -> bool:
+        """Mark a count of a nonce as used; return whether it was still free.
+
+        Counts may come out of order by up to 63.
+        """
+        highest, bits, _ = self._seen.get(nonce, (0, 0, issued))
+        if not highest and issued <= self._forgotten:
+            return False
+        if count > highest:
+            bits = ((bits << (count - highest)) | 1) & ((1 << _WINDOW) - 1) if count - highest < _WINDOW else 1
+            highest = count
+        else:
+            bit = 1 << (highest - count) if highest - count < _WINDOW else 0
+            if not bit or bits & bit:
+                return False
+            bits |= bit
+        self._keep(nonce, (highest, bits, issued))
+        return True
+
+    def _keep(self, nonce: str, entry: tuple[int, int, float]) -> None:
+        self._seen[nonce] = entry
+        self._seen.move_to_end(nonce)
+        if len(self._seen) > self._capacity:
+            _, (_, _, issued) = self._seen.popitem(last=False)
+            self._forgotten = max(self._forgotten, issued)

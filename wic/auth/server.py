@@ -1,0 +1,185 @@
+"""The server's side of SIP Digest (RFC 3261 §22, RFC 7616, RFC 8760; TS 24.229 §5.4.1.2.3B)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from wic.auth.digest import DigestAlgorithm, DigestInput, find_algorithm
+from wic.auth.nonce import NonceFactory, ReplayGuard
+from wic.auth.secret import Secret
+from wic.sip.errors import MalformedHeader, MalformedUri
+from wic.sip.headers import AuthValue
+from wic.sip.params import AuthParams
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from wic.sip.message import Request
+    from wic.sip.params import Params
+    from wic.sip.tokens import Tokens
+
+Ha1Lookup = Callable[[str, DigestAlgorithm], Secret | None]
+"""Finds H(A1) of a user name for an algorithm; None if there is no such user, or no such hash."""
+
+_MAX_USERNAME = 255
+
+
+class Outcome(Enum):
+    """What a server finds when it checks credentials."""
+
+    OK = "right"
+    MISSING = "no credentials, or only a user name with an empty response"
+    MALFORMED = "credentials that cannot be checked"
+    STALE = "right, but with a nonce that is too old or not ours: challenge with stale=true"
+    REPLAYED = "right, but used before: challenge with stale=true"
+    WRONG = "the user or the response is wrong"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What came out of a check."""
+
+    outcome: Outcome
+    username: str = ""
+    """As the credentials say; proved only if the outcome is OK."""
+    authentication_info: str | None = field(default=None, repr=False)
+    """Value of Authentication-Info for the 200, when the client gave a cnonce (RFC 7616 §3.5)."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether a new challenge should say stale=true."""
+        return self.outcome in (Outcome.STALE, Outcome.REPLAYED)
+
+
+class DigestVerifier:
+    """Challenges and checks credentials for one realm."""
+
+    def __init__(
+        self,
+        realm: str,
+        *,
+        key: bytes,
+        tokens: Tokens,
+        algorithms: tuple[str, ...] = ("SHA-256", "MD5"),
+        qop: str = "auth",
+        nonce_lifetime: float = 300.0,
+        capacity: int = 65536,
+    ) -> None:
+        """Keep the rules.
+
+        Args:
+            realm: the realm.
+            key: what nonces are made with, at least 16 octets, never given out.
+            tokens: source of chance for nonces.
+            algorithms: those to challenge with, most preferred first (RFC 8760 §2.3).
+            qop: what to offer: `auth`, `auth-int` or `auth,auth-int`.
+            nonce_lifetime: seconds for which a nonce may be used.
+            capacity: nonces whose counts are remembered.
+
+        Raises:
+            ValueError: an algorithm is unknown.
+        """
+        found = [find_algorithm(name) for name in algorithms]
+        if None in found:
+            raise ValueError(f"unknown algorithm among {', '.join(algorithms)}")
+        self._algorithms = tuple(algorithm for algorithm in found if algorithm is not None)
+        self.realm = realm
+        self._key = key
+        self._tokens = tokens
+        self._qop = qop
+        self._nonces = NonceFactory(key, lifetime=nonce_lifetime)
+        self._guard = ReplayGuard(capacity)
+
+    def make_challenges(self, *, now: float, stale: bool = False) -> list[AuthValue]:
+        """Return the challenges of one 401 or 407, one header line each, most preferred first."""
+        nonce = self._nonces.make(self._tokens.hex(8), now=now)
+        pairs = {"realm": self.realm, "nonce": nonce, "qop": self._qop} | ({"stale": "true"} if stale else {})
+        return [
+            AuthValue(
+                "Digest", AuthParams((pairs | {"algorithm": each.name}).items(), quoted=("realm", "nonce", "qop"))
+            )
+            for each in self._algorithms
+        ]
+
+    def verify(self, request: Request, lookup: Ha1Lookup, *, now: float, header: str = "Authorization") -> Verdict:
+        """Check the credentials of a request.
+
+        Args:
+            request: as it came.
+            lookup: finds H(A1) for a user name and an algorithm.
+            now: seconds, of the clock that `make_challenges` was given.
+            header: `Authorization` or `Proxy-Authorization`.
+        """
+        try:
+            values = [value for value in request.auth(header) if value.scheme.lower() == "digest"]
+        except MalformedHeader:
+            return Verdict(outcome=Outcome.MALFORMED)
+        ours = next((value.params for value in values if value.params.get("realm") == self.realm), None)
+        if ours is None:
+            return Verdict(outcome=Outcome.MISSING)
+        username = ours.get("username") or ""
+        if not ours.get("response"):
+            return Verdict(outcome=Outcome.MISSING, username=username[:_MAX_USERNAME])
+        parts = self._parts(ours, request)
+        if parts is None or not 0 < len(username) <= _MAX_USERNAME:
+            return Verdict(outcome=Outcome.MALFORMED, username=username[:_MAX_USERNAME])
+        return self._judge(username, ours, parts, lookup, now)
+
+    def _parts(self, params: Params, request: Request) -> DigestInput | None:
+        """Read what the response was made of; None if it cannot be one that we asked for."""
+        algorithm = find_algorithm(params.get("algorithm"))
+        qop = params.get("qop")
+        nc, cnonce = params.get("nc") or "", params.get("cnonce") or ""
+        offered = self._qop.replace(" ", "").split(",")
+        if algorithm not in self._algorithms or algorithm is None or qop not in offered or not cnonce:
+            return None
+        if len(nc) != 8 or not all(digit in "0123456789abcdefABCDEF" for digit in nc) or int(nc, 16) == 0:
+            return None
+        uri = params.get("uri") or ""
+        if not _same_uri(uri, request):
+            return None
+        nonce = params.get("nonce") or ""
+        return DigestInput(
+            algorithm=algorithm,
+            nonce=nonce,
+            uri=uri,
+            method=request.method,
+            qop=qop,
+            nc=nc,
+            cnonce=cnonce,
+            body=request.body,
+        )
+
+    def _judge(self, username: str, params: Params, parts: DigestInput, lookup: Ha1Lookup, now: float) -> Verdict:
+        known = lookup(username, parts.algorithm)
+        # A stranger costs the same computation as a subscriber, so time does not tell who exists.
+        ha1 = known or Secret(parts.algorithm.hash(hmac.digest(self._key, username.encode(), "sha256")))
+        response = (params.get("response") or "").lower()
+        right = hmac.compare_digest(parts.response(ha1).encode(), response.encode("utf-8", "replace"))
+        if known is None or not right:
+            return Verdict(outcome=Outcome.WRONG, username=username)
+        issued = self._nonces.issued(parts.nonce, now=now)
+        if issued is None:
+            return Verdict(outcome=Outcome.STALE, username=username)
+        if not self._guard.use(parts.nonce, int(parts.nc, 16), issued):
+            return Verdict(outcome=Outcome.REPLAYED, username=username)
+        return Verdict(outcome=Outcome.OK, username=username, authentication_info=_info(parts, ha1))
+
+
+def _info(parts: DigestInput, ha1: Secret) -> str | None:
+    if parts.qop != "auth":
+        return None  # the response's body, which auth-int protects, is not known here
+    pairs = {"qop": "auth", "rspauth": parts.rspauth(ha1), "cnonce": parts.cnonce, "nc": parts.nc}
+    return str(AuthParams(pairs.items(), quoted=("rspauth", "cnonce")))
+
+
+def _same_uri(text: str, request: Request) -> bool:
+    if text == request.uri_text:
+        return True
+    try:
+        return Uri.parse(text).matches(request.uri)
+    except MalformedUri:
+        return False
