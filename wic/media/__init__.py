@@ -1,1 +1,54 @@
 """ICE, DTLS-SRTP, SCTP, RTP and codecs; the only package that knows aiortc and av."""
+
+from wic.media._aiortc import ConsentTimes
+from wic.media.capture import Capture
+from wic.media.certificate import Certificate
+from wic.media.channel import ChannelState, DataChannel, DataChannels
+from wic.media.codecs import available_codecs
+from wic.media.face import PacketHandler, RtpFace
+from wic.media.mos import Mos, estimate_mos
+from wic.media.pcm import PcmFrame
+from wic.media.plain import PlainRtp
+from wic.media.relay import Relay, RelayCounters
+from wic.media.sinks import Count, PcmSink, Sink, WavRecorder
+from wic.media.sources import Echo, PcmSource, Silence, Source, Tone, WavFile
+from wic.media.stats import StreamReport
+from wic.media.stream import AudioStream, AudioStreamOptions
+from wic.media.transport import IceServer, MediaTransport, MediaTransportOptions, TransportState
+from wic.media.udp import PortRange
+
+__all__ = [
+    "AudioStream",
+    "AudioStreamOptions",
+    "Capture",
+    "Certificate",
+    "ChannelState",
+    "ConsentTimes",
+    "Count",
+    "DataChannel",
+    "DataChannels",
+    "Echo",
+    "IceServer",
+    "MediaTransport",
+    "MediaTransportOptions",
+    "Mos",
+    "PacketHandler",
+    "PcmFrame",
+    "PcmSink",
+    "PcmSource",
+    "PlainRtp",
+    "PortRange",
+    "Relay",
+    "RelayCounters",
+    "RtpFace",
+    "Silence",
+    "Sink",
+    "Source",
+    "StreamReport",
+    "Tone",
+    "TransportState",
+    "WavFile",
+    "WavRecorder",
+    "available_codecs",
+    "estimate_mos",
+]

@@ -45,7 +45,7 @@ class Reception:
     @property
     def expected(self) -> int:
         """Packets the sender must have sent, by its sequence numbers."""
-        return self._before + self._highest - self._base + 1 if self._highest >= 0 else 0
+        return self._before + (self._highest - self._base + 1 if self._highest >= 0 else 0)
 
     @property
     def lost(self) -> int:
@@ -79,6 +79,12 @@ class Reception:
             self.jitter += (difference - self.jitter) / 16.0
         self._transit = transit
         return True
+
+    def restart(self) -> None:
+        """Take the next packet as the first of a new source; the counts go on."""
+        self._before = self.expected
+        self._highest = -1
+        self._transit = None
 
     def fraction_lost(self) -> int:
         """Loss since the last call, in 256ths (RFC 3550 A.3)."""

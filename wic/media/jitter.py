@@ -1,0 +1,148 @@
+"""The buffer that puts packets back in order and in time before they are decoded."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from wic.media.pcm import FRAME_MS
+
+if TYPE_CHECKING:
+    from wic.media.codecs import AudioCodec
+
+__all__ = ["JitterBuffer"]
+
+MIN_DELAY_MS = 20.0
+MAX_DELAY_MS = 200.0
+"""Bounds of the delay that the buffer adds on purpose."""
+
+MAX_PACKETS = 64
+"""Packets kept, whatever the clock says."""
+
+MAX_GAP_MS = 1000.0
+"""A hole in the timestamps longer than this is a new beginning, not a loss."""
+
+_HALF = 1 << 31
+_MASK = 0xFFFFFFFF
+
+
+class JitterBuffer:
+    """Takes payloads as they arrive, gives PCM as time goes by.
+
+    The delay follows the jitter of the stream: twice its mean, between 20 and 200 ms. A hole is
+    filled with the frame before it, quieter each time; a burst that makes the delay grow is
+    shortened again, one frame at a time.
+    """
+
+    def __init__(self, codec: AudioCodec) -> None:
+        self.late = 0
+        """Packets that came after their time."""
+        self.concealed = 0
+        """Frames made up for packets that did not come in time."""
+        self.undecodable = 0
+        """Payloads that are not of the codec."""
+        self._decoder = codec.decoder()
+        self._clock_rate = codec.clock_rate
+        self._frame_clock = codec.frame_clock
+        self._frame_octets = codec.frame_octets
+        self._packets: dict[int, bytes] = {}  # by unwrapped timestamp
+        self._reference: int | None = None  # unwrapped timestamp of the last packet put
+        self._position: int | None = None  # what is played next; None while filling
+        self._last = b""
+        self._holes = 0
+        self._ahead = 0
+
+    @property
+    def delay_ms(self) -> float:
+        """Sound in the buffer, in milliseconds."""
+        if self._position is None or not self._packets:
+            return 0.0
+        return max(0.0, 1000.0 * (max(self._packets) + self._frame_clock - self._position) / self._clock_rate)
+
+    def reset(self) -> None:
+        """Begin anew with the next packet, as for a new source."""
+        self._packets.clear()
+        self._reference = self._position = None
+        self._last = b""
+        self._holes = self._ahead = 0
+
+    def put(self, timestamp: int, payload: bytes) -> None:
+        """Keep one payload."""
+        unwrapped = self._unwrap(timestamp)
+        if self._position is not None and unwrapped < self._position:
+            if self._position - unwrapped > MAX_GAP_MS * self._clock_rate / 1000:
+                self.reset()  # the sender turned its clock back
+            else:
+                self.late += 1
+                return
+        if len(self._packets) >= MAX_PACKETS:
+            del self._packets[min(self._packets)]
+        self._packets[unwrapped] = payload
+
+    def next_frames(self, jitter_ms: float) -> bytes:
+        """Give the sound of this tick: nothing while filling, 20 ms as a rule."""
+        target = min(max(2.0 * jitter_ms, MIN_DELAY_MS), MAX_DELAY_MS)
+        if self._position is None and not self._begin(target):
+            return b""
+        assert self._position is not None
+        self._skip_if_ahead(target)
+        end = self._position + self._frame_clock
+        due = sorted(timestamp for timestamp in self._packets if timestamp < end)
+        if due:
+            self._position = end
+            return b"".join(self._decode(self._packets.pop(timestamp)) for timestamp in due)
+        if not self._packets:
+            self._position = None if self._holes >= 3 else end
+            return self._conceal()
+        if min(self._packets) - end > MAX_GAP_MS * self._clock_rate / 1000:
+            self._position = None
+            return b""
+        self._position = end
+        return self._conceal()
+
+    def _begin(self, target: float) -> bool:
+        if not self._packets:
+            return False
+        first = min(self._packets)
+        kept = 1000.0 * (max(self._packets) + self._frame_clock - first) / self._clock_rate
+        if kept < target + FRAME_MS:
+            return False
+        self._position = first
+        self._holes = self._ahead = 0
+        return True
+
+    def _skip_if_ahead(self, target: float) -> None:
+        """Leave out a frame after half a second in which the delay was well above its target."""
+        assert self._position is not None
+        self._ahead = self._ahead + 1 if self.delay_ms > target + 3 * FRAME_MS else 0
+        if self._ahead >= 25:
+            self._ahead = 0
+            self._position += self._frame_clock
+            for timestamp in [timestamp for timestamp in self._packets if timestamp < self._position]:
+                del self._packets[timestamp]
+
+    def _decode(self, payload: bytes) -> bytes:
+        samples = self._decoder.decode(payload)
+        if samples is None:
+            self.undecodable += 1
+            return self._conceal()
+        self._holes = 0
+        self._last = samples or self._last
+        return samples
+
+    def _conceal(self) -> bytes:
+        """Repeat the last frame, 6 dB quieter each time, then fall silent."""
+        self.concealed += 1
+        self._holes += 1
+        if self._holes > 3 or not self._last:
+            return bytes(self._frame_octets)
+        samples = array("h", self._last[: self._frame_octets].ljust(self._frame_octets, b"\x00"))
+        return array("h", [sample >> self._holes for sample in samples]).tobytes()
+
+    def _unwrap(self, timestamp: int) -> int:
+        if self._reference is None:
+            self._reference = timestamp
+        else:
+            ahead = (timestamp - self._reference) & _MASK
+            self._reference += ahead if ahead < _HALF else ahead - _MASK - 1
+        return self._reference

@@ -1,0 +1,190 @@
+"""Sources at play: what a stream asks for its next payload every 20 ms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from wic.media.pcm import Resampler
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterator
+
+    from wic.media.codecs import AudioCodec
+    from wic.media.pcm import PcmFrame
+
+__all__ = ["ClipPlayback", "EchoPlayback", "LivePlayback", "PcmQueue", "Playback", "StreamPlayback"]
+
+MAX_QUEUED_SECONDS = 0.5
+"""Sound kept ahead of its time by `PcmQueue.put` before it waits."""
+
+MAX_ECHOED = 10
+"""Payloads kept to be echoed: 200 ms."""
+
+
+class Playback(Protocol):
+    """One source as one stream plays it."""
+
+    @property
+    def heard(self) -> Callable[[bytes], None] | None:
+        """Takes the payloads that the stream receives, or None."""
+
+    def next_payload(self) -> bytes | None:
+        """Give the payload for this tick; None = send nothing."""
+
+    def close(self) -> None:
+        """The stream plays something else, or has ended."""
+
+
+class ClipPlayback:
+    """Plays payloads that were encoded before, once or for ever."""
+
+    heard = None
+
+    def __init__(self, payloads: tuple[bytes, ...], *, loop: bool) -> None:
+        self._payloads = payloads
+        self._loop = loop
+        self._next = 0
+
+    def next_payload(self) -> bytes | None:
+        """Give the next one."""
+        if self._next == len(self._payloads):
+            if not self._loop:
+                return None
+            self._next = 0
+        payload = self._payloads[self._next]
+        self._next += 1
+        return payload
+
+    def close(self) -> None:
+        """Hold nothing that would have to be freed."""
+
+
+class StreamPlayback:
+    """Encodes as it plays, from pieces of PCM at the codec's rate."""
+
+    heard = None
+
+    def __init__(self, codec: AudioCodec, pieces: Callable[[], Iterator[bytes]], *, loop: bool) -> None:
+        self._encoder = codec.encoder()
+        self._frame_octets = codec.frame_octets
+        self._open = pieces
+        self._pieces = pieces()
+        self._loop = loop
+        self._samples = bytearray()
+
+    def next_payload(self) -> bytes | None:
+        """Encode the next frame; the last one is filled up with silence."""
+        restarted = False
+        while len(self._samples) < self._frame_octets:
+            piece = next(self._pieces, None)
+            if piece is not None:
+                self._samples += piece
+            elif self._loop and not restarted:
+                self._pieces = self._open()
+                restarted = True
+            else:
+                break
+        if not self._samples:
+            return None
+        frame = bytes(self._samples[: self._frame_octets])
+        del self._samples[: self._frame_octets]
+        return self._encoder.encode(frame.ljust(self._frame_octets, b"\x00"))
+
+    def close(self) -> None:
+        """Close the file behind it."""
+        self._pieces = iter(())
+        self._loop = False
+
+
+class PcmQueue:
+    """Frames on their way from a program to a stream, at most half a second ahead."""
+
+    def __init__(self) -> None:
+        self._frames: deque[PcmFrame] = deque()
+        self._seconds = 0.0
+        self._taken = asyncio.Event()
+
+    async def put(self, frame: PcmFrame) -> None:
+        """Add a frame; waits while half a second is queued."""
+        while self._seconds >= MAX_QUEUED_SECONDS:
+            self._taken.clear()
+            await self._taken.wait()
+        self._frames.append(frame)
+        self._seconds += frame.seconds
+
+    def get(self) -> PcmFrame | None:
+        """Take the oldest frame, if there is one."""
+        if not self._frames:
+            return None
+        frame = self._frames.popleft()
+        self._seconds = self._seconds - frame.seconds if self._frames else 0.0
+        self._taken.set()
+        return frame
+
+
+class LivePlayback:
+    """Encodes what a program says; between its words it sends silence."""
+
+    heard = None
+
+    def __init__(self, codec: AudioCodec, queue: PcmQueue, frames: AsyncIterable[PcmFrame] | None) -> None:
+        self._codec = codec
+        self._encoder = codec.encoder()
+        self._queue = queue
+        self._samples = bytearray()
+        self._resampler: Resampler | None = None
+        self._rate = 0
+        self._feeding = asyncio.create_task(_feed(queue, frames)) if frames is not None else None
+
+    def next_payload(self) -> bytes | None:
+        """Encode 20 ms of it, filled up with silence where nothing was said in time."""
+        wanted = self._codec.frame_octets
+        while len(self._samples) < wanted:
+            frame = self._queue.get()
+            if frame is None:
+                break
+            self._samples += self._convert(frame)
+        samples = bytes(self._samples[:wanted])
+        del self._samples[:wanted]
+        return self._encoder.encode(samples.ljust(wanted, b"\x00"))
+
+    def close(self) -> None:
+        """Stop reading the program's frames."""
+        if self._feeding is not None:
+            self._feeding.cancel()
+
+    def _convert(self, frame: PcmFrame) -> bytes:
+        if self._resampler is None or self._rate != frame.rate:
+            self._rate = frame.rate
+            self._resampler = Resampler(frame.rate, self._codec.rate)
+        return self._resampler.convert(frame.data)
+
+
+class EchoPlayback:
+    """Sends back the payloads that come in, one a tick, so that two echoes cannot race."""
+
+    def __init__(self) -> None:
+        self.heard: Callable[[bytes], None] | None = self._keep
+        self._payloads: deque[bytes] = deque(maxlen=MAX_ECHOED)
+        self._playing = False
+
+    def next_payload(self) -> bytes | None:
+        """Give the oldest one; begins when two are there, so that a late one makes no hole."""
+        if not self._playing and len(self._payloads) < 2:
+            return None
+        self._playing = bool(self._payloads)
+        return self._payloads.popleft() if self._payloads else None
+
+    def close(self) -> None:
+        """Forget what was not sent."""
+        self._payloads.clear()
+
+    def _keep(self, payload: bytes) -> None:
+        self._payloads.append(payload)
+
+
+async def _feed(queue: PcmQueue, frames: AsyncIterable[PcmFrame]) -> None:
+    async for frame in frames:
+        await queue.put(frame)

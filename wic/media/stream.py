@@ -1,0 +1,254 @@
+"""One audio stream: RTP both ways in one codec, with its reports."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wic.media.codecs import audio_codec
+from wic.media.jitter import JitterBuffer
+from wic.media.metronome import PERIOD, Metronome
+from wic.media.mos import estimate_mos
+from wic.media.pcm import FRAME_MS, PcmFrame
+from wic.media.reception import Reception
+from wic.media.reports import ReportExchange
+from wic.media.rtp import HEADER_LENGTH, MARKER, VERSION, parse_rtp
+from wic.media.stats import StreamReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wic.media.face import RtpFace
+    from wic.media.playback import Playback
+    from wic.media.sinks import Sink
+    from wic.media.sources import Source
+    from wic.sdp.codecs import Codec
+
+__all__ = ["AudioStream", "AudioStreamOptions"]
+
+_HEADER = struct.Struct("!BBHII")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioStreamOptions:
+    """How a stream behaves."""
+
+    rtcp_interval: float = 2.5
+    """Mean time between reports in seconds (RFC 4585 §3.4 lets SAVPF go below five)."""
+    cname: str | None = None
+    """Canonical name in SDES; None = a random one, as RFC 7022 §4.2 asks for."""
+
+
+class AudioStream:
+    """Sends what a source plays and counts, or hears, what the peer sends.
+
+    Args:
+        face: what carries the packets; its callbacks are the stream's until `stop`.
+        codec: the negotiated codec with its payload type.
+        source: what to play; None sends nothing but reports.
+        sinks: where to put what is heard; without one that wants PCM nothing is decoded.
+        options: intervals and names.
+
+    Raises:
+        MediaFailed: the codec is not in this build.
+    """
+
+    def __init__(
+        self,
+        face: RtpFace,
+        codec: Codec,
+        source: Source | None = None,
+        sinks: Iterable[Sink] = (),
+        *,
+        options: AudioStreamOptions | None = None,
+    ) -> None:
+        options = options or AudioStreamOptions()
+        self.on_first_packet: Callable[[], None] | None = None
+        """Called once, when the first RTP packet of the peer has come."""
+        self.codec = codec
+        self._face = face
+        self._audio = audio_codec(codec)
+        self._playback: Playback | None = None
+        self._sinks: list[Sink] = []
+        self._jitter_buffer: JitterBuffer | None = None
+        self._reception = Reception(self._audio.clock_rate)
+        self._loop = asyncio.get_running_loop()
+        # RFC 3550 §5.1: what an attacker must not guess starts anywhere.
+        self._ssrc = secrets.randbits(32)
+        self._sequence = secrets.randbits(16)
+        self._first_timestamp = secrets.randbits(32)
+        self._timestamp = self._first_timestamp
+        self._silent = True
+        self._sent = 0
+        self._sent_octets = 0
+        self._source_ssrc: int | None = None
+        self._discarded = 0
+        cname = options.cname or secrets.token_urlsafe(12)
+        self._reports = ReportExchange(self._ssrc, cname, options.rtcp_interval, now=self._loop.time())
+        self._report_tick = 0
+        self._metronome: Metronome | None = None
+        if source is not None:
+            self.play(source)
+        for sink in sinks:
+            self.listen(sink)
+
+    @property
+    def remote_left(self) -> bool:
+        """Whether the peer said BYE in RTCP."""
+        return self._reports.remote_left
+
+    def start(self) -> None:
+        """Begin to send and to listen."""
+        if self._metronome is not None:
+            return
+        self._face.on_rtp = self._rtp_received
+        self._face.on_rtcp = self._rtcp_received
+        self._metronome = Metronome.running()
+        self._report_tick = int(self._reports.next_delay(first=True) / PERIOD)
+        self._metronome.add(self._beat)
+
+    def play(self, source: Source | None) -> None:
+        """Play something else from now on; None = send nothing but reports."""
+        if self._playback is not None:
+            self._playback.close()
+        self._playback = None if source is None else source.play(self._audio)
+
+    def listen(self, sink: Sink) -> None:
+        """Let one more sink hear what comes from now on."""
+        self._sinks.append(sink)
+        if sink.wants_pcm and self._jitter_buffer is None:
+            self._jitter_buffer = JitterBuffer(self._audio)
+
+    def stop(self) -> None:
+        """Say BYE and let go of the source, the sinks and the transport, which stays open."""
+        if self._metronome is not None:
+            self._metronome.remove(self._beat)
+            self._metronome = None
+            self._send_report(bye=True)
+            self._face.on_rtp = self._face.on_rtcp = None
+        self.play(None)
+        for sink in self._sinks:
+            sink.close()
+        self._sinks.clear()
+
+    def report(self) -> StreamReport:
+        """The figures up to now."""
+        reception, reports = self._reception, self._reports
+        late = self._jitter_buffer.late if self._jitter_buffer is not None else 0
+        mos = None
+        if reception.received:
+            loss = (max(reception.lost, 0) + late) / max(reception.expected, 1)
+            mos = estimate_mos(self.codec.name, loss=loss, delay_ms=self._delay_ms())
+        return StreamReport(
+            codec=self.codec.name,
+            sent=self._sent,
+            received=reception.received,
+            lost=max(reception.lost, 0),
+            duplicates=reception.duplicates,
+            reordered=reception.reordered,
+            late=late,
+            discarded=self._discarded,
+            jitter_ms=reception.jitter_ms,
+            rtt_ms=None if reports.rtt is None else 1000.0 * reports.rtt,
+            remote_lost=reports.remote_lost,
+            mos=None if mos is None else mos.value,
+            mos_basis=None if mos is None else mos.basis,
+        )
+
+    def _delay_ms(self) -> float:
+        """One way, mouth to ear: half the round trip, the packet, the codec and the buffer."""
+        path = 500.0 * self._reports.rtt if self._reports.rtt is not None else 0.0
+        buffered = self._jitter_buffer.delay_ms if self._jitter_buffer is not None else 2 * self._reception.jitter_ms
+        return path + FRAME_MS + self._audio.delay_ms + buffered
+
+    def _beat(self, tick: int) -> None:
+        if self._playback is not None:
+            payload = self._playback.next_payload()
+            if payload:
+                self._send(payload, tick)
+            else:
+                self._silent = True
+        if self._jitter_buffer is not None:
+            samples = self._jitter_buffer.next_frames(self._reception.jitter_ms)
+            if samples:
+                self._hear(PcmFrame(samples, self._audio.rate))
+        if tick >= self._report_tick:
+            self._report_tick = tick + int(self._reports.next_delay() / PERIOD)
+            self._send_report()
+
+    def _send(self, payload: bytes, tick: int) -> None:
+        codec = self.codec
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._timestamp = (self._first_timestamp + tick * self._audio.frame_clock) & 0xFFFFFFFF
+        second = codec.payload_type
+        if self._silent:  # RFC 3551 §4.1: the marker tells where sound begins after silence
+            self._silent = False
+            second |= MARKER
+        header = _HEADER.pack(VERSION, second, self._sequence, self._timestamp, self._ssrc)
+        self._face.send_rtp(header + payload)
+        self._sent += 1
+        self._sent_octets += len(payload)
+
+    def _send_report(self, *, bye: bool = False) -> None:
+        self._face.send_rtcp(
+            self._reports.compose(
+                self._loop.time(),
+                packets=self._sent,
+                octets=self._sent_octets,
+                timestamp=self._timestamp,
+                source=self._source_ssrc,
+                reception=self._reception,
+                bye=bye,
+            )
+        )
+
+    def _hear(self, frame: PcmFrame) -> None:
+        for sink in self._sinks:
+            if sink.wants_pcm:
+                sink.write(frame)
+
+    def _rtp_received(self, packet: bytes) -> None:
+        if len(packet) < HEADER_LENGTH:
+            self._discarded += 1
+            return
+        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
+        if first & 0xC0 != VERSION:
+            self._discarded += 1
+            return
+        if ssrc != self._source_ssrc:
+            self._new_source(ssrc)
+        duplicates = self._reception.duplicates
+        if not self._reception.receive(sequence, timestamp, self._loop.time()):
+            self._discarded += self._reception.duplicates == duplicates
+        elif self._jitter_buffer is not None or self._playback is not None:
+            self._use(packet, second & 0x7F, timestamp)
+
+    def _use(self, packet: bytes, payload_type: int, timestamp: int) -> None:
+        heard = None if self._playback is None else self._playback.heard
+        if heard is None and self._jitter_buffer is None:
+            return
+        if payload_type != self.codec.payload_type:
+            return  # telephone events and comfort noise share the numbering, and are not audio
+        parsed = parse_rtp(packet)
+        if parsed is None or not parsed.payload:
+            self._discarded += 1
+            return
+        if heard is not None:
+            heard(parsed.payload)
+        if self._jitter_buffer is not None:
+            self._jitter_buffer.put(timestamp, parsed.payload)
+
+    def _new_source(self, ssrc: int) -> None:
+        first = self._source_ssrc is None
+        self._source_ssrc = ssrc
+        self._reception.restart()
+        if self._jitter_buffer is not None:
+            self._jitter_buffer.reset()
+        if first and self.on_first_packet is not None:
+            self.on_first_packet()
+
+    def _rtcp_received(self, packet: bytes) -> None:
+        self._reports.receive(packet, self._loop.time())
