@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wic.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
+    from wic.sip.framing import KeepAlive
     from wic.sip.message import Request
 
 
@@ -37,7 +38,12 @@ class MessageRefused(RemoteProtocolError):
 
 
 class FrameRefused(RemoteProtocolError):
-    """No message boundary can be found in a stream any more; the connection has to be closed."""
+    """No message boundary can be found in a stream any more; the connection has to be closed.
+
+    Attributes:
+        frames: what came whole before the fault in the same bytes.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status_hint=None)
+        self.frames: list[bytes | KeepAlive] = []

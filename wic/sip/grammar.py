@@ -25,7 +25,7 @@ PARAMS = rf"(?:{WS};{WS}{PARAM})*+"
 HOST = r"[A-Za-z0-9_.\-]++|\[[0-9A-Fa-f:.]++\]"
 """A name, an IPv4 address, or an IPv6 reference (not yet checked as an address)."""
 
-_ITEM = re.compile(rf'(?:[^",<]|{QUOTED}|<[^<>]*+>)++', re.DOTALL)
+_ITEM = re.compile(rf'(?:[^",<]++|{QUOTED}|<[^<>]*+>)++', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _QUOTABLE = re.compile(r'["\\]')
 _TOKEN = re.compile(TOKEN)

@@ -16,9 +16,9 @@ from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
 from wic.sip.names import KEYS, key_of
 
-_REQUEST_LINE: Final = re.compile(rf"({TOKEN}) ([^\s]++) (SIP/[0-9]+\.[0-9]+)", re.IGNORECASE)
-_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) (.*)", re.IGNORECASE)
-_LIKE_REQUEST: Final = re.compile(r"\S.*[ \t]SIP/[0-9]+\.[0-9]+[ \t]*+", re.IGNORECASE)
+_REQUEST_LINE: Final = re.compile(rf"({TOKEN}) (\S++) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE | re.ASCII)
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) (.*)", re.IGNORECASE | re.ASCII)
+_LIKE_REQUEST: Final = re.compile(r"\S.*[ \t]SIP/[0-9]++\.[0-9]++[ \t]*+", re.IGNORECASE | re.ASCII)
 _FOLD: Final = re.compile(r"\r\n(?![ \t])")
 # RFC 3261 §25.1: quoted-pair may hide a NUL; nowhere else is one allowed.
 _BARE_NUL: Final = re.compile(r"(?<!\\)\x00")

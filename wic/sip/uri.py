@@ -20,9 +20,9 @@ _URI_HEADERS = r"(?:\?[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++(?:&[A-Za-z0-9\-_.!~*'
 
 _SIP = re.compile(
     rf"(sips?):(?:({_USER})(?::({_PASSWORD}))?@)?({HOST})(?::([0-9]{{1,5}}))?({_URI_PARAMS})({_URI_HEADERS})",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_TEL = re.compile(rf"tel:(\+?[0-9A-Fa-f*#\-.()]++)({_URI_PARAMS})", re.IGNORECASE)
+_TEL = re.compile(rf"tel:(\+?[0-9A-Fa-f*#\-.()]++)({_URI_PARAMS})", re.IGNORECASE | re.ASCII)
 _OTHER = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):([^\x00-\x20\x7f<>\"]++)")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _COLONS = re.compile(r":{3,}")

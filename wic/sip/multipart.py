@@ -1,0 +1,144 @@
+"""Bodies of several parts (RFC 2046 §5.1, RFC 5621)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from wic.errors import LocalProtocolError
+from wic.sip.errors import MalformedBody, MalformedHeader
+from wic.sip.headers.media_type import MediaType
+from wic.sip.limits import Limits
+from wic.sip.names import key_of
+from wic.sip.params import Params
+
+_DEFAULT_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a body: MIME header fields and content."""
+
+    headers: tuple[tuple[str, str], ...]
+    """Names and values, folding undone, in order."""
+    body: bytes
+    """The content, still encoded as its header fields say."""
+
+    @classmethod
+    def of(cls, content_type: str, body: bytes, *headers: tuple[str, str]) -> Part:
+        """Make a part from its type, its content and further header fields."""
+        return cls((("Content-Type", content_type), *headers), body)
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a MIME header field, or None."""
+        key = key_of(name)
+        return next((value for other, value in self.headers if key_of(other) == key), None)
+
+    @property
+    def content_type(self) -> MediaType:
+        """The type of the content; `text/plain` where none is given (RFC 2046 §5.1).
+
+        Raises:
+            MalformedHeader: it does not follow the grammar.
+        """
+        return MediaType.parse(self.get("Content-Type") or "text/plain")
+
+    @property
+    def disposition(self) -> str | None:
+        """The disposition without its parameters, in lower case (RFC 3261 §20.11)."""
+        text = self.get("Content-Disposition")
+        return None if text is None else text.partition(";")[0].strip().lower()
+
+
+def parse_multipart(content_type: MediaType, body: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> list[Part]:
+    """Split a body of type `multipart/*` into its parts; a nested multipart stays one part.
+
+    Raises:
+        MalformedBody: the type names no boundary, or the body does not follow it.
+    """
+    boundary = content_type.params.get("boundary")
+    if content_type.type != "multipart" or not boundary or len(boundary) > 70:
+        raise MalformedBody("no multipart type with a boundary")
+    # RFC 2046 §5.1.1: the line break before a delimiter belongs to the delimiter.
+    delimiter = re.compile(rb"\r\n--" + re.escape(boundary.encode()) + rb"(--)?+[ \t]*+(?=\r\n|\Z)")
+    text = b"\r\n" + body
+    parts: list[Part] = []
+    start: int | None = None
+    for match in delimiter.finditer(text):
+        if start is not None:
+            parts.append(_part(text[start : match.start()]))
+        if match[1] is not None and parts:
+            return parts
+        if len(parts) == limits.parts:
+            raise MalformedBody(f"more than {limits.parts} parts")
+        start = match.end()
+    raise MalformedBody("boundary is missing at the beginning or at the end")
+
+
+def leaves(content_type: MediaType, body: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> list[Part]:
+    """Return the parts of a body that are no multipart themselves, however deep they lie, in order.
+
+    A body that is no multipart is its own only leaf.
+
+    Raises:
+        MalformedBody: a multipart is malformed, or they are nested beyond the limit.
+    """
+    return _leaves(Part.of(str(content_type), body), limits, limits.nesting)
+
+
+def find_part(content_type: MediaType, body: bytes, essence: str, *, limits: Limits = _DEFAULT_LIMITS) -> bytes | None:
+    """Return the content of the first leaf of that type, such as `application/sdp`, or None.
+
+    Raises:
+        MalformedBody: as `leaves`.
+    """
+    for part in leaves(content_type, body, limits=limits):
+        if part.content_type.essence == essence:
+            return part.body
+    return None
+
+
+def compose_multipart(parts: list[Part], *, boundary: str, subtype: str = "mixed") -> tuple[MediaType, bytes]:
+    """Put parts together; return the Content-Type and the body.
+
+    Raises:
+        LocalProtocolError: the boundary occurs within a part, or a header value holds a line break.
+    """
+    delimiter = b"--" + boundary.encode()
+    lines: list[bytes] = []
+    for part in parts:
+        if delimiter in part.body:
+            raise LocalProtocolError("the boundary occurs within a part")
+        head = "".join(f"{name}: {value}\r\n" for name, value in part.headers)
+        if any(octet in text for field in part.headers for text in field for octet in "\r\n\0"):
+            raise LocalProtocolError("line break or NUL in a header of a part")
+        lines += [delimiter, b"\r\n", head.encode(), b"\r\n", part.body, b"\r\n"]
+    content_type = MediaType("multipart", subtype, Params([("boundary", boundary)], quoted=["boundary"]))
+    return content_type, b"".join([*lines, delimiter, b"--\r\n"])
+
+
+def _leaves(part: Part, limits: Limits, depth: int) -> list[Part]:
+    try:
+        content_type = part.content_type
+    except MalformedHeader as error:
+        raise MalformedBody(f"part of unknown type: {error}") from error
+    if content_type.type != "multipart":
+        return [part]
+    if depth == 0:
+        raise MalformedBody(f"multipart bodies nested deeper than {limits.nesting}")
+    inner = parse_multipart(content_type, part.body, limits=limits)
+    return [leaf for each in inner for leaf in _leaves(each, limits, depth - 1)]
+
+
+def _part(text: bytes) -> Part:
+    """Read one part; `text` begins with the line break that ends its delimiter."""
+    head, _, body = text.partition(b"\r\n\r\n")
+    unfolded = head.decode(errors="replace").replace("\r\n ", " ").replace("\r\n\t", " ")
+    headers: list[tuple[str, str]] = []
+    for line in filter(None, unfolded.split("\r\n")):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise MalformedBody(f"malformed header line of a part: {line[:80]!r}")
+        headers.append((name.strip(" \t"), value.strip(" \t")))
+    return Part(tuple(headers), body)

@@ -1,0 +1,75 @@
+"""Messages for people: readable, with the time, the flow and the direction, and without secrets."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from wic.sip.flow import Flow
+    from wic.sip.message import Message
+
+
+class Direction(Enum):
+    """Which way a message went."""
+
+    SENT = ">>>"
+    RECEIVED = "<<<"
+
+
+MASK: Final = b"***"
+
+# One name stands for one secret: Digest responses prove a password to who collects them (RFC 7616 §5),
+# `auts` and the cnonce belong to the same calculation, `ik` and `ck` are keys (TS 24.229 §7.2A.1), an
+# access token is the user (RFC 6750), SDES and MIKEY lines carry media keys (RFC 4568, RFC 4567).
+_PARAMETERS: Final = re.compile(
+    rb"""(?<![A-Za-z0-9_\-])
+    (response|rspauth|cnonce|auts|ik|ck|access_token)
+    ([ \t]*+=[ \t]*+)
+    (?:"[^"\\\r\n]*+(?:\\.[^"\\\r\n]*+)*+"?|[^\s",;&<>]++)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_BEARER: Final = re.compile(
+    rb"(\b(?:Bearer|Basic)[ \t]++)(?![A-Za-z_\-]++[ \t]*+=[ \t]*+[\"A-Za-z])[A-Za-z0-9\-._~+/]++=*+", re.IGNORECASE
+)
+_MEDIA_KEYS: Final = re.compile(
+    rb"(?m)^(a=crypto:[0-9]++[ \t]++\S++[ \t]++inline:|a=key-mgmt:mikey[ \t]++|a=ice-pwd:|k=\w++:)[^|\s;]++"
+)
+_URI_PASSWORD: Final = re.compile(rb"(\bsips?:[^\s:@<>\"]{1,128}+:)[^\s@<>\"\[\]]{1,128}+(?=@)", re.IGNORECASE)
+
+
+def mask_secrets(data: bytes) -> bytes:
+    """Return the bytes with every secret value replaced by asterisks; names stay.
+
+    >>> mask_secrets(b'Authorization: Digest username="alice", response="6629fae4"')
+    b'Authorization: Digest username="alice", response=***'
+    """
+    data = _PARAMETERS.sub(rb"\1\2" + MASK, data)
+    data = _BEARER.sub(rb"\1" + MASK, data)
+    data = _MEDIA_KEYS.sub(rb"\1" + MASK, data)
+    return _URI_PASSWORD.sub(rb"\1" + MASK, data)
+
+
+def format_message(message: Message | bytes, *, direction: Direction, flow: Flow, now: float) -> str:
+    """Return a message as text for people, secrets masked, control characters made visible.
+
+    Args:
+        message: the message, or bytes that could not be parsed.
+        direction: which way it went.
+        flow: where it went or came from.
+        now: the time in seconds, of any epoch; it is printed as it is.
+    """
+    if isinstance(message, bytes):
+        data = message
+    elif direction is Direction.RECEIVED and message.raw is not None:
+        data = message.raw
+    else:
+        data = message.to_bytes()
+    text = mask_secrets(data).decode(errors="backslashreplace").replace("\r\n", "\n")
+    shown = "".join(letter if letter.isprintable() or letter in "\n\t" else _visible(letter) for letter in text)
+    return f"{now:.6f} {direction.value} {flow}\n{shown}\n"
+
+
+def _visible(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()

@@ -1,0 +1,241 @@
+"""What a message that could be read must hold before anybody acts on it (RFC 3261 §8.1.1, §8.2, §16.3).
+
+The parser refuses what it cannot frame; here a request is refused with the exact status that its
+fault has in the RFC, and a response is found fit or not: responses are never answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wic.sip.errors import MalformedHeader
+from wic.sip.headers.media_type import MediaType
+from wic.sip.message import VERSION, Message, Request, Response
+from wic.sip.tokens import MAGIC_COOKIE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from wic.sip.header_fields import Headers
+
+KNOWN_METHODS: Final = frozenset(
+    {
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "INFO",
+        "INVITE",
+        "MESSAGE",
+        "NOTIFY",
+        "OPTIONS",
+        "PRACK",
+        "PUBLISH",
+        "REFER",
+        "REGISTER",
+        "SUBSCRIBE",
+        "UPDATE",
+    }
+)
+"""The methods of the IANA registry: they get 405 where they are not supported, any other gets 501."""
+
+_ONCE: Final = (
+    "Call-ID",
+    "CSeq",
+    "From",
+    "To",
+    "Max-Forwards",
+    "Content-Type",
+    "Expires",
+    "Min-Expires",
+    "Event",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a request is to be answered instead of being acted on."""
+
+    status: int
+    """400 to 599."""
+    reason: str
+    """Reason phrase that names the fault."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Header fields that the status asks for, such as Allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """What the element that received the request supports; see `check_request`."""
+
+    methods: Collection[str] | None
+    extensions: Collection[str] | None
+    schemes: Collection[str]
+    content_types: Collection[str] | None
+    proxy: bool
+    registrar: bool
+
+
+def check_request(
+    request: Request,
+    *,
+    methods: Collection[str] | None = None,
+    extensions: Collection[str] | None = None,
+    schemes: Collection[str] = ("sip", "sips", "tel", "urn"),
+    content_types: Collection[str] | None = None,
+    proxy: bool = False,
+    registrar: bool = False,
+) -> Refusal | None:
+    """Return how to refuse a request, or None if it may be acted on.
+
+    The first fault in the order of RFC 3261 decides: version, syntax, method, agreement between the
+    start line and CSeq, Request-URI, Max-Forwards, extensions, body. For the collections None means
+    that this element leaves the question to others.
+
+    Args:
+        request: the request.
+        methods: methods that are acted on (§8.2.1): 405 for other known ones, 501 for unknown ones.
+        extensions: option tags in lower case (§8.2.2.3; for a proxy those of Proxy-Require, §16.3): 420.
+        schemes: schemes of the Request-URI (§8.2.2.1): 416.
+        content_types: types of bodies such as `application/sdp` (§8.2.3): 415.
+        proxy: the element forwards requests: Max-Forwards of zero is 483, methods and bodies are not its business.
+        registrar: the element keeps bindings of addresses-of-record, which are SIP URIs (§10.3): 400.
+    """
+    if request.version != VERSION:
+        return Refusal(505, "Version Not Supported")
+    element = _Element(methods, extensions, schemes, content_types, proxy, registrar)
+    for check in _CHECKS:
+        try:
+            refusal = check(request, element)
+        except MalformedHeader as error:
+            return _bad_request(str(error))
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def check_response(response: Response) -> str | None:
+    """Return why a response has to be dropped, or None if it is fit (RFC 3261 §18.1.2)."""
+    try:
+        _read(response)
+    except MalformedHeader as error:
+        return str(error)
+    return _repeated(response.headers)
+
+
+def _bad_request(why: str) -> Refusal:
+    # RFC 3261 §21.4.1: the phrase should say what is wrong. What the peer sent stays out of it but
+    # for what can stand in a reason phrase.
+    phrase = "".join(letter if letter.isprintable() else "?" for letter in why)
+    return Refusal(400, f"Bad Request: {phrase[:120]}")
+
+
+def _read(message: Message) -> None:
+    """Read every header that routing, transactions and dialogs use."""
+    _ = message.via, message.vias, message.from_, message.to, message.call_id, message.cseq
+    _ = message.contacts, message.routes, message.record_routes, message.content_type, message.content_length
+
+
+def _repeated(headers: Headers) -> str | None:
+    name = next((name for name in _ONCE if len(headers.get_all(name)) > 1), None)
+    return None if name is None else f"{name} is repeated"
+
+
+def _syntax(request: Request, element: _Element) -> Refusal | None:
+    _read(request)
+    _ = request.max_forwards
+    repeated = _repeated(request.headers)
+    if repeated is not None:
+        return _bad_request(repeated)
+    # RFC 4475 §3.2.1: the cookie promises a transaction identifier, and there is none.
+    if request.via.branch == MAGIC_COOKIE:
+        return _bad_request("Via has an empty branch")
+    return None
+
+
+def _method(request: Request, element: _Element) -> Refusal | None:
+    """RFC 3261 §8.2.1; a proxy forwards any method (§16.3)."""
+    if element.proxy or element.methods is None or request.method in element.methods:
+        return None
+    allow = (("Allow", ", ".join(sorted(element.methods))),)
+    if request.method in KNOWN_METHODS:
+        return Refusal(405, "Method Not Allowed", allow)
+    return Refusal(501, "Not Implemented", allow)
+
+
+def _cseq(request: Request, element: _Element) -> Refusal | None:
+    """RFC 3261 §8.1.1.5: the method of CSeq must match that of the request."""
+    if request.cseq.method != request.method:
+        return _bad_request("CSeq has another method")
+    return None
+
+
+def _uri(request: Request, element: _Element) -> Refusal | None:
+    """RFC 3261 §8.2.2.1, §16.3 step 2, and §19.1.1 for the parts a Request-URI may not have."""
+    uri = request.uri
+    if uri.scheme not in element.schemes:
+        return Refusal(416, "Unsupported URI Scheme")
+    if len(uri.headers):
+        return _bad_request("Request-URI with header fields")
+    return None
+
+
+def _registration(request: Request, element: _Element) -> Refusal | None:
+    """RFC 3261 §10.3: the address-of-record must be a SIP or SIPS URI."""
+    if element.registrar and request.method == "REGISTER" and not request.to.uri.is_sip:
+        return _bad_request("To is no SIP URI")
+    return None
+
+
+def _hops(request: Request, element: _Element) -> Refusal | None:
+    """RFC 3261 §16.3 step 3; an element that does not forward has no use for Max-Forwards."""
+    if element.proxy and request.max_forwards == 0:
+        return Refusal(483, "Too Many Hops")
+    return None
+
+
+def _extensions(request: Request, element: _Element) -> Refusal | None:
+    """RFC 3261 §8.2.2.3 and §16.3 step 5; ACK and CANCEL are not refused for it."""
+    if element.extensions is None or request.method in ("ACK", "CANCEL"):
+        return None
+    required = request.proxy_require if element.proxy else request.require
+    unknown = [tag for tag in required if tag not in element.extensions]
+    if unknown:
+        return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
+    return None
+
+
+def _body(request: Request, element: _Element) -> Refusal | None:
+    """RFC 3261 §8.2.3; the parts of a multipart body are judged by who reads them."""
+    if element.proxy or element.content_types is None:
+        return None
+    types = ", ".join(element.content_types)
+    content_type = request.content_type
+    if request.body and content_type is not None and content_type.essence not in element.content_types:
+        optional = (request.headers.get("Content-Disposition") or "").lower().replace(" ", "")
+        if "handling=optional" not in optional:
+            return Refusal(415, "Unsupported Media Type", (("Accept", types),))
+    return None
+
+
+def _answerable(request: Request, element: _Element) -> Refusal | None:
+    """RFC 3261 §13.2.1, §20.1: an INVITE whose Accept has no session description leaves no answer possible."""
+    ranges = request.headers.values("Accept")
+    if element.proxy or request.method != "INVITE" or not any(ranges):
+        return None
+    if any(MediaType.parse(text).accepts("application/sdp") for text in ranges):
+        return None
+    return Refusal(406, "Not Acceptable", (("Warning", '399 wic "Accept lacks application/sdp"'),))
+
+
+_CHECKS: Final[tuple[Callable[[Request, _Element], Refusal | None], ...]] = (
+    _syntax,
+    _method,
+    _cseq,
+    _uri,
+    _registration,
+    _hops,
+    _extensions,
+    _body,
+    _answerable,
+)
