@@ -1,1 +1,31 @@
 """The INVITE session as a usage of SIP, without I/O (TS 24.371 §7)."""
+
+from wic.call.agreement import Agreement
+from wic.call.errors import CallRedirected
+from wic.call.events import Accepted, CallEvent, Confirmed, Ended, EndedBy, Failed, Modified, Progressed, Released
+from wic.call.incoming import IncomingCall, receive_call
+from wic.call.outgoing import OutgoingCall
+from wic.call.profile import ALLOWED, CallProfile
+from wic.call.session import CallSession
+from wic.call.state import CallState
+
+__all__ = [
+    "ALLOWED",
+    "Accepted",
+    "Agreement",
+    "CallEvent",
+    "CallProfile",
+    "CallRedirected",
+    "CallSession",
+    "CallState",
+    "Confirmed",
+    "Ended",
+    "EndedBy",
+    "Failed",
+    "IncomingCall",
+    "Modified",
+    "OutgoingCall",
+    "Progressed",
+    "Released",
+    "receive_call",
+]

@@ -1,0 +1,147 @@
+"""What the two sides of a session agreed on, and how a later offer of the peer is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from wic.sdp.attributes import Direction, Setup
+from wic.sdp.codecs import Codec, read_codecs
+from wic.sdp.errors import OfferNotAcceptable
+from wic.sdp.line import attribute
+from wic.sdp.negotiation import answer_direction, check_answer, check_reoffer, continued, dtls_role, rejected
+from wic.sdp.transport import TransportDescription, read_transport
+
+if TYPE_CHECKING:
+    from wic.sdp.description import MediaDescription, SessionDescription
+
+__all__ = ["Agreement"]
+
+_DIRECTIONS = tuple(direction.value for direction in Direction)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The descriptions in force (RFC 3264)."""
+
+    local: SessionDescription
+    """This side's."""
+    remote: SessionDescription
+    """The peer's."""
+    offered_here: bool
+    """Whether `local` was the offer and `remote` its answer."""
+
+    @property
+    def answer(self) -> SessionDescription:
+        """The one of the two that answered the other: its codecs and roles are what holds."""
+        return self.remote if self.offered_here else self.local
+
+    @classmethod
+    def of(cls, *, offer: SessionDescription, answer: SessionDescription, offered_here: bool) -> Agreement:
+        """Join an offer with its answer.
+
+        Raises:
+            AnswerNotValid: the answer does not fit the offer.
+        """
+        check_answer(offer, answer)
+        return cls(offer, answer, True) if offered_here else cls(answer, offer, False)
+
+    def renewed(self, offer: SessionDescription) -> Agreement:
+        """Answer a later offer of the peer's that keeps transports and codecs: directions and closed m-lines.
+
+        Added m-lines are rejected. What would need a new transport, such as an ICE restart, is not
+        acceptable; the session then goes on unchanged (RFC 3261 §14.2).
+
+        Raises:
+            OfferNotAcceptable: the offer changes a transport, or leaves out the codec in use.
+            SdpRefused: the offer cannot be read, or lacks m-lines of the session.
+        """
+        check_reoffer(self.remote, offer)
+        media = tuple(self._answer_media(offer, index) for index in range(len(offer.media)))
+        local = continued(self.local, self.local.with_media(*media))
+        return Agreement(local, offer, False)
+
+    def offered_again(self) -> SessionDescription:
+        """The offer to make when the peer asks for one in the middle of the session (RFC 3261 §14.2)."""
+        # RFC 8842 §5.2: a later offer is actpass again; the tls-id keeps the association.
+        media = tuple(_with_setup(section, Setup.ACTPASS) for section in self.local.media)
+        return continued(self.local, self.local.with_media(*media))
+
+    def answered_again(self, offer: SessionDescription, answer: SessionDescription) -> Agreement:
+        """Take the peer's answer to `offered_again`.
+
+        Raises:
+            OfferNotAcceptable: the answer changes a transport.
+            AnswerNotValid: the answer does not fit the offer.
+            SdpRefused: the answer cannot be read.
+        """
+        check_answer(offer, answer)
+        for index, section in enumerate(answer.media):
+            if section.port and self._in_use(index):
+                self._check_transport(answer, index)
+        return Agreement(offer, answer, True)
+
+    def _answer_media(self, offer: SessionDescription, index: int) -> MediaDescription:
+        offered = offer.media[index]
+        if not offered.port or not self._in_use(index):
+            return rejected(offered)
+        self._check_transport(offer, index)
+        own = _with_setup(self.local.media[index], self._role(index))
+        if offered.media == "application":
+            return own
+        own = _only(own, self._codecs_kept(offered, index))
+        # This side wants both directions whenever the peer does.
+        direction = answer_direction(offer.direction(index), Direction.SENDRECV)
+        return own.without_attributes(*_DIRECTIONS).with_attribute(direction.value)
+
+    def _in_use(self, index: int) -> bool:
+        return all(index < len(side.media) and bool(side.media[index].port) for side in (self.local, self.remote))
+
+    def _check_transport(self, description: SessionDescription, index: int) -> None:
+        before, now = read_transport(self.remote, index), read_transport(description, index)
+        if _identity(before) != _identity(now):
+            raise OfferNotAcceptable(f"m-line {index} asks for a new transport, which a running call cannot change")
+        # An answer or offer may not swap the DTLS roles of an association that goes on (RFC 8842 §5.5).
+        if now.setup is not Setup.ACTPASS and now.setup is self._role(index):
+            raise OfferNotAcceptable(f"m-line {index} changes the DTLS role of a running call")
+
+    def _role(self, index: int) -> Setup:
+        return dtls_role(local=read_transport(self.local, index).setup, remote=read_transport(self.remote, index).setup)
+
+    def _codecs_kept(self, offered: MediaDescription, index: int) -> tuple[Codec, ...]:
+        agreed = read_codecs(self.answer.media[index])
+        again = read_codecs(offered)
+        kept = tuple(
+            codec
+            for codec in agreed
+            if any(codec.payload_type == other.payload_type and codec.same_as(other) for other in again)
+        )
+        in_use = next(codec for codec in agreed if codec.carries_media)
+        if in_use not in kept:
+            raise OfferNotAcceptable(f"m-line {index} leaves out the codec in use")
+        return kept
+
+
+def _identity(transport: TransportDescription) -> tuple[object, ...]:
+    """What has to stay for the transport to be the same one."""
+    where = transport.ice_ufrag or (transport.address, transport.port)
+    return (where, transport.ice_pwd, frozenset(transport.fingerprints), transport.sctp_port)
+
+
+def _with_setup(section: MediaDescription, setup: Setup) -> MediaDescription:
+    if not section.port or not section.has("setup"):
+        return section
+    lines = tuple(attribute("setup", setup.value) if line.name == "setup" else line for line in section.lines)
+    return replace(section, lines=lines)
+
+
+def _only(section: MediaDescription, codecs: tuple[Codec, ...]) -> MediaDescription:
+    """Leave out the formats, with their lines, that are not in `codecs`."""
+    kept = {str(codec.payload_type) for codec in codecs}
+    formats = tuple(text for text in section.formats if text in kept)
+    lines = tuple(
+        line
+        for line in section.lines
+        if line.name not in ("rtpmap", "fmtp") or line.value.partition(":")[2].split(" ", 1)[0] in kept
+    )
+    return replace(section, lines=lines).with_media_line(replace(section.media_line, formats=formats))

@@ -1,0 +1,89 @@
+"""Responses and faults of a call as errors that a caller can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.errors import CallCancelled, CallFailed, CallRejected, FlowLost, RequestTimeout
+from wic.sip.errors import MalformedHeader
+
+if TYPE_CHECKING:
+    from wic.sip.client_transaction import ClientTransaction
+    from wic.sip.headers.address import NameAddr
+    from wic.sip.message import Request, Response
+
+__all__ = ["CallRedirected", "cancelled", "connection_lost", "rejection", "timed_out"]
+
+_PHRASES = {
+    401: "the network wants other credentials",
+    403: "the network forbids the call",
+    404: "nobody by that name is known",
+    407: "the network wants other credentials",
+    408: "no answer came in time",
+    480: "the other side cannot be reached now",
+    484: "the number is not complete",
+    486: "the other side is busy",
+    487: "the call was cancelled",
+    488: "the other side accepts none of the offered media",
+    503: "the network cannot serve the call now",
+    600: "the other side is busy everywhere",
+    603: "the other side declined",
+    604: "nobody by that name is known anywhere",
+    606: "the other side accepts none of the offered media",
+}
+
+
+class CallRedirected(CallRejected):
+    """The call was redirected (3xx); whoever calls decides whether to follow.
+
+    Attributes:
+        contacts: where to, in the order given; empty if the response names nothing that can be read.
+    """
+
+    def __init__(self, message: str, *, response: Response, contacts: tuple[NameAddr, ...]) -> None:
+        super().__init__(message, response=response)
+        self.contacts = contacts
+
+
+def rejection(response: Response) -> CallRejected:
+    """Make the error for a final response that is not a success."""
+    if response.status < 400:
+        contacts = _contacts(response)
+        where = ", ".join(str(contact.uri) for contact in contacts) or "nowhere"
+        return CallRedirected(
+            f"the call was redirected to {where} ({_line(response)})", response=response, contacts=contacts
+        )
+    phrase = _PHRASES.get(response.status, "the call was rejected")
+    return CallRejected(f"{phrase} ({_line(response)})", response=response)
+
+
+def cancelled(response: Response | None = None) -> CallCancelled:
+    """Make the error for a call that its caller gave up."""
+    return CallCancelled("the call was given up before it was answered", response=response)
+
+
+def timed_out(transaction: ClientTransaction) -> CallFailed:
+    """Make the error for an INVITE without a final response; its cause holds request and flow."""
+    error = CallFailed("the network did not answer the call in time")
+    error.__cause__ = RequestTimeout(
+        f"no final response to {transaction.request.method}", request=transaction.request, flow=transaction.flow
+    )
+    return error
+
+
+def connection_lost(reason: str, *, request: Request | None = None) -> CallFailed:
+    """Make the error for a call whose signalling connection is gone."""
+    error = CallFailed(f"the connection to the network was lost: {reason}")
+    error.__cause__ = FlowLost(reason if request is None else f"{reason}, during {request.method}")
+    return error
+
+
+def _contacts(response: Response) -> tuple[NameAddr, ...]:
+    try:
+        return response.contacts
+    except MalformedHeader:
+        return ()
+
+
+def _line(response: Response) -> str:
+    return f"{response.status} {response.reason}".rstrip()

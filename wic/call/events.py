@@ -1,0 +1,80 @@
+"""What a call session tells whoever drives it: small values, in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from wic.call.agreement import Agreement
+    from wic.errors import CallFailed
+    from wic.sdp.description import SessionDescription
+
+
+class EndedBy(Enum):
+    """Who ended a call."""
+
+    LOCAL = "local"
+    """This side."""
+    REMOTE = "remote"
+    """The other side."""
+    NETWORK = "network"
+    """Nobody wanted it: a time-out, a lost connection, a broken answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A provisional response above 100 came for an outgoing call."""
+
+    status: int
+    reason: str
+    early_answer: SessionDescription | None
+    """The answer of this early dialog, if its SDP has come (RFC 3261 §13.2.1: it will not change)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A 2xx came for an outgoing call, with a usable answer; the ACK is on its way."""
+
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The ACK came for an incoming call that this side answered."""
+
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Modified:
+    """The peer changed the session by re-INVITE or UPDATE, and the change holds now."""
+
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The call ended before it was established."""
+
+    error: CallFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An established call ended."""
+
+    by: EndedBy
+    reason: str
+    """The cause, for people."""
+    error: CallFailed | None = None
+    """Set when it ended by a fault and not by the will of one of the two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Nothing more will be sent for the call; always the last event."""
+
+
+CallEvent: TypeAlias = Progressed | Accepted | Confirmed | Modified | Failed | Ended | Released

@@ -1,0 +1,147 @@
+"""Answers to what the peer asks within a call: re-INVITE, UPDATE, OPTIONS, INFO."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.call.bodies import SDP, read_description
+from wic.call.profile import ALLOWED
+from wic.errors import NegotiationFailed, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from wic.call.agreement import Agreement
+    from wic.call.profile import CallProfile
+    from wic.sdp.description import SessionDescription
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import AckReceived, RequestReceived
+    from wic.sip.server_transaction import ServerTransaction
+
+__all__ = ["InDialogRequests", "warning"]
+
+_RETRY_AFTER_SECONDS = 5
+Headers = list[tuple[str, object]]
+
+
+class InDialogRequests:
+    """Answers for one call."""
+
+    def __init__(self, endpoint: Endpoint, profile: CallProfile) -> None:
+        self._endpoint = endpoint
+        self._profile = profile
+        self._offer: SessionDescription | None = None
+        self._offer_transaction: ServerTransaction | None = None
+
+    def product(self) -> Headers:
+        """Name this side's product in a request."""
+        return [("User-Agent", self._profile.user_agent)] if self._profile.user_agent else []
+
+    def capabilities(self) -> Headers:
+        """Say what this side can do, in an answer that makes or keeps a session."""
+        server: Headers = [("Server", self._profile.user_agent)] if self._profile.user_agent else []
+        return [("Contact", self._profile.contact), ("Allow", ", ".join(ALLOWED)), *server]
+
+    def accept(self, event: RequestReceived, now: float, description: SessionDescription | None = None) -> None:
+        """Answer 200, with a session description if there is one."""
+        headers: Headers = []
+        if event.request.method in ("INVITE", "UPDATE", "OPTIONS"):
+            headers += self.capabilities()
+        body = b""
+        if description is not None:
+            headers.append(("Content-Type", SDP))
+            body = description.to_bytes()
+        self._respond(event, 200, headers, body, now)
+
+    def refuse(self, event: RequestReceived, status: int, now: float, headers: Headers | None = None) -> None:
+        """Answer with a failure; the session, if there is one, goes on (RFC 3261 §14.2)."""
+        self._respond(event, status, headers or [], b"", now)
+
+    def answer(self, event: RequestReceived, agreement: Agreement | None, now: float) -> Agreement | None:
+        """Answer a request other than BYE.
+
+        Args:
+            event: the request.
+            agreement: what holds; None before there is anything to change.
+            now: the time.
+
+        Returns:
+            The new agreement, if the request made one.
+        """
+        match event.request.method:
+            case "INVITE" | "UPDATE":
+                return self._change(event, agreement, now)
+            case "OPTIONS":
+                self._respond(event, 200, [*self.capabilities(), ("Accept", SDP)], b"", now)
+            case "INFO":
+                self._answer_info(event, now)
+            case _:
+                self.refuse(event, 405, now, [("Allow", ", ".join(ALLOWED))])
+        return None
+
+    def acknowledged(self, event: AckReceived, agreement: Agreement) -> Agreement | None:
+        """Take the answer in the ACK of a re-INVITE whose offer was made here; a bad one changes nothing."""
+        offer = self._offer
+        if offer is None or event.transaction is not self._offer_transaction:
+            return None
+        self._offer = self._offer_transaction = None
+        try:
+            answer = read_description(event.request)
+            return None if answer is None else agreement.answered_again(offer, answer)
+        except (NegotiationFailed, RemoteProtocolError):
+            return None
+
+    def _answer_info(self, event: RequestReceived, now: float) -> None:
+        # RFC 6086 §4.2.2: no package is supported, and 469 has to say which are.
+        if "Info-Package" in event.request.headers:
+            self.refuse(event, 469, now, [("Recv-Info", "")])
+        elif event.request.body:
+            self.refuse(event, 415, now, [("Accept", "")])
+        else:
+            self.accept(event, now)
+
+    def _change(self, event: RequestReceived, agreement: Agreement | None, now: float) -> Agreement | None:
+        try:
+            offer = read_description(event.request)
+            if self._offer is not None or (offer is not None and agreement is None):
+                self._refuse_crossing(event, now)
+                return None
+            if offer is None or agreement is None:
+                self._accept_without_offer(event, agreement, now)
+                return None
+            changed = agreement.renewed(offer)
+        except RemoteProtocolError as error:
+            self.refuse(event, error.status_hint or 400, now, refusal_headers(error))
+            return None
+        except NegotiationFailed as error:
+            self.refuse(event, 488, now, [warning(str(error), self._profile)])
+            return None
+        self.accept(event, now, changed.local)
+        return changed
+
+    def _refuse_crossing(self, event: RequestReceived, now: float) -> None:
+        """Refuse an offer while another one waits for its answer (RFC 3261 §14.2, RFC 3311 §5.2)."""
+        if self._offer is not None:
+            self.refuse(event, 491, now)
+        else:
+            self.refuse(event, 500, now, [("Retry-After", _RETRY_AFTER_SECONDS)])
+
+    def _accept_without_offer(self, event: RequestReceived, agreement: Agreement | None, now: float) -> None:
+        offer = None
+        if event.request.method == "INVITE" and agreement is not None:
+            offer = agreement.offered_again()
+            self._offer, self._offer_transaction = offer, event.transaction
+        self.accept(event, now, offer)
+
+    def _respond(self, event: RequestReceived, status: int, headers: Headers, body: bytes, now: float) -> None:
+        self._endpoint.reply(event.transaction, status, now=now, headers=headers, body=body)
+
+
+def warning(text: str, profile: CallProfile) -> tuple[str, object]:
+    """Make a Warning header field: 399, for people (RFC 3261 §20.43)."""
+    quoted = text.replace("\\", " ").replace('"', "'")
+    printable = "".join(character if character.isprintable() else " " for character in quoted)
+    return ("Warning", f'399 {profile.identity.host} "{printable}"')
+
+
+def refusal_headers(error: RemoteProtocolError) -> Headers:
+    """Say what would be understood, where the status asks for it (RFC 3261 §8.2.3)."""
+    return [("Accept", SDP)] if error.status_hint == 415 else []

@@ -1,0 +1,258 @@
+"""Outgoing calls: INVITE and what may become of it (TS 24.371 §7.2.2, RFC 3261 §13.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wic.call.agreement import Agreement
+from wic.call.bodies import SDP, read_description
+from wic.call.errors import cancelled, rejection, timed_out
+from wic.call.events import Accepted, Ended, EndedBy, Failed, Progressed
+from wic.call.profile import ALLOWED
+from wic.call.session import CallSession
+from wic.call.state import CallState
+from wic.errors import AuthenticationFailed, CallFailed, NegotiationFailed, RemoteProtocolError
+from wic.sdp.errors import AnswerNotValid
+from wic.sip.dialog import Dialog
+from wic.sip.events import ResponseReceived, TransactionTimedOut
+from wic.sip.headers.address import NameAddr
+from wic.sip.message import Request
+from wic.sip.tokens import call_id, tag
+
+if TYPE_CHECKING:
+    from wic.call.profile import CallProfile
+    from wic.sdp.description import SessionDescription
+    from wic.sip.client_transaction import ClientTransaction
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event, RequestReceived
+    from wic.sip.message import Response
+    from wic.sip.tokens import Tokens
+    from wic.sip.uri import Uri
+
+__all__ = ["OutgoingCall"]
+
+_MAX_BRANCHES = 32
+"""Early dialogs of one INVITE that are kept; who forks wider than this is not calling anybody."""
+_MAX_CHALLENGES = 4
+"""INVITEs that are repeated with credentials: two networks may ask, each with one stale nonce."""
+
+
+@dataclass(slots=True)
+class _Branch:
+    """One early dialog (RFC 3261 §12.1)."""
+
+    dialog: Dialog
+    answer: SessionDescription | None = None
+
+
+class OutgoingCall(CallSession):
+    """A call that this side makes."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        profile: CallProfile,
+        *,
+        target: Uri,
+        offer: SessionDescription,
+        tokens: Tokens,
+        now: float,
+    ) -> None:
+        """Send the INVITE.
+
+        Args:
+            endpoint: sends and receives.
+            profile: who calls.
+            target: whom.
+            offer: the session description to offer.
+            tokens: for the Call-ID and the From tag.
+            now: the time.
+        """
+        super().__init__(endpoint, profile, call_id=call_id(tokens), state=CallState.CALLING)
+        self._offer = offer
+        self._branches: dict[str, _Branch] = {}
+        self._challenges = 0
+        self._from = NameAddr(profile.display, profile.identity).with_tag(tag(tokens))
+        self._target = target
+        self._invite = self._send(self._build_invite(1), now)
+
+    def hangup(self, *, now: float) -> None:
+        """Cancel the call, or end it by BYE if it was answered."""
+        if self._state in (CallState.CALLING, CallState.PROCEEDING):
+            self._report_end(Failed(cancelled()))
+            self._move(CallState.CANCELLING)
+            self._endpoint.cancel(self._invite, now=now)
+        elif self._state is CallState.CONFIRMED:
+            self._end(Ended(EndedBy.LOCAL, "this side hung up"), now=now)
+
+    def _build_invite(self, number: int) -> Request:
+        profile = self._profile
+        headers: list[tuple[str, object]] = [("Route", route) for route in profile.service_route]
+        headers += [
+            ("From", self._from),
+            ("To", NameAddr("", self._target)),
+            ("Call-ID", self._call_id),
+            ("CSeq", f"{number} INVITE"),
+            ("Contact", profile.contact),
+            ("P-Preferred-Identity", NameAddr(profile.display, profile.identity)),
+            ("Allow", ", ".join(ALLOWED)),
+            ("Accept", SDP),
+            *self._in_dialog.product(),
+            ("Content-Type", SDP),
+        ]
+        return Request.build("INVITE", self._target, headers, self._offer.to_bytes())
+
+    def _handle_own(self, event: Event, now: float) -> None:
+        match event:
+            case ResponseReceived() if event.transaction is self._invite:
+                self._response_received(event.response, now)
+            case TransactionTimedOut() if event.transaction is self._invite:
+                self._timed_out(event.transaction)
+            case _:
+                pass  # the BYE of a branch that lost
+
+    def _response_received(self, response: Response, now: float) -> None:
+        if response.status < 200:
+            self._provisional(response)
+        elif response.status < 300:
+            self._success(response, now)
+        else:
+            self._failure(response, now)
+
+    def _provisional(self, response: Response) -> None:
+        if response.status == 100 or self._state not in (CallState.CALLING, CallState.PROCEEDING):
+            return
+        branch = self._branch(response)
+        answer = _note_answer(branch, response) if branch is not None else None
+        if self._state is CallState.CALLING:
+            self._move(CallState.PROCEEDING)
+        self._tell(Progressed(response.status, response.reason, answer))
+
+    def _branch(self, response: Response) -> _Branch | None:
+        """Find or make the early dialog of a provisional response; None where it makes none."""
+        remote_tag = response.to.tag
+        if remote_tag is None:
+            return None
+        branch = self._branches.get(remote_tag)
+        if branch is None and len(self._branches) < _MAX_BRANCHES:
+            try:
+                dialog = Dialog.from_response(self._invite.request, response, owner=self)
+            except RemoteProtocolError:
+                return None  # such as a 183 of a network without Contact
+            branch = self._branches[remote_tag] = _Branch(dialog)
+            self._endpoint.add_dialog(dialog)
+        return branch
+
+    def _success(self, response: Response, now: float) -> None:
+        try:
+            branch = self._winner(response)
+            ack = branch.dialog.ack(response)
+        except RemoteProtocolError as error:
+            # Nothing in it says where an ACK could go.
+            if self._dialog is None:
+                self._fail_negotiation(NegotiationFailed(f"the answer cannot be used: {error}", response=response))
+            return
+        self._endpoint.send_ack(ack, self._profile.flow, now=now)
+        if self._dialog is not None or self._state is CallState.ENDED:
+            self._hang_up_branch(branch.dialog, now)
+            return
+        self._adopt(branch, response, now)
+
+    def _winner(self, response: Response) -> _Branch:
+        branch = self._branches.get(response.to.tag or "")
+        if branch is None:
+            return _Branch(Dialog.from_response(self._invite.request, response, owner=self))
+        branch.dialog.receive_response(response)
+        return branch
+
+    def _adopt(self, branch: _Branch, response: Response, now: float) -> None:
+        """Make the first 2xx the call; later ones lose (RFC 3261 §13.2.2.4)."""
+        self._dialog = branch.dialog
+        self._endpoint.add_dialog(branch.dialog)
+        self._drop_branches(but=branch.dialog)
+        if self._state is CallState.CANCELLING:
+            # RFC 3261 §9.1: the CANCEL came too late, so the call has to be ended as an answered one.
+            self._end(Failed(cancelled(response)), now=now)
+            return
+        try:
+            self._agreement = self._agree(branch, response)
+        except (NegotiationFailed, RemoteProtocolError) as error:
+            failure = NegotiationFailed(f"the answer cannot be used: {error}", response=response)
+            failure.__cause__ = error
+            self._end(Failed(failure), now=now)
+            return
+        self._move(CallState.CONFIRMED)
+        self._tell(Accepted(self._agreement))
+
+    def _agree(self, branch: _Branch, response: Response) -> Agreement:
+        # RFC 3261 §13.2.1: the first description in a dialog is the answer, whatever follows.
+        answer = branch.answer or read_description(response)
+        if answer is None:
+            raise AnswerNotValid("it holds no session description")
+        if not any(section.port for section in answer.media):
+            raise AnswerNotValid("it accepts none of the offered media")
+        return Agreement.of(offer=self._offer, answer=answer, offered_here=True)
+
+    def _hang_up_branch(self, dialog: Dialog, now: float) -> None:
+        request = dialog.create_request("BYE", headers=self._in_dialog.product())
+        self._send(request, now)
+
+    def _failure(self, response: Response, now: float) -> None:
+        self._drop_branches()
+        if self._state is CallState.CANCELLING:
+            self._finish(None)
+        elif self._state in (CallState.CALLING, CallState.PROCEEDING):
+            cause = self._challenged_again(response, now) if response.status in (401, 407) else None
+            if response.status in (401, 407) and cause is None:
+                return
+            failure = rejection(response)
+            failure.__cause__ = cause
+            self._finish(Failed(failure))
+
+    def _challenged_again(self, response: Response, now: float) -> AuthenticationFailed | None:
+        """Repeat the INVITE with credentials (RFC 3261 §22.2), or tell why that is of no use."""
+        request = self._invite.request
+        self._challenges += 1
+        if self._challenges > _MAX_CHALLENGES:
+            return AuthenticationFailed("the network asks for credentials again and again")
+        refused = self._challenged(request, response)
+        if refused is None:
+            self._invite = self._send(self._build_invite(request.cseq.number + 1), now)
+        return refused
+
+    def _fail_negotiation(self, error: NegotiationFailed) -> None:
+        self._drop_branches()
+        self._finish(Failed(error))
+
+    def _drop_branches(self, but: Dialog | None = None) -> None:
+        for branch in self._branches.values():
+            if branch.dialog is not but:
+                self._endpoint.remove_dialog(branch.dialog)
+        self._branches.clear()
+
+    def _timed_out(self, transaction: ClientTransaction) -> None:
+        if self._dialog is None:
+            self._drop_branches()
+            self._finish(Failed(timed_out(transaction)))
+
+    def _request_received(self, event: RequestReceived, now: float) -> None:
+        early = any(branch.dialog is event.dialog for branch in self._branches.values())
+        if not early:
+            super()._request_received(event, now)
+        elif event.request.method == "BYE":
+            # RFC 3261 §15: a callee does not end early dialogs by BYE; whoever does means to end the call.
+            self._in_dialog.accept(event, now)
+            self._report_end(Failed(CallFailed("the other side ended the call before it answered")))
+            self.hangup(now=now)
+        else:
+            self._in_dialog.answer(event, None, now)
+
+
+def _note_answer(branch: _Branch, response: Response) -> SessionDescription | None:
+    if branch.answer is None:
+        try:
+            branch.answer = read_description(response)
+        except RemoteProtocolError:
+            return None  # an unreliable preview that cannot be read; the 2xx will have to do
+    return branch.answer

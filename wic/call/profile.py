@@ -1,0 +1,37 @@
+"""Who calls: the registered identity as the requests of a call need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.auth.authenticator import Authenticator
+    from wic.sip.flow import Flow
+    from wic.sip.headers.address import NameAddr
+    from wic.sip.uri import Uri
+
+__all__ = ["ALLOWED", "CallProfile"]
+
+ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
+"""The methods a call understands; the value of its Allow header fields."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallProfile:
+    """One registered identity."""
+
+    identity: Uri
+    """The public user identity: From, and P-Preferred-Identity."""
+    contact: NameAddr
+    """Where requests within the call reach this side."""
+    flow: Flow
+    """The connection of the registration."""
+    display: str = ""
+    """A name to show to the other side."""
+    service_route: tuple[NameAddr, ...] = ()
+    """Preloaded routes of the registration (TS 24.229 §5.1.2A.1.1, RFC 3608)."""
+    user_agent: str = ""
+    """The product, for User-Agent and Server; empty leaves it out."""
+    authenticator: Authenticator | None = None
+    """Answers 401 and 407; without one they end the call."""

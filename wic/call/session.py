@@ -1,0 +1,219 @@
+"""What outgoing and incoming calls have in common: their life within the dialog, and their end."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING
+
+from wic.call.errors import connection_lost
+from wic.call.events import CallEvent, Ended, EndedBy, Failed, Modified, Released
+from wic.call.in_dialog import InDialogRequests
+from wic.call.state import TRANSITIONS, CallState
+from wic.errors import AuthenticationFailed, CallFailed, ChallengeUnsupported
+from wic.sip.events import (
+    AckReceived,
+    AckTimedOut,
+    FlowClosed,
+    RequestReceived,
+    ResponseReceived,
+    TransactionTimedOut,
+    TransportFailed,
+)
+
+if TYPE_CHECKING:
+    from wic.call.agreement import Agreement
+    from wic.call.profile import CallProfile
+    from wic.sip.client_transaction import ClientTransaction
+    from wic.sip.dialog import Dialog
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event
+    from wic.sip.message import Request, Response
+
+__all__ = ["CallSession"]
+
+_log = logging.getLogger(__name__)
+_MAX_CHALLENGES = 3
+"""BYEs that are sent again with credentials."""
+
+
+class CallSession(ABC):
+    """One call. Give it the endpoint's events by `handle`, and take its own by `next_event`.
+
+    The session is the `owner` of its transactions and dialogs: that is how a shell finds it.
+    """
+
+    def __init__(self, endpoint: Endpoint, profile: CallProfile, *, call_id: str, state: CallState) -> None:
+        self._endpoint = endpoint
+        self._profile = profile
+        self._call_id = call_id
+        self._state = state
+        self._events: deque[CallEvent] = deque()
+        self._over = False
+        self._dialog: Dialog | None = None
+        self._agreement: Agreement | None = None
+        self._bye: ClientTransaction | None = None
+        self._bye_challenges = 0
+        self._in_dialog = InDialogRequests(endpoint, profile)
+
+    @property
+    def state(self) -> CallState:
+        """Where the call is in its life."""
+        return self._state
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID of all its messages."""
+        return self._call_id
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """The session descriptions in force, once there are any."""
+        return self._agreement
+
+    def next_event(self) -> CallEvent | None:
+        """Return the next event, or None."""
+        return self._events.popleft() if self._events else None
+
+    @abstractmethod
+    def hangup(self, *, now: float) -> None:
+        """End the call in the way its state asks for; once it is over, do nothing."""
+
+    def fail(self, error: CallFailed, *, now: float) -> None:
+        """End an established call for a fault on this side of it, such as lost media."""
+        if self._state in (CallState.CONFIRMED, CallState.ACCEPTED):
+            self._end(Ended(EndedBy.NETWORK, str(error), error), now=now)
+
+    def handle(self, event: Event, *, now: float) -> None:
+        """Take an event of the endpoint that concerns this call."""
+        match event:
+            case ResponseReceived() if event.transaction is self._bye:
+                self._bye_answered(event.response, now)
+            case TransactionTimedOut() if event.transaction is self._bye:
+                self._finish(None)
+            case TransportFailed():
+                self._transport_failed(event)
+            case RequestReceived():
+                self._request_received(event, now)
+            case AckReceived():
+                self._ack_received(event, now)
+            case AckTimedOut():
+                self._ack_timed_out(event, now)
+            case FlowClosed():
+                self._lost(connection_lost(event.reason))
+            case _:
+                self._handle_own(event, now)
+
+    @abstractmethod
+    def _handle_own(self, event: Event, now: float) -> None:
+        """Take an event that only this kind of call knows; any other means nothing to it."""
+
+    def _ack_received(self, event: AckReceived, now: float) -> None:
+        if self._agreement is not None and self._state is CallState.CONFIRMED:
+            self._modify(self._in_dialog.acknowledged(event, self._agreement))
+
+    def _request_received(self, event: RequestReceived, now: float) -> None:
+        """Answer a request within the dialog."""
+        if event.dialog is None or event.dialog is not self._dialog:
+            self._in_dialog.refuse(event, 481, now)
+        elif event.request.method == "BYE":
+            self._in_dialog.accept(event, now)
+            self._bye_received(event.request, now)
+        elif self._state in (CallState.ENDING, CallState.ENDED):
+            self._in_dialog.refuse(event, 481, now)
+        else:
+            agreement = self._agreement if self._state in (CallState.CONFIRMED, CallState.ACCEPTED) else None
+            self._modify(self._in_dialog.answer(event, agreement, now))
+
+    def _modify(self, agreement: Agreement | None) -> None:
+        if agreement is not None:
+            self._agreement = agreement
+            self._tell(Modified(agreement))
+
+    def _bye_received(self, request: Request, now: float) -> None:
+        """End at the peer's wish; a BYE that crosses this side's changes nothing any more."""
+        self._finish(Ended(EndedBy.REMOTE, request.headers.get("Reason") or "the other side hung up"))
+
+    def _ack_timed_out(self, event: AckTimedOut, now: float) -> None:
+        # RFC 3261 §13.3.1.4: without an ACK the dialog is confirmed, but the session should end.
+        if self._state in (CallState.ACCEPTED, CallState.CONFIRMED) and event.dialog is not None:
+            error = CallFailed("the other side never acknowledged the answer", response=event.transaction.response)
+            self._end(Ended(EndedBy.NETWORK, str(error), error), now=now)
+
+    def _transport_failed(self, event: TransportFailed) -> None:
+        error = connection_lost(event.reason, request=event.transaction.request)
+        if event.transaction is self._bye:
+            self._finish(None)
+        elif event.transaction.request.method == "INVITE":
+            self._lost(error)
+
+    def _lost(self, error: CallFailed) -> None:
+        """End without a word to the peer: there is no way to say it."""
+        established = self._state in (CallState.ACCEPTED, CallState.CONFIRMED)
+        self._finish(Ended(EndedBy.NETWORK, str(error), error) if established else Failed(error))
+
+    def _end(self, event: Ended | Failed, *, now: float) -> None:
+        """End by a BYE."""
+        assert self._dialog is not None
+        self._report_end(event)
+        self._move(CallState.ENDING)
+        self._send_bye(now)
+
+    def _send_bye(self, now: float) -> None:
+        assert self._dialog is not None
+        request = self._dialog.create_request("BYE", headers=self._in_dialog.product())
+        self._bye = self._send(request, now)
+
+    def _send(self, request: Request, now: float) -> ClientTransaction:
+        """Send a request with the credentials that are known to be wanted."""
+        if self._profile.authenticator is not None:
+            self._profile.authenticator.authorize(request)
+        return self._endpoint.send_request(request, self._profile.flow, now=now, owner=self)
+
+    def _challenged(self, request: Request, response: Response) -> AuthenticationFailed | None:
+        """Take in a 401 or 407; the error tells that there is no point in trying again."""
+        if self._profile.authenticator is None:
+            return ChallengeUnsupported("there are no credentials for the call")
+        try:
+            self._profile.authenticator.challenged(request, response)
+        except AuthenticationFailed as error:
+            return error
+        return None
+
+    def _bye_answered(self, response: Response, now: float) -> None:
+        if response.status < 200:
+            return
+        assert self._bye is not None
+        challenged = response.status in (401, 407) and self._bye_challenges < _MAX_CHALLENGES
+        if challenged and self._challenged(self._bye.request, response) is None:
+            self._bye_challenges += 1
+            self._send_bye(now)
+        else:
+            # RFC 3261 §15.1.1: whatever the answer is, the session is over.
+            self._finish(None)
+
+    def _finish(self, event: Ended | Failed | None) -> None:
+        """Reach the end of the call's life; nothing more will be sent for it."""
+        if self._state is CallState.ENDED:
+            return
+        if event is not None:
+            self._report_end(event)
+        if self._dialog is not None:
+            self._endpoint.remove_dialog(self._dialog)
+        self._move(CallState.ENDED)
+        self._tell(Released())
+
+    def _report_end(self, event: Ended | Failed) -> None:
+        if not self._over:
+            self._over = True
+            self._tell(event)
+
+    def _tell(self, event: CallEvent) -> None:
+        self._events.append(event)
+
+    def _move(self, state: CallState) -> None:
+        if state not in TRANSITIONS[self._state]:
+            raise AssertionError(f"a call cannot move from {self._state} to {state}")
+        _log.debug("call %s: %s -> %s", self._call_id, self._state.value, state.value)
+        self._state = state
