@@ -64,6 +64,26 @@ class Connection(Protocol):
         ...
 
 
+class DatagramPort(Protocol):
+    """A bound datagram socket; every remote address is a flow of its own."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port it is bound to."""
+        ...
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send one SIP message to the flow's remote address without waiting.
+
+        A failure is told by `FlowHandler.closed`, possibly before this returns.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the socket, and return when it is gone."""
+        ...
+
+
 class FlowHandler(Protocol):
     """Whoever is told about flows; called from the event loop, never at the same time as itself."""
 

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     import ssl
 
     from wic.sip.events import Event, Transmit
-    from wic.transport.base import Connection, FlowEnd
-    from wic.transport.datagram import DatagramSocket
+    from wic.transport.base import Connection, DatagramPort, FlowEnd
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +138,7 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._clock = clock or self._loop.time
         self._connections: dict[Flow, Connection] = {}
-        self._sockets: dict[tuple[str, int], DatagramSocket] = {}
+        self._sockets: dict[tuple[str, int], DatagramPort] = {}
         self._outbound = Outbound(
             self, ssl_context=chosen.ssl_context, options=chosen.stream, queue_limit=chosen.queue_limit
         )
@@ -176,7 +175,7 @@ class Driver:
         if connection.flow.transport in ("TCP", "TLS"):
             self._outbound.opened(connection)
 
-    def attach_socket(self, socket: DatagramSocket) -> None:
+    def attach_socket(self, socket: DatagramPort) -> None:
         """Send by this UDP socket; the first one also takes flows that name no local address."""
         self._sockets[socket.address] = socket
 

@@ -237,6 +237,8 @@ class Link(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Note that the peer sends no more; returning False lets asyncio close the socket."""
+        if self._state is LinkState.SECURING:
+            self._fail(ConnectFailed("it closed the connection during the TLS handshake"))
         self._end(EndedBy.PEER, "the connection was closed")
         return False
 
@@ -289,10 +291,10 @@ class Link(asyncio.Protocol):
     def _tls_failed(self, error: ssl.SSLError, pipe: TlsPipe) -> None:
         words = explain(error)
         _log.debug("TLS with %s failed: %s", self._socket().get_extra_info("peername"), words)
-        if self._state is LinkState.SECURING:
-            self._fail(ConnectFailed(words))
-        else:
+        if self.was_open:
             self._end(EndedBy.NETWORK, words)
+        else:
+            self._fail(ConnectFailed(words))
         # What is left to send is the alert that tells the peer.
         self._put(pipe.to_send())
         self._socket().close()
@@ -319,8 +321,9 @@ class Link(asyncio.Protocol):
         assert keep_alive is not None
         heard, self._heard = self._heard, False
         if heard:
+            waited = keep_alive.answer_within if self._asked else 0.0
             self._asked = False
-            self._arm(keep_alive.every, self._look)
+            self._arm(max(0.0, keep_alive.every - waited), self._look)
         elif self._asked:
             self._end(EndedBy.NETWORK, f"no answer to a keep-alive within {keep_alive.answer_within:g} s")
             self._give_up()

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.errors import ConnectFailed
-from wic.sip.framing import FrameRefused, StreamFramer
+from wic.sip.errors import FrameRefused
 from wic.sip.framing import KeepAlive as CrlfKeepAlive
+from wic.sip.framing import StreamFramer
 from wic.sip.limits import Limits
 from wic.transport.base import EndedBy, LinkOptions
 from wic.transport.dial import open_socket
@@ -101,13 +102,13 @@ class StreamLink(Link):
             if isinstance(frame, bytes):
                 self._handler.received(self.flow, frame)
             elif frame is CrlfKeepAlive.PING:
-                self.send(b"\r\n")
+                self.send(CrlfKeepAlive.PONG.value)
 
     def _say_goodbye(self, reason: str) -> None:
         self._half_close()
 
     def _ping(self) -> None:
-        self._write(b"\r\n\r\n")
+        self._write(CrlfKeepAlive.PING.value)
 
     def _arm_idle(self) -> None:
         if self._idle_timeout is not None:

@@ -15,6 +15,8 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from wic.errors import HandshakeRejected
+from wic.sip.framing import KeepAlive as CrlfKeepAlive
+from wic.sip.framing import keep_alive
 from wic.transport.base import EndedBy, KeepAlive, LinkOptions
 from wic.transport.link import Link, LinkState
 
@@ -122,11 +124,10 @@ class WebSocketLink(Link):
         if fragments[0].opcode is Opcode.TEXT and not _is_text(data):
             # RFC 6455 §8.1: text that is not UTF-8 fails the connection.
             self._violated(CloseCode.INVALID_DATA, "text that is not UTF-8")
-        elif data.strip(b"\r\n"):
+        elif (crlf := keep_alive(data)) is CrlfKeepAlive.PING:
+            self.send(CrlfKeepAlive.PONG.value)
+        elif crlf is None and data:
             self._handler.received(self.flow, data)
-        elif data == b"\r\n\r\n":
-            # RFC 5626 §3.5.1: a double CRLF asks, a single one answers.
-            self.send(b"\r\n")
 
     def _violated(self, code: CloseCode, words: str) -> None:
         """Close the connection for what the peer did."""
@@ -166,7 +167,7 @@ class WebSocketLink(Link):
     def _ping(self) -> None:
         assert self._options.keep_alive is not None
         if self._options.keep_alive.crlf:
-            self.send(b"\r\n\r\n")
+            self.send(CrlfKeepAlive.PING.value)
         else:
             self._framing.send_ping(b"")
             self._flush()
@@ -200,6 +201,15 @@ class WebSocketServerLink(WebSocketLink):
 
     def _greet(self) -> None:
         """Wait for the client's request."""
+
+    def _plain_received(self, data: bytes) -> None:
+        # Frames right behind the request are for an open connection, so the request is answered first.
+        head, blank_line, frames = (
+            data.partition(b"\r\n\r\n") if self._state is LinkState.GREETING else (data, b"", b"")
+        )
+        super()._plain_received(head + blank_line)
+        if frames:
+            super()._plain_received(frames)
 
     def _handshake_received(self, event: Request | Response) -> None:
         assert isinstance(event, Request)

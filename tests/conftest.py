@@ -1,0 +1,29 @@
+"""What tests of every package can use.
+
+`@pytest.mark.virtual_time` runs an asynchronous test on a clock that jumps to the next timer; it is for
+flows in memory only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from wic.transport.virtual_time import VirtualTimeLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    LoopFactories = dict[str, Callable[[], asyncio.AbstractEventLoop]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "virtual_time: the clock jumps to the next timer")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> LoopFactories:
+    if item.get_closest_marker("virtual_time") is not None:
+        return {"virtual": VirtualTimeLoop}
+    return {"system": asyncio.new_event_loop}

@@ -1,0 +1,206 @@
+"""A network in memory: delay, loss, duplication, reordering and cuts, the same ones for the same seed.
+
+It runs on the event loop's clock, so under `VirtualTimeLoop` hours pass in no time.
+
+    network = MemoryNetwork(seed=1, path=Path(delay=0.02, loss=0.1))
+    left, right = network.connect(left_driver, right_driver)          # a WebSocket, so to say
+    socket = network.bind(("10.0.0.1", 5060), driver)                 # a UDP socket, so to say
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+from wic.sip.flow import Flow
+from wic.transport.base import EndedBy, FlowEnd
+
+if TYPE_CHECKING:
+    from wic.sip.flow import Address
+    from wic.transport.base import FlowHandler
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Path:
+    """What happens to bytes on their way; connections lose, duplicate and reorder nothing, they are late."""
+
+    delay: float = 0.0
+    """Seconds that each message takes at least."""
+    jitter: float = 0.0
+    """Up to so many seconds more, by chance; this is what reorders datagrams."""
+    loss: float = 0.0
+    """The share of datagrams that vanish, 0 to 1."""
+    duplication: float = 0.0
+    """The share of datagrams that arrive twice, 0 to 1."""
+
+
+class MemoryNetwork:
+    """Joins handlers that would otherwise meet over sockets."""
+
+    def __init__(self, *, seed: int = 0, path: Path | None = None) -> None:
+        """Make a network without anybody on it.
+
+        Args:
+            seed: decides every chance event.
+            path: what all bytes go through; may be changed at any time by assigning `path`.
+        """
+        self.path = path or Path()
+        """What all bytes go through from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._random = random.Random(seed)
+        self._numbers = count(1)
+        self._sockets: dict[Address, MemorySocket] = {}
+        self._cut: set[Address] = set()
+
+    def connect(
+        self,
+        client: FlowHandler,
+        server: FlowHandler,
+        *,
+        transport: str = "WSS",
+        client_address: Address = ("10.0.0.1", 49152),
+        server_address: Address = ("10.0.0.2", 443),
+    ) -> tuple[MemoryConnection, MemoryConnection]:
+        """Open a connection between two handlers, and return both its ends; it is open at once."""
+        number = next(self._numbers)
+        near = MemoryConnection(self, client, Flow(transport, client_address, server_address, f"m{number}c"))
+        far = MemoryConnection(self, server, Flow(transport, server_address, client_address, f"m{number}s"))
+        near.join(far)
+        far.join(near)
+        server.opened(far)
+        client.opened(near)
+        return near, far
+
+    def bind(self, address: Address, handler: FlowHandler) -> MemorySocket:
+        """Open a datagram socket."""
+        socket = self._sockets[address] = MemorySocket(self, address, handler)
+        return socket
+
+    def cut(self, *addresses: Address) -> None:
+        """Let everything from and to these addresses vanish, without anybody being told."""
+        self._cut.update(addresses)
+
+    def mend(self, *addresses: Address) -> None:
+        """Undo `cut`; what was sent meanwhile stays lost."""
+        self._cut.difference_update(addresses)
+
+    # For its connections and sockets.
+
+    def deliver_in_order(self, near: MemoryConnection, far: MemoryConnection, data: bytes) -> None:
+        """Carry one message of a connection: late, but never lost or overtaken."""
+        if self._is_cut(near.flow):
+            return
+        self._queue(near, far, data)
+
+    def deliver_datagram(self, flow: Flow, data: bytes) -> None:
+        """Carry one datagram: perhaps late, twice, or never."""
+        if self._is_cut(flow) or self._random.random() < self.path.loss:
+            return
+        copies = 2 if self._random.random() < self.path.duplication else 1
+        for _ in range(copies):
+            self._loop.call_later(self._delay(), self._datagram_arrives, flow, data)
+
+    def deliver_end(self, near: MemoryConnection, far: MemoryConnection, reason: str) -> None:
+        """Carry the end of a connection."""
+        if not self._is_cut(near.flow):
+            self._queue(near, far, FlowEnd(EndedBy.PEER, reason))
+
+    def unbind(self, address: Address) -> None:
+        """Forget a datagram socket."""
+        self._sockets.pop(address, None)
+
+    def _queue(self, near: MemoryConnection, far: MemoryConnection, item: bytes | FlowEnd) -> None:
+        # Timers of the same time fire in any order, so each one takes whatever is next.
+        near.last_due = max(self._loop.time() + self._delay(), near.last_due)
+        far.inbox.append(item)
+        self._loop.call_at(near.last_due, far.arrive)
+
+    def _datagram_arrives(self, flow: Flow, data: bytes) -> None:
+        socket = self._sockets.get(flow.remote)
+        if socket is not None:
+            socket.arrive(Flow(flow.transport, flow.remote, flow.local), data)
+
+    def _delay(self) -> float:
+        return self.path.delay + self._random.random() * self.path.jitter
+
+    def _is_cut(self, flow: Flow) -> bool:
+        return flow.local in self._cut or flow.remote in self._cut
+
+
+class MemoryConnection:
+    """One end of a connection in memory."""
+
+    def __init__(self, network: MemoryNetwork, handler: FlowHandler, flow: Flow) -> None:
+        self.flow = flow
+        """The address of this end for the pure side."""
+        self.last_due = 0.0
+        """When the latest message sent from here arrives."""
+        self.inbox: deque[bytes | FlowEnd] = deque()
+        """What is on its way here, in order."""
+        self._network = network
+        self._handler = handler
+        self._far: MemoryConnection = self
+        self._open = True
+
+    def join(self, far: MemoryConnection) -> None:
+        """Make `far` the other end."""
+        self._far = far
+
+    def send(self, data: bytes) -> None:
+        """Send one SIP message without waiting."""
+        if self._open:
+            self._network.deliver_in_order(self, self._far, data)
+
+    async def close(self, reason: str = "") -> None:
+        """End the connection."""
+        self.abort(reason)
+
+    def abort(self, reason: str = "") -> None:
+        """End the connection."""
+        if self._open:
+            self.ended(FlowEnd(EndedBy.LOCAL, reason or "closed"))
+            self._network.deliver_end(self, self._far, reason or "the connection was closed")
+
+    def drop(self, reason: str = "no answer to a keep-alive") -> None:
+        """Let this end find out that the network failed it; the other end is not told."""
+        self.ended(FlowEnd(EndedBy.NETWORK, reason))
+
+    def arrive(self) -> None:
+        """Take the next thing that the network carried here."""
+        item = self.inbox.popleft()
+        if isinstance(item, FlowEnd):
+            self.ended(item)
+        elif self._open:
+            self._handler.received(self.flow, item)
+
+    def ended(self, end: FlowEnd) -> None:
+        """Take the end of the connection; only the first one counts."""
+        if self._open:
+            self._open = False
+            self._handler.closed(self.flow, end)
+
+
+class MemorySocket:
+    """A datagram socket in memory, with the face of `DatagramSocket`."""
+
+    def __init__(self, network: MemoryNetwork, address: Address, handler: FlowHandler) -> None:
+        self.address = address
+        """The host and port it is bound to."""
+        self._network = network
+        self._handler = handler
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send one SIP message to the flow's remote address."""
+        self._network.deliver_datagram(Flow("UDP", self.address, flow.remote), data)
+
+    async def close(self) -> None:
+        """Close the socket."""
+        self._network.unbind(self.address)
+
+    def arrive(self, flow: Flow, data: bytes) -> None:
+        """Take a datagram that the network carried here."""
+        self._handler.received(flow, data)
