@@ -1,0 +1,98 @@
+"""What a registrar grants: the binding that a 200 to REGISTER describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wic.errors import RegistrationFailed
+from wic.registration.identity import find_own
+from wic.sip.errors import MalformedHeader
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from wic.sip.headers import NameAddr
+    from wic.sip.message import Response
+
+_DEFAULT_EXPIRES = 3600
+_EARLY = 600
+_LONG = 1200
+_SOONEST = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Binding:
+    """One address of the user, known to the registrar until `expires_at`."""
+
+    contact: NameAddr
+    """Our contact as the registrar keeps it."""
+    expires: int
+    """Seconds granted, never more than asked for."""
+    expires_at: float
+    """In the clock of `now`."""
+    service_route: tuple[NameAddr, ...] = ()
+    """Route of every request that starts something (RFC 3608 §5)."""
+    associated_uris: tuple[NameAddr, ...] = ()
+    """Public user identities registered along; the first is the default one (TS 24.229 §5.1.1.2)."""
+    public_gruu: Uri | None = None
+    temporary_gruu: Uri | None = None
+    outbound: bool = False
+    """Whether the registrar does outbound (RFC 5626 §4.2.1: `Require: outbound`)."""
+    flow_timer: int | None = None
+    """Seconds within which the flow wants a keep-alive (RFC 5626 §4.4)."""
+
+    @property
+    def refresh_after(self) -> float:
+        """Seconds from the grant to the next REGISTER (TS 24.229 §5.1.1.4.1)."""
+        return max(_SOONEST, self.expires - _EARLY if self.expires > _LONG else self.expires / 2)
+
+
+def read_binding(response: Response, own: NameAddr, *, asked: int, now: float) -> Binding:
+    """Read the 200 to a REGISTER.
+
+    Args:
+        response: the 200.
+        own: the Contact of the REGISTER.
+        asked: seconds it asked for.
+        now: the time.
+
+    Raises:
+        RegistrationFailed: it cannot be read, does not list our contact, or grants no time.
+    """
+    try:
+        return _read(response, own, asked, now)
+    except MalformedHeader as error:
+        raise RegistrationFailed(f"the registrar's answer cannot be read: {error}", response=response) from error
+
+
+def _read(response: Response, own: NameAddr, asked: int, now: float) -> Binding:
+    contacts = response.contacts
+    # RFC 3261 §10.3 step 8 has every 200 list the bindings; one that lists none at all is taken at its word.
+    contact = find_own(contacts, own) if contacts else own
+    if contact is None:
+        raise RegistrationFailed("the registrar's answer does not list this contact", response=response)
+    granted = next((each for each in (contact.expires, response.expires) if each is not None), _DEFAULT_EXPIRES)
+    expires = min(granted, asked)
+    if expires <= 0:
+        raise RegistrationFailed("the registrar granted no time", response=response)
+    return Binding(
+        contact=contact,
+        expires=expires,
+        expires_at=now + expires,
+        service_route=response.service_routes,
+        associated_uris=response.associated_uris,
+        public_gruu=_gruu(contact, "pub-gruu"),
+        temporary_gruu=_gruu(contact, "temp-gruu"),
+        outbound="outbound" in response.require,
+        flow_timer=_seconds(response.headers.get("Flow-Timer")),
+    )
+
+
+def _gruu(contact: NameAddr, name: str) -> Uri | None:
+    text = contact.params.get(name)
+    return Uri.parse(text) if text else None
+
+
+def _seconds(text: str | None) -> int | None:
+    valid = text is not None and text.isascii() and text.isdigit() and len(text) <= 9
+    return int(text) or None if text is not None and valid else None
