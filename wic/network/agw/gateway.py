@@ -1,0 +1,223 @@
+"""The eIMS-AGW as the eP-CSCF controls it: contexts, with one line for each m-line of a session."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from wic.errors import ConfigurationError, MediaFailed
+from wic.media.certificate import Certificate
+from wic.media.plain import PlainRtp
+from wic.media.transport import MediaTransport, MediaTransportOptions, TransportState
+from wic.media.udp import PortRange
+from wic.network.agw.lines import MAX_MESSAGE_SIZE, SCTP_PORT, DataLine, Line, Role, RtpLine
+from wic.network.agw.msrp_hub import MsrpHub
+from wic.network.tasks import Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.sdp.transport import TransportDescription
+    from wic.sip.tokens import Tokens
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgwOptions:
+    """Where an eIMS-AGW takes media; times in seconds."""
+
+    access_address: str = "127.0.0.1"
+    """Address towards the WICs."""
+    core_address: str = "127.0.0.1"
+    """Address towards the core."""
+    first_port: int = 30000
+    """First of the ports for RTP from the core."""
+    last_port: int = 39999
+    """Last of the ports for RTP from the core."""
+    msrp_port: int = 0
+    """Port for MSRP from the core; 0 takes a free one."""
+    max_contexts: int = 2000
+    """Sessions at a time."""
+    silence: float = 60.0
+    """How long a core that was heard may send neither RTP nor RTCP."""
+    transport: MediaTransportOptions | None = None
+    """How WICs are reached; None gathers on `access_address` only."""
+
+
+class Agw:
+    """The gateway: open it with `start`, and give every session a `context`."""
+
+    def __init__(self, tokens: Tokens, options: AgwOptions | None = None) -> None:
+        self._options = options or AgwOptions()
+        self._ports = PortRange(self._options.first_port, self._options.last_port)
+        self._certificate = Certificate.generate()
+        self._tasks = Tasks()
+        self._hub = MsrpHub(tokens, self._tasks)
+        self._contexts: set[Context] = set()
+
+    @property
+    def contexts(self) -> int:
+        """How many sessions have media here."""
+        return len(self._contexts)
+
+    async def start(self) -> None:
+        """Listen for MSRP and watch for silence.
+
+        Raises:
+            ConfigurationError: the MSRP port is taken or the address is not of this machine.
+        """
+        host, port = self._options.core_address, self._options.msrp_port
+        try:
+            await self._hub.start(host, port)
+        except OSError as error:
+            raise ConfigurationError(f"cannot listen for MSRP on {host} port {port}: {error.strerror}") from error
+        self._tasks.start(self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.silence / 4)
+            now = asyncio.get_running_loop().time()
+            for context in list(self._contexts):
+                context.watch(now, self._options.silence)
+
+    def context(self, on_lost: Callable[[str], None]) -> Context:
+        """Make a context for a session.
+
+        Args:
+            on_lost: told once, with the reason, when the media cannot go on.
+
+        Raises:
+            MediaFailed: too many sessions.
+        """
+        if len(self._contexts) >= self._options.max_contexts:
+            raise MediaFailed(f"the eIMS-AGW has {len(self._contexts)} sessions already")
+        context = Context(self, on_lost)
+        self._contexts.add(context)
+        return context
+
+    async def make_rtp(self) -> RtpLine:
+        """Reserve ports for one RTP m-line."""
+        transport = self._transport()
+        try:
+            access = await transport.gather()
+            plain = PlainRtp(self._options.core_address, ports=self._ports)
+        except BaseException:
+            await transport.close()
+            raise
+        return RtpLine(transport, access, plain)
+
+    async def make_data(self, *, offerer: bool) -> DataLine:
+        """Reserve what one data channel m-line needs."""
+        transport = self._transport()
+        try:
+            access = await transport.gather()
+        except BaseException:
+            await transport.close()
+            raise
+        access = replace(access, sctp_port=SCTP_PORT, max_message_size=MAX_MESSAGE_SIZE)
+        return DataLine(transport, access, self._hub.link(), offerer=offerer)
+
+    def _transport(self) -> MediaTransport:
+        options = self._options.transport or MediaTransportOptions(addresses=(self._options.access_address,))
+        return MediaTransport(self._certificate, options)
+
+    def forget(self, context: Context) -> None:
+        """Forget a context that is closed."""
+        self._contexts.discard(context)
+
+    async def close(self) -> None:
+        """End every session's media and free all ports."""
+        for context in list(self._contexts):
+            await context.close()
+        await self._hub.close()
+        await self._tasks.close()
+
+
+class Context:
+    """The media of one session at one WIC: its lines by the WIC's index of the m-line."""
+
+    def __init__(self, gateway: Agw, on_lost: Callable[[str], None]) -> None:
+        self.lines: dict[int, Line] = {}
+        self._gateway = gateway
+        self._on_lost: Callable[[str], None] | None = on_lost
+        self._tasks = Tasks()
+        self._connected: set[int] = set()
+        self._heard: dict[int, tuple[int, float]] = {}
+        self._closed = False
+
+    async def add_rtp(self, index: int) -> None:
+        """Reserve an RTP line.
+
+        Raises:
+            MediaFailed: no ports, or the context was closed meanwhile.
+        """
+        await self._add(index, await self._gateway.make_rtp())
+
+    async def add_data(self, index: int, *, offerer: bool) -> None:
+        """Reserve a line for data channels; `offerer` is whether the core gets our offer of MSRP.
+
+        Raises:
+            MediaFailed: no ports, or the context was closed meanwhile.
+        """
+        await self._add(index, await self._gateway.make_data(offerer=offerer))
+
+    async def _add(self, index: int, line: Line) -> None:
+        if self._closed:
+            await line.close()
+            raise MediaFailed("the session ended while its media were prepared")
+        self.lines[index] = line
+        line.transport.on_state = self._state_changed
+
+    def connect_access(self, index: int, remote: TransportDescription, *, controlling: bool, role: Role) -> None:
+        """Reach the WIC for one line, in the background; once for each line."""
+        if index in self._connected:
+            return
+        self._connected.add(index)
+        self._tasks.start(self._connect(self.lines[index], remote, controlling, role))
+
+    async def _connect(self, line: Line, remote: TransportDescription, controlling: bool, role: Role) -> None:
+        try:
+            await line.connect_access(remote, controlling=controlling, role=role)
+        except MediaFailed as failure:
+            self._lost(str(failure))
+
+    def _state_changed(self, state: TransportState, failure: MediaFailed | None) -> None:
+        if state is TransportState.FAILED:
+            self._lost(str(failure))
+
+    def watch(self, now: float, silence: float) -> None:
+        """See whether the core has fallen silent."""
+        for index, line in self.lines.items():
+            if not isinstance(line, RtpLine) or not line.heard_from_core:
+                continue
+            count, since = self._heard.get(index, (0, now))
+            if count != line.heard_from_core:
+                self._heard[index] = (line.heard_from_core, now)
+            elif now - since >= silence:
+                self._lost(f"nothing came from the core for {silence:g} s")
+                return
+
+    def _lost(self, reason: str) -> None:
+        _log.info("media lost: %s", reason)
+        on_lost, self._on_lost = self._on_lost, None
+        if on_lost is not None:
+            on_lost(reason)
+
+    async def remove(self, index: int) -> None:
+        """Free one line."""
+        line = self.lines.pop(index, None)
+        if line is not None:
+            self._connected.discard(index)
+            await line.close()
+
+    async def close(self) -> None:
+        """Free everything."""
+        self._closed = True
+        self._on_lost = None
+        for index in list(self.lines):
+            await self.remove(index)
+        await self._tasks.close()
+        self._gateway.forget(self)

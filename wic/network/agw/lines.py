@@ -1,0 +1,123 @@
+"""One m-line through the eIMS-AGW: a transport towards the WIC, and what it becomes towards the core."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Literal
+
+from wic.datachannel.msrp import MsrpUri
+from wic.media.relay import Relay
+from wic.network.agw.channel_bridge import ChannelBridge
+from wic.sdp.gateway import MsrpPlace, RtpPlace
+
+if TYPE_CHECKING:
+    from wic.media.plain import PlainRtp
+    from wic.media.transport import MediaTransport
+    from wic.network.agw.msrp_hub import MsrpLink
+    from wic.sdp.transport import TransportDescription
+
+_log = logging.getLogger(__name__)
+
+Role = Literal["active", "passive"]
+
+SCTP_PORT = 5000
+MAX_MESSAGE_SIZE = 262_144
+
+
+class RtpLine:
+    """Audio or video: DTLS-SRTP towards the WIC, RTP/AVP towards the core, relayed as it comes."""
+
+    def __init__(self, transport: MediaTransport, access: TransportDescription, plain: PlainRtp) -> None:
+        self.transport = transport
+        self.access = access
+        """What the WIC is told."""
+        self._plain = plain
+        self._relay = Relay(transport, plain)
+
+    @property
+    def place(self) -> RtpPlace:
+        """What the core is told."""
+        own = self._plain.description
+        return RtpPlace(address=own.address, port=own.port)
+
+    @property
+    def heard_from_core(self) -> int:
+        """How many packets have come from the core, RTCP included."""
+        counters = self._relay.b_to_a
+        return counters.rtp_packets + counters.rtcp_packets
+
+    def connect_core(self, remote: TransportDescription) -> None:
+        """Send to the core's address from now on; may change during a session.
+
+        Raises:
+            MediaFailed: the address cannot be used.
+        """
+        self._plain.connect(remote)
+
+    async def connect_access(self, remote: TransportDescription, *, controlling: bool, role: Role) -> None:
+        """Reach the WIC.
+
+        Raises:
+            MediaFailed: it cannot be reached, or it is somebody else.
+        """
+        await self.transport.connect(remote, controlling=controlling, dtls_role=role)
+
+    async def close(self) -> None:
+        """Free the ports."""
+        self._relay.stop()
+        await self.transport.close()
+        await self._plain.close()
+
+
+class DataLine:
+    """Data channels: SCTP over DTLS towards the WIC, MSRP towards the core (TS 24.371 §8.4)."""
+
+    def __init__(
+        self, transport: MediaTransport, access: TransportDescription, link: MsrpLink, *, offerer: bool
+    ) -> None:
+        self.transport = transport
+        self.access = access
+        """What the WIC is told."""
+        self._link = link
+        self._offerer = offerer
+        self._bridge = ChannelBridge(link, offerer=offerer)
+        link.on_closed = self._msrp_lost
+
+    def _msrp_lost(self, reason: str) -> None:
+        _log.info("data channels closed: %s", reason)
+        self._bridge.close()
+
+    @property
+    def place(self) -> MsrpPlace:
+        """What the core is told."""
+        local = self._link.local
+        return MsrpPlace(address=local.host, port=local.port, path=str(local))
+
+    def connect_core(self, remote: MsrpPlace) -> None:
+        """Begin the MSRP session; RFC 4975 §5.4: the side that offered dials.
+
+        Raises:
+            MsrpRefused: the path is no MSRP path.
+        """
+        path = tuple(MsrpUri.parse(uri) for uri in remote.path.split()[:8])
+        self._link.start(path, dial=self._offerer)
+
+    async def connect_access(self, remote: TransportDescription, *, controlling: bool, role: Role) -> None:
+        """Reach the WIC and carry channels, until cancelled.
+
+        Raises:
+            MediaFailed: it cannot be reached, or it is somebody else.
+        """
+        await self.transport.connect(remote, controlling=controlling, dtls_role=role)
+        port = SCTP_PORT if remote.sctp_port is None else remote.sctp_port
+        channels = await self.transport.start_sctp(SCTP_PORT, port, remote.max_message_size)
+        await self._bridge.run(channels)
+
+    async def close(self) -> None:
+        """End the channels, the session and their transport."""
+        self._link.close()
+        self._bridge.close()
+        await self.transport.close()
+
+
+Line = RtpLine | DataLine
