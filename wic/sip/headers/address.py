@@ -8,6 +8,7 @@ from typing import Final
 
 from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import PARAMS, QUOTED, WS, quote, unquote
+from wic.sip.headers.retry_after import delta_seconds
 from wic.sip.params import Params
 from wic.sip.uri import Uri
 
@@ -19,8 +20,8 @@ _NAME_ADDR = re.compile(rf"{WS}(?:({QUOTED})|({_WORD}(?:[ \t]++{_WORD})*+))?+{WS
 _ADDR_SPEC = re.compile(rf"{WS}([^\s<>\",;?]++)({PARAMS}){WS}", re.DOTALL)
 
 _NONE: Final = Params()
-_FOREVER: Final = 2**32 - 1
 _DEFAULT_EXPIRES: Final = 3600
+_Q: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,13 @@ class NameAddr:
             return None
         if not (text.isascii() and text.isdigit()):
             return _DEFAULT_EXPIRES
-        return min(int(text[:11]), _FOREVER)
+        return delta_seconds(text)
 
     @property
     def q(self) -> float:
         """The preference of a Contact, 0 to 1; 1 where it is absent or malformed (RFC 3261 §16.6)."""
-        text = self.params.get("q", "1") or "1"
-        return float(text) if re.fullmatch(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", text) else 1.0
+        text = self.params.get("q") or ""
+        return float(text) if _Q.fullmatch(text) else 1.0
 
     def with_tag(self, tag: str) -> NameAddr:
         """Return a copy with that tag."""

@@ -44,13 +44,18 @@ class AuthValue:
         Raises:
             MalformedHeader: it does not follow the grammar.
         """
-        match = _WITH_PARAMS.fullmatch(text)
-        if match is not None:
-            return cls(match[1], AuthParams._of_text(match[2]))
+        value = cls._read(text)
+        if value is None:
+            raise MalformedHeader("malformed challenge or credentials")
+        return value
+
+    @classmethod
+    def _read(cls, text: str) -> AuthValue | None:
         match = _WITH_TOKEN.fullmatch(text)
         if match is not None:
             return cls(match[1], token=match[2])
-        raise MalformedHeader("malformed challenge or credentials")
+        match = _WITH_PARAMS.fullmatch(text)
+        return None if match is None else cls(match[1], AuthParams._of_text(match[2]))
 
     @classmethod
     def parse_list(cls, text: str) -> list[AuthValue]:
@@ -59,8 +64,9 @@ class AuthValue:
         Raises:
             MalformedHeader: one of them does not follow the grammar.
         """
-        if _WITH_PARAMS.fullmatch(text) is not None:  # the usual case: one only
-            return [cls.parse(text)]
+        only = cls._read(text)
+        if only is not None:
+            return [only]
         challenges: list[list[str]] = []
         for item in split_list(text):
             if challenges and (_BARE_PARAM.match(item) or not _NEXT.match(item)):
