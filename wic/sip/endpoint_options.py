@@ -31,7 +31,10 @@ class EndpointOptions:
     methods: frozenset[str] | None = None
     """Methods that are let through, others get 405 or 501; None lets the user decide."""
     extensions: frozenset[str] | None = None
-    """Option tags (lower case) that a Require may name, others get 420; None lets the user decide."""
+    """Option tags (lower case) that a Require may name, others get 420; None lets the user decide.
+
+    In the proxy role it is Proxy-Require, and None means that there are none.
+    """
     limits: Limits = field(default_factory=Limits)
     via: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
     """Sent-by (host, port) of our Via by transport, such as `{"WSS": ("x7k2.invalid", None)}`.

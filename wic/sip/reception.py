@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wic.sip.dialog import DialogId
@@ -13,7 +14,7 @@ from wic.sip.message import Request, Response
 from wic.sip.parser import parse
 from wic.sip.tables import Input
 from wic.sip.tokens import tag as new_tag
-from wic.sip.validate import check_request
+from wic.sip.validate import check_request, check_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +54,9 @@ class Reception:
         self._accepted = accepted
         self._acknowledgements = acknowledgements
         self._is_proxy = options.role is Role.PROXY
+        self._extensions = options.extensions
+        if self._is_proxy and self._extensions is None:
+            self._extensions = frozenset()
         # One To tag for all answers without a transaction, so that their ACKs are known for what they are.
         self._stateless_tag = new_tag(tokens)
 
@@ -68,10 +72,7 @@ class Reception:
             return
         if isinstance(message, Response):
             self._outbox.count("responses_received")
-            try:
-                self._response(message, flow, now)
-            except MalformedHeader as error:
-                self._outbox.drop(f"response: {error}", flow)
+            self._response(message, flow, now)
         else:
             self._outbox.count("requests_received")
             self._request(message, flow, now)
@@ -84,16 +85,15 @@ class Reception:
     # requests
 
     def _refuse_unread(self, refused: MessageRefused, flow: Flow) -> None:
-        request = refused.partial
-        if request is None or refused.status_hint is None:
+        if refused.partial is None or refused.status_hint is None:
             self._outbox.drop(str(refused), flow)
             return
-        try:
+        self._stamp(refused.partial, flow)
+        self._refuse(refused.partial, flow, refused.status_hint)
+
+    def _stamp(self, request: Request, flow: Flow) -> None:
+        with suppress(MalformedHeader):  # `check_request` refuses it, and the answer goes back where it came from
             stamp_source(request, flow)
-        except MalformedHeader as error:
-            self._outbox.drop(f"{refused}; {error}", flow)
-            return
-        self._refuse(request, flow, refused.status_hint)
 
     def _refuse(
         self,
@@ -109,18 +109,21 @@ class Reception:
             return
         try:
             response = Response.answer(request, status, reason, to_tag=self._stateless_tag, headers=headers)
+            back = reply_flow(request, flow)
         except MalformedHeader:
             response = Response.answer(request, status, reason, headers=headers)
+            back = flow
         self._outbox.count("refused")
-        self._outbox.send(reply_flow(request, flow), response.to_bytes(), "responses_sent")
+        self._outbox.send(back, response.to_bytes(), "responses_sent")
 
     def _request(self, request: Request, flow: Flow, now: float) -> None:
-        try:
-            stamp_source(request, flow)
-        except MalformedHeader as error:
-            self._outbox.drop(f"request: {error}", flow)
+        if "Via" not in request.headers:
+            self._outbox.drop("request without Via", flow)
             return
-        refusal = check_request(request, methods=self._options.methods, extensions=self._options.extensions)
+        self._stamp(request, flow)
+        refusal = check_request(
+            request, methods=self._options.methods, extensions=self._extensions, proxy=self._is_proxy
+        )
         if refusal is not None:
             self._refuse(request, flow, refusal.status, refusal.reason, refusal.headers)
         elif request.method == "ACK":
@@ -156,12 +159,7 @@ class Reception:
         if dialog is None:
             self._refuse(request, flow, 481)
             return
-        try:
-            in_order = dialog.receive_request(request)
-        except MalformedHeader as error:
-            self._refuse(request, flow, 400, str(error))
-            return
-        if in_order:
+        if dialog.receive_request(request):
             self._begin(request, flow, now, dialog)
         else:
             self._refuse(request, flow, 500)
@@ -219,7 +217,10 @@ class Reception:
     # responses
 
     def _response(self, response: Response, flow: Flow, now: float) -> None:
-        _ = response.from_, response.to, response.call_id  # whoever reads them later can do so without fear
+        fault = check_response(response)
+        if fault is not None:
+            self._outbox.drop(f"response: {fault}", flow)
+            return
         accepts = 200 <= response.status < 300 and response.cseq.method == "INVITE" and not self._is_proxy
         transaction = self._transactions.find_client(response)
         if accepts and not self._acknowledgements.received(response, now=now):
