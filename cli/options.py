@@ -48,8 +48,12 @@ class AccountOptions:
 def common(command: Callable[Concatenate[Common, P], None]) -> Callable[P, None]:
     """Give a command `--json`, `--log-level`, `--trace` and `--pcap`, and a console made of them."""
 
-    @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output, text on standard error.")
-    @click.option("--log-level", type=click.Choice(LEVELS), default="warning", show_default=True, help="Log at this level.")
+    @click.option(
+        "--json", "as_json", is_flag=True, help="One JSON document on standard output, text on standard error."
+    )
+    @click.option(
+        "--log-level", type=click.Choice(LEVELS), default="warning", show_default=True, help="Log at this level."
+    )
     @click.option("--trace", is_flag=True, help="Show SIP messages on standard error, secrets masked.")
     @click.option(
         "--pcap",
@@ -62,15 +66,15 @@ def common(command: Callable[Concatenate[Common, P], None]) -> Callable[P, None]
         as_json = bool(kwargs.pop("as_json"))
         logging.basicConfig(level=str(kwargs.pop("log_level")).upper(), format="%(levelname)s %(name)s: %(message)s")
         trace, pcap = bool(kwargs.pop("trace")), kwargs.pop("pcap")
-        settings = Common(
-            console=Console(as_json=as_json), trace=trace, pcap=pcap if isinstance(pcap, Path) else None
-        )
+        settings = Common(console=Console(as_json=as_json), trace=trace, pcap=pcap if isinstance(pcap, Path) else None)
         command(settings, *args, **kwargs)
 
     return with_common
 
 
-def account_options(command: Callable[Concatenate[Common, AccountOptions, P], None]) -> Callable[Concatenate[Common, P], None]:
+def account_options(
+    command: Callable[Concatenate[Common, AccountOptions, P], None],
+) -> Callable[Concatenate[Common, P], None]:
     """Give a command the options that name or describe an account."""
 
     @click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="The accounts file.")
@@ -79,7 +83,10 @@ def account_options(command: Callable[Concatenate[Common, AccountOptions, P], No
     @click.option("--impi", metavar="NAME", help="Private user identity; by default the IMPU without its scheme.")
     @click.option("--auth", type=click.Choice(["digest", "aka", "bearer"]), default="digest", show_default=True)
     @click.option(
-        "--password-file", type=click.Path(path_type=Path), metavar="FILE", help="Holds the password; else $WIC_PASSWORD."
+        "--password-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Holds the password; else $WIC_PASSWORD.",
     )
     @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="An extra trust anchor (PEM).")
     @click.option("--insecure", is_flag=True, help="Allow ws://, without TLS.")
