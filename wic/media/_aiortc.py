@@ -328,11 +328,15 @@ class DtlsCertificate(RTCCertificate):
 
 
 class DtlsTransport(RTCDtlsTransport):
-    """DTLS over one ICE transport, with its role given and its peer known by fingerprint."""
+    """DTLS over one ICE transport, with its role given and its peer known by fingerprint.
+
+    `on_data` hears application data, True = sent.
+    """
 
     def __init__(self, transport: RTCIceTransport, certificate: DtlsCertificate) -> None:
         super().__init__(transport, [certificate])
         self.on_closed: Callable[[], None] | None = None
+        self.on_data: Callable[[bool, bytes], None] | None = None
         self.mismatch = False
         self._expected: dict[str, set[str]] = {}
 
@@ -353,11 +357,6 @@ class DtlsTransport(RTCDtlsTransport):
         """Sessions that unprotect and protect, once the handshake gave them keys."""
         return None if self._rx_srtp is None else (self._rx_srtp, self._tx_srtp)
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether application data can be sent."""
-        return self._state is State.CONNECTED
-
     async def stop(self) -> None:
         """Say goodbye to the peer and wait for the reading task to end."""
         self.on_closed = None
@@ -365,7 +364,16 @@ class DtlsTransport(RTCDtlsTransport):
         await super().stop()
         if task is not None:
             await asyncio.wait([task])
-        self._ssl = None  # OpenSSL holds the verify callback, and that holds this object
+
+    def release(self) -> None:
+        """Break the circle of this object, OpenSSL's connection and its verify callback."""
+        self._ssl = None
+        self.on_data = None
+
+    async def _send_data(self, data: bytes) -> None:
+        await super()._send_data(data)
+        if self.on_data is not None:
+            self.on_data(True, data)
 
     async def _do_handshake(self) -> None:
         ssl = cast("SSL.Connection", self._ssl)
@@ -404,7 +412,7 @@ class SctpTransport(RTCSctpTransport):
 
     def __init__(self, transport: DtlsTransport, port: int, max_message_size: int) -> None:
         super().__init__(transport, port)
-        self.on_established: Callable[[], None] | None = None
+        self._dtls = transport
         self.on_closed: Callable[[], None] | None = None
         self.malformed = 0
         self._max_message_size = max_message_size
@@ -414,18 +422,19 @@ class SctpTransport(RTCSctpTransport):
         """Whether messages can be sent."""
         return self._association_state is self.State.ESTABLISHED
 
-    @property
-    def max_peer_message_size(self) -> int:
-        """Largest message the peer accepts, in octets; 0 = any."""
-        return self._remote_max_message_size
-
     async def _refuse_stream(self, stream_id: int) -> None:
         """Reset our half of a stream without an acknowledgement (RFC 8832 §6)."""
         self._reconfig_queue.append(stream_id)
         if len(self._reconfig_queue) == 1:
             await self._transmit_reconfig()
 
+    def abandon(self) -> None:
+        """End the association without a word, because its transport has gone."""
+        self._set_state(self.State.CLOSED)
+
     async def _handle_data(self, data: bytes) -> None:
+        if self._dtls.on_data is not None:
+            self._dtls.on_data(False, data)
         try:
             await super()._handle_data(data)
         except MALFORMED:
@@ -468,14 +477,30 @@ class SctpTransport(RTCSctpTransport):
         try:
             await super()._send_chunk(chunk)
         except ConnectionError:
-            self._set_state(self.State.CLOSED)  # DTLS has gone, and with it the association
+            # DTLS has gone. In the loop's next turn, because the caller may start a timer on its way back.
+            asyncio.get_running_loop().call_soon(self.abandon)
+
+    def _data_channel_closed(self, stream_id: int) -> None:
+        if stream_id in self._data_channels:
+            super()._data_channel_closed(stream_id)
+        else:
+            self._forget_stream(stream_id)
+
+    def _data_channel_reset(self, stream_id: int) -> None:
+        if stream_id in self._data_channels:
+            super()._data_channel_reset(stream_id)
+        else:
+            self._forget_stream(stream_id)  # one that was refused leaves nothing for the next to trip over
+
+    def _forget_stream(self, stream_id: int) -> None:
+        self._data_channel_inbound_reset.discard(stream_id)
+        self._data_channel_outbound_reset.discard(stream_id)
 
     def _set_state(self, state: RTCSctpTransport.State) -> None:
-        before = self._association_state
+        ended = state is self.State.CLOSED and self._association_state is not state
         super()._set_state(state)
-        if state is before:
-            return
-        if state is self.State.ESTABLISHED and self.on_established is not None:
-            self.on_established()
-        elif state is self.State.CLOSED and self.on_closed is not None:
+        if state is self.State.CLOSED:
+            while self._data_channel_queue:  # channels that waited for the association
+                self._data_channel_queue.popleft()[0]._setReadyState("closed")
+        if ended and self.on_closed is not None:
             self.on_closed()

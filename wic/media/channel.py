@@ -62,8 +62,6 @@ class DataChannel:
 
     def __init__(self, channel: RTCDataChannel, max_message_size: int) -> None:
         self.on_closed: Callable[[], None] | None = None
-        self.on_message: Callable[[str | bytes], None] | None = None
-        """Takes messages as they come; without it they wait for the iteration."""
         self.sent = 0
         """Messages sent."""
         self.received = 0
@@ -72,12 +70,25 @@ class DataChannel:
         self._max_message_size = max_message_size
         self._unread: deque[str | bytes] = deque()
         self._unread_octets = 0
+        self._on_message: Callable[[str | bytes], None] | None = None
         self._changed = asyncio.Event()
         channel.bufferedAmountLowThreshold = HIGH_WATER // 2
         for event in ("open", "bufferedamountlow"):
             channel.on(event, self._changed.set)
         channel.on("close", self._ended)
         channel.on("message", self._message)
+
+    @property
+    def on_message(self) -> Callable[[str | bytes], None] | None:
+        """Takes messages as they come, beginning with those not read yet; None = they wait for the iteration."""
+        return self._on_message
+
+    @on_message.setter
+    def on_message(self, handler: Callable[[str | bytes], None] | None) -> None:
+        self._on_message = handler
+        while handler is not None and self._unread:
+            self._hand_over(handler, self._unread.popleft())
+            self._unread_octets = 0
 
     @property
     def label(self) -> str:
@@ -171,14 +182,18 @@ class DataChannel:
 
     def _message(self, message: str | bytes) -> None:
         self.received += 1
-        if self.on_message is not None:
-            self.on_message(message)
+        if self._on_message is not None:
+            self._hand_over(self._on_message, message)
             return
         self._unread.append(message)
         self._unread_octets += len(message)
         self._changed.set()
         if self._unread_octets > MAX_UNREAD:
             self.close()
+
+    def _hand_over(self, handler: Callable[[str | bytes], None], message: str | bytes) -> None:
+        # In a turn of its own: what the handler raises is not the peer's doing, and must not look like it.
+        asyncio.get_running_loop().call_soon(handler, message)
 
     def _ended(self) -> None:
         self._changed.set()
@@ -223,7 +238,10 @@ class DataChannels:
 
         Raises:
             LocalProtocolError: a name that is too long, or both limits of retransmission.
+            MediaFailed: the association has ended.
         """
+        if self._sctp.state == "closed":
+            raise MediaFailed("the SCTP association has ended")
         if max(len(label.encode()), len(protocol.encode())) > MAX_LABEL:
             raise LocalProtocolError("label and protocol of a data channel have at most 65,535 octets")
         if max_retransmits is not None and max_lifetime_ms is not None:
@@ -240,6 +258,10 @@ class DataChannels:
     async def close(self) -> None:
         """Abort the association; its channels are closed."""
         await self._sctp.stop()
+
+    def abandon(self) -> None:
+        """Close the channels because the transport has gone."""
+        self._sctp.abandon()
 
     def _opened_by_peer(self, channel: RTCDataChannel) -> None:
         opened = DataChannel(channel, self._max_message_size)

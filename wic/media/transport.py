@@ -5,30 +5,31 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer
 from pylibsrtp import Error as SrtpError
 
 from wic.errors import ConsentLost, FingerprintMismatch, IceFailed, MediaFailed
-from wic.media._aiortc import ConsentTimes, DtlsTransport, SctpTransport, make_ice
+from wic.media._aiortc import DtlsTransport, SctpTransport, make_ice
 from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE, DataChannels
 from wic.media.rtp import is_rtcp
+from wic.media.transport_options import IceServer, MediaTransportOptions, TransportCounters, TransportState
 from wic.sdp.attributes import Setup
 from wic.sdp.candidate import Candidate
 from wic.sdp.transport import TransportDescription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pylibsrtp import Session
 
     from wic.media.certificate import Certificate
     from wic.media.face import PacketHandler
 
-__all__ = ["IceServer", "MediaTransport", "MediaTransportOptions", "TransportCounters", "TransportState"]
+PacketTap = Callable[[Literal["rtp", "rtcp", "sctp"], bool, bytes], None]
+"""Called with the kind of a packet, whether it is sent, and its octets."""
+
+__all__ = ["IceServer", "MediaTransport", "MediaTransportOptions", "PacketTap", "TransportCounters", "TransportState"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,54 +38,6 @@ MAX_EARLY_PACKETS = 32
 
 MAX_PLAIN_PACKET = 1350
 """Octets of a packet to send; pylibsrtp works in a buffer of 1,500 with room for its trailer."""
-
-
-@dataclass(frozen=True, slots=True)
-class IceServer:
-    """A STUN or TURN server, as RFC 7064 and RFC 7065 write it, e.g. `turn:192.0.2.1:3478`."""
-
-    url: str
-    username: str | None = None
-    credential: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MediaTransportOptions:
-    """How transports reach their peers; times in seconds."""
-
-    addresses: tuple[str, ...] = ()
-    """Local IP addresses to gather on; none = all of this machine, or loopback if it has no other."""
-    servers: tuple[IceServer, ...] = ()
-    ice_timeout: float = 15.0
-    """Until a candidate pair must work."""
-    dtls_timeout: float = 10.0
-    """Until the handshake must be done."""
-    consent: ConsentTimes = field(default_factory=ConsentTimes)
-
-
-class TransportState(Enum):
-    """Where a transport is on its way to the peer."""
-
-    NEW = auto()
-    GATHERING = auto()
-    GATHERED = auto()
-    CHECKING = auto()
-    HANDSHAKING = auto()
-    CONNECTED = auto()
-    FAILED = auto()
-    CLOSED = auto()
-
-
-@dataclass(slots=True)
-class TransportCounters:
-    """What a transport did not carry."""
-
-    unsent: int = 0
-    """Packets to send without keys, without a route, or too long."""
-    refused: int = 0
-    """Packets received that SRTP refused: not authentic, replayed or cut."""
-    early: int = 0
-    """Packets received before the keys and beyond what is kept."""
 
 
 class MediaTransport:
@@ -98,6 +51,8 @@ class MediaTransport:
         self.on_rtp: PacketHandler | None = None
         self.on_rtcp: PacketHandler | None = None
         self.on_state: Callable[[TransportState, MediaFailed | None], None] | None = None
+        self.on_packet: PacketTap | None = None
+        """Hears every packet in the clear, for a capture; set it before `connect`."""
         self.counters = TransportCounters()
         self._certificate = certificate
         self._options = options or MediaTransportOptions()
@@ -186,6 +141,8 @@ class MediaTransport:
         if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET:
             self.counters.unsent += 1
             return
+        if self.on_packet is not None:
+            self.on_packet("rtp", True, packet)
         try:
             route[0](sending.protect(packet), route[1])
         except SrtpError:
@@ -198,6 +155,8 @@ class MediaTransport:
         if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET:
             self.counters.unsent += 1
             return
+        if self.on_packet is not None:
+            self.on_packet("rtcp", True, packet)
         try:
             route[0](sending.protect_rtcp(packet), route[1])
         except SrtpError:
@@ -230,7 +189,7 @@ class MediaTransport:
             await self._channels.close()
         await self._dtls.stop()
         await self._ice.stop()
-        await self._connection.close()  # RTCIceTransport closes nothing that was gathered only
+        self._dtls.release()
 
     async def _check(self, remote: TransportDescription, *, controlling: bool) -> None:
         self._connection.ice_controlling = controlling
@@ -267,6 +226,9 @@ class MediaTransport:
         self._take_keys()
 
     def _take_keys(self) -> None:
+        tap = self.on_packet
+        if tap is not None:
+            self._dtls.on_data = lambda sent, data: tap("sctp", sent, data)
         sessions = self._dtls.srtp_sessions
         if sessions is None:
             return
@@ -284,14 +246,17 @@ class MediaTransport:
         receiving = self._receiving
         if receiving is None:
             return
+        control = is_rtcp(packet)
         try:
-            if is_rtcp(packet):
-                if self.on_rtcp is not None:
-                    self.on_rtcp(receiving.unprotect_rtcp(packet))
-            elif self.on_rtp is not None:
-                self.on_rtp(receiving.unprotect(packet))
+            plain = receiving.unprotect_rtcp(packet) if control else receiving.unprotect(packet)
         except (SrtpError, ValueError):
             self.counters.refused += 1
+            return
+        handler = self.on_rtcp if control else self.on_rtp
+        if self.on_packet is not None:
+            self.on_packet("rtcp" if control else "rtp", False, plain)
+        if handler is not None:
+            handler(plain)
 
     def _peer_closed(self) -> None:
         if self._state is TransportState.CONNECTED:
@@ -306,6 +271,8 @@ class MediaTransport:
         if self._state in (TransportState.FAILED, TransportState.CLOSED):
             return
         self._receiving = self._sending = None
+        if self._channels is not None:
+            self._channels.abandon()
         self._move(TransportState.FAILED, failure)
 
     def _move(self, state: TransportState, failure: MediaFailed | None = None) -> None:
