@@ -1,0 +1,95 @@
+"""Draw the transaction machines: write `state-machines.md` from the tables of `wic.sip.tables`.
+
+Run it after the tables have changed: `python docs/design/draw_state_machines.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wic.sip.tables import TABLES, Action, Row, Table
+from wic.sip.timers import RFC3261, TS24229_UE, Timer
+
+PAGE = Path(__file__).with_name("state-machines.md")
+
+_HEAD = """# Transaction state machines
+
+Drawn from `wic/sip/tables.py` by `docs/design/draw_state_machines.py`; a test compares them. An arrow reads
+*input / actions; timers started*. An input without an arrow changes nothing. On leaving a state the timers end that
+have no arrow in the new one. A reliable transport starts none of Timers A, E and G, and for it Timers D, I, J and K
+last no time at all, so that the machine moves on at once. Timer C runs in proxies only.
+"""
+
+
+def _effects(actions: tuple[Action, ...], timers: tuple[Timer, ...]) -> str:
+    parts = [action.value for action in actions] + [f"start {timer.value}" for timer in timers]
+    return ", ".join(parts).replace(":", " -")
+
+
+def _arrow(row: Row) -> str:
+    effects = _effects(row.actions, row.timers)
+    label = f"{row.input.value} / {effects}" if effects else row.input.value
+    return f"    {row.state.value} --> {row.next.value} : {label}"
+
+
+def _machine(table: Table) -> str:
+    lines = [
+        f"## {table.name}",
+        "",
+        table.clause,
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        f"    [*] --> {table.initial.value} : {_effects(table.actions, table.timers)}",
+        *map(_arrow, table.rows),
+        "    Terminated --> [*]",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _timers() -> str:
+    lines = [
+        "## Timers",
+        "",
+        "Seconds on an unreliable transport; Timers A, E and G double with each retransmission, E and G up to T2.",
+        "",
+        "| timer | RFC 3261 | TS 24.229 table 7.7.1 (UE) | waits for |",
+        "|---|---|---|---|",
+    ]
+    for timer in Timer:
+        values = [
+            timers.interval(timer, attempt=0) if timers.retransmits(timer) else timers.duration(timer, reliable=False)
+            for timers in (RFC3261, TS24229_UE)
+        ]
+        lines.append(f"| {timer.value} | {values[0]:g} | {values[1]:g} | {_PURPOSES[timer]} |")
+    return "\n".join([*lines, ""])
+
+
+_PURPOSES = {
+    Timer.A: "the next retransmission of an INVITE",
+    Timer.B: "any response to an INVITE",
+    Timer.C: "a final response after a provisional one, in a proxy",
+    Timer.D: "retransmissions of a failure response",
+    Timer.E: "the next retransmission of another request",
+    Timer.F: "the final response to another request",
+    Timer.G: "the next retransmission of a failure response",
+    Timer.H: "the ACK of a failure response",
+    Timer.I: "retransmissions of that ACK",
+    Timer.J: "retransmissions of a request that was answered",
+    Timer.K: "retransmissions of its response",
+    Timer.L: "retransmissions of an INVITE that was accepted",
+    Timer.M: "repetitions of the 2xx, and those of other branches",
+    Timer.TRYING: "the user, before 100 is sent in its place",
+    Timer.CANCELLED: "the final response to a cancelled INVITE",
+}
+
+
+def draw() -> str:
+    """Return the page."""
+    return "\n".join([_HEAD, *map(_machine, TABLES), _timers()])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(draw(), encoding="utf-8")
