@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement"]
 
-_DIRECTIONS = tuple(direction.value for direction in Direction)
+_DIRECTIONS = frozenset(direction.value for direction in Direction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Agreement:
         own = _only(own, self._codecs_kept(offered, index))
         # This side wants both directions whenever the peer does.
         direction = answer_direction(offer.direction(index), Direction.SENDRECV)
-        return own.without_attributes(*_DIRECTIONS).with_attribute(direction.value)
+        return _with_direction(own, direction)
 
     def _in_use(self, index: int) -> bool:
         return all(index < len(side.media) and bool(side.media[index].port) for side in (self.local, self.remote))
@@ -132,6 +132,11 @@ def _with_setup(section: MediaDescription, setup: Setup) -> MediaDescription:
     if not section.port or not section.has("setup"):
         return section
     lines = tuple(attribute("setup", setup.value) if line.name == "setup" else line for line in section.lines)
+    return replace(section, lines=lines)
+
+
+def _with_direction(section: MediaDescription, direction: Direction) -> MediaDescription:
+    lines = tuple(attribute(direction.value) if line.name in _DIRECTIONS else line for line in section.lines)
     return replace(section, lines=lines)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wic.errors import CallCancelled, CallFailed, CallRejected, FlowLost, RequestTimeout
-from wic.sip.errors import MalformedHeader
 
 if TYPE_CHECKING:
     from wic.sip.client_transaction import ClientTransaction
@@ -37,7 +36,7 @@ class CallRedirected(CallRejected):
     """The call was redirected (3xx); whoever calls decides whether to follow.
 
     Attributes:
-        contacts: where to, in the order given; empty if the response names nothing that can be read.
+        contacts: where to, in the order given; empty if the response names nothing.
     """
 
     def __init__(self, message: str, *, response: Response, contacts: tuple[NameAddr, ...]) -> None:
@@ -48,7 +47,7 @@ class CallRedirected(CallRejected):
 def rejection(response: Response) -> CallRejected:
     """Make the error for a final response that is not a success."""
     if response.status < 400:
-        contacts = _contacts(response)
+        contacts = response.contacts
         where = ", ".join(str(contact.uri) for contact in contacts) or "nowhere"
         return CallRedirected(
             f"the call was redirected to {where} ({_line(response)})", response=response, contacts=contacts
@@ -76,13 +75,6 @@ def connection_lost(reason: str, *, request: Request | None = None) -> CallFaile
     error = CallFailed(f"the connection to the network was lost: {reason}")
     error.__cause__ = FlowLost(reason if request is None else f"{reason}, during {request.method}")
     return error
-
-
-def _contacts(response: Response) -> tuple[NameAddr, ...]:
-    try:
-        return response.contacts
-    except MalformedHeader:
-        return ()
 
 
 def _line(response: Response) -> str:

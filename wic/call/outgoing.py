@@ -12,7 +12,7 @@ from wic.call.events import Accepted, Ended, EndedBy, Failed, Progressed
 from wic.call.profile import ALLOWED
 from wic.call.session import CallSession
 from wic.call.state import CallState
-from wic.errors import AuthenticationFailed, CallFailed, NegotiationFailed, RemoteProtocolError
+from wic.errors import AuthenticationFailed, CallFailed, NegotiationFailed, RemoteProtocolError, WicError
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.dialog import Dialog
 from wic.sip.events import ResponseReceived, TransactionTimedOut
@@ -136,12 +136,9 @@ class OutgoingCall(CallSession):
             return None
         branch = self._branches.get(remote_tag)
         if branch is None and len(self._branches) < _MAX_BRANCHES:
-            try:
-                dialog = Dialog.from_response(self._invite.request, response, owner=self)
-            except RemoteProtocolError:
-                return None  # such as a 183 of a network without Contact
-            branch = self._branches[remote_tag] = _Branch(dialog)
-            self._endpoint.add_dialog(dialog)
+            branch = _Branch(Dialog.from_response(self._invite.request, response, owner=self))
+            self._branches[remote_tag] = branch
+            self._endpoint.add_dialog(branch.dialog)
         return branch
 
     def _success(self, response: Response, now: float) -> None:
@@ -151,7 +148,8 @@ class OutgoingCall(CallSession):
         except RemoteProtocolError as error:
             # Nothing in it says where an ACK could go.
             if self._dialog is None:
-                self._fail_negotiation(NegotiationFailed(f"the answer cannot be used: {error}", response=response))
+                self._drop_branches()
+                self._finish(Failed(_unusable(response, error)))
             return
         self._endpoint.send_ack(ack, self._profile.flow, now=now)
         if self._dialog is not None or self._state is CallState.ENDED:
@@ -176,11 +174,11 @@ class OutgoingCall(CallSession):
             self._end(Failed(cancelled(response)), now=now)
             return
         try:
+            if self._profile.authenticator is not None:
+                self._profile.authenticator.accepted(self._invite.request, response)
             self._agreement = self._agree(branch, response)
-        except (NegotiationFailed, RemoteProtocolError) as error:
-            failure = NegotiationFailed(f"the answer cannot be used: {error}", response=response)
-            failure.__cause__ = error
-            self._end(Failed(failure), now=now)
+        except (NegotiationFailed, RemoteProtocolError, AuthenticationFailed) as error:
+            self._end(Failed(_unusable(response, error)), now=now)
             return
         self._move(CallState.CONFIRMED)
         self._tell(Accepted(self._agreement))
@@ -202,7 +200,7 @@ class OutgoingCall(CallSession):
         self._drop_branches()
         if self._state is CallState.CANCELLING:
             self._finish(None)
-        elif self._state in (CallState.CALLING, CallState.PROCEEDING):
+        else:
             cause = self._challenged_again(response, now) if response.status in (401, 407) else None
             if response.status in (401, 407) and cause is None:
                 return
@@ -220,10 +218,6 @@ class OutgoingCall(CallSession):
         if refused is None:
             self._invite = self._send(self._build_invite(request.cseq.number + 1), now)
         return refused
-
-    def _fail_negotiation(self, error: NegotiationFailed) -> None:
-        self._drop_branches()
-        self._finish(Failed(error))
 
     def _drop_branches(self, but: Dialog | None = None) -> None:
         for branch in self._branches.values():
@@ -256,3 +250,11 @@ def _note_answer(branch: _Branch, response: Response) -> SessionDescription | No
         except RemoteProtocolError:
             return None  # an unreliable preview that cannot be read; the 2xx will have to do
     return branch.answer
+
+
+def _unusable(response: Response, cause: WicError) -> CallFailed:
+    """Make the error for a 2xx that cannot be lived with."""
+    kind = CallFailed if isinstance(cause, AuthenticationFailed) else NegotiationFailed
+    failure = kind(f"the answer cannot be used: {cause}", response=response)
+    failure.__cause__ = cause
+    return failure

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from wic.auth import DigestClient, DigestCredentials, Secret
+from wic.call import CallState, Ended, EndedBy, Released
+from wic.errors import CallFailed, FlowLost
+from wic.sip.events import MessageDropped
+from wic.sip.tokens import CountingTokens
+
+
+def test_both_sides_hang_up_at_once(wire):
+    outgoing, incoming = wire.connect()
+    outgoing.hangup(now=0.0)
+    incoming.hangup(now=0.0)
+    assert outgoing.state is incoming.state is CallState.ENDING
+    wire.run()
+    assert outgoing.state is incoming.state is CallState.ENDED
+    for side in (wire.alice, wire.bob):
+        assert side.told == [Ended(EndedBy.LOCAL, "this side hung up"), Released()]
+        assert side.sent_methods().count("BYE") == 1
+
+
+def test_the_peers_reason_is_kept(wire):
+    _, incoming = wire.connect()
+    wire.ask("BYE", headers=(("Reason", "SIP;cause=200"),))
+    assert wire.bob.told == [Ended(EndedBy.REMOTE, "SIP;cause=200"), Released()]
+    assert incoming.state is CallState.ENDED
+
+
+def test_a_fault_here_ends_the_call_by_bye(wire):
+    outgoing, _ = wire.connect()
+    error = CallFailed("the media are gone")
+    outgoing.fail(error, now=0.0)
+    wire.run()
+    assert wire.alice.told == [Ended(EndedBy.NETWORK, "the media are gone", error), Released()]
+    assert wire.alice.last("BYE")
+    outgoing.fail(error, now=0.0)
+    assert wire.alice.told == []
+
+
+def test_a_fault_of_the_answering_side_ends_the_call_by_bye(wire):
+    _, incoming = wire.connect()
+    incoming.fail(CallFailed("the media are gone"), now=0.0)
+    wire.run()
+    assert wire.bob.last("BYE")
+    assert incoming.state is CallState.ENDED
+
+
+def test_a_bye_that_nobody_answers_ends_by_time(wire):
+    outgoing, _ = wire.connect()
+    wire.drop = {"BYE"}
+    outgoing.hangup(now=0.0)
+    wire.run()
+    assert outgoing.state is CallState.ENDING
+    wire.advance(40)
+    assert outgoing.state is CallState.ENDED
+
+
+def test_a_lost_connection_ends_an_established_call(wire):
+    outgoing, _ = wire.connect()
+    wire.alice.endpoint.flow_closed(wire.alice.flow, "reset", now=0.0)
+    wire.run()
+    told = wire.alice.told
+    assert told[0].by is EndedBy.NETWORK
+    assert isinstance(told[0].error.__cause__, FlowLost)
+    assert told[1:] == [Released()]
+    assert outgoing.state is CallState.ENDED
+
+
+def test_a_connection_lost_during_the_bye_ends_it(wire):
+    outgoing, _ = wire.connect()
+    wire.drop = {"BYE"}
+    outgoing.hangup(now=0.0)
+    wire.run()
+    wire.alice.endpoint.flow_closed(wire.alice.flow, "reset", now=0.0)
+    wire.run()
+    assert outgoing.state is CallState.ENDED
+    assert wire.alice.told == [Ended(EndedBy.LOCAL, "this side hung up"), Released()]
+
+
+def test_a_lost_branch_bye_means_nothing(wire):
+    """A transaction other than INVITE and BYE of the call itself may fail without harm."""
+    outgoing, _ = wire.connect()
+    outgoing._hang_up_branch(outgoing._dialog, 0.0)
+    wire.drop = {"BYE"}
+    wire.run()
+    wire.advance(40)
+    assert outgoing.state is CallState.CONFIRMED
+    outgoing._hang_up_branch(outgoing._dialog, wire.now)
+    wire.run()
+    from wic.sip.events import TransportFailed
+
+    transaction = next(t for t in wire.alice.endpoint._transactions._clients.values())
+    outgoing.handle(TransportFailed(transaction, "gone"), now=wire.now)
+    assert outgoing.state is CallState.CONFIRMED
+
+
+def test_events_of_others_mean_nothing(wire):
+    outgoing, _ = wire.connect()
+    outgoing.handle(MessageDropped("noise", wire.alice.flow), now=0.0)
+    assert outgoing.state is CallState.CONFIRMED
+    assert outgoing.next_event() is None
+
+
+@pytest.mark.parametrize("password", [True, False])
+def test_a_challenged_bye(scripted, password):
+    profile = scripted.alice.profile
+    if password:
+        credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
+        client = DigestClient(credentials, tokens=CountingTokens("cnonce"))
+        profile = dataclasses.replace(profile, authenticator=client)
+    outgoing = scripted.dial(profile)
+    scripted.reply(200, sdp=scripted.answer(outgoing._offer))
+    dialog = _bob_dialog(scripted)
+    outgoing.hangup(now=0.0)
+    scripted.run()
+    challenge = ("Proxy-Authenticate", 'Digest realm="r", nonce="n", qop="auth", algorithm=MD5')
+    scripted.reply(100, tag=None, headers=(), method="BYE")
+    scripted.reply(407, tag=None, headers=(challenge,), method="BYE")
+    if password:
+        assert outgoing.state is CallState.ENDING
+        assert "Proxy-Authorization" in scripted.alice.last("BYE").headers
+        scripted.reply(200, tag=None, headers=(), method="BYE")
+    assert outgoing.state is CallState.ENDED
+    assert dialog.remote_cseq == (3 if password else 2)
+
+
+def test_endless_challenges_of_a_bye_end_the_call(scripted):
+    credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
+    client = DigestClient(credentials, tokens=CountingTokens("cnonce"))
+    outgoing = scripted.dial(dataclasses.replace(scripted.alice.profile, authenticator=client))
+    scripted.reply(200, sdp=scripted.answer(outgoing._offer))
+    _bob_dialog(scripted)
+    outgoing.hangup(now=0.0)
+    scripted.run()
+    for number in range(4):
+        challenge = ("Proxy-Authenticate", f'Digest realm="r{number}", nonce="n", algorithm=MD5')
+        scripted.reply(407, tag=None, headers=(challenge,), method="BYE")
+    assert outgoing.state is CallState.ENDED
+    assert scripted.alice.sent_methods().count("BYE") == 4
+
+
+def test_only_moves_of_the_table_exist(wire):
+    outgoing, _ = wire.connect()
+    with pytest.raises(AssertionError, match="cannot move"):
+        outgoing._move(CallState.RINGING)
+
+
+def _bob_dialog(wire):
+    from wic.sip.dialog import Dialog
+
+    event = wire.received("INVITE")
+    dialog = Dialog.from_request(event.request, event.transaction.response)
+    wire.bob.endpoint.add_dialog(dialog)
+    return dialog
