@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from wic.sdp import AUDIO_CODECS, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec, MediaDescription, MediaLine, SdpRefused
+from wic.sdp.codecs import codec_lines, read_codecs
+from wic.sdp.line import attribute
+
+
+def media(*formats: str, **attributes: str) -> MediaDescription:
+    lines = [attribute(name, value) for name, text in attributes.items() for value in text.split("|")]
+    return MediaDescription.of(MediaLine("audio", 9, "RTP/AVP", formats), *lines)
+
+
+def test_what_is_written_is_read() -> None:
+    formats = tuple(str(codec.payload_type) for codec in AUDIO_CODECS)
+    described = MediaDescription.of(MediaLine("audio", 9, "RTP/AVP", formats), *codec_lines(AUDIO_CODECS))
+    assert read_codecs(described) == AUDIO_CODECS
+
+
+def test_static_payload_types_need_no_rtpmap() -> None:
+    codecs = read_codecs(media("8", "0", "9", "18", "8", fmtp="18 annexb=no"))
+    assert [codec.name for codec in codecs] == ["PCMA", "PCMU", "G722", "G729"]
+    assert codecs[3].parameter("annexb") == "no"
+
+
+def test_a_dynamic_payload_type_may_take_the_place_of_a_static_one() -> None:
+    assert read_codecs(media("0", rtpmap="0 opus/48000/2")) == (Codec("opus", 0, 48000, 2),)
+
+
+def test_formats_that_nothing_explains_are_left_out() -> None:
+    assert read_codecs(media("96", "0")) == (PCMU,)
+
+
+def test_the_first_rtpmap_of_a_payload_type_holds() -> None:
+    assert read_codecs(media("96", rtpmap="96 opus/48000/2|96 speex/8000")) == (Codec("opus", 96, 48000, 2),)
+
+
+@pytest.mark.parametrize("number", ["128", "webrtc-datachannel", "-1", "0000", "²"])
+def test_formats_that_are_no_payload_types_are_refused(number: str) -> None:
+    with pytest.raises(SdpRefused, match="payload type"):
+        read_codecs(media(number))
+
+
+def test_codecs_are_the_same_whatever_their_payload_types() -> None:
+    assert Codec("OPUS", 96, 48000, 2).same_as(OPUS)
+    assert not Codec("opus", 96, 48000).same_as(OPUS)
+    assert PCMU.under(99).payload_type == 99
+
+
+def test_helpers_carry_no_media() -> None:
+    assert [codec.carries_media for codec in (OPUS, PCMA, TELEPHONE_EVENT, Codec("red", 63, 48000, 2))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
