@@ -1,0 +1,173 @@
+"""A network in memory and in virtual time, with loss, duplication and reordering, for endpoints without sockets."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from wic.sip.endpoint import Endpoint, EndpointOptions
+from wic.sip.events import Event
+from wic.sip.flow import Flow
+from wic.sip.message import Request, Response
+from wic.sip.parser import parse
+from wic.sip.tokens import CountingTokens
+
+
+class Host:
+    """An endpoint with an address, and everything it reported."""
+
+    def __init__(self, net: Net, name: str, address: tuple[str, int], transport: str, options: EndpointOptions) -> None:
+        self.net = net
+        self.name = name
+        self.address = address
+        self.transport = transport
+        self.endpoint = Endpoint(tokens=CountingTokens(name), options=options)
+        self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] = self.events.append
+
+    def flow_to(self, other: Host) -> Flow:
+        return Flow(self.transport, self.address, other.address, "" if self.transport == "UDP" else "1")
+
+    def take(self, kind: type[Event]) -> list[Event]:
+        """Return the events of one kind so far, and forget them."""
+        found = [event for event in self.events if isinstance(event, kind)]
+        self.events = [event for event in self.events if not isinstance(event, kind)]
+        self.on_event = self.events.append if self.on_event.__name__ == "append" else self.on_event
+        return found
+
+
+@dataclass
+class Net:
+    """Carries what its hosts send, in the order of a clock that only this class moves."""
+
+    seed: int = 0
+    loss: float = 0.0
+    duplication: float = 0.0
+    delay: tuple[float, float] = (0.0, 0.0)
+    now: float = 0.0
+    hosts: dict[tuple[str, int], Host] = field(default_factory=dict)
+    sent: list[tuple[float, str, Request | Response | bytes]] = field(default_factory=list)
+    filter: Callable[[bytes], bool] = lambda data: True
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self._count = itertools.count()
+        self._wire: list[tuple[float, int, Host, bytes, Flow]] = []
+
+    def host(self, name: str, *, transport: str = "UDP", **options: object) -> Host:
+        address = (f"10.0.0.{len(self.hosts) + 1}", 5060)
+        host = Host(self, name, address, transport, EndpointOptions(**options))
+        self.hosts[address] = host
+        return host
+
+    def run(self, until: float | None = None) -> None:
+        """Run until a time, or (None) until nothing is on the wire; time does not pass then except for delays."""
+        self._collect()
+        while self._wire or until is not None:
+            moment = self._next(until)
+            if moment is None:
+                break
+            self.now = max(self.now, moment)
+            while self._wire and self._wire[0][0] <= self.now:
+                _, _, host, data, flow = heapq.heappop(self._wire)
+                host.endpoint.receive(data, flow, now=self.now)
+                self._collect()
+            if until is not None:
+                for host in self.hosts.values():
+                    host.endpoint.handle_timeout(now=self.now)
+                self._collect()
+        if until is not None:
+            self.now = until
+
+    def _next(self, until: float | None) -> float | None:
+        moments = [self._wire[0][0]] if self._wire else []
+        if until is not None:
+            timeouts = [host.endpoint.next_timeout() for host in self.hosts.values()]
+            moments += [timeout for timeout in timeouts if timeout is not None]
+        moment = min(moments, default=None)
+        return None if moment is None or (until is not None and moment > until) else moment
+
+    def _collect(self) -> None:
+        busy = True
+        while busy:
+            busy = False
+            for host in list(self.hosts.values()):
+                while (event := host.endpoint.next_event()) is not None:
+                    busy = True
+                    host.on_event(event)
+                for transmit in host.endpoint.to_send():
+                    busy = True
+                    self._send(host, transmit.data, transmit.flow)
+
+    def _send(self, host: Host, data: bytes, flow: Flow) -> None:
+        self.sent.append((self.now, host.name, parse(data) if data.strip() else data))
+        reliable = flow.reliable
+        if not self.filter(data) or (not reliable and self._random.random() < self.loss):
+            return
+        copies = 2 if not reliable and self._random.random() < self.duplication else 1
+        other = self.hosts.get(flow.remote)
+        for _ in range(copies if other is not None else 0):
+            arrival = self.now + self._random.uniform(*self.delay)
+            back = Flow(flow.transport, flow.remote, flow.local, flow.id)
+            heapq.heappush(self._wire, (arrival, next(self._count), other, data, back))
+
+    def lines(self, since: int = 0) -> list[str]:
+        """Return who sent what, as `name METHOD` or `name STATUS METHOD`."""
+        found = []
+        for _, name, message in self.sent[since:]:
+            if isinstance(message, Request):
+                found.append(f"{name} {message.method}")
+            elif isinstance(message, Response):
+                found.append(f"{name} {message.status} {message.cseq.method}")
+            else:
+                found.append(f"{name} {message!r}")
+        return found
+
+
+@pytest.fixture
+def net() -> Net:
+    """A network that neither loses nor delays."""
+    return Net()
+
+
+@pytest.fixture
+def make_net() -> type[Net]:
+    """The class of the networks, to be made with a seed and faults."""
+    return Net
+
+
+@pytest.fixture
+def make_request() -> Callable[..., Request]:
+    """Make a request without Via, as a user does."""
+    call_ids = itertools.count(1)
+
+    def make(
+        method: str = "OPTIONS",
+        uri: str = "sip:bob@example.com",
+        *,
+        call_id: str | None = None,
+        cseq: int = 1,
+        from_tag: str = "from",
+        to_tag: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+    ) -> Request:
+        to = "<sip:bob@example.com>" + (f";tag={to_tag}" if to_tag else "")
+        lines = [
+            ("Max-Forwards", "70"),
+            ("From", f"<sip:alice@example.com>;tag={from_tag}"),
+            ("To", to),
+            ("Call-ID", call_id or f"call{next(call_ids)}"),
+            ("CSeq", f"{cseq} {method}"),
+            *headers,
+        ]
+        if method == "INVITE" and not any(name == "Contact" for name, _ in headers):
+            lines.append(("Contact", "<sip:alice@10.0.0.1>"))
+        return Request.build(method, uri, lines, body)
+
+    return make
