@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from dataclasses import dataclass
+from functools import partial
+from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from wic.sip.flow import Flow
 from wic.transport.base import EndedBy, FlowEnd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wic.sip.flow import Address
     from wic.transport.base import FlowHandler
 
@@ -53,6 +56,7 @@ class MemoryNetwork:
         self._loop = asyncio.get_running_loop()
         self._random = random.Random(seed)
         self._numbers = count(1)
+        self._pending: list[tuple[float, int, Callable[[], None]]] = []
         self._sockets: dict[Address, MemorySocket] = {}
         self._cut: set[Address] = set()
 
@@ -92,9 +96,8 @@ class MemoryNetwork:
 
     def deliver_in_order(self, near: MemoryConnection, far: MemoryConnection, data: bytes) -> None:
         """Carry one message of a connection: late, but never lost or overtaken."""
-        if self._is_cut(near.flow):
-            return
-        self._queue(near, far, data)
+        if not self._is_cut(near.flow):
+            self._queue(near, partial(far.arrive, data))
 
     def deliver_datagram(self, flow: Flow, data: bytes) -> None:
         """Carry one datagram: perhaps late, twice, or never."""
@@ -102,30 +105,37 @@ class MemoryNetwork:
             return
         copies = 2 if self._random.random() < self.path.duplication else 1
         for _ in range(copies):
-            self._loop.call_later(self._delay(), self._datagram_arrives, flow, data)
+            self._schedule(self._arrival(), partial(self._datagram_arrives, flow, data))
 
     def deliver_end(self, near: MemoryConnection, far: MemoryConnection, reason: str) -> None:
         """Carry the end of a connection."""
         if not self._is_cut(near.flow):
-            self._queue(near, far, FlowEnd(EndedBy.PEER, reason))
+            self._queue(near, partial(far.ended, FlowEnd(EndedBy.PEER, reason)))
 
     def unbind(self, address: Address) -> None:
         """Forget a datagram socket."""
         self._sockets.pop(address, None)
 
-    def _queue(self, near: MemoryConnection, far: MemoryConnection, item: bytes | FlowEnd) -> None:
-        # Timers of the same time fire in any order, so each one takes whatever is next.
-        near.last_due = max(self._loop.time() + self._delay(), near.last_due)
-        far.inbox.append(item)
-        self._loop.call_at(near.last_due, far.arrive)
+    def _queue(self, near: MemoryConnection, action: Callable[[], None]) -> None:
+        near.last_due = max(self._arrival(), near.last_due)
+        self._schedule(near.last_due, action)
+
+    def _schedule(self, due: float, action: Callable[[], None]) -> None:
+        # Timers of the same time fire in any order, so each one does whatever is next.
+        heappush(self._pending, (due, next(self._numbers), action))
+        self._loop.call_at(due, self._arrive)
+
+    def _arrive(self) -> None:
+        _, _, action = heappop(self._pending)
+        action()
 
     def _datagram_arrives(self, flow: Flow, data: bytes) -> None:
         socket = self._sockets.get(flow.remote)
         if socket is not None:
             socket.arrive(Flow(flow.transport, flow.remote, flow.local), data)
 
-    def _delay(self) -> float:
-        return self.path.delay + self._random.random() * self.path.jitter
+    def _arrival(self) -> float:
+        return self._loop.time() + self.path.delay + self._random.random() * self.path.jitter
 
     def _is_cut(self, flow: Flow) -> bool:
         return flow.local in self._cut or flow.remote in self._cut
@@ -139,8 +149,6 @@ class MemoryConnection:
         """The address of this end for the pure side."""
         self.last_due = 0.0
         """When the latest message sent from here arrives."""
-        self.inbox: deque[bytes | FlowEnd] = deque()
-        """What is on its way here, in order."""
         self._network = network
         self._handler = handler
         self._far: MemoryConnection = self
@@ -169,13 +177,10 @@ class MemoryConnection:
         """Let this end find out that the network failed it; the other end is not told."""
         self.ended(FlowEnd(EndedBy.NETWORK, reason))
 
-    def arrive(self) -> None:
-        """Take the next thing that the network carried here."""
-        item = self.inbox.popleft()
-        if isinstance(item, FlowEnd):
-            self.ended(item)
-        elif self._open:
-            self._handler.received(self.flow, item)
+    def arrive(self, data: bytes) -> None:
+        """Take a message that the network carried here."""
+        if self._open:
+            self._handler.received(self.flow, data)
 
     def ended(self, end: FlowEnd) -> None:
         """Take the end of the connection; only the first one counts."""

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from wic.transport.virtual_time import VirtualTimeLoop
+
+
+@pytest.mark.virtual_time
+async def test_hours_pass_in_no_time():
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    began, began_here = time.monotonic(), loop.time()
+    await asyncio.sleep(36_000)
+    assert loop.time() - began_here == 36_000
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.virtual_time
+async def test_timers_keep_their_order():
+    fired = []
+    loop = asyncio.get_running_loop()
+    for delay in (30, 10, 20):
+        loop.call_later(delay, fired.append, delay)
+    await asyncio.sleep(40)
+    assert fired == [10, 20, 30]
+
+
+@pytest.mark.virtual_time
+async def test_another_thread_is_waited_for():
+    assert await asyncio.to_thread(lambda: 42) == 42
+
+
+async def test_other_tests_have_the_systems_clock():
+    assert not isinstance(asyncio.get_running_loop(), VirtualTimeLoop)
