@@ -25,7 +25,8 @@ def test_round_trip(transport: TransportDescription, data_transport: TransportDe
     full = replace(
         transport, ice_options=("ice2", "trickle"), end_of_candidates=True, setup=Setup.PASSIVE, rtcp=RtcpAddress(5001)
     )
-    for value in (transport, full, replace(data_transport, rtcp_mux=False)):
+    small = replace(data_transport, rtcp_mux=False, max_message_size=None)
+    for value in (transport, full, replace(data_transport, rtcp_mux=False), small):
         assert read_transport(described(value), 0) == value
 
 
