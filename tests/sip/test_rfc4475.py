@@ -169,7 +169,9 @@ def test_a_refused_request_can_be_answered(name: str) -> None:
 def test_an_untouched_message_goes_out_as_it_came(name: str) -> None:
     message = parse(read(name))
     head, _, body = (message.raw or b"").partition(b"\r\n\r\n")
-    expected = head.split(b"\r\n") + ([] if "Content-Length" in message.headers else [b"Content-Length: %d" % len(body)])
+    expected = head.split(b"\r\n") + (
+        [] if "Content-Length" in message.headers else [b"Content-Length: %d" % len(body)]
+    )
     if name == "badvers.dat":
         expected[0] = expected[0].replace(b"SIP/7.0", b"SIP/2.0")
     assert message.to_bytes() == b"\r\n".join([*expected, b"", body])

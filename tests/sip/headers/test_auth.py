@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from wic.sip.errors import MalformedHeader
+from wic.sip.headers import AuthValue
+from wic.sip.params import AuthParams
+
+
+def test_digest_with_commas_in_quotes() -> None:
+    text = 'Digest realm="a, \\"b\\"", qop="auth,auth-int" , algorithm=SHA-256,nonce=""'
+    value = AuthValue.parse(text)
+    assert value.scheme == "Digest"
+    assert list(value.params.items()) == [
+        ("realm", 'a, "b"'),
+        ("qop", "auth,auth-int"),
+        ("algorithm", "SHA-256"),
+        ("nonce", ""),
+    ]
+    assert AuthValue.parse(str(value)) == value
+
+
+def test_token_and_bare_scheme() -> None:
+    assert AuthValue.parse("Bearer a.b-c_d~e+f/g==") == AuthValue("Bearer", token="a.b-c_d~e+f/g==")
+    assert str(AuthValue("Bearer", token="abc")) == "Bearer abc"
+    assert str(AuthValue.parse("Negotiate")) == "Negotiate"
+    assert (
+        str(AuthValue("Digest", AuthParams([("nc", "1"), ("uri", "sip:x")], quoted=["uri"])))
+        == 'Digest nc=1, uri="sip:x"'
+    )
+
+
+def test_several_challenges_in_one_line() -> None:
+    values = AuthValue.parse_list(
+        'Digest realm="a, Digest b", nonce="1", Bearer scope="x, y", Digest realm="c",qop="auth"'
+    )
+    assert [(value.scheme, value.params.get("realm")) for value in values] == [
+        ("Digest", "a, Digest b"),
+        ("Bearer", None),
+        ("Digest", "c"),
+    ]
+    assert len(AuthValue.parse_list('Digest realm="a"')) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Digest realm=", 'Digest realm="a', "Digest a b", "Digest ,", 'Digest a="1" b="2"']
+)
+def test_malformed(text: str) -> None:
+    if text == "Digest realm=":  # an opaque token may end with "="
+        assert AuthValue.parse(text).token == "realm="
+        return
+    with pytest.raises(MalformedHeader):
+        AuthValue.parse(text)
+    with pytest.raises(MalformedHeader):
+        AuthValue.parse_list(text)
+
+
+def test_repr_keeps_secrets() -> None:
+    value = AuthValue.parse('Digest username="alice", response="6629fae4"')
+    assert repr(value) == "AuthValue('Digest', username, response)"
+    assert "secret" not in repr(AuthValue.parse("Bearer secret"))

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pytest
+
+from wic.errors import LocalProtocolError
+from wic.sip.errors import MalformedHeader
+from wic.sip.header_fields import Headers
+from wic.sip.headers import CSeq
+from wic.sip.message import Request
+from wic.sip.parser import parse
+
+RAW = (
+    b"INVITE sip:bob@example.com SIP/2.0\r\n"
+    b"v :  SIP/2.0/UDP a;branch=z9hG4bK1 , SIP/2.0/UDP b;branch=z9hG4bK2\r\n"
+    b"VIA: SIP/2.0/UDP c;branch=z9hG4bK3\r\n"
+    b"x-Thing:one\r\n two\r\n"
+    b"l: 0\r\n\r\n"
+)
+
+
+def received() -> Request:
+    message = parse(RAW)
+    assert isinstance(message, Request)
+    return message
+
+
+def lines(headers: Headers) -> list[str]:
+    return [line for _, line in headers.lines()]
+
+
+def test_found_by_any_spelling_in_order() -> None:
+    headers = received().headers
+    assert headers.get("via") == headers.get("V") == "SIP/2.0/UDP a;branch=z9hG4bK1 , SIP/2.0/UDP b;branch=z9hG4bK2"
+    assert len(headers.get_all("Via")) == 2
+    assert [value[-1] for value in headers.values("via")] == ["1", "2", "3"]
+    assert headers.get("X-THING") == "one two"
+    assert headers.get("absent") is None
+    assert headers.get("no name") is None
+    assert headers.get_all("absent") == headers.values("absent") == []
+    assert "vIa" in headers
+    assert "absent" not in headers
+    assert 7 not in headers
+    assert len(headers) == 4
+    assert [name for name, _ in headers.items()] == ["Via", "Via", "x-Thing", "Content-Length"]
+
+
+def test_untouched_lines_stay_as_they_came() -> None:
+    headers = received().headers
+    headers.set("Via", "SIP/2.0/WS d")
+    headers.add("Subject", "x")
+    assert lines(headers) == ["Via: SIP/2.0/WS d", "x-Thing:one\r\n two", "l: 0", "Subject: x"]
+
+
+def test_prepend() -> None:
+    headers = received().headers
+    headers.prepend("l", "1")
+    headers.prepend("Route", "<sip:r>")
+    headers.prepend("Via", "SIP/2.0/WS d")
+    assert [line.partition(":")[0] for line in lines(headers)] == [
+        "Route", "Via", "v ", "VIA", "x-Thing", "Content-Length", "l",
+    ]  # fmt: skip
+
+
+def test_remove() -> None:
+    headers = received().headers
+    headers.remove("v")
+    headers.remove("absent")
+    assert lines(headers) == ["x-Thing:one\r\n two", "l: 0"]
+
+
+def test_remove_first_takes_one_value() -> None:
+    headers = received().headers
+    headers.remove_first("Via")
+    assert lines(headers)[:2] == ["Via: SIP/2.0/UDP b;branch=z9hG4bK2", "VIA: SIP/2.0/UDP c;branch=z9hG4bK3"]
+    headers.remove_first("Via")
+    headers.remove_first("Via")
+    headers.remove_first("Via")
+    assert "Via" not in headers
+
+
+def test_what_was_read_is_forgotten_when_a_header_changes() -> None:
+    message = received()
+    assert message.via.branch == "z9hG4bK1"
+    assert message.via is message.via
+    message.headers.remove_first("via")
+    assert message.via.branch == "z9hG4bK2"
+    message.headers.add("CSeq", CSeq(1, "INVITE"))
+    assert message.cseq.number == 1
+    message.headers.set("CSeq", "2 INVITE")
+    assert message.cseq.number == 2
+
+
+def test_what_was_read_is_kept_even_if_it_is_nothing() -> None:
+    reads: list[None] = []
+    headers = Headers()
+    for _ in range(2):
+        assert headers.parsed("slot", lambda _: reads.append(None)) is None
+    assert len(reads) == 1
+
+
+def test_copies_are_independent() -> None:
+    headers = received().headers
+    copy = headers.copy()
+    copy.add("Subject", "x")
+    assert len(headers) == 4
+    assert len(copy) == 5
+    other = Headers()
+    other.copy_from(headers, "l", "VIA", "absent")
+    assert lines(other) == [line for line in lines(headers) if not line.startswith("x")]
+
+
+def test_too_many_values() -> None:
+    headers = Headers([("Via", ", ".join(["SIP/2.0/UDP a"] * 257))])
+    with pytest.raises(MalformedHeader, match="257 values"):
+        headers.values("Via")
+
+
+@pytest.mark.parametrize("octet", ["\r", "\n", "\0", "\r\n Evil: 1"])
+def test_a_value_cannot_break_the_framing(octet: str) -> None:
+    with pytest.raises(LocalProtocolError):
+        list(Headers([("Subject", f"a{octet}b")]).lines())
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\n", "ä"])
+def test_a_name_is_a_token(name: str) -> None:
+    for change in (Headers().add, Headers().set, Headers().prepend):
+        with pytest.raises(LocalProtocolError):
+            change(name, "x")
+
+
+def test_repr_has_no_values() -> None:
+    assert repr(Headers([("Authorization", "Bearer secret"), ("m", "*")])) == "Headers(Authorization, Contact)"
