@@ -1,0 +1,165 @@
+"""Chromium without a window, each page a WIC made of JsSIP, driven over the DevTools protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import itertools
+import json
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from websockets.asyncio.client import connect
+
+from .jssip import PageServer
+from .process import Peer, PeerFailed, require
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+)
+CALL_SECONDS = 30.0
+Answer = dict[str, Any]
+
+
+def pin(host: str, port: int) -> str:
+    """Read the certificate a TLS server shows, and hash its public key as Chromium's list of exceptions wants it."""
+    certificate = x509.load_pem_x509_certificate(ssl.get_server_certificate((host, port)).encode())
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(key).digest()).decode()
+
+
+class BrowserPage:
+    """One page; `run` calls a function of browser/phone.js and awaits its promise."""
+
+    def __init__(self, browser: Browser, session: str) -> None:
+        self._browser = browser
+        self._session = session
+
+    async def run(self, function: str, *, seconds: float = CALL_SECONDS, **arguments: object) -> Any:
+        """Call `phone.<function>({...})` and await its promise.
+
+        Raises:
+            PeerFailed: the promise was rejected; the sentence is the page's.
+        """
+        return await self.evaluate(f"phone.{function}({json.dumps(arguments)})", seconds=seconds)
+
+    async def evaluate(self, expression: str, *, seconds: float = CALL_SECONDS) -> Any:
+        """Evaluate JavaScript in the page; what it returns must be JSON."""
+        reply = await self._browser.devtools(
+            "Runtime.evaluate",
+            session=self._session,
+            seconds=seconds,
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+        )
+        if "exceptionDetails" in reply:
+            details = reply["exceptionDetails"]
+            raise PeerFailed(f"page: {details.get('exception', {}).get('description', details.get('text'))}")
+        return reply["result"].get("value")
+
+
+class Browser(Peer):
+    """Chromium with a fresh profile; it accepts the test certificates pinned by the hash of their key, and no others."""
+
+    name = "chromium"
+
+    def __init__(self, directory: Path, *, pins: Sequence[str] = (), microphone: Path | None = None) -> None:
+        super().__init__(directory / "chromium")
+        self.program = require("chromium")
+        self.profile = self.directory / "profile"
+        self.pins = pins
+        self.microphone = microphone
+        self._pages = PageServer()
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+
+    def command(self) -> list[str]:
+        """Run without a window, with a tone for a microphone."""
+        varying = [f"--user-data-dir={self.profile}", "--remote-debugging-port=0"]
+        if self.pins:
+            varying.append(f"--ignore-certificate-errors-spki-list={','.join(self.pins)}")
+        if self.microphone is not None:
+            varying.append(f"--use-file-for-fake-audio-capture={self.microphone}")
+        return [self.program, *FLAGS, *varying, "about:blank"]
+
+    async def ready(self) -> bool:
+        """Chromium writes the port of its DevTools into its profile."""
+        return self._port_file.exists() and len(self._port_file.read_text().split()) == 2
+
+    @property
+    def _port_file(self) -> Path:
+        return self.profile / "DevToolsActivePort"
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        port, path = self._port_file.read_text().split()
+        self._devtools = await connect(f"ws://127.0.0.1:{port}{path}", max_size=None, compression=None, proxy=None)
+        self._reader = asyncio.create_task(self._read())
+        self._pages.__enter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pages.__exit__(None, None, None)
+        await self._devtools.close()
+        await self._reader
+        await super().__aexit__()
+
+    async def open_page(self) -> BrowserPage:
+        """Open a page of its own, with JsSIP loaded."""
+        target = await self.devtools("Target.createTarget", url=self._pages.url, newWindow=True)
+        attached = await self.devtools("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        page = BrowserPage(self, attached["sessionId"])
+        async with asyncio.timeout(CALL_SECONDS):
+            while not await page.evaluate("typeof phone === 'object' && document.readyState === 'complete'"):
+                await asyncio.sleep(0.05)
+        return page
+
+    async def devtools(
+        self, method: str, *, session: str | None = None, seconds: float = CALL_SECONDS, **arguments: object
+    ) -> Answer:
+        """Send one command of the DevTools protocol.
+
+        Raises:
+            PeerFailed: Chromium refused it.
+        """
+        number = next(self._numbers)
+        message: dict[str, object] = {"id": number, "method": method, "params": arguments}
+        if session is not None:
+            message["sessionId"] = session
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        await self._devtools.send(json.dumps(message))
+        try:
+            reply = await asyncio.wait_for(answer, seconds)
+        except TimeoutError:
+            raise PeerFailed(f"chromium: no answer to {method} within {seconds:g} s: {arguments}") from None
+        finally:
+            del self._answers[number]
+        if "error" in reply:
+            raise PeerFailed(f"chromium: {method}: {reply['error']}")
+        return reply["result"]
+
+    async def _read(self) -> None:
+        async for text in self._devtools:
+            message = json.loads(text)
+            answer = self._answers.get(message.get("id", 0))
+            if answer is not None and not answer.done():
+                answer.set_result(message)

@@ -1,0 +1,70 @@
+"""Kamailio: a registrar and proxy over WebSocket, or the IMS core behind an eP-CSCF."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .process import Peer, accepts, free_port, require
+from .rtpengine import RtpEngine
+
+CONFIG = Path(__file__).parent.parent / "configs" / "kamailio.cfg"
+DOMAIN = "ims.example"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KamailioOptions:
+    """What a test may choose about its Kamailio."""
+
+    algorithm: str = "MD5"
+    subscribers: Mapping[str, str] = field(default_factory=dict)
+    """User part to password, beside alice and bob of the file."""
+    rtpengine: RtpEngine | None = None
+
+
+class Kamailio(Peer):
+    """Kamailio with tests/interop/configs/kamailio.cfg on free ports of loopback."""
+
+    name = "kamailio"
+
+    def __init__(self, directory: Path, options: KamailioOptions | None = None) -> None:
+        super().__init__(directory / "kamailio")
+        self.options = options or KamailioOptions()
+        self.program = require("kamailio")
+        self.port = free_port()
+        """One number for WebSocket, TCP and UDP."""
+
+    @property
+    def ws_url(self) -> str:
+        """Where a WebSocket user registers."""
+        return f"ws://127.0.0.1:{self.port}/"
+
+    @property
+    def address(self) -> str:
+        """The UDP and TCP listeners, as host:port."""
+        return f"127.0.0.1:{self.port}"
+
+    def prepare(self) -> None:
+        """Copy the configuration, and write the subscribers beside it."""
+        shutil.copy(CONFIG, self.directory / CONFIG.name)
+        lines = [f'$sht(users=>{name}) = "{password}";\n' for name, password in self.options.subscribers.items()]
+        (self.directory / "subscribers.cfg").write_text("".join(lines))
+
+    def command(self) -> list[str]:
+        """Run in the foreground, with the listeners and the algorithm set."""
+        defines = {
+            "LISTEN_TCP": f"tcp:{self.address}",
+            "LISTEN_UDP": f"udp:{self.address}",
+            "DOMAIN": f'"{DOMAIN}"',
+            "ALGORITHM": f'"{self.options.algorithm}"',
+        }
+        if self.options.rtpengine is not None:
+            defines["RTPENGINE"] = f'"udp:{self.options.rtpengine.ng}"'
+        settings = [part for name, value in defines.items() for part in ("-A", f"{name}={value}")]
+        return [self.program, "-f", CONFIG.name, "-DD", "-E", "-m", "64", "-M", "8", "-Y", str(self.directory), *settings]
+
+    async def ready(self) -> bool:
+        """Kamailio accepts TCP last."""
+        return await accepts(self.port)
