@@ -63,7 +63,7 @@ def test_packets_come_back_with_dissector_and_addresses(tmp_path: Path) -> None:
 
 def test_secrets_of_sip_are_masked(tmp_path: Path) -> None:
     message = (
-        b"REGISTER sip:ims.example SIP/2.0\r\nAuthorization: Digest username=\"alice\", realm=\"r\", nonce=\"n\","
+        b'REGISTER sip:ims.example SIP/2.0\r\nAuthorization: Digest username="alice", realm="r", nonce="n",'
         b' uri="sip:ims.example", response="6629fae49393a05397450978507c4ef1"\r\n\r\n'
     )
     with Capture(tmp_path / "x.pcapng") as capture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import wave
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wic.media.pcm import PcmFrame
 
 __all__ = ["WavRecorder", "check_wav", "read_wav"]
+
+HEADER_OCTETS = 44
 
 MAX_RECORDED_OCTETS = 2**32 - 4096
 """What the 32-bit sizes of a RIFF header can tell."""
@@ -84,10 +86,9 @@ class WavRecorder:
         self.failure: OSError | None = None
         """What ended the recording early, such as a full disk."""
         try:
-            self._file = self.path.open("wb")
+            self._file = self.path.open("wb", buffering=0)
         except OSError as error:
             raise ConfigurationError(f"Cannot record to {path}: {error.strerror}.") from error
-        self._writer: wave.Wave_write | None = None
         self._octets = 0
 
     def write(self, frame: PcmFrame) -> None:
@@ -95,10 +96,9 @@ class WavRecorder:
         if self._file.closed or self.failure is not None or self._octets + len(frame.data) > MAX_RECORDED_OCTETS:
             return
         try:
-            if self._writer is None:
-                self._writer = wave.Wave_write(self._file)
-                self._writer.setparams((1, 2, frame.rate, 0, "NONE", ""))
-            self._writer.writeframesraw(frame.data)
+            if not self.frames:
+                self._file.write(_header(frame.rate))
+            self._file.write(frame.data)
         except OSError as error:
             self.failure = error
             return
@@ -107,9 +107,19 @@ class WavRecorder:
 
     def close(self) -> None:
         """Complete the header and close the file."""
+        if self._file.closed:
+            return
         try:
-            if self._writer is not None:
-                self._writer.close()
-            self._file.close()
+            if self.frames:
+                for place, size in ((4, HEADER_OCTETS - 8 + self._octets), (HEADER_OCTETS - 4, self._octets)):
+                    self._file.seek(place)
+                    self._file.write(struct.pack("<I", size))
         except OSError as error:
             self.failure = self.failure or error
+        self._file.close()
+
+
+def _header(rate: int) -> bytes:
+    """Write what stands before the samples; the two sizes are filled in at the end."""
+    chunk = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return b"RIFF" + bytes(4) + b"WAVEfmt " + chunk + b"data" + bytes(4)

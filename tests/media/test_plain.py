@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from wic.errors import MediaFailed
+from wic.media import PlainRtp, PortRange
+from wic.media.rtp import pack_rtp
+from wic.sdp.attributes import RtcpAddress
+from wic.sdp.transport import TransportDescription
+
+RTP = pack_rtp(0, 1, 0, 1, b"sound")
+RTCP = bytes.fromhex("80c9000100000001")
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]
+
+
+@pytest.fixture
+def ports() -> PortRange:
+    return PortRange(43000, 43999)
+
+
+async def test_rtp_and_rtcp_go_to_their_ports(plain_pair: tuple[PlainRtp, PlainRtp], eventually: Eventually) -> None:
+    one, other = plain_pair
+    rtp: list[bytes] = []
+    rtcp: list[bytes] = []
+    other.on_rtp, other.on_rtcp = rtp.append, rtcp.append
+    one.send_rtp(RTP)
+    one.send_rtcp(RTCP)
+    await eventually(lambda: rtp and rtcp)
+    assert (rtp, rtcp) == ([RTP], [RTCP])
+    assert other.description.port % 2 == 0
+    assert one.remote_address == ("127.0.0.1", other.description.port)
+
+
+async def test_without_handlers_packets_are_dropped(
+    plain_pair: tuple[PlainRtp, PlainRtp], eventually: Eventually
+) -> None:
+    one, other = plain_pair
+    one.send_rtp(RTP)
+    one.send_rtcp(RTCP)
+    got: list[bytes] = []
+    await asyncio.sleep(0)
+    other.on_rtcp = got.append
+    one.send_rtcp(RTCP)
+    await eventually(lambda: got)
+
+
+async def test_one_port_for_both(ports: PortRange, eventually: Eventually) -> None:
+    one, other = (PlainRtp("127.0.0.1", ports=ports, rtcp_mux=True) for _ in range(2))
+    one.connect(other.description)
+    other.connect(one.description)
+    got: list[bytes] = []
+    other.on_rtp = other.on_rtcp = got.append
+    one.send_rtp(RTP)
+    one.send_rtcp(RTCP)
+    await eventually(lambda: len(got) == 2)
+    other.on_rtp = other.on_rtcp = None
+    one.send_rtp(RTP)
+    one.send_rtcp(RTCP)
+    await asyncio.sleep(0.02)
+    assert got == [RTP, RTCP]
+    await one.close()
+    await other.close()
+
+
+async def test_nothing_is_sent_before_the_peer_is_known_or_on_hold(ports: PortRange) -> None:
+    one = PlainRtp("127.0.0.1", ports=ports)
+    one.send_rtp(RTP)
+    one.send_rtcp(RTCP)
+    assert one.counters.unsent == 2
+    one.connect(TransportDescription(address="127.0.0.1", port=5000))
+    one.connect(TransportDescription(address="0.0.0.0", port=5000))
+    assert one.remote_address is None
+    one.connect(TransportDescription(address="127.0.0.1", port=0))
+    assert one.remote_address is None
+    await one.close()
+
+
+async def test_rtcp_goes_where_the_peer_said(ports: PortRange, eventually: Eventually) -> None:
+    one, other = (PlainRtp("127.0.0.1", ports=ports) for _ in range(2))
+    odd = other.description.port + 1
+    described = replace(other.description, rtcp_mux=False, port=9, rtcp=RtcpAddress(odd))
+    one.connect(described)
+    other.connect(one.description)
+    got: list[bytes] = []
+    other.on_rtcp = got.append
+    one.send_rtcp(RTCP)
+    await eventually(lambda: got)
+    await one.close()
+    await other.close()
+
+
+async def test_a_name_is_no_address(ports: PortRange) -> None:
+    one = PlainRtp("127.0.0.1", ports=ports)
+    with pytest.raises(MediaFailed, match="not an IP address"):
+        one.connect(TransportDescription(address="media.example", port=5000))
+    await one.close()
+
+
+async def test_strangers_are_counted_and_not_heard(ports: PortRange, eventually: Eventually) -> None:
+    one, stranger = (PlainRtp("127.0.0.1", ports=ports) for _ in range(2))
+    got: list[bytes] = []
+    one.on_rtp = one.on_rtcp = got.append
+    one.connect(TransportDescription(address="127.0.0.2", port=5000))
+    stranger.connect(one.description)
+    stranger.send_rtp(RTP)
+    stranger.send_rtcp(RTCP)
+    await eventually(lambda: one.counters.strangers == 2)
+    assert got == []
+    await one.close()
+    await stranger.close()
+
+
+@pytest.mark.parametrize("mux", [False, True])
+async def test_latching_follows_the_first_rtp_packet(ports: PortRange, eventually: Eventually, mux: bool) -> None:
+    gateway = PlainRtp("127.0.0.1", ports=ports, latch=True, rtcp_mux=mux)
+    phone = PlainRtp("127.0.0.1", ports=ports, rtcp_mux=mux)
+    gateway.connect(TransportDescription(address="192.0.2.99", port=5000))  # what a phone behind NAT believes
+    phone.connect(gateway.description)
+    got: list[bytes] = []
+    gateway.on_rtp = got.append
+    phone.on_rtp = phone.on_rtcp = got.append
+    phone.send_rtp(b"\x00 not RTP")
+    phone.send_rtp(RTP)
+    await eventually(lambda: got)
+    gateway.send_rtp(RTP)
+    gateway.send_rtcp(RTCP)
+    await eventually(lambda: len(got) == 3)
+    assert gateway.remote_address == ("127.0.0.1", phone.description.port)
+    await gateway.close()
+    await phone.close()
