@@ -28,7 +28,7 @@ class Host:
         self.transport = transport
         self.endpoint = Endpoint(tokens=CountingTokens(name), options=options)
         self.events: list[Event] = []
-        self.on_event: Callable[[Event], None] = self.events.append
+        self.on_event: Callable[[Event], None] | None = None
 
     def flow_to(self, other: Host) -> Flow:
         return Flow(self.transport, self.address, other.address, "" if self.transport == "UDP" else "1")
@@ -37,7 +37,6 @@ class Host:
         """Return the events of one kind so far, and forget them."""
         found = [event for event in self.events if isinstance(event, kind)]
         self.events = [event for event in self.events if not isinstance(event, kind)]
-        self.on_event = self.events.append if self.on_event.__name__ == "append" else self.on_event
         return found
 
 
@@ -99,7 +98,9 @@ class Net:
             for host in list(self.hosts.values()):
                 while (event := host.endpoint.next_event()) is not None:
                     busy = True
-                    host.on_event(event)
+                    host.events.append(event)
+                    if host.on_event is not None:
+                        host.on_event(event)
                 for transmit in host.endpoint.to_send():
                     busy = True
                     self._send(host, transmit.data, transmit.flow)

@@ -167,3 +167,6 @@ class Transaction(ABC):
         if timer in (Timer.A, Timer.E, Timer.G):
             self.attempt += 1
         self.take(timer, now)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.request.method} {self.id} {self._state.value}>"

@@ -1,0 +1,186 @@
+import pytest
+
+from wic.sip.events import AckReceived, CancelReceived, RequestReceived, TransportFailed
+from wic.sip.flow import Flow
+from wic.sip.message import Request, Response
+from wic.sip.outbox import Outbox
+from wic.sip.timers import RFC3261
+from wic.sip.transactions import Transactions, server_key
+
+FLOW = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
+OTHER = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.3", 5060))
+
+
+@pytest.fixture
+def layer() -> Transactions:
+    return Transactions(outbox=Outbox(), timers=RFC3261)
+
+
+def request(
+    method="INVITE", *, via="10.0.0.2;branch=z9hG4bK1", uri="sip:b@h", to="<sip:b@h>", tag="1", cseq=1
+) -> Request:
+    return Request.build(
+        method,
+        uri,
+        [
+            ("Via", f"SIP/2.0/UDP {via}"),
+            ("From", f"<sip:a@h>;tag={tag}"),
+            ("To", to),
+            ("Call-ID", "c"),
+            ("CSeq", f"{cseq} {method}"),
+        ],
+    )
+
+
+def serve(layer: Transactions, message: Request, flow: Flow = FLOW):
+    return layer.start_server(message, flow, reply_flow=flow, tag="us", now=0.0)
+
+
+class TestResponses:
+    def test_they_match_by_branch_and_method(self, layer) -> None:
+        invite = layer.start_client(request(), FLOW, now=0.0)
+        options = layer.start_client(request("OPTIONS"), FLOW, now=0.0)
+        assert layer.find_client(Response.answer(invite.request, 200)) is invite
+        assert layer.find_client(Response.answer(options.request, 200)) is options
+        assert layer.find_client(Response.answer(request("BYE"), 200)) is None
+
+    @pytest.mark.parametrize("via", ["10.0.0.9;branch=z9hG4bK1", "10.0.0.2:5070;branch=z9hG4bK1", "10.0.0.2"])
+    def test_another_via_is_not_ours(self, layer, via) -> None:
+        layer.start_client(request(), FLOW, now=0.0)
+        assert layer.find_client(Response.answer(request(via=via), 200)) is None
+
+
+class TestRequests:
+    def test_they_match_by_branch_sent_by_and_method(self, layer) -> None:
+        invite = serve(layer, request(via="Host.Example;branch=z9hG4bK1"))
+        assert layer.find_server(request(via="host.example;branch=z9hG4bK1")) is invite
+        assert layer.find_server(request("ACK", via="host.example;branch=z9hG4bK1", to="<sip:b@h>;tag=x")) is invite
+        assert layer.find_server(request("CANCEL", via="host.example;branch=z9hG4bK1")) is None
+        assert layer.find_server(request("CANCEL", via="host.example;branch=z9hG4bK1"), method="INVITE") is invite
+        assert layer.find_server(request(via="host.example:5060;branch=z9hG4bK1")) is None
+        assert layer.find_server(request(via="host.example;branch=z9hG4bK2")) is None
+
+    @pytest.mark.parametrize("via", ["10.0.0.2", "10.0.0.2;branch=1"])
+    def test_without_the_cookie_they_match_by_rfc_2543(self, layer, via) -> None:
+        # RFC 3261 §17.2.3
+        invite = serve(layer, request(via=via))
+        invite.respond(Response.answer(invite.request, 486, to_tag="us"), now=0.0)
+        assert layer.find_server(request(via=via)) is invite
+        assert layer.find_server(request(via=via, uri="sip:c@h")) is None
+        assert layer.find_server(request(via=via, tag="2")) is None
+        assert layer.find_server(request(via=via, cseq=2)) is None
+        assert layer.find_server(request(via="10.0.0.3")) is None
+        assert layer.find_server(request("ACK", via=via, to="<sip:b@h>;tag=us")) is invite
+        assert layer.find_server(request("ACK", via=via, to="<sip:b@h>;tag=other")) is None
+        assert layer.find_server(request("CANCEL", via=via), method="INVITE") is invite
+
+    def test_without_the_cookie_the_to_tag_tells_other_requests_apart(self, layer) -> None:
+        bye = serve(layer, request("BYE", via="10.0.0.2", to="<sip:b@h>;tag=1"))
+        assert layer.find_server(request("BYE", via="10.0.0.2", to="<sip:b@h>;tag=1")) is bye
+        assert layer.find_server(request("BYE", via="10.0.0.2", to="<sip:b@h>;tag=2")) is None
+
+
+class TestMergedRequests:
+    def test_the_same_request_by_another_way_is_merged(self, layer) -> None:
+        first = serve(layer, request())
+        second = request(via="10.0.0.3;branch=z9hG4bK2")
+        assert layer.is_merged(second)
+        assert not layer.is_merged(request(cseq=2))
+        assert not layer.is_merged(request(to="<sip:b@h>;tag=x"))
+        first.abandon()
+        assert not layer.is_merged(second)
+
+    def test_the_end_of_a_later_one_does_not_hide_the_first(self, layer) -> None:
+        serve(layer, request())
+        second = request(via="10.0.0.3;branch=z9hG4bK2")
+        serve(layer, second).abandon()
+        assert layer.is_merged(second)
+
+
+class TestFlows:
+    def test_a_lost_flow_fails_what_is_on_it_and_nothing_else(self, layer) -> None:
+        lost = [layer.start_client(request(), FLOW, now=0.0), serve(layer, request("BYE"))]
+        kept = layer.start_client(request(via="h;branch=z9hG4bK2"), OTHER, now=0.0)
+        layer.outbox.events.clear()
+        layer.flow_closed(FLOW, "reset by peer", now=1.0)
+        assert list(layer.outbox.events) == [TransportFailed(transaction, "reset by peer") for transaction in lost]
+        assert not kept.terminated
+        assert len(layer) == 1
+        layer.flow_closed(FLOW, "again", now=1.0)
+
+    def test_an_answered_transaction_fails_in_silence(self, layer) -> None:
+        transaction = serve(layer, request("BYE"))
+        transaction.respond(Response.answer(transaction.request, 200), now=0.0)
+        layer.outbox.events.clear()
+        layer.flow_closed(FLOW, "reset by peer", now=1.0)
+        assert transaction.terminated
+        assert not layer.outbox.events
+
+
+def test_many_transactions_leave_nothing_behind(layer) -> None:
+    now = 0.0
+    for n in range(2_000):
+        now += 0.01
+        client = layer.start_client(request("OPTIONS", via=f"h;branch=z9hG4bK{n}"), FLOW, now=now)
+        client.receive(Response.answer(client.request, 200), FLOW, now=now)
+        server = serve(layer, request("OPTIONS", via=f"g;branch=z9hG4bK{n}", cseq=n))
+        server.respond(Response.answer(server.request, 200), now=now)
+        layer.outbox.events.clear()
+        layer.outbox.transmits.clear()
+    layer.outbox.timers.handle_timeout(now + 64)
+    assert (len(layer), len(layer.outbox.timers)) == (0, 0)
+    assert (layer._merged, layer._by_flow) == ({}, {})
+
+
+def test_an_ack_has_the_key_of_its_invite() -> None:
+    assert server_key(request("ACK")) == server_key(request())
+
+
+class TestCancelPairing:
+    """RFC 3261 §9.2, between two endpoints."""
+
+    @pytest.fixture
+    def ringing(self, net, make_request):
+        a, b = net.host("a"), net.host("b")
+        invite = a.endpoint.send_request(make_request("INVITE"), a.flow_to(b), now=0.0)
+        net.run()
+        transaction = b.take(RequestReceived)[0].transaction
+        b.endpoint.reply(transaction, 180, now=0.0)
+        net.run()
+        return net, a, b, invite, transaction
+
+    def test_a_cancel_is_answered_and_reported_once(self, ringing) -> None:
+        net, a, b, invite, transaction = ringing
+        net.filter = lambda data: not data.startswith(b"SIP/2.0 200")
+        a.endpoint.cancel(invite, now=0.0, reason="SIP;cause=600")
+        net.run(0.7)
+        assert net.lines()[2:] == ["a CANCEL", "b 200 CANCEL", "a CANCEL", "b 200 CANCEL"]
+        (cancel,) = b.take(CancelReceived)
+        assert cancel.transaction is transaction
+        assert cancel.request.headers.get("Reason") == "SIP;cause=600"
+        # RFC 3261 §9.2: the To tags of both answers should be the same
+        assert net.sent[3][2].to.tag == transaction.to_tag
+
+    def test_the_user_answers_487(self, ringing) -> None:
+        net, a, b, invite, transaction = ringing
+        a.endpoint.cancel(invite, now=0.0)
+        net.run()
+        b.endpoint.reply(b.take(CancelReceived)[0].transaction, 487, now=0.0)
+        net.run(40)
+        assert net.lines()[-2:] == ["b 487 INVITE", "a ACK"]
+        assert (a.endpoint.counters.transactions, b.endpoint.counters.transactions) == (0, 0)
+        assert b.take(AckReceived) == []
+
+    def test_a_cancel_after_the_final_response_is_answered_and_has_no_effect(self, ringing) -> None:
+        net, a, b, invite, transaction = ringing
+        a.endpoint.cancel(invite, now=0.0)
+        b.endpoint.reply(transaction, 486, now=0.0)
+        net.run()
+        assert "b 200 CANCEL" in net.lines()
+        assert b.take(CancelReceived) == []
+
+    def test_a_cancel_without_its_invite_gets_481(self, net) -> None:
+        b = net.host("b")
+        b.endpoint.receive(request("CANCEL").to_bytes(), FLOW, now=0.0)
+        assert b.endpoint.to_send()[0].data.startswith(b"SIP/2.0 481")
+        assert b.endpoint.counters.transactions == 0
