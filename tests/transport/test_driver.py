@@ -311,6 +311,23 @@ async def test_an_exception_touches_nothing_else(caplog):
     await driver.close()
 
 
+@pytest.mark.virtual_time
+async def test_a_handler_may_plug_in_a_timer_source():
+    machine, source = FakeMachine(), FakeMachine()
+
+    def on_event(event):
+        source.due = driver.now + 5
+        driver.add_timer_source(source)
+        driver.pump()
+
+    driver = Driver(machine, on_event=on_event)
+    machine.events = [FlowClosed(Flow("WSS", LEFT, RIGHT, "1"), "one")]
+    driver.pump()
+    await asyncio.sleep(10)
+    assert source.timeouts == 1
+    await driver.close()
+
+
 async def test_the_end_of_a_flow_always_reaches_the_endpoint():
     machine = FakeMachine()
     driver = Driver(machine, on_event=lambda event: None)

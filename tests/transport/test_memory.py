@@ -71,6 +71,8 @@ async def test_a_cut_is_silent_until_somebody_notices(recorder):
     near.drop()
     assert (await client.ends.get()).by is EndedBy.NETWORK
     network.mend(near.flow.local)
+    near.drop("said already")
+    assert client.ends.empty()
     again, _ = network.connect(client, server)
     again.send(b"back")
     assert await drain(server) == [b"back"]

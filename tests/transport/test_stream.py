@@ -60,6 +60,8 @@ async def test_a_double_crlf_is_answered(recorder):
         reader, writer = await asyncio.open_connection(*listener.address)
         writer.write(b"\r\n\r\n")
         assert await reader.readexactly(2) == b"\r\n"
+        writer.write(b"\r\n" + OPTIONS)
+        assert await served.messages.get() == OPTIONS
         writer.close()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from datetime import UTC, datetime
 
 import pytest
@@ -52,6 +53,8 @@ async def test_messages_pass_both_ways(recorder, server_tls, client_tls, secure)
         assert near.flow.local == far.flow.remote
         assert near.flow.secure is secure
         assert served.flows == [far.flow]
+        for end in (near, far):
+            assert end._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         await near.close()
 
 

@@ -126,6 +126,17 @@ async def test_an_end_right_behind_the_handshake(recorder, behind):
     assert served.messages.empty()
 
 
+async def test_a_handshake_in_pieces(recorder):
+    served = recorder()
+    async with serving(served) as listener:
+        _, writer = await asyncio.open_connection(*listener.address)
+        for octet in HANDSHAKE + frame(TEXT, b"piecemeal"):
+            writer.write(bytes([octet]))
+            await writer.drain()
+        assert await served.messages.get() == b"piecemeal"
+        writer.close()
+
+
 async def test_messages_right_behind_the_handshake_are_taken(recorder):
     served = recorder()
     async with serving(served) as listener:
@@ -223,3 +234,20 @@ async def test_a_half_open_peer_does_not_keep_the_server_from_closing(recorder):
         writer.write_eof()
         assert (await served.ends.get()).by is EndedBy.PEER
         writer.close()
+
+
+async def test_closing_from_within_a_message_that_a_close_follows(recorder):
+    class Closer(recorder):
+        def received(self, flow, data):
+            super().received(flow, data)
+            connection = self.connections.get_nowait()
+            connection.send(b"in vain")
+            self.closing = asyncio.create_task(connection.close("me too"))
+            self.closing.add_done_callback(lambda task: self.ends.put_nowait(None))
+
+    served = Closer()
+    async with serving(served) as listener:
+        answer = await say(listener, HANDSHAKE + frame(TEXT, b"bye") + frame(CLOSE, b"\x03\xe9"))
+        assert close_code(answer) == 1001
+        assert (await served.ends.get()).code == 1001
+        assert await served.ends.get() is None

@@ -22,7 +22,6 @@ class DatagramSocket(asyncio.DatagramProtocol):
 
     def __init__(self, handler: FlowHandler) -> None:
         self._handler = handler
-        self._transport: asyncio.DatagramTransport | None = None
         self._address = ("", 0)
         self._error: Exception | None = None
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -34,7 +33,7 @@ class DatagramSocket(asyncio.DatagramProtocol):
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one SIP message to the flow's remote address; a failure is told by `FlowHandler.closed`."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport.is_closing():
             self._handler.closed(flow, FlowEnd(EndedBy.LOCAL, "the UDP socket is closed"))
         elif len(data) > _LARGEST:
             self._handler.closed(flow, FlowEnd(EndedBy.LOCAL, f"{len(data)} bytes do not fit into a datagram"))
@@ -46,13 +45,12 @@ class DatagramSocket(asyncio.DatagramProtocol):
 
     async def close(self) -> None:
         """Close the socket, and return when it is gone."""
-        if self._transport is not None:
-            self._transport.close()
-            await asyncio.shield(self._closed)
+        self._transport.close()
+        await asyncio.shield(self._closed)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note where the socket is bound."""
-        self._transport = cast("asyncio.DatagramTransport", transport)
+        self._transport: asyncio.DatagramTransport = cast("asyncio.DatagramTransport", transport)
         name = transport.get_extra_info("sockname")
         self._address = (name[0], name[1])
 
@@ -67,8 +65,7 @@ class DatagramSocket(asyncio.DatagramProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
-        if not self._closed.done():
-            self._closed.set_result(None)
+        self._closed.set_result(None)
 
 
 async def open_udp(host: str, port: int, *, handler: FlowHandler) -> DatagramSocket:

@@ -30,7 +30,8 @@ async def open_socket(host: str, port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     failure = f"{host} has no address"
     for family, address in await _resolve(host, port):
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio switches Nagle's algorithm off only for sockets that name their protocol.
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setblocking(False)
         try:
             await loop.sock_connect(sock, address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from abc import ABC, abstractmethod
 from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING, cast
@@ -37,7 +38,7 @@ class LinkState(Enum):
     CLOSED = "closed"
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.Protocol, ABC):
     """The base of WebSocket and stream connections.
 
     A subclass speaks by `_write`, says `_opened` when messages may flow and `_end` when they may not,
@@ -45,6 +46,7 @@ class Link(asyncio.Protocol):
     """
 
     __slots__ = (
+        "__weakref__",
         "_asked",
         "_closed",
         "_end_seen",
@@ -142,21 +144,25 @@ class Link(asyncio.Protocol):
 
     # What a subclass fills in.
 
+    @abstractmethod
     def send(self, data: bytes) -> None:
         """Send one SIP message without waiting."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _greet(self) -> None:
-        raise NotImplementedError
+        """Begin the message protocol's own handshake."""
 
+    @abstractmethod
     def _plain_received(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Take bytes from the peer, decrypted."""
 
+    @abstractmethod
     def _say_goodbye(self, reason: str) -> None:
-        raise NotImplementedError
+        """Tell the peer that this side ends the connection."""
 
+    @abstractmethod
     def _ping(self) -> None:
-        raise NotImplementedError
+        """Ask a silent peer whether it is there."""
 
     # What a subclass says.
 
@@ -232,7 +238,7 @@ class Link(asyncio.Protocol):
         self._heard = True
         if self._pipe is not None:
             self._encrypted_received(self._pipe, data)
-        elif self._state is not LinkState.CLOSED:
+        else:
             self._plain_received(data)
 
     def eof_received(self) -> bool:

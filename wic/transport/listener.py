@@ -55,8 +55,7 @@ class SocketListener:
 
     async def close(self, reason: str = "") -> None:
         """Stop listening, and end every connection it accepted."""
-        if self._server is None:
-            return
+        assert self._server is not None, "listen comes before close"
         self._server.close()
         await asyncio.gather(*(link.close(reason) for link in tuple(self._links)))
         await self._server.wait_closed()

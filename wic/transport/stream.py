@@ -188,9 +188,9 @@ async def serve_tcp(
 async def _connect(
     host: str, port: int, handler: FlowHandler, options: StreamOptions, pipe: TlsPipe | None
 ) -> Connection:
-    sock = await open_socket(host, port)
     loop = asyncio.get_running_loop()
     link = StreamLink(handler=handler, options=options, pipe=pipe, ready=(ready := loop.create_future()))
+    sock = await open_socket(host, port)
     await loop.create_connection(lambda: link, sock=sock)
     try:
         await ready

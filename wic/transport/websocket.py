@@ -128,24 +128,25 @@ def _parse(url: str) -> WebSocketURI:
 
 
 async def _connect(uri: WebSocketURI, handler: FlowHandler, options: WebSocketOptions) -> Connection:
-    proxy = _proxy(uri, options)
-    sock = await (open_socket(uri.host, uri.port) if proxy is None else open_tunnel(proxy, uri.host, uri.port))
-    ready = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    framing = ClientProtocol(
+        uri,
+        origin=Origin(options.origin) if options.origin is not None else None,
+        subprotocols=[SIP],
+        max_size=options.max_message,
+        logger=frames_log,
+    )
     link = WebSocketClientLink(
-        ClientProtocol(
-            uri,
-            origin=Origin(options.origin) if options.origin is not None else None,
-            subprotocols=[SIP],
-            max_size=options.max_message,
-            logger=frames_log,
-        ),
+        framing,
         headers=options.headers,
         handler=handler,
         options=options,
         pipe=_pipe(uri, options),
-        ready=ready,
+        ready=(ready := loop.create_future()),
     )
-    await asyncio.get_running_loop().create_connection(lambda: link, sock=sock)
+    proxy = _proxy(uri, options)
+    sock = await (open_socket(uri.host, uri.port) if proxy is None else open_tunnel(proxy, uri.host, uri.port))
+    await loop.create_connection(lambda: link, sock=sock)
     try:
         await ready
     except (ConnectFailed, HandshakeRejected) as error:

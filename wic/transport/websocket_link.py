@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -105,8 +106,9 @@ class WebSocketLink(Link):
         if self._end_seen is None and self._framing.close_expected():
             self._see_end()
 
+    @abstractmethod
     def _handshake_received(self, event: Request | Response) -> None:
-        raise NotImplementedError
+        """Take the other end's part of the handshake."""
 
     def _frame_received(self, frame: Frame) -> None:
         if self._state is not LinkState.OPEN or frame.opcode not in _DATA:
@@ -204,18 +206,16 @@ class WebSocketServerLink(WebSocketLink):
 
     def _plain_received(self, data: bytes) -> None:
         # Frames right behind the request are for an open connection, so the request is answered first.
-        head, blank_line, frames = (
-            data.partition(b"\r\n\r\n") if self._state is LinkState.GREETING else (data, b"", b"")
-        )
-        super()._plain_received(head + blank_line)
-        if frames:
-            super()._plain_received(frames)
+        start = 0
+        while start < len(data) and self._state is LinkState.GREETING:
+            end = data.find(b"\n", start) + 1 or len(data)
+            super()._plain_received(data[start:end])
+            start = end
+        if start < len(data):
+            super()._plain_received(data[start:])
 
     def _handshake_received(self, event: Request | Response) -> None:
         assert isinstance(event, Request)
-        if self._framing.close_rcvd is not None or self._framing.parser_exc is not None:
-            # Frames behind the request already ended the connection.
-            return
         if self._path is not None and event.path.partition("?")[0] != self._path:
             response = self._framing.reject(404, "There is no SIP at this path.\n")
         else:

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+
+import pytest
+
+from wic.errors import ConnectFailed
+from wic.transport.base import EndedBy
+from wic.transport.link import LinkState
+from wic.transport.stream import StreamLink, StreamOptions, connect_tcp, serve_tcp
+from wic.transport.tls_pipe import TlsPipe
+
+OPTIONS = b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def serving(handler, ssl_context=None):
+    listener = await serve_tcp("127.0.0.1", 0, handler=handler, ssl_context=ssl_context)
+    try:
+        yield listener
+    finally:
+        await listener.close()
+
+
+async def test_a_link_goes_through_its_states(recorder):
+    client, served = recorder(), recorder()
+    async with serving(served) as listener:
+        near = await connect_tcp(*listener.address, handler=client)
+        assert near.state is LinkState.OPEN
+        closing = asyncio.create_task(near.close())
+        again = asyncio.create_task(near.close())
+        await asyncio.sleep(0)
+        assert near.state is LinkState.CLOSING
+        await closing
+        await again
+        assert near.state is LinkState.CLOSED
+        await near.close()
+        near.abort()
+        assert client.ends.qsize() == 1
+
+
+async def test_closing_a_listener_ends_handshakes_too(recorder, server_tls, client_tls):
+    listener = await serve_tcp("127.0.0.1", 0, handler=recorder(), ssl_context=server_tls)
+    reader, writer = await asyncio.open_connection(*listener.address)
+    # An answer to the first bytes shows that the connection was accepted.
+    pipe = TlsPipe(client_tls, server_hostname="127.0.0.1")
+    pipe.start()
+    writer.write(pipe.to_send())
+    await reader.read(1)
+    await listener.close()
+    assert (listener.counters.failed, listener.counters.open) == (1, 0)
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+
+
+async def test_a_reset_is_told_as_one(recorder):
+    served = recorder()
+    async with serving(served) as listener:
+        _, writer = await asyncio.open_connection(*listener.address)
+        await served.connections.get()
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        end = await served.ends.get()
+        assert (end.by, end.reason) == (EndedBy.PEER, "the connection was reset")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(OSError(110, "Connection timed out"), "timed out"), (OSError(), "OSError")]
+)
+async def test_a_failing_network_is_told_as_such(recorder, error, words):
+    client, served = recorder(), recorder()
+    async with serving(served) as listener:
+        near = await connect_tcp(*listener.address, handler=client)
+        near._transport._fatal_error(error)
+        end = await client.ends.get()
+        assert end.by is EndedBy.NETWORK
+        assert words in end.reason
+
+
+async def test_tampered_tls_ends_the_flow(recorder, server_tls, client_tls):
+    served = recorder()
+    async with serving(served, server_tls) as listener:
+        reader, writer = await asyncio.open_connection(*listener.address)
+        pipe = TlsPipe(client_tls, server_hostname="127.0.0.1")
+        pipe.start()
+        while not pipe.established:
+            writer.write(pipe.to_send())
+            pipe.receive(await reader.read(65536))
+        pipe.send(OPTIONS)
+        writer.write(pipe.to_send())
+        assert await served.messages.get() == OPTIONS
+        writer.write(b"\x17\x03\x03\x00\x10" + b"tampered" * 2)
+        end = await served.ends.get()
+        assert end.by is EndedBy.NETWORK
+        assert "TLS failed" in end.reason
+        assert await reader.read() != b""
+        writer.close()
+
+
+async def test_tls_that_cannot_begin_is_a_failure(recorder):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with serving(recorder()) as listener:
+        with pytest.raises(ConnectFailed, match="TLS failed: no protocols available"):
+            await connect_tcp(*listener.address, handler=recorder(), ssl_context=context)
+
+
+async def test_a_link_without_a_socket_can_be_given_up(recorder):
+    link = StreamLink(handler=recorder(), options=StreamOptions(), pipe=None)
+    link.abort("never mind")
+    assert not link.was_open
+    link.connection_lost(None)
+    assert link.state is LinkState.CLOSED

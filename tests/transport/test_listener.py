@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from wic.transport.listener import cannot_listen
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EADDRINUSE, "Port 443 on 127.0.0.1 is taken; choose another one."),
+        (errno.EADDRNOTAVAIL, "127.0.0.1 is not an address of this machine; choose one that is."),
+        (errno.EACCES, "Listening on port 443 of 127.0.0.1 is not allowed; choose a port above 1023."),
+        (errno.EMFILE, "Cannot listen on 127.0.0.1 port 443: Too many open files."),
+    ],
+)
+def test_what_hinders_listening_is_one_sentence(number, words):
+    assert cannot_listen("127.0.0.1", 443, OSError(number, "Too many open files")) == words
