@@ -61,6 +61,7 @@ def test_text_goes_out_as_it_came(text: str) -> None:
         "sip:2001:db8::10",
         "sip:[2001:db8::10",
         "sip:[::1::2]",
+        "sip:[1::::2]",
         "sip:[1.2.3.4]",
         "\u017fip:alice@example.com",
         "<sip:alice@example.com>",

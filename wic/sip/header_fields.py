@@ -48,7 +48,7 @@ class Headers:
             self.add(name, value)
 
     @classmethod
-    def _of_lines(cls, fields: list[Field], index: dict[str, list[str]] | None, list_values: int) -> Self:
+    def of_lines(cls, fields: list[Field], index: dict[str, list[str]] | None, list_values: int) -> Self:
         """Wrap lines that the parser has split; the index belongs to them."""
         headers = cls.__new__(cls)
         headers._fields = fields
@@ -137,7 +137,7 @@ class Headers:
 
     def copy(self) -> Headers:
         """Return an independent copy."""
-        return Headers._of_lines(self._fields.copy(), None, self._list_values)
+        return Headers.of_lines(self._fields.copy(), None, self._list_values)
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Iterate over names, compact forms written in full, and values, one pair a line."""

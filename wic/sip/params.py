@@ -60,11 +60,11 @@ class Params:
         """
         if cls._grammar.fullmatch(text) is None:
             raise MalformedHeader(f"malformed parameters: {text[:80]!r}")
-        return cls._of_text(text)
+        return cls.of_checked(text)
 
     @classmethod
-    def _of_text(cls, text: str) -> Self:
-        """Wrap text that already matched the grammar; nothing is checked again."""
+    def of_checked(cls, text: str) -> Self:
+        """Wrap text that has already matched the grammar of this list; nothing is checked again."""
         params = cls.__new__(cls)
         params._text = text
         params._pairs = None

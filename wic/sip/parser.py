@@ -95,7 +95,7 @@ def _split(head: str, limits: Limits) -> tuple[str, Headers]:
             index[key].append(value)
         else:
             index[key] = [value]
-    return start, Headers._of_lines(fields, index, limits.list_values)
+    return start, Headers.of_lines(fields, index, limits.list_values)
 
 
 def _unfolded(value: str) -> str:
@@ -119,8 +119,8 @@ def _start(line: str, headers: Headers, head: str, limits: Limits) -> Message:
 
 
 def _content_length(headers: Headers, head: str, limits: Limits) -> int | None:
-    lengths = headers._values_of("content-length")
-    if lengths is None:
+    lengths = headers.get_all("Content-Length")
+    if not lengths:
         return None
     if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
         raise _refused(head, f"Content-Length {', '.join(lengths)[:80]}", limits)
@@ -150,7 +150,7 @@ def _partial(start: str, rest: str, limits: Limits) -> Request | None:
         key = key_of(name.rstrip(" \t"))
         if key in _ANSWERED and not _UNSAFE.search(value.replace("\r\n", "")):
             fields.append((key, name, _unfolded(value), None))
-    headers = Headers._of_lines(fields, None, limits.list_values)
+    headers = Headers.of_lines(fields, None, limits.list_values)
     return Request(method, uri, headers) if all(name in headers for name in _ANSWERED) else None
 
 

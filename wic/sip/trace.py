@@ -45,8 +45,8 @@ def mask_secrets(data: bytes) -> bytes:
     >>> mask_secrets(b'Authorization: Digest username="alice", response="6629fae4"')
     b'Authorization: Digest username="alice", response=***'
     """
-    data = _PARAMETERS.sub(rb"\1\2" + MASK, data)
     data = _BEARER.sub(rb"\1" + MASK, data)
+    data = _PARAMETERS.sub(rb"\1\2" + MASK, data)
     data = _MEDIA_KEYS.sub(rb"\1" + MASK, data)
     return _URI_PASSWORD.sub(rb"\1" + MASK, data)
 

@@ -25,7 +25,7 @@ _SIP = re.compile(
 _TEL = re.compile(rf"tel:(\+?[0-9A-Fa-f*#\-.()]++)({_URI_PARAMS})", re.IGNORECASE | re.ASCII)
 _OTHER = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):([^\x00-\x20\x7f<>\"]++)")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_COLONS = re.compile(r":{3,}")
+_THREE_COLONS = re.compile(r"(?<!:):::(?!:)")
 _SEPARATORS = re.compile(r"[-.()]")
 
 _NO_PARAMS: Final = UriParams()
@@ -92,8 +92,8 @@ class Uri:
             password,
             ipv6(host[1:-1]) if host[0] == "[" else host,
             port_number(port),
-            UriParams._of_text(params) if params else _NO_PARAMS,
-            UriHeaders._of_text(headers) if headers else _NO_HEADERS,
+            UriParams.of_checked(params) if params else _NO_PARAMS,
+            UriHeaders.of_checked(headers) if headers else _NO_HEADERS,
         )
 
     @classmethod
@@ -102,7 +102,7 @@ class Uri:
         if scheme.lower() == "tel":
             match = _TEL.fullmatch(text)
             if match is not None:
-                return cls("tel", opaque=match[1], params=UriParams._of_text(match[2]))
+                return cls("tel", opaque=match[1], params=UriParams.of_checked(match[2]))
         elif scheme.lower() not in ("sip", "sips"):
             match = _OTHER.fullmatch(text)
             if match is not None:
@@ -175,7 +175,7 @@ def ipv6(text: str) -> str:
     Raises:
         MalformedUri: it is no IPv6 address.
     """
-    address = _COLONS.sub("::", text)
+    address = _THREE_COLONS.sub("::", text)
     try:
         IPv6Address(address)
     except AddressValueError:

@@ -220,8 +220,10 @@ def _body(request: Request, element: _Element) -> Refusal | None:
 
 def _answerable(request: Request, element: _Element) -> Refusal | None:
     """RFC 3261 §13.2.1, §20.1: an INVITE whose Accept has no session description leaves no answer possible."""
+    if element.proxy or request.method != "INVITE":
+        return None
     ranges = request.headers.values("Accept")
-    if element.proxy or request.method != "INVITE" or not any(ranges):
+    if not any(ranges):
         return None
     if any(MediaType.parse(text).accepts("application/sdp") for text in ranges):
         return None

@@ -53,10 +53,10 @@ class NameAddr:
             if match is None:
                 raise MalformedHeader(f"malformed address {text[:80]!r}")
             uri, params = match.groups()
-            return cls("", Uri.parse(uri), Params._of_text(params) if params else _NONE)
+            return cls("", Uri.parse(uri), Params.of_checked(params) if params else _NONE)
         quoted, words, uri, params = match.groups()
         display = unquote(quoted) if quoted else words or ""
-        return cls(display, Uri.parse(uri), Params._of_text(params) if params else _NONE)
+        return cls(display, Uri.parse(uri), Params.of_checked(params) if params else _NONE)
 
     def __str__(self) -> str:
         display = f"{quote(self.display)} " if self.display else ""

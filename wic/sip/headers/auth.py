@@ -55,7 +55,7 @@ class AuthValue:
         if match is not None:
             return cls(match[1], token=match[2])
         match = _WITH_PARAMS.fullmatch(text)
-        return None if match is None else cls(match[1], AuthParams._of_text(match[2]))
+        return None if match is None else cls(match[1], AuthParams.of_checked(match[2]))
 
     @classmethod
     def parse_list(cls, text: str) -> list[AuthValue]:

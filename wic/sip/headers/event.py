@@ -37,7 +37,7 @@ class Event:
         match = _EVENT.fullmatch(text)
         if match is None:
             raise MalformedHeader(f"malformed Event {text[:80]!r}")
-        return cls(match[1], Params._of_text(match[2]) if match[2] else _NONE)
+        return cls(match[1], Params.of_checked(match[2]) if match[2] else _NONE)
 
     def __str__(self) -> str:
         return f"{self.package}{self.params}"

@@ -39,7 +39,7 @@ class MediaType:
         match = _MEDIA_TYPE.fullmatch(text)
         if match is None:
             raise MalformedHeader(f"malformed media type {text[:80]!r}")
-        return cls(match[1].lower(), match[2].lower(), Params._of_text(match[3]) if match[3] else _NONE)
+        return cls(match[1].lower(), match[2].lower(), Params.of_checked(match[3]) if match[3] else _NONE)
 
     def __str__(self) -> str:
         return f"{self.type}/{self.subtype}{self.params}"

@@ -43,7 +43,7 @@ class Reason:
         match = _REASON.fullmatch(text)
         if match is None:
             raise MalformedHeader(f"malformed Reason {text[:80]!r}")
-        return cls(match[1], Params._of_text(match[2]) if match[2] else _NONE)
+        return cls(match[1], Params.of_checked(match[2]) if match[2] else _NONE)
 
     def __str__(self) -> str:
         return f"{self.protocol}{self.params}"

@@ -38,7 +38,7 @@ class RetryAfter:
         match = _RETRY_AFTER.fullmatch(text)
         if match is None:
             raise MalformedHeader(f"malformed Retry-After {text[:80]!r}")
-        return cls(delta_seconds(match[1]), Params._of_text(match[3]) if match[3] else _NONE)
+        return cls(delta_seconds(match[1]), Params.of_checked(match[3]) if match[3] else _NONE)
 
     def __str__(self) -> str:
         return f"{self.seconds}{self.params}"

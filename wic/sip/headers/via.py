@@ -55,7 +55,7 @@ class Via:
             transport,
             ipv6(host[1:-1]) if host[0] == "[" else host,
             port_number(port),
-            Params._of_text(params) if params else _NONE,
+            Params.of_checked(params) if params else _NONE,
         )
 
     def __str__(self) -> str:

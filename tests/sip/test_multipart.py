@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+
+from wic.errors import LocalProtocolError
+from wic.sip.errors import MalformedBody
+from wic.sip.headers import MediaType
+from wic.sip.limits import Limits
+from wic.sip.multipart import Part, compose_multipart, find_part, leaves, parse_multipart
+
+MIXED = MediaType.parse('multipart/mixed;boundary="b 1"')
+BODY = (
+    b"preamble\r\n--b 1 \t\r\nContent-Type: Application/SDP\r\nContent-Disposition: Session ;handling=required\r\n\r\nv=0\r\n"
+    b"\r\n--b 1\r\n\r\nplain --b 1 text\r\n--b 1x\r\n"
+    b"\r\n--b 1\r\nX-Long: one\r\n two\r\n\r\n\r\n--b 1--\r\nepilogue"
+)
+
+
+def test_parts_with_their_headers() -> None:
+    one, two, three = parse_multipart(MIXED, BODY)
+    assert (one.content_type.essence, one.disposition, one.body) == ("application/sdp", "session", b"v=0\r\n")
+    assert (two.content_type.essence, two.disposition) == ("text/plain", None)
+    assert two.body == b"plain --b 1 text\r\n--b 1x\r\n"
+    assert (three.get("x-long"), three.get("absent"), three.body) == ("one two", None, b"")
+
+
+def test_find_by_type() -> None:
+    assert find_part(MIXED, BODY, "application/sdp") == b"v=0\r\n"
+    assert find_part(MIXED, BODY, "image/png") is None
+    assert find_part(MediaType("application", "sdp"), b"v=0", "application/sdp") == b"v=0"
+
+
+def test_a_part_of_headers_only() -> None:
+    (part,) = parse_multipart(MIXED, b"--b 1\r\nX: y\r\n\r\n--b 1--")
+    assert (part.headers, part.body) == ((("X", "y"),), b"")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--b 1--",
+        b"--b 1\r\n\r\nx",
+        b"--b 1\r\n\r\nx\r\n--b 2--",
+        b"x--b 1\r\n\r\nx\r\n--b 1--",
+        b"--b 1\r\nno colon\r\n\r\nx\r\n--b 1--",
+    ],
+)
+def test_malformed_bodies(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        parse_multipart(MIXED, body)
+
+
+@pytest.mark.parametrize("text", ["text/plain;boundary=b", "multipart/mixed", f"multipart/mixed;boundary={'b' * 71}"])
+def test_types_without_a_boundary(text: str) -> None:
+    with pytest.raises(MalformedBody):
+        parse_multipart(MediaType.parse(text), b"--b\r\n\r\nx\r\n--b--")
+
+
+def test_compose_and_parse_are_inverses() -> None:
+    parts = [Part.of("application/sdp", b"v=0\r\n", ("Content-Disposition", "session")), Part.of("text/plain", b"")]
+    content_type, body = compose_multipart(parts, boundary="a:1", subtype="related")
+    assert str(content_type) == 'multipart/related;boundary="a:1"'
+    assert parse_multipart(content_type, body) == parts
+
+
+def test_what_cannot_be_composed() -> None:
+    with pytest.raises(LocalProtocolError):
+        compose_multipart([Part.of("text/plain", b"x\r\n--b")], boundary="b")
+    with pytest.raises(LocalProtocolError):
+        compose_multipart([Part.of("text/plain\r\nEvil: 1", b"")], boundary="b")
+
+
+def nested(depth: int) -> tuple[MediaType, bytes]:
+    content_type, body = compose_multipart([Part.of("text/plain", b"deep")], boundary="b0")
+    for level in range(1, depth):
+        content_type, body = compose_multipart([Part.of(str(content_type), body)], boundary=f"b{level}")
+    return content_type, body
+
+
+def test_nesting_is_bounded() -> None:
+    assert [part.body for part in leaves(*nested(4))] == [b"deep"]
+    with pytest.raises(MalformedBody, match="deeper than 4"):
+        leaves(*nested(5))
+
+
+def test_a_part_of_unknown_type() -> None:
+    content_type, body = compose_multipart([Part.of("nonsense", b"")], boundary="b")
+    with pytest.raises(MalformedBody, match="unknown type"):
+        leaves(content_type, body)
+
+
+def test_the_number_of_parts_is_bounded() -> None:
+    content_type, body = compose_multipart([Part.of("text/plain", b"")] * 5, boundary="b")
+    assert len(parse_multipart(content_type, body, limits=Limits(parts=5))) == 5
+    with pytest.raises(MalformedBody, match="more than 4"):
+        parse_multipart(content_type, body, limits=Limits(parts=4))
