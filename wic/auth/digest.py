@@ -23,11 +23,6 @@ class DigestAlgorithm:
         octets = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
         return hashlib.new(self.hash_name, octets, usedforsecurity=False).hexdigest()
 
-    @property
-    def size(self) -> int:
-        """Length of a hash in hexadecimal digits."""
-        return hashlib.new(self.hash_name, usedforsecurity=False).digest_size * 2
-
 
 # RFC 7616 §3.9.2 was computed with SHA-512 cut to 256 bits; SHA-512-256 is the function of FIPS 180-4.
 _HASHES = (("MD5", "md5"), ("SHA-256", "sha256"), ("SHA-512-256", "sha512_256"))

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wic.auth.challenge import Challenge, read_challenges
+from wic.errors import RemoteProtocolError
+from wic.sip.headers import AuthValue
+from wic.sip.message import Response
+
+
+def read(text: str) -> Challenge | None:
+    return Challenge.read(AuthValue.parse(text), "Authorization")
+
+
+def chosen(*lines: tuple[str, str], status: int = 401) -> list[tuple[str, str, str]]:
+    response = Response.build(status, headers=lines)
+    found = read_challenges(response, lambda challenge: challenge.realm != "unknown")
+    return [(challenge.header, challenge.realm, challenge.algorithm.name) for challenge in found]
+
+
+def test_a_challenge_is_read() -> None:
+    challenge = read(
+        'digest realm="a, \\"b\\"", nonce="n=", opaque="", qop="auth-int , auth", algorithm=sha-256, stale=TRUE'
+    )
+    assert challenge is not None
+    assert (challenge.realm, challenge.nonce, challenge.opaque, challenge.qop) == ('a, "b"', "n=", "", "auth")
+    assert (challenge.algorithm.name, challenge.stale, challenge.algorithm_named) == ("SHA-256", True, True)
+
+
+def test_a_challenge_of_the_old_form() -> None:
+    challenge = read('Digest realm="r", nonce="n"')
+    assert challenge is not None
+    assert (challenge.qop, challenge.algorithm.name, challenge.algorithm_named) == (None, "MD5", False)
+    assert (challenge.opaque, challenge.stale) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Bearer realm="r"',
+        "Negotiate abc=",
+        'Digest realm="r", nonce="n", algorithm=SHA-1',
+        'Digest realm="r", nonce="n", algorithm=AKAv1-MD5',
+        'Digest realm="r", nonce="n", qop="token"',
+        'Digest realm="r", nonce="n", qop=""',
+    ],
+)
+def test_what_is_not_supported_is_nothing(text: str) -> None:
+    assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Digest realm="r"',
+        'Digest nonce="n"',
+        'Digest realm="r\x01", nonce="n"',
+        'Digest realm="r", nonce="\x7f"',
+        'Digest realm="r", nonce="n", opaque="\x1b[2J"',
+        'Digest realm="r", nonce="' + "n" * 5000 + '"',
+    ],
+)
+def test_what_no_answer_can_repeat_is_malformed(text: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        read(text)
+
+
+def test_the_topmost_supported_challenge_of_a_realm_is_taken() -> None:
+    """RFC 8760 §2.4."""
+    assert chosen(
+        ("WWW-Authenticate", 'Digest realm="r", nonce="1", qop="auth", algorithm=SHA3-256'),
+        ("WWW-Authenticate", 'Digest realm="r", nonce="2", qop="auth", algorithm=SHA-256'),
+        ("WWW-Authenticate", 'Digest realm="r", nonce="3", qop="auth", algorithm=MD5'),
+    ) == [("Authorization", "r", "SHA-256")]
+
+
+def test_every_realm_is_answered_whatever_the_status_is() -> None:
+    """RFC 3261 §16.7 step 7 puts the challenges of all branches into one response."""
+    assert chosen(
+        ("WWW-Authenticate", 'Digest realm="a", nonce="1"'),
+        ("Proxy-Authenticate", 'Digest realm="b", nonce="2", Digest realm="c", nonce="3"'),
+        ("Proxy-Authenticate", 'Digest realm="unknown", nonce="4"'),
+        status=407,
+    ) == [("Authorization", "a", "MD5"), ("Proxy-Authorization", "b", "MD5"), ("Proxy-Authorization", "c", "MD5")]
+
+
+def test_malformed_challenges_are_passed_over() -> None:
+    good = 'Digest realm="r", nonce="1"'
+    assert chosen(("WWW-Authenticate", 'Digest realm="r"'), ("WWW-Authenticate", good)) == [
+        ("Authorization", "r", "MD5")
+    ]
+    assert chosen(("WWW-Authenticate", '=="'), ("Proxy-Authenticate", good)) == [("Proxy-Authorization", "r", "MD5")]
+
+
+@given(st.text(st.characters(exclude_characters="\r\n\0"), max_size=120))
+def test_any_text_is_read_or_passed_over(text: str) -> None:
+    chosen(("WWW-Authenticate", text), ("WWW-Authenticate", f"Digest {text}"))
+    chosen(("WWW-Authenticate", f'Digest realm="{text}", nonce="{text}"'))

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.auth import (
+    DigestAlgorithm,
+    DigestClient,
+    DigestCredentials,
+    DigestVerifier,
+    Ha1,
+    Outcome,
+    Secret,
+    find_algorithm,
+    make_ha1,
+)
+from wic.errors import AuthenticationFailed, ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
+from wic.sip.message import Request, Response
+from wic.sip.tokens import CountingTokens
+
+if TYPE_CHECKING:
+    from wic.sip.params import Params
+
+Lookup = Callable[[str, DigestAlgorithm], Secret | None]
+Register = Callable[..., Request]
+MakeChallenge = Callable[..., Response]
+
+
+def sent(request: Request, header: str = "Authorization") -> Params:
+    return request.auth(header)[0].params
+
+
+def success(info: str | None = None, header: str = "Authentication-Info") -> Response:
+    return Response.build(200, headers=[] if info is None else [(header, info)])
+
+
+def test_a_first_register_announces_the_user(client: DigestClient, register: Register) -> None:
+    """TS 24.229 §5.1.1.2.3."""
+    params = sent(register(client))
+    assert {name: params.get(name) for name in params} == {
+        "username": "alice@ims.example",
+        "realm": "ims.example",
+        "nonce": "",
+        "uri": "sip:ims.example",
+        "response": "",
+    }
+    assert "Authorization" not in register(client, method="INVITE").headers
+
+
+def test_announcing_may_be_left_out_or_name_another_realm(tokens: CountingTokens, register: Register) -> None:
+    credentials = DigestCredentials(username="a", secret=Secret("b"), realm="other")
+    assert sent(register(DigestClient(credentials, tokens=tokens))).get("realm") == "other"
+    assert "Authorization" not in register(DigestClient(credentials, tokens=tokens, announce=False)).headers
+
+
+def test_a_challenge_is_answered_and_the_nonce_counted(
+    client: DigestClient, verifier: DigestVerifier, lookup: Lookup, register: Register, challenge: MakeChallenge
+) -> None:
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    for count in ("00000001", "00000002"):
+        request = register(client)
+        assert (sent(request).get("nc"), sent(request).get("algorithm")) == (count, "SHA-256")
+        verdict = verifier.verify(request, lookup, now=1)
+        assert verdict.outcome is Outcome.OK
+        client.accepted(request, success(verdict.authentication_info))
+
+
+@pytest.mark.parametrize("qop", ["auth", "auth-int"])
+@pytest.mark.parametrize("algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"])
+def test_every_algorithm_and_qop(
+    algorithm: str, qop: str, client: DigestClient, lookup: Lookup, register: Register, challenge: MakeChallenge
+) -> None:
+    verifier = DigestVerifier("ims.example", key=b"k" * 16, tokens=CountingTokens(), algorithms=(algorithm,), qop=qop)
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    request = register(client, body=b"body")
+    assert verifier.verify(request, lookup, now=0).outcome is Outcome.OK
+    request.body = b"other"
+    assert verifier.verify(request, lookup, now=0).outcome is (Outcome.WRONG if qop == "auth-int" else Outcome.REPLAYED)
+
+
+def test_the_old_form_without_qop(client: DigestClient, register: Register, challenge: MakeChallenge) -> None:
+    client.challenged(register(client), challenge('Digest realm="r", nonce="n", opaque="o"'))
+    params = sent(register(client))
+    assert list(params) == ["username", "realm", "nonce", "uri", "response", "opaque"]
+
+
+def test_a_wrong_password_ends_after_one_honest_retry(
+    tokens: CountingTokens, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+) -> None:
+    client = DigestClient(DigestCredentials(username="bob", secret=Secret("wrong")), tokens=tokens)
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    with pytest.raises(AuthenticationFailed) as failed:
+        client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    assert str(failed.value) == "the network does not accept the password of bob for ims.example"
+    assert "wrong" not in str(failed.value)
+
+
+def test_stale_nonces_are_replaced_without_asking(
+    client: DigestClient, verifier: DigestVerifier, lookup: Lookup, register: Register, challenge: MakeChallenge
+) -> None:
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    late = register(client)
+    verdict = verifier.verify(late, lookup, now=1000)
+    assert verdict.stale
+    client.challenged(late, challenge(*verifier.make_challenges(now=1000, stale=True)))
+    assert verifier.verify(register(client), lookup, now=1001).outcome is Outcome.OK
+
+
+def test_a_network_that_calls_every_nonce_stale_is_given_up(
+    client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+) -> None:
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    for _ in range(2):
+        client.challenged(register(client), challenge(*verifier.make_challenges(now=0, stale=True)))
+    with pytest.raises(AuthenticationFailed, match="every nonce stale"):
+        client.challenged(register(client), challenge(*verifier.make_challenges(now=0, stale=True)))
+
+
+def test_a_proved_nonce_that_is_rejected_later_gets_another_try(
+    client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+) -> None:
+    """Registrars that forget stale=true, or that restarted, do not look like a wrong password."""
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    for _ in range(2):
+        client.accepted(register(client), success())
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=9)))
+    with pytest.raises(AuthenticationFailed):
+        client.challenged(register(client), challenge(*verifier.make_challenges(now=9)))
+
+
+def test_calls_that_are_challenged_side_by_side_do_not_disturb_each_other(
+    client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+) -> None:
+    def ask() -> Response:
+        return challenge(*verifier.make_challenges(now=0), status=407, header="Proxy-Authenticate")
+
+    first, second = (register(client, f"sip:{name}@ims.example", "INVITE") for name in ("bob", "carol"))
+    client.challenged(first, ask())
+    client.challenged(second, ask())
+    again = register(client, "sip:bob@ims.example", "INVITE")
+    assert sent(again, "Proxy-Authorization").get("nc") == "00000001"
+    client.accepted(again, success())
+
+
+def test_nextnonce_is_used_next(
+    client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+) -> None:
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    client.accepted(register(client), success('nextnonce="fresh"'))
+    request = register(client)
+    assert (sent(request).get("nonce"), sent(request).get("nc")) == ("fresh", "00000001")
+    client.challenged(request, challenge(*verifier.make_challenges(now=0)))  # it had expired: no wrong password
+
+
+@pytest.mark.parametrize(
+    "info", ['nextnonce="\x07"', 'nextnonce=""', 'nextnonce="' + "n" * 5000 + '"', '="', "rspauth"]
+)
+def test_an_authentication_info_that_cannot_be_used_is_passed_over(
+    info: str, client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    client.challenged(register(client), challenge('Digest realm="r", nonce="n"'))
+    client.accepted(register(client), success(info))
+    assert sent(register(client)).get("nonce") == "n"
+
+
+def test_a_network_that_does_not_know_the_password_is_not_trusted(
+    client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+) -> None:
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    with pytest.raises(NetworkNotTrusted):
+        client.accepted(register(client), success(f'rspauth="{"0" * 64}"'))
+
+
+def test_a_proxy_proves_itself_in_its_own_header(
+    client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+) -> None:
+    asked = challenge(*verifier.make_challenges(now=0), status=407, header="Proxy-Authenticate")
+    client.challenged(register(client), asked)
+    with pytest.raises(NetworkNotTrusted):
+        client.accepted(register(client), success('rspauth="00"', "Proxy-Authentication-Info"))
+
+
+def test_an_acceptance_without_credentials_says_nothing(client: DigestClient, register: Register) -> None:
+    client.accepted(register(client), success('nextnonce="x"'))
+    client.accepted(Request.build("OPTIONS", "sip:a"), success('nextnonce="x"'))
+    assert sent(register(client)).get("nonce") == ""
+
+
+def test_several_realms_at_once(client: DigestClient, register: Register) -> None:
+    """401 and 407 together, with two proxies (RFC 3261 §22.3)."""
+    asked = Response.build(
+        407,
+        headers=[
+            ("WWW-Authenticate", 'Digest realm="home", nonce="1", qop="auth"'),
+            ("Proxy-Authenticate", 'Digest realm="p1", nonce="2", qop="auth"'),
+            ("Proxy-Authenticate", 'Digest realm="p2", nonce="3", qop="auth"'),
+        ],
+    )
+    client.challenged(register(client), asked)
+    request = register(client)
+    assert [value.params.get("realm") for value in request.auth("Proxy-Authorization")] == ["p1", "p2"]
+    assert sent(request).get("realm") == "home"
+    elsewhere = register(client, "sip:bob@ims.example", "INVITE")
+    assert "Authorization" not in elsewhere.headers  # RFC 3261 §22.1: another Request-URI, another space
+    assert len(elsewhere.auth("Proxy-Authorization")) == 2
+
+
+def test_a_wrong_password_at_one_of_two_realms(
+    client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    client.challenged(
+        register(client), challenge('Digest realm="a", nonce="1"', status=407, header="Proxy-Authenticate")
+    )
+    second = challenge('Digest realm="b", nonce="2"', status=407, header="Proxy-Authenticate")
+    client.challenged(register(client), second)
+    with pytest.raises(AuthenticationFailed, match="for b"):
+        client.challenged(register(client), second)
+
+
+def test_realms_without_end_do_not_fill_the_memory(
+    client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    for number in range(40):
+        client.challenged(
+            register(client), challenge(f'Digest realm="{number}", nonce="n"', header="Proxy-Authenticate")
+        )
+    assert len(register(client).auth("Proxy-Authorization")) == 16
+
+
+@pytest.mark.parametrize("value", ['Bearer realm="r"', 'Digest realm="r", nonce="n", algorithm=AKAv1-MD5', "", "=,="])
+def test_challenges_that_cannot_be_answered(
+    value: str, client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    with pytest.raises(ChallengeUnsupported):
+        client.challenged(register(client), challenge(value))
+
+
+def test_a_hash_instead_of_a_password(tokens: CountingTokens, register: Register, challenge: MakeChallenge) -> None:
+    sha = find_algorithm("SHA-256")
+    assert sha is not None
+    ha1 = Ha1("SHA-256", "r", make_ha1(sha, "alice", "r", Secret("pw")))
+    client = DigestClient(DigestCredentials(username="alice", secret=ha1), tokens=tokens)
+    asked = challenge(
+        'Digest realm="r", nonce="n", algorithm=MD5', 'Digest realm="r", nonce="n", algorithm=SHA-256-sess'
+    )
+    client.challenged(register(client), asked)
+    assert sent(register(client)).get("algorithm") == "SHA-256-sess"
+    with pytest.raises(ChallengeUnsupported):
+        client.challenged(register(client), challenge('Digest realm="other", nonce="n", algorithm=SHA-256'))
+    broken = DigestCredentials(username="alice", secret=Ha1("SHA-0", "r", Secret("")))
+    assert broken.ha1(sha, "r") is None
+
+
+@pytest.mark.parametrize(("username", "realm"), [("alice\r\nX: 1", None), ("alice", "r\0")])
+def test_names_that_no_header_can_carry_are_refused(username: str, realm: str | None) -> None:
+    with pytest.raises(ConfigurationError, match="control characters"):
+        DigestCredentials(username=username, secret=Secret(""), realm=realm)
+
+
+def test_quotes_in_a_realm_do_not_break_out(client: DigestClient, register: Register, challenge: MakeChallenge) -> None:
+    client.challenged(register(client), challenge('Digest realm="a\\", username=\\"mallory", nonce="n\\\\"'))
+    params = sent(register(client))
+    assert (params.get("username"), params.get("realm")) == ("alice@ims.example", 'a", username="mallory')
+    assert params.get("nonce") == "n\\"
+
+
+def test_nothing_secret_is_shown(client: DigestClient) -> None:
+    assert "horse" not in repr(vars(client))
