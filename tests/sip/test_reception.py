@@ -1,0 +1,238 @@
+import pytest
+
+from wic.sip.endpoint import Endpoint, EndpointOptions, Role
+from wic.sip.events import AckReceived, MessageDropped, RequestReceived, StrayResponse
+from wic.sip.flow import Flow
+from wic.sip.limits import Limits
+from wic.sip.message import Request, Response
+from wic.sip.parser import parse
+from wic.sip.tokens import CountingTokens
+
+UDP = Flow("UDP", ("10.0.0.1", 5060), ("192.0.2.4", 5060))
+TCP = Flow("TCP", ("10.0.0.1", 5060), ("192.0.2.4", 4444), "1")
+WSS = Flow("WSS", ("10.0.0.1", 443), ("192.0.2.4", 4444), "2")
+
+
+def endpoint(**options) -> Endpoint:
+    return Endpoint(tokens=CountingTokens(), options=EndpointOptions(**options))
+
+
+def raw(method="OPTIONS", *extra, branch="z9hG4bK1", to="<sip:b@h>", cseq=None, drop=(), uri="sip:b@h") -> bytes:
+    lines = [
+        f"Via: SIP/2.0/UDP 192.0.2.4;branch={branch}",
+        "Max-Forwards: 70",
+        "From: <sip:a@h>;tag=1",
+        f"To: {to}",
+        "Call-ID: c",
+        f"CSeq: {cseq or '1 ' + method}",
+        *extra,
+        "Content-Length: 0",
+    ]
+    kept = [line for line in lines if line.partition(":")[0] not in drop]
+    return "\r\n".join([f"{method} {uri} SIP/2.0", *kept, "", ""]).encode()
+
+
+def answer(endpoint, data, flow=UDP) -> Response | None:
+    endpoint.receive(data, flow, now=0.0)
+    transmits = endpoint.to_send()
+    assert len(transmits) <= 1
+    return parse(transmits[0].data) if transmits else None
+
+
+def events(endpoint):
+    found = []
+    while (event := endpoint.next_event()) is not None:
+        found.append(event)
+    return found
+
+
+class TestKeepAlive:
+    @pytest.mark.parametrize("flow", [TCP, WSS])
+    def test_a_ping_gets_a_pong(self, flow) -> None:
+        ours = endpoint()
+        ours.receive(b"\r\n\r\n", flow, now=0.0)
+        assert [(transmit.flow, transmit.data) for transmit in ours.to_send()] == [(flow, b"\r\n")]
+        assert ours.counters.keep_alives == 2
+
+    @pytest.mark.parametrize(("data", "flow"), [(b"\r\n", TCP), (b"", TCP), (b"\r\n\r\n", UDP)])
+    def test_anything_else_gets_nothing(self, data, flow) -> None:
+        ours = endpoint()
+        ours.receive(data, flow, now=0.0)
+        assert (ours.to_send(), events(ours), ours.counters.keep_alives) == ([], [], 1)
+
+
+class TestRefusals:
+    def test_a_broken_header_gets_400(self) -> None:
+        response = answer(endpoint(), raw(cseq="x OPTIONS"))
+        assert response.status == 400
+        assert response.to.tag is not None
+        assert response.via.branch == "z9hG4bK1"
+
+    def test_what_the_parser_refuses_gets_its_status(self) -> None:
+        ours = endpoint()
+        response = answer(ours, raw("OPTIONS", "broken line"))
+        assert response.status == 400
+        assert ours.counters.refused == 1
+        assert answer(endpoint(limits=Limits(uri_length=100)), raw(uri="sip:" + 200 * "x")).status == 414
+
+    def test_a_header_that_hides_the_to_gets_400_without_a_tag(self) -> None:
+        assert answer(endpoint(), raw(to="nonsense")).status == 400
+        assert answer(endpoint(), raw(drop=["To"])).status == 400
+
+    def test_a_broken_via_is_answered_where_it_came_from(self) -> None:
+        # RFC 4475 §3.1.2.1
+        ours = endpoint()
+        ours.receive(raw(branch="1;;,;,,"), UDP, now=0.0)
+        (transmit,) = ours.to_send()
+        assert transmit.flow == UDP
+        assert transmit.data.startswith(b"SIP/2.0 400")
+        ours.receive(raw("OPTIONS", "broken line", branch="1;;,;,,"), TCP, now=0.0)
+        (transmit,) = ours.to_send()
+        assert transmit.flow == TCP
+
+    @pytest.mark.parametrize(
+        "data",
+        [raw(drop=["Via"]), b"rubbish\r\n\r\n", raw("OPTIONS", "broken line", drop=["Via"]), raw("ACK", cseq="x ACK")],
+        ids=["no Via", "no SIP", "neither", "broken ACK"],
+    )
+    def test_what_cannot_be_answered_is_dropped(self, data) -> None:
+        ours = endpoint()
+        assert answer(ours, data) is None
+        (event,) = events(ours)
+        assert isinstance(event, MessageDropped)
+        assert event.flow == UDP
+        assert event.reason
+        assert ours.counters.dropped == 1
+
+    def test_methods_and_extensions_are_checked_if_they_are_named(self) -> None:
+        strict = {"methods": frozenset({"INVITE", "ACK"}), "extensions": frozenset({"path"})}
+        response = answer(endpoint(**strict), raw("OPTIONS"))
+        assert (response.status, response.headers.get("Allow")) == (405, "ACK, INVITE")
+        assert answer(endpoint(**strict), raw("DANCE")).status == 501
+        response = answer(endpoint(**strict), raw("INVITE", "Require: path, 100rel"))
+        assert (response.status, response.headers.get("Unsupported")) == (420, "100rel")
+        for data in (raw("DANCE"), raw("OPTIONS", "Require: 100rel")):
+            ours = endpoint()
+            assert answer(ours, data) is None
+            assert isinstance(ours.next_event(), RequestReceived)
+
+    def test_a_proxy_knows_no_extension_by_itself(self) -> None:
+        response = answer(endpoint(role=Role.PROXY), raw("OPTIONS", "Proxy-Require: gruu"))
+        assert (response.status, response.headers.get("Unsupported")) == (420, "gruu")
+        for options, data in (
+            ({"extensions": frozenset({"gruu"})}, raw("OPTIONS", "Proxy-Require: gruu")),
+            ({}, raw("OPTIONS", "Require: gruu")),
+        ):
+            ours = endpoint(role=Role.PROXY, **options)
+            assert answer(ours, data) is None
+            assert isinstance(ours.next_event(), RequestReceived)
+
+    def test_the_ack_of_a_refusal_without_transaction_is_absorbed(self) -> None:
+        for role in Role:
+            ours = endpoint(role=role, max_transactions=0)
+            response = answer(ours, raw("INVITE", "Contact: <sip:a@h>"))
+            assert (response.status, response.headers.get("Retry-After")) == (503, "5")
+            assert ours.counters.overloaded == 1
+            ours.receive(raw("ACK", to=f"<sip:b@h>;tag={response.to.tag}"), UDP, now=0.0)
+            assert (events(ours), ours.counters.absorbed) == ([], 1)
+
+
+class TestUserAgent:
+    def test_a_merged_request_gets_482(self) -> None:
+        # RFC 3261 §8.2.2.2
+        ours = endpoint()
+        assert answer(ours, raw()) is None
+        assert answer(ours, raw(branch="z9hG4bK2")).status == 482
+        assert len(events(ours)) == 1
+
+    def test_a_request_of_an_unknown_dialog_gets_481(self) -> None:
+        assert answer(endpoint(), raw("BYE", to="<sip:b@h>;tag=x")).status == 481
+
+    def test_an_ack_that_nobody_waits_for_is_dropped(self) -> None:
+        ours = endpoint()
+        assert answer(ours, raw("ACK", to="<sip:b@h>;tag=x")) is None
+        assert ours.counters.dropped == 1
+
+    def test_the_source_is_stamped_before_the_user_sees_the_request(self) -> None:
+        ours = endpoint()
+        ours.receive(raw(branch="z9hG4bK1;rport"), WSS, now=0.0)
+        (event,) = events(ours)
+        assert (event.request.via.received, event.request.via.rport) == ("192.0.2.4", 4444)
+        assert event.flow is event.transaction.flow is event.transaction.reply_flow is WSS
+
+    def test_the_transaction_is_open_until_its_limit(self) -> None:
+        ours = endpoint(max_transactions=2)
+        for n in range(3):
+            response = answer(ours, raw(branch=f"z9hG4bK{n}", cseq=f"{n} OPTIONS"))
+        assert response.status == 503
+        assert answer(ours, raw(branch="z9hG4bK0", cseq="0 OPTIONS")) is None
+        assert ours.counters.absorbed == 1
+
+
+class TestProxy:
+    def test_requests_of_dialogs_and_merged_ones_are_the_users(self) -> None:
+        ours = endpoint(role=Role.PROXY)
+        for data in (raw(), raw(branch="z9hG4bK2"), raw("BYE", to="<sip:b@h>;tag=x")):
+            assert answer(ours, data) is None
+        assert [event.request.method for event in events(ours)] == ["OPTIONS", "OPTIONS", "BYE"]
+
+    def test_an_ack_is_the_users_unless_a_transaction_waits_for_it(self) -> None:
+        ours = endpoint(role=Role.PROXY)
+        ours.receive(raw("ACK", to="<sip:b@h>;tag=x"), UDP, now=0.0)
+        (event,) = events(ours)
+        assert (event.flow, event.dialog, event.transaction) == (UDP, None, None)
+        ours.receive(raw("INVITE", branch="z9hG4bK2"), UDP, now=0.0)
+        (event,) = events(ours)
+        ours.reply(event.transaction, 486, now=0.0)
+        ours.receive(raw("ACK", branch="z9hG4bK2"), UDP, now=0.0)
+        assert events(ours) == []
+
+    def test_an_ack_with_the_branch_of_an_accepted_invite_is_the_users(self) -> None:
+        ours = endpoint(role=Role.PROXY)
+        ours.receive(raw("INVITE"), UDP, now=0.0)
+        transaction = events(ours)[0].transaction
+        ours.reply(transaction, 200, now=0.0)
+        ours.receive(raw("ACK", to=f"<sip:b@h>;tag={transaction.tag}"), UDP, now=0.0)
+        (event,) = events(ours)
+        assert isinstance(event, AckReceived)
+        assert event.transaction is transaction
+
+
+class TestResponses:
+    def response(self, status=200, *, method="OPTIONS", drop=()) -> bytes:
+        request = parse(raw(method))
+        assert isinstance(request, Request)
+        response = Response.answer(request, status, to_tag="x")
+        for name in drop:
+            response.headers.remove(name)
+        return response.to_bytes()
+
+    @pytest.mark.parametrize("method", ["OPTIONS", "INVITE"])
+    def test_one_of_no_transaction_is_a_stray(self, method) -> None:
+        ours = endpoint()
+        ours.receive(self.response(method=method), UDP, now=0.0)
+        (event,) = events(ours)
+        assert isinstance(event, StrayResponse)
+        assert (event.flow, ours.counters.dropped, ours.to_send()) == (UDP, 1, [])
+
+    @pytest.mark.parametrize("name", ["Via", "CSeq", "To", "From", "Call-ID"])
+    def test_one_that_lacks_a_header_is_dropped(self, name) -> None:
+        ours = endpoint()
+        ours.receive(self.response(drop=[name]), UDP, now=0.0)
+        (event,) = events(ours)
+        assert isinstance(event, MessageDropped)
+        assert name in event.reason
+
+    def test_a_broken_one_is_never_answered(self) -> None:
+        ours = endpoint()
+        assert answer(ours, self.response().replace(b"Call-ID: c", b"no header")) is None
+        assert ours.counters.dropped == 1
+
+
+def test_a_stream_needs_content_length_and_a_datagram_does_not() -> None:
+    data = raw(drop=["Content-Length"])
+    assert answer(endpoint(), data, TCP).status == 400
+    for flow in (UDP, WSS):
+        ours = endpoint()
+        assert answer(ours, data, flow) is None
+        assert isinstance(ours.next_event(), RequestReceived)
