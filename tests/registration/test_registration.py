@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.errors import AuthenticationFailed, ChallengeUnsupported, LocalProtocolError, RegistrationFailed
+from wic.registration import (
+    BindingCreated,
+    BindingLost,
+    BindingRefreshed,
+    BindingRemoved,
+    RegisterFailed,
+    RegistrationOptions,
+    RegistrationState,
+)
+from wic.sip.flow import Flow
+from wic.sip.message import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import World
+
+State = RegistrationState
+
+
+def test_a_register_of_a_wic(world: World) -> None:
+    """TS 24.229 §5.1.1.2.1, §5.1.1.2.3; RFC 7118 §5; RFC 5626 §4.2."""
+    world.registration.register(now=0)
+    request = world.take()
+    assert (request.method, request.uri_text) == ("REGISTER", "sip:ims.example")
+    assert str(request.from_.uri) == str(request.to.uri) == "sip:alice@ims.example"
+    assert request.to.tag is None
+    assert (request.via.transport, request.via.host) == ("WSS", "x7k2.invalid")
+    assert request.expires == 600000
+    assert request.supported == ("path", "gruu", "outbound")
+    assert request.headers.get("Contact") == world.pending_contact()
+    assert request.auth("Authorization")[0].params.get("nonce") == ""
+    assert "User-Agent" not in request.headers
+    assert world.registration.state is State.REGISTERING
+
+
+def test_registration_with_a_challenge(world: World) -> None:
+    world.registration.register(now=0)
+    assert world.check() == []
+    (event,) = world.check()
+    assert isinstance(event, BindingCreated)
+    assert world.registration.binding is event.binding
+    assert world.registration.state is State.REGISTERED
+    first, second = world.sent
+    assert first.call_id == second.call_id
+    assert (first.cseq.number, second.cseq.number) == (1, 2)
+    assert first.from_.tag == second.from_.tag
+
+
+def test_a_wrong_password_ends_after_one_honest_retry(world: World) -> None:
+    world.password = "other"
+    world.registration.register(now=0)
+    world.check()
+    (event,) = world.check()
+    assert isinstance(event, RegisterFailed)
+    assert isinstance(event.error, AuthenticationFailed)
+    assert str(event.error) == "the network does not accept the password of alice@ims.example for ims.example"
+    assert len(world.sent) == 2
+    assert world.registration.next_timeout() is None
+
+
+def test_challenges_that_cannot_be_answered(world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(401, ("WWW-Authenticate", 'Digest realm="r", nonce="n", algorithm=AKAv1-MD5'))
+    assert isinstance(event, RegisterFailed)
+    assert isinstance(event.error, ChallengeUnsupported)
+
+
+def test_a_registrar_that_keeps_asking_is_given_up(world: World) -> None:
+    world.registration.register(now=0)
+    events = [world.answer(401, ("WWW-Authenticate", f'Digest realm="{realm}", nonce="n"')) for realm in range(5)]
+    assert [len(each) for each in events] == [0, 0, 0, 0, 1]
+    (event,) = events[-1]
+    assert isinstance(event, RegisterFailed)
+    assert "keeps asking" in str(event.error)
+
+
+def test_the_binding_is_refreshed_in_time(registered: World) -> None:
+    registered.wait()
+    assert registered.now == 6600
+    assert registered.registration.state is State.REFRESHING
+    (event,) = registered.accept(1000, ("Service-Route", "<sip:scscf.example;lr>"))
+    assert isinstance(event, BindingRefreshed)
+    assert len(event.binding.service_route) == 1
+    assert registered.registration.next_timeout() == 7100
+    assert [request.cseq.number for request in registered.sent] == [1, 2]
+
+
+def test_a_refresh_may_be_asked_for(registered: World) -> None:
+    registered.registration.refresh(now=5)
+    (event,) = registered.accept()
+    assert isinstance(event, BindingRefreshed)
+
+
+def test_timeouts_come_when_due(registered: World) -> None:
+    registered.registration.handle_timeout(now=6599)
+    assert registered.endpoint.to_send() == []
+
+
+def test_one_register_at_a_time(world: World) -> None:
+    """TS 24.229 §5.1.1.2.1."""
+    with pytest.raises(LocalProtocolError, match="no binding"):
+        world.registration.refresh(now=0)
+    world.registration.register(now=0)
+    for command in (world.registration.register, world.registration.refresh):
+        with pytest.raises(LocalProtocolError, match="on its way"):
+            command(now=0)
+    world.registration.handle_timeout(now=10**9)
+    assert len(world.endpoint.to_send()) == 1
+
+
+def test_provisional_responses_change_nothing(world: World) -> None:
+    world.registration.register(now=0)
+    assert world.answer(100) == []
+    assert world.registration.state is State.REGISTERING
+
+
+def test_423_raises_the_time_asked_for(make_world: Callable[..., World]) -> None:
+    world = make_world(options=RegistrationOptions(expires=60, user_agent="wic/1"))
+    world.registration.register(now=0)
+    assert world.answer(423, ("Min-Expires", 3600)) == []
+    (event,) = world.accept(None, ("Expires", 3600))
+    assert isinstance(event, BindingCreated)
+    assert [request.expires for request in world.sent] == [60, 3600]
+    assert world.sent[0].headers.get("User-Agent") == "wic/1"
+
+
+@pytest.mark.parametrize("headers", [[], [("Min-Expires", 60)], [("Min-Expires", 2**31)], [("Min-Expires", "x")]])
+def test_a_423_without_sense_is_a_failure(headers: list[tuple[str, object]], make_world: Callable[..., World]) -> None:
+    world = make_world(options=RegistrationOptions(expires=60))
+    world.registration.register(now=0)
+    (event,) = world.answer(423, *headers)
+    assert isinstance(event, RegisterFailed)
+
+
+def test_423_without_end_is_given_up(make_world: Callable[..., World]) -> None:
+    world = make_world(options=RegistrationOptions(expires=60))
+    world.registration.register(now=0)
+    events = [world.answer(423, ("Min-Expires", 100 * number)) for number in range(1, 6)]
+    assert [len(each) for each in events] == [0, 0, 0, 0, 1]
+
+
+def test_a_refusal_is_told_in_a_sentence(world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(403)
+    assert isinstance(event, RegisterFailed)
+    assert isinstance(event.error, RegistrationFailed)
+    assert str(event.error) == "ims.example refused to register sip:alice@ims.example: 403 Forbidden"
+    assert event.error.response is not None
+    assert event.error.response.status == 403
+    assert event.retry_after is None
+
+
+def test_a_phrase_that_would_play_with_a_terminal_is_left_out(world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(403, reason="\x1b[2J")
+    assert isinstance(event, RegisterFailed)
+    assert str(event.error).endswith(": 403")
+
+
+def test_retry_after_is_obeyed(world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(503, ("Retry-After", "30 (busy);duration=60"))
+    assert event == RegisterFailed(event.error, 30.0)  # type: ignore[union-attr]
+    assert (world.registration.state, world.registration.next_timeout()) == (State.WAITING, 30.0)
+    world.wait()
+    (event,) = world.accept()
+    assert isinstance(event, BindingCreated)
+
+
+@pytest.mark.parametrize(("text", "wait"), [("99999999", 1800.0), ("soon", None)])
+def test_retry_after_within_reason(text: str, wait: float | None, world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(503, ("Retry-After", text))
+    assert isinstance(event, RegisterFailed)
+    assert event.retry_after == wait
+
+
+def test_registering_ends_a_wait(world: World) -> None:
+    world.registration.register(now=0)
+    world.answer(503, ("Retry-After", 30))
+    world.registration.register(now=1)
+    assert len(world.accept()) == 1
+
+
+def test_no_answer(world: World) -> None:
+    world.registration.register(now=0)
+    world.take()
+    world.now = world.endpoint.next_timeout() or 0.0
+    world.endpoint.handle_timeout(now=world.now)
+    (event,) = world.drain()
+    assert isinstance(event, RegisterFailed)
+    assert str(event.error) == "ims.example did not answer the REGISTER"
+
+
+def test_the_flow_is_lost_on_the_way(world: World) -> None:
+    world.registration.register(now=0)
+    world.take()
+    world.endpoint.flow_closed(world.registration.flow, "reset by peer", now=1)
+    (event,) = world.drain()
+    assert isinstance(event, RegisterFailed)
+    assert str(event.error) == "the connection was lost: reset by peer"
+
+
+def test_the_flow_is_lost_in_between_and_a_new_one_used(registered: World) -> None:
+    old = registered.registration.flow
+    registered.endpoint.flow_closed(old, "reset by peer", now=1)
+    (event,) = registered.drain()
+    assert isinstance(event, BindingLost)
+    assert len(registered.foreign) == 1  # others want to know of it as well
+    registered.registration.register(now=2, flow=Flow("WSS", old.local, old.remote, "2"))
+    (event,) = registered.accept()
+    assert isinstance(event, BindingCreated)
+    assert registered.registration.flow.id == "2"
+    first, second = registered.sent
+    assert first.call_id != second.call_id
+
+
+def test_events_of_others_are_left_alone(registered: World) -> None:
+    flow = registered.registration.flow
+    registered.endpoint.flow_closed(Flow("WSS", flow.local, flow.remote, "9"), "", now=1)
+    request = Request.build(
+        "OPTIONS", "sip:a", [("From", "<sip:a>;tag=1"), ("To", "<sip:a>"), ("Call-ID", "x"), ("CSeq", "1 OPTIONS")]
+    )
+    registered.endpoint.send_request(request, flow, now=1)
+    registered.answer(200)
+    assert registered.drain() == []
+    assert len(registered.foreign) == 2
+
+
+@pytest.mark.parametrize("status", [408, 500, 504])
+def test_a_refresh_that_fails_for_now_becomes_a_first_registration(status: int, registered: World) -> None:
+    """TS 24.229 §5.1.1.4.1."""
+    registered.wait()
+    assert registered.answer(status) == []
+    assert registered.registration.state is State.REGISTERING
+    (event,) = registered.accept()
+    assert isinstance(event, BindingRefreshed)
+    _, second, third = registered.sent
+    assert second.call_id != third.call_id
+    assert third.cseq.number == 1
+
+
+def test_a_binding_that_cannot_be_renewed_is_lost(registered: World) -> None:
+    registered.wait()
+    registered.answer(500)
+    (event,) = registered.answer(500)
+    assert isinstance(event, BindingLost)
+    assert registered.registration.binding is None
+
+
+def test_a_refresh_that_is_refused_loses_the_binding(registered: World) -> None:
+    registered.wait()
+    (event,) = registered.answer(404)
+    assert isinstance(event, BindingLost)
+
+
+def test_a_refresh_that_has_to_wait(registered: World) -> None:
+    registered.wait()
+    (event,) = registered.answer(500, ("Retry-After", 5))
+    assert event == BindingLost(event.error, 5.0)  # type: ignore[union-attr]
+    assert registered.registration.state is State.WAITING
+
+
+@pytest.mark.parametrize(
+    "contact", ["<sip:somebody@else.example>;expires=60", "<sip:alice@x7k2.invalid;transport=ws>;expires=0"]
+)
+def test_an_answer_that_cannot_be_meant_is_a_failure(contact: str, world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(200, ("Contact", contact))
+    assert isinstance(event, RegisterFailed)
+
+
+def test_deregistration(registered: World) -> None:
+    """TS 24.229 §5.1.1.6: the registered contact, expires 0, the next CSeq."""
+    registered.registration.deregister(now=5)
+    registered.registration.deregister(now=5)
+    request = registered.sent[0]
+    assert registered.answer(200) == [BindingRemoved()]
+    last = registered.sent[-1]
+    assert (last.expires, last.headers.get("Contact")) == (0, request.headers.get("Contact"))
+    assert (last.call_id, last.cseq.number) == (request.call_id, 2)
+    assert registered.registration.state is State.UNREGISTERED
+    assert registered.registration.binding is None
+    assert registered.registration.next_timeout() is None
+
+
+def test_deregistration_that_the_registrar_does_not_confirm(registered: World) -> None:
+    registered.registration.deregister(now=5)
+    (event,) = registered.answer(481)
+    assert isinstance(event, BindingRemoved)
+    assert event.error is not None
+
+
+def test_deregistration_of_nothing(world: World) -> None:
+    world.registration.deregister(now=0)
+    assert world.drain() == [BindingRemoved()]
+    world.registration.register(now=0)
+    world.answer(503, ("Retry-After", 30))
+    world.registration.deregister(now=1)
+    assert world.drain() == [BindingRemoved()]
+    assert world.registration.next_timeout() is None
+
+
+def test_deregistration_waits_for_the_answer_that_is_due(world: World) -> None:
+    world.registration.register(now=0)
+    world.registration.deregister(now=0)
+    (event,) = world.accept()
+    assert isinstance(event, BindingCreated)
+    assert world.registration.state is State.REMOVING
+    assert world.answer(200) == [BindingRemoved()]
+
+
+def test_deregistration_while_registering_fails(world: World) -> None:
+    world.registration.register(now=0)
+    world.registration.deregister(now=0)
+    (event,) = world.answer(403)
+    assert isinstance(event, BindingRemoved)
+    assert event.error is not None
+
+
+def test_deregistration_while_a_refresh_fails(registered: World) -> None:
+    registered.wait()
+    registered.registration.deregister(now=registered.now)
+    (event,) = registered.answer(500)
+    assert isinstance(event, BindingRemoved)
+    assert registered.registration.state is State.UNREGISTERED
