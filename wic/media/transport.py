@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -193,10 +194,11 @@ class MediaTransport:
 
     async def _check(self, remote: TransportDescription, *, controlling: bool) -> None:
         self._connection.ice_controlling = controlling
-        for candidate in remote.candidates:
-            if candidate.component == 1 and candidate.transport == "udp":
-                await self._ice.addRemoteCandidate(_to_aiortc(candidate))
-        await self._ice.addRemoteCandidate(None)
+        usable = list(filter(_usable, remote.candidates))
+        for candidate in usable:
+            await self._ice.addRemoteCandidate(_to_aiortc(candidate))
+        if usable:  # without any, ICE waits for what the peer's checks show
+            await self._ice.addRemoteCandidate(None)
         parameters = RTCIceParameters(remote.ice_ufrag, remote.ice_pwd, remote.ice_lite)
         try:
             async with asyncio.timeout(self._options.ice_timeout):
@@ -280,6 +282,17 @@ class MediaTransport:
         self._state = state
         if self.on_state is not None:
             self.on_state(state, failure)
+
+
+def _usable(candidate: Candidate) -> bool:
+    """Whether checks can be sent to it: a name that hides an address (mDNS) is learned from the peer's checks."""
+    if candidate.component != 1 or candidate.transport != "udp":
+        return False
+    try:
+        ipaddress.ip_address(candidate.address)
+    except ValueError:
+        return False
+    return True
 
 
 def _from_aiortc(candidate: RTCIceCandidate) -> Candidate:
