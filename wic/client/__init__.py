@@ -1,1 +1,19 @@
 """The asyncio face of a WIC: Client and Call."""
+
+from wic.client.account import Account, AuthScheme
+from wic.client.call import Call
+from wic.client.client import Client
+from wic.client.options import ClientOptions
+from wic.client.report import CallOutcome, CallReport, ChannelReport, MediaReport
+
+__all__ = [
+    "Account",
+    "AuthScheme",
+    "Call",
+    "CallOutcome",
+    "CallReport",
+    "ChannelReport",
+    "Client",
+    "ClientOptions",
+    "MediaReport",
+]

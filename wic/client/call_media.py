@@ -1,0 +1,276 @@
+"""The media of one call: a transport for each m-line, the audio stream, the data channels."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from wic.errors import FingerprintMismatch, MediaFailed
+from wic.media import AudioStream, MediaTransport, TransportState
+from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE
+from wic.sdp.codecs import read_codecs
+from wic.sdp.description import Origin
+from wic.sdp.negotiation import agreed_codecs, dtls_role
+from wic.sdp.profile import MediaAnswer, MediaOffer, build_answer, build_offer, plan_answer, read_remote
+from wic.sdp.transport import read_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wic.call import Agreement
+    from wic.media import Certificate, DataChannels, MediaTransportOptions, Sink, Source, StreamReport
+    from wic.sdp.codecs import Codec
+    from wic.sdp.description import SessionDescription
+    from wic.sdp.profile import AnswerPlan
+    from wic.sdp.transport import TransportDescription
+
+__all__ = ["CallMedia", "acceptable"]
+
+_SCTP_PORT = 5000
+_AUDIO, _DATA = "audio", "application"
+
+
+@dataclass(slots=True)
+class _Line:
+    """One m-line that is in use."""
+
+    kind: str
+    transport: MediaTransport
+    local: TransportDescription
+
+
+def acceptable(offer: SessionDescription, codecs: tuple[Codec, ...]) -> tuple[AnswerPlan | None, ...]:
+    """Say for each m-line of an offer how it would be accepted; the first audio and the first data line are.
+
+    Raises:
+        OfferNotAcceptable: nothing in it can be accepted.
+        SdpRefused: an m-line is malformed.
+    """
+    chosen: list[AnswerPlan | None] = []
+    kinds: set[str] = set()
+    for plan in plan_answer(offer, supported={_AUDIO: codecs}):
+        wanted = plan is not None and plan.remote.media not in kinds
+        chosen.append(plan if wanted else None)
+        kinds |= {plan.remote.media} if plan is not None else set()
+    return tuple(chosen)
+
+
+class CallMedia:
+    """Opened by `offer` or `answer`, connected by `connect`, and closed whatever happened."""
+
+    def __init__(self, certificate: Certificate, options: MediaTransportOptions, codecs: tuple[Codec, ...]) -> None:
+        self.on_failed: Callable[[MediaFailed], None] | None = None
+        """Hears that a transport failed after it was connected."""
+        self.on_first_packet: Callable[[], None] | None = None
+        """Hears that the first RTP packet of the peer has come."""
+        self.on_channels: Callable[[DataChannels], None] | None = None
+        """Hears that data channels can be opened."""
+        self._certificate = certificate
+        self._options = options
+        self._codecs = codecs
+        self._lines: list[_Line | None] = []
+        self._stream: AudioStream | None = None
+        self._source: Source | None = None
+        self._sinks: list[Sink] = []
+        self._sending = True
+        self._closed = False
+
+    @property
+    def channels(self) -> DataChannels | None:
+        """The data channels, once their association has begun."""
+        return next((line.transport.channels for line in self._lines if line and line.transport.channels), None)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is, or will be, an m-line for data channels."""
+        return any(line is not None and line.kind == _DATA for line in self._lines)
+
+    # offer and answer
+
+    async def offer(self, *, data: bool) -> SessionDescription:
+        """Open transports and describe them (TS 24.371 §7.2.2, §8.2.2).
+
+        Raises:
+            MediaFailed: no address of this machine can be used.
+        """
+        kinds = (_AUDIO, _DATA) if data else (_AUDIO,)
+        await self._open(kinds)
+        media = [
+            MediaOffer(media=line.kind, transport=line.local, codecs=self._codecs if line.kind == _AUDIO else ())
+            for line in self._lines
+            if line is not None
+        ]
+        return build_offer(self._origin(), media)
+
+    async def answer(self, offer: SessionDescription | None) -> SessionDescription:
+        """Open transports for what is offered, and describe them (§7.2.3, §8.2.3); without an offer, make one.
+
+        Raises:
+            MediaFailed: no address of this machine can be used.
+            OfferNotAcceptable: nothing in the offer can be accepted.
+            SdpRefused: it is malformed.
+        """
+        if offer is None:
+            return await self.offer(data=True)
+        plans = acceptable(offer, self._codecs)
+        await self._open(tuple(plan.remote.media if plan is not None else None for plan in plans))
+        choices = [
+            MediaAnswer(transport=line.local, codecs=plan.codecs, direction=plan.direction) if line and plan else None
+            for line, plan in zip(self._lines, plans, strict=True)
+        ]
+        return build_answer(offer, self._origin(), choices)
+
+    async def _open(self, kinds: tuple[str | None, ...]) -> None:
+        transports = [MediaTransport(self._certificate, self._options) if kind else None for kind in kinds]
+        try:
+            gathered = await asyncio.gather(*(transport.gather() for transport in transports if transport))
+        except BaseException:
+            await asyncio.gather(*(transport.close() for transport in transports if transport))
+            raise
+        described = iter(gathered)
+        self._lines = [
+            _Line(kind, transport, _described(kind, next(described))) if kind and transport else None
+            for kind, transport in zip(kinds, transports, strict=True)
+        ]
+
+    def _origin(self) -> Origin:
+        address = next((line.local.address for line in self._lines if line is not None), "0.0.0.0")
+        return Origin("-", secrets.randbits(62), 1, address)
+
+    # connection
+
+    async def connect(self, agreement: Agreement) -> None:
+        """Connect every m-line that both sides use, and start to send and to listen.
+
+        Raises:
+            MediaFailed: one of them cannot be connected.
+            NegotiationFailed: the two descriptions do not fit together.
+            SdpRefused: the peer's is malformed.
+        """
+        connecting = [self._connect(line, index, agreement) for index, line in enumerate(self._lines) if line]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for work in connecting:
+                    group.create_task(work)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _connect(self, line: _Line, index: int, agreement: Agreement) -> None:
+        remote = read_remote(agreement.remote, index)
+        if remote is None:
+            await line.transport.close()
+            self._lines[index] = None
+            return
+        local = read_transport(agreement.local, index)
+        role = dtls_role(local=local.setup, remote=remote.transport.setup)
+        await line.transport.connect(
+            remote.transport,
+            controlling=agreement.offered_here,  # RFC 8445 §6.1.1
+            dtls_role="active" if role == "active" else "passive",
+        )
+        line.transport.on_state = self._state_changed
+        if line.kind == _DATA:
+            await self._start_channels(line, remote.transport)
+        else:
+            self._sending = agreement.local.direction(index).sends and remote.direction.receives
+            self._start_audio(line, _send_codec(agreement, index))
+
+    async def _start_channels(self, line: _Line, remote: TransportDescription) -> None:
+        channels = await line.transport.start_sctp(_SCTP_PORT, remote.sctp_port or _SCTP_PORT, remote.max_message_size)
+        if self.on_channels is not None:
+            self.on_channels(channels)
+
+    def _start_audio(self, line: _Line, codec: Codec) -> None:
+        self._stream = AudioStream(line.transport, codec, self._source if self._sending else None, self._sinks)
+        self._stream.on_first_packet = self.on_first_packet
+        self._stream.start()
+
+    def _state_changed(self, state: TransportState, failure: MediaFailed | None) -> None:
+        if state is TransportState.FAILED and self.on_failed is not None:
+            self.on_failed(failure or MediaFailed("the media transport failed"))
+
+    # what is played and heard
+
+    def play(self, source: Source | None) -> None:
+        """Play something else from now on, or from the answer on; None sends nothing."""
+        if self._closed:
+            return
+        self._source = source
+        if self._stream is not None and self._sending:
+            self._stream.play(source)
+
+    def listen(self, sink: Sink) -> None:
+        """Let one more sink hear what comes from now on."""
+        if self._closed:
+            sink.close()
+            return
+        self._sinks.append(sink)
+        if self._stream is not None:
+            self._stream.listen(sink)
+
+    async def change(self, agreement: Agreement) -> None:
+        """Follow a change that the peer made: directions, and m-lines that it closed."""
+        for index, line in enumerate(self._lines):
+            if line is None:
+                continue
+            if not agreement.local.media[index].port:
+                await self._close_line(index, line)
+            elif line.kind == _AUDIO:
+                self._set_sending(agreement.local.direction(index).sends)
+
+    def _set_sending(self, sending: bool) -> None:
+        if sending is not self._sending:
+            self._sending = sending
+            if self._stream is not None:
+                self._stream.play(self._source if sending else None)
+
+    async def _close_line(self, index: int, line: _Line) -> None:
+        self._lines[index] = None
+        if line.kind == _AUDIO and self._stream is not None:
+            self._stream.stop()
+        await line.transport.close()
+
+    def report(self) -> StreamReport | None:
+        """The figures of the audio stream; None if there was none."""
+        return None if self._stream is None else self._stream.report()
+
+    async def close(self) -> None:
+        """Stop playing, close every transport and every sink; may be called at any time, and again."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._stream is not None:
+            self._stream.stop()
+        else:
+            _close_all(self._sinks)
+        await asyncio.gather(*(line.transport.close() for line in self._lines if line is not None))
+
+
+def explain(failure: MediaFailed) -> str:
+    """Say what became of the media, by name where the name matters."""
+    if isinstance(failure, FingerprintMismatch):
+        return f"FingerprintMismatch: {failure}"
+    return str(failure)
+
+
+def _described(kind: str, gathered: TransportDescription) -> TransportDescription:
+    # RFC 8842 §5.1: every offer and answer names its DTLS association.
+    named = replace(gathered, tls_id=secrets.token_hex(16))
+    if kind != _DATA:
+        return named
+    return replace(named, sctp_port=_SCTP_PORT, max_message_size=DEFAULT_MAX_MESSAGE_SIZE)
+
+
+def _send_codec(agreement: Agreement, index: int) -> Codec:
+    """The codec to send: the first of the answer that carries media."""
+    local = read_codecs(agreement.local.media[index])
+    remote = read_codecs(agreement.remote.media[index])
+    agreed = agreed_codecs(local, remote) if agreement.offered_here else agreed_codecs(remote, local)
+    return next(codec for codec in agreed if codec.carries_media)
+
+
+def _close_all(sinks: Iterable[Sink]) -> None:
+    for sink in sinks:
+        sink.close()

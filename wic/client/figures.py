@@ -1,0 +1,115 @@
+"""Keeps the times and the outcome of one call for its report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.call import IncomingCall
+from wic.client.report import CallOutcome, CallReport, ChannelReport, MediaReport
+from wic.errors import CallCancelled, CallRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wic.call import CallSession
+    from wic.errors import CallFailed
+    from wic.media import DataChannel, StreamReport
+    from wic.sip.headers.address import NameAddr
+
+__all__ = ["CallFigures"]
+
+
+class CallFigures:
+    """Times are taken in the client's clock, from the INVITE on."""
+
+    def __init__(self, session: CallSession, peer: NameAddr, *, clock: Callable[[], float]) -> None:
+        self._session = session
+        self._peer = peer
+        self._clock = clock
+        self._started = clock()
+        self._rang: float | None = None
+        self._answered: float | None = None
+        self._first_media: float | None = None
+        self._ended: float | None = None
+        self._outcome = CallOutcome.ACTIVE
+        self._status: int | None = None
+        self._reason = ""
+
+    def rang(self) -> None:
+        """Take note that the called side is being alerted."""
+        self._rang = self._rang or self._clock()
+
+    def answered(self) -> None:
+        """Take note that the call is answered."""
+        self._answered = self._clock()
+        self._status = 200
+
+    def first_media(self) -> None:
+        """Take note that the first packet of the other side has come."""
+        self._first_media = self._clock()
+
+    def ended(self, reason: str, error: CallFailed | None) -> None:
+        """Take note of the end; an error that came after the answer is a failure whatever its kind."""
+        self._ended = self._clock()
+        self._reason = reason
+        self._outcome = self._judge(error)
+        if error is not None and error.response is not None:
+            self._status = error.response.status
+
+    def report(self, audio: StreamReport | None, channels: Iterable[DataChannel]) -> CallReport:
+        """Put the figures together."""
+        return CallReport(
+            outcome=self._outcome,
+            status=self._status,
+            reason=self._reason,
+            call_id=self._session.call_id,
+            direction="incoming" if isinstance(self._session, IncomingCall) else "outgoing",
+            peer=str(self._peer.uri),
+            timings={
+                "invite_to_ringing_ms": self._since_invite(self._rang),
+                "invite_to_answer_ms": self._since_invite(self._answered),
+                "invite_to_first_media_ms": self._since_invite(self._first_media),
+                "duration_ms": self._duration(),
+            },
+            media=() if audio is None else (_media_report(audio),),
+            channels=tuple(
+                ChannelReport(label=c.label, protocol=c.protocol, sent=c.sent, received=c.received) for c in channels
+            ),
+        )
+
+    def _judge(self, error: CallFailed | None) -> CallOutcome:
+        if error is None:
+            return CallOutcome.COMPLETED
+        if self._answered is None:
+            if isinstance(error, CallCancelled):
+                return CallOutcome.CANCELLED
+            own_refusal = isinstance(self._session, IncomingCall) and error.response is not None
+            if isinstance(error, CallRejected) or own_refusal:
+                return CallOutcome.REJECTED
+        return CallOutcome.FAILED
+
+    def _since_invite(self, when: float | None) -> float | None:
+        return None if when is None else _ms(when - self._started)
+
+    def _duration(self) -> float | None:
+        if self._answered is None:
+            return None
+        return _ms((self._clock() if self._ended is None else self._ended) - self._answered)
+
+
+def _ms(seconds: float) -> float:
+    return round(1000.0 * seconds, 1)
+
+
+def _media_report(audio: StreamReport) -> MediaReport:
+    return MediaReport(
+        kind=audio.kind,
+        codec=audio.codec,
+        sent=audio.sent,
+        received=audio.received,
+        lost=audio.lost,
+        jitter_ms=round(audio.jitter_ms, 2),
+        rtt_ms=None if audio.rtt_ms is None else round(audio.rtt_ms, 2),
+        mos=None if audio.mos is None else round(audio.mos, 2),
+        mos_basis=audio.mos_basis,
+    )
