@@ -5,17 +5,21 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wic.sip.endpoint import Endpoint, EndpointOptions
-from wic.sip.events import Event
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
 from wic.sip.tokens import CountingTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.sip.events import Event
 
 
 class Host:

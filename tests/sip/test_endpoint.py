@@ -6,6 +6,7 @@ from wic.errors import LocalProtocolError
 from wic.sip.dialog import Dialog
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.events import (
+    AckTimedOut,
     FlowClosed,
     RequestReceived,
     ResponseReceived,
@@ -115,7 +116,7 @@ class TestAnswering:
         assert a.take(ResponseReceived)[0].response.to.tag is None
 
     def test_a_proxy_does_not_repeat_a_2xx(self, asked) -> None:
-        net, a, b, transaction = asked("INVITE", role=Role.PROXY)
+        net, _a, b, transaction = asked("INVITE", role=Role.PROXY)
         b.endpoint.reply(transaction, 200, now=0.0, headers=[("Contact", "<sip:b@10.0.0.2>")])
         net.run(40)
         assert net.lines() == ["a INVITE", "b 200 INVITE"]
@@ -166,6 +167,30 @@ class TestDialogs:
         net.run()
         assert net.lines()[-1] == "b 500 INFO"
         assert b.take(RequestReceived) == []
+
+    def test_the_2xx_of_a_re_invite_belongs_to_its_dialog(self, net, make_request) -> None:
+        a, b = net.host("a"), net.host("b")
+        invite = make_request("INVITE")
+        a.endpoint.send_request(invite, a.flow_to(b), now=0.0)
+        net.run()
+        transaction = b.take(RequestReceived)[0].transaction
+        response = Response.answer(transaction.request, 200, to_tag="b1", headers=[("Contact", "<sip:b@10.0.0.2>")])
+        dialog = Dialog.from_request(transaction.request, response)
+        b.endpoint.add_dialog(dialog)
+        again = make_request("INVITE", call_id=invite.call_id, cseq=2, to_tag="b1")
+        a.endpoint.send_request(again, a.flow_to(b), now=0.0)
+        net.run()
+        b.endpoint.reply(b.take(RequestReceived)[0].transaction, 200, now=0.0)
+        net.run(32)
+        assert b.take(AckTimedOut)[0].dialog is dialog
+
+
+def test_a_proxy_sends_an_ack_once(make_request) -> None:
+    ours = endpoint(role=Role.PROXY)
+    ours.send_ack(make_request("ACK", to_tag="b1"), UDP, now=0.0)
+    (ack,) = sent(ours)
+    assert ack.via.branch.startswith("z9hG4bK")
+    assert ours.next_timeout() is None
 
 
 def test_a_lost_flow_fails_its_transactions_first(net, make_request) -> None:

@@ -20,7 +20,7 @@ def received(net, make_request):
 
 
 def test_100_is_sent_after_200_ms_unless_the_user_is_quicker(received) -> None:
-    net, b, transaction = received("INVITE")
+    net, _b, transaction = received("INVITE")
     net.run(0.19)
     assert net.lines() == ["a INVITE"]
     net.run(0.2)
@@ -87,7 +87,7 @@ def test_a_failure_is_not_repeated_on_a_reliable_transport(received) -> None:
 
 
 def test_only_the_first_final_response_is_sent(received) -> None:
-    net, b, transaction = received("INVITE")
+    _net, b, transaction = received("INVITE")
     assert b.endpoint.reply(transaction, 486, now=0.0)
     assert not b.endpoint.reply(transaction, 200, now=0.0)
     assert transaction.response.status == 486
@@ -95,7 +95,7 @@ def test_only_the_first_final_response_is_sent(received) -> None:
 
 
 def test_a_response_that_cannot_be_written_leaves_the_state(received) -> None:
-    net, b, transaction = received("INVITE")
+    _net, b, transaction = received("INVITE")
     response = Response.answer(transaction.request, 200, headers=[("Subject", "a\r\nVia: b")])
     with pytest.raises(LocalProtocolError):
         b.endpoint.respond(transaction, response, now=0.0)

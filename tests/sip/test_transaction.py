@@ -1,5 +1,7 @@
 """Every row of every table, driven through the face that the endpoint uses."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from wic.sip.events import (
@@ -27,8 +29,10 @@ from wic.sip.tables import (
     Table,
 )
 from wic.sip.timers import RFC3261, Timer
-from wic.sip.transaction import Transaction
 from wic.sip.transactions import Transactions
+
+if TYPE_CHECKING:
+    from wic.sip.transaction import Transaction
 
 UDP = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
 TCP = Flow("TCP", ("10.0.0.1", 5060), ("10.0.0.2", 5060), "1")

@@ -162,7 +162,7 @@ class TestCancelPairing:
         assert net.sent[3][2].to.tag == transaction.to_tag
 
     def test_the_user_answers_487(self, ringing) -> None:
-        net, a, b, invite, transaction = ringing
+        net, a, b, invite, _transaction = ringing
         a.endpoint.cancel(invite, now=0.0)
         net.run()
         b.endpoint.reply(b.take(CancelReceived)[0].transaction, 487, now=0.0)

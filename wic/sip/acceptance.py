@@ -31,8 +31,8 @@ class _Unacknowledged:
     dialog: Dialog | None
     data: bytes
     until: float
+    timer: ScheduledTimer
     attempt: int = 0
-    timer: ScheduledTimer | None = None
 
 
 class AcceptedCalls:
@@ -49,9 +49,9 @@ class AcceptedCalls:
         key = _key(response)
         if key in self._waiting or key in self._settled:
             return
-        waiting = _Unacknowledged(transaction, dialog, response.to_bytes(), now + self._timers.timeout)
-        self._waiting[key] = waiting
-        self._rearm(key, waiting, now)
+        until = now + self._timers.timeout
+        timer = self._schedule(key, now, attempt=0, until=until)
+        self._waiting[key] = _Unacknowledged(transaction, dialog, response.to_bytes(), until, timer)
 
     def acknowledged(self, ack: Request, *, now: float) -> ServerTransaction | None:
         """Take an ACK; return the INVITE's transaction if it is the first ACK of a 2xx."""
@@ -59,8 +59,7 @@ class AcceptedCalls:
         waiting = self._waiting.pop(key, None)
         if waiting is None:
             return None
-        if waiting.timer is not None:
-            waiting.timer.cancel()
+        waiting.timer.cancel()
         self._settled[key] = waiting.transaction
         self._outbox.timers.schedule(now + self._timers.timeout, lambda _: self._forget(key))
         return waiting.transaction
@@ -72,9 +71,9 @@ class AcceptedCalls:
     def _forget(self, key: _Key) -> None:
         del self._settled[key]
 
-    def _rearm(self, key: _Key, waiting: _Unacknowledged, now: float) -> None:
-        due = now + self._timers.interval(Timer.G, attempt=waiting.attempt)
-        waiting.timer = self._outbox.timers.schedule(min(due, waiting.until), lambda at: self._expire(key, at))
+    def _schedule(self, key: _Key, now: float, *, attempt: int, until: float) -> ScheduledTimer:
+        due = now + self._timers.interval(Timer.G, attempt=attempt)
+        return self._outbox.timers.schedule(min(due, until), lambda at: self._expire(key, at))
 
     def _expire(self, key: _Key, now: float) -> None:
         waiting = self._waiting[key]
@@ -84,7 +83,7 @@ class AcceptedCalls:
             return
         self._outbox.send(waiting.transaction.reply_flow, waiting.data, "retransmitted")
         waiting.attempt += 1
-        self._rearm(key, waiting, now)
+        waiting.timer = self._schedule(key, now, attempt=waiting.attempt, until=waiting.until)
 
 
 class Acknowledgements:

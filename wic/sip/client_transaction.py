@@ -65,7 +65,7 @@ class ClientTransaction(Transaction):
             self._response = before
             return False
         if self._cancel is not None and not self._cancel_sent and self.state is State.PROCEEDING:
-            self._send_cancel(now)
+            self._send_cancel(self._cancel, now)
         return Action.PASS_RESPONSE in row.actions
 
     def cancel(self, *, now: float, reason: str | None = None) -> None:
@@ -81,13 +81,12 @@ class ClientTransaction(Transaction):
         if reason is not None:
             self._cancel.headers.add("Reason", reason)
         if self.state is State.PROCEEDING:
-            self._send_cancel(now)
+            self._send_cancel(self._cancel, now)
 
-    def _send_cancel(self, now: float) -> None:
-        if self._cancel is not None:
-            self._cancel_sent = True
-            self._layer.start_cancel(self, self._cancel, now)
-            self._start(Timer.CANCELLED, now)
+    def _send_cancel(self, cancel: Request, now: float) -> None:
+        self._cancel_sent = True
+        self._layer.start_cancel(self, cancel, now)
+        self._start(Timer.CANCELLED, now)
 
     def _interval(self, timer: Timer) -> float:
         if timer is Timer.E and self.state is State.PROCEEDING:
@@ -103,8 +102,7 @@ class ClientTransaction(Transaction):
             case Action.SEND_CANCEL:
                 self.cancel(now=now)
             case Action.PASS_RESPONSE:
-                if self._response is not None:
-                    self._tell(ResponseReceived(self, self._response, self._response_flow))
+                self._tell(ResponseReceived(self, self._current(), self._response_flow))
             case Action.TELL_TIMEOUT:
                 self._tell(TransactionTimedOut(self))
             case Action.TELL_FLOW_LOST:
@@ -119,12 +117,16 @@ class ClientTransaction(Transaction):
 
     def _send_ack(self) -> None:
         outbox = self._layer.outbox
-        if self._ack is None and self._response is not None:
+        if self._ack is None:
             # RFC 3261 §17.1.1.3: the tag of the response, everything else from the INVITE.
-            self._ack = self._hop_request("ACK", self._response.headers.get("To") or "").to_bytes()
+            self._ack = self._hop_request("ACK", self._current().headers.get("To") or "").to_bytes()
             outbox.send(self.flow, self._ack, "requests_sent")
-        elif self._ack is not None:
+        else:
             outbox.send(self.flow, self._ack, "retransmitted")
+
+    def _current(self) -> Response:
+        assert self._response is not None, "the table acts on a response before one has come"
+        return self._response
 
     def _hop_request(self, method: str, to: str) -> Request:
         """Build the ACK or CANCEL that follows the INVITE to its next hop (RFC 3261 §9.1, §17.1.1.3)."""

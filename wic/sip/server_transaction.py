@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ServerTransaction(Transaction):
     """A request that was received; answered with `Endpoint.respond`."""
 
-    __slots__ = ("_last", "_response", "cancelled", "dialog", "reply_flow", "tag", "to_tag")
+    __slots__ = ("_last", "_next", "_response", "cancelled", "dialog", "reply_flow", "tag", "to_tag")
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class ServerTransaction(Transaction):
         """Whether the peer cancelled it."""
         self._response: Response | None = None
         self._last: bytes | None = None
+        self._next: tuple[Response, bytes]
 
     @property
     def response(self) -> Response | None:
@@ -61,13 +62,8 @@ class ServerTransaction(Transaction):
 
     def respond(self, response: Response, *, now: float) -> bool:
         """Send a response; False means that it comes too late and was not sent."""
-        data = response.to_bytes()
-        before = self._response, self._last
-        self._response, self._last = response, data
-        if self.take(_input(response.status), now) is None:
-            self._response, self._last = before
-            return False
-        return True
+        self._next = (response, response.to_bytes())
+        return self.take(_input(response.status), now) is not None
 
     def acknowledge(self, *, now: float) -> bool:
         """Take an ACK; True means that it is for a 2xx and thus the user's (RFC 6026 §8.7)."""
@@ -80,11 +76,10 @@ class ServerTransaction(Transaction):
                 self._tell(RequestReceived(self, self.request, self.flow, self.dialog))
             case Action.SEND_RESPONSE:
                 self._stop(Timer.TRYING)
-                self._send_response()
+                self._send(*self._next)
             case Action.SEND_TRYING:
-                self._response = Response.answer(self.request, 100)
-                self._last = self._response.to_bytes()
-                self._send_response()
+                trying = Response.answer(self.request, 100)
+                self._send(trying, trying.to_bytes())
             case Action.SEND_LAST:
                 self._send_again()
             case Action.PASS_ACK:
@@ -100,10 +95,10 @@ class ServerTransaction(Transaction):
         if self._last is not None:
             self._layer.outbox.send(self.reply_flow, self._last, "retransmitted")
 
-    def _send_response(self) -> None:
-        if self._response is not None and self._last is not None:
-            self.to_tag = self._response.to.tag
-            self._layer.outbox.send(self.reply_flow, self._last, "responses_sent")
+    def _send(self, response: Response, data: bytes) -> None:
+        self._response, self._last = response, data
+        self.to_tag = response.to.tag
+        self._layer.outbox.send(self.reply_flow, data, "responses_sent")
 
 
 def _input(status: int) -> Input:
