@@ -1,0 +1,191 @@
+"""Registration: CPU and memory of one WSS registration, beside JsSIP on Node in the same run.
+
+Each client registers its user agents in a process of its own with the same small registrar: TLS and
+WebSocket handshakes, REGISTER, 401, REGISTER with Digest, 200. CPU is user and system time of the
+client's process, memory its growth in resident bytes while every connection stays open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trustme
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+    from wic.sip.events import Event
+
+HERE = Path(__file__).parent
+JSSIP = HERE / "jssip"
+WARM_UP = 50
+
+
+class WicAgent:
+    """One WIC: connection, driver, endpoint, Digest and registration."""
+
+    def __init__(self, index: int) -> None:
+        from wic.auth.client import DigestClient, DigestCredentials
+        from wic.auth.secret import Secret
+        from wic.registration.identity import Identity, parse_impu, websocket_contact
+        from wic.sip.endpoint import Endpoint, EndpointOptions
+        from wic.sip.timers import TS24229_UE
+        from wic.transport.driver import Driver
+        from wic.transport.tokens import RandomTokens
+
+        tokens = RandomTokens()
+        host = f"{tokens.hex(6)}.invalid"
+        name = f"user{index}@ims.example"
+        self._identity = Identity(
+            impu=parse_impu(f"sip:{name}"),
+            domain="ims.example",
+            instance=f"urn:uuid:00000000-0000-4000-8000-{index:012x}",
+            contact=websocket_contact(f"user{index}", host),
+        )
+        self._credentials = DigestClient(DigestCredentials(username=name, secret=Secret("secret")), tokens=tokens)
+        options = EndpointOptions(timers=TS24229_UE, via={"WSS": (host, None)})
+        self._endpoint = Endpoint(tokens=tokens, options=options)
+        self._driver = Driver(self._endpoint, on_event=self._on_event)
+        self._registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def register(self, url: str, context: ssl.SSLContext) -> None:
+        """Connect and register."""
+        from wic.registration.registration import Registration
+        from wic.transport.websocket import WebSocketOptions, connect_websocket
+
+        options = WebSocketOptions(ssl_context=context, proxy=False)
+        connection = await connect_websocket(url, handler=self._driver, options=options)
+        self._registration = Registration(
+            self._endpoint, identity=self._identity, flow=connection.flow, credentials=self._credentials
+        )
+        self._driver.add_timer_source(self._registration)
+        self._registration.register(now=self._driver.now)
+        self._driver.pump()
+        await self._registered
+
+    def _on_event(self, event: Event) -> None:
+        from wic.registration.events import BindingCreated
+
+        self._registration.handle(event, now=self._driver.now)
+        while (news := self._registration.next_event()) is not None:
+            assert isinstance(news, BindingCreated), news
+            self._registered.set_result(None)
+
+
+def cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system
+
+
+def resident_bytes() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def register_with_wic(url: str, ca: Path, users: int, at_once: int) -> dict[str, float]:
+    """Register, and measure this process."""
+    from wic.transport.tls import client_context
+
+    context = client_context(ca=ca)
+    agents: list[WicAgent] = []
+
+    async def register_all(count: int) -> None:
+        for done in range(0, count, at_once):
+            batch = [WicAgent(len(agents) + index) for index in range(min(at_once, count - done))]
+            agents.extend(batch)
+            await asyncio.gather(*(agent.register(url, context) for agent in batch))
+
+    await register_all(WARM_UP)
+    memory, began = resident_bytes(), cpu_seconds()
+    await register_all(users)
+    used = cpu_seconds() - began
+    return {"cpu_ms": 1000 * used / users, "kB": (resident_bytes() - memory) / 1024 / users}
+
+
+@contextmanager
+def registrar(certificate: Path) -> Iterator[str]:
+    """Run the server, and give its URL."""
+    command = [sys.executable, str(HERE / "registrar.py"), str(certificate)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield f"wss://127.0.0.1:{int(process.stdout.readline())}/"
+        process.stdin.close()
+
+
+def measured(command: list[str], cwd: Path | None = None) -> dict[str, float]:
+    """Run a client, and return the figures it prints."""
+    done = subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def jssip_command() -> list[str] | None:
+    """Return how to run JsSIP, installed if need be; None where there is no Node."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return None
+    if not (JSSIP / "node_modules" / "jssip").exists():
+        install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(install, cwd=JSSIP, check=True, capture_output=True)
+    return [node, "--expose-gc", "register.js"]
+
+
+def compare(users: int, at_once: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Measure every client several times in turn, and return the best figures of each."""
+    results: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        authority = trustme.CA()
+        ca, certificate = directory / "ca.pem", directory / "server.pem"
+        authority.cert_pem.write_to_path(ca)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+        numbers = [str(users), str(at_once)]
+        jssip = jssip_command()
+        for _ in range(rounds):
+            with registrar(certificate) as url:
+                wic = [sys.executable, __file__, "--client", url, str(ca), *numbers]
+                results.setdefault("wic", []).append(measured(wic))
+                if jssip is not None:
+                    figures = measured([*jssip, url, str(ca), str(WARM_UP), *numbers], JSSIP)
+                    results.setdefault("JsSIP", []).append(figures)
+    return {name: {key: min(one[key] for one in runs) for key in runs[0]} for name, runs in results.items()}
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--client"]:
+        url, ca, *numbers = sys.argv[2:]
+        print(json.dumps(asyncio.run(register_with_wic(url, Path(ca), *map(int, numbers)))))
+        return
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, default=500)
+    parser.add_argument("--at-once", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = compare(options.users, options.at_once, options.rounds)
+    ratios = {key: results["wic"][key] / results["JsSIP"][key] for key in results["wic"]} if "JsSIP" in results else {}
+    if options.json:
+        print(json.dumps({"users": options.users, **results, "ratio": ratios}))
+        return
+    print(f"{'one WSS registration':24}{'CPU ms':>10}{'kB':>10}")
+    for name, figures in [*results.items(), *([("wic / JsSIP", ratios)] if ratios else [])]:
+        print(f"{name:24}{figures['cpu_ms']:10.2f}{figures['kB']:10.1f}")
+    if not ratios:
+        print("JsSIP was not measured: there is no Node on this machine.")
+
+
+if __name__ == "__main__":
+    main()

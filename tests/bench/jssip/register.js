@@ -1,0 +1,72 @@
+// Registers user agents of JsSIP over WSS, then prints what they cost as one JSON line.
+// usage: node --expose-gc register.js URL CA_FILE WARM_UP USERS AT_ONCE
+'use strict';
+
+const fs = require('fs');
+const JsSIP = require('jssip');
+const NodeWebSocket = require('jssip-node-websocket');
+
+const [url, caFile, ...numbers] = process.argv.slice(2);
+const [warmUp, users, atOnce] = numbers.map(Number);
+const ca = fs.readFileSync(caFile);
+const agents = [];
+
+function register(index)
+{
+  return new Promise((resolve, reject) =>
+  {
+    const agent = new JsSIP.UA({
+      sockets: [new NodeWebSocket(url, { requestOptions: { ca } })],
+      uri: `sip:user${index}@ims.example`,
+      authorization_user: `user${index}@ims.example`,
+      password: 'secret',
+      register: true,
+      session_timers: false
+    });
+
+    agent.on('registered', resolve);
+    agent.on('registrationFailed', (event) => reject(new Error(event.cause)));
+    agents.push(agent);
+    agent.start();
+  });
+}
+
+async function registerAll(count)
+{
+  for (let done = 0; done < count; done += atOnce)
+  {
+    const batch = Array.from({ length: Math.min(atOnce, count - done) }, (_, index) => register(agents.length + index));
+
+    await Promise.all(batch);
+  }
+}
+
+function memory()
+{
+  global.gc();
+  global.gc();
+
+  return process.memoryUsage().rss;
+}
+
+async function main()
+{
+  await registerAll(warmUp);
+  const rss = memory();
+  const began = process.cpuUsage();
+
+  await registerAll(users);
+  const used = process.cpuUsage(began);
+
+  console.log(JSON.stringify({
+    cpu_ms: (used.user + used.system) / 1000 / users,
+    kB: (memory() - rss) / 1024 / users
+  }));
+  process.exit(0);
+}
+
+main().catch((error) =>
+{
+  console.error(error.message);
+  process.exit(1);
+});
