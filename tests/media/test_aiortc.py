@@ -1,0 +1,87 @@
+"""The adapter's own promises; what it does on the wire is tested in test_transport and test_channel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiortc.rtcdtlstransport import SRTP_PROFILES
+from OpenSSL import SSL
+
+from wic.errors import ConfigurationError
+from wic.media import Certificate, MediaTransport, MediaTransportOptions
+from wic.media._aiortc import MAX_QUEUED_DTLS, check_versions
+
+Connect = Callable[..., Awaitable[tuple[MediaTransport, MediaTransport]]]
+
+
+def test_versions_it_was_checked_against_are_taken() -> None:
+    check_versions({"aiortc": "1.16.4", "aioice": "0.13.0"}.__getitem__)
+    check_versions()
+
+
+@pytest.mark.parametrize(
+    "versions", [{"aiortc": "1.15.0"}, {"aiortc": "1.17.0"}, {"aiortc": "1.16.0", "aioice": "0.14"}]
+)
+def test_other_versions_are_refused_in_one_sentence(versions: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match=r"is installed; wic needs aio(rtc|ice)>=\d"):
+        check_versions(versions.__getitem__)
+
+
+async def test_a_relayed_packet_takes_the_same_ways(connect_pair: Connect) -> None:
+    one, _ = await connect_pair()
+    connection = one._connection
+    media: list[bytes] = []
+    connection.on_media = media.append
+    malformed = connection.malformed
+    for data in (b"\x80media", b"", b"\x47turn"):
+        connection.data_received(data, 1)
+    assert media == [b"\x80media"]
+    assert connection.malformed == malformed + 2
+
+
+async def test_dtls_that_nobody_reads_is_bounded(certificates: tuple[Certificate, Certificate]) -> None:
+    transport = MediaTransport(certificates[0], MediaTransportOptions(addresses=("127.0.0.1",)))
+    await transport.gather()
+    for _ in range(2 * MAX_QUEUED_DTLS):
+        transport._connection.data_received(b"\x16dtls", 1)
+    assert transport._connection._queue.qsize() == MAX_QUEUED_DTLS
+    assert transport._connection.malformed == MAX_QUEUED_DTLS
+    transport._connection.on_media(b"\x80nobody")
+    await transport.close()
+
+
+async def test_one_context_serves_every_transport() -> None:
+    shown = Certificate.generate().shown
+    assert shown._create_ssl_context(SRTP_PROFILES) is shown._create_ssl_context(SRTP_PROFILES)
+
+
+async def test_a_peer_without_srtp_still_gets_data_channels(
+    monkeypatch: pytest.MonkeyPatch, certificates: tuple[Certificate, Certificate]
+) -> None:
+    # RFC 8261 asks for DTLS only; a context that offers no use_srtp stands for such a peer.
+    plain = Certificate.generate()
+    options = MediaTransportOptions(addresses=("127.0.0.1",))
+    one, other = MediaTransport(plain, options), MediaTransport(certificates[1], options)
+    monkeypatch.setattr(plain.shown, "_context", _context_without_srtp(plain))
+    offer, answer = await one.gather(), await other.gather()
+    await asyncio.gather(
+        one.connect(answer, controlling=True, dtls_role="passive"),
+        other.connect(offer, controlling=False, dtls_role="active"),
+    )
+    ends = await asyncio.gather(one.start_sctp(5000, 5000), other.start_sctp(5000, 5000))
+    channel = ends[0].open("chat")
+    await channel.opened()
+    one.send_rtp(bytes(20))
+    assert one.counters.unsent == 1
+    await asyncio.gather(one.close(), other.close())
+
+
+def _context_without_srtp(certificate: Certificate) -> SSL.Context:
+    shown = certificate.shown
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
+    context.use_certificate(shown._cert)
+    context.use_privatekey(shown._key)
+    return context
