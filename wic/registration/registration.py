@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
+
+logger = logging.getLogger(__name__)
 
 _MAX_ROUNDS = 5
 _MAX_EXPIRES = 2**31 - 1
@@ -331,4 +334,5 @@ class Registration:
         self._move(RegistrationState.UNREGISTERED)
 
     def _move(self, state: RegistrationState) -> None:
+        logger.debug("registration of %s: %s -> %s", self.identity.impu, self._state.name, state.name)
         self._state = state

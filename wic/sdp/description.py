@@ -24,8 +24,6 @@ class SdpLimits:
 
 DEFAULT_LIMITS = SdpLimits()
 
-_DIRECTIONS = frozenset(direction.value for direction in Direction)
-
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -221,9 +219,9 @@ class SessionDescription(Section):
     def direction(self, index: int) -> Direction:
         """Direction of the m-line at `index`; sendrecv when nothing is said (RFC 8866 §6.7)."""
         for section in (self.media[index], self):
-            for line in section.lines:
-                if line.name in _DIRECTIONS:
-                    return Direction(line.name)
+            for direction in Direction:
+                if section.has(direction):
+                    return direction
         return Direction.SENDRECV
 
     def with_origin(self, origin: Origin) -> SessionDescription:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 from wic.errors import LocalProtocolError
@@ -55,6 +56,16 @@ class Section:
 
     lines: tuple[Line, ...]
 
+    @cached_property
+    def _values(self) -> dict[str, list[str]]:
+        """The values of every attribute, read once however often they are asked for."""
+        values: dict[str, list[str]] = {}
+        for line in self.lines:
+            if line.kind == "a":
+                name, value = _split_attribute(line.value)
+                values.setdefault(name, []).append(value)
+        return values
+
     def first(self, kind: str) -> str | None:
         """Value of the first line of this kind, or None."""
         return next((line.value for line in self.lines if line.kind == kind), None)
@@ -69,13 +80,7 @@ class Section:
 
     def attributes(self, name: str) -> list[str]:
         """Values of all attributes `name`, in order."""
-        return [
-            value
-            for line in self.lines
-            if line.kind == "a" and line.value[: len(name)].lower() == name
-            for found, value in [_split_attribute(line.value)]
-            if found == name
-        ]
+        return list(self._values.get(name, ()))
 
     def with_lines(self, *lines: Line) -> Self:
         """Copy with `lines` added at the end."""
