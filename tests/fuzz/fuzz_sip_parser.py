@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from wic.errors import LocalProtocolError
@@ -20,10 +21,31 @@ from wic.sip.validate import check_request, check_response
 
 FLOW = Flow("UDP", ("192.0.2.1", 5060), ("192.0.2.2", 5060))
 PROPERTIES = (
-    "via vias from_ to call_id cseq contacts contact_is_wildcard routes record_routes paths service_routes "
-    "associated_uris max_forwards expires min_expires content_type content_length require proxy_require supported "
-    "unsupported allow event"
-).split()
+    "via",
+    "vias",
+    "from_",
+    "to",
+    "call_id",
+    "cseq",
+    "contacts",
+    "contact_is_wildcard",
+    "routes",
+    "record_routes",
+    "paths",
+    "service_routes",
+    "associated_uris",
+    "max_forwards",
+    "expires",
+    "min_expires",
+    "content_type",
+    "content_length",
+    "require",
+    "proxy_require",
+    "supported",
+    "unsupported",
+    "allow",
+    "event",
+)
 
 
 def check(data: bytes) -> None:
@@ -48,11 +70,9 @@ def check(data: bytes) -> None:
 
 def _frame(data: bytes) -> None:
     framer = StreamFramer()
-    try:
+    with contextlib.suppress(FrameRefused):
         for place in range(0, len(data), 7):
             framer.feed(data[place : place + 7])
-    except FrameRefused:
-        pass
 
 
 def _read(message: Message) -> None:
@@ -63,34 +83,27 @@ def _read(message: Message) -> None:
             continue
         str(value), repr(value), hash(value)
     for name in ("WWW-Authenticate", "Authorization"):
-        try:
+        with contextlib.suppress(MalformedHeader):
             message.auth(name)
-        except MalformedHeader:
-            pass
-    try:
+    with contextlib.suppress(MalformedBody, MalformedHeader):
         if message.content_type is not None:
             leaves(message.content_type, message.body)
-    except (MalformedBody, MalformedHeader):
-        pass
 
 
 def _answer(request: Request) -> None:
-    try:
+    with contextlib.suppress(MalformedHeader):
         uri = request.uri
         assert uri.matches(uri), uri
         str(uri.aor())
-    except MalformedHeader:
-        pass
     refusal = check_request(request, methods=("INVITE", "REGISTER"), extensions=())
     status, reason = (refusal.status, refusal.reason) if refusal else (200, "OK")
     parse(Response.answer(request, status, reason).to_bytes())
     if refusal is None:
-        try:
+        # What a quoted string may hide (NUL) is not sent on in a header that we write.
+        with contextlib.suppress(LocalProtocolError):
             request.headers.set("To", request.to.with_tag("1"))
             request.headers.set("Contact", ", ".join(map(str, request.contacts)))
             parse(request.to_bytes())
-        except LocalProtocolError:
-            pass  # what a quoted string may hide (NUL) is not sent on in a header that we write
 
 
 if __name__ == "__main__":
