@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.hss import MIGRATIONS, Binding, Hss, Subscriber
 
@@ -32,7 +34,7 @@ def binding(key: str, *, expires_at: float = 100.0, cseq: int = 1) -> Binding:
 
 @pytest.fixture
 def hss(tmp_path: Path) -> Hss:
-    with Hss(tmp_path / "hss.db") as database:
+    with Hss(tmp_path / "hss.db", realm="ims.example") as database:
         database.add(ALICE, {"MD5": "aa", "SHA-256": "bb"})
         yield database
 
@@ -102,7 +104,7 @@ def test_what_is_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     script = f"""
 import pathlib, sys
 from wic.network.hss import Binding, Hss, Subscriber
-hss = Hss(pathlib.Path({str(tmp_path / "hss.db")!r}))
+hss = Hss(pathlib.Path({str(tmp_path / "hss.db")!r}), realm="x")
 hss.add(Subscriber("a", ("sip:a@x",)), {{"MD5": "aa"}})
 number = 0
 while True:
@@ -120,7 +122,7 @@ while True:
     process.stdout.close()
     process.wait()
     acknowledged = int(([acknowledged] + [number for number in rest[:-1] if number])[-1])
-    with Hss(tmp_path / "hss.db") as hss:
+    with Hss(tmp_path / "hss.db", realm="ims.example") as hss:
         assert hss.subscriber("a") == Subscriber("a", ("sip:a@x",))
         keys = {b.key for b in hss.bindings("a", now=0)}
     assert {f"k{number}" for number in range(acknowledged + 1)} <= keys
@@ -131,12 +133,36 @@ def test_newer_schema_is_refused(tmp_path: Path) -> None:
     database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     database.close()
     with pytest.raises(ConfigurationError, match="newer version"):
-        Hss(tmp_path / "hss.db")
+        Hss(tmp_path / "hss.db", realm="ims.example")
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "hss.db").write_bytes(b"no database" * 100)
     with pytest.raises(ConfigurationError, match="cannot use"):
-        Hss(tmp_path / "hss.db")
+        Hss(tmp_path / "hss.db", realm="ims.example")
     with pytest.raises(ConfigurationError, match="cannot open"):
-        Hss(tmp_path / "missing" / "hss.db")
+        Hss(tmp_path / "missing" / "hss.db", realm="ims.example")
+
+
+def test_passwords_are_hashed_with_each_algorithm(hss: Hss, tmp_path: Path) -> None:
+    bob = hss.add_subscriber("bob@ims.example", ["sip:bob@IMS.example:5060", "tel:+49-30-1"], Secret("Circle of Life"))
+    assert bob.impus == ("sip:bob@ims.example", "tel:+49301")
+    expected = hashlib.md5(b"bob@ims.example:ims.example:Circle of Life", usedforsecurity=False).hexdigest()
+    assert hss.ha1("bob@ims.example", "MD5") == expected
+    assert hss.algorithms("bob@ims.example") == {"MD5", "SHA-256", "SHA-512-256"}
+    assert all(b"Circle of Life" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("impi", "impus", "algorithms"),
+    [
+        ("", ["sip:a@x"], ["MD5"]),
+        ("a@x", [], ["MD5"]),
+        ("a@x", ["mailto:a@x"], ["MD5"]),
+        ("a@x", ["alice"], ["MD5"]),
+        ("a@x", ["sip:a@x"], ["SHA-1"]),
+    ],
+)
+def test_identities_that_cannot_be_are_refused(hss: Hss, impi: str, impus: list[str], algorithms: list[str]) -> None:
+    with pytest.raises(ConfigurationError):
+        hss.add_subscriber(impi, impus, Secret("x"), algorithms=algorithms)

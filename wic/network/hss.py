@@ -14,12 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from wic.auth.digest import find_algorithm, make_ha1
 from wic.errors import ConfigurationError
+from wic.sip.errors import MalformedUri
+from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from wic.auth.secret import Secret
+
+ALGORITHMS = ("SHA-512-256", "SHA-256", "MD5")
+"""Hash algorithms for which H(A1) is kept, strongest first (RFC 8760 §2.3)."""
 
 MIGRATIONS = (
     """
@@ -94,12 +102,14 @@ class Hss:
 
     Args:
         path: the file; made with mode 0600 if it is missing.
+        realm: the home network's domain, which goes into H(A1).
 
     Raises:
         ConfigurationError: the file cannot be opened, is no database or was written by a newer version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, realm: str) -> None:
+        self.realm = realm
         self._path = path
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -148,6 +158,31 @@ class Hss:
         self._db.execute("COMMIT")
 
     # Subscribers
+
+    def add_subscriber(
+        self, impi: str, impus: Sequence[str], password: Secret, *, algorithms: Sequence[str] = ALGORITHMS
+    ) -> Subscriber:
+        """Add a subscriber with a password, or replace its identities and password; its bindings stay.
+
+        Args:
+            impi: private identity, such as `alice@ims.example`.
+            impus: public identities, the default one first: SIP or tel URIs.
+            password: is hashed, not kept.
+            algorithms: hash algorithms that the subscriber may use.
+
+        Raises:
+            ConfigurationError: an identity is not of its form, or an algorithm is unknown.
+        """
+        if not impi or not impi.isprintable() or not impus:
+            raise ConfigurationError("a subscriber needs a private identity and at least one public one")
+        hashes = {}
+        for name in algorithms:
+            if (algorithm := find_algorithm(name)) is None:
+                raise ConfigurationError(f"{name!r} is no Digest algorithm; choose among {', '.join(ALGORITHMS)}")
+            hashes[algorithm.name] = make_ha1(algorithm, impi, self.realm, password).reveal()
+        subscriber = Subscriber(impi, tuple(canonical(impu) for impu in impus))
+        self.add(subscriber, hashes)
+        return subscriber
 
     def add(self, subscriber: Subscriber, credentials: Mapping[str, str]) -> None:
         """Add a subscriber, or replace its identities and credentials; its bindings stay.
@@ -251,3 +286,18 @@ class Hss:
         """Return when the next binding ends, in seconds of the epoch."""
         (moment,) = self._db.execute("SELECT min(expires_at) FROM binding").fetchone()
         return None if moment is None else float(moment)
+
+
+def canonical(impu: str) -> str:
+    """Return a public identity as it is stored.
+
+    Raises:
+        ConfigurationError: it is neither a SIP nor a tel URI.
+    """
+    try:
+        uri = Uri.parse(impu)
+    except MalformedUri as error:
+        raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number") from error
+    if not uri.is_sip and uri.scheme != "tel":
+        raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number")
+    return str(uri.aor())

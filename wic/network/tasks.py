@@ -36,10 +36,12 @@ class Tasks:
                 {"message": f"a task of the network failed: {error}", "exception": error, "task": task}
             )
 
-    async def close(self) -> None:
-        """Cancel what runs, but for the caller, and wait until it has ended."""
+    async def close(self, *, grace: float = 0.0) -> None:
+        """Let what runs end within `grace` seconds, and cancel the rest, but for the caller."""
         own = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not own]
+        if tasks and grace:
+            await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

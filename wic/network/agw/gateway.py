@@ -30,7 +30,7 @@ class AgwOptions:
     """Where an eIMS-AGW takes media; times in seconds."""
 
     access_address: str = "127.0.0.1"
-    """Address towards the WICs."""
+    """Address towards the WICs; empty for all of this machine."""
     core_address: str = "127.0.0.1"
     """Address towards the core."""
     first_port: int = 30000
@@ -57,6 +57,11 @@ class Agw:
         self._tasks = Tasks()
         self._hub = MsrpHub(tokens, self._tasks)
         self._contexts: set[Context] = set()
+
+    @property
+    def msrp_port(self) -> int:
+        """The port for MSRP."""
+        return self._hub.port
 
     @property
     def contexts(self) -> int:
@@ -121,7 +126,8 @@ class Agw:
         return DataLine(transport, access, self._hub.link(), offerer=offerer)
 
     def _transport(self) -> MediaTransport:
-        options = self._options.transport or MediaTransportOptions(addresses=(self._options.access_address,))
+        address = self._options.access_address
+        options = self._options.transport or MediaTransportOptions(addresses=(address,) if address else ())
         return MediaTransport(self._certificate, options)
 
     def forget(self, context: Context) -> None:

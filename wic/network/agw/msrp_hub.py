@@ -56,6 +56,11 @@ class MsrpHub:
         self._server = await loop.create_server(lambda: _Connection(self), host, port)
         self._address = self._server.sockets[0].getsockname()[:2]
 
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._address[1]
+
     def link(self) -> MsrpLink:
         """Make a session with a URI of its own."""
         host, port = self._address

@@ -1,0 +1,39 @@
+"""How an eP-CSCF runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wic.sdp.line_map import GatewayPolicy
+from wic.transport.websocket import WebSocketServerOptions
+
+if TYPE_CHECKING:
+    import ssl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EPcscfOptions:
+    """Options of an `EPcscf`; times in seconds."""
+
+    domain: str = "ims.example"
+    """Home domain."""
+    host: str = "127.0.0.1"
+    """Address towards the WICs."""
+    port: int = 0
+    """WebSocket port; 0 takes a free one."""
+    mw_host: str = "127.0.0.1"
+    """Address towards the core."""
+    mw_port: int = 0
+    """Port towards the core; 0 takes a free one."""
+    core: str = "sip:127.0.0.1:5060"
+    """Where REGISTERs go, and every request for which no Service-Route is known."""
+    ssl_context: ssl.SSLContext | None = None
+    """For WSS; None serves WS, which TS 24.371 does not know."""
+    integrity_protected: str = "tls-protected"
+    """For a REGISTER within a TLS association: TS 24.371 §6.4.1.2 says `tls-protected`, TS 24.229 `tls-yes`."""
+    websocket: WebSocketServerOptions = field(default_factory=WebSocketServerOptions)
+    policy: GatewayPolicy = field(default_factory=GatewayPolicy)
+    """What the operator decides about m-lines."""
+    max_sessions_per_flow: int = 64
+    """Calls of one WIC at a time."""

@@ -1,0 +1,39 @@
+"""A request on its way through the eP-CSCF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.network.epcscf.exchange import Exchange
+    from wic.network.epcscf.leg import Leg
+    from wic.sip.flow import Flow
+
+
+class Way(Enum):
+    """The direction of a request."""
+
+    TO_CORE = "from the WIC to the core"
+    TO_WIC = "from the core to the WIC"
+
+    @property
+    def back(self) -> Way:
+        """The opposite direction."""
+        return Way.TO_WIC if self is Way.TO_CORE else Way.TO_CORE
+
+
+@dataclass(slots=True)
+class Passage:
+    """The owner of a proxy context: what the eP-CSCF has found out about a request."""
+
+    way: Way
+    flow: Flow
+    """The WIC's connection."""
+    identity: str = ""
+    """The WIC's public identity, to be asserted; empty within dialogs."""
+    leg: Leg | None = None
+    """The call leg that it belongs to."""
+    exchange: Exchange | None = None
+    """The offer that it carried."""

@@ -1,0 +1,185 @@
+"""Which way requests go through the eP-CSCF, and who may send them (TS 24.229 §5.2.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.network.epcscf.passage import Passage, Way
+from wic.network.epcscf.registering import Registering
+from wic.network.epcscf.sessions import LEG
+from wic.network.epcscf.trust import clean_request_from_wic, clean_response_from_wic, clean_to_wic
+from wic.network.node import LR
+from wic.sip.errors import MalformedHeader
+from wic.sip.headers.address import NameAddr
+from wic.sip.proxy import ProxyLogic, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wic.network.epcscf.associations import Associations
+    from wic.network.epcscf.charging import Charging
+    from wic.network.epcscf.registering import RegisterHandler
+    from wic.network.epcscf.sessions import Sessions
+    from wic.network.node import Node
+    from wic.sip.flow import Flow
+    from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext
+    from wic.sip.uri import Uri
+
+_DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
+
+
+class EPcscfLogic(ProxyLogic):
+    """The decisions of the eP-CSCF."""
+
+    def __init__(
+        self,
+        node: Node,
+        w2: Uri,
+        associations: Associations,
+        registers: RegisterHandler,
+        sessions: Sessions,
+        charging: Charging,
+        core: Flow,
+    ) -> None:
+        self._node = node
+        self._w2 = w2
+        self._associations = associations
+        self._registers = registers
+        self._sessions = sessions
+        self._charging = charging
+        self._core = core
+
+    def next_hop(self, uri: Uri) -> Flow | None:
+        """Return the flow to an element on Mw; a name instead of an address leads to the core."""
+        return self._node.flow_to(uri) or self._core
+
+    def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
+        """Stay in the way of dialogs, once for each side, since the transport changes (RFC 5658 §3.2)."""
+        passage = context.owner
+        if not isinstance(passage, Passage) or context.in_dialog or context.request.method not in _DIALOG_FORMING:
+            return ()
+        params = LR if passage.leg is None else LR.with_(LEG, passage.leg.id)
+        params = params.with_("transport", "ws")  # RFC 7118 §5.1: for WSS as well
+        w2 = self._w2.replace(user=self._associations.token(passage.flow), params=params)
+        sides = (f"<{w2}>", f"<{self._node.mw.uri()}>")
+        return sides if passage.way is Way.TO_WIC else sides[::-1]
+
+    def route(self, context: ProxyContext, *, now: float) -> None:
+        """Decide about a request."""
+        try:
+            if context.flow.transport in ("WS", "WSS"):
+                self._from_wic(context, now)
+            else:
+                self._from_core(context, now)
+        except MalformedHeader as error:
+            context.reject(400, str(error), now=now)
+
+    # from the WIC
+
+    def _from_wic(self, context: ProxyContext, now: float) -> None:
+        if context.request.method == "REGISTER":
+            self._registers.route(context, now=now)
+        elif context.in_dialog:
+            self._within_dialog_from_wic(context, now)
+        else:
+            self._originate(context, now)
+
+    def _originate(self, context: ProxyContext, now: float) -> None:
+        """Take a request outside dialogs (TS 24.229 §5.2.6.3)."""
+        request, flow = context.request, context.flow
+        preferred = [str(NameAddr.parse(v).uri.aor()) for v in request.headers.values("P-Preferred-Identity")]
+        preferred.append(str(request.from_.uri.aor()))
+        found = self._associations.identity(flow, preferred[:8], now=now)
+        if found is None:
+            context.reject(403, "Not Registered", now=now)
+            return
+        association, identity = found
+        clean_request_from_wic(request)
+        request.headers.remove("P-Preferred-Identity")
+        request.headers.set("P-Asserted-Identity", f"<{identity}>")
+        self._charging.mark(request)
+        # TS 24.229 §5.2.6.3.3: the preloaded Route has to be the Service-Route of the registration; whatever the
+        # WIC wrote is replaced by it.
+        request.headers.remove("Route")
+        routes = association.service_route
+        target = Target(routes=routes) if routes else Target(flow=self._core)
+        self._pass(context, Passage(Way.TO_CORE, flow, identity), target, now)
+
+    def _within_dialog_from_wic(self, context: ProxyContext, now: float) -> None:
+        """Take a request within a dialog: it has to come by our Record-Route, over the dialog's own connection."""
+        if not self._came_by(context.taken_routes, context.flow):
+            context.reject(403, now=now)
+            return
+        clean_request_from_wic(context.request)
+        context.request.headers.remove("P-Preferred-Identity")
+        leg = self._sessions.find(context.taken_routes, context.flow)
+        self._pass(context, Passage(Way.TO_CORE, context.flow, leg=leg), Target(), now)
+
+    def _came_by(self, taken: tuple[NameAddr, ...], flow: Flow) -> bool:
+        return bool(taken) and self._associations.flow(taken[0].uri.user) == flow
+
+    # from the core
+
+    def _from_core(self, context: ProxyContext, now: float) -> None:
+        """Take a request for a WIC: along its Path, or within a dialog by our Record-Route."""
+        tokens = [taken.uri.user for taken in context.taken_routes if taken.uri.user]
+        if not tokens:
+            context.reject(404, now=now)
+            return
+        flow = self._associations.flow(tokens[0])
+        if flow is None or not (context.in_dialog or self._associations.of(flow, now=now)):
+            # RFC 5626 §5.3.1: the connection is gone, which the registrar wants to know.
+            context.reject(430, now=now)
+            return
+        request = context.request
+        clean_to_wic(request)
+        leg = self._sessions.find(context.taken_routes, flow) if context.in_dialog else None
+        identity = "" if context.in_dialog else self._called(context, flow, now)
+        self._pass(context, Passage(Way.TO_WIC, flow, identity, leg), Target(flow=flow), now)
+
+    def _called(self, context: ProxyContext, flow: Flow, now: float) -> str:
+        """Return the identity that the WIC is called by, to be asserted in its responses (TS 24.229 §5.2.6.4.3)."""
+        called = context.request.headers.get("P-Called-Party-ID")
+        preferred = [] if called is None else [str(NameAddr.parse(called).uri.aor())]
+        found = self._associations.identity(flow, preferred, now=now)
+        return found[1] if found else ""
+
+    # both ways
+
+    def _pass(self, context: ProxyContext, passage: Passage, target: Target, now: float) -> None:
+        """Forward a request, after its session description has been taken care of."""
+        context.owner = passage
+        self._sessions.request(context, passage, target, now=now)
+
+    def response(self, passing: PassingResponse, *, now: float) -> None:
+        """Clean a response on its way back, and take care of its session description."""
+        owner = passing.context.owner
+        if isinstance(owner, Registering):
+            self._registers.response(passing, owner, now=now)
+        elif isinstance(owner, Passage):
+            response = passing.response
+            if owner.way is Way.TO_CORE:
+                clean_to_wic(response)
+            else:
+                clean_response_from_wic(response, passing.branch, owner.identity)
+            self._sessions.response(passing, owner, now=now)
+            return
+        passing.release(now=now)
+
+    def ack(self, ack: PassingAck, *, now: float) -> None:
+        """Pass the ACK of a 2xx; one that did not come by our Record-Route is lost."""
+        if ack.flow.transport in ("WS", "WSS"):
+            if not self._came_by(ack.taken_routes, ack.flow):
+                return
+            clean_request_from_wic(ack.request)
+            self._sessions.ack(ack, ack.flow, Way.TO_CORE, now=now)
+            return
+        flow = next((f for taken in ack.taken_routes if (f := self._associations.flow(taken.uri.user))), None)
+        if flow is not None:
+            clean_to_wic(ack.request)
+            self._sessions.ack(ack, flow, Way.TO_WIC, now=now)
+
+    def cancelled(self, context: ProxyContext, *, now: float) -> None:
+        """Take note that a caller gave up."""
+        if isinstance(context.owner, Passage):
+            self._sessions.cancelled(context, context.owner)

@@ -1,0 +1,130 @@
+"""The eP-CSCF as a running entity: WebSocket towards the WICs, UDP and TCP towards the core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.errors import ConfigurationError
+from wic.network.epcscf.associations import Associations
+from wic.network.epcscf.charging import Charging
+from wic.network.epcscf.registering import RegisterHandler
+from wic.network.epcscf.routing import EPcscfLogic
+from wic.network.epcscf.sessions import Sessions
+from wic.network.node import LR, Node, address_of
+from wic.network.tasks import Tasks
+from wic.sip.errors import MalformedUri
+from wic.sip.events import FlowClosed
+from wic.sip.proxy import ProxyCore, ProxyOptions
+from wic.sip.uri import Uri
+from wic.transport.tokens import RandomTokens
+from wic.transport.websocket import serve_websocket
+
+if TYPE_CHECKING:
+    from wic.network.agw.gateway import Agw
+    from wic.network.epcscf.options import EPcscfOptions
+    from wic.sip.events import Event
+    from wic.sip.flow import Flow
+    from wic.sip.message import Message
+    from wic.sip.tokens import Tokens
+    from wic.transport.base import Listener
+
+
+_GRACE = 2.0
+"""Seconds that the ends of calls may take when the entity stops."""
+
+
+class EPcscf:
+    """P-CSCF enhanced for WebRTC.
+
+    Args:
+        agw: the eIMS-AGW that it controls; started and closed by its owner.
+        options: how it runs.
+        tokens: source of branches, flow tokens and identifiers.
+    """
+
+    def __init__(self, agw: Agw, options: EPcscfOptions, tokens: Tokens | None = None) -> None:
+        self._agw = agw
+        self._options = options
+        self._tasks = Tasks()
+        self._web: Listener | None = None
+        self.node = Node(tokens or RandomTokens(), self._handle)
+
+    @property
+    def url(self) -> str:
+        """Where WICs connect."""
+        host, port = self._address
+        scheme = "ws" if self._options.ssl_context is None else "wss"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    @property
+    def port(self) -> int:
+        """The WebSocket port."""
+        return self._address[1]
+
+    @property
+    def calls(self) -> int:
+        """How many calls there are."""
+        return len(self._sessions)
+
+    @property
+    def registrations(self) -> int:
+        """How many registrations are known, some of which may have expired."""
+        return len(self._associations)
+
+    async def start(self) -> None:
+        """Listen on both sides.
+
+        Raises:
+            ConfigurationError: a port is taken, an address is not of this machine, or the core is no SIP URI.
+        """
+        options = self._options
+        await self.node.listen(options.mw_host, options.mw_port)
+        core = await self._core_flow(options.core)
+        self._associations = Associations(self.node.tokens)
+        charging = Charging(self.node.tokens, options.domain, self.node.mw.host)
+
+        def core_flow(message: Message) -> Flow:
+            routes = message.routes
+            return (self.node.flow_to(routes[0].uri) if routes else None) or core
+
+        self._sessions = Sessions(self.node, self._agw, self._tasks, options, core_flow)
+        self._web = await serve_websocket(
+            options.host,
+            options.port,
+            handler=self.node.driver,
+            ssl_context=options.ssl_context,
+            options=options.websocket,
+        )
+        self._address = self._web.address
+        w2 = Uri("sip", host=self._address[0], port=self._address[1], params=LR)
+        registers = RegisterHandler(self.node, self._associations, charging, options, core)
+        logic = EPcscfLogic(self.node, w2, self._associations, registers, self._sessions, charging, core)
+        own = frozenset({(self.node.mw.host, self.node.mw.port), self._address})
+        self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
+
+    async def _core_flow(self, text: str) -> Flow:
+        try:
+            uri = Uri.parse(text)
+        except MalformedUri as error:
+            raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core") from error
+        if not uri.is_sip:
+            raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core")
+        flow = self.node.flow_to(uri.replace(host=await address_of(uri.host)))
+        if flow is None:
+            raise ConfigurationError(f"the core {text!r} cannot be reached by UDP or TCP; change its transport")
+        return flow
+
+    def _handle(self, event: Event) -> None:
+        if self._core.handle(event, now=self.node.driver.now):
+            return
+        if isinstance(event, FlowClosed) and event.flow.transport in ("WS", "WSS"):
+            # TS 24.371 §6A.3: with the connection goes the TLS association; pending transactions have failed already.
+            self._associations.close(event.flow)
+            self._sessions.flow_closed(event.flow)
+
+    async def close(self) -> None:
+        """Stop listening, and end every connection and every call's media."""
+        if self._web is not None:
+            await self._web.close()
+        await self._tasks.close(grace=_GRACE)
+        await self.node.close()

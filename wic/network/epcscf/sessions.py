@@ -1,0 +1,294 @@
+"""The calls that go through an eP-CSCF: their session descriptions, their media, and their end."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from wic.errors import MediaFailed, NegotiationFailed
+from wic.network.epcscf.body import read_sdp, remove_body, write_sdp
+from wic.network.epcscf.exchange import Media
+from wic.network.epcscf.leg import Leg, LegState
+from wic.network.epcscf.passage import Passage, Way
+from wic.sdp.errors import SdpRefused
+from wic.sdp.line_map import Side
+from wic.sip.proxy import ContextState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wic.network.agw.gateway import Agw
+    from wic.network.epcscf.options import EPcscfOptions
+    from wic.network.node import Node
+    from wic.network.tasks import Tasks
+    from wic.sdp.description import SessionDescription
+    from wic.sip.flow import Flow
+    from wic.sip.headers.address import NameAddr
+    from wic.sip.message import Message
+    from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext, Target
+
+_log = logging.getLogger(__name__)
+
+LEG = "leg"
+"""Parameter of our Record-Route on W2: which call a request belongs to."""
+_WITH_OFFERS = frozenset({"INVITE", "UPDATE", "PRACK"})
+_OWN_RECORD_ROUTES = 2
+_REFUSALS = (SdpRefused, NegotiationFailed, MediaFailed)
+
+
+class Sessions:
+    """Keeps a `Leg` for every call of every WIC.
+
+    Args:
+        node: the eP-CSCF's shell.
+        agw: the eIMS-AGW.
+        tasks: owns what takes time.
+        options: limits and policy.
+        core_flow: finds the way to an element of the core.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        agw: Agw,
+        tasks: Tasks,
+        options: EPcscfOptions,
+        core_flow: Callable[[Message], Flow],
+    ) -> None:
+        self._node = node
+        self._agw = agw
+        self._tasks = tasks
+        self._options = options
+        self._core_flow = core_flow
+        self._legs: dict[str, Leg] = {}
+
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def find(self, taken: Iterable[NameAddr], flow: Flow) -> Leg | None:
+        """Return the call that our Record-Route values name, if the WIC at the end of `flow` takes part in it."""
+        for value in taken:
+            leg = self._legs.get(value.uri.params.get(LEG) or "")
+            if leg is not None and leg.flow == flow:
+                return leg
+        return None
+
+    # requests
+
+    def request(self, context: ProxyContext, passage: Passage, target: Target, *, now: float) -> None:
+        """Forward a request, at once or when the eIMS-AGW has made room for what it offers."""
+        request = context.request
+        if request.method not in _WITH_OFFERS and not (request.method == "BYE" and passage.leg is not None):
+            context.forward([target], now=now)
+            return
+        if context.in_dialog:
+            if passage.leg is None:
+                context.reject(481, now=now)
+                return
+            passage.leg.saw(passage.way, request.cseq.number)
+        elif request.method == "INVITE" and not self._begin(context, passage, now):
+            return
+        if request.method == "BYE":
+            context.forward([target], now=now)
+            self._end(passage.leg)
+            return
+        self._carry(context, passage, target, now)
+
+    def _begin(self, context: ProxyContext, passage: Passage, now: float) -> bool:
+        """Make the leg of a new call; return whether there is room for it."""
+        if sum(leg.flow == passage.flow for leg in self._legs.values()) >= self._options.max_sessions_per_flow:
+            context.reject(486, "Too Many Calls", now=now)
+            return False
+        number = self._node.tokens.hex(8)
+        try:
+            media = Media(
+                self._agw.context(lambda reason: self._media_lost(number, reason)),
+                self._options.policy,
+                int.from_bytes(number.encode()[-7:], "big"),
+                self._options.mw_host,
+            )
+        except MediaFailed as error:
+            context.reject(503, str(error), now=now)
+            return False
+        leg = Leg(number, passage.flow, passage.way, context, media, _OWN_RECORD_ROUTES)
+        leg.saw(passage.way, context.request.cseq.number)
+        self._legs[number] = passage.leg = leg
+        return True
+
+    def _carry(self, context: ProxyContext, passage: Passage, target: Target, now: float) -> None:
+        leg = passage.leg
+        try:
+            description = read_sdp(context.request)
+            if description is None or leg is None:
+                context.forward([target], now=now)
+            elif leg.pending is not None and leg.pending.side is not _offerer(passage.way):
+                self._answer_in(context.request, leg, description)
+                context.forward([target], now=now)
+            else:
+                self._tasks.start(self._offer(context, passage, leg, description, target))
+        except _REFUSALS as error:
+            self._refuse(context, passage, error, now)
+
+    async def _offer(
+        self, context: ProxyContext, passage: Passage, leg: Leg, description: SessionDescription, target: Target
+    ) -> None:
+        try:
+            passage.exchange, rewritten = await leg.media.offer(description, _offerer(passage.way))
+        except _REFUSALS as error:
+            self._refuse(context, passage, error, self._node.driver.now)
+        else:
+            write_sdp(context.request, rewritten)
+            context.forward([target], now=self._node.driver.now)
+        self._node.driver.pump()
+
+    def _refuse(self, context: ProxyContext, passage: Passage, error: Exception, now: float) -> None:
+        status = 500 if isinstance(error, MediaFailed) else getattr(error, "status_hint", None) or 488
+        _log.info("an offer was refused with %d: %s", status, error)
+        # RFC 3261 §20.43: 304 "one or more media formats not available", 399 for all else.
+        context.reject(status, now=now, headers=[("Warning", f'399 {self._options.host} "{_quotable(str(error))}"')])
+        if not context.in_dialog:
+            self._end(passage.leg)
+
+    # responses
+
+    def response(self, passing: PassingResponse, passage: Passage, *, now: float) -> None:
+        """Send a response back, its session description rewritten."""
+        leg, response = passage.leg, passing.response
+        request = passing.context.transaction.request
+        if leg is None or request.method not in _WITH_OFFERS:
+            passing.release(now=now)
+            return
+        initial = leg.context is passing.context
+        if response.status >= 300:
+            self._failed(leg, passage, initial=initial)
+            passing.release(now=now)
+            return
+        if initial and response.status >= 200:
+            leg.answered(response.copy())
+        try:
+            description = read_sdp(response)
+            if description is None:
+                passing.release(now=now)
+            elif passage.exchange is not None:
+                self._answered(passing, leg, passage, description, now)
+            else:
+                self._tasks.start(self._offered_back(passing, leg, passage, description))
+        except _REFUSALS as error:
+            self._spoil(passing, leg, error, now)
+
+    def _failed(self, leg: Leg, passage: Passage, *, initial: bool) -> None:
+        if initial:
+            self._end(leg)
+        elif passage.exchange is not None:
+            self._tasks.start(leg.media.rollback(passage.exchange))
+
+    def _answered(
+        self, passing: PassingResponse, leg: Leg, passage: Passage, description: SessionDescription, now: float
+    ) -> None:
+        assert passage.exchange is not None
+        write_sdp(passing.response, leg.media.answer(passage.exchange, description))
+        if passing.response.status >= 200:
+            self._tasks.start(leg.media.commit(passage.exchange, description))
+        passing.release(now=now)
+
+    async def _offered_back(
+        self, passing: PassingResponse, leg: Leg, passage: Passage, description: SessionDescription
+    ) -> None:
+        """Rewrite an offer that came in a response: the request had none (RFC 3264 §4, RFC 3261 §13.2.1)."""
+        try:
+            leg.pending, rewritten = await leg.media.offer(description, _offerer(passage.way.back))
+        except _REFUSALS as error:
+            self._spoil(passing, leg, error, self._node.driver.now)
+        else:
+            write_sdp(passing.response, rewritten)
+            passing.release(now=self._node.driver.now)
+        self._node.driver.pump()
+
+    def _spoil(self, passing: PassingResponse, leg: Leg, error: Exception, now: float) -> None:
+        """Let a response go on without its session description; a call that it began is ended after the ACK."""
+        _log.info("a session description in a %d cannot be used: %s", passing.response.status, error)
+        remove_body(passing.response)
+        if passing.response.status >= 200:
+            leg.spoilt = str(error)
+        passing.release(now=now)
+
+    # ACK, CANCEL
+
+    def ack(self, ack: PassingAck, flow: Flow, way: Way, *, now: float) -> None:
+        """Pass an ACK, with the answer that it may carry."""
+        leg = self.find(ack.taken_routes, flow)
+        if leg is not None:
+            self._acknowledged(ack, leg)
+        ack.forward(now=now, flow=flow if way is Way.TO_WIC else None)
+        if leg is not None and leg.spoilt:
+            self.release(leg, leg.spoilt)
+
+    def _acknowledged(self, ack: PassingAck, leg: Leg) -> None:
+        if leg.state is LegState.ANSWERED:
+            leg.state = LegState.CONFIRMED
+        try:
+            description = read_sdp(ack.request)
+            if description is not None and leg.pending is not None:
+                self._answer_in(ack.request, leg, description)
+        except _REFUSALS as error:
+            _log.info("the answer in an ACK cannot be used: %s", error)
+            remove_body(ack.request)
+            leg.spoilt = str(error)
+
+    def _answer_in(self, message: Message, leg: Leg, description: SessionDescription) -> None:
+        exchange, leg.pending = leg.pending, None
+        assert exchange is not None
+        write_sdp(message, leg.media.answer(exchange, description))
+        self._tasks.start(leg.media.commit(exchange, description))
+
+    def cancelled(self, context: ProxyContext, passage: Passage) -> None:
+        """Take note that the caller gave up; unless nothing was forwarded, a final response still comes."""
+        if context.state is ContextState.ANSWERED and passage.leg is not None and passage.leg.context is context:
+            self._end(passage.leg)
+
+    # the end
+
+    def flow_closed(self, flow: Flow) -> None:
+        """End the calls of a WIC whose connection is gone."""
+        for leg in [leg for leg in self._legs.values() if leg.flow == flow]:
+            self.release(leg, "the connection of the WIC is gone")
+
+    def _media_lost(self, number: str, reason: str) -> None:
+        leg = self._legs.get(number)
+        if leg is not None:
+            self.release(leg, reason)
+            self._node.driver.pump()
+
+    def release(self, leg: Leg, reason: str) -> None:
+        """End a call in the name of both sides, or refuse one that is not answered (TS 24.229 §5.2.8.1)."""
+        now = self._node.driver.now
+        _log.info("a call is released: %s", reason)
+        self._end(leg)
+        if leg.success is None:
+            leg.context.reject(500, "Media Lost", now=now)
+            return
+        if leg.state is LegState.ANSWERED:
+            ack = leg.ack()
+            self._node.endpoint.send_ack(ack, self._flow(leg, leg.way, ack), now=now)
+        for way in Way:
+            if way is Way.TO_CORE or self._is_open(leg.flow):
+                bye = leg.bye(way, reason)
+                self._node.endpoint.send_request(bye, self._flow(leg, way, bye), now=now)
+
+    def _flow(self, leg: Leg, way: Way, message: Message) -> Flow:
+        return leg.flow if way is Way.TO_WIC else self._core_flow(message)
+
+    def _is_open(self, flow: Flow) -> bool:
+        return any(connection.flow == flow for connection in self._node.driver.connections)
+
+    def _end(self, leg: Leg | None) -> None:
+        if leg is not None and self._legs.pop(leg.id, None) is not None:
+            self._tasks.start(leg.media.context.close())
+
+
+def _offerer(way: Way) -> Side:
+    return Side.WIC if way is Way.TO_CORE else Side.MW
+
+
+def _quotable(text: str) -> str:
+    return text.replace("\\", " ").replace('"', "'")[:200]

@@ -1,0 +1,110 @@
+"""What crosses the trust boundary between WIC and core, and what does not (TS 24.229 §4.4, §5.2.6; RFC 3325)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.sip.errors import MalformedHeader
+from wic.sip.headers.auth import AuthValue
+
+if TYPE_CHECKING:
+    from wic.sip.message import Message, Response
+    from wic.sip.proxy import Branch
+
+_NETWORK_ONLY = (
+    "P-Charging-Vector",
+    "P-Charging-Function-Addresses",
+    "P-Visited-Network-ID",
+    "P-User-Database",
+    "P-Served-User",
+    "P-Profile-Key",
+    "P-Private-Network-Indication",
+    "P-Refused-URI-List",
+    "Relayed-Charge",
+    "Restoration-Info",
+    "Resource-Share",
+    "Priority-Share",
+    "Attestation-Info",
+    "Origination-Id",
+    "Cellular-Network-Info",
+    "Service-Interact-Info",
+)
+"""Of no business to a WIC, in either direction."""
+
+_FROM_WIC = (
+    *_NETWORK_ONLY,
+    "P-Asserted-Identity",
+    "P-Asserted-Service",
+    "P-Associated-URI",
+    "P-Called-Party-ID",
+    "P-Early-Media-Authorization",
+    "Feature-Caps",
+    "History-Info",
+    "Response-Source",
+    "Additional-Identity",
+    "Path",
+    "Service-Route",
+    "Record-Route",
+)
+"""What only the network may say."""
+
+_SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
+
+
+def clean_request_from_wic(request: Message) -> None:
+    """Remove from a request of a WIC what only the network may assert, and what ends at the eP-CSCF."""
+    # TS 24.371 §6.1: no security agreement on W2, TLS is there already.
+    for name in (*_FROM_WIC, *_SECURITY_AGREEMENT):
+        request.headers.remove(name)
+
+
+def clean_response_from_wic(response: Response, branch: Branch | None, identity: str) -> None:
+    """Remove from a response of a WIC what only the network may assert, and assert who answers.
+
+    TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent.
+    """
+    for name in _FROM_WIC:
+        response.headers.remove(name)
+    if branch is not None and branch.transaction is not None and response.status < 300:
+        response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
+    if identity:
+        response.headers.set("P-Asserted-Identity", f"<{identity}>")
+
+
+def clean_to_wic(message: Message) -> None:
+    """Remove from a message to a WIC what belongs to the network only."""
+    for name in _NETWORK_ONLY:
+        message.headers.remove(name)
+    # RFC 3325 §5: an identity that its owner wants to be kept private does not leave the trust domain.
+    privacy = {word.strip().lower() for value in message.headers.get_all("Privacy") for word in value.split(";")}
+    if "id" in privacy:
+        message.headers.remove("P-Asserted-Identity")
+
+
+def set_integrity_protected(message: Message, value: str | None) -> None:
+    """Write what the eP-CSCF knows about the protection of a REGISTER; what the WIC wrote is removed.
+
+    Raises:
+        MalformedHeader: Authorization cannot be read.
+    """
+    credentials = message.auth("Authorization")
+    if not credentials:
+        return
+    message.headers.remove("Authorization")
+    for each in credentials:
+        params = each.params.without("integrity-protected", "auth-done")
+        if value is not None and each.scheme.lower() == "digest":
+            params = params.with_("integrity-protected", value)
+        message.headers.add("Authorization", AuthValue(each.scheme, params, each.token))
+
+
+def keep_keys(message: Message) -> None:
+    """Remove the keys `ik` and `ck` from the challenges of a 401: they are for the eP-CSCF only (TS 24.229 §5.2.2)."""
+    try:
+        challenges = message.auth("WWW-Authenticate")
+    except MalformedHeader:
+        return
+    if any("ik" in each.params or "ck" in each.params for each in challenges):
+        message.headers.remove("WWW-Authenticate")
+        for each in challenges:
+            message.headers.add("WWW-Authenticate", AuthValue(each.scheme, each.params.without("ik", "ck"), each.token))

@@ -1,0 +1,125 @@
+"""What every SIP entity of the network has: an endpoint, a driver, and UDP and TCP on one port of Mw."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wic.errors import ConfigurationError
+from wic.sip.endpoint import Endpoint, EndpointOptions, Role
+from wic.sip.flow import Flow
+from wic.sip.params import UriParams
+from wic.sip.routing import port_of
+from wic.sip.uri import Uri
+from wic.transport.datagram import open_udp
+from wic.transport.driver import Driver
+from wic.transport.stream import serve_tcp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.sip.events import Event
+    from wic.sip.tokens import Tokens
+    from wic.transport.base import Listener
+    from wic.transport.datagram import DatagramSocket
+
+_ATTEMPTS = 20
+LR = UriParams((("lr", None),))
+
+
+@dataclass(frozen=True, slots=True)
+class MwAddress:
+    """Where a node listens on Mw."""
+
+    host: str
+    port: int
+
+    def uri(self, user: str | None = None, params: UriParams = LR) -> Uri:
+        """Return a SIP URI that leads there; loose routing unless told otherwise."""
+        return Uri("sip", user, host=self.host, port=self.port, params=params)
+
+
+async def open_pair(host: str, port: int, driver: Driver) -> tuple[DatagramSocket, Listener]:
+    """Listen on UDP and TCP on one port; 0 takes one that is free on both.
+
+    Raises:
+        ConfigurationError: the port is taken, or the address is not of this machine.
+    """
+    for attempt in range(_ATTEMPTS):
+        socket = await open_udp(host, port, handler=driver)
+        try:
+            return socket, await serve_tcp(host, socket.address[1], handler=driver)
+        except ConfigurationError:
+            await socket.close()
+            if port or attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def address_of(host: str) -> str:
+    """Return an IP address for a host name.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except OSError as error:
+        raise ConfigurationError(f"the host {host!r} is not known: {error.strerror}") from error
+    return str(found[0][4][0])
+
+
+class Node:
+    """One functional entity's shell on Mw.
+
+    Args:
+        tokens: source of branches and tags.
+        on_event: called with each event of the endpoint.
+    """
+
+    def __init__(self, tokens: Tokens, on_event: Callable[[Event], None]) -> None:
+        self.tokens = tokens
+        self._on_event = on_event
+        self._listener: Listener | None = None
+
+    async def listen(self, host: str, port: int) -> None:
+        """Open the node's port.
+
+        Raises:
+            ConfigurationError: it is taken, or the address is not of this machine.
+        """
+        via: dict[str, tuple[str, int | None]] = {}
+        self.endpoint = Endpoint(tokens=self.tokens, options=EndpointOptions(role=Role.PROXY, via=via))
+        self.driver = Driver(self.endpoint, on_event=self._on_event)
+        socket, self._listener = await open_pair(host, port, self.driver)
+        self.driver.attach_socket(socket)
+        self.mw = MwAddress(*socket.address)
+        via.update(UDP=socket.address, TCP=socket.address)
+
+    def flow_to(self, uri: Uri) -> Flow | None:
+        """Return the flow to a URI on Mw; None if its host is no address or its transport no other's."""
+        if not uri.is_sip or uri.secure:
+            return None
+        try:
+            host = str(ipaddress.ip_address(uri.params.get("maddr") or uri.host))
+        except ValueError:
+            return None
+        remote = (host, port_of(uri))
+        match (uri.params.get("transport") or "udp").lower():
+            case "udp":
+                return Flow("UDP", (self.mw.host, self.mw.port), remote)
+            case "tcp":
+                return Flow("TCP", (self.mw.host, 0), remote)
+        return None
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        if self._listener is not None:
+            await self._listener.close()
+            await self.driver.close()

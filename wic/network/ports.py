@@ -1,0 +1,55 @@
+"""Which ports an embedded network listens on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from wic.errors import ConfigurationError
+from wic.network.certificates import write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PORTS_FILE = "ports.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One port for each listener; 0 takes a free one."""
+
+    wss: int = 0
+    epcscf: int = 0
+    scscf: int = 0
+    msrp: int = 0
+
+    @classmethod
+    def from_base(cls, base: int) -> Ports:
+        """Return consecutive ports.
+
+        Raises:
+            ConfigurationError: they do not exist.
+        """
+        if not 1 <= base <= 65532:
+            raise ConfigurationError(f"port base {base} does not leave room for four ports; choose 1024 to 65532")
+        return cls(base, base + 1, base + 2, base + 3)
+
+    @classmethod
+    def remembered(cls, directory: Path) -> Ports:
+        """Return the ports that a network in this directory had the last time, or free ones.
+
+        A network that comes back on its old ports finds its bindings and its accounts still true.
+        """
+        try:
+            values = json.loads((directory / PORTS_FILE).read_text("utf-8"))
+            ports = [values[name] for name in ("wss", "epcscf", "scscf", "msrp")]
+        except (OSError, ValueError, LookupError, TypeError):
+            return cls()
+        if not all(isinstance(port, int) and 0 < port < 65536 for port in ports):
+            return cls()
+        return cls(*ports)
+
+    def remember(self, directory: Path) -> None:
+        """Write the ports down for the next time."""
+        write_private(directory / PORTS_FILE, json.dumps(asdict(self)).encode())

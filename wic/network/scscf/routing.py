@@ -1,0 +1,180 @@
+"""Where the S-CSCF sends requests (TS 24.229 §5.4.3), with the I-CSCF's look at the HSS before it (§5.3.2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from wic.network.hss import Binding
+from wic.sip.errors import MalformedHeader
+from wic.sip.headers.address import NameAddr
+from wic.sip.message import Response
+from wic.sip.proxy import PassingResponse, ProxyLogic, Target
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wic.network.hss import Hss, Subscriber
+    from wic.network.node import Node
+    from wic.network.scscf.registrar import Registrar
+    from wic.sip.flow import Flow
+    from wic.sip.proxy import ProxyContext
+
+_log = logging.getLogger(__name__)
+
+Trust = Callable[["Flow"], bool]
+"""Tells whether a flow comes from an eP-CSCF of this network, which may assert identities."""
+ORIGINATING = "orig"
+"""User part of the Service-Route, which tells the originating case (TS 24.229 §5.4.3.2)."""
+_DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
+
+
+class ScscfLogic(ProxyLogic):
+    """The decisions of the S-CSCF.
+
+    Args:
+        node: its shell.
+        hss: subscribers and bindings.
+        registrar: answers REGISTER.
+        domain: the home domain.
+        trust: tells flows of this network's eP-CSCFs from others.
+        wall_clock: seconds of the epoch, in which bindings end.
+    """
+
+    def __init__(
+        self, node: Node, hss: Hss, registrar: Registrar, domain: str, *, trust: Trust, wall_clock: Callable[[], float]
+    ) -> None:
+        self._node = node
+        self._hss = hss
+        self._registrar = registrar
+        self._domain = domain.lower()
+        self._trust = trust
+        self._wall_clock = wall_clock
+
+    def next_hop(self, uri: Uri) -> Flow | None:
+        """Return the flow to an element on Mw, which is known by its address."""
+        return self._node.flow_to(uri)
+
+    def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
+        """Stay in the way of dialogs (TS 24.229 §5.4.3.2, §5.4.3.3)."""
+        if context.in_dialog or context.request.method not in _DIALOG_FORMING:
+            return ()
+        return (f"<{self._node.mw.uri()}>",)
+
+    def route(self, context: ProxyContext, *, now: float) -> None:
+        """Answer a REGISTER, follow the routes within a dialog, or look the target up."""
+        try:
+            self._route(context, now)
+        except MalformedHeader as error:
+            context.reject(400, str(error), now=now)
+
+    def _route(self, context: ProxyContext, now: float) -> None:
+        request = context.request
+        if request.method == "REGISTER":
+            self._register(context, now)
+        elif request.routes or context.in_dialog:
+            self._follow(context, now)
+        elif any(taken.uri.user == ORIGINATING for taken in context.taken_routes):
+            self._originate(context, now)
+        elif self._is_home(request.uri) or request.uri.scheme == "tel":
+            self._terminate(context, now)
+        else:
+            # Somebody who is no user of this network asks it to relay elsewhere.
+            context.reject(403, "Not Our Domain", now=now)
+
+    def _register(self, context: ProxyContext, now: float) -> None:
+        request = context.transaction.request
+        if not self._is_home(context.request.uri):
+            context.reject(403, "Not Our Domain", now=now)
+            return
+        response = self._registrar.register(
+            request, trusted=self._trust(context.flow), tag=context.transaction.tag, now=self._wall_clock()
+        )
+        context.respond(response, now=now)
+
+    def _follow(self, context: ProxyContext, now: float) -> None:
+        """Pass a request on that says itself where to, which only our own Record-Route makes acceptable."""
+        if not context.taken_routes:
+            context.reject(403, now=now)
+        elif not context.request.routes and self._is_own(context.request.uri):
+            context.reject(481, now=now)
+        else:
+            context.forward(now=now)
+
+    def _originate(self, context: ProxyContext, now: float) -> None:
+        """Serve the caller, then the called one: both in this hop, since one S-CSCF serves all (§5.4.3.2)."""
+        served = self._served_user(context)
+        if served is None:
+            context.reject(403, "Not Registered", now=now)
+        elif self._is_home(context.request.uri) or context.request.uri.scheme == "tel":
+            self._terminate(context, now)
+        elif self._node.flow_to(context.request.uri) is not None:
+            context.forward(now=now)
+        else:
+            context.reject(404, "No Route To Domain", now=now)
+
+    def _served_user(self, context: ProxyContext) -> Subscriber | None:
+        """Return who calls, by the identity that a trusted eP-CSCF asserted."""
+        if not self._trust(context.flow):
+            return None
+        now = self._wall_clock()
+        for value in context.request.headers.values("P-Asserted-Identity"):
+            for holder in self._hss.holders(str(NameAddr.parse(value).uri.aor())):
+                if self._hss.bindings(holder.impi, now=now):
+                    return holder
+        return None
+
+    def _terminate(self, context: ProxyContext, now: float) -> None:
+        impu = self._impu(context.request.uri)
+        if impu is None:
+            context.reject(404, now=now)
+            return
+        bindings = self._hss.reachable(impu, now=self._wall_clock())
+        if not bindings:
+            context.reject(480, now=now)
+            return
+        # TS 24.229 §5.4.3.3: the called identity is kept, as the Request-URI gives way to the contact.
+        context.request.headers.set("P-Called-Party-ID", f"<{impu}>")
+        context.forward([_target(binding) for binding in bindings], now=now)
+
+    def _impu(self, uri: Uri) -> str | None:
+        """Return the public identity that a Request-URI means, if the HSS has it."""
+        candidates = [uri.aor()]
+        number = uri.username.partition(";")[0]
+        if uri.is_sip and (uri.params.get("user") == "phone" or number.startswith("+")):
+            # TS 24.229 §5.3.2.1: a SIP URI that holds a number means the same user as the tel URI.
+            candidates.append(Uri("tel", opaque=number).aor())
+        elif uri.scheme == "tel":
+            candidates.append(Uri("sip", uri.aor().opaque, host=self._domain))
+        return next((str(impu) for impu in candidates if self._hss.holders(str(impu))), None)
+
+    def response(self, passing: PassingResponse, *, now: float) -> None:
+        """Remove bindings whose flows have failed (RFC 5626 §5.3, §6)."""
+        if passing.response.status >= 200:
+            failed = [branch for branch in passing.context.branches if branch.final and branch.final.status == 430]
+            for branch in failed:
+                self._remove(branch.target.owner)
+            if passing.response.status == 430:
+                request, tag = passing.context.transaction.request, passing.context.transaction.tag
+                passing.response = Response.answer(request, 480, to_tag=tag)
+        passing.release(now=now)
+
+    def _remove(self, binding: object) -> None:
+        if isinstance(binding, Binding):
+            _log.info("the flow of a binding of %s has failed", binding.impi)
+            self._hss.change_bindings(binding.impi, remove=[binding.key])
+
+    def _is_home(self, uri: Uri) -> bool:
+        return uri.is_sip and (uri.host.lower() == self._domain or self._is_own(uri))
+
+    def _is_own(self, uri: Uri) -> bool:
+        return uri.host == self._node.mw.host and uri.port == self._node.mw.port
+
+
+def _target(binding: Binding) -> Target:
+    """Return the way to a binding: along its Path to its contact (RFC 3327 §5.4)."""
+    contact = NameAddr.parse(binding.contact)
+    routes = tuple(NameAddr.parse(path) for path in binding.path)
+    return Target(uri=contact.uri, routes=routes, q=contact.q, owner=binding)
