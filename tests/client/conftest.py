@@ -1,0 +1,170 @@
+"""A home network small enough for tests: one proxy with a registrar, on a real WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wic.auth import DigestAlgorithm, Secret, make_ha1
+from wic.auth.server import DigestVerifier, Outcome
+from wic.client import Account, Client, ClientOptions
+from wic.media import MediaTransportOptions
+from wic.network.certificates import CertificateAuthority
+from wic.sip.endpoint import Endpoint, EndpointOptions, Role
+from wic.sip.flow import Flow
+from wic.sip.headers.address import NameAddr
+from wic.sip.message import Request, Response
+from wic.sip.proxy import PassingResponse, ProxyContext, ProxyCore, ProxyLogic, ProxyOptions, Target
+from wic.sip.uri import Uri
+from wic.transport.driver import Driver
+from wic.transport.tokens import RandomTokens
+from wic.transport.websocket import serve_websocket
+
+ROUTE = NameAddr.parse("<sip:home.ims.example;lr>")
+PASSWORD = Secret("sesame")
+OPTIONS = ClientOptions(
+    close_timeout=3.0, goodbye_grace=0.5, media=MediaTransportOptions(ice_timeout=5.0, dtls_timeout=5.0)
+)
+
+
+class Home(ProxyLogic):
+    """Registers users of ims.example with their one password, and routes calls to all their contacts."""
+
+    def __init__(self) -> None:
+        tokens = RandomTokens()
+        self.contacts: dict[str, dict[str, tuple[NameAddr, Flow]]] = {}
+        self.flows: dict[str, Flow] = {}
+        self.requests: list[Request] = []
+        self.granted = 3600
+        self.register_status = 200
+        self.tamper: Callable[[Request], None] | None = None
+        self.tamper_response: Callable[[Response], None] | None = None
+        self.deaf_to: set[str] = set()
+        self.verifier = DigestVerifier("ims.example", key=os.urandom(16), tokens=tokens)
+        self.endpoint = Endpoint(tokens=tokens, options=EndpointOptions(role=Role.PROXY))
+        self.core = ProxyCore(self.endpoint, self, ProxyOptions(own=frozenset({("home.ims.example", None)})))
+        self.driver = Driver(self.endpoint, on_event=lambda event: self.core.handle(event, now=self.driver.now))
+        self.url = ""
+        self.ca: Path | None = None
+
+    def route(self, context: ProxyContext, *, now: float) -> None:
+        request = context.request
+        self.requests.append(request)
+        if request.method in self.deaf_to:
+            return
+        if request.method == "REGISTER":
+            self._register(context, now)
+        elif context.in_dialog:
+            context.forward(now=now)
+        else:
+            bound = self.contacts.get(request.uri.user or "", {})
+            if bound:
+                context.forward([Target(uri=contact.uri, flow=flow) for contact, flow in bound.values()], now=now)
+            else:
+                context.reject(404, now=now)
+
+    def _register(self, context: ProxyContext, now: float) -> None:
+        request = context.request
+        verdict = self.verifier.verify(request, _lookup, now=now)
+        if verdict.outcome is not Outcome.OK:
+            challenges = self.verifier.make_challenges(now=now, stale=verdict.stale)
+            context.reject(401, now=now, headers=[("WWW-Authenticate", each) for each in challenges])
+            return
+        if self.register_status != 200:
+            context.reject(self.register_status, now=now)
+            return
+        contact = request.contacts[0]
+        user = request.to.uri.user or ""
+        bound = self.contacts.setdefault(user, {})
+        instance = contact.params.get("+sip.instance") or ""
+        if request.expires == 0:
+            bound.pop(instance, None)
+            context.reject(200, now=now)
+            return
+        bound[instance] = (contact, context.flow)
+        self.flows[contact.uri.host] = context.flow
+        granted = contact.with_params(contact.params.with_("expires", str(self.granted)))
+        headers = [("Contact", granted), ("Service-Route", ROUTE), ("P-Associated-URI", f"<{request.to.uri}>")]
+        context.reject(200, now=now, headers=headers)
+
+    def next_hop(self, uri: Uri) -> Flow | None:
+        return self.flows.get(uri.host)
+
+    def record_route(self, context: ProxyContext, target: Target) -> list[str]:
+        return [str(ROUTE)]
+
+    def rewrite_request(self, context: ProxyContext, request: Request, target: Target) -> None:
+        if self.tamper is not None:
+            self.tamper(request)
+
+    def response(self, passing: PassingResponse, *, now: float) -> None:
+        if self.tamper_response is not None:
+            self.tamper_response(passing.response)
+        passing.release(now=now)
+
+    # what tests use
+
+    def account(self, user: str, **changes: object) -> Account:
+        settings = {
+            "server": self.url,
+            "impu": f"sip:{user}@ims.example",
+            "impi": f"{user}@ims.example",
+            "password": PASSWORD,
+            "name": user,
+            "ca": self.ca,
+            "insecure": self.ca is None,
+        }
+        return Account(**(settings | changes))
+
+    def client(self, user: str, **changes: object) -> Client:
+        return Client(self.account(user), replace(OPTIONS, **changes))
+
+
+def _lookup(username: str, algorithm: DigestAlgorithm) -> Secret:
+    return make_ha1(algorithm, username, "ims.example", PASSWORD)
+
+
+@asynccontextmanager
+async def running(home: Home, *, ssl_context=None, host: str = "127.0.0.1") -> AsyncIterator[Home]:
+    listener = await serve_websocket(host, 0, handler=home.driver, ssl_context=ssl_context)
+    home.url = f"{'wss' if ssl_context else 'ws'}://{host}:{listener.address[1]}/"
+    try:
+        yield home
+    finally:
+        await listener.close()
+        await home.driver.close()
+
+
+@pytest.fixture
+async def home() -> AsyncIterator[Home]:
+    """The network, without TLS."""
+    async with running(Home()) as running_home:
+        yield running_home
+
+
+@pytest.fixture
+async def secure_home(tmp_path: Path) -> AsyncIterator[Home]:
+    """The network, with TLS and a CA of its own."""
+    authority = CertificateAuthority(tmp_path)
+    home = Home()
+    home.ca = tmp_path / "ca.pem"
+    async with running(home, ssl_context=authority.server_context("127.0.0.1")) as running_home:
+        yield running_home
+
+
+@pytest.fixture
+def nothing_left() -> Callable[[], tuple[int, int]]:
+    """Count what a client could leave behind: tasks, and open file descriptors."""
+
+    def count() -> tuple[int, int]:
+        gc.collect()
+        return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+
+    return count
