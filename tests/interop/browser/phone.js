@@ -3,7 +3,8 @@
 
 const phone = (() => {
   const CALL_OPTIONS = {
-    mediaConstraints: { audio: true, video: false },
+    // What the microphone's file holds must arrive as it is.
+    mediaConstraints: { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, video: false },
     pcConfig: { iceServers: [] },
     sessionTimersExpires: 600,
   };

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from . import tone
 from .process import Peer, PeerFailed, free_port, require
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONFIG = """
 sip_listen              127.0.0.1:{sip_port}
 sip_trans_def           {transport}
 rtp_ports               {rtp_port}-{rtp_end}
 rtp_stats               yes
+rtcp_mux                yes
 net_interface           {interface}
 call_local_timeout      60
 call_max_calls          4
@@ -91,7 +93,7 @@ class Baresip(Peer):
             rate=rate,
         )
         (self.directory / "config").write_text(config)
-        media = ";mediaenc=dtls_srtpf;medianat=ice;rtcp_mux=yes" if options.secure else ""
+        media = ";mediaenc=dtls_srtp;medianat=ice" if options.secure else ""
         (self.directory / "accounts").write_text(
             f"<sip:{options.user}@ims.example;transport={options.transport}>"
             f";auth_user={options.user};auth_pass={options.password};regint=300;answermode=auto"

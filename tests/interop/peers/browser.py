@@ -8,9 +8,7 @@ import hashlib
 import itertools
 import json
 import ssl
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -18,6 +16,10 @@ from websockets.asyncio.client import connect
 
 from .jssip import PageServer
 from .process import Peer, PeerFailed, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 FLAGS = (
     "--headless",
@@ -32,7 +34,6 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
-    "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 )
 CALL_SECONDS = 30.0
@@ -50,7 +51,7 @@ class BrowserPage:
     """One page; `run` calls a function of browser/phone.js and awaits its promise."""
 
     def __init__(self, browser: Browser, session: str) -> None:
-        self._browser = browser
+        self.browser = browser
         self._session = session
 
     async def run(self, function: str, *, seconds: float = CALL_SECONDS, **arguments: object) -> Any:
@@ -63,7 +64,7 @@ class BrowserPage:
 
     async def evaluate(self, expression: str, *, seconds: float = CALL_SECONDS) -> Any:
         """Evaluate JavaScript in the page; what it returns must be JSON."""
-        reply = await self._browser.devtools(
+        reply = await self.browser.devtools(
             "Runtime.evaluate",
             session=self._session,
             seconds=seconds,
@@ -125,12 +126,13 @@ class Browser(Peer):
 
     async def open_page(self) -> BrowserPage:
         """Open a page of its own, with JsSIP loaded."""
-        target = await self.devtools("Target.createTarget", url=self._pages.url, newWindow=True)
+        target = await self.devtools("Target.createTarget", url="about:blank", newWindow=True)
         attached = await self.devtools("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         page = BrowserPage(self, attached["sessionId"])
-        async with asyncio.timeout(CALL_SECONDS):
-            while not await page.evaluate("typeof phone === 'object' && document.readyState === 'complete'"):
-                await asyncio.sleep(0.05)
+        await self.devtools("Page.navigate", session=attached["sessionId"], url=self._pages.url)
+        await page.evaluate(
+            "new Promise((loaded) => (document.readyState === 'complete' ? loaded() : (onload = () => loaded())))"
+        )
         return page
 
     async def devtools(

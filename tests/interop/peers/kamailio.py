@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .process import Peer, accepts, free_port, require
-from .rtpengine import RtpEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .rtpengine import RtpEngine
 
 CONFIG = Path(__file__).parent.parent / "configs" / "kamailio.cfg"
 DOMAIN = "ims.example"
@@ -61,9 +65,22 @@ class Kamailio(Peer):
             "ALGORITHM": f'"{self.options.algorithm}"',
         }
         if self.options.rtpengine is not None:
-            defines["RTPENGINE"] = f'"udp:{self.options.rtpengine.ng}"'
+            defines |= {"RTPENGINE": f'"udp:{self.options.rtpengine.ng}"', "RECORD": "1"}
         settings = [part for name, value in defines.items() for part in ("-A", f"{name}={value}")]
-        return [self.program, "-f", CONFIG.name, "-DD", "-E", "-m", "64", "-M", "8", "-Y", str(self.directory), *settings]
+        return [
+            self.program,
+            "-f",
+            CONFIG.name,
+            "-DD",
+            "-E",
+            "-m",
+            "64",
+            "-M",
+            "8",
+            "-Y",
+            str(self.directory),
+            *settings,
+        ]
 
     async def ready(self) -> bool:
         """Kamailio accepts TCP last."""

@@ -9,11 +9,13 @@ import random
 import shutil
 import signal
 import socket
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0

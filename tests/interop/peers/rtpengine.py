@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .process import Peer, free_port, require
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class RtpEngine(Peer):
@@ -18,6 +21,8 @@ class RtpEngine(Peer):
         super().__init__(directory / "rtpengine")
         self.program = require("rtpengine")
         self.ng_port = free_port()
+        self.recordings = self.directory / "recordings"
+        self.recordings.mkdir()
 
     @property
     def ng(self) -> str:
@@ -34,6 +39,8 @@ class RtpEngine(Peer):
             "--foreground",
             "--log-stderr",
             "--log-level=6",
+            f"--recording-dir={self.recordings}",
+            "--recording-method=pcap",
             "--port-min=31000",
             "--port-max=32000",
             "--num-threads=2",

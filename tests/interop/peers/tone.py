@@ -6,7 +6,10 @@ import array
 import math
 import wave
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FULL_SCALE = 32768.0
 WINDOW_SECONDS = 0.2

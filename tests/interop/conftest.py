@@ -1,0 +1,56 @@
+"""Peers that start for a test and end with it; their logs are shown when it fails."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from .peers.process import Peer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+P = TypeVar("P", bound=Peer)
+TEST_SECONDS = 90
+LOG_LINES = 60
+
+
+class Peers:
+    """Starts real programs in the directory of a test."""
+
+    def __init__(self, directory: Path, stack: AsyncExitStack) -> None:
+        self.directory = directory
+        self.started: list[Peer] = []
+        self._stack = stack
+
+    async def start(self, peer: P) -> P:
+        """Start a peer, and stop it at the end of the test."""
+        self.started.append(peer)
+        return await self._stack.enter_async_context(peer)
+
+
+@pytest.fixture
+async def peers(tmp_path: Path) -> AsyncIterator[Peers]:
+    """Give the test a way to start peers."""
+    async with AsyncExitStack() as stack:
+        yield Peers(tmp_path, stack)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test here the time that real programs take."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add the logs of the peers to the report of a failure."""
+    report = yield
+    found = getattr(item, "funcargs", {}).get("peers")
+    if report.failed and isinstance(found, Peers):
+        report.sections += [(f"{peer.name}: {peer.log}", peer.tail(LOG_LINES)) for peer in found.started]
+    return report
