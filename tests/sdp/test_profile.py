@@ -20,7 +20,7 @@ from wic.sdp import (
     ThreeGe2ae,
     TransportDescription,
 )
-from wic.sdp.negotiation import check_answer, dtls_role
+from wic.sdp.negotiation import agreed_codecs, check_answer, dtls_role
 from wic.sdp.profile import MediaAnswer, MediaOffer, build_answer, build_offer, plan_answer, read_remote
 
 if TYPE_CHECKING:
@@ -119,6 +119,18 @@ def test_answering_a_browser(vector: Callable[[str], bytes], transport: Transpor
     assert [(each.port, each.mid) for each in answer.media] == [(5000, "0"), (0, "1"), (0, "2")]
     assert not answer.media[0].has("tls-id")  # RFC 8842 §5.3: the offer had none
     assert answer.media[0].has("rtcp-mux")
+
+
+def test_reading_the_answer_of_a_browser(offer: SessionDescription, vector: Callable[[str], bytes]) -> None:
+    answer = SessionDescription.parse(vector("chromium_answer.sdp"))
+    check_answer(offer, answer)
+    audio, data = (read_remote(answer, index, answer=True) for index in (0, 1))
+    assert audio is not None
+    assert data is not None
+    assert [codec.name for codec in agreed_codecs(AUDIO_CODECS, audio.codecs)][:2] == ["opus", "G722"]
+    assert dtls_role(local=Setup.ACTPASS, remote=audio.transport.setup) is Setup.PASSIVE
+    assert audio.transport.ice_ufrag != data.transport.ice_ufrag  # no BUNDLE: a transport for each m-line
+    assert data.transport.sctp_port == 5000
 
 
 def test_the_answer_multiplexes_rtcp_only_if_offered(transport: TransportDescription) -> None:

@@ -60,6 +60,13 @@ def test_rtcp_mux_only_is_as_good_as_rtcp_mux() -> None:
     assert read_transport(SessionDescription.parse(HEAD + AUDIO + "a=rtcp-mux-only\r\n"), 0).rtcp_mux
 
 
+def test_a_role_that_is_not_said() -> None:
+    """RFC 4145 §4.1: active in an offer, passive in an answer."""
+    description = SessionDescription.parse(HEAD + AUDIO)
+    assert read_transport(description, 0).setup is Setup.ACTIVE
+    assert read_transport(description, 0, answer=True).setup is Setup.PASSIVE
+
+
 @pytest.mark.parametrize(
     ("lines", "hint"),
     [

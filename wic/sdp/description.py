@@ -194,7 +194,7 @@ class SessionDescription(Section):
 
     @property
     def bundle_groups(self) -> tuple[tuple[str, ...], ...]:
-        """The identification tags of each BUNDLE group (RFC 9143 §7.1)."""
+        """The identification tags of each BUNDLE group (RFC 9143 §5)."""
         groups = (value.split() for value in self.attributes("group"))
         return tuple(tuple(words[1:]) for words in groups if words[:1] == ["BUNDLE"])
 

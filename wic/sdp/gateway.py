@@ -119,7 +119,7 @@ def to_wic_offer(
 ) -> SessionDescription:
     """Rewrite an offer of the core for the WIC (TS 24.371 §7.4.3, §8.4.3).
 
-    The `a=sctp-port` that §8.4.3 puts "in the SDP answer" goes into this offer: RFC 8841 §10.1.
+    The `a=sctp-port` that §8.4.3 puts "in the SDP answer" goes into this offer: RFC 8841 §10.2.
     """
     sections = []
     for pair in lines.seen_by(Side.WIC):

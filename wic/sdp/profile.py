@@ -151,8 +151,13 @@ def plan_answer(
     return tuple(plans)
 
 
-def read_remote(description: SessionDescription, index: int) -> RemoteMedia | None:
+def read_remote(description: SessionDescription, index: int, *, answer: bool = False) -> RemoteMedia | None:
     """Read the peer's m-line at `index`; None if it is not used or of a kind unknown here.
+
+    Args:
+        description: the peer's.
+        index: of the m-line.
+        answer: whether it is an answer, for what is not said (RFC 4145 §4.1).
 
     Raises:
         SdpRefused: it is malformed, or lacks the fingerprint or the sctp-port it needs.
@@ -162,14 +167,14 @@ def read_remote(description: SessionDescription, index: int) -> RemoteMedia | No
     data = protocol in DATA_PROTOCOLS and DATA_CHANNEL_FORMAT in media.formats
     if not media.port or not (data or protocol in _DTLS_PROTOCOLS | PLAIN_PROTOCOLS):
         return None
-    transport = read_transport(description, index)
+    transport = read_transport(description, index, answer=answer)
     if protocol not in PLAIN_PROTOCOLS and not transport.secure:
         if "TLS" not in protocol:
             return None  # keys in the description itself (RFC 4568): not spoken here
         # RFC 8122 §5: without a fingerprint nothing binds the DTLS peer to the description.
         raise SdpRefused(f"the {media.media} m-line has no fingerprint", status_hint=488)
     if data and transport.sctp_port is None:
-        raise SdpRefused("the data channel m-line has no a=sctp-port", status_hint=488)  # RFC 8841 §5.1
+        raise SdpRefused("the data channel m-line has no a=sctp-port", status_hint=488)  # RFC 8841 §5
     return RemoteMedia(
         index=index,
         media=media.media,

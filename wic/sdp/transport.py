@@ -53,8 +53,13 @@ class TransportDescription:
         return bool(self.fingerprints)
 
 
-def read_transport(description: SessionDescription, index: int) -> TransportDescription:
+def read_transport(description: SessionDescription, index: int, *, answer: bool = False) -> TransportDescription:
     """Read the transport parameters of the m-line at `index`, session-level values included.
+
+    Args:
+        description: the peer's.
+        index: of the m-line.
+        answer: whether it is an answer, for what is not said (RFC 4145 §4.1).
 
     Raises:
         SdpRefused: an attribute is not in its grammar, or no address is given.
@@ -79,8 +84,7 @@ def read_transport(description: SessionDescription, index: int) -> TransportDesc
         ice_lite=description.has("ice-lite"),
         ice_options=tuple((value("ice-options") or "").split()),
         fingerprints=_fingerprints(description, index),
-        # RFC 4145 §4.1: the default of an offer and of an answer is "active"; RFC 5763 §5 relies on it.
-        setup=Setup.parse(setup) if setup is not None else Setup.ACTIVE,
+        setup=Setup.parse(setup or (Setup.PASSIVE if answer else Setup.ACTIVE)),
         tls_id=None if tls_id is None else parse_tls_id(tls_id),
         rtcp_mux=media.has("rtcp-mux") or media.has("rtcp-mux-only"),
         rtcp=None if rtcp is None else RtcpAddress.parse(rtcp),
