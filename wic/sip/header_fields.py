@@ -20,6 +20,7 @@ Field = tuple[str, str, str, str | None]
 
 _FORBIDDEN: Final = ("\r", "\n", "\0")
 _UNREAD: Final = object()
+_LIST_VALUES: Final = Limits().list_values
 
 
 class Headers:
@@ -43,7 +44,7 @@ class Headers:
         self._fields: list[Field] = []
         self._index: dict[str, list[str]] | None = None
         self._parsed: dict[str, object] = {}
-        self._list_values = Limits().list_values
+        self._list_values = _LIST_VALUES
         for name, value in pairs:
             self.add(name, value)
 

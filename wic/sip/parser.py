@@ -68,34 +68,48 @@ def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = Tru
 
 
 def _split(head: str, limits: Limits) -> tuple[str, Headers]:
-    """Split the head into its start line and its header fields, in one pass."""
-    breaks = head.count("\r\n")
+    """Split the head into its start line and its header fields."""
+    lines = head.split("\r\n")
+    breaks = len(lines) - 1
     if head.count("\n") != breaks or head.count("\r") != breaks:
         raise _refused(head, "line break that is not CRLF", limits)
     if "\0" in head and _BARE_NUL.search(head):
         raise _refused(head, "NUL in the head", limits)
-    folded = "\r\n " in head or "\r\n\t" in head
-    lines = _FOLD.split(head) if folded else head.split("\r\n")
+    if breaks > limits.header_count or len(head) > limits.header_size:
+        _check_lines(head, limits)
+    headers = _fields(lines, limits)
+    if isinstance(headers, str):  # folding is rare: it is found by the line that is no header field
+        lines = _FOLD.split(head)
+        headers = _fields(lines, limits, folded=True)
+        if isinstance(headers, str):
+            raise _refused(head, f"malformed header line {headers[:80]!r}", limits)
+    return lines[0], headers
+
+
+def _check_lines(head: str, limits: Limits) -> None:
+    lines = _FOLD.split(head)
     if len(lines) > limits.header_count + 1:
         raise _refused(head, f"{len(lines) - 1} header lines", limits, status=513)
-    if len(head) > limits.header_size and max(map(len, lines)) > limits.header_size:
+    if max(map(len, lines)) > limits.header_size:
         raise _refused(head, f"line of more than {limits.header_size} characters", limits, status=513)
-    start = lines[0]
-    del lines[0]
+
+
+def _fields(lines: list[str], limits: Limits, *, folded: bool = False) -> Headers | str:
+    """Take all lines but the first apart, in one pass; return the line that is no header field if there is one."""
     fields: list[Field] = []
     index: dict[str, list[str]] = {}
-    for line in lines:
+    for line in lines[1:]:
         name, colon, value = line.partition(":")
         key = KEYS.get(name) or key_of(name.rstrip(" \t"))
         if key is None or not colon:
-            raise _refused(head, f"malformed header line {line[:80]!r}", limits)
+            return line
         value = _unfolded(value) if folded else value.strip(" \t")
         fields.append((key, name, value, line))
         if key in index:
             index[key].append(value)
         else:
             index[key] = [value]
-    return start, Headers.of_lines(fields, index, limits.list_values)
+    return Headers.of_lines(fields, index, limits.list_values)
 
 
 def _unfolded(value: str) -> str:
