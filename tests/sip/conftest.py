@@ -6,20 +6,29 @@ import heapq
 import itertools
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.sip.endpoint import Endpoint, EndpointOptions
+from wic.sip.dialog import Dialog
+from wic.sip.endpoint import Endpoint, EndpointOptions, Role
+from wic.sip.events import AckReceived, CancelReceived, RequestReceived, ResponseReceived
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
+from wic.sip.proxy import ProxyCore, ProxyLogic, ProxyOptions
+from wic.sip.routing import port_of
 from wic.sip.tokens import CountingTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.events import Event
+    from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext, Target
+    from wic.sip.server_transaction import ServerTransaction
+    from wic.sip.uri import Uri
 
 
 class Host:
@@ -58,9 +67,14 @@ class Net:
     filter: Callable[[bytes], bool] = lambda data: True
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
+        self.worsen(self.seed, self.loss, self.duplication, self.delay)
         self._count = itertools.count()
         self._wire: list[tuple[float, int, Host, bytes, Flow]] = []
+
+    def worsen(self, seed: int, loss: float, duplication: float, delay: tuple[float, float]) -> None:
+        """Behave differently from now on; streams are only delayed."""
+        self._random = random.Random(seed)
+        self.loss, self.duplication, self.delay = loss, duplication, delay
 
     def host(self, name: str, *, transport: str = "UDP", **options: object) -> Host:
         address = (f"10.0.0.{len(self.hosts) + 1}", 5060)
@@ -176,3 +190,135 @@ def make_request() -> Callable[..., Request]:
         return Request.build(method, uri, lines, body)
 
     return make
+
+
+class Phone:
+    """A user agent that answers as it is told, and acknowledges what is accepted."""
+
+    def __init__(self, net: Net, name: str, answers: tuple[int, ...] = (), **options: object) -> None:
+        self.net = net
+        self.host = net.host(name, **options)
+        self.host.on_event = self.take
+        self.endpoint = self.host.endpoint
+        self.answers = answers
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.heeds_cancel = True
+        self.requests: list[RequestReceived] = []
+        self.cancels: list[CancelReceived] = []
+        self.responses: list[Response] = []
+        self.dialogs: list[Dialog] = []
+        self.acks: list[AckReceived] = []
+
+    @property
+    def uri(self) -> str:
+        return f"sip:{self.host.name}@{self.host.address[0]}"
+
+    @property
+    def statuses(self) -> list[int]:
+        return [response.status for response in self.responses]
+
+    def take(self, event: Event) -> None:
+        match event:
+            case RequestReceived(transaction, request):
+                self.requests.append(event)
+                for status in self.answers if request.method != "BYE" else (200,):
+                    self.answer(status, transaction)
+            case CancelReceived(transaction):
+                self.cancels.append(event)
+                if self.heeds_cancel:
+                    self.endpoint.reply(transaction, 487, now=self.net.now)
+            case ResponseReceived(transaction, response):
+                self.responses.append(response)
+                if transaction.is_invite and 200 <= response.status < 300:
+                    self.acknowledge(transaction.request, response)
+            case AckReceived():
+                self.acks.append(event)
+
+    def answer(self, status: int, transaction: ServerTransaction | None = None, body: bytes = b"") -> None:
+        transaction = transaction or self.requests[-1].transaction
+        headers = [("Contact", f"<{self.uri}>"), *self.headers]
+        response = Response.answer(transaction.request, status, to_tag=transaction.tag, headers=headers, body=body)
+        if 100 < status < 300 and transaction.is_invite:
+            self.dialogs.append(Dialog.from_request(transaction.request, response))
+            self.endpoint.add_dialog(self.dialogs[-1])
+        self.endpoint.respond(transaction, response, now=self.net.now)
+
+    def acknowledge(self, request: Request, response: Response) -> None:
+        dialog = Dialog.from_response(request, response)
+        self.dialogs.append(dialog)
+        self.endpoint.add_dialog(dialog)
+        self.endpoint.send_ack(dialog.ack(response), self.flow_to(dialog.next_hop), now=self.net.now)
+
+    def send(self, request: Request, host: Host | None = None) -> ClientTransaction:
+        """Send a request to a host, or where the last dialog leads; nothing else moves before `net.run`."""
+        flow = self.host.flow_to(host) if host is not None else self.flow_to(self.dialogs[-1].next_hop)
+        return self.endpoint.send_request(request, flow, now=self.net.now)
+
+    def flow_to(self, uri: Uri) -> Flow:
+        return self.host.flow_to(self.net.hosts[uri.host, port_of(uri)])
+
+
+class Proxy(ProxyLogic):
+    """A proxy whose decisions a test hands in."""
+
+    def __init__(self, net: Net, name: str, *targets: Target, record_route: bool = False, **options: object) -> None:
+        self.net = net
+        self.host = net.host(name, role=Role.PROXY, **options)
+        self.endpoint = self.host.endpoint
+        self.core = ProxyCore(self.endpoint, self, ProxyOptions(own=frozenset({self.host.address})))
+        self.host.on_event = self.take
+        self.targets = targets
+        self.record_routes = record_route
+        self.decides = True
+        self.holds: tuple[int, ...] = ()
+        self.contexts: list[ProxyContext] = []
+        self.held: list[PassingResponse] = []
+        self.acks: list[PassingAck] = []
+        self.given_up: list[ProxyContext] = []
+        self.unhandled: list[Event] = []
+
+    @property
+    def uri(self) -> str:
+        return f"sip:{self.host.address[0]};lr"
+
+    def take(self, event: Event) -> None:
+        if not self.core.handle(event, now=self.net.now):
+            self.unhandled.append(event)
+
+    def route(self, context: ProxyContext, *, now: float) -> None:
+        self.contexts.append(context)
+        if self.decides and self.targets and not context.in_dialog:
+            context.forward(self.targets, now=now)
+        elif self.decides:
+            context.forward(now=now)
+
+    def next_hop(self, uri: Uri) -> Flow | None:
+        host = self.net.hosts.get((uri.host, port_of(uri)))
+        return None if host is None else self.host.flow_to(host)
+
+    def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
+        return [f"<{self.uri}>"] if self.record_routes else super().record_route(context, target)
+
+    def response(self, passing: PassingResponse, *, now: float) -> None:
+        if passing.response.status in self.holds:
+            self.held.append(passing)
+        else:
+            super().response(passing, now=now)
+
+    def ack(self, ack: PassingAck, *, now: float) -> None:
+        self.acks.append(ack)
+        super().ack(ack, now=now)
+
+    def cancelled(self, context: ProxyContext, *, now: float) -> None:
+        self.given_up.append(context)
+        super().cancelled(context, now=now)
+
+
+@pytest.fixture
+def make_phone(net: Net) -> Callable[..., Phone]:
+    return partial(Phone, net)
+
+
+@pytest.fixture
+def make_proxy(net: Net) -> Callable[..., Proxy]:
+    return partial(Proxy, net)
