@@ -45,9 +45,11 @@ class JitterBuffer:
         self._clock_rate = codec.clock_rate
         self._frame_clock = codec.frame_clock
         self._frame_octets = codec.frame_octets
+        self._rate = codec.rate
         self._packets: dict[int, bytes] = {}  # by unwrapped timestamp
         self._reference: int | None = None  # unwrapped timestamp of the last packet put
         self._position: int | None = None  # what is played next; None while filling
+        self._covered = 0  # up to where sound was given out
         self._last = b""
         self._holes = 0
         self._ahead = 0
@@ -90,7 +92,10 @@ class JitterBuffer:
         due = sorted(timestamp for timestamp in self._packets if timestamp < end)
         if due:
             self._position = end
-            return b"".join(self._decode(self._packets.pop(timestamp)) for timestamp in due)
+            return b"".join(self._decode(timestamp) for timestamp in due)
+        if self._covered >= end:  # packets of more than 20 ms
+            self._position = end
+            return b""
         if not self._packets:
             self._position = None if self._holes >= 3 else end
             return self._conceal()
@@ -107,7 +112,7 @@ class JitterBuffer:
         kept = 1000.0 * (max(self._packets) + self._frame_clock - first) / self._clock_rate
         if kept < target + FRAME_MS:
             return False
-        self._position = first
+        self._position = self._covered = first
         self._holes = self._ahead = 0
         return True
 
@@ -121,12 +126,13 @@ class JitterBuffer:
             for timestamp in [timestamp for timestamp in self._packets if timestamp < self._position]:
                 del self._packets[timestamp]
 
-    def _decode(self, payload: bytes) -> bytes:
-        samples = self._decoder.decode(payload)
+    def _decode(self, timestamp: int) -> bytes:
+        samples = self._decoder.decode(self._packets.pop(timestamp))
         if samples is None:
             self.undecodable += 1
             return self._conceal()
         self._holes = 0
+        self._covered = timestamp + len(samples) // 2 * self._clock_rate // self._rate
         self._last = samples or self._last
         return samples
 

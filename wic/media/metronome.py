@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
-from weakref import WeakKeyDictionary
 
 from wic.media.pcm import FRAME_MS
 
@@ -26,8 +25,7 @@ class Metronome:
     go on where the clock is, so that RTP timestamps taken from them stay true.
     """
 
-    # It keeps no reference to its loop, so that a loop that is gone takes its metronome along.
-    _of_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Metronome]] = WeakKeyDictionary()
+    _of_loop: ClassVar[dict[asyncio.AbstractEventLoop, Metronome]] = {}
 
     def __init__(self) -> None:
         self._beats: dict[Callable[[int], None], None] = {}
@@ -43,6 +41,8 @@ class Metronome:
         loop = asyncio.get_running_loop()
         found = cls._of_loop.get(loop)
         if found is None:
+            for closed in [known for known in cls._of_loop if known.is_closed()]:
+                del cls._of_loop[closed]
             found = cls._of_loop[loop] = cls()
         return found
 

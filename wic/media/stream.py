@@ -165,12 +165,11 @@ class AudioStream:
         return path + FRAME_MS + self._audio.delay_ms + buffered
 
     def _beat(self, tick: int) -> None:
-        if self._playback is not None:
-            payload = self._playback.next_payload()
-            if payload:
-                self._send(payload, tick)
-            else:
-                self._silent = True
+        payload = None if self._playback is None else self._playback.next_payload()
+        if payload:
+            self._send(payload, tick)
+        else:
+            self._silent = True
         if self._jitter_buffer is not None:
             samples = self._jitter_buffer.next_frames(self._reception.jitter_ms)
             if samples:
