@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from hypothesis import settings
+
 from wic.transport.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     import pytest
 
     LoopFactories = dict[str, Callable[[], asyncio.AbstractEventLoop]]
+
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("wic", deadline=None)
+settings.load_profile("wic")
 
 
 def pytest_configure(config: pytest.Config) -> None:
