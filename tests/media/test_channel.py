@@ -49,6 +49,13 @@ async def test_opens_with_label_protocol_and_the_parity_of_its_role(ends: Ends) 
     assert client.established
 
 
+async def test_names_may_have_any_letters(ends: Ends) -> None:
+    channel = ends[0].open("Plauderei für Zoë", "prötokoll")
+    await channel.opened()
+    other = ends[1].incoming.popleft()
+    assert (other.label, other.protocol) == ("Plauderei für Zoë", "prötokoll")
+
+
 async def test_messages_of_every_kind_arrive(ends: Ends) -> None:
     one, other = await opened(*ends)
     messages: list[str | bytes] = ["", b"", "grüße", b"\x00\xff", "x" * 60000, b"y" * 65536]

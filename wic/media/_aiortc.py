@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, cast
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, Connection, StunProtocol, server_reflexive_candidate
 from aioice.utils import random_string
-from aiortc import RTCIceGatherer, RTCIceServer, RTCIceTransport, RTCSctpTransport
+from aiortc import RTCDataChannel, RTCIceGatherer, RTCIceServer, RTCIceTransport, RTCSctpTransport
 from aiortc.rtcdtlstransport import (
     X509_DIGEST_ALGORITHMS,
     RTCCertificate,
@@ -431,6 +431,13 @@ class SctpTransport(RTCSctpTransport):
     def abandon(self) -> None:
         """End the association without a word, because its transport has gone."""
         self._set_state(self.State.CLOSED)
+
+    def _data_channel_open(self, channel: RTCDataChannel) -> None:
+        super()._data_channel_open(channel)
+        # RFC 8832 §5.1 counts octets of the names, where aiortc counts characters.
+        _, kind, data = self._data_channel_queue.pop()
+        lengths = struct.pack("!HH", len(channel.label.encode()), len(channel.protocol.encode()))
+        self._data_channel_queue.append((channel, kind, data[:8] + lengths + data[12:]))
 
     async def _handle_data(self, data: bytes) -> None:
         if self._dtls.on_data is not None:
