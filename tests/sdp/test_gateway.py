@@ -172,6 +172,14 @@ def test_the_answer_of_the_wic_on_mw(transport: TransportDescription, data_trans
     assert [media.port for media in to_mw_answer(offer, answer, lines, {}, AGW).media] == [0, 0, 0, 0]
 
 
+def test_the_protocol_of_the_core_is_that_of_the_answer(transport: TransportDescription) -> None:
+    offer = described("audio 6000 RTP/AVPF 8")
+    lines = map_offer(offer, Side.MW)
+    on_w2 = to_wic_offer(offer, lines, {0: transport}, AGW)
+    answer = build_answer(on_w2, WIC, [MediaAnswer(transport=transport, codecs=(PCMA,))])
+    assert to_mw_answer(offer, answer, lines, {0: RTP}, AGW).media[0].protocol == "RTP/AVPF"
+
+
 def test_two_gateways_between_two_wics(transport: TransportDescription, data_transport: TransportDescription) -> None:
     offer = build_offer(
         WIC,

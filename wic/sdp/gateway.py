@@ -152,7 +152,8 @@ def to_mw_answer(
         pair = lines.pair(Side.MW, index)
         media = line_of(answer, pair, Side.WIC) if pair and line_of(offer, pair, Side.MW) else None
         place = places.get(pair.wic) if pair and pair.wic is not None else None
-        sections.append(_mw_media(media, place, offered.mid) if media and place else rejected(offered))
+        accepted = media and place and _mw_media(media, place, offered.mid, protocol=offered.protocol)
+        sections.append(accepted or rejected(offered))
     return _session(answer, origin, sections)
 
 
@@ -192,13 +193,15 @@ def _mid(tag: str | None) -> list[Line]:
     return [] if tag is None else [attribute("mid", tag)]
 
 
-def _mw_media(media: MediaDescription, place: MwPlace, mid: str | None) -> MediaDescription:
+def _mw_media(
+    media: MediaDescription, place: MwPlace, mid: str | None, *, protocol: str = RTP_PLAIN
+) -> MediaDescription:
     where = connection(place.address)
     if isinstance(place, MsrpPlace):
         line = MediaLine("message", place.port, MSRP, ("*",))
         types, path = attribute("accept-types", place.accept_types), attribute("path", place.path)
         return MediaDescription.of(line, where, *_mid(mid), types, path)
-    line = MediaLine(media.media, place.port, RTP_PLAIN, media.formats)
+    line = MediaLine(media.media, place.port, protocol, media.formats)
     title, rest = _kept(media)
     if place.rtcp_port is not None:
         rest.append(attribute("rtcp", str(RtcpAddress(place.rtcp_port, place.address))))
