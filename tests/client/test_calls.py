@@ -2,29 +2,69 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import math
+from array import array
 
 import pytest
 
 from wic.client import CallOutcome
-from wic.errors import CallRejected
-from wic.media import Count, Silence, Tone
+from wic.errors import (
+    CallCancelled,
+    CallFailed,
+    CallRejected,
+    ConfigurationError,
+    ConsentLost,
+    FingerprintMismatch,
+    LocalProtocolError,
+    MediaFailed,
+    NegotiationFailed,
+)
+from wic.media import ConsentTimes, Count, MediaTransportOptions, PcmFrame, Silence, Tone
+from wic.sdp.codecs import PCMA, PCMU
+from wic.sip.message import Request
+
+FAST_CONSENT = MediaTransportOptions(consent=ConsentTimes(interval=0.1, expiry=0.6))
 
 
-async def take_call(client):
+async def take(client):
     return await anext(client.incoming())
+
+
+async def connect(alice, bob, *, audio=None, answer=None, data=True):
+    """Let Alice call Bob until both are connected."""
+    call = await alice.call("sip:bob@ims.example", audio=audio, data=data)
+    other = await take(bob)
+    await asyncio.gather(call.answered(timeout=10), other.answer(audio=answer))
+    return call, other
+
+
+async def until(holds):
+    while not holds():
+        await asyncio.sleep(0.01)
+
+
+def level_at(samples, rate, hz):
+    """The share of the power at one frequency (Goertzel)."""
+    step = 2 * math.pi * hz / rate
+    real = sum(value * math.cos(step * n) for n, value in enumerate(samples))
+    imaginary = sum(value * math.sin(step * n) for n, value in enumerate(samples))
+    power = sum(value * value for value in samples) or 1
+    return 2 * (real * real + imaginary * imaginary) / (len(samples) * power)
 
 
 async def test_a_call_with_tone_and_data(home):
     async with home.client("alice") as alice, home.client("bob") as bob:
         call = await alice.call("sip:bob@ims.example", audio=Tone(440))
-        other = await take_call(bob)
+        assert not call.incoming
+        other = await take(bob)
+        assert other.incoming
         assert str(other.peer.uri) == "sip:alice@ims.example"
         await call.ringing()
         answering = asyncio.create_task(other.answer(audio=Silence(), sinks=[Count()]))
         await call.answered(timeout=10)
         await answering
-        frame = await anext(other.audio)
-        assert frame.seconds == pytest.approx(0.02)
+        assert alice.calls == (call,)
 
         async def echo_channel():
             channel = await anext(other.channels())
@@ -36,21 +76,114 @@ async def test_a_call_with_tone_and_data(home):
             await channel.send("hello")
             assert await anext(channel) == "hello"
         await echoing
+        await anext(other.audio)
+        assert call.report().outcome is CallOutcome.ACTIVE
+        assert call.report().timings["duration_ms"] > 0
         await call.hangup()
+        assert alice.calls == ()
         report = call.report()
         assert report.outcome is CallOutcome.COMPLETED
-        assert report.status == 200
+        assert (report.status, report.direction, report.peer) == (200, "outgoing", "sip:bob@ims.example")
         assert report.media[0].codec == "opus"
         assert report.media[0].sent > 0
-        assert report.channels[0].label == "chat"
-        assert (report.channels[0].sent, report.channels[0].received) == (1, 1)
+        assert (report.channels[0].label, report.channels[0].sent, report.channels[0].received) == ("chat", 1, 1)
         assert report.timings["invite_to_ringing_ms"] <= report.timings["invite_to_answer_ms"]
-        assert report.timings["duration_ms"] > 0
+        assert report.timings["invite_to_first_media_ms"] is not None
         assert json.loads(report.to_json())["call_id"] == call.call_id
         there = await other.ended()
         assert there.outcome is CallOutcome.COMPLETED
         assert there.reason == "the other side hung up"
         assert there.media[0].received > 0
+        assert [channel async for channel in other.channels()] == []
+        with pytest.raises(MediaFailed, match="no data channels"):
+            await call.open_channel("late").__aenter__()
+
+
+async def test_a_tone_arrives_as_it_was_played(home):
+    async with home.client("alice", codecs=(PCMU,)) as alice, home.client("bob") as bob:
+        call, other = await connect(alice, bob, audio=Tone(1000), data=False)
+        frames = other.audio
+        for _ in range(20):
+            await anext(frames)
+        frame = await anext(frames)
+        assert level_at(array("h", frame.data), frame.rate, 1000) > 0.9
+        assert call.report().media[0].codec == "PCMU"
+        await other.hangup()
+        assert (await call.ended()).outcome is CallOutcome.COMPLETED
+
+
+async def test_the_echo_bot_of_the_readme(home):
+    async def bot(client):
+        async for call in client.incoming():
+            await call.answer()
+            async for frame in call.audio:
+                await call.say(frame)
+
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        talking = asyncio.create_task(bot(bob))
+        for _ in range(2):
+            call = await alice.call("sip:bob@ims.example", audio=Tone(500))
+            frames = call.audio
+            await call.answered(timeout=10)
+
+            async def heard(frames=frames):
+                async for frame in frames:
+                    if level_at(array("h", frame.data), frame.rate, 500) > 0.8:
+                        return
+
+            await heard()
+            await call.hangup()
+        talking.cancel()
+
+
+async def test_saying_does_not_outlast_the_call(home):
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example")
+        other = await take(bob)
+        frame = PcmFrame(bytes(16000), 8000)
+        saying = asyncio.create_task(call.say(frame))
+        await saying
+        blocked = asyncio.create_task(call.say(frame))
+        await asyncio.sleep(0.6)
+        assert not blocked.done()
+        await other.reject()
+        await blocked
+        call.play(None)
+        await call.say(frame)
+        assert [each async for each in call.audio] == []
+        assert [each async for each in call.audio] == []
+
+
+async def test_several_calls_at_once(home):
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        pairs = [await connect(alice, bob, audio=Silence(), answer=Silence()) for _ in range(3)]
+        assert len(alice.calls) == len(bob.calls) == 3
+        await pairs[1][0].hangup()
+        await asyncio.gather(pairs[0][0].hangup(), pairs[2][1].hangup())
+        for call, other in pairs:
+            assert (await call.ended()).outcome is CallOutcome.COMPLETED
+            assert (await other.ended()).outcome is CallOutcome.COMPLETED
+
+
+async def test_a_call_leaves_nothing_behind(home, nothing_left):
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        before = None
+        for number in range(6):
+            call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
+            if number % 2:
+                await call.hangup()
+                await other.ended()
+            else:
+                await other.hangup()
+                await call.ended()
+            await until(lambda: not alice.tasks and not bob.tasks)
+            before = before or nothing_left()
+        assert nothing_left() == before
+        assert not alice._calls
+        assert not bob._calls
+
+
+# refusals
 
 
 async def test_an_unknown_target(home):
@@ -59,5 +192,339 @@ async def test_an_unknown_target(home):
         with pytest.raises(CallRejected, match="nobody by that name") as caught:
             await call.answered(timeout=10)
         assert caught.value.response.status == 404
+        assert call.error is caught.value
         report = await call.ended()
         assert (report.outcome, report.status) == (CallOutcome.REJECTED, 404)
+        assert report.timings["duration_ms"] is None
+        with pytest.raises(CallRejected):
+            await call.ringing()
+
+
+async def test_a_target_that_is_no_address(home):
+    async with home.client("alice") as alice:
+        with pytest.raises(ConfigurationError, match="write sip:user@domain"):
+            await alice.call("bob")
+
+
+@pytest.mark.parametrize(("status", "reason"), [(486, None), (603, "Not today")])
+async def test_rejecting_a_call(home, status, reason):
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example")
+        other = await take(bob)
+        with pytest.raises(LocalProtocolError):
+            await other.reject(200)
+        await other.reject(status, reason)
+        with pytest.raises(CallRejected) as caught:
+            await call.answered(timeout=10)
+        assert caught.value.response.reason == (reason or "Busy Here")
+        report = await other.ended()
+        assert (report.outcome, report.status) == (CallOutcome.REJECTED, status)
+        for forbidden in (call.answer, call.reject):
+            with pytest.raises(LocalProtocolError):
+                await forbidden()
+
+
+async def test_nobody_answers_in_time(home):
+    async with home.client("alice") as alice, home.client("bob", ring=False) as bob:
+        call = await alice.call("sip:bob@ims.example")
+        other = await take(bob)
+        other.ring()
+        await call.ringing()
+        with pytest.raises(CallCancelled, match=r"within 0\.05 s"):
+            await call.answered(timeout=0.05)
+        assert (await call.ended()).outcome is CallOutcome.CANCELLED
+        assert (await other.ended()).outcome is CallOutcome.CANCELLED
+        await other.answer()
+        with pytest.raises(LocalProtocolError, match="already"):
+            await other.answer()
+
+
+async def test_calls_that_nobody_takes_are_refused_beyond_a_limit(home):
+    async with home.client("alice") as alice, home.client("bob", max_waiting_calls=1) as bob:
+        first = await alice.call("sip:bob@ims.example")
+        await first.ringing()
+        second = await alice.call("sip:bob@ims.example")
+        with pytest.raises(CallRejected, match="busy"):
+            await second.answered(timeout=10)
+        await first.hangup()
+        third = await alice.call("sip:bob@ims.example")
+        with pytest.raises(CallRejected, match="busy"):
+            await third.answered(timeout=10)
+        assert len(bob._waiting) == 1
+
+
+async def test_no_codec_in_common(home):
+    async with home.client("alice", codecs=(PCMU,)) as alice, home.client("bob", codecs=(PCMA,)) as bob:
+        call = await alice.call("sip:bob@ims.example", data=False)
+        with pytest.raises(CallRejected, match="none of the offered media") as caught:
+            await call.answered(timeout=10)
+        assert caught.value.response.status == 488
+        assert "codec" in caught.value.response.headers.get("Warning")
+        assert not bob.calls
+
+
+async def test_audio_is_refused_and_data_accepted(home):
+    async with home.client("alice", codecs=(PCMU,)) as alice, home.client("bob", codecs=(PCMA,)) as bob:
+        call, other = await connect(alice, bob)
+        async with call.open_channel("only") as channel:
+            await channel.send(b"data")
+        await call.hangup()
+        assert call.report().media == ()
+        assert (await other.ended()).outcome is CallOutcome.COMPLETED
+
+
+async def test_data_is_refused_and_audio_accepted(home):
+    def close_data(response):
+        if response.status == 200 and response.cseq.method == "INVITE" and response.body:
+            start = response.body.index(b"m=application")
+            response.body = response.body[:start] + b"m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"
+
+    home.tamper_response = close_data
+    async with home.client("alice") as alice, home.client("bob", close_timeout=0.2) as bob:
+        call = await alice.call("sip:bob@ims.example", audio=Silence())
+        other = await take(bob)
+        answering = asyncio.create_task(other.answer(audio=Silence()))
+        await call.answered(timeout=10)
+        with pytest.raises(MediaFailed, match="no data channels"):
+            await call.open_channel("chat").__aenter__()
+        await call.hangup()
+        await answering
+
+
+# faults
+
+
+def fake_fingerprint(message):
+    """Let a message claim another certificate."""
+    lines = message.body.split(b"\r\n")
+    fake = b"a=fingerprint:sha-256 " + b":".join([b"00"] * 32)
+    message.body = b"\r\n".join(fake if line.startswith(b"a=fingerprint") else line for line in lines)
+
+
+@pytest.mark.parametrize("side", ["offer", "answer"])
+async def test_a_wrong_fingerprint_ends_the_call_by_name(home, side):
+    if side == "offer":
+        home.tamper = lambda request: fake_fingerprint(request) if request.method == "INVITE" else None
+    else:
+        home.tamper_response = lambda response: fake_fingerprint(response) if response.body else None
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example", audio=Silence())
+        other = await take(bob)
+        answering = asyncio.create_task(other.answer(audio=Silence()))
+        with pytest.raises(CallFailed):
+            await call.answered(timeout=10)
+        await answering
+        deceived = call if side == "answer" else other
+        report = await deceived.ended()
+        assert isinstance(deceived.error.__cause__, FingerprintMismatch)
+        assert "FingerprintMismatch" in report.reason
+        assert report.outcome is CallOutcome.FAILED
+        assert not report.media
+        assert "BYE" in [request.method for request in home.requests]
+
+
+async def test_an_answer_that_fits_nothing_ends_the_call(home):
+    def forget_setup(response):
+        response.body = response.body.replace(b"a=setup:active", b"a=setup:actpass")
+
+    home.tamper_response = forget_setup
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example")
+        other = await take(bob)
+        answering = asyncio.create_task(other.answer())
+        with pytest.raises(CallFailed, match="DTLS client"):
+            await call.answered(timeout=10)
+        await answering
+
+
+async def test_an_unreadable_answer_ends_the_call(home):
+    home.tamper_response = lambda response: setattr(response, "body", b"x" if response.body else b"")
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example")
+        other = await take(bob)
+        answering = asyncio.create_task(other.answer())
+        with pytest.raises(NegotiationFailed):
+            await call.answered(timeout=10)
+        await answering
+        assert other.is_over
+
+
+async def test_an_unreadable_offer_is_refused(home):
+    home.tamper = lambda request: setattr(request, "body", request.body.replace(b"a=setup:actpass", b"a=setup:x"))
+    async with home.client("alice") as alice, home.client("bob"):
+        call = await alice.call("sip:bob@ims.example")
+        with pytest.raises(CallRejected) as caught:
+            await call.answered(timeout=10)
+        assert caught.value.response.status == 488
+
+
+def vanish(call):
+    """Let a side's media go silent without a word, as a lost network would."""
+    for line in call._media._lines:
+        for protocol in line.transport._connection._protocols:
+            protocol.transport.close()
+
+
+async def test_a_peer_that_vanishes_ends_the_call_by_consent(home):
+    async with home.client("alice", media=FAST_CONSENT) as alice, home.client("bob") as bob:
+        call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
+        home.deaf_to = {"BYE"}
+        vanish(other)
+        report = await call.ended()
+        assert report.outcome is CallOutcome.FAILED
+        assert isinstance(call.error.__cause__, ConsentLost)
+        assert home.requests[-1].method == "BYE"
+        home.deaf_to = set()
+
+
+async def test_media_closed_without_a_bye_fail_the_call(home):
+    async with home.client("alice", close_timeout=0.2) as alice, home.client("bob", close_timeout=0.2) as bob:
+        call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
+        home.deaf_to = {"BYE"}
+        await other.hangup()
+        report = await call.ended()
+        assert report.outcome is CallOutcome.FAILED
+        assert "DTLS" in report.reason
+
+
+async def test_a_cut_connection_ends_the_calls(home):
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
+        for connection in home.driver.connections:
+            connection.abort("cut")
+        report = await call.ended()
+        assert report.outcome is CallOutcome.FAILED
+        assert "connection" in report.reason
+        await other.ended()
+        with pytest.raises(Exception, match="connection"):
+            await alice.call("sip:bob@ims.example")
+        with pytest.raises(Exception, match="connection"):
+            await take(bob)
+
+
+async def test_no_address_for_media(home, monkeypatch, caplog):
+    async def gather(self):
+        raise MediaFailed("no local address can be used for media")
+
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example")
+        other = await take(bob)
+        with monkeypatch.context() as patch:
+            patch.setattr("wic.media.MediaTransport.gather", gather)
+            with caplog.at_level(logging.WARNING):
+                await other.answer()
+            with pytest.raises(MediaFailed):
+                await bob.call("sip:alice@ims.example")
+        with pytest.raises(CallRejected) as caught:
+            await call.answered(timeout=10)
+        assert caught.value.response.status == 500
+        assert "cannot be answered" in caplog.text
+
+
+async def test_a_caller_that_gives_up_while_the_callee_answers(home, monkeypatch):
+    from wic.media import MediaTransport
+
+    genuine = MediaTransport.gather
+    go_on = asyncio.Event()
+
+    async def slow(self):
+        await go_on.wait()
+        return await genuine(self)
+
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example")
+        other = await take(bob)
+        await call.ringing()
+        with monkeypatch.context() as patch:
+            patch.setattr("wic.media.MediaTransport.gather", slow)
+            answering = asyncio.create_task(other.answer())
+            await asyncio.sleep(0)
+            await call.hangup()
+            await until(lambda: other.is_over)
+            go_on.set()
+            await answering
+        assert other.report().outcome is CallOutcome.CANCELLED
+
+
+# changes by the peer
+
+
+def ask(client, call, method, body=b""):
+    """Send a request within a call, past its session."""
+    headers = [("Contact", client._wire.profile.contact)]
+    headers += [("Content-Type", "application/sdp")] if body else []
+    request = call._session._dialog.create_request(method, headers, body)
+    transaction = client._wire.endpoint.send_request(request, client.flow, now=client.now)
+    client.pump()
+    return transaction
+
+
+async def test_the_peer_holds_and_resumes(home):
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
+        await until(lambda: other.report().media[0].sent > 2)
+        local = call._session.agreement.local
+        held = local.with_media(
+            local.media[0].without_attributes("sendrecv").with_attribute("inactive"), local.media[1]
+        )
+        transaction = ask(alice, call, "UPDATE", held.to_bytes())
+        await until(lambda: transaction.response is not None and transaction.response.status == 200)
+        assert b"a=inactive" in transaction.response.body
+        await until(lambda: not bob.tasks)
+        sent = other.report().media[0].sent
+        await asyncio.sleep(0.1)
+        assert other.report().media[0].sent == sent
+        other.play(Tone(440))
+        transaction = ask(alice, call, "UPDATE", local.to_bytes())
+        await until(lambda: other.report().media[0].sent > sent)
+        closed = local.with_media(
+            *(
+                section.with_media_line(
+                    section.media_line.__class__(section.media, 0, section.protocol, section.formats)
+                )
+                for section in local.media
+            )
+        )
+        transaction = ask(alice, call, "UPDATE", closed.to_bytes())
+        await until(lambda: not any(other._media._lines))
+        await call.hangup()
+
+
+async def test_requests_outside_calls(home):
+    async with home.client("bob") as bob:
+        contact, flow = next(iter(home.contacts["bob"].values()))
+        for method, status in [("OPTIONS", 200), ("INFO", 481), ("MESSAGE", 405)]:
+            headers = [
+                ("From", "<sip:x@ims.example>;tag=1"),
+                ("To", "<sip:bob@ims.example>"),
+                ("Call-ID", f"c{method}"),
+                ("CSeq", f"1 {method}"),
+            ]
+            request = Request.build(method, contact.uri, headers)
+            transaction = home.endpoint.send_request(request, flow, now=home.driver.now)
+            home.driver.pump()
+            await until(lambda transaction=transaction: transaction.response is not None)
+            assert transaction.response.status == status
+        assert not bob.calls
+
+
+async def test_an_invite_without_offer(home):
+    async with home.client("bob") as bob:
+        contact, flow = next(iter(home.contacts["bob"].values()))
+        headers = [
+            ("From", "<sip:x@ims.example>;tag=1"),
+            ("To", "<sip:bob@ims.example>"),
+            ("Contact", "<sip:x@nowhere.invalid>"),
+            ("Call-ID", "c1"),
+            ("CSeq", "1 INVITE"),
+        ]
+        request = Request.build("INVITE", contact.uri, headers)
+        transaction = home.endpoint.send_request(request, flow, now=home.driver.now)
+        home.driver.pump()
+        other = await take(bob)
+        answering = asyncio.create_task(other.answer())
+        await until(lambda: transaction.response is not None and transaction.response.status == 200)
+        assert b"a=3ge2ae:requested" in transaction.response.body
+        await other.hangup()
+        await answering
+        bob.options = bob.options.__class__(close_timeout=0.1)

@@ -172,12 +172,10 @@ class Call:
             return
         try:
             description = await self._media.answer(session.offer)
-            if self.is_over:
-                await self._media.close()
-                return
             session.answer(description, now=self._line.now)
         except WicError as error:
-            await self._cannot_answer(session, error)
+            if not self.is_over:
+                await self._cannot_answer(session, error)
             return
         self._figures.answered()
         self._pump()

@@ -126,6 +126,8 @@ class CallMedia:
         transports = [MediaTransport(self._certificate, self._options) if kind else None for kind in kinds]
         try:
             gathered = await asyncio.gather(*(transport.gather() for transport in transports if transport))
+            if self._closed:
+                raise MediaFailed("the call ended while its media were prepared")
         except BaseException:
             await asyncio.gather(*(transport.close() for transport in transports if transport))
             raise

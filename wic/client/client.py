@@ -294,10 +294,10 @@ class Client:
         )
 
     def _check_usable(self) -> None:
-        if self._lost is not None:
-            raise self._lost
         if self._closing:
             raise FlowLost("the client is closed")
+        if self._lost is not None:
+            raise self._lost
 
 
 def _session_of(event: Event) -> CallSession | None:

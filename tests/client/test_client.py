@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import asyncio
+import datetime
+import socket
+import ssl
+
+import pytest
+import trustme
+
+from wic.auth import Secret
+from wic.client import CallOutcome
+from wic.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    ConnectFailed,
+    FlowLost,
+    HandshakeRejected,
+    LocalProtocolError,
+    RegistrationFailed,
+)
+from wic.media import Silence
+from wic.transport.driver import Direction
+
+
+async def until(holds):
+    while not holds():
+        await asyncio.sleep(0.01)
+
+
+async def test_entering_registers_and_leaving_deregisters(home):
+    client = home.client("alice")
+    assert client.binding is None
+    async with client:
+        assert client.binding.expires == 3600
+        assert str(client.binding.associated_uris[0].uri) == "sip:alice@ims.example"
+        assert len(home.contacts["alice"]) == 1
+        assert client.flow.remote[0] == "127.0.0.1"
+        with pytest.raises(LocalProtocolError, match="once"):
+            await client.__aenter__()
+    assert home.contacts["alice"] == {}
+    assert [request.method for request in home.requests] == ["REGISTER"] * 3
+    with pytest.raises(FlowLost, match="closed"):
+        await client.call("sip:bob@ims.example")
+    assert [call async for call in client.incoming()] == []
+
+
+async def test_a_client_that_is_not_open(home):
+    client = home.client("alice")
+    for use in (lambda: client.now, client.pump, lambda: client.flow):
+        with pytest.raises(LocalProtocolError, match="async with"):
+            use()
+
+
+async def test_messages_can_be_watched(home):
+    seen, written = [], []
+    client = home.client("alice")
+    client.on_message(lambda now, direction, data, flow: seen.append((direction, data.split(b" ")[0])))
+    async with client:
+        client.on_trace(written.append)
+    assert seen[0] == (Direction.SENT, b"REGISTER")
+    assert (Direction.RECEIVED, b"SIP/2.0") in seen
+    assert "REGISTER" in written[0]
+    assert "response=***" in written[0]
+    assert len(written) < len(seen)
+
+
+async def test_the_registration_is_refreshed(home):
+    home.granted = 2
+    async with home.client("alice"):
+        await until(lambda: len(home.requests) >= 3)
+        assert home.requests[2].expires != 0
+
+
+async def test_over_tls(secure_home):
+    async with secure_home.client("alice") as client:
+        assert client.flow.transport == "WSS"
+        assert client.flow.secure
+
+
+# failures to register
+
+
+async def test_a_wrong_password(home, nothing_left):
+    before = nothing_left()
+    with pytest.raises(AuthenticationFailed, match="does not accept the password of alice@ims.example"):
+        await (
+            home.client(
+                "alice",
+            )
+            .__class__(home.account("alice", password=Secret("wrong")))
+            .__aenter__()
+        )
+    assert len(home.requests) == 2
+    await until(lambda: nothing_left() == before)
+
+
+async def test_a_refused_registration(home):
+    home.register_status = 403
+    with pytest.raises(RegistrationFailed, match="403"):
+        async with home.client("alice"):
+            pass
+
+
+async def test_a_network_that_does_not_answer(home):
+    home.deaf_to = {"REGISTER"}
+    with pytest.raises(RegistrationFailed, match=r"did not answer the registration within 0\.1 s"):
+        async with home.client("alice", register_timeout=0.1, close_timeout=0.1):
+            pass
+
+
+async def test_a_deregistration_that_is_not_answered(home, caplog):
+    async with home.client("alice", close_timeout=0.1):
+        home.deaf_to = {"REGISTER"}
+    assert "did not confirm the deregistration" in caplog.text
+
+
+async def test_a_deregistration_that_is_refused(home, caplog):
+    async with home.client("alice"):
+        home.register_status = 500
+    assert "the deregistration of sip:alice@ims.example failed" in caplog.text
+
+
+async def test_a_lost_registration(home):
+    home.granted = 2
+    async with home.client("alice") as client:
+        home.register_status = 403
+        with pytest.raises(RegistrationFailed, match="403"):
+            await anext(client.incoming())
+        with pytest.raises(RegistrationFailed):
+            await client.call("sip:bob@ims.example")
+
+
+async def test_a_refused_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    from wic.client import Account, Client
+
+    account = Account(server=f"ws://127.0.0.1:{port}/", impu="sip:a@b.example", impi="a@b.example", insecure=True)
+    with pytest.raises(ConnectFailed, match="refuses connections"):
+        await Client(account).__aenter__()
+
+
+async def test_an_untrusted_certificate(secure_home):
+    from wic.client import Client
+
+    with pytest.raises(ConnectFailed, match="authority that is not trusted"):
+        await Client(secure_home.account("alice", ca=None)).__aenter__()
+
+
+async def test_a_missing_ca_file(secure_home, tmp_path):
+    from wic.client import Client
+
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        await Client(secure_home.account("alice", ca=tmp_path / "none.pem")).__aenter__()
+
+
+async def test_an_expired_certificate(home, tmp_path):
+    from wic.client import Client
+    from wic.transport.websocket import serve_websocket
+
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    ca.issue_cert("127.0.0.1", not_before=past, not_after=past + datetime.timedelta(days=1)).configure_cert(context)
+    listener = await serve_websocket("127.0.0.1", 0, handler=home.driver, ssl_context=context)
+    try:
+        account = home.account("alice", server=f"wss://127.0.0.1:{listener.address[1]}/", ca=tmp_path / "ca.pem")
+        with pytest.raises(ConnectFailed, match="expired"):
+            await Client(account).__aenter__()
+    finally:
+        await listener.close()
+
+
+async def test_a_server_that_does_not_speak_sip():
+    from wic.client import Account, Client
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        account = Account(server=f"ws://127.0.0.1:{port}/", impu="sip:a@b.example", impi="a@b.example", insecure=True)
+        with pytest.raises(HandshakeRejected, match="404"):
+            await Client(account).__aenter__()
+
+
+# leaving
+
+
+async def test_leaving_ends_the_calls(home, nothing_left):
+    async with home.client("bob") as bob:
+        before = nothing_left()
+        async with home.client("alice") as alice:
+            ringing = await alice.call("sip:bob@ims.example")
+            answered = await alice.call("sip:bob@ims.example", audio=Silence())
+            calls = bob.incoming()
+            first, second = await anext(calls), await anext(calls)
+            await asyncio.gather(second.answer(audio=Silence()), answered.answered(timeout=10))
+        assert (ringing.report().outcome, answered.report().outcome) == (CallOutcome.CANCELLED, CallOutcome.COMPLETED)
+        assert (await first.ended()).outcome is CallOutcome.CANCELLED
+        assert (await second.ended()).outcome is CallOutcome.COMPLETED
+        await calls.aclose()
+        await until(lambda: nothing_left()[0] <= before[0] and nothing_left()[1] <= before[1])
+
+
+async def test_a_cancelled_program_deregisters(home):
+    inside = asyncio.Event()
+
+    async def program():
+        async with home.client("alice") as client:
+            await client.call("sip:bob@ims.example")
+            inside.set()
+            await asyncio.Event().wait()
+
+    async with home.client("bob") as bob:
+        task = asyncio.create_task(program())
+        await inside.wait()
+        other = await anext(bob.incoming())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert home.contacts["alice"] == {}
+        assert (await other.ended()).outcome is CallOutcome.CANCELLED
+
+
+async def test_calls_that_come_while_leaving_are_refused(home):
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        bob._closing = True
+        call = await alice.call("sip:bob@ims.example")
+        with pytest.raises(Exception, match="480"):
+            await call.answered(timeout=10)
+        bob._closing = False
