@@ -1,0 +1,104 @@
+"""Our end: accounts for a peer's registrar, and commands as their users run them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wic.auth.secret import Secret
+from wic.client import Account
+
+from .kamailio import DOMAIN, Kamailio
+from .process import Peer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND_SECONDS = 40.0
+
+
+def account(kamailio: Kamailio, user: str = "alice", *, password: str = "", expires: int = 300) -> Account:
+    """Make the account of one of Kamailio's subscribers."""
+    return Account(
+        server=kamailio.ws_url,
+        impu=f"sip:{user}@{DOMAIN}",
+        impi=f"{user}@{DOMAIN}",
+        password=Secret(password or f"{user}-secret"),
+        insecure=True,
+        expires=expires,
+    )
+
+
+def write_accounts(kamailio: Kamailio, directory: Path, *, password: str) -> Path:
+    """Write an accounts file with alice of Kamailio."""
+    path = directory / "accounts.toml"
+    path.write_text(
+        f'[accounts.alice]\nserver = "{kamailio.ws_url}"\nimpu = "sip:alice@{DOMAIN}"\n'
+        f'impi = "alice@{DOMAIN}"\nauth = "digest"\npassword = "{password}"\ninsecure = true\n'
+    )
+    path.chmod(0o600)
+    return path
+
+
+def outward_address() -> str:
+    """Find an address of this machine beside loopback, where there is one: phones without loopback use it for ICE."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # nothing is sent: the kernel only chooses a route
+        return str(probe.getsockname()[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+async def run(*arguments: str) -> Finished:
+    """Run `wic …` to its end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "wic_cli",
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    return Finished(process.returncode or 0, out.decode(), err.decode())
+
+
+class Command(Peer):
+    """A `wic …` command that runs until its test ends it, such as `wic answer`."""
+
+    def __init__(self, directory: Path, *arguments: str, ready: str) -> None:
+        self.name = f"wic-{arguments[0]}"
+        super().__init__(directory / self.name)
+        self._arguments = arguments
+        self._ready = ready
+
+    def command(self) -> list[str]:
+        """Run it by this Python."""
+        return [sys.executable, "-m", "wic_cli", *self._arguments]
+
+    async def ready(self) -> bool:
+        """It has said that it is ready."""
+        return self._ready in self.output()
+
+    def documents(self) -> list[dict[str, Any]]:
+        """The JSON lines it has printed."""
+        return [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]

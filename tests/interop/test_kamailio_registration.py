@@ -1,0 +1,76 @@
+"""Kamailio as the registrar, over plain WebSocket: register, refresh, deregister, and be refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.client import Client
+from wic.errors import AuthenticationFailed
+
+from .peers import probe, wics
+from .peers.kamailio import Kamailio, KamailioOptions
+from .peers.wire import Wire
+
+if TYPE_CHECKING:
+    from .conftest import Peers
+
+both_algorithms = pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+
+
+async def _kamailio(peers: Peers, algorithm: str) -> Kamailio:
+    return await peers.start(Kamailio(peers.directory, KamailioOptions(algorithm=algorithm)))
+
+
+@both_algorithms
+async def test_registers_and_deregisters(peers: Peers, algorithm: str) -> None:
+    kamailio = await _kamailio(peers, algorithm)
+    wire = Wire()
+    client = Client(wics.account(kamailio))
+    client.on_message(wire.record)
+    assert await probe.options(kamailio.address, "alice") == 480
+    async with client:
+        assert await probe.options(kamailio.address, "alice") == 200
+        assert client.binding is not None
+        assert client.binding.expires == 300
+        assert [str(uri.uri) for uri in client.binding.service_route] == [
+            f"sip:127.0.0.1:{kamailio.port};transport=ws;lr"
+        ]
+    assert await probe.options(kamailio.address, "alice") == 480
+    assert wire.answers("REGISTER") == [401, 200, 200]
+    first, second, last = wire.requests("REGISTER")
+    assert not _parameter(first.header("Authorization"), "response")  # TS 24.229 §5.1.1.2.2
+    assert f"algorithm={algorithm}" in second.header("Authorization")
+    assert len(_parameter(second.header("Authorization"), "response")) == {"MD5": 32, "SHA-256": 64}[algorithm]
+    assert "Expires: 0" in last.data.decode() or "expires=0" in last.header("Contact")
+
+
+@both_algorithms
+async def test_refreshes_before_the_binding_ends(peers: Peers, algorithm: str) -> None:
+    kamailio = await _kamailio(peers, algorithm)
+    wire = Wire()
+    client = Client(wics.account(kamailio, expires=2))
+    client.on_message(wire.record)
+    async with client:
+        assert client.binding is not None
+        assert client.binding.expires == 2
+        await wire.until(lambda: wire.answers("REGISTER").count(200) == 4, seconds=12)
+        assert await probe.options(kamailio.address, "alice") == 200  # the first binding has ended a second ago
+    assert wire.answers("REGISTER") == [401, 200, 200, 200, 200, 200]
+
+
+@both_algorithms
+async def test_gives_up_on_a_wrong_password(peers: Peers, algorithm: str) -> None:
+    kamailio = await _kamailio(peers, algorithm)
+    wire = Wire()
+    client = Client(wics.account(kamailio, password="guessed"))
+    client.on_message(wire.record)
+    with pytest.raises(AuthenticationFailed):
+        await client.__aenter__()
+    assert wire.answers("REGISTER") == [401, 401]
+    assert await probe.options(kamailio.address, "alice") == 480
+
+
+def _parameter(header: str, name: str) -> str:
+    return header.split(f'{name}="', 1)[1].split('"', 1)[0]
