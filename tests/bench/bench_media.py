@@ -25,12 +25,18 @@ def cpu() -> float:
     return times.user + times.system
 
 
+def resident_kb() -> float:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+
+
 async def wic_calls(calls: int, seconds: float) -> dict[str, float]:
     from wic.media import AudioStream, Certificate, Count, MediaTransport, MediaTransportOptions, Tone
     from wic.sdp.codecs import PCMU
 
     certificates = Certificate.generate(), Certificate.generate()
     options = MediaTransportOptions(addresses=("127.0.0.1",))
+    memory = resident_kb()
     pairs = [tuple(MediaTransport(certificate, options) for certificate in certificates) for _ in range(calls)]
 
     async def connect(one: MediaTransport, other: MediaTransport) -> None:
@@ -51,6 +57,7 @@ async def wic_calls(calls: int, seconds: float) -> dict[str, float]:
     spent, began = cpu(), time.monotonic()
     await asyncio.sleep(seconds)
     spent, elapsed = cpu() - spent, time.monotonic() - began
+    memory = resident_kb() - memory
     sent = sum(stream.report().sent for stream in streams)
     await asyncio.sleep(0.2)
     reports = [stream.report() for stream in streams]
@@ -60,6 +67,7 @@ async def wic_calls(calls: int, seconds: float) -> dict[str, float]:
     return {
         "calls": calls,
         "setup_ms": 1000 * setup / (2 * calls),
+        "memory_kb": memory / (2 * calls),
         "percent": 100 * spent / elapsed / calls,
         "sent": sent,
         "lost": sum(report.lost for report in reports),
@@ -96,6 +104,7 @@ async def aiortc_calls(calls: int, seconds: float) -> dict[str, float]:
         await one.setRemoteDescription(other.localDescription)
         await asyncio.gather(*(event.wait() for event in connected))
 
+    memory = resident_kb()
     pairs = [(endpoint(), endpoint()) for _ in range(calls)]
     start = cpu()
     # Its calls send from the moment they are connected; measured on the first few, that hardly shows.
@@ -110,11 +119,13 @@ async def aiortc_calls(calls: int, seconds: float) -> dict[str, float]:
     spent, began = cpu(), time.monotonic()
     await asyncio.sleep(seconds)
     spent, elapsed = cpu() - spent, time.monotonic() - began
+    memory = resident_kb() - memory
     received = await _aiortc_received(pairs) - before
     await asyncio.gather(*(peer.close() for pair in pairs for peer in pair))
     return {
         "calls": calls,
         "setup_ms": 1000 * setup,
+        "memory_kb": memory / (2 * calls),
         "percent": 100 * spent / elapsed / calls,
         "packets_per_second": received / elapsed / (2 * calls),
     }
@@ -188,12 +199,13 @@ def run_part(name: str, calls: int, seconds: float) -> dict[str, float]:
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
-    rows = [("", "calls", "CPU per call", "set-up CPU per endpoint", "packets/s", "lost")]
+    rows = [("", "calls", "CPU per call", "set-up CPU per endpoint", "memory per endpoint", "packets/s", "lost")]
     for name, result in results.items():
         setup = f"{result['setup_ms']:.1f} ms" if "setup_ms" in result else "-"
+        memory = f"{result['memory_kb']:.0f} kB" if "memory_kb" in result else "-"
         pace = f"{result['packets_per_second']:.1f}" if "packets_per_second" in result else "50.0"
         lost = f"{result['lost']:.0f}" if "lost" in result else "-"
-        rows.append((name, f"{result['calls']:.0f}", f"{result['percent']:.3f} %", setup, pace, lost))
+        rows.append((name, f"{result['calls']:.0f}", f"{result['percent']:.3f} %", setup, memory, pace, lost))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
