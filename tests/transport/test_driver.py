@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from wic.errors import ConfigurationError
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, RequestReceived, ResponseReceived, TransactionTimedOut, Transmit, TransportFailed
 from wic.sip.flow import Flow
@@ -105,6 +106,16 @@ class FakeConnection:
 
     async def close(self, reason: str = "") -> None:
         self.sent.append(b"closed")
+
+
+async def one_port(driver: Driver):
+    """A UDP socket and a TCP listener at the same port."""
+    while True:
+        socket = await open_udp("127.0.0.1", 0, handler=driver)
+        try:
+            return socket, await serve_tcp(*socket.address, handler=driver)
+        except ConfigurationError:
+            await socket.close()
 
 
 @pytest.mark.virtual_time
@@ -208,9 +219,8 @@ async def test_long_requests_go_over_tcp():
     left, right = Peer("l"), Peer("r")
     socket = await open_udp("127.0.0.1", 0, handler=left.driver)
     left.driver.attach_socket(socket)
-    far = await open_udp("127.0.0.1", 0, handler=right.driver)
+    far, listener = await one_port(right.driver)
     right.driver.attach_socket(far)
-    listener = await serve_tcp(*far.address, handler=right.driver)
     flow = Flow("UDP", socket.address, far.address)
     left.ask(flow)
     assert (await right.next(RequestReceived)).flow.transport == "UDP"

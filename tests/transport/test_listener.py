@@ -12,9 +12,10 @@ from wic.transport.listener import cannot_listen
     [
         (errno.EADDRINUSE, "Port 443 on 127.0.0.1 is taken; choose another one."),
         (errno.EADDRNOTAVAIL, "127.0.0.1 is not an address of this machine; choose one that is."),
+        (None, "127.0.0.1 is not an address of this machine; choose one that is."),
         (errno.EACCES, "Listening on port 443 of 127.0.0.1 is not allowed; choose a port above 1023."),
         (errno.EMFILE, "Cannot listen on 127.0.0.1 port 443: Too many open files."),
     ],
 )
 def test_what_hinders_listening_is_one_sentence(number, words):
-    assert cannot_listen("127.0.0.1", 443, OSError(number, "Too many open files")) == words
+    assert cannot_listen("127.0.0.1", 443, OSError(*[number] * (number is not None), "Too many open files")) == words

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -30,7 +31,13 @@ async def test_timers_keep_their_order():
 
 @pytest.mark.virtual_time
 async def test_another_thread_is_waited_for():
-    assert await asyncio.to_thread(lambda: 42) == 42
+    loop = asyncio.get_running_loop()
+    released = threading.Event()
+    alarm = loop.call_later(100, released.set)
+    loop.call_soon(loop.call_soon, released.set)
+    assert await asyncio.to_thread(released.wait)
+    assert loop.time() == 0
+    alarm.cancel()
 
 
 async def test_other_tests_have_the_systems_clock():

@@ -1,1 +1,48 @@
 """Shells that carry SIP: WebSocket, UDP, TCP, TLS, and a network in memory."""
+
+from wic.transport.base import (
+    Connection,
+    DatagramPort,
+    EndedBy,
+    FlowEnd,
+    FlowHandler,
+    KeepAlive,
+    Listener,
+    ListenerCounters,
+)
+from wic.transport.datagram import DatagramSocket, open_udp
+from wic.transport.driver import Direction, Driver, DriverCounters, DriverOptions, MessageObserver, TimerSource
+from wic.transport.stream import StreamOptions, StreamServerOptions, connect_tcp, serve_tcp
+from wic.transport.tls import client_context, server_context
+from wic.transport.tokens import RandomTokens
+from wic.transport.websocket import WebSocketOptions, WebSocketServerOptions, connect_websocket, serve_websocket
+
+__all__ = [
+    "Connection",
+    "DatagramPort",
+    "DatagramSocket",
+    "Direction",
+    "Driver",
+    "DriverCounters",
+    "DriverOptions",
+    "EndedBy",
+    "FlowEnd",
+    "FlowHandler",
+    "KeepAlive",
+    "Listener",
+    "ListenerCounters",
+    "MessageObserver",
+    "RandomTokens",
+    "StreamOptions",
+    "StreamServerOptions",
+    "TimerSource",
+    "WebSocketOptions",
+    "WebSocketServerOptions",
+    "client_context",
+    "connect_tcp",
+    "connect_websocket",
+    "open_udp",
+    "serve_tcp",
+    "serve_websocket",
+    "server_context",
+]

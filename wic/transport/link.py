@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING, cast
@@ -215,7 +216,9 @@ class Link(asyncio.Protocol, ABC):
             self._put(self._pipe.to_send())
         transport = self._socket()
         if not self._finished and not transport.is_closing():
-            transport.write_eof()
+            # A socket that the peer has reset meanwhile cannot be shut down; its end is told all the same.
+            with suppress(OSError):
+                transport.write_eof()
         self._finished = True
 
     # What the event loop calls.

@@ -85,7 +85,8 @@ def cannot_listen(host: str, port: int, error: OSError) -> str:
     """Say in one sentence why an address cannot be listened on, and what to do."""
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is taken; choose another one."
-    if error.errno == errno.EADDRNOTAVAIL:
+    # From Python 3.13 on, asyncio says in words only that no address could be bound.
+    if error.errno in (errno.EADDRNOTAVAIL, None):
         return f"{host} is not an address of this machine; choose one that is."
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"Listening on port {port} of {host} is not allowed; choose a port above 1023."
