@@ -34,7 +34,7 @@ NAMES = [
 ]
 PIECES = [
     b"SIP/2.0/UDP ", b"<sip:a@b>", b"sip:", b"[2001:db8::1]", b":5060", b'"', b"\\", b";", b",", b"=", b"<", b">", b"?", b"&",
-    b"%41", b"%", b"tag=1", b"branch=z9hG4bK", b" ", b"\t", b"\r\n ", b"\r\n", b"\0", b"\xc3\xa9", b"\xff", b"1", b"INVITE",
+    b"%41", b"%", b"tag=1", b"branch=z9hG4bK", b" ", b"\t", b"\r\n ", b"\r\n", b"\0", b"\xc3\xa9", b"\xff", b"\x1b", b"1", b"INVITE",
     b"Digest ", b"multipart/mixed;boundary=b", b"--b", b"*", b"a",
 ]  # fmt: skip
 

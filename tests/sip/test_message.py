@@ -155,6 +155,8 @@ def test_content_length_is_always_right() -> None:
     message = register()
     message.body = b"longer body"
     assert b"\r\nContent-Length: 11\r\n\r\nlonger body" in message.to_bytes()
+    padded = b"OPTIONS sip:x SIP/2.0\r\nl: 0001\r\n\r\nx"
+    assert parse(padded).to_bytes() == padded
     twice = Request.build("OPTIONS", "sip:x", [("Content-Length", 9), ("l", 8)], b"x")
     assert twice.to_bytes() == b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 1\r\n\r\nx"
 

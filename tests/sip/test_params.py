@@ -91,6 +91,7 @@ def test_headers_of_uris() -> None:
     headers = UriHeaders.parse("?Replaces=a%40b%3Bto-tag%3D1&Subject=")
     assert headers.get("replaces") == "a@b;to-tag=1"
     assert list(headers.items()) == [("Replaces", "a@b;to-tag=1"), ("Subject", "")]
+    assert list(UriHeaders.parse("??a=1&=2").items()) == [("?a", "1"), ("", "2")]
     assert str(UriHeaders([("Route", "<sip:x;lr>"), ("a", None)])) == "?Route=%3Csip:x%3Blr%3E&a"
 
 

@@ -114,6 +114,7 @@ def test_a_broken_line_is_refused_with_all_that_an_answer_needs(field: bytes) ->
         b"OPTIONS sip:x y SIP/2.0",
         b"OPTIONS SIP/2.0",
         b"OPT@ONS sip:x SIP/2.0",
+        b"OPTIONS sip:\x1b SIP/2.0",
     ],
 )
 def test_a_broken_request_line_is_answered(start: bytes) -> None:

@@ -24,6 +24,12 @@ PARAMS = rf"(?:{WS};{WS}{PARAM})*+"
 """The parameters of a header field value."""
 HOST = r"[A-Za-z0-9_.\-]++|\[[0-9A-Fa-f:.]++\]"
 """A name, an IPv4 address, or an IPv6 reference (not yet checked as an address)."""
+REQUEST_URI = r"[^\x00-\x20\x7f]++"
+"""What can stand in a start line between two spaces; whether it is a URI is seen when it is read."""
+URI_PARAMS = r"(?:;[A-Za-z0-9\-_.!~*'()\[\]/:&+$%]++(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$%=]*+)?)*+"
+"""The parameters of a URI; `=` in a value is met in the field."""
+URI_HEADERS = r"(?:\?[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++(?:&[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++)*+)?"
+"""The header fields of a URI; `;` and `,` should be escaped and often are not."""
 
 _ITEM = re.compile(rf'(?:[^",<]++|{QUOTED}|<[^<>]*+>)++', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

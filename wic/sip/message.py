@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Self
 
 from wic.errors import LocalProtocolError
 from wic.sip import readers
-from wic.sip.grammar import is_token
+from wic.sip.grammar import REQUEST_URI, is_token
 from wic.sip.header_fields import Headers
 from wic.sip.headers.auth import AuthValue
 from wic.sip.reasons import REASONS, reason_of
@@ -26,7 +27,9 @@ __all__ = ["REASONS", "VERSION", "Headers", "Message", "Request", "Response"]
 VERSION: Final = "SIP/2.0"
 """The only version there is (RFC 3261 §7.1)."""
 
+_REQUEST_URI: Final = re.compile(REQUEST_URI)
 _DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
+
 
 class Message:
     """What requests and responses have in common.
@@ -174,7 +177,9 @@ class Message:
         """
 
         def read(headers: Headers) -> list[AuthValue]:
-            return [value for line in headers.get_all(name) for value in readers.naming(name, AuthValue.parse_list, line)]
+            return [
+                value for line in headers.get_all(name) for value in readers.naming(name, AuthValue.parse_list, line)
+            ]
 
         return list(self.headers.parsed(f"auth {name}", read))
 
@@ -195,7 +200,7 @@ class Message:
                 if counted:
                     continue
                 counted = True
-                if self.headers.get("content-length") != length:
+                if ((self.headers.get("content-length") or "").lstrip("0") or "0") != length:
                     line = f"Content-Length: {length}"
             lines.append(line)
         if not counted:
@@ -268,7 +273,7 @@ class Request(Message):
     def _start_line(self) -> str:
         if not is_token(self.method):
             raise LocalProtocolError(f"{self.method!r} cannot be a method")
-        if not self._uri_text.isprintable() or " " in self._uri_text or not self._uri_text:
+        if _REQUEST_URI.fullmatch(self._uri_text) is None:
             raise LocalProtocolError(f"{self._uri_text!r} cannot be a Request-URI")
         return f"{self.method} {self._uri_text} {VERSION}"
 
@@ -292,7 +297,9 @@ class Response(Message):
         """The phrase for people."""
 
     @classmethod
-    def build(cls, status: int, reason: str | None = None, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Self:
+    def build(
+        cls, status: int, reason: str | None = None, headers: Iterable[tuple[str, object]] = (), body: bytes = b""
+    ) -> Self:
         """Make a response that answers nothing yet; without a phrase the usual one stands in."""
         return cls(status, reason_of(status) if reason is None else reason, Headers(headers), body)
 
@@ -319,6 +326,9 @@ class Response(Message):
             to_tag: tag for a To that has none yet; a 100 gets none (§8.2.6.2).
             headers: further header fields.
             body: the body.
+
+        Raises:
+            MalformedHeader: a tag is given and the To of the request cannot be read.
         """
         ours = Headers()
         copied = ["via", "from", "to", "call-id", "cseq"]
@@ -328,7 +338,7 @@ class Response(Message):
             copied.append("record-route")  # §12.1.1
         ours.copy_from(request.headers, *copied)
         if to_tag is not None and status > 100 and request.to.tag is None:
-            ours.set("To", request.to.with_tag(to_tag))
+            ours.append_to("To", f";tag={to_tag}")  # RFC 4475 §3.1.1.2: whatever its display name holds
         for name, value in headers:
             ours.add(name, value)
         return cls(status, reason_of(status) if reason is None else reason, ours, body)

@@ -8,7 +8,7 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import unquote as percent_decode
 
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, WS, is_token, quote, unquote
+from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, URI_HEADERS, URI_PARAMS, WS, is_token, quote, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -186,7 +186,7 @@ class UriParams(Params):
 
     __slots__ = ()
 
-    _grammar = re.compile(r"(?:;[A-Za-z0-9\-_.!~*'()\[\]/:&+$%]++(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$%=]*+)?)*+")
+    _grammar = re.compile(URI_PARAMS)
     _pattern = re.compile(r"([^;=]++)(?:=([^;]*+))?")
     _safe: ClassVar[str] = "-_.!~*'()[]/:&+$"
 
@@ -212,8 +212,8 @@ class UriHeaders(UriParams):
 
     __slots__ = ()
 
-    _grammar = re.compile(r"(?:\?[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++(?:&[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++)*+)?")
-    _pattern = re.compile(r"([^?&=][^&=]*+)(?:=([^&]*+))?")
+    _grammar = re.compile(URI_HEADERS)
+    _pattern = re.compile(r"(?:\A\?|&)([^&=]*+)(?:=([^&]*+))?")
     _before = "?"
     _between = "&"
     _safe = "-_.!~*'()[]/?:+$"

@@ -10,13 +10,13 @@ import re
 from typing import Final
 
 from wic.sip.errors import MessageRefused
-from wic.sip.grammar import TOKEN
+from wic.sip.grammar import REQUEST_URI, TOKEN
 from wic.sip.header_fields import Field, Headers
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
 from wic.sip.names import KEYS, key_of
 
-_REQUEST_LINE: Final = re.compile(rf"({TOKEN}) (\S++) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE | re.ASCII)
+_REQUEST_LINE: Final = re.compile(rf"({TOKEN}) ({REQUEST_URI}) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE | re.ASCII)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) (.*)", re.IGNORECASE | re.ASCII)
 _LIKE_REQUEST: Final = re.compile(r"\S.*[ \t]SIP/[0-9]++\.[0-9]++[ \t]*+", re.IGNORECASE | re.ASCII)
 _FOLD: Final = re.compile(r"\r\n(?![ \t])")

@@ -10,19 +10,17 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import unquote as percent_decode
 
 from wic.sip.errors import MalformedUri
-from wic.sip.grammar import HOST
+from wic.sip.grammar import HOST, URI_HEADERS, URI_PARAMS
 from wic.sip.params import Params, UriHeaders, UriParams
 
 _USER = r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]++"
 _PASSWORD = r"[A-Za-z0-9\-_.!~*'()&=+$,%]*+"
-_URI_PARAMS = r"(?:;[A-Za-z0-9\-_.!~*'()\[\]/:&+$%]++(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$%=]*+)?)*+"
-_URI_HEADERS = r"(?:\?[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++(?:&[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++)*+)?"
 
 _SIP = re.compile(
-    rf"(sips?):(?:({_USER})(?::({_PASSWORD}))?@)?({HOST})(?::([0-9]{{1,5}}))?({_URI_PARAMS})({_URI_HEADERS})",
+    rf"(sips?):(?:({_USER})(?::({_PASSWORD}))?@)?({HOST})(?::([0-9]{{1,5}}))?({URI_PARAMS})({URI_HEADERS})",
     re.IGNORECASE | re.ASCII,
 )
-_TEL = re.compile(rf"tel:(\+?[0-9A-Fa-f*#\-.()]++)({_URI_PARAMS})", re.IGNORECASE | re.ASCII)
+_TEL = re.compile(rf"tel:(\+?[0-9A-Fa-f*#\-.()]++)({URI_PARAMS})", re.IGNORECASE | re.ASCII)
 _OTHER = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):([^\x00-\x20\x7f<>\"]++)")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _THREE_COLONS = re.compile(r"(?<!:):::(?!:)")
