@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from wic.auth.secret import Secret
 from wic.client.account import Account
+from wic.client.passwords import read_password_file
 from wic.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -75,6 +78,21 @@ def _password(options: AccountOptions) -> dict[str, object]:
         return {"password_file": str(options.password_file)}
     if os.environ.get(PASSWORD_VARIABLE):
         return {"password_env": PASSWORD_VARIABLE}
-    if click.get_text_stream("stdin").isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         return {"password": click.prompt("Password", hide_input=True, err=True)}
     raise ConfigurationError(f"There is no password: give --password-file or set ${PASSWORD_VARIABLE}.")
+
+
+def new_password(file: Path | None) -> Secret | None:
+    """Read the password for a new subscriber from a file or the environment; None makes one up.
+
+    Args:
+        file: the file of `--password-file`, if any.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if file is not None:
+        return read_password_file(file)
+    value = os.environ.get(PASSWORD_VARIABLE)
+    return Secret(value) if value else None

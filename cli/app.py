@@ -1,13 +1,47 @@
-"""The root command group."""
+"""The root command, and the last frame that an error can reach."""
 
 from __future__ import annotations
+
+import logging
+import sys
 
 import click
 
 from wic import __version__
 
+from .commands.answer import answer
+from .commands.call import call
+from .commands.demo import demo
+from .commands.network import network
+from .commands.register import register
+from .console import Console
+from .exit_codes import ExitCode
+from .run import sentence
 
-@click.group()
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="wic")
+def cli() -> None:
+    """A headless WebRTC IMS Client (3GPP TS 24.371), and the IMS network it needs.
+
+    Exit codes: 0 done, 1 the call, registration or check failed, 2 wrong usage or configuration, 3 interrupted.
+    """
+
+
+for command in (demo, network, register, call, answer):
+    cli.add_command(command)
+
+
 def main() -> None:
-    """A headless WebRTC IMS Client and the IMS network it needs."""
+    """Run the command line and leave with its exit code; never with a traceback."""
+    try:
+        cli(prog_name="wic")
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: that is no error of the command
+        sys.exit(ExitCode.DONE)
+    except Exception as error:
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        Console().error(
+            f"{sentence(error)} ({type(error).__name__}): this is a fault in wic; --log-level debug shows where."
+        )
+        sys.exit(ExitCode.FAILED)

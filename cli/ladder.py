@@ -82,4 +82,3 @@ def _draw_arrow(arrow: Arrow, place: dict[str, int], rails: list[int], since: fl
 
 def _write(row: list[str], column: int, text: str) -> None:
     row[column : column + len(text)] = list(text)[: max(0, len(row) - column)]
-

@@ -91,7 +91,7 @@ def account_options(
     @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="An extra trust anchor (PEM).")
     @click.option("--insecure", is_flag=True, help="Allow ws://, without TLS.")
     @functools.wraps(command)
-    def with_account(settings: Common, *args: P.args, **kwargs: P.kwargs) -> None:
+    def with_account(settings: Common, /, *args: P.args, **kwargs: P.kwargs) -> None:
         fields = {name: kwargs.pop(name) for name in AccountOptions.__dataclass_fields__}
         command(settings, AccountOptions(**fields), *args, **kwargs)  # type: ignore[arg-type]
 

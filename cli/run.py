@@ -33,13 +33,20 @@ def run(work: Callable[[], Coroutine[None, None, ExitCode]], console: Console) -
         work: makes the coroutine; it returns the exit code.
         console: where an error is said, in one sentence.
     """
+    return guarded(lambda: asyncio.run(_interruptible(work)), console)
+
+
+def guarded(work: Callable[[], ExitCode], console: Console) -> ExitCode:
+    """Do a command's work, and turn what it raises into a sentence and an exit code.
+
+    Args:
+        work: does it, and returns the exit code.
+        console: where an error is said.
+    """
     try:
-        return asyncio.run(_interruptible(work))
-    except ConfigurationError as error:
-        console.error(str(error))
-        return ExitCode.USAGE
-    except LocalProtocolError as error:
-        console.error(str(error))
+        return work()
+    except (ConfigurationError, LocalProtocolError) as error:
+        console.error(sentence(error))
         return ExitCode.USAGE
     except WicError as error:
         console.error(sentence(error))

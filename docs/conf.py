@@ -22,4 +22,4 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
-nitpick_ignore_regex = [("py:.*", ".*")]    # types of other projects have no inventory at hand
+nitpick_ignore_regex = [("py:.*", ".*")]  # types of other projects have no inventory at hand

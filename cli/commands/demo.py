@@ -1,0 +1,152 @@
+"""`wic demo`: a network, two WICs, a call with a data channel, and the figures."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from wic.client import Account, CallOutcome, Client
+from wic.media import Count, Tone
+from wic.network import ImsNetwork
+
+from ..exit_codes import ExitCode
+from ..figures import show_media, show_timings
+from ..options import Common, common
+from ..run import exit_with, run
+from ..watch import Watch
+
+if TYPE_CHECKING:
+    from wic.client import Call, CallReport
+
+TALK = 3.0
+"""Seconds of the call."""
+
+GREETING = "hello from alice"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the demo saw."""
+
+    registrations: list[dict[str, object]] = field(default_factory=list)
+    calling: CallReport | None = None
+    called: CallReport | None = None
+    heard: str = ""
+    """What the called side sent back on the data channel."""
+
+    @property
+    def good(self) -> bool:
+        """Whether both sides completed the call, heard each other, and the greeting came back."""
+        reports = [report for report in (self.calling, self.called) if report is not None]
+        talked = all(
+            report.outcome is CallOutcome.COMPLETED and report.media and all(each.received for each in report.media)
+            for report in reports
+        )
+        return len(reports) == 2 and talked and self.heard == GREETING
+
+
+@click.command()
+@common
+def demo(settings: Common) -> None:
+    """Start an IMS network on loopback, register two WICs, and let them call each other.
+
+    Audio and a data channel go through the eIMS-AGW with ICE, DTLS-SRTP and SCTP. Nothing stays behind.
+    """
+
+    async def work() -> ExitCode:
+        return await _demo(settings)
+
+    exit_with(run(work, settings.console))
+
+
+async def _demo(settings: Common) -> ExitCode:
+    console = settings.console
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    outcome = Outcome()
+    watch = Watch(settings)
+    try:
+        with console.progress("Starting the IMS network") as progress:
+            async with ImsNetwork() as ims:
+                alice, bob = (Client(Account.load(name, ims.accounts_path)) for name in ("alice", "bob"))
+                watch.attach(alice, "alice")
+                watch.attach(bob, "bob")
+                progress.update("Registering alice and bob over WSS")
+                async with bob, alice:
+                    outcome.registrations += [_registration(client) for client in (alice, bob)]
+                    progress.update("alice calls bob")
+                    await _call(alice, bob, outcome)
+                    progress.update("Deregistering")
+    finally:
+        watch.close()
+    _show(settings, watch, outcome, clock() - started)
+    return ExitCode.DONE if outcome.good else ExitCode.FAILED
+
+
+async def _call(alice: Client, bob: Client, outcome: Outcome) -> None:
+    """Let alice call bob for a while, and keep what both saw."""
+    async with asyncio.TaskGroup() as group:
+        answering = group.create_task(_answer(bob))
+        call = await alice.call(bob.account.impu, audio=Tone(440), sinks=[Count()])
+        try:
+            await call.answered(timeout=10)
+            async with call.open_channel("chat") as channel:
+                await channel.send(GREETING)
+                async with asyncio.timeout(TALK):
+                    outcome.heard = str(await anext(channel))
+                await asyncio.sleep(TALK)
+            await call.hangup()
+        finally:
+            outcome.calling = call.report()
+    outcome.called = answering.result()
+
+
+async def _answer(bob: Client) -> CallReport:
+    """Answer one call with another tone, and send back what comes on the data channel."""
+    call = await anext(bob.incoming())
+    async with asyncio.TaskGroup() as group:
+        echoing = group.create_task(_echo(call))
+        await call.answer(audio=Tone(880), sinks=[Count()])
+        report = await call.ended()
+        echoing.cancel()
+    return report
+
+
+async def _echo(call: Call) -> None:
+    async for channel in call.channels():
+        async for message in channel:
+            await channel.send(message)
+
+
+def _registration(client: Client) -> dict[str, object]:
+    account, binding = client.account, client.binding
+    return {
+        "impu": account.impu,
+        "scheme": account.auth.value,
+        "expires": binding.expires if binding else 0,
+        "service_route": [str(each.uri) for each in binding.service_route] if binding else [],
+    }
+
+
+def _show(settings: Common, watch: Watch, outcome: Outcome, seconds: float) -> None:
+    console = settings.console
+    reports = {"alice": outcome.calling, "bob": outcome.called}
+    console.document(
+        {
+            "outcome": "done" if outcome.good else "failed",
+            "seconds": round(seconds, 2),
+            "registrations": outcome.registrations,
+            "calls": {name: report.to_dict() for name, report in reports.items() if report},
+        }
+    )
+    console.say("What went over the wire on W2:\n", style="bold")
+    watch.show_ladder()
+    console.say("")
+    show_media(console, {name: report for name, report in reports.items() if report})
+    if outcome.calling:
+        show_timings(console, outcome.calling.timings)
+    verdict = "Two WICs registered, called each other and deregistered" if outcome.good else "The demo failed"
+    console.say(f"{verdict} in {seconds:.1f} s.", style="bold green" if outcome.good else "bold red")

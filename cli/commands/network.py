@@ -1,0 +1,83 @@
+"""`wic network`: run the IMS network, and keep its subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wic.network import ImsNetwork, NetworkOptions
+
+from ..exit_codes import ExitCode
+from ..options import Common, common
+from ..run import exit_with, run
+from .subscriber import subscriber
+
+if TYPE_CHECKING:
+    from ..console import Console
+
+
+@click.group()
+def network() -> None:
+    """Run the IMS network that a WIC needs, and keep its subscribers."""
+
+
+network.add_command(subscriber)
+
+
+@network.command()
+@common
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keeps CA, database and accounts; by default a temporary one that goes in the end.",
+)
+@click.option(
+    "--port-base", type=click.IntRange(1, 65532), metavar="N", help="First of four ports; by default free ones."
+)
+@click.option("--core", metavar="URI", help="Another core behind our eP-CSCF, such as sip:127.0.0.1:5060.")
+@click.option("--domain", default="ims.example", show_default=True, help="The home domain.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where WICs reach the eP-CSCF and the eIMS-AGW.")
+@click.option("--insecure", is_flag=True, help="WS instead of WSS, for peers that cannot speak TLS.")
+def up(
+    settings: Common,
+    directory: Path | None,
+    port_base: int | None,
+    core: str | None,
+    domain: str,
+    host: str,
+    insecure: bool,
+) -> None:
+    """Run eP-CSCF, eIMS-AGW, S-CSCF and HSS until interrupted.
+
+    With --json one line says where they listen, as soon as they do.
+    """
+    options = NetworkOptions(
+        directory=directory, port_base=port_base, core=core, domain=domain, host=host, insecure=insecure
+    )
+
+    async def work() -> ExitCode:
+        async with ImsNetwork(options) as ims:
+            _show(settings.console, ims)
+            await asyncio.Event().wait()
+        return ExitCode.DONE
+
+    exit_with(run(work, settings.console))
+
+
+def _show(console: Console, ims: ImsNetwork) -> None:
+    ready = ims.ready()
+    console.document(ready)
+    console.say("The IMS network listens; Ctrl-C ends it.", style="green")
+    console.facts(
+        {
+            "eP-CSCF": ready["wss"],
+            "S-CSCF": ready["sip"] or "another core",
+            "accounts": ready["accounts"],
+            "CA": ready["ca"] or "none: without TLS",
+        }
+    )
