@@ -125,7 +125,7 @@ class Baresip(Peer):
         await self._reading
         await super().__aexit__()
 
-    def command_text(self, command: str, parameters: str = "") -> None:
+    def order(self, command: str, parameters: str = "") -> None:
         """Type a command, as `dial` with a URI."""
         text = json.dumps({"command": command, "params": parameters, "token": command})
         self._writer.write(f"{len(text)}:{text},".encode())
