@@ -74,8 +74,11 @@ class ScscfLogic(ProxyLogic):
         request = context.request
         if request.method == "REGISTER":
             self._register(context, now)
-        elif request.routes or context.in_dialog:
+        elif context.in_dialog:
             self._follow(context, now)
+        elif request.routes:
+            # Outside a dialog only we decide about the way: whoever asks for another one wants a relay.
+            context.reject(403, now=now)
         elif any(taken.uri.user == ORIGINATING for taken in context.taken_routes):
             self._originate(context, now)
         elif self._is_home(request.uri) or request.uri.scheme == "tel":
@@ -95,7 +98,7 @@ class ScscfLogic(ProxyLogic):
         context.respond(response, now=now)
 
     def _follow(self, context: ProxyContext, now: float) -> None:
-        """Pass a request on that says itself where to, which only our own Record-Route makes acceptable."""
+        """Pass a request on within a dialog, which our own Record-Route has to have led here."""
         if not context.taken_routes:
             context.reject(403, now=now)
         elif not context.request.routes and self._is_own(context.request.uri):

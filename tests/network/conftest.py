@@ -1,0 +1,210 @@
+"""A WIC made of strings: it shares no SIP code with the network that it tests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from contextlib import AsyncExitStack
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.auth.secret import Secret
+from wic.network import ImsNetwork, NetworkOptions
+from wic.network.scscf.registrar import RegistrarOptions
+from wic.transport.tls import client_context
+from wic.transport.websocket import WebSocketOptions, connect_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from wic.sip.flow import Flow
+    from wic.transport.base import Connection, FlowEnd
+
+PASSWORD = "correct horse"
+_numbers = count(1)
+
+
+class RawUe:
+    """One connection to the eP-CSCF and what came in over it."""
+
+    def __init__(self, user: str, *, domain: str = "ims.example") -> None:
+        self.user = user
+        self.domain = domain
+        self.host = f"{user}-host.invalid"
+        self.contact = f"<sip:{user}@{self.host};transport=ws>"
+        self.registration = f"reg-{user}-{next(_numbers)}"
+        self.ended = asyncio.Event()
+        self._messages: asyncio.Queue[bytes] = asyncio.Queue()
+        self._connection: Connection | None = None
+        self._cseq = 0
+
+    async def connect(self, url: str, ca: Path | None) -> None:
+        context = None if ca is None else client_context(ca=ca)
+        self._connection = await connect_websocket(
+            url, handler=self, options=WebSocketOptions(ssl_context=context, proxy=False)
+        )
+
+    @staticmethod
+    def header(message: bytes, name: str) -> str:
+        """Return the first value of a header, "" if there is none."""
+        return next(iter(RawUe.headers(message, name)), "")
+
+    @staticmethod
+    def headers(message: bytes, name: str) -> list[str]:
+        """Return all values of a header, one a line."""
+        return re.findall(rf"^{name}: *(.*?)\r$", message.decode(), re.MULTILINE | re.IGNORECASE)
+
+    @staticmethod
+    def parameter(value: str, name: str) -> str:
+        """Return a parameter of a challenge, without its quotes."""
+        found = re.search(rf'\b{name}="?([^",]*)"?', value)
+        return found[1] if found else ""
+
+    def opened(self, connection: Connection) -> None:
+        pass
+
+    def received(self, flow: Flow, data: bytes) -> None:
+        self._messages.put_nowait(data)
+
+    def closed(self, flow: Flow, end: FlowEnd) -> None:
+        self.ended.set()
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    def cut(self) -> None:
+        """Lose the connection without a word."""
+        assert self._connection is not None
+        self._connection.abort()
+
+    def send(self, text: str | bytes) -> None:
+        assert self._connection is not None
+        self._connection.send(text if isinstance(text, bytes) else text.encode())
+
+    async def receive(self, start: str) -> bytes:
+        """Return the next message, which has to begin so; a 100 is passed over."""
+        async with asyncio.timeout(10):
+            message = await self._messages.get()
+            while message.startswith(b"SIP/2.0 100"):
+                message = await self._messages.get()
+        assert message.startswith(start.encode()), message.decode()
+        return message
+
+    def nothing_came(self) -> bool:
+        return self._messages.empty()
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        *lines: str,
+        to: str = "",
+        from_: str = "",
+        call_id: str = "call-1",
+        cseq: int | None = None,
+        branch: str = "",
+        body: str = "",
+    ) -> str:
+        """Write a request; every one has a CSeq of its own."""
+        self._cseq += 1
+        number = self._cseq if cseq is None else cseq
+        own = f"<sip:{self.user}@{self.domain}>"
+        text = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/WSS {self.host};branch={branch or f'z9hG4bK-{self.user}-{method}-{number}'};rport",
+            "Max-Forwards: 70",
+            f"From: {from_ or f'{own};tag=from-{self.user}'}",
+            f"To: {to or f'<{uri}>'}",
+            f"Call-ID: {call_id}",
+            f"CSeq: {number} {method}",
+            *lines,
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {len(body)}",
+            "",
+            body,
+        ]
+        return "\r\n".join(text)
+
+    def register(self, *lines: str, expires: int = 3600, to: str = "", contact: str = "", **more: object) -> str:
+        own = to or f"<sip:{self.user}@{self.domain}>"
+        wanted = contact or f'{self.contact};reg-id=1;+sip.instance="<urn:uuid:{self.user}>"'
+        return self.request(
+            "REGISTER",
+            f"sip:{self.domain}",
+            f"Contact: {wanted}",
+            f"Expires: {expires}",
+            "Supported: path, outbound",
+            *lines,
+            to=own,
+            call_id=self.registration,
+            **more,  # type: ignore[arg-type]
+        )
+
+    def credentials(self, challenge: str, password: str = PASSWORD, *, nc: str = "00000001") -> str:
+        """Answer a challenge (RFC 7616 §3.4)."""
+        name = self.parameter(challenge, "algorithm")
+        function = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}[name]
+
+        def h(text: str) -> str:
+            return hashlib.new(function, text.encode(), usedforsecurity=False).hexdigest()
+
+        impi, uri, nonce = f"{self.user}@{self.domain}", f"sip:{self.domain}", self.parameter(challenge, "nonce")
+        ha1 = h(f"{impi}:{self.domain}:{password}")
+        response = h(f"{ha1}:{nonce}:{nc}:cn:auth:{h(f'REGISTER:{uri}')}")
+        return (
+            f'Authorization: Digest username="{impi}", realm="{self.domain}", nonce="{nonce}", uri="{uri}", '
+            f'response="{response}", algorithm={name}, qop=auth, nc={nc}, cnonce="cn"'
+        )
+
+    async def registered(self, *, algorithm: str = "SHA-256", **more: object) -> bytes:
+        """Register, and return the 200."""
+        self.send(self.register(**more))  # type: ignore[arg-type]
+        challenged = await self.receive("SIP/2.0 401")
+        offered = self.headers(challenged, "WWW-Authenticate")
+        challenge = next(each for each in offered if self.parameter(each, "algorithm") == algorithm)
+        self.send(self.register(self.credentials(challenge), **more))  # type: ignore[arg-type]
+        return await self.receive("SIP/2.0 200")
+
+    def respond(self, request: bytes, status: str, *lines: str, tag: str = "", body: str = "") -> str:
+        """Write the response to a request."""
+        to = self.header(request, "To")
+        text = [f"SIP/2.0 {status}"]
+        text += [f"Via: {value}" for value in self.headers(request, "Via")]
+        text += [f"Record-Route: {value}" for value in self.headers(request, "Record-Route")]
+        text += [
+            f"From: {self.header(request, 'From')}",
+            f"To: {to}" if "tag=" in to else f"To: {to};tag={tag or self.user}",
+        ]
+        text += [f"Call-ID: {self.header(request, 'Call-ID')}", f"CSeq: {self.header(request, 'CSeq')}"]
+        text += [f"Contact: {self.contact}", *lines]
+        text += ["Content-Type: application/sdp"] if body else []
+        return "\r\n".join([*text, f"Content-Length: {len(body)}", "", body])
+
+
+@pytest.fixture
+async def ims(tmp_path: Path) -> AsyncIterator[ImsNetwork]:
+    options = NetworkOptions(directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10))
+    async with ImsNetwork(options) as network:
+        for user in ("alice", "bob"):
+            network.add_subscriber(user, password=Secret(PASSWORD))
+        yield network
+
+
+@pytest.fixture
+async def ue(ims: ImsNetwork) -> AsyncIterator[Callable[..., Awaitable[RawUe]]]:
+    async with AsyncExitStack() as stack:
+
+        async def make(user: str, *, register: bool = True) -> RawUe:
+            made = RawUe(user)
+            await made.connect(ims.wss_url, ims.ca_path)
+            stack.push_async_callback(made.close)
+            if register:
+                await made.registered()
+            return made
+
+        yield make

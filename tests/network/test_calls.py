@@ -1,0 +1,384 @@
+"""Calls through the network, signalling written and read as text; no media ever flow here."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from wic.auth.secret import Secret
+
+FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
+SECURITY = f"a=ice-ufrag:abcd\r\na=ice-pwd:{'p' * 24}\r\na=fingerprint:{FINGERPRINT}\r\n"
+AUDIO = (
+    "m=audio 40000 UDP/TLS/RTP/SAVPF 0 101\r\nc=IN IP4 127.0.0.1\r\na=rtpmap:0 PCMU/8000\r\n"
+    "a=rtpmap:101 telephone-event/8000\r\n"
+)
+DATA = "m=application 40002 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 127.0.0.1\r\na=sctp-port:5000\r\n"
+HEAD = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n"
+OFFER = (
+    f"{HEAD}a=group:BUNDLE 0 1 2\r\nt=0 0\r\n{AUDIO}a=mid:0\r\n{SECURITY}a=setup:actpass\r\na=rtcp-mux\r\n"
+    "a=3ge2ae:requested\r\na=candidate:1 1 udp 2130706431 127.0.0.1 40000 typ host\r\na=x-unknown:kept\r\n"
+    f"m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=bundle-only\r\na=rtpmap:96 VP8/90000\r\n{SECURITY}"
+    f"a=setup:actpass\r\n{DATA}a=mid:2\r\n{SECURITY}a=setup:actpass\r\n"
+)
+ANSWER = (
+    f"{HEAD}t=0 0\r\n{AUDIO}{SECURITY}a=setup:active\r\na=rtcp-mux\r\n"
+    "a=candidate:1 1 udp 2130706431 127.0.0.1 40000 typ host\r\n"
+    f"{DATA}{SECURITY}a=setup:active\r\n"
+)
+BOB = "sip:bob@ims.example"
+SECRETS = (
+    "fingerprint",
+    "ice-",
+    "candidate",
+    "3ge2ae",
+    "BUNDLE",
+    "bundle-only",
+    "a=setup",
+    "rtcp-mux",
+    "SAVPF",
+    "SCTP",
+)
+
+
+def sdp(message: bytes) -> str:
+    return message.decode().partition("\r\n\r\n")[2]
+
+
+def m_lines(message: bytes) -> list[str]:
+    return re.findall(r"^m=.*?(?=\r$)", sdp(message), re.MULTILINE)
+
+
+def uri_of(value: str) -> str:
+    found = re.search("<(.*?)>", value)
+    assert found is not None
+    return found[1]
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def mw(ims):
+    """Every message that the eP-CSCF sends or gets on Mw."""
+    seen: list[bytes] = []
+
+    def observe(now, direction, data, flow):
+        if flow.transport in ("UDP", "TCP"):
+            seen.append(data)
+
+    ims.epcscf.node.driver.add_observer(observe)
+    return seen
+
+
+class Call:
+    """An answered call between two raw WICs."""
+
+    def __init__(self, alice, bob, ok: bytes, invited: bytes) -> None:
+        self.alice, self.bob, self.ok, self.invited = alice, bob, ok, invited
+
+    def within(self, method: str, *lines: str, body: str = "", cseq: int | None = None) -> str:
+        """Write a request of the caller within the dialog (RFC 3261 §12.2.1.1)."""
+        routes = [f"Route: {value}" for value in reversed(self.alice.headers(self.ok, "Record-Route"))]
+        target = uri_of(self.alice.header(self.ok, "Contact"))
+        to = self.alice.header(self.ok, "To")
+        return self.alice.request(method, target, *routes, *lines, to=to, call_id="call-1", body=body, cseq=cseq)
+
+    def within_by_bob(self, method: str, *lines: str, body: str = "") -> str:
+        """Write a request of the called one within the dialog."""
+        routes = [f"Route: {value}" for value in self.bob.headers(self.invited, "Record-Route")]
+        target = uri_of(self.bob.header(self.invited, "Contact"))
+        own = f"{self.bob.header(self.ok, 'To')}"
+        to = self.bob.header(self.invited, "From")
+        return self.bob.request(method, target, *routes, *lines, to=to, from_=own, call_id="call-1", body=body)
+
+
+@pytest.fixture
+async def call(ue):
+    """A call that was answered and acknowledged."""
+    alice, bob = await ue("alice"), await ue("bob")
+    number = 100
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=number, body=OFFER))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=ANSWER))
+    ok = await alice.receive("SIP/2.0 200")
+    made = Call(alice, bob, ok, invited)
+    alice._cseq = number
+    alice.send(made.within("ACK", cseq=number))
+    await bob.receive("ACK")
+    return made
+
+
+async def test_offer_and_answer_on_each_side(call, mw, ims):
+    """TS 24.371 §7.4.2, §7.4.3, §8.4.2, §8.4.3, on the very bytes."""
+    offered, answered = sdp(call.invited), sdp(call.ok)
+    # towards the called WIC: DTLS-SRTP with 3ge2ae:applied, data channels with sctp-port, no bundling
+    assert [line.split()[0::2][:2] for line in m_lines(call.invited)] == [
+        ["m=audio", "UDP/TLS/RTP/SAVPF"],
+        ["m=application", "UDP/DTLS/SCTP"],
+    ]
+    assert "a=3ge2ae:applied" in offered
+    assert "a=sctp-port:" in offered
+    assert FINGERPRINT not in offered
+    assert "BUNDLE" not in offered
+    assert "a=x-unknown:kept" in offered
+    # towards the calling WIC: each of its m-lines at its place, the bundle-only one with port 0
+    kinds = [line.split()[:2] for line in m_lines(call.ok)]
+    assert [kind for kind, _ in kinds] == ["m=audio", "m=video", "m=application"]
+    assert [port == "0" for _, port in kinds] == [False, True, False]
+    assert "a=setup:active" in answered
+    assert FINGERPRINT not in answered
+    assert ims.epcscf.calls == 2
+    assert ims.agw.contexts == 2
+
+
+async def test_nothing_of_webrtc_is_seen_on_mw(ue, mw):
+    alice, bob = await ue("alice"), await ue("bob")
+    mw.clear()
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=ANSWER))
+    await alice.receive("SIP/2.0 200")
+    described = [message for message in mw if b"\r\n\r\nv=0" in message]
+    assert len(described) == 4
+    for message in described:
+        assert [line.split()[0::2][:2] for line in m_lines(message)] == [
+            ["m=audio", "RTP/AVP"],
+            ["m=message", "TCP/MSRP"],
+        ]
+        assert not [word for word in SECRETS if word in sdp(message)]
+        assert "a=path:msrp://127.0.0.1:" in sdp(message)
+
+
+async def test_identities_are_asserted(call, ue):
+    alice, bob = call.alice, call.bob
+    assert bob.header(call.invited, "P-Asserted-Identity") == "<sip:alice@ims.example>"
+    assert alice.header(call.ok, "P-Asserted-Identity") == "<sip:bob@ims.example>"
+    for name in ("P-Charging-Vector", "P-Visited-Network-ID", "Route"):
+        assert not bob.headers(call.invited, name)
+
+
+async def test_a_false_identity_and_a_route_of_its_own_are_not_passed_on(ue, mw):
+    alice, bob = await ue("alice"), await ue("bob")
+    mw.clear()
+    lies = ("P-Asserted-Identity: <sip:bob@ims.example>", "Route: <sip:192.0.2.1;lr>", "Feature-Caps: *;+x")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", "Privacy: id", *lies, body=OFFER))
+    invited = await bob.receive("INVITE")
+    assert not bob.headers(invited, "P-Asserted-Identity")  # RFC 3325 §5: Privacy: id
+    assert alice.headers(mw[0], "P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+    assert not any(b"192.0.2.1" in message or b"Feature-Caps" in message for message in mw)
+    bob.send(bob.respond(invited, "603 Decline"))
+    await alice.receive("SIP/2.0 603")
+
+
+@pytest.mark.parametrize("ender", ["alice", "bob"])
+async def test_either_side_can_hang_up(call, ims, ender):
+    alice, bob = call.alice, call.bob
+    if ender == "alice":
+        alice.send(call.within("BYE"))
+        bob.send(bob.respond(await bob.receive("BYE"), "200 OK"))
+        await alice.receive("SIP/2.0 200")
+    else:
+        bob.send(call.within_by_bob("BYE"))
+        alice.send(alice.respond(await alice.receive("BYE"), "200 OK"))
+        await bob.receive("SIP/2.0 200")
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_a_refused_call_leaves_nothing(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
+    bob.send(bob.respond(await bob.receive("INVITE"), "486 Busy Here"))
+    await bob.receive("ACK")
+    await alice.receive("SIP/2.0 486")
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_a_cancelled_call_leaves_nothing(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=7, branch="z9hG4bK-x", body=OFFER))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "180 Ringing"))
+    await alice.receive("SIP/2.0 180")
+    alice.send(alice.request("CANCEL", BOB, cseq=7, branch="z9hG4bK-x"))
+    await alice.receive("SIP/2.0 200")
+    cancelled = await bob.receive("CANCEL")
+    bob.send(bob.respond(cancelled, "200 OK"))
+    bob.send(bob.respond(invited, "487 Request Terminated"))
+    await alice.receive("SIP/2.0 487")
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_unknown_and_absent_users(ue):
+    alice = await ue("alice")
+    alice.send(alice.request("INVITE", "sip:nobody@ims.example", f"Contact: {alice.contact}", body=OFFER))
+    await alice.receive("SIP/2.0 404")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id="c2", body=OFFER))
+    await alice.receive("SIP/2.0 480")
+    alice.send(
+        alice.request("INVITE", "sip:x@elsewhere.example", f"Contact: {alice.contact}", call_id="c3", body=OFFER)
+    )
+    await alice.receive("SIP/2.0 404")
+
+
+async def test_who_is_not_registered_may_not_call(ue):
+    alice = await ue("alice", register=False)
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
+    await alice.receive("SIP/2.0 403")
+    alice.send(alice.request("BYE", BOB, to=f"<{BOB}>;tag=x"))
+    await alice.receive("SIP/2.0 403")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (f"{HEAD}t=0 0\r\nm=image 9 udptl t38\r\nc=IN IP4 127.0.0.1\r\n", 488),
+        (f"{HEAD}t=0 0\r\n", 488),
+        ("v=0\r\nthis is no sdp\r\n", 400),
+    ],
+)
+async def test_offers_that_cannot_be_carried(ue, ims, body, status):
+    alice = await ue("alice")
+    await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=body))
+    await alice.receive(f"SIP/2.0 {status}")
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_a_call_rings_at_every_contact(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    desk = await ue("bob", register=False)
+    desk.host, desk.contact = "desk.invalid", "<sip:bob@desk.invalid;transport=ws>"
+    await desk.registered(contact=desk.contact)
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
+    at_bob, at_desk = await bob.receive("INVITE"), await desk.receive("INVITE")
+    bob.send(bob.respond(at_bob, "183 Session Progress", tag="one", body=ANSWER))
+    early = await alice.receive("SIP/2.0 183")
+    desk.send(desk.respond(at_desk, "200 OK", tag="two", body=ANSWER))
+    ok = await alice.receive("SIP/2.0 200")
+    assert m_lines(early) == m_lines(ok)
+    cancelled = await bob.receive("CANCEL")
+    bob.send(bob.respond(cancelled, "200 OK"))
+    bob.send(bob.respond(at_bob, "487 Request Terminated", tag="one"))
+    await bob.receive("ACK")
+    await until(lambda: ims.epcscf.calls == 2 and ims.agw.contexts == 2)
+
+
+async def test_the_called_one_may_make_the_offer(ue, mw, ims):
+    """An INVITE without offer: the 200 offers, the ACK answers (RFC 3261 §13.2.1)."""
+    alice, bob = await ue("alice"), await ue("bob")
+    mw.clear()
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
+    invited = await bob.receive("INVITE")
+    assert sdp(invited) == ""
+    bob.send(bob.respond(invited, "200 OK", body=OFFER))
+    ok = await alice.receive("SIP/2.0 200")
+    assert "a=3ge2ae:applied" in sdp(ok)
+    assert [line.split()[0] for line in m_lines(ok)] == ["m=audio", "m=application"]
+    call = Call(alice, bob, ok, invited)
+    alice.send(call.within("ACK", body=ANSWER, cseq=3))
+    ack = await bob.receive("ACK")
+    assert [line.split()[:2] for line in m_lines(ack)][1] == ["m=video", "0"]
+    assert "a=setup:active" in sdp(ack)
+    assert not any(FINGERPRINT.encode() in message for message in mw)
+    assert ims.agw.contexts == 2
+
+
+async def test_a_later_offer_keeps_its_ports(call, mw, ims):
+    before = m_lines(call.invited)
+    call.alice.send(
+        call.within("INVITE", f"Contact: {call.alice.contact}", body=OFFER.replace("a=mid:0", "a=mid:0\r\na=sendonly"))
+    )
+    again = await call.bob.receive("INVITE")
+    assert m_lines(again) == before
+    assert "a=sendonly" in sdp(again)
+    call.bob.send(call.bob.respond(again, "200 OK", body=ANSWER))
+    ok = await call.alice.receive("SIP/2.0 200")
+    assert m_lines(ok) == m_lines(call.ok)
+    assert ims.agw.contexts == 2
+
+
+async def test_a_later_offer_may_be_refused(call, ims):
+    call.alice.send(call.within("UPDATE", f"Contact: {call.alice.contact}", body=OFFER))
+    update = await call.bob.receive("UPDATE")
+    call.bob.send(call.bob.respond(update, "488 Not Acceptable Here"))
+    await call.alice.receive("SIP/2.0 488")
+    assert ims.epcscf.calls == 2
+
+
+async def test_ice_cannot_be_restarted_yet(call):
+    call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=OFFER.replace("abcd", "other")))
+    await call.alice.receive("SIP/2.0 488")
+
+
+async def test_a_lost_connection_ends_the_call_for_the_other(call, ims):
+    call.alice.cut()
+    bye = await call.bob.receive("BYE")
+    assert "connection" in call.bob.header(bye, "Reason")
+    call.bob.send(call.bob.respond(bye, "200 OK"))
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_lost_media_end_the_call_for_both(call, ims):
+    """The WICs here never answer a connectivity check, so ICE fails in the end; here the gateway is told so at once."""
+    leg = next(iter(ims.epcscf._sessions._legs.values()))
+    leg.media.context._lost("nothing heard")
+    for side in (call.bob, call.alice):
+        bye = await side.receive("BYE")
+        assert "nothing heard" in side.header(bye, "Reason")
+        side.send(side.respond(bye, "200 OK"))
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_media_lost_before_the_answer_refuse_the_call(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "180 Ringing"))
+    await alice.receive("SIP/2.0 180")
+    leg = next(iter(ims.epcscf._sessions._legs.values()))
+    leg.media.context._lost("nothing heard")
+    await alice.receive("SIP/2.0 500")
+    bob.send(bob.respond(await bob.receive("CANCEL"), "200 OK"))
+    bob.send(bob.respond(invited, "487 Request Terminated"))
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_a_call_that_nobody_knows_gets_481(call, ims):
+    call.alice.send(call.within("BYE"))
+    call.bob.send(call.bob.respond(await call.bob.receive("BYE"), "200 OK"))
+    await call.alice.receive("SIP/2.0 200")
+    call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=OFFER))
+    await call.alice.receive("SIP/2.0 481")
+
+
+async def test_a_dialog_of_somebody_else_cannot_be_entered(call, ue):
+    mallory = await ue("bob", register=False)
+    mallory.send(call.within("BYE"))
+    await mallory.receive("SIP/2.0 403")
+
+
+async def test_a_message_without_media_passes(ue):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("MESSAGE", BOB, "Content-Type: text/plain"))
+    got = await bob.receive("MESSAGE")
+    assert not bob.headers(got, "Record-Route")
+    bob.send(bob.respond(got, "200 OK"))
+    await alice.receive("SIP/2.0 200")
+
+
+async def test_telephone_numbers_find_their_user(ue, ims):
+    ims.hss.add_subscriber("bob@ims.example", [BOB, "tel:+4930123"], Secret("correct horse"))
+    alice, bob = await ue("alice"), await ue("bob")
+    for number, target in enumerate(("tel:+49-30-123", "sip:+4930123@ims.example;user=phone", "tel:bob")):
+        alice.send(alice.request("OPTIONS", target, call_id=f"o{number}"))
+        if target == "tel:bob":
+            await alice.receive("SIP/2.0 4")
+            continue
+        bob.send(bob.respond(await bob.receive("OPTIONS"), "200 OK"))
+        await alice.receive("SIP/2.0 200")

@@ -1,0 +1,213 @@
+"""Registration through eP-CSCF and S-CSCF, written and read as text."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+
+@pytest.fixture
+def mw(ims):
+    """Every message between the entities, as it went over the wire."""
+    seen: list[bytes] = []
+
+    def observe(now, direction, data, flow):
+        if flow.transport in ("UDP", "TCP"):
+            seen.append(data)
+
+    ims.epcscf.node.driver.add_observer(observe)
+    return seen
+
+
+def registers(mw):
+    return [message for message in mw if message.startswith(b"REGISTER")]
+
+
+async def test_challenges_are_offered_strongest_first(ue):
+    alice = await ue("alice", register=False)
+    alice.send(alice.register())
+    challenged = await alice.receive("SIP/2.0 401")
+    offered = [alice.parameter(each, "algorithm") for each in alice.headers(challenged, "WWW-Authenticate")]
+    assert offered == ["SHA-512-256", "SHA-256", "MD5"]
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", "SHA-512-256"])
+async def test_each_algorithm_registers(ue, algorithm):
+    alice = await ue("alice", register=False)
+    granted = await alice.registered(algorithm=algorithm)
+    assert alice.header(granted, "P-Associated-URI") == "<sip:alice@ims.example>"
+    assert alice.header(granted, "Service-Route").startswith("<sip:orig@127.0.0.1:")
+    assert "expires=3600" in alice.header(granted, "Contact")
+    assert "outbound" in alice.header(granted, "Require")
+    assert not alice.headers(granted, "P-Charging-Vector")
+
+
+async def test_what_the_epcscf_adds_on_mw(ue, mw, ims):
+    alice = await ue("alice")
+    first, second = registers(mw)
+    # TS 24.371 §6.4.1.2 1 a: no challenge response, no association: no parameter.
+    assert b"integrity-protected" not in first
+    # b: a challenge response.
+    assert b"integrity-protected=tls-pending" in second
+    # d and e: source address and port of the connection.
+    assert f"Via: SIP/2.0/WSS {alice.host};" in second.decode()
+    assert b";received=127.0.0.1" in second
+    assert b";rport=" in second
+    path = alice.header(second, "Path")
+    assert path.endswith(f"@127.0.0.1:{ims.epcscf.node.mw.port};lr;ob>")
+    assert "path" in alice.header(second, "Require")
+    assert alice.header(second, "P-Visited-Network-ID") == '"ims.example"'
+    assert 'orig-ioi="Type 1ims.example"' in alice.header(second, "P-Charging-Vector")
+
+
+async def test_within_the_tls_association_no_new_proof_is_wanted(ue, mw):
+    alice = await ue("alice")
+    mw.clear()
+    own = 'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", response=""'
+    alice.send(alice.register(own))
+    await alice.receive("SIP/2.0 200")
+    # c: the REGISTER maps to an association.
+    assert b"integrity-protected=tls-protected" in registers(mw)[0]
+
+
+async def test_another_connection_is_no_part_of_the_association(ue, mw):
+    await ue("alice")
+    other = await ue("alice", register=False)
+    own = 'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", response=""'
+    other.send(other.register(own))
+    await other.receive("SIP/2.0 401")
+    assert b"integrity-protected" not in registers(mw)[-1]
+
+
+async def test_a_wic_cannot_say_that_it_is_protected(ue, mw):
+    alice = await ue("alice", register=False)
+    lie = (
+        'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", '
+        'response="", integrity-protected="tls-yes"'
+    )
+    alice.send(alice.register(lie, "P-Asserted-Identity: <sip:bob@ims.example>", "P-Charging-Vector: icid-value=x"))
+    await alice.receive("SIP/2.0 401")
+    assert b"integrity-protected" not in mw[0]
+    assert b"sip:bob@ims.example" not in mw[0]
+    assert b"icid-value=x" not in mw[0]
+
+
+async def test_the_scscf_believes_only_its_epcscf(ims):
+    """A REGISTER straight to the S-CSCF with `integrity-protected` gets a challenge like any other."""
+    answers: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Stranger(asyncio.DatagramProtocol):
+        def datagram_received(self, data, addr):
+            answers.put_nowait(data)
+
+    loop = asyncio.get_running_loop()
+    remote = (ims.scscf.node.mw.host, ims.scscf.node.mw.port)
+    transport, _ = await loop.create_datagram_endpoint(Stranger, remote_addr=remote)
+    host, port = transport.get_extra_info("sockname")
+    transport.sendto(
+        f"REGISTER sip:ims.example SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
+        "From: <sip:alice@ims.example>;tag=1\r\nTo: <sip:alice@ims.example>\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\n"
+        f'Contact: <sip:alice@{host}:{port}>\r\nAuthorization: Digest username="alice@ims.example", '
+        'realm="ims.example", nonce="", uri="sip:ims.example", response="", integrity-protected="tls-yes"\r\n'
+        "Content-Length: 0\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(5):
+        assert (await answers.get()).startswith(b"SIP/2.0 401")
+    transport.close()
+
+
+async def test_a_wrong_password_is_refused(ue):
+    alice = await ue("alice", register=False)
+    alice.send(alice.register())
+    challenge = alice.header(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
+    alice.send(alice.register(alice.credentials(challenge, "wrong")))
+    await alice.receive("SIP/2.0 403")
+
+
+async def test_a_replayed_response_is_challenged_as_stale(ue, ims):
+    alice = await ue("alice", register=False)
+    alice.send(alice.register())
+    challenge = alice.header(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
+    credentials = alice.credentials(challenge)
+    alice.send(alice.register(credentials))
+    await alice.receive("SIP/2.0 200")
+    other = await ue("alice", register=False)
+    other.send(other.register(credentials, cseq=90))
+    assert b"stale=true" in await other.receive("SIP/2.0 401")
+
+
+async def test_unknown_users_are_refused(ue):
+    mallory = await ue("mallory", register=False)
+    mallory.send(mallory.register())
+    await mallory.receive("SIP/2.0 403")
+
+
+async def test_an_identity_of_somebody_else_is_refused(ue):
+    alice = await ue("alice", register=False)
+    alice.send(alice.register())
+    challenge = alice.header(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
+    alice.send(alice.register(alice.credentials(challenge), to="<sip:bob@ims.example>"))
+    await alice.receive("SIP/2.0 403")
+
+
+async def test_deregistration_ends_the_association(ue, ims):
+    alice = await ue("alice")
+    assert ims.epcscf.registrations == 1
+    granted = await alice.registered(expires=0)
+    assert not alice.headers(granted, "Contact")
+    assert ims.epcscf.registrations == 0
+    assert ims.hss.bindings("alice@ims.example", now=0) == []
+
+
+async def test_contact_star_removes_every_binding(ue, ims):
+    await ue("alice")
+    second = await ue("alice", register=False)
+    second.host = "second.invalid"
+    await second.registered(contact="<sip:alice@second.invalid;transport=ws>")
+    assert len(ims.hss.bindings("alice@ims.example", now=0)) == 2
+    await second.registered(contact="*", expires=0)
+    assert ims.hss.bindings("alice@ims.example", now=0) == []
+
+
+async def test_a_question_changes_nothing(ue, ims):
+    alice = await ue("alice")
+    text = alice.register().split("\r\n")
+    alice.send("\r\n".join(line for line in text if not line.startswith("Contact")))
+    challenge = alice.header(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
+    text = alice.register(alice.credentials(challenge)).split("\r\n")
+    alice.send("\r\n".join(line for line in text if not line.startswith("Contact")))
+    granted = await alice.receive("SIP/2.0 200")
+    assert "alice-host.invalid" in alice.header(granted, "Contact")
+    assert ims.epcscf.registrations == 1
+
+
+async def test_too_short_a_time_gets_423(ue):
+    alice = await ue("alice")
+    alice.send(alice.register(expires=5))
+    challenge = alice.header(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
+    alice.send(alice.register(alice.credentials(challenge), expires=5))
+    refused = await alice.receive("SIP/2.0 423")
+    assert alice.header(refused, "Min-Expires") == "10"
+
+
+async def test_one_instance_keeps_one_binding_over_a_new_connection(ue, ims):
+    await ue("alice")
+    again = await ue("alice", register=False)
+    again.host = "new.invalid"
+    again.contact = "<sip:alice@new.invalid;transport=ws>"
+    await again.registered()
+    (binding,) = ims.hss.bindings("alice@ims.example", now=0)
+    assert "new.invalid" in binding.contact
+
+
+async def test_requests_out_of_order_change_nothing(ue, ims):
+    await ue("alice")
+    again = await ue("alice", register=False)
+    again.registration = "other"
+    await again.registered()
+    again.send(again.register(cseq=1))
+    challenge = again.header(await again.receive("SIP/2.0 401"), "WWW-Authenticate")
+    again.send(again.register(again.credentials(challenge), cseq=1, branch="z9hG4bK-late", expires=0))
+    await again.receive("SIP/2.0 500")
+    assert len(ims.hss.bindings("alice@ims.example", now=0)) == 1
