@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,14 +17,19 @@ from wic.client import Account, Client, ClientOptions
 from wic.media import MediaTransportOptions
 from wic.network.certificates import CertificateAuthority
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
-from wic.sip.flow import Flow
 from wic.sip.headers.address import NameAddr
-from wic.sip.message import Request, Response
 from wic.sip.proxy import PassingResponse, ProxyContext, ProxyCore, ProxyLogic, ProxyOptions, Target
-from wic.sip.uri import Uri
 from wic.transport.driver import Driver
 from wic.transport.tokens import RandomTokens
 from wic.transport.websocket import serve_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from wic.sip.flow import Flow
+    from wic.sip.message import Request, Response
+    from wic.sip.uri import Uri
 
 ROUTE = NameAddr.parse("<sip:home.ims.example;lr>")
 PASSWORD = Secret("sesame")

@@ -77,16 +77,6 @@ class CallMedia:
         self._sending = True
         self._closed = False
 
-    @property
-    def channels(self) -> DataChannels | None:
-        """The data channels, once their association has begun."""
-        return next((line.transport.channels for line in self._lines if line and line.transport.channels), None)
-
-    @property
-    def has_data(self) -> bool:
-        """Whether there is, or will be, an m-line for data channels."""
-        return any(line is not None and line.kind == _DATA for line in self._lines)
-
     # offer and answer
 
     async def offer(self, *, data: bool) -> SessionDescription:

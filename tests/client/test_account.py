@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wic.auth import Secret
+from wic.client import Account, AuthScheme
+from wic.client.account import default_path
+from wic.errors import ConfigurationError
+
+ALICE = """
+[accounts.alice]
+server = "wss://127.0.0.1:8443/"
+impu = "sip:alice@ims.example"
+impi = "alice@ims.example"
+auth = "digest"
+password = "sesame"
+ca = "ca.pem"
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "accounts.toml"
+    path.write_text(ALICE)
+    return path
+
+
+def write(tmp_path, text):
+    path = tmp_path / "accounts.toml"
+    path.write_text(text)
+    return path
+
+
+def settings(**changes):
+    plain = {"server": "wss://h.example/", "impu": "sip:a@h.example", "impi": "a@h.example"}
+    return {key: value for key, value in (plain | changes).items() if value is not None}
+
+
+def test_an_account_as_it_is_documented(file, tmp_path):
+    account = Account.load("alice", file)
+    assert account.name == "alice"
+    assert account.auth is AuthScheme.DIGEST
+    assert account.password == Secret("sesame")
+    assert account.ca == tmp_path / "ca.pem"
+    assert account.domain == "ims.example"
+    assert account.expires == 600000
+    assert not account.insecure
+    assert "sesame" not in repr(account)
+
+
+def test_the_instance_stays_the_same_and_differs_between_accounts(file):
+    one, again = Account.load("alice", file), Account.load("alice", file)
+    assert one.instance == again.instance
+    assert one.instance.startswith("urn:uuid:")
+    other = Account.from_settings("x", settings(), folder=file.parent)
+    assert other.instance != one.instance
+    chosen = "urn:uuid:00000000-0000-1000-8000-000A95A0E128"
+    assert Account.from_settings("x", settings(instance=chosen), folder=file.parent).instance == chosen
+
+
+def test_where_the_file_is_when_nobody_says(file, monkeypatch, tmp_path):
+    monkeypatch.setenv("WIC_ACCOUNTS", str(file))
+    assert Account.load("alice").name == "alice"
+    monkeypatch.delenv("WIC_ACCOUNTS")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert default_path() == tmp_path / "config" / "wic" / "accounts.toml"
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("APPDATA", raising=False)
+    assert default_path() == Path.home() / ".config" / "wic" / "accounts.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("accounts = 5", "must be a table"),
+        ("[accounts]\nalice = 5", "must be a table"),
+        ("[accounts.bob]\n[accounts.carol]", "it has: bob, carol"),
+        ("", "it has: none"),
+        ("[accounts", "not valid TOML"),
+    ],
+)
+def test_a_file_that_is_not_right(tmp_path, text, words):
+    with pytest.raises(ConfigurationError, match=words):
+        Account.load("alice", write(tmp_path, text))
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(ConfigurationError, match="There is no accounts file"):
+        Account.load("alice", tmp_path / "none.toml")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Account.load("alice", tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
+        Account.load("alice", tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"server": None}, "needs 'server'"),
+        ({"impu": ""}, "needs 'impu'"),
+        ({"impi": 5}, "'impi' must be a text"),
+        ({"expires": "soon"}, "'expires' must be a number"),
+        ({"expires": True}, "'expires' must be a number"),
+        ({"expires": 0}, "at least 1 second"),
+        ({"insecure": "yes"}, "must be a boolean"),
+        ({"colour": "red"}, "unknown settings: colour"),
+        ({"auth": "aka"}, "not available yet in this version"),
+        ({"auth": "bearer", "token": "x"}, "not available yet in this version"),
+        ({"auth": "magic"}, "'auth' must be"),
+        ({"server": "https://h.example/"}, "must look like wss://"),
+        ({"server": "wss:///"}, "must look like wss://"),
+        ({"server": "wss://h.example:99999/"}, "must look like wss://"),
+        ({"server": "ws://h.example/"}, "set insecure = true"),
+        ({"impu": "nonsense"}, "'impu' is not a URI"),
+        ({"impu": "tel:+49301234"}, "must look like sip:"),
+        ({"impi": 'a"b'}, "must look like user@domain"),
+        ({"instance": "mine"}, "must look like urn:uuid:"),
+        ({"password": "a", "password_env": "B"}, "more than one of password, password_env"),
+        ({"password": ""}, "must be a text that is not empty"),
+        ({"password_file": 7}, "must be a text that is not empty"),
+        ({"password_env": "WIC_TEST_NOT_SET"}, "which is not set"),
+        ({"password_file": "none"}, "cannot be read"),
+    ],
+)
+def test_settings_that_cannot_work(tmp_path, changes, words):
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        Account.from_settings("x", settings(**changes), folder=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_account_made_by_hand_is_checked_too():
+    with pytest.raises(ConfigurationError, match="not available yet"):
+        Account(server="wss://h/", impu="sip:a@h.example", impi="a", auth=AuthScheme.AKA)
+
+
+def test_an_insecure_server_by_intention(tmp_path):
+    account = Account.from_settings("x", settings(server="ws://h.example/", insecure=True), folder=tmp_path)
+    assert account.insecure
+    assert account.password == Secret("")
+
+
+def test_a_password_from_a_file(tmp_path, caplog):
+    file = tmp_path / "secret"
+    file.write_text("sesame\r\nand more\n")
+    file.chmod(0o600)
+    assert Account.from_settings("x", settings(password_file="secret"), folder=tmp_path).password == Secret("sesame")
+    assert not caplog.records
+    file.chmod(0o644)
+    Account.from_settings("x", settings(password_file=str(file)), folder=tmp_path)
+    assert "chmod 600" in caplog.text
+    assert "sesame" not in caplog.text
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"\n", "empty first line"), (b"\xff\n", "not UTF-8")])
+def test_a_password_file_without_a_password(tmp_path, content, words):
+    (tmp_path / "secret").write_bytes(content)
+    (tmp_path / "secret").chmod(0o600)
+    with pytest.raises(ConfigurationError, match=words):
+        Account.from_settings("x", settings(password_file="secret"), folder=tmp_path)
+
+
+def test_a_password_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("WIC_TEST_PASSWORD", "sesame")
+    account = Account.from_settings("x", settings(password_env="WIC_TEST_PASSWORD"), folder=tmp_path)
+    assert account.password == Secret("sesame")
