@@ -202,3 +202,26 @@ class TestRequestsOfTheOtherSide:
         assert dialog.remote_target.host == "10.7.7.7"
         # RFC 3261 §12.2.1.2: the route set of a confirmed dialog never changes
         assert [hop.uri.host for hop in dialog.route_set] == ["p1.example.com", "p2.example.com"]
+
+
+class TestWhatCannotBeUsed:
+    @pytest.mark.parametrize("contact", ["<tel:+1>", "<urn:x:y>"])
+    def test_a_contact_that_is_no_sip_uri(self, contact) -> None:
+        with pytest.raises(MalformedHeader, match="Contact"):
+            caller(contact=contact)
+        dialog = callee()
+        assert dialog.receive_request(within("UPDATE", 4, contact=contact))
+        assert dialog.remote_target.host == "10.0.0.1"
+
+    def test_a_record_route_that_is_no_sip_uri(self) -> None:
+        with pytest.raises(MalformedHeader, match="Record-Route"):
+            caller(route="<urn:x:y>")
+        with pytest.raises(MalformedHeader, match="Record-Route"):
+            callee(200, ("Record-Route", "<urn:x:y>"))
+
+    def test_a_name_that_cannot_be_written_is_left_out(self) -> None:
+        request = invite()
+        request.headers.set("To", '"NUL:\\\0" <sip:bob@example.com>;x=1')
+        ours = Dialog.from_response(request, answer(request, 200)).create_request("BYE")
+        assert str(ours.to) == "<sip:bob@example.com>;tag=b1"
+        assert b"\0" not in ours.to_bytes()

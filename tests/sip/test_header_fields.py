@@ -130,3 +130,14 @@ def test_a_name_is_a_token(name: str) -> None:
 
 def test_repr_has_no_values() -> None:
     assert repr(Headers([("Authorization", "Bearer secret"), ("m", "*")])) == "Headers(Authorization, Contact)"
+
+
+def test_text_is_appended_to_the_first_line_as_it_came() -> None:
+    request = parse(b"OPTIONS sip:h SIP/2.0\r\nt:  <sip:b@h> \r\nTo: <sip:c@h>\r\n\r\n")
+    request.headers.append_to("To", ";tag=1")
+    request.headers.append_to("From", ";tag=2")
+    assert request.headers.get_all("To") == ["<sip:b@h>;tag=1", "<sip:c@h>"]
+    assert b"t:  <sip:b@h> ;tag=1\r\n" in request.to_bytes()
+    request.headers.set("To", "<sip:d@h>")
+    request.headers.append_to("To", ";tag=3")
+    assert request.headers.get("To") == "<sip:d@h>;tag=3"

@@ -82,6 +82,11 @@ class TestTheNextHop:
         assert message.uri_text == "sip:n1"
         assert [str(route) for route in message.routes] == ["<sip:n2;lr>", "<sip:b@h>"]
 
+    def test_what_is_no_sip_uri_is_no_strict_router(self) -> None:
+        message = request("sip:b@h", "<urn:x:y>")
+        assert str(aim(message)) == "urn:x:y"
+        assert message.uri_text == "sip:b@h"
+
 
 class TestLoops:
     def test_a_branch_with_the_same_end_is_a_loop(self) -> None:

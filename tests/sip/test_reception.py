@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
@@ -236,3 +238,62 @@ def test_a_stream_needs_content_length_and_a_datagram_does_not() -> None:
         ours = endpoint()
         assert answer(ours, data, flow) is None
         assert isinstance(ours.next_event(), RequestReceived)
+
+
+class TestWhatCannotBeWrittenAnew:
+    """RFC 4475 §3.1.1.2 has a NUL in a quoted string; where we would have to write it, the message is dropped."""
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            'Route: "a\\\0b" <sip:h;lr>',
+            'Record-Route: <sip:h;lr>;x="\\\0"',
+            'Reason: SIP;text="\\\0"',
+            'Contact: <sip:h>;x="\\\0"',
+        ],
+    )
+    def test_a_request_with_it_is_dropped(self, line) -> None:
+        for role in Role:
+            ours = endpoint(role=role)
+            assert answer(ours, raw("INVITE", line)) is None
+            assert ours.counters.dropped == 1
+
+    def test_a_via_with_it_is_dropped(self) -> None:
+        ours = endpoint()
+        assert answer(ours, raw(branch='z9hG4bK1;x="\\\0"')) is None
+        assert ours.counters.dropped == 1
+
+    def test_a_request_uri_that_is_not_printable_is_dropped(self) -> None:
+        ours = endpoint()
+        assert answer(ours, raw(uri="urn:a\u200bb")) is None
+        assert ours.counters.dropped == 1
+
+    def test_a_reason_phrase_with_it_is_dropped(self) -> None:
+        ours = endpoint()
+        response = Response.answer(parse(raw()), 200).to_bytes()
+        ours.receive(response.replace(b"200 OK", b"200 O\\\0K"), UDP, now=0.0)
+        assert isinstance(events(ours)[0], MessageDropped)
+
+    def test_a_display_name_with_it_is_answered(self) -> None:
+        ours = endpoint()
+        assert answer(ours, raw(to='"NUL:\\\0" <sip:b@h>')) is None
+        ours.reply(ours.next_event().transaction, 200, now=0.0)
+        (transmit,) = ours.to_send()
+        assert b'To: "NUL:\\\0" <sip:b@h>;tag=' in transmit.data
+
+    def test_a_body_may_have_it(self) -> None:
+        ours = endpoint()
+        data = raw().replace(b"Content-Length: 0\r\n\r\n", b"Content-Length: 1\r\n\r\n\0")
+        assert answer(ours, data) is None
+        assert ours.next_event().request.body == b"\0"
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_torture_message_can_be_answered(role) -> None:
+    for path in sorted((Path(__file__).parents[1] / "vectors" / "rfc4475").glob("*.dat")):
+        for flow in (UDP, TCP, WSS):
+            ours = endpoint(role=role)
+            ours.receive(path.read_bytes(), flow, now=0.0)
+            for event in events(ours):
+                if isinstance(event, RequestReceived):
+                    assert ours.reply(event.transaction, 404, now=0.0), path.name

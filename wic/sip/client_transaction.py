@@ -12,8 +12,10 @@ from wic.sip.transaction import Transaction
 
 if TYPE_CHECKING:
     from wic.sip.flow import Flow
-    from wic.sip.message import Response
+    from wic.sip.message import Message, Response
     from wic.sip.transaction import Layer
+
+_MAX_FORWARDS = 70
 
 
 class ClientTransaction(Transaction):
@@ -77,7 +79,7 @@ class ClientTransaction(Transaction):
         """
         if self._cancel is not None or self.state not in (State.CALLING, State.PROCEEDING):
             return
-        self._cancel = self._hop_request("CANCEL", self.request.headers.get("To") or "")
+        self._cancel = self._hop_request("CANCEL", self.request)
         if reason is not None:
             self._cancel.headers.add("Reason", reason)
         if self.state is State.PROCEEDING:
@@ -119,7 +121,7 @@ class ClientTransaction(Transaction):
         outbox = self._layer.outbox
         if self._ack is None:
             # RFC 3261 §17.1.1.3: the tag of the response, everything else from the INVITE.
-            self._ack = self._hop_request("ACK", self._current().headers.get("To") or "").to_bytes()
+            self._ack = self._hop_request("ACK", self._current()).to_bytes()
             outbox.send(self.flow, self._ack, "requests_sent")
         else:
             outbox.send(self.flow, self._ack, "retransmitted")
@@ -128,19 +130,21 @@ class ClientTransaction(Transaction):
         assert self._response is not None, "the table acts on a response before one has come"
         return self._response
 
-    def _hop_request(self, method: str, to: str) -> Request:
-        """Build the ACK or CANCEL that follows the INVITE to its next hop (RFC 3261 §9.1, §17.1.1.3)."""
-        headers = self.request.headers
-        lines = [
-            ("Via", headers.values("Via")[0]),
-            *(("Route", line) for line in headers.get_all("Route")),
-            ("Max-Forwards", "70"),
-            ("From", headers.get("From") or ""),
-            ("To", to),
-            ("Call-ID", headers.get("Call-ID") or ""),
-            ("CSeq", f"{self.request.cseq.number} {method}"),
-        ]
-        return Request.build(method, self.request.uri_text, headers=lines)
+    def _hop_request(self, method: str, answer: Message) -> Request:
+        """Build the ACK or CANCEL that follows the INVITE to its next hop (RFC 3261 §9.1, §17.1.1.3).
+
+        Args:
+            method: `ACK` or `CANCEL`.
+            answer: where the To comes from. All that came from others goes out byte for byte.
+        """
+        ours = self.request.headers
+        request = Request.build(method, self.request.uri_text, [("Via", ours.values("Via")[0])])
+        request.headers.copy_from(ours, "Route")
+        request.headers.add("Max-Forwards", _MAX_FORWARDS)
+        request.headers.copy_from(ours, "From", "Call-ID")
+        request.headers.copy_from(answer.headers, "To")
+        request.headers.add("CSeq", f"{self.request.cseq.number} {method}")
+        return request
 
 
 def _input(status: int) -> Input:

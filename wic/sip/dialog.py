@@ -8,13 +8,14 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from wic.sip.errors import MalformedHeader
+from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
+from wic.sip.params import Params
 from wic.sip.routing import route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wic.sip.headers.address import NameAddr
     from wic.sip.message import Response
     from wic.sip.uri import Uri
 
@@ -74,9 +75,9 @@ class Dialog:
     ) -> None:
         self.id = id
         """Call-ID and both tags."""
-        self.local = local
+        self.local = _bare(local)
         """The From of requests that this side sends, tag included."""
-        self.remote = remote
+        self.remote = _bare(remote)
         """The To of requests that this side sends, tag included."""
         self.remote_target = remote_target
         """Where the other side's Contact says it is."""
@@ -103,7 +104,7 @@ class Dialog:
             owner: kept on the dialog.
 
         Raises:
-            MalformedHeader: a 2xx has no Contact, or a header cannot be read.
+            MalformedHeader: a 2xx has no Contact, or a header cannot be used.
         """
         confirmed = response.status >= 200
         dialog = cls(
@@ -112,7 +113,7 @@ class Dialog:
             local=request.from_,
             remote=response.to,
             remote_target=_target(response, fallback=None if confirmed else request.uri),
-            route_set=response.record_routes[::-1],
+            route_set=_routes(response)[::-1],
             local_cseq=request.cseq.number,
             secure=request.uri.secure,
             owner=owner,
@@ -126,7 +127,7 @@ class Dialog:
         """Make the callee's side from a request and the first answer that has a To tag (RFC 3261 §12.1.1).
 
         Raises:
-            MalformedHeader: the request has no Contact, or a header cannot be read.
+            MalformedHeader: the request has no Contact, or a header cannot be used.
         """
         return cls(
             id=DialogId(request.call_id, response.to.tag or "", request.from_.tag or ""),
@@ -134,7 +135,7 @@ class Dialog:
             local=response.to,
             remote=request.from_,
             remote_target=_target(request, fallback=None),
-            route_set=request.record_routes,
+            route_set=_routes(request),
             remote_cseq=request.cseq.number,
             secure=request.uri.secure,
             owner=owner,
@@ -180,13 +181,13 @@ class Dialog:
             False if its CSeq is lower than an earlier one: the answer is 500.
 
         Raises:
-            MalformedHeader: its Contact cannot be read.
+            MalformedHeader: a header cannot be read; the endpoint lets no such request through.
         """
         number = request.cseq.number
         if self.remote_cseq is not None and number < self.remote_cseq:
             return False
-        if request.method in _TARGET_REFRESH and request.contacts:
-            self.remote_target = request.contacts[0].uri
+        if request.method in _TARGET_REFRESH:
+            self.remote_target = _contact(request) or self.remote_target
         self.remote_cseq = number
         return True
 
@@ -194,15 +195,15 @@ class Dialog:
         """Take a response to a request of this side: confirm, refresh or end the dialog (RFC 3261 §12.2.1.2).
 
         Raises:
-            MalformedHeader: a header cannot be read.
+            MalformedHeader: a Record-Route cannot be used.
         """
         method = response.cseq.method
         if 200 <= response.status < 300:
             if self._state is DialogState.EARLY and method == "INVITE":
-                self.route_set = response.record_routes[::-1]  # RFC 3261 §13.2.2.4: computed anew
+                self.route_set = _routes(response)[::-1]  # RFC 3261 §13.2.2.4: computed anew
                 self.confirm()
-            if method in _TARGET_REFRESH and response.contacts:
-                self.remote_target = response.contacts[0].uri
+            if method in _TARGET_REFRESH:
+                self.remote_target = _contact(response) or self.remote_target
         elif response.status in (408, 481) or (
             response.status >= 300 and self._state is DialogState.EARLY and method == "INVITE"
         ):
@@ -239,10 +240,28 @@ class Dialog:
         return f"<Dialog {self.id.call_id} {self._state.value}>"
 
 
-def _target(message: Request | Response, *, fallback: Uri | None) -> Uri:
+def _bare(party: NameAddr) -> NameAddr:
+    """Return what requests say of a party: a name that can be written, the URI, and the tag (RFC 3261 §12.1)."""
+    tag = party.tag
+    params = Params() if tag is None else Params((("tag", tag),))
+    return NameAddr(party.display if party.display.isprintable() else "", party.uri, params)
+
+
+def _contact(message: Request | Response) -> Uri | None:
+    """Return where the other side is: a SIP URI (RFC 3261 §8.1.1.8), or None."""
     contacts = message.contacts
-    if contacts:
-        return contacts[0].uri
-    if fallback is None:
-        raise MalformedHeader("Contact is missing")
-    return fallback
+    return contacts[0].uri if contacts and contacts[0].uri.is_sip else None
+
+
+def _target(message: Request | Response, *, fallback: Uri | None) -> Uri:
+    target = _contact(message) or fallback
+    if target is None:
+        raise MalformedHeader("Contact with a SIP URI is missing")
+    return target
+
+
+def _routes(message: Request | Response) -> tuple[NameAddr, ...]:
+    routes = message.record_routes
+    if not all(hop.uri.is_sip for hop in routes):
+        raise MalformedHeader("Record-Route is no SIP URI")  # RFC 3261 §16.6 step 4
+    return routes

@@ -139,7 +139,7 @@ class Endpoint:
             LocalProtocolError: it cannot be written.
         """
         if response.status > 100 and response.to.tag is None and not self._is_proxy:
-            response.headers.set("To", response.to.with_tag(transaction.tag))
+            response.headers.append_to("To", f";tag={transaction.tag}")
         if not transaction.respond(response, now=now):
             return False
         if 200 <= response.status < 300 and transaction.is_invite and not self._is_proxy:

@@ -110,6 +110,14 @@ class Headers:
             self._fields[place:] = [field, *rest]
         self._changed()
 
+    def append_to(self, name: str, text: str) -> None:
+        """Append text, such as a parameter, to the first line of that name; the rest of it stays as it came."""
+        place = next(self._positions(key_of(name)), None)
+        if place is not None:
+            key, spelling, value, line = self._fields[place]
+            self._fields[place] = (key, spelling, value + text, None if line is None else line + text)
+            self._changed()
+
     def remove(self, name: str) -> None:
         """Remove all lines of that name."""
         key = key_of(name)

@@ -70,7 +70,7 @@ def aim(request: Request) -> Uri:
     routes = request.routes
     if not routes:
         return request.uri
-    if is_loose(routes[0].uri):
+    if is_loose(routes[0].uri) or not routes[0].uri.is_sip:
         return routes[0].uri
     request.uri, rest = route(request.uri, routes)
     write_routes(request, rest)

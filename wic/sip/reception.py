@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _PING = b"\r\n\r\n"
 _PONG = b"\r\n"
+_REWRITTEN = ("Via", "Route", "Record-Route", "Path", "Service-Route", "Call-ID", "Reason")
+_REWRITTEN_PARAMETERS = ("From", "To", "Contact")
 _FRAMED_BY_LENGTH = frozenset({"TCP", "TLS"})
 
 
@@ -70,7 +72,9 @@ class Reception:
         except MessageRefused as refused:
             self._refuse_unread(refused, flow)
             return
-        if isinstance(message, Response):
+        if _unwritable(message, data):
+            self._outbox.drop("characters that no element can write anew", flow)
+        elif isinstance(message, Response):
             self._outbox.count("responses_received")
             self._response(message, flow, now)
         else:
@@ -230,3 +234,20 @@ class Reception:
             self._outbox.tell(StrayResponse(response, flow))
         elif not transaction.receive(response, flow, now=now):
             self._outbox.count("absorbed")
+
+
+def _unwritable(message: Request | Response, data: bytes) -> bool:
+    """Tell whether something cannot go out again that an element on the way has to write anew.
+
+    RFC 3261 §25.1 allows a NUL in quoted strings and RFC 4475 §3.1.1.2 shows one; no value of ours goes out with it.
+    """
+    if isinstance(message, Request) and not message.uri_text.isprintable():
+        return True
+    if b"\0" not in data:
+        return False
+    headers = message.headers
+    texts = [line for name in _REWRITTEN for line in headers.get_all(name)]
+    texts += [line.rpartition(">")[2] for name in _REWRITTEN_PARAMETERS for line in headers.get_all(name)]
+    if isinstance(message, Response):
+        texts.append(message.reason)
+    return any("\0" in text for text in texts)
