@@ -47,7 +47,7 @@ class Account:
     """
 
     server: str
-    """The W2 address: `wss://host:port/path`, or `ws://…` together with `insecure`."""
+    """The W2 address, `wss://host:port/path`, or `ws://…` together with `insecure`."""
     impu: str
     """The public user identity, a SIP URI such as `sip:alice@ims.example`."""
     impi: str
