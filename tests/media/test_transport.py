@@ -8,12 +8,20 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import aioice.ice
 import pytest
+from aiortc.rtcsctptransport import AbortChunk
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
-from wic.errors import ConsentLost, FingerprintMismatch, IceFailed, MediaFailed
+from wic.errors import ConfigurationError, ConsentLost, FingerprintMismatch, IceFailed, MediaFailed
 from wic.media import Certificate, ConsentTimes, IceServer, MediaTransport, MediaTransportOptions, TransportState
+from wic.media._aiortc import DtlsCertificate
 from wic.media.rtp import pack_rtp
 from wic.media.transport import MAX_EARLY_PACKETS
 from wic.sdp.attributes import Fingerprint, Setup
@@ -91,6 +99,31 @@ async def test_carries_rtp_and_rtcp_both_ways(connect_pair: Connect, eventually:
         assert (rtp, rtcp) == ([RTP], [RTCP])
 
 
+@pytest.mark.parametrize("dtls_role", ["active", "passive"])
+async def test_a_peer_may_show_an_rsa_certificate(
+    certificates: Certificates, options: MediaTransportOptions, dtls_role: Literal["active", "passive"]
+) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old telephone")])
+    now = datetime.now(UTC)
+    shown = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    ours = MediaTransport(certificates[0], options)
+    theirs = MediaTransport(Certificate(DtlsCertificate(key=key, cert=shown)), options)
+    offer, answer = await ours.gather(), await theirs.gather()
+    other_role: Literal["active", "passive"] = "passive" if dtls_role == "active" else "active"
+    await asyncio.gather(
+        ours.connect(answer, controlling=True, dtls_role=dtls_role),
+        theirs.connect(offer, controlling=False, dtls_role=other_role),
+    )
+    assert ours.state is theirs.state is TransportState.CONNECTED
+    await asyncio.gather(ours.close(), theirs.close())
+
+
 async def test_media_on_the_wire_is_not_readable(connect_pair: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     one, _other = await connect_pair()
     wire: list[bytes] = []
@@ -127,6 +160,7 @@ async def test_octets_of_no_protocol_are_dropped(connect_pair: Connect, eventual
     stun_head = bytes.fromhex("000100082112a442") + bytes(12)
     hostile = [b"", b"\x00", b"\x03" * 40, b"\x40\x00\x00\x04", b"\xff" * 100, b"\x16\xfe\xfd" + bytes(9), bytes(600)]
     hostile += [stun_head, stun_head + bytes.fromhex("0006000441414141"), stun_head + bytes.fromhex("0020000100000000")]
+    hostile += [stun_head + bytes.fromhex("0024000000000000")]  # a priority of no octets
     hostile += [stun_head + bytes.fromhex("00090000ffffffff"), stun_head + bytes.fromhex("80280004deadbeef")]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         for datagram in hostile:
@@ -329,6 +363,8 @@ async def test_a_peer_that_closes_is_noticed(connect_pair: Connect, eventually: 
     await eventually(lambda: ends)
     assert "closed the DTLS connection" in str(ends[0])
     assert not channels.established
+    await channels._sctp._send_chunk(AbortChunk())  # a timer of it that comes late
+    await asyncio.sleep(0)
     other.send_rtp(RTP)
     assert other.counters.unsent == 1
 
@@ -365,6 +401,8 @@ async def test_steps_out_of_order_are_refused(connect_pair: Connect, certificate
     nowhere = TransportDescription(address="127.0.0.1", port=9)
     with pytest.raises(MediaFailed, match="transport that is connected"):
         await one.connect(nowhere, controlling=True, dtls_role="active")
+    with pytest.raises(MediaFailed, match="cannot gather for a transport that is connected"):
+        await one.gather()
     fresh = MediaTransport(certificates[0])
     with pytest.raises(MediaFailed, match="SCTP needs a connected transport"):
         await fresh.start_sctp(5000, 5000)
@@ -429,6 +467,12 @@ class _StunServer(asyncio.DatagramProtocol):
         host = int.from_bytes(socket.inet_aton(addr[0]), "big") ^ cookie
         attribute = bytes.fromhex("002000080001") + mapped + host.to_bytes(4, "big")
         self._transport.sendto(b"\x01\x01\x00\x0c" + data[4:20] + attribute, addr)  # type: ignore[attr-defined]
+
+
+async def test_a_server_that_is_none_is_one_sentence(certificates: Certificates) -> None:
+    options = MediaTransportOptions(servers=(IceServer("https://192.0.2.1", credential="secret"),))
+    with pytest.raises(ConfigurationError, match=r"STUN or TURN servers: https://192\.0\.2\.1\.$"):
+        MediaTransport(certificates[0], options)
 
 
 def resources() -> tuple[int, int, int]:

@@ -8,6 +8,8 @@ DTLS handshake, the SCTP association. Changed here, and why:
 - consent expires by the clock of RFC 7675 §5.1, with times that can be set;
 - the peer's certificate is judged inside the handshake, so that a wrong one ends it with an alert
   and before any key exists (RFC 8122 §6.2: one fingerprint of a supported hash must match);
+- suites for peers with an RSA certificate are offered beside those for ECDSA (RFC 8827 §6.5 asks
+  for ECDSA; telephones of before it show RSA);
 - what a hostile peer can send through SCTP or STUN is counted and dropped, where aiortc asserts.
 """
 
@@ -54,6 +56,13 @@ CHECKED = {"aiortc": ("1.16", "1.17"), "aioice": ("0.13", "0.14")}
 
 MALFORMED = (ValueError, TypeError, LookupError, AssertionError, struct.error)
 """What aiortc and aioice raise over octets that they did not expect (UnicodeDecodeError is a ValueError)."""
+
+CIPHERS = b":".join(
+    b"ECDHE-%s-%s" % (key, cipher)
+    for cipher in (b"AES128-GCM-SHA256", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
+    for key in (b"ECDSA", b"RSA")
+)
+"""aiortc's suites, each for both kinds of certificate: forward secrecy always."""
 
 DCEP_OPEN = 0x03
 DCEP_HEADER = 12
@@ -324,6 +333,7 @@ class DtlsCertificate(RTCCertificate):
     def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
         if self._context is None:
             self._context = super()._create_ssl_context(srtp_profiles)
+            self._context.set_cipher_list(CIPHERS)
         return self._context
 
 
