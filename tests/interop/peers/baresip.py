@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -139,6 +140,13 @@ class Baresip(Peer):
         if found is None:
             raise PeerFailed(f"baresip: no {kind} within {seconds:g} s, only {self.events}\n{self.tail(80)}")
         return found
+
+    def packets(self) -> tuple[int, int]:
+        """Read from its summary of the last call how many packets it received, and how many were in error."""
+        packets, errors = (
+            re.findall(rf"^{what}: +\d+ +(\d+)", self.output(), re.MULTILINE) for what in ("packets", "errors")
+        )
+        return int(packets[-1]), int(errors[-1])
 
     def _microphone(self, rate: int) -> Path:
         return tone.write(self.directory / "microphone.wav", self.options.frequency, seconds=60, rate=rate)
