@@ -16,72 +16,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trustme
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator
-
-    from wic.sip.events import Event
 
 HERE = Path(__file__).parent
 JSSIP = HERE / "jssip"
 WARM_UP = 50
-
-
-class WicAgent:
-    """One WIC: connection, driver, endpoint, Digest and registration."""
-
-    def __init__(self, index: int) -> None:
-        from wic.auth.client import DigestClient, DigestCredentials
-        from wic.auth.secret import Secret
-        from wic.registration.identity import Identity, parse_impu, websocket_contact
-        from wic.sip.endpoint import Endpoint, EndpointOptions
-        from wic.sip.timers import TS24229_UE
-        from wic.transport.driver import Driver
-        from wic.transport.tokens import RandomTokens
-
-        tokens = RandomTokens()
-        host = f"{tokens.hex(6)}.invalid"
-        name = f"user{index}@ims.example"
-        self._identity = Identity(
-            impu=parse_impu(f"sip:{name}"),
-            domain="ims.example",
-            instance=f"urn:uuid:00000000-0000-4000-8000-{index:012x}",
-            contact=websocket_contact(f"user{index}", host),
-        )
-        self._credentials = DigestClient(DigestCredentials(username=name, secret=Secret("secret")), tokens=tokens)
-        options = EndpointOptions(timers=TS24229_UE, via={"WSS": (host, None)})
-        self._endpoint = Endpoint(tokens=tokens, options=options)
-        self._driver = Driver(self._endpoint, on_event=self._on_event)
-        self._registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def register(self, url: str, context: ssl.SSLContext) -> None:
-        """Connect and register."""
-        from wic.registration.registration import Registration
-        from wic.transport.websocket import WebSocketOptions, connect_websocket
-
-        options = WebSocketOptions(ssl_context=context, proxy=False)
-        connection = await connect_websocket(url, handler=self._driver, options=options)
-        self._registration = Registration(
-            self._endpoint, identity=self._identity, flow=connection.flow, credentials=self._credentials
-        )
-        self._driver.add_timer_source(self._registration)
-        self._registration.register(now=self._driver.now)
-        self._driver.pump()
-        await self._registered
-
-    def _on_event(self, event: Event) -> None:
-        from wic.registration.events import BindingCreated
-
-        self._registration.handle(event, now=self._driver.now)
-        while (news := self._registration.next_event()) is not None:
-            assert isinstance(news, BindingCreated), news
-            self._registered.set_result(None)
 
 
 def cpu_seconds() -> float:
@@ -96,22 +42,25 @@ def resident_bytes() -> int:
 
 async def register_with_wic(url: str, ca: Path, users: int, at_once: int) -> dict[str, float]:
     """Register, and measure this process."""
-    from wic.transport.tls import client_context
+    from wic import Account, Client
+    from wic.auth.secret import Secret
 
-    context = client_context(ca=ca)
-    agents: list[WicAgent] = []
+    def client(index: int) -> Client:
+        name = f"user{index}@ims.example"
+        return Client(Account(server=url, impu=f"sip:{name}", impi=name, password=Secret("secret"), ca=ca))
 
-    async def register_all(count: int) -> None:
-        for done in range(0, count, at_once):
-            batch = [WicAgent(len(agents) + index) for index in range(min(at_once, count - done))]
-            agents.extend(batch)
-            await asyncio.gather(*(agent.register(url, context) for agent in batch))
+    async with AsyncExitStack() as clients:
 
-    await register_all(WARM_UP)
-    memory, began = resident_bytes(), cpu_seconds()
-    await register_all(users)
-    used = cpu_seconds() - began
-    return {"cpu_ms": 1000 * used / users, "kB": (resident_bytes() - memory) / 1024 / users}
+        async def register(first: int, last: int) -> None:
+            for done in range(first, last, at_once):
+                batch = [client(index) for index in range(done, min(done + at_once, last))]
+                await asyncio.gather(*(clients.enter_async_context(one) for one in batch))
+
+        await register(0, WARM_UP)
+        memory, began = resident_bytes(), cpu_seconds()
+        await register(WARM_UP, WARM_UP + users)
+        used = cpu_seconds() - began
+        return {"cpu_ms": 1000 * used / users, "kB": (resident_bytes() - memory) / 1024 / users}
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import ssl
 
 import pytest
@@ -16,6 +17,17 @@ def test_clients_verify_unless_told_otherwise(authority):
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
 
 
+def test_one_context_serves_all_who_ask_for_the_same(authority):
+    ca = authority / "renewed.pem"
+    ca.write_bytes((authority / "ca.pem").read_bytes())
+    os.utime(ca, (1, 1))
+    context = client_context(ca=ca)
+    assert client_context(ca=ca) is context
+    assert client_context(ca=ca, verify=False) is not context
+    os.utime(ca, (2, 2))
+    assert client_context(ca=ca) is not context
+
+
 def test_servers_may_ask_for_certificates(authority):
     assert server_context(certificate=authority / "server.pem").verify_mode is ssl.CERT_NONE
     context = server_context(certificate=authority / "server.pem", client_ca=authority / "ca.pem")
@@ -29,6 +41,11 @@ def test_servers_may_ask_for_certificates(authority):
         (lambda here: client_context(ca=here / "junk.pem"), "junk.pem does not hold PEM certificates"),
         (lambda here: client_context(certificate=here / "absent.pem"), "cannot be read: No such file"),
         (lambda here: client_context(certificate=here / "ca.pem"), "a PEM certificate with its private key"),
+        (lambda here: server_context(certificate=here / "absent.pem"), "cannot be read: No such file"),
+        (
+            lambda here: server_context(certificate=here / "server.pem", client_ca=here / "absent.pem"),
+            "absent.pem cannot be read: No such file",
+        ),
         (lambda here: server_context(certificate=here / "junk.pem"), "a PEM certificate with its private key"),
         (
             lambda here: server_context(certificate=here / "server.pem", key=here / "client.pem"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from wic.errors import ConfigurationError
 
@@ -31,10 +32,20 @@ _NOT_TLS = {
 }
 
 
+class _Stamped(NamedTuple):
+    """A file as it was at one time."""
+
+    path: Path
+    changed: int
+
+
 def client_context(
     *, ca: Path | None = None, certificate: Path | None = None, key: Path | None = None, verify: bool = True
 ) -> ssl.SSLContext:
-    """Build the context of a TLS client; share it, for building one costs milliseconds and megabytes.
+    """Return the context of a TLS client.
+
+    Building one costs milliseconds and a megabyte, so those who ask for the same get the same one, as
+    long as the files do not change. Nobody may change it.
 
     Args:
         ca: a PEM file of further trust anchors, besides the system's.
@@ -45,15 +56,22 @@ def client_context(
     Raises:
         ConfigurationError: a file cannot be read or is not what it should be.
     """
+    return _client_context(_stamped(ca), _stamped(certificate), _stamped(key), verify=verify)
+
+
+@lru_cache(maxsize=32)
+def _client_context(
+    ca: _Stamped | None, certificate: _Stamped | None, key: _Stamped | None, *, verify: bool
+) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if ca is not None:
-        _load_anchors(context, ca)
+        _load_anchors(context, ca.path)
     if certificate is not None:
-        _load_certificate(context, certificate, key)
+        _load_certificate(context, certificate.path, key.path if key is not None else None)
     return context
 
 
@@ -87,6 +105,15 @@ def explain(error: ssl.SSLError) -> str:
     if error.reason and "ALERT" in error.reason:
         return f"it refused the TLS handshake: {_phrase(error.reason.partition('ALERT_')[2])}"
     return f"TLS failed: {_phrase(error.reason or 'unknown error')}"
+
+
+def _stamped(path: Path | None) -> _Stamped | None:
+    if path is None:
+        return None
+    try:
+        return _Stamped(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _phrase(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from websockets.client import ClientProtocol
@@ -166,10 +165,5 @@ def _proxy(uri: WebSocketURI, options: WebSocketOptions) -> str | None:
 def _pipe(uri: WebSocketURI, options: WebSocketOptions) -> TlsPipe | None:
     if not uri.secure:
         return None
-    context = options.ssl_context or _default_context()
+    context = options.ssl_context or client_context()
     return TlsPipe(context, server_hostname=options.server_hostname or uri.host)
-
-
-@lru_cache(maxsize=1)
-def _default_context() -> ssl.SSLContext:
-    return client_context()
