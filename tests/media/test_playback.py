@@ -12,7 +12,7 @@ from wic.media.playback import MAX_ECHOED, ClipPlayback, EchoPlayback, LivePlayb
 from wic.sdp.codecs import PCMU
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
 CODEC = audio_codec(PCMU)
 SILENCE = MU_LAW.encode(bytes(320))
@@ -48,7 +48,7 @@ def test_a_stream_that_gives_nothing_does_not_loop_for_ever() -> None:
 
 async def test_what_is_said_is_sent_and_silence_between() -> None:
     queue = PcmQueue()
-    playback = LivePlayback(CODEC, queue, None)
+    playback = LivePlayback(CODEC, queue)
     assert playback.next_payload() == SILENCE
     await queue.put(PcmFrame(LOUD + LOUD[:100], 8000))
     assert playback.next_payload() == MU_LAW.encode(LOUD)
@@ -61,7 +61,7 @@ async def test_other_rates_are_converted(
     sine: Callable[..., bytes], tone_level: Callable[[bytes, int, float], float]
 ) -> None:
     queue = PcmQueue()
-    playback = LivePlayback(CODEC, queue, None)
+    playback = LivePlayback(CODEC, queue)
     pcm = sine(440, 48000, 0.4)
     payloads = []
     for start in range(0, len(pcm), 960):
@@ -87,26 +87,6 @@ async def test_who_talks_faster_than_time_waits() -> None:
     while queue.get() is not None:
         taken += 1
     assert taken == 25
-
-
-async def test_an_iterator_is_read_as_time_goes_by() -> None:
-    ended = asyncio.Event()
-
-    async def frames() -> AsyncIterator[PcmFrame]:
-        try:
-            while True:
-                yield PcmFrame(LOUD, 8000)
-        finally:
-            ended.set()
-
-    playback = LivePlayback(CODEC, PcmQueue(), frames())
-    await asyncio.sleep(0)
-    assert playback.next_payload() == MU_LAW.encode(LOUD)
-    playback.close()
-    feeding = playback._feeding
-    assert feeding is not None
-    await asyncio.wait([feeding])
-    assert feeding.cancelled()
 
 
 def test_an_echo_gives_back_what_it_heard_one_at_a_time() -> None:

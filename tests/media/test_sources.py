@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import wave
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,6 +105,27 @@ async def test_a_program_speaks() -> None:
     playback = source.play(audio_codec(PCMU))
     assert isinstance(playback, LivePlayback)
     assert playback.next_payload() == MU_LAW.encode(b"\x00\x20" * 160)
+
+
+async def test_an_iterator_is_read_while_it_is_played() -> None:
+    async def frames() -> AsyncIterator[PcmFrame]:
+        while True:
+            yield PcmFrame(b"\x00\x20" * 160, 8000)
+
+    source = PcmSource(frames())
+    first = source.play(audio_codec(PCMU))
+    await asyncio.sleep(0)
+    assert first.next_payload() == MU_LAW.encode(b"\x00\x20" * 160)
+    second = source.play(audio_codec(PCMA))  # another codec in the same call
+    first.close()
+    reading = source._reading
+    assert reading is not None
+    await asyncio.sleep(0)
+    assert not reading.done()
+    assert second.next_payload()
+    second.close()
+    await asyncio.wait([reading])
+    assert reading.cancelled()
 
 
 def test_an_echo_plays_what_it_hears() -> None:

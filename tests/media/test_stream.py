@@ -27,7 +27,7 @@ from wic.media import (
 from wic.media.metronome import Metronome
 from wic.media.rtcp import Bye, parse_rtcp
 from wic.media.rtp import RtpPacket, pack_rtp, parse_rtp
-from wic.sdp.codecs import G722, OPUS, PCMA, PCMU, Codec
+from wic.sdp.codecs import G722, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,6 +187,43 @@ async def test_a_wrapping_clock_a_new_source_and_foreign_packets() -> None:
     assert stream.report().discarded == 6
     stream.stop()
     assert len([frame async for frame in sink]) >= 34
+
+
+@pytest.mark.virtual_time
+async def test_follows_the_peer_to_another_negotiated_codec(tone_level: Level) -> None:
+    one, other = line()
+    caller = AudioStream(one, PCMA, Tone(440), options=QUICK)
+    sink = PcmSink()
+    callee = AudioStream(other, OPUS, Tone(1000), [sink], others=(PCMA, TELEPHONE_EVENT), options=QUICK)
+    caller.start()
+    callee.start()
+    await asyncio.sleep(1.99)
+    caller.stop()
+    callee.stop()
+    assert callee.codec == PCMA
+    frames = [frame async for frame in sink]
+    assert {frame.rate for frame in frames} == {8000}
+    assert tone_level(b"".join(frame.data for frame in frames)[640:], 8000, 440) == pytest.approx(-12, abs=0.2)
+    sent = other.packets()
+    assert [packet.payload_type for packet in sent[:2]] == [111, 111]
+    assert {packet.payload_type for packet in sent[6:]} == {8}
+    steps = {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(sent)}
+    assert steps == {960, 160}
+    assert callee.report().codec == "PCMA"
+    assert callee.report().jitter_ms < 1
+
+
+@pytest.mark.virtual_time
+async def test_an_echo_follows_too() -> None:
+    one, other = line()
+    caller, callee = AudioStream(one, PCMU, Silence()), AudioStream(other, OPUS, Echo(), others=(PCMU,))
+    caller.start()
+    callee.start()
+    await asyncio.sleep(0.5)
+    assert len(other.sent) > 15
+    assert {packet.payload_type for packet in other.packets()} == {0}
+    caller.stop()
+    callee.stop()
 
 
 @pytest.mark.virtual_time

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from wic.media.pcm import Resampler
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from wic.media.codecs import AudioCodec
     from wic.media.pcm import PcmFrame
@@ -129,14 +129,14 @@ class LivePlayback:
 
     heard = None
 
-    def __init__(self, codec: AudioCodec, queue: PcmQueue, frames: AsyncIterable[PcmFrame] | None) -> None:
+    def __init__(self, codec: AudioCodec, queue: PcmQueue, on_closed: Callable[[], None] | None = None) -> None:
         self._codec = codec
         self._encoder = codec.encoder()
         self._queue = queue
         self._samples = bytearray()
         self._resampler: Resampler | None = None
         self._rate = 0
-        self._feeding = asyncio.create_task(_feed(queue, frames)) if frames is not None else None
+        self._on_closed = on_closed
 
     def next_payload(self) -> bytes | None:
         """Encode 20 ms of it, filled up with silence where nothing was said in time."""
@@ -151,9 +151,9 @@ class LivePlayback:
         return self._encoder.encode(samples.ljust(wanted, b"\x00"))
 
     def close(self) -> None:
-        """Stop reading the program's frames."""
-        if self._feeding is not None:
-            self._feeding.cancel()
+        """Tell the source that it is not played any more."""
+        if self._on_closed is not None:
+            self._on_closed()
 
     def _convert(self, frame: PcmFrame) -> bytes:
         if self._resampler is None or self._rate != frame.rate:
@@ -183,8 +183,3 @@ class EchoPlayback:
 
     def _keep(self, payload: bytes) -> None:
         self._payloads.append(payload)
-
-
-async def _feed(queue: PcmQueue, frames: AsyncIterable[PcmFrame]) -> None:
-    async for frame in frames:
-        await queue.put(frame)

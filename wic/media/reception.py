@@ -86,6 +86,12 @@ class Reception:
         self._highest = -1
         self._transit = None
 
+    def change_clock(self, clock_rate: int) -> None:
+        """Go on with timestamps of another rate."""
+        self.jitter *= clock_rate / self._clock_rate
+        self._clock_rate = clock_rate
+        self._transit = None
+
     def fraction_lost(self) -> int:
         """Loss since the last call, in 256ths (RFC 3550 A.3)."""
         expected, received = self.expected, self.received

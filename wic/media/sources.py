@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from array import array
 from functools import lru_cache
@@ -101,12 +102,14 @@ class WavFile:
 class PcmSource:
     """What a program says: frames by `say`, or those of an asynchronous iterator.
 
-    It belongs to one stream at a time.
+    It belongs to one stream at a time; the iterator is left when that stream plays something else.
     """
 
     def __init__(self, frames: AsyncIterable[PcmFrame] | None = None) -> None:
         self._frames = frames
         self._queue = PcmQueue()
+        self._reading: asyncio.Task[None] | None = None
+        self._played = 0
 
     async def say(self, frame: PcmFrame) -> None:
         """Say the next piece, of any length and rate; waits while half a second is queued."""
@@ -114,7 +117,20 @@ class PcmSource:
 
     def play(self, codec: AudioCodec) -> Playback:
         """Play what is said from now on."""
-        return LivePlayback(codec, self._queue, self._frames)
+        if self._frames is not None and self._reading is None:
+            self._reading = asyncio.create_task(self._read(self._frames))
+        self._played += 1
+        return LivePlayback(codec, self._queue, self._left)
+
+    async def _read(self, frames: AsyncIterable[PcmFrame]) -> None:
+        async for frame in frames:
+            await self._queue.put(frame)
+
+    def _left(self) -> None:
+        # A stream that changes its codec plays the source anew before it leaves it.
+        self._played -= 1
+        if not self._played and self._reading is not None:
+            self._reading.cancel()
 
 
 class Echo:

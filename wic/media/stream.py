@@ -47,9 +47,11 @@ class AudioStream:
 
     Args:
         face: what carries the packets; its callbacks are the stream's until `stop`.
-        codec: the negotiated codec with its payload type.
+        codec: the codec to begin with, under its payload type.
         source: what to play; None sends nothing but reports.
         sinks: where to put what is heard; without one that wants PCM nothing is decoded.
+        others: further codecs that were negotiated. If the peer sends one of them, the stream
+            changes over to it, in both directions (RFC 3264 §6.1 lets it).
         options: intervals and names.
 
     Raises:
@@ -63,6 +65,7 @@ class AudioStream:
         source: Source | None = None,
         sinks: Iterable[Sink] = (),
         *,
+        others: Iterable[Codec] = (),
         options: AudioStreamOptions | None = None,
     ) -> None:
         options = options or AudioStreamOptions()
@@ -71,6 +74,9 @@ class AudioStream:
         self.codec = codec
         self._face = face
         self._audio = audio_codec(codec)
+        self._known = {other.payload_type: other for other in (*others, codec) if other.carries_media}
+        self._foreign = 0
+        self._source: Source | None = None
         self._playback: Playback | None = None
         self._sinks: list[Sink] = []
         self._jitter_buffer: JitterBuffer | None = None
@@ -88,6 +94,7 @@ class AudioStream:
         self._discarded = 0
         cname = options.cname or secrets.token_urlsafe(12)
         self._reports = ReportExchange(self._ssrc, cname, options.rtcp_interval, now=self._loop.time())
+        self._tick = 0
         self._report_tick = 0
         self._metronome: Metronome | None = None
         if source is not None:
@@ -112,9 +119,10 @@ class AudioStream:
 
     def play(self, source: Source | None) -> None:
         """Play something else from now on; None = send nothing but reports."""
-        if self._playback is not None:
-            self._playback.close()
+        before, self._source = self._playback, source
         self._playback = None if source is None else source.play(self._audio)
+        if before is not None:
+            before.close()
 
     def listen(self, sink: Sink) -> None:
         """Let one more sink hear what comes from now on."""
@@ -165,6 +173,7 @@ class AudioStream:
         return path + FRAME_MS + self._audio.delay_ms + buffered
 
     def _beat(self, tick: int) -> None:
+        self._tick = tick
         payload = None if self._playback is None else self._playback.next_payload()
         if payload:
             self._send(payload, tick)
@@ -226,19 +235,41 @@ class AudioStream:
             self._use(packet, second & 0x7F, timestamp)
 
     def _use(self, packet: bytes, payload_type: int, timestamp: int) -> None:
-        heard = None if self._playback is None else self._playback.heard
-        if heard is None and self._jitter_buffer is None:
+        if self._jitter_buffer is None and (self._playback is None or self._playback.heard is None):
             return
-        if payload_type != self.codec.payload_type:
+        if payload_type == self.codec.payload_type:
+            self._foreign = 0
+        elif not self._follow(payload_type):
             return  # telephone events and comfort noise share the numbering, and are not audio
         parsed = parse_rtp(packet)
         if parsed is None or not parsed.payload:
             self._discarded += 1
             return
-        if heard is not None:
-            heard(parsed.payload)
+        if self._playback is not None and self._playback.heard is not None:
+            self._playback.heard(parsed.payload)
         if self._jitter_buffer is not None:
             self._jitter_buffer.put(timestamp, parsed.payload)
+
+    def _follow(self, payload_type: int) -> bool:
+        """Change over to another negotiated codec once the peer has sent it three times in a row."""
+        codec = self._known.get(payload_type)
+        if codec is None:
+            return False
+        self._foreign += 1
+        if self._foreign < 3:
+            return False
+        self._foreign = 0
+        self.codec = codec
+        self._audio = audio_codec(codec)
+        self._reception.change_clock(self._audio.clock_rate)
+        # RFC 7160 §4.2: the timestamps go on from where they are.
+        self._first_timestamp = (self._timestamp - self._tick * self._audio.frame_clock) & 0xFFFFFFFF
+        if self._jitter_buffer is not None:
+            late = self._jitter_buffer.late
+            self._jitter_buffer = JitterBuffer(self._audio)
+            self._jitter_buffer.late = late
+        self.play(self._source)
+        return True
 
     def _new_source(self, ssrc: int) -> None:
         first = self._source_ssrc is None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer
 from pylibsrtp import Error as SrtpError
 
-from wic.errors import ConsentLost, FingerprintMismatch, IceFailed, MediaFailed
+from wic.errors import ConfigurationError, ConsentLost, FingerprintMismatch, IceFailed, MediaFailed
 from wic.media._aiortc import DtlsTransport, SctpTransport, make_ice
 from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE, DataChannels
 from wic.media.rtp import is_rtcp
@@ -46,6 +46,9 @@ class MediaTransport:
 
     Call `gather`, send the description it returns, call `connect` with the peer's, and `close` in
     the end, whatever happened. `on_state` hears every change of state, and with FAILED the reason.
+
+    Raises:
+        ConfigurationError: a server of the options is no `stun:` or `turn:` URL.
     """
 
     def __init__(self, certificate: Certificate, options: MediaTransportOptions | None = None) -> None:
@@ -59,7 +62,13 @@ class MediaTransport:
         self._options = options or MediaTransportOptions()
         self._state = TransportState.NEW
         servers = [RTCIceServer(s.url, s.username, s.credential) for s in self._options.servers]
-        self._gatherer, self._ice, self._connection = make_ice(servers, self._options.addresses, self._options.consent)
+        try:
+            self._gatherer, self._ice, self._connection = make_ice(
+                servers, self._options.addresses, self._options.consent
+            )
+        except ValueError as error:
+            urls = ", ".join(server.url for server in self._options.servers)
+            raise ConfigurationError(f"Not all of these are STUN or TURN servers: {urls}.") from error
         self._connection.on_media = self._early_received
         self._dtls = DtlsTransport(self._ice, certificate.shown)
         self._early: deque[bytes] = deque(maxlen=MAX_EARLY_PACKETS)
@@ -86,8 +95,10 @@ class MediaTransport:
         """Open sockets and describe this side; its setup role is actpass until an answer decides.
 
         Raises:
-            MediaFailed: no address of this machine can be used.
+            MediaFailed: no address of this machine can be used, or this was called before.
         """
+        if self._state is not TransportState.NEW:
+            raise MediaFailed(f"cannot gather for a transport that is {self._state.name.lower()}")
         self._move(TransportState.GATHERING)
         await self._gatherer.gather()
         local = self._gatherer.getLocalParameters()
