@@ -157,6 +157,8 @@ def test_content_length_is_always_right() -> None:
     assert b"\r\nContent-Length: 11\r\n\r\nlonger body" in message.to_bytes()
     padded = b"OPTIONS sip:x SIP/2.0\r\nl: 0001\r\n\r\nx"
     assert parse(padded).to_bytes() == padded
+    empty = Request.build("OPTIONS", "sip:x", [("Content-Length", "")])
+    assert empty.to_bytes() == b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n"
     twice = Request.build("OPTIONS", "sip:x", [("Content-Length", 9), ("l", 8)], b"x")
     assert twice.to_bytes() == b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 1\r\n\r\nx"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wic.sip.framing import StreamFramer
@@ -15,6 +15,9 @@ from wic.sip.multipart import Part, compose_multipart, parse_multipart
 from wic.sip.params import AuthParams, Params, UriHeaders, UriParams
 from wic.sip.parser import parse
 from wic.sip.uri import Uri
+
+# How long an example takes says something about the machine and nothing about the code.
+unhurried = settings(deadline=None)
 
 TOKEN = string.ascii_letters + string.digits + "-.!%*_+`'~"
 USER = string.ascii_letters + string.digits + "-_.!~*'()&=+$,;?/"
@@ -51,16 +54,19 @@ lines = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["
 
 
 @given(texts)
+@unhurried
 def test_quoted_strings(text: str) -> None:
     assert unquote(quote(text)) == text
 
 
 @given(st.lists(texts.map(quote) | uris.map(lambda uri: f"<{uri}>") | tokens, min_size=1))
+@unhurried
 def test_lists(items: list[str]) -> None:
     assert split_list(" ,\t".join(items)) == items
 
 
 @given(pairs)
+@unhurried
 def test_params(items: list[tuple[str, str | None]]) -> None:
     made = Params(items)
     read = Params.parse(str(made))
@@ -70,12 +76,14 @@ def test_params(items: list[tuple[str, str | None]]) -> None:
 
 
 @given(uri_pairs)
+@unhurried
 def test_uri_params(items: list[tuple[str, str | None]]) -> None:
     assert list(UriParams.parse(str(UriParams(items))).items()) == items
     assert list(UriHeaders.parse(str(UriHeaders(items))).items()) == items
 
 
 @given(params, tokens, texts)
+@unhurried
 def test_setting_a_parameter(before: Params, name: str, value: str) -> None:
     after = Params.parse(str(before.with_(name, value)))
     assert after.get(name.upper()) == value
@@ -83,6 +91,7 @@ def test_setting_a_parameter(before: Params, name: str, value: str) -> None:
 
 
 @given(uris)
+@unhurried
 def test_uris(uri: Uri) -> None:
     read = Uri.parse(str(uri))
     assert read == uri
@@ -92,16 +101,19 @@ def test_uris(uri: Uri) -> None:
 
 
 @given(addresses)
+@unhurried
 def test_addresses(address: NameAddr) -> None:
     assert NameAddr.parse(str(address)) == address
 
 
 @given(vias)
+@unhurried
 def test_vias(via: Via) -> None:
     assert Via.parse(str(via)) == via
 
 
 @given(tokens, pairs.filter(bool))
+@unhurried
 def test_credentials(scheme: str, items: list[tuple[str, str | None]]) -> None:
     items = [(name, value or "x") for name, value in items]
     value = AuthValue(scheme, AuthParams(items, quoted=[name for name, _ in items]))
@@ -110,6 +122,7 @@ def test_credentials(scheme: str, items: list[tuple[str, str | None]]) -> None:
 
 
 @given(tokens, st.integers(0, 2**31 - 1), tokens, tokens, params)
+@unhurried
 def test_small_values(method: str, number: int, major: str, minor: str, parameters: Params) -> None:
     assert CSeq.parse(str(CSeq(number, method))) == CSeq(number, method)
     media_type = MediaType(major.lower(), minor.lower(), parameters)
@@ -117,6 +130,7 @@ def test_small_values(method: str, number: int, major: str, minor: str, paramete
 
 
 @given(tokens, uris, st.lists(st.tuples(tokens, lines), max_size=8), st.binary(max_size=40))
+@unhurried
 def test_requests(method: str, uri: Uri, headers: list[tuple[str, str]], body: bytes) -> None:
     request = Request.build(method, uri, headers, body)
     data = request.to_bytes()
@@ -130,6 +144,7 @@ def test_requests(method: str, uri: Uri, headers: list[tuple[str, str]], body: b
 
 
 @given(st.integers(100, 699), lines, vias, addresses, st.binary(max_size=40))
+@unhurried
 def test_responses(status: int, reason: str, via: Via, address: NameAddr, body: bytes) -> None:
     response = Response.build(status, reason, [("Via", via), ("To", address), ("From", address)], body)
     read = parse(response.to_bytes() + b"more octets of the datagram")
@@ -145,6 +160,7 @@ def test_responses(status: int, reason: str, via: Via, address: NameAddr, body: 
 
 
 @given(st.lists(st.builds(Part.of, st.just("text/plain"), st.binary(max_size=30)), min_size=1, max_size=5))
+@unhurried
 def test_multipart(parts: list[Part]) -> None:
     content_type, body = compose_multipart(parts, boundary="a-long-boundary-not-in-thirty-octets")
     assert parse_multipart(content_type, body) == parts

@@ -200,7 +200,8 @@ class Message:
                 if counted:
                     continue
                 counted = True
-                if ((self.headers.get("content-length") or "").lstrip("0") or "0") != length:
+                value = self.headers.get("content-length")
+                if not value or (value.lstrip("0") or "0") != length:
                     line = f"Content-Length: {length}"
             lines.append(line)
         if not counted:
