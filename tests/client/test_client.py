@@ -66,6 +66,20 @@ async def test_messages_can_be_watched(home):
     assert len(written) < len(seen)
 
 
+async def test_packets_can_be_watched(home):
+    seen = set()
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        alice.on_packet(lambda at, protocol, source, target, data: seen.add((protocol, source[1], target[1])))
+        call = await alice.call("sip:bob@ims.example", audio=Silence())
+        other = await anext(bob.incoming())
+        await asyncio.gather(call.answered(timeout=10), other.answer(audio=Silence()))
+        for protocol in ("rtp", "sctp"):
+            await until(lambda protocol=protocol: sum(each == protocol for each, *_ in seen) == 2)
+        await call.hangup()
+    rtp = {(source, target) for protocol, source, target in seen if protocol == "rtp"}
+    assert {(target, source) for source, target in rtp} == rtp
+
+
 async def test_the_registration_is_refreshed(home):
     home.granted = 2
     async with home.client("alice"):

@@ -116,6 +116,7 @@ class IncomingCall(CallSession):
         if self._state is CallState.CONFIRMED:
             self._end(Ended(EndedBy.LOCAL, "this side hung up"), now=now)
         elif self._state is CallState.ACCEPTED:
+            self._report_end(Ended(EndedBy.LOCAL, "this side hung up"))
             # RFC 3261 §15: no BYE before the ACK has come, or is given up.
             self._hangup_wanted = True
         else:
@@ -151,9 +152,10 @@ class IncomingCall(CallSession):
             return
         self._agreement = agreement
         self._move(CallState.CONFIRMED)
-        self._tell(Confirmed(agreement))
         if self._hangup_wanted:
             self.hangup(now=now)
+        else:
+            self._tell(Confirmed(agreement))
 
     def _take_answer(self, ack: Request) -> Agreement:
         assert self._local is not None

@@ -136,7 +136,10 @@ class OutgoingCall(CallSession):
             return None
         branch = self._branches.get(remote_tag)
         if branch is None and len(self._branches) < _MAX_BRANCHES:
-            branch = _Branch(Dialog.from_response(self._invite.request, response, owner=self))
+            try:
+                branch = _Branch(Dialog.from_response(self._invite.request, response, owner=self))
+            except RemoteProtocolError:
+                return None  # it tells of progress, but nothing can be sent along its route
             self._branches[remote_tag] = branch
             self._endpoint.add_dialog(branch.dialog)
         return branch

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from wic.errors import FingerprintMismatch, MediaFailed
 from wic.media import AudioStream, MediaTransport, TransportState
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
     from wic.sdp.description import SessionDescription
     from wic.sdp.profile import AnswerPlan
     from wic.sdp.transport import TransportDescription
+    from wic.sip.flow import Address
 
-__all__ = ["CallMedia", "acceptable"]
+__all__ = ["CallMedia", "PacketObserver", "acceptable"]
+
+PacketObserver: TypeAlias = "Callable[[float, Literal['rtp', 'rtcp', 'sctp'], Address, Address, bytes], None]"
+"""Called with the time since the epoch, the protocol, source, target, and the packet in the clear."""
 
 _SCTP_PORT = 5000
 _AUDIO, _DATA = "audio", "application"
@@ -65,6 +70,8 @@ class CallMedia:
         """Hears that a transport failed after it was connected."""
         self.on_first_packet: Callable[[], None] | None = None
         """Hears that the first RTP packet of the peer has come."""
+        self.on_packet: PacketObserver | None = None
+        """Sees every packet in the clear; set it before `connect`."""
         self.on_channels: Callable[[DataChannels], None] | None = None
         """Hears that data channels can be opened."""
         self._certificate = certificate
@@ -156,6 +163,7 @@ class CallMedia:
             self._lines[index] = None
             return
         local = read_transport(agreement.local, index)
+        self._tap(line)
         role = dtls_role(local=local.setup, remote=remote.transport.setup)
         await line.transport.connect(
             remote.transport,
@@ -168,6 +176,19 @@ class CallMedia:
         else:
             self._sending = agreement.local.direction(index).sends and remote.direction.receives
             self._start_audio(line, _send_codec(agreement, index))
+
+    def _tap(self, line: _Line) -> None:
+        observer = self.on_packet
+        if observer is None:
+            return
+        here = (line.local.address, line.local.port)
+
+        def observe(kind: Literal["rtp", "rtcp", "sctp"], sent: bool, data: bytes) -> None:
+            there = line.transport.remote_address or here
+            ends = (here, there) if sent else (there, here)
+            observer(time.time(), kind, *ends, data)
+
+        line.transport.on_packet = observe
 
     async def _start_channels(self, line: _Line, remote: TransportDescription) -> None:
         channels = await line.transport.start_sctp(_SCTP_PORT, remote.sctp_port or _SCTP_PORT, remote.max_message_size)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from wic.call import CallSession, IncomingCall, OutgoingCall, receive_call
 from wic.client.call import Call
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wic.client.account import Account
+    from wic.client.call_media import PacketObserver
     from wic.media import Sink, Source
     from wic.registration import Binding
     from wic.sip.events import Event
-    from wic.sip.flow import Flow
+    from wic.sip.flow import Address, Flow
     from wic.transport.driver import MessageObserver
 
 __all__ = ["Client"]
@@ -52,6 +53,7 @@ class Client:
         self.tasks = TaskSet()
         """What runs for this client and its calls."""
         self._observers: list[MessageObserver] = []
+        self._packet_observers: list[PacketObserver] = []
         self._signalling: Signalling | None = None
         self._certificate: Certificate | None = None
         self._codecs = self.options.codecs or available_codecs()
@@ -94,6 +96,14 @@ class Client:
         self._observers.append(observer)
         if self._signalling is not None:
             self._signalling.driver.add_observer(observer)
+
+    def on_packet(self, observer: PacketObserver) -> None:
+        """Show every RTP, RTCP and SCTP packet of the calls to come to `observer`, in the clear.
+
+        Args:
+            observer: called with the time in seconds since the epoch, the protocol, source, target and packet.
+        """
+        self._packet_observers.append(observer)
 
     def on_trace(self, write: Callable[[str], None]) -> None:
         """Show every SIP message to `write` as text for people, secrets masked."""
@@ -277,7 +287,16 @@ class Client:
     def _new_media(self) -> CallMedia:
         if self._certificate is None:
             self._certificate = Certificate.generate()
-        return CallMedia(self._certificate, self._media_options(), self._codecs)
+        media = CallMedia(self._certificate, self._media_options(), self._codecs)
+        if self._packet_observers:
+            media.on_packet = self._show_packet
+        return media
+
+    def _show_packet(
+        self, at: float, protocol: Literal["rtp", "rtcp", "sctp"], source: Address, target: Address, data: bytes
+    ) -> None:
+        for observer in self._packet_observers:
+            observer(at, protocol, source, target, data)
 
     def _media_options(self) -> MediaTransportOptions:
         chosen = self.options.media
