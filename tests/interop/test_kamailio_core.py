@@ -1,0 +1,134 @@
+"""Kamailio as the IMS core behind our eP-CSCF: Path, Service-Route, and plain phones beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.auth.secret import Secret
+from wic.client import Account, CallOutcome, Client
+from wic.errors import AuthenticationFailed
+from wic.media import Tone, WavRecorder
+from wic.network import ImsNetwork, NetworkOptions
+
+from .peers import probe, tone
+from .peers.baresip import Baresip, BaresipOptions
+from .peers.kamailio import Kamailio, KamailioOptions
+from .peers.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from .conftest import Peers
+
+OURS = 440.0
+THEIRS = 600.0
+TALK_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def _network(kamailio: Kamailio) -> AsyncIterator[ImsNetwork]:
+    async with ImsNetwork(NetworkOptions(core=f"sip:{kamailio.address}")) as network:
+        yield network
+
+
+def _account(network: ImsNetwork, user: str, *, password: str = "") -> Account:
+    return Account(
+        server=network.wss_url,
+        ca=network.ca_path,
+        impu=f"sip:{user}@ims.example",
+        impi=f"{user}@ims.example",
+        password=Secret(password or f"{user}-secret"),
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+async def test_registers_along_our_path(peers: Peers, algorithm: str) -> None:
+    kamailio = await peers.start(Kamailio(peers.directory, KamailioOptions(algorithm=algorithm)))
+    wire = Wire()
+    async with _network(kamailio) as network:
+        async with Client(_account(network, "alice")) as client:
+            assert client.binding is not None
+            assert await probe.options(kamailio.address, "alice") == 200
+            client.on_message(wire.record)
+        assert wire.answers("REGISTER")[-1] == 200
+        assert await probe.options(kamailio.address, "alice") == 480
+        with pytest.raises(AuthenticationFailed):
+            await Client(_account(network, "alice", password="guessed")).__aenter__()
+
+
+async def test_two_wics_call_each_other(peers: Peers) -> None:
+    kamailio = await peers.start(Kamailio(peers.directory))
+    heard = {name: peers.directory / f"{name}.wav" for name in ("alice", "bob")}
+    async with (
+        _network(kamailio) as network,
+        Client(_account(network, "alice")) as alice,
+        Client(_account(network, "bob")) as bob,
+    ):
+        call = await alice.call("sip:bob@ims.example", audio=Tone(OURS), sinks=[WavRecorder(heard["alice"])])
+        async with asyncio.timeout(15):
+            answered = await anext(bob.incoming())
+            await answered.answer(audio=Tone(THEIRS), sinks=[WavRecorder(heard["bob"])])
+        await call.answered(timeout=15)
+        await asyncio.sleep(TALK_SECONDS)
+        await call.hangup()
+        await answered.ended()
+    assert call.report().outcome is answered.report().outcome is CallOutcome.COMPLETED
+    assert tone.listen(heard["alice"]).frequency == THEIRS
+    assert tone.listen(heard["bob"]).frequency == OURS
+
+
+async def test_calls_a_plain_phone_of_the_core(peers: Peers) -> None:
+    kamailio = await peers.start(Kamailio(peers.directory))
+    baresip = await peers.start(Baresip(peers.directory, BaresipOptions(server=kamailio.address, echo=True)))
+    wire, heard = Wire(), peers.directory / "heard.wav"
+    async with _network(kamailio) as network, Client(_account(network, "alice")) as client:
+        client.on_message(wire.record)
+        call = await client.call(
+            "sip:bob@ims.example", audio=Tone(OURS, level=-10), sinks=[WavRecorder(heard)], data=False
+        )
+        await call.answered(timeout=15)
+        await baresip.event("CALL_ESTABLISHED")
+        await asyncio.sleep(TALK_SECONDS)
+        await call.hangup()
+        await baresip.event("CALL_CLOSED")
+    assert call.report().outcome is CallOutcome.COMPLETED
+    answer = wire.bodies("application/sdp", sent=False)[0]
+    assert " UDP/TLS/RTP/SAVPF " in answer
+    assert "a=fingerprint:" in answer
+    _check_media(heard, OURS, baresip)
+
+
+async def test_is_called_by_a_plain_phone_of_the_core(peers: Peers) -> None:
+    kamailio = await peers.start(Kamailio(peers.directory))
+    phone = BaresipOptions(server=kamailio.address, frequency=THEIRS)
+    baresip = await peers.start(Baresip(peers.directory, phone))
+    wire, heard = Wire(), peers.directory / "heard.wav"
+    async with _network(kamailio) as network, Client(_account(network, "alice")) as client:
+        client.on_message(wire.record)
+        baresip.order("dial", "sip:alice@ims.example")
+        async with asyncio.timeout(15):
+            call = await anext(client.incoming())
+            await call.answer(audio=Tone(OURS, level=-10), sinks=[WavRecorder(heard)])
+        await asyncio.sleep(TALK_SECONDS)
+        baresip.order("hangup")
+        async with asyncio.timeout(15):
+            await call.ended()
+    assert call.report().outcome is CallOutcome.COMPLETED
+    offer = wire.bodies("application/sdp", sent=False)[0]
+    assert " UDP/TLS/RTP/SAVPF " in offer
+    assert "a=3ge2ae:applied" in offer  # TS 24.371 §7.4.3: the media are protected up to our eIMS-AGW
+    _check_media(heard, THEIRS, baresip)
+
+
+def _check_media(heard: Path, frequency: float, baresip: Baresip) -> None:
+    here = tone.listen(heard)
+    assert here.frequency == frequency
+    assert here.level == pytest.approx(-10, abs=0.5)
+    received, errors = baresip.packets()
+    assert received > 50
+    assert errors == 0
