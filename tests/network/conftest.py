@@ -7,6 +7,7 @@ import hashlib
 import re
 from contextlib import AsyncExitStack
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,6 @@ from wic.transport.websocket import WebSocketOptions, connect_websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from wic.sip.flow import Flow
     from wic.transport.base import Connection, FlowEnd
@@ -205,6 +205,20 @@ async def ue(ims: ImsNetwork) -> AsyncIterator[Callable[..., Awaitable[RawUe]]]:
             stack.push_async_callback(made.close)
             if register:
                 await made.registered()
+            return made
+
+        yield make
+
+
+@pytest.fixture
+async def make_raw() -> AsyncIterator[Callable[..., Awaitable[RawUe]]]:
+    """Make WICs for a network that runs elsewhere, by what it says when it is ready."""
+    async with AsyncExitStack() as stack:
+
+        async def make(user: str, ready: dict[str, str]) -> RawUe:
+            made = RawUe(user)
+            await made.connect(ready["wss"], Path(ready["ca"]) if ready["ca"] else None)
+            stack.push_async_callback(made.close)
             return made
 
         yield make

@@ -15,6 +15,7 @@ from wic.media.udp import PortRange
 from wic.network.agw.lines import MAX_MESSAGE_SIZE, SCTP_PORT, DataLine, Line, Role, RtpLine
 from wic.network.agw.msrp_hub import MsrpHub
 from wic.network.tasks import Tasks
+from wic.transport.listener import cannot_listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,7 @@ class Agw:
         try:
             await self._hub.start(host, port)
         except OSError as error:
-            raise ConfigurationError(f"cannot listen for MSRP on {host} port {port}: {error.strerror}") from error
+            raise ConfigurationError(cannot_listen(host, port, error)) from error
         self._tasks.start(self._watch())
 
     async def _watch(self) -> None:

@@ -267,13 +267,13 @@ class Sessions:
         if leg.success is None:
             leg.context.reject(500, "Media Lost", now=now)
             return
-        if leg.state is LegState.ANSWERED:
+        ways = [way for way in Way if way is Way.TO_CORE or self._is_open(leg.flow)]
+        if leg.state is LegState.ANSWERED and leg.way in ways:
             ack = leg.ack()
             self._node.endpoint.send_ack(ack, self._flow(leg, leg.way, ack), now=now)
-        for way in Way:
-            if way is Way.TO_CORE or self._is_open(leg.flow):
-                bye = leg.bye(way, reason)
-                self._node.endpoint.send_request(bye, self._flow(leg, way, bye), now=now)
+        for way in ways:
+            bye = leg.bye(way, reason)
+            self._node.endpoint.send_request(bye, self._flow(leg, way, bye), now=now)
 
     def _flow(self, leg: Leg, way: Way, message: Message) -> Flow:
         return leg.flow if way is Way.TO_WIC else self._core_flow(message)

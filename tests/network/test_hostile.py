@@ -1,0 +1,104 @@
+"""What bad input gets: an answer or nothing, and the connection lives on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+BOB = "sip:bob@ims.example"
+
+MALFORMED = [
+    "garbage",
+    "\r\n\r\n garbage",
+    "INVITE sip:bob@ims.example SIP/2.0\r\n\r\n",
+    "INVITE\r\n\r\n",
+    "SIP/2.0 200 OK\r\n\r\n",
+    "\x00\x01\x02",
+    (
+        "REGISTER sip:ims.example SIP/7.0\r\nVia: SIP/7.0/WSS x.invalid;branch=z9hG4bKv\r\nFrom: <sip:a@b>;tag=1\r\n"
+        "To: <sip:a@b>\r\nCall-ID: v\r\nCSeq: 1 REGISTER\r\n\r\n"
+    ),
+]
+
+
+async def alive(wic) -> None:
+    """See that the connection still carries requests: an OPTIONS gets its answer."""
+    wic.send(wic.request("OPTIONS", "sip:nobody@ims.example", call_id="alive"))
+    async with asyncio.timeout(5):
+        while b"Call-ID: alive" not in (message := await wic._messages.get()):
+            assert message.startswith(b"SIP/2.0 ")
+    assert message.startswith(b"SIP/2.0 404")
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+async def test_malformed_messages_do_no_harm(ue, text):
+    alice = await ue("alice")
+    alice.send(text)
+    await alive(alice)
+
+
+async def test_a_malformed_request_that_can_be_answered_gets_400(ue):
+    alice = await ue("alice")
+    alice.send(alice.request("INVITE", BOB, "Content-Length: 5x"))
+    await alice.receive("SIP/2.0 400")
+    alice.send(alice.register().replace("From: <sip:alice@ims.example>", "From: <sip:alice@ims.example"))
+    await alice.receive("SIP/2.0 400")
+    await alive(alice)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "BYE", "OPTIONS", "ACK", "CANCEL", "PUBLISH", "PRACK"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Route: <sip:127.0.0.1",
+        "Route: <sip:x@127.0.0.1:1;lr>",
+        "P-Preferred-Identity: <nobody",
+        "Authorization: Digest =",
+        "Contact: <<<",
+        "Record-Route: ???",
+    ],
+)
+async def test_malformed_headers_do_no_harm(ue, method, line):
+    alice = await ue("alice")
+    alice.send(alice.request(method, BOB, line, to=f"<{BOB}>;tag=x"))
+    alice.send(alice.request(method, BOB, line, call_id="other"))
+    await alive(alice)
+
+
+async def test_responses_nobody_waits_for_are_dropped(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/WSS bob-host.invalid;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n"
+        "To: <sip:b@c>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+    )
+    await alive(alice)
+    assert bob.nothing_came()
+
+
+async def test_a_peer_that_sends_too_much_at_once_loses_its_connection_only(ue):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(b"x" * 5_000_000)
+    async with asyncio.timeout(5):
+        await alice.ended.wait()
+    await alive(bob)
+
+
+async def test_calls_of_one_wic_are_bounded(ue, ims):
+    alice = await ue("alice")
+    await ue("bob")
+    for number in range(64):
+        alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id=f"n{number}"))
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id="last"))
+    await alice.receive("SIP/2.0 486")
+    assert ims.epcscf.calls <= 128
+
+
+async def test_a_call_survives_the_garbage_of_its_own_wic(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}"))
+    invited = await bob.receive("INVITE")
+    alice.send("garbage")
+    bob.send(bob.respond(invited, "180 Ringing"))
+    await alice.receive("SIP/2.0 180")
+    assert ims.epcscf.calls == 2

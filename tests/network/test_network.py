@@ -1,0 +1,194 @@
+"""The network as a whole: where it listens, what it leaves behind, and what it remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from wic.auth.secret import Secret
+from wic.errors import ConfigurationError
+from wic.network import ImsNetwork, NetworkOptions
+from wic.network.accounts import AccountsFile
+from wic.network.ports import Ports
+
+PASSWORD = "correct horse"
+
+
+async def test_ready_says_where_it_listens(ims):
+    ready = ims.ready()
+    assert ready["ready"] is True
+    assert ready["wss"] == ims.wss_url == f"wss://127.0.0.1:{ims.epcscf.port}/"
+    assert ready["sip"] == ims.sip_uri
+    assert (ready["wwsf"], ready["waf"]) == (None, None)
+    assert ready["accounts"] == str(ims.accounts_path)
+    assert ready["ca"] == str(ims.ca_path)
+    assert json.loads(json.dumps(ready)) == ready
+
+
+async def test_accounts_are_written_once_and_follow_the_port(tmp_path):
+    options = NetworkOptions(directory=tmp_path)
+    async with ImsNetwork(options) as ims:
+        first = dict(ims.accounts.get("alice"))
+        assert first["server"] == ims.wss_url
+        assert ims.accounts_path.stat().st_mode & 0o777 == 0o600
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, insecure=True)) as ims:
+        again = dict(ims.accounts.get("alice"))
+        assert again["server"].startswith("ws://")
+        assert again["password"] == first["password"]
+        assert "ca" not in again
+        assert ims.ready()["ca"] is None
+
+
+async def test_lost_database_gets_its_users_back_from_the_accounts(tmp_path):
+    async with ImsNetwork(NetworkOptions(directory=tmp_path)) as ims:
+        password = ims.accounts.get("alice")["password"]
+        before = ims.hss.ha1("alice@ims.example", "MD5")
+    for file in tmp_path.glob("hss.sqlite*"):
+        file.unlink()
+    async with ImsNetwork(NetworkOptions(directory=tmp_path)) as ims:
+        assert ims.accounts.get("alice")["password"] == password
+        assert ims.hss.ha1("alice@ims.example", "MD5") == before
+
+
+async def test_a_port_base_gives_fixed_ports_and_a_taken_one_is_named(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        base = probe.getsockname()[1] // 4 * 4 - 400
+    async with ImsNetwork(NetworkOptions(port_base=base)) as ims:
+        assert ims.wss_url == f"wss://127.0.0.1:{base}/"
+        assert ims.sip_uri == f"sip:127.0.0.1:{base + 2}"
+        with pytest.raises(ConfigurationError, match=rf"Port {base + 3} on 127.0.0.1 is taken"):
+            async with ImsNetwork(NetworkOptions(port_base=base)):
+                pass
+    with pytest.raises(ConfigurationError, match="port base 70000"):
+        async with ImsNetwork(NetworkOptions(port_base=70000)):
+            pass
+
+
+async def test_ports_are_remembered_unless_somebody_has_taken_them(tmp_path):
+    options = NetworkOptions(directory=tmp_path)
+    async with ImsNetwork(options) as ims:
+        url = ims.wss_url
+    async with ImsNetwork(options) as ims:
+        assert ims.wss_url == url
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", Ports.remembered(tmp_path).wss))
+        taken.listen()
+        async with ImsNetwork(options) as ims:
+            assert ims.wss_url != url
+    (tmp_path / "ports.json").write_text('{"wss": "x"}')
+    assert Ports.remembered(tmp_path) == Ports()
+    (tmp_path / "ports.json").write_text('{"wss": 1, "epcscf": 2, "scscf": -3, "msrp": 4}')
+    assert Ports.remembered(tmp_path) == Ports()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"core": "not a uri"}, "no SIP URI"),
+        ({"core": "tel:+1"}, "no SIP URI"),
+        ({"core": "sips:127.0.0.1"}, "UDP or TCP"),
+        ({"core": "sip:no-such-host.invalid"}, "not known"),
+        ({"host": "192.0.2.1"}, "not an address of this machine"),
+        ({"subscribers": ("al ice",)}, "no public identity"),
+    ],
+)
+async def test_wrong_options_are_one_sentence(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        async with ImsNetwork(NetworkOptions(**options)):
+            pass
+
+
+async def test_a_directory_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="directory"):
+        async with ImsNetwork(NetworkOptions(directory=tmp_path / "file")):
+            pass
+
+
+async def test_nothing_is_left_behind(tmp_path):
+    def sockets() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    async with ImsNetwork():
+        pass
+    before, tasks = sockets(), len(asyncio.all_tasks())
+    for _ in range(5):
+        async with ImsNetwork():
+            pass
+    assert sockets() == before
+    assert len(asyncio.all_tasks()) == tasks
+
+
+async def test_a_subscriber_may_be_held_to_one_algorithm(ims, ue):
+    ims.add_subscriber("alice", password=Secret(PASSWORD), tel="tel:+491", algorithm="SHA-256")
+    assert ims.hss.algorithms("alice@ims.example") == {"SHA-256"}
+    alice = await ue("alice")
+    assert alice.nothing_came()
+
+
+SERVER = """
+import asyncio, json, pathlib, sys
+from wic.auth.secret import Secret
+from wic.network import ImsNetwork, NetworkOptions
+
+async def main():
+    async with ImsNetwork(NetworkOptions(directory=pathlib.Path(sys.argv[1]))) as ims:
+        for user in ("alice", "bob"):
+            ims.add_subscriber(user, password=Secret(sys.argv[2]))
+        print(json.dumps(ims.ready()), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def start_server(directory) -> tuple[subprocess.Popen[str], dict[str, str]]:
+    process = subprocess.Popen(  # noqa: ASYNC220 - a server of its own, to be killed
+        [sys.executable, "-c", SERVER, str(directory), PASSWORD], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    return process, json.loads(await asyncio.to_thread(process.stdout.readline))
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+async def test_kill_9_and_restart(tmp_path, make_raw):
+    """Subscribers and bindings are there again; a binding whose connection is gone is found out and removed."""
+    process, ready = await start_server(tmp_path)
+    try:
+        bob = await make_raw("bob", ready)
+        await bob.registered()
+    finally:
+        kill(process)
+    process, ready = await start_server(tmp_path)
+    try:
+        async with asyncio.timeout(5):
+            await bob.ended.wait()
+        with_bindings = AccountsFile(tmp_path / "accounts.toml")
+        assert with_bindings.get("bob")["server"] == ready["wss"]
+        alice = await make_raw("alice", ready)
+        await alice.registered()
+        for number in range(2):
+            alice.send(alice.request("OPTIONS", "sip:bob@ims.example", call_id=f"o{number}"))
+            await alice.receive("SIP/2.0 480")
+        await bob.close()
+        again = await make_raw("bob", ready)
+        await again.registered()
+        alice.send(alice.request("OPTIONS", "sip:bob@ims.example", call_id="o9"))
+        again.send(again.respond(await again.receive("OPTIONS"), "200 OK"))
+        await alice.receive("SIP/2.0 200")
+    finally:
+        kill(process)
