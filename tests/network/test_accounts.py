@@ -61,3 +61,10 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
 def test_a_directory_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot write"):
         AccountsFile(tmp_path / "missing" / "accounts.toml").put("alice", ALICE)
+
+
+def test_what_another_program_wrote_stays(tmp_path: Path) -> None:
+    here, there = AccountsFile(tmp_path / "accounts.toml"), AccountsFile(tmp_path / "accounts.toml")
+    there.put("bob", {"impi": "bob@ims.example"})
+    here.put("alice", ALICE)
+    assert AccountsFile(tmp_path / "accounts.toml").names() == ["bob", "alice"]

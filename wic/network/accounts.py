@@ -22,7 +22,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class AccountsFile:
-    """An accounts file, read at once and written after each change.
+    """An accounts file; each change is made to what is in the file then, for other programs write it too.
 
     Args:
         path: the file; it need not exist.
@@ -34,6 +34,11 @@ class AccountsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._accounts: dict[str, dict[str, Value]] = {}
+        self._read()
+
+    def _read(self) -> None:
+        path = self.path
+        self._accounts.clear()
         try:
             document = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
         except (OSError, ValueError) as error:
@@ -53,16 +58,19 @@ class AccountsFile:
 
     def put(self, name: str, entry: Mapping[str, Value]) -> None:
         """Add or replace one account and write the file."""
+        self._read()
         self._accounts[name] = dict(entry)
         self._write()
 
     def remove(self, impi: str) -> None:
         """Remove the accounts with this private identity and write the file."""
+        self._read()
         self._accounts = {name: entry for name, entry in self._accounts.items() if entry.get("impi") != impi}
         self._write()
 
     def move(self, server: str, *, ca: str | None) -> None:
         """Point every account to the place where the network listens now, and write the file."""
+        self._read()
         for entry in self._accounts.values():
             entry["server"] = server
             for key, value in (("ca", ca), ("insecure", None if server.startswith("wss:") else True)):

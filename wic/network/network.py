@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.hss import Hss
 from wic.network.ports import Ports
+from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE, add_subscriber
 from wic.network.scscf.server import Scscf, ScscfOptions
 from wic.transport.tokens import RandomTokens
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from wic.network.scscf.registrar import RegistrarOptions
     from wic.sip.flow import Flow
-
-DATABASE_FILE = "hss.sqlite"
-ACCOUNTS_FILE = "accounts.toml"
 
 
 class Ready(TypedDict):
@@ -130,23 +127,16 @@ class ImsNetwork:
         Raises:
             ConfigurationError: the name or number makes no identity, or the file cannot be written.
         """
-        domain = self._options.domain
-        impi, impu = f"{name}@{domain}", f"sip:{name}@{domain}"
-        chosen = password or Secret(secrets.token_urlsafe(18))
-        impus = [impu] if tel is None else [impu, tel]
-        if algorithm is None:
-            self.hss.add_subscriber(impi, impus, chosen)
-        else:
-            self.hss.add_subscriber(impi, impus, chosen, algorithms=[algorithm])
-        entry: dict[str, str | bool | int] = {
-            "server": self.wss_url,
-            "impu": impu,
-            "impi": impi,
-            "auth": "digest",
-            "password": chosen.reveal(),
-        }
-        entry.update({"insecure": True} if self._options.insecure else {"ca": CA_FILE})
-        self.accounts.put(name, entry)
+        add_subscriber(
+            self.hss,
+            self.accounts,
+            name,
+            server=self.wss_url,
+            insecure=self._options.insecure,
+            tel=tel,
+            password=password,
+            algorithm=algorithm,
+        )
 
     # Life
 
