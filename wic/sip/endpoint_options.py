@@ -43,7 +43,7 @@ class EndpointOptions:
     """
     via_params: tuple[tuple[str, str | None], ...] = (("rport", None),)
     """Parameters of our Via after the branch (RFC 3581 `rport`, RFC 6223 `keep`)."""
-    max_transactions: int = 100_000
-    """Requests beyond that many open server transactions get 503."""
+    max_transactions: int = 50_000
+    """Requests beyond that many open server transactions get 503; each takes about 5 kB while it waits."""
     retry_after: int = 5
     """Seconds of the Retry-After on that 503."""

@@ -181,6 +181,10 @@ class Headers:
             found = self._parsed[slot] = parse(self)
         return cast("T", found)
 
+    def forget_values(self) -> None:
+        """Let go of what was read so far, to save memory; it is read again when it is asked for."""
+        self._changed()
+
     def _positions(self, key: str | None) -> Iterator[int]:
         return (place for place, field in enumerate(self._fields) if field[0] == key)
 

@@ -11,6 +11,8 @@ from wic.sip.timers import Timer
 from wic.sip.transaction import Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from wic.sip.dialog import Dialog
     from wic.sip.flow import Flow
     from wic.sip.message import Request
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 class ServerTransaction(Transaction):
     """A request that was received; answered with `Endpoint.respond`."""
 
-    __slots__ = ("_last", "_next", "_response", "cancelled", "dialog", "reply_flow", "tag", "to_tag")
+    __slots__ = ("_last", "_next", "_response", "cancelled", "dialog", "keys", "reply_flow", "tag", "to_tag")
 
     def __init__(
         self,
@@ -44,6 +46,8 @@ class ServerTransaction(Transaction):
         """The dialog that the request belongs to, if the endpoint knows one."""
         self.to_tag: str | None = None
         """The To tag of the response sent last."""
+        self.keys: tuple[tuple[Hashable, ...], tuple[Hashable, ...]] = ((), ())
+        """What the layer finds it by."""
         self.cancelled = False
         """Whether the peer cancelled it."""
         self._response: Response | None = None
@@ -99,6 +103,10 @@ class ServerTransaction(Transaction):
         self._response, self._last = response, data
         self.to_tag = response.to.tag
         self._layer.outbox.send(self.reply_flow, data, "responses_sent")
+        if response.status >= 200 and not self.is_invite:
+            # It may stay for Timer J with thousands of others, and only its bytes are needed.
+            self.request.headers.forget_values()
+            response.headers.forget_values()
 
 
 def _input(status: int) -> Input:

@@ -96,9 +96,10 @@ class Transactions:
             dialog=dialog,
             quiet=quiet,
         )
-        self._servers[server_key(request)] = transaction
+        transaction.keys = (server_key(request), _merge_key(request))
+        self._servers[transaction.keys[0]] = transaction
         if request.to.tag is None:
-            self._merged.setdefault(_merge_key(request), transaction)
+            self._merged.setdefault(transaction.keys[1], transaction)
         self._by_flow.setdefault(flow, {})[transaction] = None
         transaction.start(now)
         return transaction
@@ -135,14 +136,13 @@ class Transactions:
 
     def forget(self, transaction: Transaction) -> None:
         """Let go of a transaction that has terminated."""
-        request = transaction.request
-        if isinstance(transaction, ClientTransaction):
-            self._clients.pop((transaction.id, request.method), None)
-        else:
-            self._servers.pop(server_key(request), None)
-            merge_key = _merge_key(request)
+        if isinstance(transaction, ServerTransaction):
+            key, merge_key = transaction.keys
+            del self._servers[key]
             if self._merged.get(merge_key) is transaction:
                 del self._merged[merge_key]
+        else:
+            self._clients.pop((transaction.id, transaction.request.method), None)
         on_flow = self._by_flow[transaction.flow]
         del on_flow[transaction]
         if not on_flow:
