@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,31 @@ async def test_gives_up_on_a_wrong_password(peers: Peers, algorithm: str) -> Non
         await client.__aenter__()
     assert wire.answers("REGISTER") == [401, 401]
     assert await probe.options(kamailio.address, "alice") == 480
+
+
+@both_algorithms
+async def test_the_command_registers_once(peers: Peers, algorithm: str) -> None:
+    kamailio = await _kamailio(peers, algorithm)
+    accounts = wics.write_accounts(kamailio, peers.directory, password="alice-secret")
+    finished = await wics.run("register", "alice", "--accounts", str(accounts), "--once", "--json")
+    assert finished.status == 0, finished.err
+    document = json.loads(finished.out)
+    assert document["impu"] == "sip:alice@ims.example"
+    assert document["scheme"] == "digest"
+    assert document["service_route"] == [f"sip:127.0.0.1:{kamailio.port};transport=ws;lr"]
+    assert await probe.options(kamailio.address, "alice") == 480
+
+
+@both_algorithms
+async def test_the_command_ends_with_1_and_a_sentence_on_a_wrong_password(peers: Peers, algorithm: str) -> None:
+    kamailio = await _kamailio(peers, algorithm)
+    accounts = wics.write_accounts(kamailio, peers.directory, password="guessed")
+    finished = await wics.run("register", "alice", "--accounts", str(accounts), "--once")
+    assert finished.status == 1
+    assert finished.out == ""
+    (sentence,) = finished.err.splitlines()
+    assert "password" in sentence
+    assert "guessed" not in sentence
 
 
 def _parameter(header: str, name: str) -> str:

@@ -68,7 +68,7 @@ const phone = (() => {
           }
         });
       });
-      const registered = once(agent, "registered", ["registrationFailed"]);
+      const registered = once(agent, "registered", ["registrationFailed", "disconnected"]);
       agent.start();
       return (await registered).response.status_code;
     },

@@ -8,7 +8,8 @@ import os
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from wic.auth.secret import Secret
 from wic.client import Account
@@ -16,10 +17,8 @@ from wic.client import Account
 from .kamailio import DOMAIN, Kamailio
 from .process import Peer
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 COMMAND_SECONDS = 40.0
+PROGRAM = str(Path(sys.executable).with_name("wic"))
 
 
 def account(kamailio: Kamailio, user: str = "alice", *, password: str = "", expires: int = 300) -> Account:
@@ -64,9 +63,7 @@ class Finished:
 async def run(*arguments: str) -> Finished:
     """Run `wic …` to its end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "wic_cli",
+        PROGRAM,
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -92,8 +89,8 @@ class Command(Peer):
         self._ready = ready
 
     def command(self) -> list[str]:
-        """Run it by this Python."""
-        return [sys.executable, "-m", "wic_cli", *self._arguments]
+        """Run the program that is installed beside this Python."""
+        return [PROGRAM, *self._arguments]
 
     async def ready(self) -> bool:
         """It has said that it is ready."""
