@@ -370,11 +370,13 @@ async def test_a_peer_that_closes_is_noticed(connect_pair: Connect, eventually: 
 
 
 async def test_consent_is_kept_and_lost(connect_pair: Connect, eventually: Eventually) -> None:
-    quick = MediaTransportOptions(addresses=LOOPBACK, consent=ConsentTimes(interval=0.02, expiry=0.2))
+    quick = MediaTransportOptions(addresses=LOOPBACK, consent=ConsentTimes(interval=0.02, expiry=1.0))
     one, other = await connect_pair(quick)
     failures: list[MediaFailed | None] = []
     one.on_state = lambda _state, failure: failures.append(failure)
-    await asyncio.sleep(0.4)
+    consent = one._connection._consent
+    granted = consent._until
+    await eventually(lambda: consent._until > granted)  # an answer came
     assert one.state is TransportState.CONNECTED
     for protocol in other._connection._protocols:  # the peer is gone without a word
         protocol.transport.close()
