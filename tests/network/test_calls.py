@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -240,6 +241,8 @@ async def test_who_is_not_registered_may_not_call(ue):
         (f"{HEAD}t=0 0\r\nm=image 9 udptl t38\r\nc=IN IP4 127.0.0.1\r\n", 488),
         (f"{HEAD}t=0 0\r\n", 488),
         ("v=0\r\nthis is no sdp\r\n", 400),
+        (OFFER.replace(f"a=fingerprint:{FINGERPRINT}\r\n", ""), 488),
+        (OFFER.replace("a=setup:actpass", "a=setup:holdconn"), 488),
     ],
 )
 async def test_offers_that_cannot_be_carried(ue, ims, body, status):
@@ -382,3 +385,62 @@ async def test_telephone_numbers_find_their_user(ue, ims):
             continue
         bob.send(bob.respond(await bob.receive("OPTIONS"), "200 OK"))
         await alice.receive("SIP/2.0 200")
+
+
+async def test_a_gateway_without_room_says_so(ue, ims):
+    ims.agw._options = replace(ims.agw._options, max_contexts=1)
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
+    await alice.receive("SIP/2.0 500")
+    assert bob.nothing_came()
+    await until(lambda: ims.epcscf.calls == 0)
+
+
+async def test_an_answer_in_an_ack_that_cannot_be_used_ends_the_call(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=OFFER))
+    ok = await alice.receive("SIP/2.0 200")
+    alice.send(Call(alice, bob, ok, invited).within("ACK", body="v=0\r\nno\r\n", cseq=3))
+    assert sdp(await bob.receive("ACK")) == ""
+    for side in (bob, alice):
+        bye = await side.receive("BYE")
+        side.send(side.respond(bye, "200 OK"))
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_an_offer_in_a_response_that_cannot_be_carried_ends_the_call(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=f"{HEAD}t=0 0\r\nm=image 9 udptl t38\r\nc=IN IP4 127.0.0.1\r\n"))
+    ok = await alice.receive("SIP/2.0 200")
+    assert sdp(ok) == ""
+    alice.send(Call(alice, bob, ok, invited).within("ACK", cseq=3))
+    await bob.receive("ACK")
+    await bob.receive("BYE")
+
+
+async def test_a_cancel_while_the_media_are_prepared(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=7, branch="z9hG4bK-x", body=OFFER))
+    alice.send(alice.request("CANCEL", BOB, cseq=7, branch="z9hG4bK-x"))
+    answers = {(await alice.receive("SIP/2.0 "))[:11] for _ in range(2)}
+    assert answers == {b"SIP/2.0 200", b"SIP/2.0 487"}
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+    assert bob.nothing_came()
+
+
+async def test_lines_that_are_given_up_free_their_ports(call, ims):
+    """A later offer puts the data channel's port to 0: the gateway closes that line on both sides."""
+    leg = next(iter(ims.epcscf._sessions._legs.values()))
+    assert len(leg.media.context.lines) == 2
+    less = OFFER.replace("m=application 40002", "m=application 0")
+    call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=less))
+    again = await call.bob.receive("INVITE")
+    assert m_lines(again)[1].split()[1] == "0"
+    answer = ANSWER.replace("m=application 40002", "m=application 0")
+    call.bob.send(call.bob.respond(again, "200 OK", body=answer))
+    await call.alice.receive("SIP/2.0 200")
+    await until(lambda: all(len(each.media.context.lines) == 1 for each in ims.epcscf._sessions._legs.values()))

@@ -65,7 +65,7 @@ class Media:
         if not usable:
             raise OfferNotAcceptable("no m-line of the offer can be carried")
         if side is Side.WIC:
-            self._check_restart(offer, usable)
+            self._check_transports(offer, usable)
         added = set()
         for pair in usable:
             if pair.wic is not None and pair.wic not in self.context.lines:
@@ -77,10 +77,16 @@ class Media:
             rewritten = to_wic_offer(offer, lines, self._transports(answering=False), self._origin)
         return Exchange(side, offer, lines, frozenset(added)), self._next(rewritten, side.other)
 
-    def _check_restart(self, offer: SessionDescription, usable: tuple[LinePair, ...]) -> None:
+    def _check_transports(self, offer: SessionDescription, usable: tuple[LinePair, ...]) -> None:
+        """See now what an answer could not mend any more."""
         for pair in usable:
-            known = self._ufrags.get(pair.wic) if pair.wic is not None else None
-            if known is not None and pair.wic is not None and read_transport(offer, pair.wic).ice_ufrag != known:
+            if pair.wic is None:
+                continue
+            transport = read_transport(offer, pair.wic)
+            if not transport.secure or not transport.ice_ufrag:
+                raise OfferNotAcceptable("an m-line without fingerprint or ICE credentials")
+            answer_setup(transport.setup)
+            if self._ufrags.get(pair.wic, transport.ice_ufrag) != transport.ice_ufrag:
                 raise OfferNotAcceptable("ICE cannot be restarted here")
 
     async def _reserve(self, kind: LineKind, index: int, *, offerer: bool) -> None:
