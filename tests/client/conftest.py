@@ -48,6 +48,7 @@ class Home(ProxyLogic):
         self.requests: list[Request] = []
         self.granted = 3600
         self.register_status = 200
+        self.register_headers: list[tuple[str, object]] = []
         self.tamper: Callable[[Request], None] | None = None
         self.tamper_response: Callable[[Response], None] | None = None
         self.deaf_to: set[str] = set()
@@ -82,7 +83,7 @@ class Home(ProxyLogic):
             context.reject(401, now=now, headers=[("WWW-Authenticate", each) for each in challenges])
             return
         if self.register_status != 200:
-            context.reject(self.register_status, now=now)
+            context.reject(self.register_status, now=now, headers=self.register_headers)
             return
         contact = request.contacts[0]
         user = request.to.uri.user or ""

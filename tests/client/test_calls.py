@@ -44,6 +44,20 @@ async def until(holds):
         await asyncio.sleep(0.01)
 
 
+class CountedSink:
+    wants_pcm = True
+
+    def __init__(self):
+        self.frames = 0
+        self.closed = False
+
+    def write(self, frame):
+        self.frames += 1
+
+    def close(self):
+        self.closed = True
+
+
 def level_at(samples, rate, hz):
     """The share of the power at one frequency (Goertzel)."""
     step = 2 * math.pi * hz / rate
@@ -103,6 +117,8 @@ async def test_a_tone_arrives_as_it_was_played(home):
     async with home.client("alice", codecs=(PCMU,)) as alice, home.client("bob") as bob:
         call, other = await connect(alice, bob, audio=Tone(1000), data=False)
         frames = other.audio
+        sinks = [CountedSink(), CountedSink()]
+        other.listen(sinks[0])
         for _ in range(20):
             await anext(frames)
         frame = await anext(frames)
@@ -110,6 +126,9 @@ async def test_a_tone_arrives_as_it_was_played(home):
         assert call.report().media[0].codec == "PCMU"
         await other.hangup()
         assert (await call.ended()).outcome is CallOutcome.COMPLETED
+        other.listen(sinks[1])
+        assert [sink.closed for sink in sinks] == [True, True]
+        assert sinks[0].frames > 0
 
 
 async def test_the_echo_bot_of_the_readme(home):
@@ -188,7 +207,8 @@ async def test_a_call_leaves_nothing_behind(home, nothing_left):
 
 async def test_an_unknown_target(home):
     async with home.client("alice") as alice:
-        call = await alice.call("nobody@ims.example")
+        sink = CountedSink()
+        call = await alice.call("nobody@ims.example", sinks=[sink])
         with pytest.raises(CallRejected, match="nobody by that name") as caught:
             await call.answered(timeout=10)
         assert caught.value.response.status == 404
@@ -196,6 +216,7 @@ async def test_an_unknown_target(home):
         report = await call.ended()
         assert (report.outcome, report.status) == (CallOutcome.REJECTED, 404)
         assert report.timings["duration_ms"] is None
+        assert sink.closed
         with pytest.raises(CallRejected):
             await call.ringing()
 

@@ -19,7 +19,7 @@ from wic.errors import (
     LocalProtocolError,
     RegistrationFailed,
 )
-from wic.media import Silence
+from wic.media import MediaTransportOptions, Silence
 from wic.transport.driver import Direction
 from wic.transport.websocket import serve_websocket
 
@@ -138,6 +138,25 @@ async def test_a_lost_registration(home):
             await anext(client.incoming())
         with pytest.raises(RegistrationFailed):
             await client.call("sip:bob@ims.example")
+
+
+async def test_a_registration_that_has_to_wait(home, caplog):
+    home.granted = 2
+    async with home.client("alice") as client:
+        home.register_status = 503
+        home.register_headers = [("Retry-After", "1")]
+        await until(lambda: client.binding is None)
+        assert "trying again in 1 s" in caplog.text
+        with pytest.raises(RegistrationFailed, match="told it to wait"):
+            await client.call("sip:bob@ims.example")
+        home.register_status = 200
+        await until(lambda: client.binding is not None)
+
+
+async def test_media_addresses_of_choice(home):
+    client = home.client("alice", media=MediaTransportOptions(addresses=("127.0.0.1",)))
+    async with client, home.client("bob"):
+        await client.call("sip:bob@ims.example")
 
 
 async def test_a_refused_port():

@@ -60,12 +60,13 @@ class Line(Protocol):
 class Call:
     """A call: made by `Client.call`, or taken from `Client.incoming`."""
 
-    def __init__(self, line: Line, session: CallSession, media: CallMedia, peer: NameAddr) -> None:
+    def __init__(
+        self, line: Line, session: CallSession, media: CallMedia, peer: NameAddr, on_released: Callable[[], None]
+    ) -> None:
         self.peer = peer
         """The other side."""
-        self.on_released: Callable[[], None] | None = None
-        """Called when nothing more will be sent for it."""
         self._line = line
+        self._on_released = on_released
         self._session = session
         self._media = media
         self._channels = CallChannels()
@@ -279,8 +280,7 @@ class Call:
                 self._end(event.reason, event.error)
             case Released():
                 self._progress.released = True
-                if self.on_released is not None:
-                    self.on_released()
+                self._on_released()
 
     def _connect(self, agreement: Agreement) -> None:
         self._progress.accepted = True

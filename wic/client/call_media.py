@@ -66,13 +66,13 @@ class CallMedia:
     """Opened by `offer` or `answer`, connected by `connect`, and closed whatever happened."""
 
     def __init__(self, certificate: Certificate, options: MediaTransportOptions, codecs: tuple[Codec, ...]) -> None:
-        self.on_failed: Callable[[MediaFailed], None] | None = None
+        self.on_failed: Callable[[MediaFailed], None] = _ignore
         """Hears that a transport failed after it was connected."""
         self.on_first_packet: Callable[[], None] | None = None
         """Hears that the first RTP packet of the peer has come."""
         self.on_packet: PacketObserver | None = None
         """Sees every packet in the clear; set it before `connect`."""
-        self.on_channels: Callable[[DataChannels], None] | None = None
+        self.on_channels: Callable[[DataChannels], None] = _ignore
         """Hears that data channels can be opened."""
         self._certificate = certificate
         self._options = options
@@ -192,8 +192,7 @@ class CallMedia:
 
     async def _start_channels(self, line: _Line, remote: TransportDescription) -> None:
         channels = await line.transport.start_sctp(_SCTP_PORT, remote.sctp_port or _SCTP_PORT, remote.max_message_size)
-        if self.on_channels is not None:
-            self.on_channels(channels)
+        self.on_channels(channels)
 
     def _start_audio(self, line: _Line, codec: Codec) -> None:
         self._stream = AudioStream(line.transport, codec, self._source if self._sending else None, self._sinks)
@@ -201,7 +200,7 @@ class CallMedia:
         self._stream.start()
 
     def _state_changed(self, state: TransportState, failure: MediaFailed | None) -> None:
-        if state is TransportState.FAILED and self.on_failed is not None:
+        if state is TransportState.FAILED:
             self.on_failed(failure or MediaFailed("the media transport failed"))
 
     # what is played and heard
@@ -230,14 +229,13 @@ class CallMedia:
                 continue
             if not agreement.local.media[index].port:
                 await self._close_line(index, line)
-            elif line.kind == _AUDIO:
-                self._set_sending(agreement.local.direction(index).sends)
+            elif line.kind == _AUDIO and agreement.local.direction(index).sends is not self._sending:
+                self._set_sending(not self._sending)
 
     def _set_sending(self, sending: bool) -> None:
-        if sending is not self._sending:
-            self._sending = sending
-            if self._stream is not None:
-                self._stream.play(self._source if sending else None)
+        self._sending = sending
+        if self._stream is not None:
+            self._stream.play(self._source if sending else None)
 
     async def _close_line(self, index: int, line: _Line) -> None:
         self._lines[index] = None
@@ -282,6 +280,10 @@ def _send_codec(agreement: Agreement, index: int) -> Codec:
     remote = read_codecs(agreement.remote.media[index])
     agreed = agreed_codecs(local, remote) if agreement.offered_here else agreed_codecs(remote, local)
     return next(codec for codec in agreed if codec.carries_media)
+
+
+def _ignore(_: object) -> None:
+    """Stand in for a callback that nobody has set."""
 
 
 def _close_all(sinks: Iterable[Sink]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -15,8 +16,15 @@ from wic.client.options import ClientOptions
 from wic.client.signalling import Signalling
 from wic.client.targets import parse_target
 from wic.client.tasks import TaskSet
-from wic.errors import FlowLost, LocalProtocolError, NegotiationFailed, RemoteProtocolError, WicError
-from wic.media import Certificate, MediaTransportOptions, available_codecs
+from wic.errors import (
+    FlowLost,
+    LocalProtocolError,
+    NegotiationFailed,
+    RegistrationFailed,
+    RemoteProtocolError,
+    WicError,
+)
+from wic.media import Certificate, available_codecs
 from wic.sip.events import FlowClosed, RequestReceived
 from wic.sip.headers.address import NameAddr
 from wic.sip.trace import Direction as TraceDirection
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
 
     from wic.client.account import Account
     from wic.client.call_media import PacketObserver
-    from wic.media import Sink, Source
+    from wic.media import MediaTransportOptions, Sink, Source
     from wic.registration import Binding
     from wic.sip.events import Event
     from wic.sip.flow import Address, Flow
@@ -275,8 +283,7 @@ class Client:
     # helpers
 
     def _keep(self, session: CallSession, media: CallMedia, peer: NameAddr) -> Call:
-        call = self._calls[session] = Call(self, session, media, peer)
-        call.on_released = lambda: self._forget(session)
+        call = self._calls[session] = Call(self, session, media, peer, lambda: self._forget(session))
         return call
 
     def _forget(self, session: CallSession) -> None:
@@ -301,22 +308,18 @@ class Client:
     def _media_options(self) -> MediaTransportOptions:
         chosen = self.options.media
         host = self.flow.local[0]
-        if chosen.addresses or not _is_loopback(host):
+        if chosen.addresses or not ip_address(host).is_loopback:
             return chosen
         # A network on loopback reaches this client there, and nowhere else.
-        return MediaTransportOptions(
-            addresses=(host,),
-            servers=chosen.servers,
-            ice_timeout=chosen.ice_timeout,
-            dtls_timeout=chosen.dtls_timeout,
-            consent=chosen.consent,
-        )
+        return replace(chosen, addresses=(host,))
 
     def _check_usable(self) -> None:
         if self._closing:
             raise FlowLost("the client is closed")
         if self._lost is not None:
             raise self._lost
+        if self.binding is None:
+            raise RegistrationFailed("the client is not registered now; the network told it to wait")
 
 
 def _session_of(event: Event) -> CallSession | None:
@@ -326,10 +329,3 @@ def _session_of(event: Event) -> CallSession | None:
         if isinstance(owner, CallSession):
             return owner
     return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
