@@ -50,6 +50,15 @@ def test_an_account_as_it_is_documented(file, tmp_path):
     assert "sesame" not in repr(account)
 
 
+def test_a_password_that_others_can_read(file, caplog):
+    file.chmod(0o600)
+    Account.load("alice", file)
+    assert not caplog.records
+    file.chmod(0o640)
+    Account.load("alice", file)
+    assert "chmod 600" in caplog.text
+
+
 def test_the_instance_stays_the_same_and_differs_between_accounts(file):
     one, again = Account.load("alice", file), Account.load("alice", file)
     assert one.instance == again.instance

@@ -16,6 +16,7 @@ from wic.errors import (
     ConfigurationError,
     ConsentLost,
     FingerprintMismatch,
+    IceFailed,
     LocalProtocolError,
     MediaFailed,
     NegotiationFailed,
@@ -368,6 +369,28 @@ async def test_an_unreadable_answer_ends_the_call(home):
             await call.answered(timeout=10)
         await answering
         assert other.is_over
+
+
+async def test_an_offer_without_ice_is_refused(home):
+    home.tamper = lambda request: setattr(request, "body", request.body.replace(b"a=ice-", b"a=x-"))
+    async with home.client("alice") as alice, home.client("bob"):
+        call = await alice.call("sip:bob@ims.example")
+        with pytest.raises(CallRejected) as caught:
+            await call.answered(timeout=10)
+        assert caught.value.response.status == 488
+        assert "ICE" in caught.value.response.headers.get("Warning")
+
+
+async def test_an_answer_without_ice_fails_the_call(home):
+    home.tamper_response = lambda response: setattr(response, "body", response.body.replace(b"a=ice-", b"a=x-"))
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example")
+        other = await take(bob)
+        answering = asyncio.create_task(other.answer())
+        with pytest.raises(CallFailed, match="media failed") as caught:
+            await call.answered(timeout=10)
+        assert isinstance(caught.value.__cause__, IceFailed)
+        await answering
 
 
 async def test_an_unreadable_offer_is_refused(home):

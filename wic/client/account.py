@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from wic.client.passwords import no_password, read_password
+from wic.client.passwords import no_password, read_password, warn_of_shared
 from wic.errors import ConfigurationError, WicError
 from wic.sip.uri import Uri
 
@@ -99,6 +99,7 @@ class Account:
         settings = accounts[name]
         if not isinstance(settings, dict):
             raise ConfigurationError(f"In {file}, accounts.{name} must be a table: [accounts.{name}].")
+        warn_of_shared(file, settings)
         return cls.from_settings(name, settings, folder=file.parent)
 
     @classmethod

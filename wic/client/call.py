@@ -76,6 +76,7 @@ class Call:
         self._voice: PcmSource | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._goodbye: asyncio.TimerHandle | None = None
         self._answering = False
         media.on_failed = self._media_failed
         media.on_first_packet = self._figures.first_media
@@ -304,11 +305,7 @@ class Call:
         else:
             # The peer closed its media; most likely its BYE is on the way.
             grace = self._line.options.goodbye_grace
-            self._line.tasks.spawn(self._fail_later(failure, grace), "a peer's goodbye")
-
-    async def _fail_later(self, failure: MediaFailed, grace: float) -> None:
-        await asyncio.sleep(grace)
-        self._fail(failure)
+            self._goodbye = asyncio.get_running_loop().call_later(grace, self._fail, failure)
 
     def _fail(self, failure: MediaFailed) -> None:
         if not self.is_over:
@@ -323,6 +320,8 @@ class Call:
         self._progress.over = True
         self._figures.ended(reason, error)
         self._channels.close()
+        if self._goodbye is not None:
+            self._goodbye.cancel()
         self._closing = self._line.tasks.spawn(self._close_media(), "the end of a call's media")
 
     async def _close_media(self) -> None:

@@ -13,6 +13,7 @@ from wic.media import AudioStream, MediaTransport, TransportState
 from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE
 from wic.sdp.codecs import read_codecs
 from wic.sdp.description import Origin
+from wic.sdp.errors import OfferNotAcceptable
 from wic.sdp.negotiation import agreed_codecs, dtls_role
 from wic.sdp.profile import MediaAnswer, MediaOffer, build_answer, build_offer, plan_answer, read_remote
 from wic.sdp.transport import read_transport
@@ -54,11 +55,13 @@ def acceptable(offer: SessionDescription, codecs: tuple[Codec, ...]) -> tuple[An
         SdpRefused: an m-line is malformed.
     """
     chosen: list[AnswerPlan | None] = []
-    kinds: set[str] = set()
     for plan in plan_answer(offer, supported={_AUDIO: codecs}):
-        wanted = plan is not None and plan.remote.media not in kinds
+        kinds = {other.remote.media for other in chosen if other is not None}
+        # TS 24.371 §7.2.3 a): a WIC answers by ICE, so there has to be some to answer.
+        wanted = plan is not None and plan.remote.transport.ice_ufrag and plan.remote.media not in kinds
         chosen.append(plan if wanted else None)
-        kinds |= {plan.remote.media} if plan is not None else set()
+    if not any(chosen):
+        raise OfferNotAcceptable("no m-line of the offer can be reached by ICE")
     return tuple(chosen)
 
 

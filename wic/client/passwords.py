@@ -14,7 +14,7 @@ from wic.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["no_password", "read_password", "read_password_file"]
+__all__ = ["no_password", "read_password", "read_password_file", "warn_of_shared"]
 
 _log = logging.getLogger(__name__)
 _SOURCES = ("password", "password_file", "password_env")
@@ -61,12 +61,22 @@ def read_password_file(path: Path) -> Secret:
         raise ConfigurationError(f"The password file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise ConfigurationError(f"The password file {path} is not UTF-8 text.") from None
-    if mode & (stat.S_IRGRP | stat.S_IROTH) and os.name == "posix":
-        _log.warning("other users can read the password file %s; chmod 600 it", path)
+    _warn_if_shared(path, mode)
     password = text.split("\n", 1)[0].rstrip("\r")
     if not password:
         raise ConfigurationError(f"The password file {path} has an empty first line.")
     return Secret(password)
+
+
+def warn_of_shared(path: Path, settings: Mapping[str, object]) -> None:
+    """Log a warning where an account's password stands in an accounts file that others may read."""
+    if "password" in settings:
+        _warn_if_shared(path, path.stat().st_mode)
+
+
+def _warn_if_shared(path: Path, mode: int) -> None:
+    if mode & (stat.S_IRGRP | stat.S_IROTH) and os.name == "posix":
+        _log.warning("other users can read the passwords in %s; chmod 600 it", path)
 
 
 def _from_environment(name: str, variable: str) -> Secret:
