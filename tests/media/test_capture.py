@@ -51,14 +51,21 @@ def test_packets_come_back_with_dissector_and_addresses(tmp_path: Path) -> None:
     tags, data = pdu(first[1])
     assert data == b"\x80\x00odd"
     assert tags[12].rstrip(b"\x00") == b"rtp"
-    assert tags[20] == tags[21] == bytes([127, 0, 0, 1])
+    assert tags[22] == tags[23] == bytes(10) + b"\xff\xff" + bytes([127, 0, 0, 1])
     assert struct.unpack(">I", tags[25]) == (50000,)
     assert struct.unpack(">I", tags[26]) == (443,)
     high, low = struct.unpack_from("<II", first[1], 4)
     assert (high << 32 | low) == 1_700_000_000_250_000
     tags, _ = pdu(second[1])
     assert tags[22] == bytes(15) + b"\x01"
-    assert tags[23] == bytes(12) + bytes([127, 0, 0, 1])
+    assert tags[23] == bytes(10) + b"\xff\xff" + bytes([127, 0, 0, 1])
+
+
+def test_sip_keeps_its_addresses(tmp_path: Path) -> None:
+    with Capture(tmp_path / "x.pcapng") as capture:
+        capture.packet(0.0, "sip", HERE, THERE, b"OPTIONS sip:a@b SIP/2.0\r\n\r\n")
+    tags, _ = pdu(blocks(tmp_path / "x.pcapng")[2][1])
+    assert tags[20] == tags[21] == bytes([127, 0, 0, 1])
 
 
 def test_secrets_of_sip_are_masked(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ TAG_TARGET_PORT = 26
 PORT_TYPES: dict[Protocol, int] = {"sip": 2, "rtp": 3, "rtcp": 3, "sctp": 1}
 """Wireshark's port types: 1 SCTP, 2 TCP, 3 UDP."""
 
+MAPPED: frozenset[Protocol] = frozenset({"rtp", "rtcp"})
+"""Written with IPv4-mapped addresses: Wireshark remembers from the SDP that those without the prefix carry SRTP."""
+
+IPV4_MAPPED = bytes(10) + b"\xff\xff"
+
 
 class Capture:
     """Writes packets to a pcapng file; a block is whole on the disk or not there.
@@ -115,12 +120,12 @@ def _tag(kind: int, value: bytes) -> bytes:
 
 def _tags(protocol: Protocol, source: Address, target: Address) -> bytes:
     ends = _ip(source[0]), _ip(target[0])
-    if all(end.version == 4 for end in ends):
+    if protocol not in MAPPED and all(end.version == 4 for end in ends):
         kinds = TAG_IPV4_SOURCE, TAG_IPV4_TARGET
         packed = [end.packed for end in ends]
     else:
         kinds = TAG_IPV6_SOURCE, TAG_IPV6_TARGET
-        packed = [end.packed.rjust(16, b"\x00") for end in ends]
+        packed = [end.packed if end.version == 6 else IPV4_MAPPED + end.packed for end in ends]
     return b"".join(
         (
             _tag(TAG_DISSECTOR, protocol.encode()),
