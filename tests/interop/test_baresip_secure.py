@@ -56,9 +56,7 @@ async def test_calls_baresip_and_hears_its_tone(peers: Peers, options: ClientOpt
     wire, heard = Wire(), peers.directory / "heard.wav"
     async with Client(wics.account(kamailio), options) as client:
         client.on_message(wire.record)
-        call = await client.call(
-            "sip:bob@ims.example", audio=Tone(OURS, level=-10), sinks=[WavRecorder(heard)], data=False
-        )
+        call = await client.call("sip:bob@ims.example", audio=Tone(OURS, level=-10), sinks=[WavRecorder(heard)])
         await call.answered(timeout=10)
         await asyncio.sleep(TALK_SECONDS)
         await call.hangup()

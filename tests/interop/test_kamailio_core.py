@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from wic.network import ImsNetwork, NetworkOptions
 from .peers import probe, tone
 from .peers.baresip import Baresip, BaresipOptions
 from .peers.kamailio import Kamailio, KamailioOptions
+from .peers.wics import Command, run
 from .peers.wire import Wire
 
 if TYPE_CHECKING:
@@ -59,6 +61,25 @@ async def test_registers_along_our_path(peers: Peers, algorithm: str) -> None:
         assert await probe.options(kamailio.address, "alice") == 480
         with pytest.raises(AuthenticationFailed):
             await Client(_account(network, "alice", password="guessed")).__aenter__()
+
+
+async def test_the_command_runs_in_front_of_kamailio(peers: Peers) -> None:
+    kamailio = await peers.start(Kamailio(peers.directory))
+    arguments = ("up", "--core", f"sip:{kamailio.address}", "--json")
+    network = await peers.start(Command(peers.directory, "network", *arguments, ready='"ready"'))
+    (ready,) = network.documents()
+    password = peers.directory / "password"
+    password.write_text("alice-secret\n")
+    password.chmod(0o600)
+    finished = await run(
+        "register", "--once", "--json", "--server", ready["wss"], "--ca", ready["ca"],
+        "--impu", "sip:alice@ims.example", "--password-file", str(password),
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    registered = json.loads(finished.out)
+    assert registered["state"] == "registered"
+
+    assert registered["service_route"] == [f"sip:{kamailio.address};transport=udp;lr"]
 
 
 async def test_two_wics_call_each_other(peers: Peers) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,4 +144,24 @@ async def test_is_called_by_baresip(peers: Peers) -> None:
         async with asyncio.timeout(10):
             await call.ended()
     _check_wire(wire, call)
+    _check_tones(heard, rtpengine)
+
+
+async def test_the_command_calls_baresip(peers: Peers) -> None:
+    """As people call: with a data channel in the offer, which the phone leaves out of its answer."""
+    kamailio, rtpengine = await _core(peers)
+    phone = BaresipOptions(server=kamailio.address, transport="tcp", frequency=THEIRS)
+    baresip = await peers.start(Baresip(peers.directory, phone))
+    accounts = wics.write_accounts(kamailio, peers.directory, password="alice-secret")
+    played, heard = tone.write(peers.directory / "played.wav", OURS, rate=16000), peers.directory / "heard.wav"
+    finished = await wics.run(
+        "call", "alice", "sip:bob@ims.example", "--accounts", str(accounts), "--json",
+        "--duration", str(TALK_SECONDS), "--play", str(played), "--record", str(heard),
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    report = json.loads(finished.out)
+    assert report["outcome"] == "completed"
+    assert report["status"] == 200
+    assert report["media"][0]["lost"] == 0
+    await baresip.event("CALL_CLOSED")
     _check_tones(heard, rtpengine)
