@@ -1,5 +1,6 @@
 import pytest
 
+from wic.errors import LocalProtocolError
 from wic.sip.events import ResponseReceived, TransactionTimedOut
 from wic.sip.message import Request
 from wic.sip.tables import State
@@ -132,6 +133,13 @@ class TestCancel:
         assert a.take(TransactionTimedOut) == []
         net.run(33)
         assert a.take(TransactionTimedOut) == [TransactionTimedOut(invite)]
+
+    def test_a_reason_that_cannot_be_written_cancels_nothing(self, pair, make_request) -> None:
+        _, a, b = pair
+        invite = a.endpoint.send_request(make_request("INVITE"), a.flow_to(b), now=0.0)
+        with pytest.raises(LocalProtocolError):
+            a.endpoint.cancel(invite, now=0.0, reason="SIP\r\nVia: x")
+        assert not invite.cancelled
 
     def test_it_comes_too_late_after_the_final_response(self, pair, make_request) -> None:
         net, a, b = pair

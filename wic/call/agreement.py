@@ -78,14 +78,14 @@ class Agreement:
         check_answer(offer, answer)
         for index, section in enumerate(answer.media):
             if section.port and self._in_use(index):
-                self._check_transport(answer, index)
+                self._check_transport(answer, index, answer=True)
         return Agreement(offer, answer, True)
 
     def _answer_media(self, offer: SessionDescription, index: int) -> MediaDescription:
         offered = offer.media[index]
         if not offered.port or not self._in_use(index):
             return rejected(offered)
-        self._check_transport(offer, index)
+        self._check_transport(offer, index, answer=False)
         own = _with_setup(self.local.media[index], self._role(index))
         if offered.media == "application":
             return own
@@ -97,8 +97,9 @@ class Agreement:
     def _in_use(self, index: int) -> bool:
         return all(index < len(side.media) and bool(side.media[index].port) for side in (self.local, self.remote))
 
-    def _check_transport(self, description: SessionDescription, index: int) -> None:
-        before, now = read_transport(self.remote, index), read_transport(description, index)
+    def _check_transport(self, description: SessionDescription, index: int, *, answer: bool) -> None:
+        before = read_transport(self.remote, index, answer=self.offered_here)
+        now = read_transport(description, index, answer=answer)
         if _identity(before) != _identity(now):
             raise OfferNotAcceptable(f"m-line {index} asks for a new transport, which a running call cannot change")
         # An answer or offer may not swap the DTLS roles of an association that goes on (RFC 8842 §5.5).
@@ -106,7 +107,9 @@ class Agreement:
             raise OfferNotAcceptable(f"m-line {index} changes the DTLS role of a running call")
 
     def _role(self, index: int) -> Setup:
-        return dtls_role(local=read_transport(self.local, index).setup, remote=read_transport(self.remote, index).setup)
+        local = read_transport(self.local, index, answer=not self.offered_here)
+        remote = read_transport(self.remote, index, answer=self.offered_here)
+        return dtls_role(local=local.setup, remote=remote.setup)
 
     def _codecs_kept(self, offered: MediaDescription, index: int) -> tuple[Codec, ...]:
         agreed = read_codecs(self.answer.media[index])

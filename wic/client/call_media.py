@@ -160,12 +160,12 @@ class CallMedia:
             raise errors.exceptions[0] from None
 
     async def _connect(self, line: _Line, index: int, agreement: Agreement) -> None:
-        remote = read_remote(agreement.remote, index)
+        remote = read_remote(agreement.remote, index, answer=agreement.offered_here)
         if remote is None:
             await line.transport.close()
             self._lines[index] = None
             return
-        local = read_transport(agreement.local, index)
+        local = read_transport(agreement.local, index, answer=not agreement.offered_here)
         self._tap(line)
         role = dtls_role(local=local.setup, remote=remote.transport.setup)
         await line.transport.connect(
@@ -178,7 +178,7 @@ class CallMedia:
             await self._start_channels(line, remote.transport)
         else:
             self._sending = agreement.local.direction(index).sends and remote.direction.receives
-            self._start_audio(line, _send_codec(agreement, index))
+            self._start_audio(line, _agreed_codecs(agreement, index))
 
     def _tap(self, line: _Line) -> None:
         observer = self.on_packet
@@ -197,8 +197,9 @@ class CallMedia:
         channels = await line.transport.start_sctp(_SCTP_PORT, remote.sctp_port or _SCTP_PORT, remote.max_message_size)
         self.on_channels(channels)
 
-    def _start_audio(self, line: _Line, codec: Codec) -> None:
-        self._stream = AudioStream(line.transport, codec, self._source if self._sending else None, self._sinks)
+    def _start_audio(self, line: _Line, codecs: tuple[Codec, ...]) -> None:
+        source = self._source if self._sending else None
+        self._stream = AudioStream(line.transport, codecs[0], source, self._sinks, others=codecs[1:])
         self._stream.on_first_packet = self.on_first_packet
         self._stream.start()
 
@@ -277,12 +278,12 @@ def _described(kind: str, gathered: TransportDescription) -> TransportDescriptio
     return replace(named, sctp_port=_SCTP_PORT, max_message_size=DEFAULT_MAX_MESSAGE_SIZE)
 
 
-def _send_codec(agreement: Agreement, index: int) -> Codec:
-    """The codec to send: the first of the answer that carries media."""
+def _agreed_codecs(agreement: Agreement, index: int) -> tuple[Codec, ...]:
+    """The codecs that both sides may send, the answer's first choice first."""
     local = read_codecs(agreement.local.media[index])
     remote = read_codecs(agreement.remote.media[index])
     agreed = agreed_codecs(local, remote) if agreement.offered_here else agreed_codecs(remote, local)
-    return next(codec for codec in agreed if codec.carries_media)
+    return tuple(codec for codec in agreed if codec.carries_media)
 
 
 def _ignore(_: object) -> None:

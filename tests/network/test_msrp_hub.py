@@ -1,0 +1,199 @@
+"""MSRP connections of the eIMS-AGW against peers made of bytes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from wic.datachannel.msrp import MsrpUri
+from wic.datachannel.msrp_session import Content
+from wic.network.agw import msrp_hub
+from wic.network.agw.msrp_hub import MsrpHub
+from wic.network.tasks import Tasks
+from wic.sip.tokens import CountingTokens
+
+PEER = MsrpUri("127.0.0.1", 9, "peer")
+
+
+class LongTokens(CountingTokens):
+    def hex(self, octets: int) -> str:
+        return f"{super().hex(octets)}-token"
+
+
+def send(to: MsrpUri, *, transaction: str = "abcd1", body: bytes = b"hi", sender: MsrpUri = PEER) -> bytes:
+    head = (
+        f"MSRP {transaction} SEND\r\nTo-Path: {to}\r\nFrom-Path: {sender}\r\nMessage-ID: {transaction}\r\n"
+        f"Byte-Range: 1-{len(body)}/{len(body)}\r\nContent-Type: text/plain\r\n\r\n"
+    )
+    return head.encode() + body + f"\r\n-------{transaction}$\r\n".encode()
+
+
+class World:
+    def __init__(self, hub: MsrpHub) -> None:
+        self.hub = hub
+        self.got: list[Content] = []
+        self.ended: list[str] = []
+        self.writers: list[asyncio.StreamWriter] = []
+
+    def link(self):
+        link = self.hub.link()
+        link.on_content = self.got.append
+        link.on_closed = self.ended.append
+        return link
+
+    async def connect(self):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.hub.port)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def until(self, condition) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def world():
+    tasks = Tasks()
+    hub = MsrpHub(LongTokens(), tasks)
+    await hub.start("127.0.0.1", 0)
+    made = World(hub)
+    yield made
+    for writer in made.writers:
+        writer.close()
+    await hub.close()
+    await tasks.close()
+    assert len(hub) == 0
+
+
+async def test_a_second_connection_for_a_session_is_refused(world):
+    link = world.link()
+    link.start((PEER,), dial=False)
+    reader, writer = await world.connect()
+    writer.write(send(link.local))
+    assert (await reader.readline()).startswith(b"MSRP abcd1 200")
+    assert link.bound
+    other, other_writer = await world.connect()
+    other_writer.write(send(link.local))
+    assert (await other.readline()).startswith(b"MSRP abcd1 506")
+    writer.write(send(world.link().local, transaction="abcd2"))
+    await reader.readuntil(b"-------abcd1$\r\n")
+    assert (await reader.readline()).startswith(b"MSRP abcd2 481")
+
+
+async def test_a_message_from_another_path_is_not_for_this_session(world):
+    link = world.link()
+    link.start((PEER,), dial=False)
+    reader, writer = await world.connect()
+    writer.write(send(link.local, sender=MsrpUri("127.0.0.1", 9, "mallory")))
+    assert (await reader.readline()).startswith(b"MSRP abcd1 481")
+    assert world.got == []
+
+
+async def test_a_session_that_cannot_be_dialled_ends(world):
+    link = world.link()
+    link.start((MsrpUri("127.0.0.1", 1, "nobody"),), dial=True)
+    await world.until(lambda: world.ended)
+    assert "127.0.0.1:1" in world.ended[0]
+    link.send(Content(content_type="text/plain", body=b"x"))
+    link.start((PEER,), dial=True)
+    assert len(world.hub) == 0
+
+
+async def test_a_session_that_ends_while_it_is_dialled(world):
+    link, other = world.link(), world.link()
+    other.start((link.local,), dial=False)
+    link.start((other.local,), dial=True)
+    link.close()
+    other.close()
+    await world.until(lambda: not world.hub._connections)
+
+
+async def test_a_peer_that_holds_back_gets_its_messages_later(world):
+    link = world.link()
+    link.start((PEER,), dial=False)
+    link.pause()
+    _reader, writer = await world.connect()
+    writer.write(send(link.local))
+    await world.until(lambda: link.bound)
+    writer.write(send(link.local, transaction="abcd2", body=b"later"))
+    link.resume()
+    await world.until(lambda: len(world.got) == 2)
+    link.pause()
+    link.resume()
+
+
+async def test_a_peer_that_does_not_read_is_given_up(world, monkeypatch):
+    monkeypatch.setattr(msrp_hub, "SEND_LIMIT", 1000)
+    link = world.link()
+    link.start((PEER,), dial=False)
+    _, writer = await world.connect()
+    writer.write(send(link.local))
+    await world.until(lambda: link.bound)
+    while not world.ended:
+        link.send(Content(content_type="text/plain", body=b"x" * 200_000))
+        await asyncio.sleep(0)
+    assert "slowly" in world.ended[0]
+
+
+async def test_a_peer_that_does_not_answer_is_given_up(world):
+    link = world.link()
+    link.start((PEER,), dial=False)
+    for _ in range(600):
+        link.send(Content(content_type="text/plain", body=b"x"))
+    assert "does not answer" in world.ended[0]
+
+
+async def test_refused_and_unanswered_messages_are_only_noted(world, monkeypatch):
+    link = world.link()
+    link.start((PEER,), dial=False)
+    reader, writer = await world.connect()
+    writer.write(send(link.local))
+    await reader.readuntil(b"$\r\n")
+    link.send(Content(content_type="text/plain", body=b"x"))
+    transaction = (await reader.readline()).split()[1].decode()
+    writer.write(
+        f"MSRP {transaction} 413\r\nTo-Path: {link.local}\r\nFrom-Path: {PEER}\r\n-------{transaction}$\r\n".encode()
+    )
+    await world.until(lambda: link._session.next_timeout() is None)
+    link.send(Content(content_type="text/plain", body=b"x"))
+    link._session._unanswered = {key: (name, 0.0) for key, (name, _) in link._session._unanswered.items()}
+    link._timed_out()
+    assert link.bound
+    assert world.ended == []
+
+
+async def test_connections_are_bounded_and_strangers_do_not_stay(world, monkeypatch):
+    monkeypatch.setattr(msrp_hub, "STRANGER_TIMEOUT", 0.05)
+    reader, _ = await world.connect()
+    assert await reader.read() == b""
+    monkeypatch.setattr(msrp_hub, "MAX_CONNECTIONS", 0)
+    reader, _ = await world.connect()
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await reader.readexactly(1)
+
+
+async def test_responses_from_strangers_mean_nothing(world):
+    link = world.link()
+    reader, writer = await world.connect()
+    writer.write(f"MSRP abcd1 200 OK\r\nTo-Path: {link.local}\r\nFrom-Path: {PEER}\r\n-------abcd1$\r\n".encode())
+    writer.write(send(link.local))  # not started: nobody knows its peer yet
+    assert (await reader.readline()).startswith(b"MSRP abcd1 481")
+
+
+async def test_a_task_that_fails_is_reported():
+    tasks = Tasks()
+    reported: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["message"]))
+
+    async def fail() -> None:
+        raise RuntimeError("unforeseen")
+
+    tasks.start(fail())
+    tasks.start(asyncio.sleep(30))
+    assert len(tasks) == 2
+    await asyncio.sleep(0)
+    await tasks.close(grace=0.01)
+    assert reported == ["a task of the network failed: unforeseen"]
+    assert len(tasks) == 0
