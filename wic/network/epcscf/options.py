@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.sdp.line_map import GatewayPolicy
+from wic.transport.base import KeepAlive
 from wic.transport.websocket import WebSocketServerOptions
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class EPcscfOptions:
     """For WSS; None serves WS, which TS 24.371 does not know."""
     integrity_protected: str = "tls-protected"
     """For a REGISTER within a TLS association: TS 24.371 §6.4.1.2 says `tls-protected`, TS 24.229 `tls-yes`."""
-    websocket: WebSocketServerOptions = field(default_factory=WebSocketServerOptions)
+    websocket: WebSocketServerOptions = field(default_factory=lambda: WebSocketServerOptions(keep_alive=KeepAlive()))
+    """Limits of the WebSocket side; by default a WIC that has fallen silent is looked after."""
     policy: GatewayPolicy = field(default_factory=GatewayPolicy)
     """What the operator decides about m-lines."""
     max_sessions_per_flow: int = 64

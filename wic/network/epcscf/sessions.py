@@ -77,22 +77,18 @@ class Sessions:
 
     def request(self, context: ProxyContext, passage: Passage, target: Target, *, now: float) -> None:
         """Forward a request, at once or when the eIMS-AGW has made room for what it offers."""
-        request = context.request
-        if request.method not in _WITH_OFFERS and not (request.method == "BYE" and passage.leg is not None):
-            context.forward([target], now=now)
-            return
-        if context.in_dialog:
-            if passage.leg is None:
-                context.reject(481, now=now)
-                return
-            passage.leg.saw(passage.way, request.cseq.number)
-        elif request.method == "INVITE" and not self._begin(context, passage, now):
-            return
+        request, leg = context.request, passage.leg
+        if context.in_dialog and leg is not None:
+            leg.saw(passage.way, request.cseq.number)
         if request.method == "BYE":
             context.forward([target], now=now)
-            self._end(passage.leg)
-            return
-        self._carry(context, passage, target, now)
+            self._end(leg)
+        elif request.method not in _WITH_OFFERS:
+            context.forward([target], now=now)
+        elif context.in_dialog and leg is None:
+            context.reject(481, now=now)
+        elif context.in_dialog or request.method != "INVITE" or self._begin(context, passage, now):
+            self._carry(context, passage, target, now)
 
     def _begin(self, context: ProxyContext, passage: Passage, now: float) -> bool:
         """Make the leg of a new call; return whether there is room for it."""
