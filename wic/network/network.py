@@ -15,6 +15,7 @@ from wic.network.certificates import CA_FILE, CertificateAuthority
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.hss import Hss
+from wic.network.node import LOOPBACK, address_of, local_address, sip_uri
 from wic.network.ports import Ports
 from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE, add_subscriber
 from wic.network.scscf.server import Scscf, ScscfOptions
@@ -49,9 +50,9 @@ class NetworkOptions:
     domain: str = "ims.example"
     """Home domain."""
     host: str = "127.0.0.1"
-    """Address for WICs and their media. Nothing else listens beyond loopback, unless a core is elsewhere."""
-    mw_host: str = "127.0.0.1"
-    """Address between the entities, and towards another core."""
+    """Address for WICs and their media."""
+    mw_host: str | None = None
+    """Address between the entities, and towards another core; None is loopback, or what leads to that core."""
     port_base: int | None = None
     """First of four consecutive ports; None takes those of the last time, or free ones."""
     core: str | None = None
@@ -179,43 +180,42 @@ class ImsNetwork:
             await self._listen(Ports(), context)
 
     async def _listen(self, ports: Ports, context: ssl.SSLContext | None) -> None:
+        """Start the entities, each before those that need it."""
         options = self._options
+        mw_host = options.mw_host or await self._towards_core()
         tokens = RandomTokens()
-        wildcard = options.host in ("0.0.0.0", "::")
-        media = replace(options.agw, access_address="" if wildcard else options.host, core_address=options.mw_host)
-        agw = Agw(tokens, replace(media, msrp_port=ports.msrp))
-        self._running.append(agw)
-        await agw.start()
-        self.scscf = await self._start_scscf(ports)
-        self.epcscf = EPcscf(
-            agw,
-            EPcscfOptions(
-                domain=options.domain,
-                host=options.host,
-                port=ports.wss,
-                mw_host=options.mw_host,
-                mw_port=ports.epcscf,
-                core=options.core or self.sip_uri or "",
-                ssl_context=context,
-                integrity_protected=options.integrity_protected,
-            ),
-            tokens,
+        access = "" if options.host in ("0.0.0.0", "::") else options.host
+        self.agw = Agw(tokens, replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp))
+        self._running.append(self.agw)
+        await self.agw.start()
+        self.scscf = await self._start_scscf(mw_host, ports)
+        epcscf = EPcscfOptions(
+            domain=options.domain,
+            host=options.host,
+            port=ports.wss,
+            mw_host=mw_host,
+            mw_port=ports.epcscf,
+            core=options.core or self.sip_uri or "",
+            ssl_context=context,
+            integrity_protected=options.integrity_protected,
         )
+        self.epcscf = EPcscf(self.agw, epcscf, tokens)
         self._running.append(self.epcscf)
         await self.epcscf.start()
-        self.agw = agw
-        Ports(
-            self.epcscf.port,
-            self.epcscf.node.mw.port,
-            self.scscf.node.mw.port if self.scscf else ports.scscf,
-            agw.msrp_port,
-        ).remember(self.directory)
+        scscf_port = self.scscf.node.mw.port if self.scscf else ports.scscf
+        Ports(self.epcscf.port, self.epcscf.node.mw.port, scscf_port, self.agw.msrp_port).remember(self.directory)
 
-    async def _start_scscf(self, ports: Ports) -> Scscf | None:
+    async def _towards_core(self) -> str:
+        """Return an address for Mw: loopback, unless the core is elsewhere."""
+        if self._options.core is None:
+            return LOOPBACK
+        return local_address(await address_of(sip_uri(self._options.core).host))
+
+    async def _start_scscf(self, host: str, ports: Ports) -> Scscf | None:
         options = self._options
         if options.core is not None:
             return None
-        settings = ScscfOptions(domain=options.domain, host=options.mw_host, port=ports.scscf)
+        settings = ScscfOptions(domain=options.domain, host=host, port=ports.scscf)
         if options.registrar is not None:
             settings = replace(settings, registrar=options.registrar)
         scscf = Scscf(self.hss, trust=self._is_epcscf, options=settings)

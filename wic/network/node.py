@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
+from wic.sip.errors import MalformedUri
 from wic.sip.flow import Flow
 from wic.sip.params import UriParams
 from wic.sip.routing import port_of
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from wic.transport.base import Listener
     from wic.transport.datagram import DatagramSocket
 
+LOOPBACK = "127.0.0.1"
 _ATTEMPTS = 20
 LR = UriParams((("lr", None),))
 
@@ -48,14 +51,29 @@ async def open_pair(host: str, port: int, driver: Driver) -> tuple[DatagramSocke
         ConfigurationError: the port is taken, or the address is not of this machine.
     """
     for attempt in range(_ATTEMPTS):
-        socket = await open_udp(host, port, handler=driver)
+        datagrams = await open_udp(host, port, handler=driver)
         try:
-            return socket, await serve_tcp(host, socket.address[1], handler=driver)
+            return datagrams, await serve_tcp(host, datagrams.address[1], handler=driver)
         except ConfigurationError:
-            await socket.close()
+            await datagrams.close()
             if port or attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def sip_uri(text: str) -> Uri:
+    """Read the SIP URI of an element from a user's configuration.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    try:
+        uri = Uri.parse(text)
+    except MalformedUri as error:
+        raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core") from error
+    if not uri.is_sip:
+        raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core")
+    return uri
 
 
 async def address_of(host: str) -> str:
@@ -73,6 +91,21 @@ async def address_of(host: str) -> str:
     except OSError as error:
         raise ConfigurationError(f"the host {host!r} is not known: {error.strerror}") from error
     return str(found[0][4][0])
+
+
+def local_address(remote: str) -> str:
+    """Return the address of this machine from which packets to `remote`, an IP address, would leave.
+
+    Raises:
+        ConfigurationError: there is no way to it.
+    """
+    family = socket.AF_INET6 if ":" in remote else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((remote, 9))  # sends nothing
+        except OSError as error:
+            raise ConfigurationError(f"there is no way to {remote}: {error.strerror}") from error
+        return str(probe.getsockname()[0])
 
 
 class Node:
@@ -97,10 +130,10 @@ class Node:
         via: dict[str, tuple[str, int | None]] = {}
         self.endpoint = Endpoint(tokens=self.tokens, options=EndpointOptions(role=Role.PROXY, via=via))
         self.driver = Driver(self.endpoint, on_event=self._on_event)
-        socket, self._listener = await open_pair(host, port, self.driver)
-        self.driver.attach_socket(socket)
-        self.mw = MwAddress(*socket.address)
-        via.update(UDP=socket.address, TCP=socket.address)
+        datagrams, self._listener = await open_pair(host, port, self.driver)
+        self.driver.attach_socket(datagrams)
+        self.mw = MwAddress(*datagrams.address)
+        via.update(UDP=datagrams.address, TCP=datagrams.address)
 
     def flow_to(self, uri: Uri) -> Flow | None:
         """Return the flow to a URI on Mw; None if its host is no address or its transport no other's."""

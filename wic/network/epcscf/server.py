@@ -10,9 +10,8 @@ from wic.network.epcscf.charging import Charging
 from wic.network.epcscf.registering import RegisterHandler
 from wic.network.epcscf.routing import EPcscfLogic
 from wic.network.epcscf.sessions import Sessions
-from wic.network.node import LR, Node, address_of
+from wic.network.node import LR, Node, address_of, sip_uri
 from wic.network.tasks import Tasks
-from wic.sip.errors import MalformedUri
 from wic.sip.events import FlowClosed
 from wic.sip.proxy import ProxyCore, ProxyOptions
 from wic.sip.uri import Uri
@@ -103,12 +102,7 @@ class EPcscf:
         self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
 
     async def _core_flow(self, text: str) -> Flow:
-        try:
-            uri = Uri.parse(text)
-        except MalformedUri as error:
-            raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core") from error
-        if not uri.is_sip:
-            raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core")
+        uri = sip_uri(text)
         flow = self.node.flow_to(uri.replace(host=await address_of(uri.host)))
         if flow is None:
             raise ConfigurationError(f"the core {text!r} cannot be reached by UDP or TCP; change its transport")
