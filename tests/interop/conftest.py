@@ -11,7 +11,7 @@ import pytest
 from .peers.process import Peer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator
 
 P = TypeVar("P", bound=Peer)
 TEST_SECONDS = 90
@@ -29,7 +29,9 @@ class Peers:
     async def start(self, peer: P) -> P:
         """Start a peer, and stop it at the end of the test."""
         self.started.append(peer)
-        return await self._stack.enter_async_context(peer)
+        started: Peer = peer
+        await self._stack.enter_async_context(started)
+        return peer
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the logs of the peers to the report of a failure."""
     report = yield
     found = getattr(item, "funcargs", {}).get("peers")

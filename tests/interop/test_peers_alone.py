@@ -30,13 +30,14 @@ async def _page(peers: Peers, kamailio: Kamailio, user: str) -> BrowserPage:
 
 
 async def _register(page: BrowserPage, kamailio: Kamailio, user: str) -> None:
-    arguments = {
-        "server": kamailio.ws_url,
-        "uri": f"sip:{user}@ims.example",
-        "user": user,
-        "password": f"{user}-secret",
-    }
-    assert await page.run("register", **arguments) == 200
+    status = await page.run(
+        "register",
+        server=kamailio.ws_url,
+        uri=f"sip:{user}@ims.example",
+        user=user,
+        password=f"{user}-secret",
+    )
+    assert status == 200
 
 
 async def test_two_pages_call_each_other_over_kamailio(peers: Peers) -> None:

@@ -157,7 +157,8 @@ class Browser(Peer):
             del self._answers[number]
         if "error" in reply:
             raise PeerFailed(f"chromium: {method}: {reply['error']}")
-        return reply["result"]
+        result: Answer = reply["result"]
+        return result
 
     async def _read(self) -> None:
         async for text in self._devtools:
