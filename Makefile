@@ -28,7 +28,7 @@ lint: $(VENV)/.tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy wic typings/wic_cli
 	$(BIN)/lint-imports
-	$(BIN)/codespell README.md CHANGELOG.md docs wic cli tests examples --skip '*.dat,*.json,tests/vectors,node_modules'
+	$(BIN)/codespell README.md CHANGELOG.md SECURITY.md docs wic cli tests examples
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W -n -q -b html docs docs/_build/html

@@ -28,7 +28,7 @@ myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
-nitpick_ignore_regex = [("py:.*", ".*")]    # types of other projects have no inventory at hand
+nitpick_ignore_regex = [("py:.*", ".*")]  # types of other projects have no inventory at hand
 
 
 def literal_code(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
@@ -38,4 +38,4 @@ def literal_code(_app: Sphinx, _what: str, _name: str, _object: object, _options
 
 def setup(app: Sphinx) -> None:
     """Hook into autodoc."""
-    app.connect("autodoc-process-docstring", literal_code, priority=400)     # before napoleon looks for colons
+    app.connect("autodoc-process-docstring", literal_code, priority=400)  # before napoleon looks for colons

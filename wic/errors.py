@@ -1,4 +1,6 @@
-"""The errors of wic, as a tree that a caller can act on::
+"""The errors of wic, as a tree that a caller can act on.
+
+::
 
     WicError
       ConfigurationError
