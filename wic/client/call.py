@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from wic.call import Accepted, Confirmed, Ended, Failed, IncomingCall, Modified, Progressed, Released
+from wic.call import Accepted, Confirmed, Ended, Failed, IncomingCall, Modified, Progressed
 from wic.client.call_media import explain
 from wic.client.channels import CallChannels, ChannelOpening
 from wic.client.figures import CallFigures
@@ -204,7 +204,8 @@ class Call:
             raise LocalProtocolError(f"{status} refuses no call; choose 300 to 699")
         session.reject(status, reason, now=self._line.now)
         self._pump()
-        await self._released()
+        if self.is_over:
+            await self._released()
 
     async def hangup(self) -> None:
         """End the call in whatever state it is: CANCEL, decline or BYE; harmless once it is over."""
@@ -279,7 +280,7 @@ class Call:
                 self._end(str(event.error), event.error)
             case Ended():
                 self._end(event.reason, event.error)
-            case Released():
+            case _:  # Released
                 self._progress.released = True
                 self._on_released()
 
@@ -356,5 +357,5 @@ class Call:
                 await self._progress.until(lambda: self._progress.released)
         except TimeoutError:
             _log.info("call %s: no answer to its end", self.call_id)
-        if self._closing is not None:
-            await asyncio.wait([self._closing])
+        assert self._closing is not None  # whoever waits has ended the call, or seen its end
+        await asyncio.wait([self._closing])

@@ -207,9 +207,7 @@ class Client:
         """
         while not self._closing:
             while self._waiting:
-                call = self._waiting.popleft()
-                if not call.is_over:
-                    yield call
+                yield self._waiting.popleft()
             if self._lost is not None:
                 raise self._lost
             if not self._closing:
@@ -287,7 +285,9 @@ class Client:
         return call
 
     def _forget(self, session: CallSession) -> None:
-        self._calls.pop(session, None)
+        call = self._calls.pop(session)
+        if call in self._waiting:
+            self._waiting.remove(call)
         if isinstance(session, IncomingCall):
             self._wire.driver.remove_timer_source(session)
 
