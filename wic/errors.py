@@ -13,11 +13,9 @@
         FlowLost
       RequestFailed                  .request and .flow ride on the error
         RequestTimeout
-        RequestRejected              .response
       AuthenticationFailed
         ChallengeUnsupported
         NetworkNotTrusted
-        SequenceOutOfRange
       RegistrationFailed
       CallFailed
         CallRejected                 .response
@@ -103,20 +101,6 @@ class RequestTimeout(RequestFailed):
     """No final response came in time (Timer B or F of RFC 3261 §17.1)."""
 
 
-class RequestRejected(RequestFailed):
-    """The final response was not a success.
-
-    Attributes:
-        response: that response.
-    """
-
-    def __init__(
-        self, message: str, *, response: Response, request: Request | None = None, flow: Flow | None = None
-    ) -> None:
-        super().__init__(message, request=request, flow=flow)
-        self.response = response
-
-
 class AuthenticationFailed(WicError):
     """Client and network could not agree that the user is who it says."""
 
@@ -127,10 +111,6 @@ class ChallengeUnsupported(AuthenticationFailed):
 
 class NetworkNotTrusted(AuthenticationFailed):
     """The network could not prove that it knows the user's secret (AUTN, rspauth)."""
-
-
-class SequenceOutOfRange(AuthenticationFailed):
-    """The sequence number of an AKA challenge is not fresh (TS 33.102 §6.3.3)."""
 
 
 class RegistrationFailed(WicError):
