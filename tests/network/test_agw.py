@@ -192,11 +192,15 @@ async def test_strangers_on_the_msrp_port_get_nothing(world: World) -> None:
 
 
 async def test_ports_are_freed_and_their_number_is_bounded(world: World) -> None:
-    contexts = [world.context() for _ in range(51)]
-    for context in contexts[:50]:
-        await context.add_rtp(0)
-    with pytest.raises(MediaFailed, match="taken"):
-        await contexts[50].add_rtp(0)
+    """The range has 50 pairs, of which other programs of this machine may hold some."""
+    contexts: list[Context] = []
+    try:
+        while len(contexts) <= 50:
+            contexts.append(world.context())
+            await contexts[-1].add_rtp(0)
+    except MediaFailed as failure:
+        refused = str(failure)
+    assert "taken" in refused
     for context in contexts:
         await context.close()
     context = world.context()

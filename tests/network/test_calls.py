@@ -444,3 +444,57 @@ async def test_lines_that_are_given_up_free_their_ports(call, ims):
     call.bob.send(call.bob.respond(again, "200 OK", body=answer))
     await call.alice.receive("SIP/2.0 200")
     await until(lambda: all(len(each.media.context.lines) == 1 for each in ims.epcscf._sessions._legs.values()))
+
+
+async def test_a_connection_lost_while_it_rings_removes_the_binding(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
+    bob.send(bob.respond(await bob.receive("INVITE"), "180 Ringing"))
+    await alice.receive("SIP/2.0 180")
+    bob.cut()
+    await alice.receive("SIP/2.0 480")
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+    assert ims.hss.bindings("bob@ims.example", now=0) == []
+
+
+async def test_a_caller_that_vanishes_while_it_rings(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "180 Ringing"))
+    await alice.receive("SIP/2.0 180")
+    alice.cut()
+    bob.send(bob.respond(await bob.receive("CANCEL"), "200 OK"))
+    bob.send(bob.respond(invited, "487 Request Terminated"))
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_an_answer_without_fingerprint_ends_the_call(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3, body=OFFER))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=ANSWER.replace(f"a=fingerprint:{FINGERPRINT}\r\n", "")))
+    ok = await alice.receive("SIP/2.0 200")
+    alice.send(Call(alice, bob, ok, invited).within("ACK", cseq=3))
+    await bob.receive("ACK")
+    assert "fingerprint" in bob.header(await bob.receive("BYE"), "Reason")
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_a_refused_new_line_frees_what_was_reserved(call, ims):
+    more = OFFER.replace("m=video 0 UDP", "m=video 40004 UDP").replace("a=bundle-only\r\n", "")
+    call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=more))
+    again = await call.bob.receive("INVITE")
+    assert len(m_lines(again)) == 3
+    call.bob.send(call.bob.respond(again, "488 Not Acceptable Here"))
+    await call.alice.receive("SIP/2.0 488")
+    await until(lambda: all(len(leg.media.context.lines) == 2 for leg in ims.epcscf._sessions._legs.values()))
+
+
+async def test_requests_within_a_call_are_counted(call, ims):
+    """A BYE in a WIC's name goes above the CSeq of its last request, whatever that was."""
+    call.alice.send(call.within("INFO", cseq=900))
+    call.bob.send(call.bob.respond(await call.bob.receive("INFO"), "200 OK"))
+    await call.alice.receive("SIP/2.0 200")
+    call.alice.cut()
+    assert call.bob.header(await call.bob.receive("BYE"), "CSeq") == "901 BYE"

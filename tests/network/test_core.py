@@ -271,3 +271,37 @@ async def test_an_answer_that_fits_no_offer_ends_the_call(world):
     await core.receive("ACK")
     await core.receive("BYE")
     await alice.receive("BYE")
+
+
+async def test_a_success_that_cannot_be_read_registers_nobody(world):
+    ims, core, alice = world
+    alice.send(alice.register())
+    request, where = await core.receive("REGISTER")
+    contact = alice.header(request.encode(), "Contact")
+    granted = core.answer(
+        request, "200 OK", f"Contact: {contact};expires=600", "P-Associated-URI: <<<", record_route=False
+    )
+    core.send(granted, where)
+    await alice.receive("SIP/2.0 200")
+    assert ims.epcscf.registrations == 0
+
+
+async def test_an_offer_from_the_core_that_cannot_be_carried(world):
+    ims, core, alice = world
+    registered = await register(core, alice)
+    body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=image 9 udptl t38\r\nc=IN IP4 127.0.0.1\r\n"
+    core.send(
+        f"INVITE sip:alice@alice-host.invalid;transport=ws SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{core.port};branch=z9hG4bKo\r\n"
+        f"Route: {alice.header(registered.encode(), 'Path')}\r\nMax-Forwards: 70\r\nFrom: <{PHONE}>;tag=p\r\n"
+        f"To: <sip:alice@ims.example>\r\nCall-ID: o\r\nCSeq: 1 INVITE\r\nContact: <sip:phone@127.0.0.1:{core.port}>\r\n"
+        f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n{body}",
+        ("127.0.0.1", ims.epcscf.node.mw.port),
+    )
+    refused, _ = await core.receive("SIP/2.0 488")
+    assert 'Warning: 399 127.0.0.1 "no m-line' in refused
+    assert alice.nothing_came()
+
+
+async def test_a_core_by_name_and_elsewhere_is_found():
+    async with ImsNetwork(NetworkOptions(core="sip:localhost:5999")) as ims:
+        assert ims.epcscf.node.mw.host in ("127.0.0.1", "::1")

@@ -211,3 +211,14 @@ async def test_requests_out_of_order_change_nothing(ue, ims):
     again.send(again.register(again.credentials(challenge), cseq=1, branch="z9hG4bK-late", expires=0))
     await again.receive("SIP/2.0 500")
     assert len(ims.hss.bindings("alice@ims.example", now=0)) == 1
+
+
+async def test_a_client_that_says_little_gets_what_it_needs(ue, mw):
+    alice = await ue("alice", register=False)
+    alice.host = "127.0.0.1"
+    text = alice.register().replace("Supported: path, outbound\r\n", "").replace(";rport", "")
+    alice.send(text)
+    await alice.receive("SIP/2.0 401")
+    request = registers(mw)[0]
+    assert alice.header(request, "Supported") == "path"
+    assert "received=127.0.0.1" in alice.headers(request, "Via")[1]

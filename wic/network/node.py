@@ -151,6 +151,10 @@ class Node:
                 return Flow("TCP", (self.mw.host, 0), remote)
         return None
 
+    def is_open(self, flow: Flow) -> bool:
+        """Tell whether the connection of a flow still stands."""
+        return any(connection.flow == flow for connection in self.driver.connections)
+
     async def close(self) -> None:
         """Stop listening and end every connection."""
         if self._listener is not None:

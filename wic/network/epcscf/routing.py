@@ -11,6 +11,7 @@ from wic.network.epcscf.trust import clean_request_from_wic, clean_response_from
 from wic.network.node import LR
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
+from wic.sip.message import Response
 from wic.sip.proxy import ProxyLogic, Target
 
 if TYPE_CHECKING:
@@ -157,14 +158,20 @@ class EPcscfLogic(ProxyLogic):
         if isinstance(owner, Registering):
             self._registers.response(passing, owner, now=now)
         elif isinstance(owner, Passage):
-            response = passing.response
             if owner.way is Way.TO_CORE:
-                clean_to_wic(response)
+                clean_to_wic(passing.response)
             else:
-                clean_response_from_wic(response, passing.branch, owner.identity)
+                self._from_wic_back(passing, owner)
             self._sessions.response(passing, owner, now=now)
             return
         passing.release(now=now)
+
+    def _from_wic_back(self, passing: PassingResponse, passage: Passage) -> None:
+        if passing.response.status >= 500 and not self._node.is_open(passage.flow):
+            # RFC 5626 §5.3.1: the connection broke under the request, which the registrar wants to know.
+            transaction = passing.context.transaction
+            passing.response = Response.answer(transaction.request, 430, to_tag=transaction.tag)
+        clean_response_from_wic(passing.response, passing.branch, passage.identity)
 
     def ack(self, ack: PassingAck, *, now: float) -> None:
         """Pass the ACK of a 2xx; one that did not come by our Record-Route is lost."""

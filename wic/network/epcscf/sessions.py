@@ -263,7 +263,7 @@ class Sessions:
         if leg.success is None:
             leg.context.reject(500, "Media Lost", now=now)
             return
-        ways = [way for way in Way if way is Way.TO_CORE or self._is_open(leg.flow)]
+        ways = [way for way in Way if way is Way.TO_CORE or self._node.is_open(leg.flow)]
         if leg.state is LegState.ANSWERED and leg.way in ways:
             ack = leg.ack()
             self._node.endpoint.send_ack(ack, self._flow(leg, leg.way, ack), now=now)
@@ -273,9 +273,6 @@ class Sessions:
 
     def _flow(self, leg: Leg, way: Way, message: Message) -> Flow:
         return leg.flow if way is Way.TO_WIC else self._core_flow(message)
-
-    def _is_open(self, flow: Flow) -> bool:
-        return any(connection.flow == flow for connection in self._node.driver.connections)
 
     def _end(self, leg: Leg | None) -> None:
         if leg is not None and self._legs.pop(leg.id, None) is not None:

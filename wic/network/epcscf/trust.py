@@ -54,8 +54,7 @@ _SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
 def clean_request_from_wic(request: Message) -> None:
     """Remove from a request of a WIC what only the network may assert, and what ends at the eP-CSCF."""
     # TS 24.371 §6.1: no security agreement on W2, TLS is there already.
-    for name in (*_FROM_WIC, *_SECURITY_AGREEMENT):
-        request.headers.remove(name)
+    _remove(request, (*_FROM_WIC, *_SECURITY_AGREEMENT))
 
 
 def clean_response_from_wic(response: Response, branch: Branch | None, identity: str) -> None:
@@ -63,8 +62,7 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
 
     TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent.
     """
-    for name in _FROM_WIC:
-        response.headers.remove(name)
+    _remove(response, _FROM_WIC)
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
     if identity:
@@ -73,8 +71,7 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
 
 def clean_to_wic(message: Message) -> None:
     """Remove from a message to a WIC what belongs to the network only."""
-    for name in _NETWORK_ONLY:
-        message.headers.remove(name)
+    _remove(message, _NETWORK_ONLY)
     # RFC 3325 §5: an identity that its owner wants to be kept private does not leave the trust domain.
     privacy = {word.strip().lower() for value in message.headers.get_all("Privacy") for word in value.split(";")}
     if "id" in privacy:
@@ -108,3 +105,9 @@ def keep_keys(message: Message) -> None:
         message.headers.remove("WWW-Authenticate")
         for each in challenges:
             message.headers.add("WWW-Authenticate", AuthValue(each.scheme, each.params.without("ik", "ck"), each.token))
+
+
+def _remove(message: Message, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in message.headers:
+            message.headers.remove(name)
