@@ -243,6 +243,12 @@ def wire() -> Wire:
 
 
 @pytest.fixture
+def make_wire() -> type[Wire]:
+    """For tests that need many wires."""
+    return Wire
+
+
+@pytest.fixture
 def scripted(wire: Wire) -> Wire:
     """A wire whose Bob does only what the test tells him."""
     wire.bob.scripted = True

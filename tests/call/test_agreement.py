@@ -36,6 +36,7 @@ def test_an_offerer_answers_with_the_role_it_has(wire):
     assert made.answer is made.remote
     again = made.renewed(edit(made.remote, 0, "setup:active", "setup:actpass"))
     assert again.local.media[0].attribute("setup") == "passive"
+    assert not again.local.media[0].has("3ge2ae")
     assert again.local.origin.version == offer.origin.version + 1
 
 
@@ -103,5 +104,7 @@ def test_a_repeated_offer_leaves_closed_lines_closed(agreement):
     local = edit(agreement.local, 1, "application 4002", "application 0")
     offer = replace(agreement, local=local).offered_again()
     assert offer.media[0].attribute("setup") == "actpass"
+    assert offer.media[0].attribute("3ge2ae") == "requested"
+    assert offer.direction(0) == "sendrecv"
     assert offer.media[1] == local.media[1]
     assert attribute("mid", "1") in local.media[1].lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wic.sdp.attributes import Direction, Setup
+from wic.sdp.attributes import Direction, Setup, ThreeGe2ae
 from wic.sdp.codecs import Codec, read_codecs
 from wic.sdp.errors import OfferNotAcceptable
 from wic.sdp.line import attribute
@@ -63,8 +63,7 @@ class Agreement:
 
     def offered_again(self) -> SessionDescription:
         """The offer to make when the peer asks for one in the middle of the session (RFC 3261 §14.2)."""
-        # RFC 8842 §5.2: a later offer is actpass again; the tls-id keeps the association.
-        media = tuple(_with_setup(section, Setup.ACTPASS) for section in self.local.media)
+        media = tuple(_as_offer(section) for section in self.local.media)
         return continued(self.local, self.local.with_media(*media))
 
     def answered_again(self, offer: SessionDescription, answer: SessionDescription) -> Agreement:
@@ -92,7 +91,7 @@ class Agreement:
         own = _only(own, self._codecs_kept(offered, index))
         # This side wants both directions whenever the peer does.
         direction = answer_direction(offer.direction(index), Direction.SENDRECV)
-        return _with_direction(own, direction)
+        return _with_direction(own, direction).without_attributes("3ge2ae")
 
     def _in_use(self, index: int) -> bool:
         return all(index < len(side.media) and bool(side.media[index].port) for side in (self.local, self.remote))
@@ -119,7 +118,7 @@ class Agreement:
             for codec in agreed
             if any(codec.payload_type == other.payload_type and codec.same_as(other) for other in again)
         )
-        in_use = next(codec for codec in agreed if codec.carries_media)
+        in_use = next((codec for codec in agreed if codec.carries_media), None)
         if in_use not in kept:
             raise OfferNotAcceptable(f"m-line {index} leaves out the codec in use")
         return kept
@@ -129,6 +128,15 @@ def _identity(transport: TransportDescription) -> tuple[object, ...]:
     """What has to stay for the transport to be the same one."""
     where = transport.ice_ufrag or (transport.address, transport.port)
     return (where, transport.ice_pwd, frozenset(transport.fingerprints), transport.sctp_port)
+
+
+def _as_offer(section: MediaDescription) -> MediaDescription:
+    # RFC 8842 §5.2: a later offer is actpass again; the tls-id keeps the association.
+    offered = _with_setup(section, Setup.ACTPASS)
+    if not section.port or section.media == "application":
+        return offered
+    # TS 24.371 §7.2.2 c) holds for every offer.
+    return _with_direction(offered, Direction.SENDRECV).with_attribute("3ge2ae", ThreeGe2ae.REQUESTED)
 
 
 def _with_setup(section: MediaDescription, setup: Setup) -> MediaDescription:

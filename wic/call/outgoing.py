@@ -151,7 +151,6 @@ class OutgoingCall(CallSession):
         except RemoteProtocolError as error:
             # Nothing in it says where an ACK could go.
             if self._dialog is None:
-                self._drop_branches()
                 self._finish(Failed(_unusable(response, error)))
             return
         self._endpoint.send_ack(ack, self._profile.flow, now=now)
@@ -222,6 +221,10 @@ class OutgoingCall(CallSession):
             self._invite = self._send(self._build_invite(request.cseq.number + 1), now)
         return refused
 
+    def _finish(self, event: Ended | Failed | None) -> None:
+        self._drop_branches()
+        super()._finish(event)
+
     def _drop_branches(self, but: Dialog | None = None) -> None:
         for branch in self._branches.values():
             if branch.dialog is not but:
@@ -230,7 +233,6 @@ class OutgoingCall(CallSession):
 
     def _timed_out(self, transaction: ClientTransaction) -> None:
         if self._dialog is None:
-            self._drop_branches()
             self._finish(Failed(timed_out(transaction)))
 
     def _request_received(self, event: RequestReceived, now: float) -> None:
