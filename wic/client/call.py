@@ -329,8 +329,10 @@ class Call:
         connecting = self._connecting
         if connecting is not None:
             connecting.cancel()
-            await asyncio.gather(connecting, return_exceptions=True)
+        # A cancellation that meets a packet can be lost (`asyncio.wait_for` of Python 3.11): closed media end it too.
         await self._media.close()
+        if connecting is not None:
+            await asyncio.wait([connecting])
 
     # helpers
 
