@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import math
@@ -488,6 +489,35 @@ async def test_a_caller_that_gives_up_while_the_callee_answers(home, monkeypatch
             go_on.set()
             await answering
         assert other.report().outcome is CallOutcome.CANCELLED
+
+
+async def test_media_end_although_a_cancellation_was_lost(home, monkeypatch):
+    """Python 3.11's `wait_for`, which the handshake uses, loses a cancellation that meets a packet."""
+    from wic.client.call_media import CallMedia
+
+    genuine = CallMedia.close
+    closed = asyncio.Event()
+
+    async def deaf(self, agreement):
+        with contextlib.suppress(asyncio.CancelledError):
+            await closed.wait()
+        await closed.wait()
+
+    async def close(self):
+        await genuine(self)
+        closed.set()
+
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example", audio=Silence())
+        other = await take(bob)
+        with monkeypatch.context() as patch:
+            patch.setattr(CallMedia, "connect", deaf)
+            patch.setattr(CallMedia, "close", close)
+            answering = asyncio.create_task(other.answer(audio=Silence()))
+            await until(lambda: call._progress.accepted)
+            await call.hangup()
+            assert (await other.ended()).outcome is CallOutcome.COMPLETED
+            await answering
 
 
 # changes by the peer
