@@ -78,7 +78,7 @@ async def test_rtp_is_relayed_both_ways_without_change(world: World) -> None:
     at_wic: list[bytes] = []
     core.on_rtp = core.on_rtcp = at_core.append
     core.connect(line._plain.description)
-    line.connect_core(core.description)
+    line.connect_core(core.description, awaited=True)
     wic = await join(context, 0)
     wic.on_rtp = wic.on_rtcp = at_wic.append
     up, down = pack_rtp(111, 1, 2, 3, b"up"), pack_rtp(111, 4, 5, 6, b"down")
@@ -102,10 +102,31 @@ async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World) ->
     assert isinstance(line, RtpLine)
     core = PlainRtp("127.0.0.1", ports=PortRange(31200, 31299))
     core.connect(line._plain.description)
-    line.connect_core(core.description)
+    line.connect_core(core.description, awaited=True)
     core.send_rtp(pack_rtp(0, 1, 1, 1, b"x"))
     await until(lambda: bool(world.lost))
     assert world.lost == ["nothing came from the core for 0.2 s"]
+    await core.close()
+
+
+async def test_silence_on_hold_is_no_loss(world: World) -> None:
+    context = world.context()
+    await context.add_rtp(0)
+    line = context.lines[0]
+    assert isinstance(line, RtpLine)
+    core = PlainRtp("127.0.0.1", ports=PortRange(31200, 31299))
+    core.connect(line._plain.description)
+    line.connect_core(core.description, awaited=True)
+    core.send_rtp(pack_rtp(0, 1, 1, 1, b"x"))
+    await until(lambda: line.heard_from_core == 1)
+    context.watch(0.0, 5.0)
+    line.connect_core(core.description, awaited=False)
+    context.watch(100.0, 5.0)
+    line.connect_core(core.description, awaited=True)
+    context.watch(101.0, 5.0)
+    assert world.lost == []
+    context.watch(107.0, 5.0)
+    assert world.lost == ["nothing came from the core for 5 s"]
     await core.close()
 
 

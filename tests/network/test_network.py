@@ -83,6 +83,8 @@ async def test_ports_are_remembered_unless_somebody_has_taken_them(tmp_path):
         taken.listen()
         async with ImsNetwork(options) as ims:
             assert ims.wss_url != url
+    with pytest.raises(ConfigurationError, match="cannot write"):
+        Ports().remember(tmp_path / "missing")
     (tmp_path / "ports.json").write_text('{"wss": "x"}')
     assert Ports.remembered(tmp_path) == Ports()
     (tmp_path / "ports.json").write_text('{"wss": 1, "epcscf": 2, "scscf": -3, "msrp": 4}')

@@ -51,5 +51,12 @@ class Ports:
         return cls(*ports)
 
     def remember(self, directory: Path) -> None:
-        """Write the ports down for the next time."""
-        write_private(directory / PORTS_FILE, json.dumps(asdict(self)).encode())
+        """Write the ports down for the next time.
+
+        Raises:
+            ConfigurationError: the directory cannot be written.
+        """
+        try:
+            write_private(directory / PORTS_FILE, json.dumps(asdict(self)).encode())
+        except OSError as error:
+            raise ConfigurationError(f"cannot write into the directory {directory}: {error.strerror}") from error

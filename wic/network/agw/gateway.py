@@ -198,7 +198,8 @@ class Context:
     def watch(self, now: float, silence: float) -> None:
         """See whether the core has fallen silent."""
         for index, line in self.lines.items():
-            if not isinstance(line, RtpLine) or not line.heard_from_core:
+            if not isinstance(line, RtpLine) or not line.awaited or not line.heard_from_core:
+                self._heard.pop(index, None)
                 continue
             count, since = self._heard.get(index, (0, now))
             if count != line.heard_from_core:

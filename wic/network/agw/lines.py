@@ -33,6 +33,8 @@ class RtpLine:
         """What the WIC is told."""
         self._plain = plain
         self._relay = Relay(transport, plain)
+        self.awaited = False
+        """Whether the core should be sending: not while it waits to be answered, or the call is on hold."""
 
     @property
     def place(self) -> RtpPlace:
@@ -46,13 +48,14 @@ class RtpLine:
         counters = self._relay.b_to_a
         return counters.rtp_packets + counters.rtcp_packets
 
-    def connect_core(self, remote: TransportDescription) -> None:
-        """Send to the core's address from now on; may change during a session.
+    def connect_core(self, remote: TransportDescription, *, awaited: bool) -> None:
+        """Send to the core's address from now on, and expect media from there or not; may change during a session.
 
         Raises:
             MediaFailed: the address cannot be used.
         """
         self._plain.connect(remote)
+        self.awaited = awaited
 
     async def connect_access(self, remote: TransportDescription, *, controlling: bool, role: Role) -> None:
         """Reach the WIC.

@@ -119,7 +119,8 @@ class Media:
         wic_offered = exchange.side is Side.WIC
         of_wic, of_mw = (exchange.offer, answer) if wic_offered else (answer, exchange.offer)
         if isinstance(line, RtpLine):
-            line.connect_core(read_transport(of_mw, pair.mw))
+            awaited = of_mw.direction(pair.mw).sends and of_wic.direction(pair.wic).receives
+            line.connect_core(read_transport(of_mw, pair.mw), awaited=awaited)
         elif isinstance(line, DataLine):
             line.connect_core(read_msrp(of_mw, pair.mw))
         remote = read_transport(of_wic, pair.wic)
