@@ -153,11 +153,11 @@ async def test_channels_cross_two_gateways(world: World) -> None:
         await end.start_sctp(5000, 5000, context.lines[index].access.max_message_size)
         for end, context, index in ((alice, calling, 1), (bob, called, 0))
     ]
-    opened = channels[0].open("Chat room", "proto")
+    opened = channels[0].open("Chat ü", "proto")
     await opened.opened()
     await until(lambda: bool(channels[1].incoming))
     accepted = channels[1].incoming.popleft()
-    assert (accepted.label, accepted.protocol) == ("Chat room", "proto")
+    assert (accepted.label, accepted.protocol) == ("Chat ü", "proto")
     for message in ("hello", b"\x00\x01", "", "x" * 100_000):
         await opened.send(message)
         assert await anext(accepted) == message
