@@ -41,6 +41,21 @@ async def test_a_relayed_packet_takes_the_same_ways(connect_pair: Connect) -> No
     assert connection.malformed == malformed + 2
 
 
+async def test_a_single_check_is_not_followed_by_a_pause(
+    connect_pair: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note(delay: float) -> None:
+        pauses.append(delay)
+        await sleep(delay)
+
+    monkeypatch.setattr("aioice.ice.asyncio.sleep", note)
+    await connect_pair()
+    assert pauses == []
+
+
 async def test_dtls_that_nobody_reads_is_bounded(certificates: tuple[Certificate, Certificate]) -> None:
     transport = MediaTransport(certificates[0], MediaTransportOptions(addresses=("127.0.0.1",)))
     await transport.gather()

@@ -5,6 +5,7 @@ DTLS handshake, the SCTP association. Changed here, and why:
 
 - sockets are ours (`UdpPort`), and media leaves aioice's path at the first octet (RFC 7983 §7),
   because one task wake-up per packet costs more than the packet;
+- checks are spaced as RFC 8445 §14 asks, but the last one is followed by its answer, not by a pause;
 - consent expires by the clock of RFC 7675 §5.1, with times that can be set;
 - the peer's certificate is judged inside the handshake, so that a wrong one ends it with an alert
   and before any key exists (RFC 8122 §6.2: one fingerprint of a supported hash must match);
@@ -140,6 +141,7 @@ class IceConnection(Connection):
         self.route: tuple[Callable[[bytes, Address], None], Address] | None = None
         self.malformed = 0
         self._addresses = addresses
+        self._role_known = False
         self._heard = asyncio.Event()
         self._consent = _Consent(self, consent)
 
@@ -186,14 +188,29 @@ class IceConnection(Connection):
             task.cancel()
         return [task.result()[0] for task in done if task.exception() is None]
 
+    def take_role(self, *, controlling: bool) -> None:
+        """Take the role that offer and answer give this side."""
+        self._role_known = True
+        self.ice_controlling = controlling
+
     async def connect(self) -> None:
         """Run the checks; a peer whose candidates cannot be used is learned from its own checks."""
         if not self._remote_candidates:
             await self._heard.wait()
         await super().connect()
 
+    def _check_periodic(self) -> bool:
+        """Start the next check; after the last one there is nothing to keep apart from it by Ta = 20 ms."""
+        return super()._check_periodic() and (
+            self._remote_candidates_expected() or any(map(_unchecked, self._check_list))
+        )
+
     def request_received(self, message: StunMessage, addr: Address, protocol: StunProtocol) -> None:
         """Answer a check of the peer, and note that there was one."""
+        if not self._role_known:
+            # The peer has both descriptions, this side may still wait for the answer: there is no conflict yet
+            # (RFC 8445 §7.3.1.1), and some peers never get out of one (rtpengine 10.5 does not sign its 487).
+            self.ice_controlling = "ICE-CONTROLLED" in message.attributes
         super().request_received(message, addr, protocol)
         if self._early_checks:
             self._heard.set()
@@ -238,6 +255,10 @@ class IceConnection(Connection):
         self.on_media = _ignore
         self.on_consent_lost = None
         await super().close()
+
+
+def _unchecked(pair: CandidatePair) -> bool:
+    return pair.task is None and pair.state in (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
 
 
 class _Consent:
