@@ -1,0 +1,57 @@
+"""What several benches need: processor time, memory, percentiles, and the way results are shown."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import statistics
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds() -> float:
+    """Return the user and system time of this process."""
+    times = os.times()
+    return times.user + times.system
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Return the user and system time of another process, to the hundredth."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / _TICKS
+
+
+def resident_bytes() -> int:
+    """Return the memory of this process, without rubbish."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def percentile(values: Iterable[float], percent: int) -> float:
+    """Return a percentile, between neighbours where it falls between them."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def heading(text: str, *peers: str) -> str:
+    """Return what a bench says first: the first paragraph of its docstring, and who takes part."""
+    title = " ".join(text.partition("\n\n")[0].split())
+    versions = [f"Python {platform.python_version()}", *(f"{peer} {version(peer)}" for peer in peers)]
+    return f"{title}\n({', '.join(versions)})\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Align the first column to the left and the figures to the right."""
+    lines = [head, *rows]
+    first, *others = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(first), *(cell.rjust(width) for cell, width in zip(line[1:], others, strict=True))])
+        for line in lines
+    )
