@@ -239,6 +239,21 @@ async def test_the_answerer_may_come_late(certificates: Certificates, options: M
     await asyncio.gather(one.close(), other.close())
 
 
+async def test_checks_before_the_answer_are_no_role_conflict(
+    certificates: Certificates, options: MediaTransportOptions, eventually: Eventually
+) -> None:
+    one, other = (MediaTransport(certificate, options) for certificate in certificates)
+    offer, answer = await one.gather(), await other.gather()
+    one._connection._tie_breaker, other._connection._tie_breaker = 0, 1
+    connecting = asyncio.create_task(other.connect(offer, controlling=False, dtls_role="active"))
+    await eventually(lambda: one._connection._early_checks)
+    await one.connect(answer, controlling=True, dtls_role="passive")
+    await connecting
+    assert one._connection.ice_controlling
+    assert not other._connection.ice_controlling
+    await asyncio.gather(one.close(), other.close())
+
+
 async def test_a_peer_that_hides_its_addresses_is_learned_from_its_checks(
     certificates: Certificates, options: MediaTransportOptions
 ) -> None:

@@ -204,7 +204,7 @@ class MediaTransport:
         self._dtls.release()
 
     async def _check(self, remote: TransportDescription, *, controlling: bool) -> None:
-        self._connection.ice_controlling = controlling
+        self._connection.take_role(controlling=controlling)
         usable = list(filter(_usable, remote.candidates))
         for candidate in usable:
             await self._ice.addRemoteCandidate(_to_aiortc(candidate))
