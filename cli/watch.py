@@ -7,18 +7,19 @@ import time
 from typing import TYPE_CHECKING
 
 from wic.media import Capture
+from wic.network.network import EPCSCF
+from wic.sip.trace import Direction as TraceDirection
+from wic.sip.trace import format_message
 from wic.transport.driver import Direction
 
 from .ladder import Arrow
 
 if TYPE_CHECKING:
     from wic.client import Client
+    from wic.network import ImsNetwork
     from wic.sip.flow import Flow
 
     from .options import Common
-
-NETWORK = "eP-CSCF"
-"""What a client's peer on W2 is called on the ladder."""
 
 MOST_ARROWS = 400
 """A ladder that nobody reads any more need not grow."""
@@ -34,33 +35,53 @@ class Watch:
         self._capture = Capture(settings.pcap) if settings.pcap else None
         self.arrows: list[Arrow] = []
         self.participants: list[str] = []
+        self._epoch = time.time() - time.monotonic()  # observers are told the loop's time
 
     def attach(self, client: Client, name: str) -> None:
         """Watch a client; its column on the ladder is `name`."""
-        if not self.participants:
-            self.participants = [name, NETWORK]
-        else:
-            self.participants.append(name)
-        epoch = time.time() - time.monotonic()  # observers are told the loop's time
+        self._add_column(name)
+        self._add_column(EPCSCF)
 
         def observe(now: float, direction: Direction, data: bytes, flow: Flow) -> None:
-            sent = direction is Direction.SENT
-            ends = (name, NETWORK) if sent else (NETWORK, name)
-            if len(self.arrows) < MOST_ARROWS and data.strip():
-                self.arrows.append(Arrow(at=now, source=ends[0], target=ends[1], label=label_of(data)))
-            if self._capture is not None and data.strip():
-                addresses = (flow.local, flow.remote) if sent else (flow.remote, flow.local)
-                self._capture.packet(epoch + now, "sip", *addresses, data)
+            self._saw(name, EPCSCF, now, direction, data, flow)
 
         client.on_message(observe)
         if self._capture is not None:
             client.on_packet(self._capture.packet)
+
+    def attach_network(self, ims: ImsNetwork, entity: str) -> None:
+        """Watch what one entity of a network says and hears; it has a column on the ladder."""
+        self._add_column(entity)
+
+        def observe(who: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
+            if who == entity:
+                self._saw(entity, EPCSCF, now, direction, data, flow)
+
+        ims.on_message(observe)
+
+    def _add_column(self, name: str) -> None:
+        if name not in self.participants:
+            self.participants.append(name)
+
+    def _saw(self, name: str, peer: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
+        """Keep a message that `name` sent to its peer, or received from it."""
+        if not data.strip():  # a keep-alive
+            return
+        sent = direction is Direction.SENT
+        if len(self.arrows) < MOST_ARROWS:
+            source, target = (name, peer) if sent else (peer, name)
+            self.arrows.append(Arrow(at=now, source=source, target=target, label=label_of(data)))
+        if self._capture is not None:
+            addresses = (flow.local, flow.remote) if sent else (flow.remote, flow.local)
+            self._capture.packet(self._epoch + now, "sip", *addresses, data)
         if self._settings.trace:
-            client.on_trace(self._settings.console.trace)
+            way = TraceDirection.SENT if sent else TraceDirection.RECEIVED
+            self._settings.console.trace(f"{name} {format_message(data, direction=way, flow=flow, now=now)}")
 
     def show_ladder(self) -> None:
-        """Draw what was seen."""
+        """Draw what was seen since the last time."""
         self._settings.console.ladder(self.participants, self.arrows)
+        self.arrows.clear()
 
     def close(self) -> None:
         """Write the capture out."""

@@ -11,6 +11,7 @@ import click
 from wic.client import Account, CallOutcome, Client
 from wic.media import Count, Tone
 from wic.network import ImsNetwork
+from wic.network.network import SCSCF
 
 from ..exit_codes import ExitCode
 from ..figures import show_media, show_timings
@@ -73,6 +74,7 @@ async def _demo(settings: Common) -> ExitCode:
             async with ImsNetwork() as ims:
                 alice, bob = (Client(Account.load(name, ims.accounts_path)) for name in ("alice", "bob"))
                 watch.attach(alice, "alice")
+                watch.attach_network(ims, SCSCF)
                 watch.attach(bob, "bob")
                 progress.update("Registering alice and bob over WSS")
                 async with bob, alice:
@@ -142,7 +144,7 @@ def _show(settings: Common, watch: Watch, outcome: Outcome, seconds: float) -> N
             "calls": {name: report.to_dict() for name, report in reports.items() if report},
         }
     )
-    console.say("What went over the wire on W2:\n", style="bold")
+    console.say("What went over the wire:\n", style="bold")
     watch.show_ladder()
     console.say("")
     show_media(console, {name: report for name, report in reports.items() if report})

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from wic.network import ImsNetwork, NetworkOptions
+from wic.network.network import EPCSCF
 
 from ..exit_codes import ExitCode
 from ..options import Common, common
 from ..run import exit_with, run
+from ..watch import Watch
 from .subscriber import subscriber
 
 if TYPE_CHECKING:
@@ -61,9 +63,14 @@ def up(
     )
 
     async def work() -> ExitCode:
-        async with ImsNetwork(options) as ims:
-            _show(settings.console, ims)
-            await asyncio.Event().wait()
+        watch = Watch(settings)
+        try:
+            async with ImsNetwork(options) as ims:
+                watch.attach_network(ims, EPCSCF)
+                _show(settings.console, ims)
+                await asyncio.Event().wait()
+        finally:
+            watch.close()
         return ExitCode.DONE
 
     exit_with(run(work, settings.console))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypedDict
+from typing import TYPE_CHECKING, Self, TypeAlias, TypedDict
 
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
@@ -23,10 +24,18 @@ from wic.transport.tokens import RandomTokens
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from types import TracebackType
 
     from wic.network.scscf.registrar import RegistrarOptions
     from wic.sip.flow import Flow
+    from wic.transport.driver import Direction
+
+EPCSCF = "eP-CSCF"
+SCSCF = "S-CSCF"
+"""What the entities are called in traces and ladders."""
+
+EntityObserver: TypeAlias = "Callable[[str, float, Direction, bytes, Flow], None]"
 
 
 class Ready(TypedDict):
@@ -113,6 +122,16 @@ class ImsNetwork:
             accounts=str(self.accounts_path),
             ca=None if self._options.insecure else str(self.ca_path),
         )
+
+    def on_message(self, observer: EntityObserver) -> None:
+        """Show every SIP message that an entity sends or receives, secrets included; on Mw each is seen at both ends.
+
+        Args:
+            observer: called with the entity's name, the time, the direction, the bytes and the flow.
+        """
+        self.epcscf.node.driver.add_observer(partial(observer, EPCSCF))
+        if self.scscf is not None:
+            self.scscf.node.driver.add_observer(partial(observer, SCSCF))
 
     def add_subscriber(
         self, name: str, *, password: Secret | None = None, tel: str | None = None, algorithm: str | None = None
