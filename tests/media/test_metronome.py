@@ -25,6 +25,26 @@ async def test_beats_every_20_ms_without_drift() -> None:
 
 
 @pytest.mark.virtual_time
+async def test_who_comes_between_two_beats_does_not_wait_for_the_next() -> None:
+    metronome = Metronome.running()
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    late: list[tuple[int, int]] = []
+
+    def beat(tick: int) -> None:
+        late.append((tick, round(1000 * (loop.time() - start))))
+
+    for listener in (str, repr):
+        metronome.add(listener)  # the second one comes before any beat, and waits for the first
+    await asyncio.sleep(0.031)
+    metronome.add(beat)
+    await asyncio.sleep(0.03)
+    for listener in (beat, str, repr):
+        metronome.remove(listener)
+    assert late == [(1, 31), (2, 40), (3, 60)]
+
+
+@pytest.mark.virtual_time
 async def test_without_listeners_no_timer_runs() -> None:
     metronome = Metronome.running()
     ticks: list[int] = []

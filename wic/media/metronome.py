@@ -51,13 +51,19 @@ class Metronome:
         return len(self._beats)
 
     def add(self, beat: Callable[[int], None]) -> None:
-        """Call `beat` with the number of each tick from now on."""
+        """Call `beat` with the number of each tick from now on, and with that of the last one at once.
+
+        A call then has its first packet up to 20 ms sooner, and the packet its place in the row: to the
+        peer it looks a little late, which no jitter buffer minds, as its other packets come early then.
+        """
         self._beats[beat] = None
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._start = loop.time()
             self._next = 0
             self._timer = loop.call_at(self._start, self._due)
+        elif self._next:
+            beat(self._next - 1)
 
     def remove(self, beat: Callable[[int], None]) -> None:
         """Stop calling `beat`; without listeners the timer stops too."""
