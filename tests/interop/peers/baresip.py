@@ -59,6 +59,8 @@ class BaresipOptions:
     codec: str = "PCMU/8000/1"
     secure: bool = False
     """ICE and DTLS-SRTP instead of plain RTP."""
+    answers: bool = True
+    """By itself; otherwise it rings until it is told to `accept` or `hangup`."""
     echo: bool = False
     """Its microphone takes what its loudspeaker plays."""
     frequency: float = 1000.0
@@ -97,7 +99,7 @@ class Baresip(Peer):
         media = ";mediaenc=dtls_srtp;medianat=ice" if options.secure else ""
         (self.directory / "accounts").write_text(
             f"<sip:{options.user}@ims.example;transport={options.transport}>"
-            f";auth_user={options.user};auth_pass={options.password};regint=300;answermode=auto"
+            f";auth_user={options.user};auth_pass={options.password};regint=300;answermode={'auto' if options.answers else 'manual'}"
             f';outbound="sip:{options.server};transport={options.transport}"'
             f";audio_codecs={options.codec};ptime=20{media}\n"
         )

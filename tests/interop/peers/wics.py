@@ -15,7 +15,7 @@ from wic.auth.secret import Secret
 from wic.client import Account
 
 from .kamailio import DOMAIN, Kamailio
-from .process import Peer
+from .process import Peer, PeerFailed
 
 COMMAND_SECONDS = 40.0
 PROGRAM = str(Path(sys.executable).with_name("wic"))
@@ -47,7 +47,10 @@ def write_accounts(kamailio: Kamailio, directory: Path, *, password: str) -> Pat
 def outward_address() -> str:
     """Find an address of this machine beside loopback, where there is one: phones without loopback use it for ICE."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # nothing is sent: the kernel only chooses a route
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: the kernel only chooses a route
+        except OSError as error:
+            raise PeerFailed("this machine has no address beside loopback, and phones here need one") from error
         return str(probe.getsockname()[0])
 
 
