@@ -41,6 +41,13 @@ async def test_a_relayed_packet_takes_the_same_ways(connect_pair: Connect) -> No
     assert connection.malformed == malformed + 2
 
 
+async def test_where_addresses_are_chosen_those_of_the_machine_are_not_listed(
+    connect_pair: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("aioice.ice.get_host_addresses")
+    await connect_pair()
+
+
 async def test_a_single_check_is_not_followed_by_a_pause(
     connect_pair: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

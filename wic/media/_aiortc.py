@@ -145,6 +145,15 @@ class IceConnection(Connection):
         self._heard = asyncio.Event()
         self._consent = _Consent(self, consent)
 
+    async def gather_candidates(self) -> None:
+        """Gather candidates; where addresses were chosen, without listing those of the machine, which takes long."""
+        if not self._addresses:
+            await super().gather_candidates()
+        elif not self._local_candidates_start:
+            self._local_candidates_start = True
+            self._local_candidates += await self.get_component_candidates(1, [])
+            self._local_candidates_end = True
+
     async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         """Gather on the chosen addresses, else on all of the machine, else on loopback."""
         chosen = self._addresses or tuple(addresses) or ("127.0.0.1",)
