@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -34,11 +35,11 @@ for command in (demo, network, register, call, answer):
 
 def main() -> None:
     """Run the command line and leave with its exit code; never with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a peer says need not fit the terminal's encoding
     try:
         cli(prog_name="wic")
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: that is no error of the command
-        sys.exit(ExitCode.DONE)
     except Exception as error:
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         Console().error(

@@ -21,8 +21,8 @@ from .ladder import ASCII, UNICODE, Arrow, draw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What a peer's text must not bring into a terminal."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a peer's text must not bring into a terminal: controls, changes of direction, halves of characters."""
 
 PLAIN_WIDTH = 110
 """Columns of a ladder or a table in a pipe."""
@@ -61,17 +61,18 @@ class Console:
     def document(self, value: object) -> None:
         """Print one JSON document on one line, if `--json` asked for it."""
         if self.as_json:
-            self._out.write(json.dumps(value, ensure_ascii=False) + "\n")
+            self._out.write(json.dumps(value) + "\n")  # in ASCII: any stream can carry it
             self._out.flush()
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table of figures."""
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        self.say(title, style="bold")
+        table = Table(box=None, pad_edge=False)
         for index, column in enumerate(columns):
             numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] == "-" for row in rows)
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(escape(clean(str(cell))) for cell in row))
+            table.add_row(*(escape(clean(f"{cell:.2f}" if isinstance(cell, float) else str(cell))) for cell in row))
         self._rich.print(table)
 
     def facts(self, facts: Mapping[str, object]) -> None:

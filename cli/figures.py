@@ -54,8 +54,8 @@ def show_media(console: Console, reports: dict[str, CallReport]) -> None:
 
 def _rows(media: list[tuple[str, MediaReport]], named: bool) -> Iterable[list[object]]:
     for who, each in media:
-        row: list[object] = [each.kind, each.codec, each.sent, each.received, each.lost, round(each.jitter_ms, 2)]
-        row += ["-" if each.rtt_ms is None else round(each.rtt_ms, 2), "-" if each.mos is None else round(each.mos, 2)]
+        row: list[object] = [each.kind, each.codec, each.sent, each.received, each.lost, each.jitter_ms]
+        row += ["-" if figure is None else figure for figure in (each.rtt_ms, each.mos)]
         yield _named(who, named, row)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 TIME_WIDTH = 8
 MIN_COLUMN = 14
+MARGIN = 6
+"""Columns left of the first participant and right of the last, for half of their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,12 @@ class Strokes:
     line: str
     right: str
     left: str
+    cut: str
+    """Ends a label that does not fit."""
 
 
-UNICODE = Strokes(rail="│", line="─", right="▶", left="◀")
-ASCII = Strokes(rail="|", line="-", right=">", left="<")
+UNICODE = Strokes(rail="│", line="─", right="▶", left="◀", cut="…")
+ASCII = Strokes(rail="|", line="-", right=">", left="<", cut="~")
 
 
 def draw(participants: list[str], arrows: list[Arrow], *, width: int = 100, strokes: Strokes = UNICODE) -> list[str]:
@@ -50,16 +54,18 @@ def draw(participants: list[str], arrows: list[Arrow], *, width: int = 100, stro
         Lines of text: the participants' names, then a line an arrow, with milliseconds since the first.
     """
     shown = sorted((a for a in arrows if {a.source, a.target} <= set(participants)), key=lambda a: a.at)
-    gap = max(MIN_COLUMN, (width - TIME_WIDTH - 12) // max(1, len(participants) - 1))
-    rails = [TIME_WIDTH + 6 + gap * index for index in range(len(participants))]
+    gap = max(MIN_COLUMN, (width - TIME_WIDTH - 2 * MARGIN) // max(1, len(participants) - 1))
+    rails = [TIME_WIDTH + MARGIN + gap * index for index in range(len(participants))]
     place = dict(zip(participants, rails, strict=True))
-    head = [" "] * (rails[-1] + 8)
+    head = [" "] * (rails[-1] + MARGIN)
     _write(head, 0, "ms".rjust(TIME_WIDTH - 2))
     for name, rail in place.items():
-        _write(head, max(TIME_WIDTH, rail - len(name) // 2), name[: gap - 2])
+        shown_name = name[: gap - 2]
+        start = max(TIME_WIDTH, rail - len(shown_name) // 2)
+        _write(head, min(start, len(head) - len(shown_name)), shown_name)
     lines = ["".join(head).rstrip()]
-    start = shown[0].at if shown else 0.0
-    lines += [_draw_arrow(arrow, place, rails, arrow.at - start, strokes) for arrow in shown]
+    first = shown[0].at if shown else 0.0
+    lines += [_draw_arrow(arrow, place, rails, arrow.at - first, strokes) for arrow in shown]
     return lines
 
 
@@ -75,7 +81,8 @@ def _draw_arrow(arrow: Arrow, place: dict[str, int], rails: list[int], since: fl
     row[high - 1 if end > start else low + 1] = strokes.right if end > start else strokes.left
     room = high - low - 5
     if room > 0:
-        label = f" {arrow.label[: room - 2]} "
+        fits = len(arrow.label) <= room - 2
+        label = f" {arrow.label if fits else arrow.label[: room - 3] + strokes.cut} "
         _write(row, low + 1 + (high - low - 1 - len(label)) // 2, label)
     return "".join(row).rstrip()
 

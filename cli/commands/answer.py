@@ -77,6 +77,8 @@ def answer(
 async def _answer_calls(settings: Common, account: Account, wanted: AnswerOptions) -> ExitCode:
     """Take calls until there were enough of them; say whether all went well."""
     source = WavFile(wanted.play) if wanted.play else None
+    if wanted.record is not None and wanted.reject is None:
+        WavRecorder(wanted.record).close()  # that it cannot be written is told before anybody calls
     watch = Watch(settings)
     client = Client(account)
     watch.attach(client, account.impi.partition("@")[0])
@@ -111,6 +113,7 @@ class _OneCall:
         try:
             await self._serve(source, sinks)
         finally:
+            await self._call.hangup()  # when interrupted: the report tells of a call that is over
             for sink in sinks:
                 sink.close()
             show_call(self._settings.console, self._call.report(), self._watch)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wic.client import Client
+from wic.client.targets import parse_target
 from wic.errors import CallFailed, MediaFailed
 from wic.media import Silence, WavFile, WavRecorder
 
@@ -80,6 +81,7 @@ def call(
 
 async def _call(settings: Common, account: Account, wanted: CallOptions) -> ExitCode:
     """Register, call, talk, report; the report is given however the call ends."""
+    parse_target(wanted.target)  # a slip of the pen is told before anything is tried
     source = WavFile(wanted.play, loop=wanted.duration is not None) if wanted.play else Silence()
     seconds = wanted.duration
     if seconds is None and isinstance(source, WavFile):

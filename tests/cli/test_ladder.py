@@ -1,4 +1,6 @@
-from wic_cli.ladder import ASCII, Arrow, draw
+import pytest
+
+from wic_cli.ladder import ASCII, UNICODE, Arrow, draw
 
 ARROWS = [
     Arrow(at=10.000, source="alice", target="eP-CSCF", label="INVITE"),
@@ -25,10 +27,16 @@ def test_arrows_come_in_order_of_time_and_strangers_stay_out() -> None:
 
 def test_a_long_label_is_cut_to_its_gap() -> None:
     arrow = Arrow(at=0.0, source="alice", target="eP-CSCF", label="x" * 500)
-    lines = draw(PEOPLE, [arrow], strokes=ASCII, width=80)
-    assert len(lines[1]) <= 90
-    assert "xxxx" in lines[1]
-    assert lines[1].count("|") == 3
+    lines = draw(PEOPLE, [arrow], strokes=UNICODE, width=80)
+    assert "xxxx… " in lines[1]
+    assert lines[1].count("│") == 3
+
+
+@pytest.mark.parametrize("width", [60, 80, 110, 140])
+@pytest.mark.parametrize("people", [["a", "b"], PEOPLE, ["a-name-of-twenty-four-ch", "eP-CSCF", "b" * 60]])
+def test_nothing_is_wider_than_the_page(people: list[str], width: int) -> None:
+    arrows = [Arrow(at=n, source=people[0], target=people[-1], label="l" * n * 9) for n in range(12)]
+    assert max(map(len, draw(people, arrows, width=width))) <= width
 
 
 def test_no_arrows_is_only_the_head() -> None:
