@@ -1,8 +1,16 @@
-"""Media: what a two-way G.711 call and its set-up cost, beside stock aiortc and a bare pump.
+"""100 two-way G.711 calls at a time from one process: CPU, memory and loss, beside stock aiortc.
 
-Every figure comes from a process of its own that holds both ends of its calls, so 100 calls are
-200 endpoints. CPU is user and system time of that process; the pump is the floor that pylibsrtp
-and sockets leave to Python: no ICE, no DTLS, no RTCP, no statistics.
+`python tests/bench/bench_media.py [--calls N] [--seconds S] [--json]`. Every row is a process of its own that
+holds both ends of its calls, so 100 calls are 200 endpoints. CPU is user and system time of that process:
+
+- wic: transports and streams of `wic.media`, DTLS-SRTP, RTCP and statistics. Nobody listens, so nothing is decoded.
+- wic, decoding: the same, and both ends decode what they hear through the jitter buffer, as aiortc always does.
+- wic clients: as many pairs of registered `wic.Client`, through an IMS network in another process. Its eIMS-AGW
+  relays every packet twice: DTLS-SRTP to plain RTP, and back.
+- aiortc: `RTCPeerConnection` with `AudioStreamTrack` and `MediaBlackhole`. Fewer calls, as 100 are too many for it.
+- pump: the floor that pylibsrtp and sockets leave to Python, without ICE, DTLS, RTCP and statistics.
+
+Packets that wic lost make the exit code 1.
 """
 
 from __future__ import annotations
@@ -11,32 +19,72 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
 
-CONNECTS_AT_ONCE = 5
+from ims import network
+from measuring import cpu_seconds, heading, resident_bytes, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
+
+AT_ONCE = 5
+SETTLING = 1.0
+"""Seconds between the last set-up and the measurement."""
+ON_THE_WAY = 0.2
+"""Seconds after which the last packet sent has come."""
 
 
-def cpu() -> float:
-    times = os.times()
-    return times.user + times.system
+class Meter:
+    """CPU and memory of this process."""
+
+    def __init__(self) -> None:
+        self._memory = resident_bytes()
+        self.start()
+
+    def start(self) -> None:
+        self._cpu, self._began = cpu_seconds(), time.monotonic()
+
+    def cpu_ms(self, count: int) -> float:
+        return 1000 * (cpu_seconds() - self._cpu) / count
+
+    def percent(self, calls: int) -> float:
+        return 100 * (cpu_seconds() - self._cpu) / (time.monotonic() - self._began) / calls
+
+    def memory_kb(self, count: int) -> float:
+        return (resident_bytes() - self._memory) / 1024 / count
 
 
-def resident_kb() -> float:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+def in_turns(items: list[T]) -> Iterator[list[T]]:
+    """Give the items in groups of those that begin at once."""
+    for first in range(0, len(items), AT_ONCE):
+        yield items[first : first + AT_ONCE]
 
 
-async def wic_calls(calls: int, seconds: float) -> dict[str, float]:
-    from wic.media import AudioStream, Certificate, Count, MediaTransport, MediaTransportOptions, Tone
+def counted(reports: Iterable[Any]) -> dict[str, float]:
+    """Sum up what streams report."""
+    known = list(reports)
+    return {
+        "sent": sum(report.sent for report in known),
+        "received": sum(report.received for report in known),
+        "lost": sum(report.lost for report in known),
+        "jitter_ms": max(report.jitter_ms for report in known),
+    }
+
+
+async def wic_calls(calls: int, seconds: float, *, decoding: bool = False) -> dict[str, float]:
+    from wic.media import AudioStream, Certificate, Count, MediaTransport, MediaTransportOptions, PcmSink, Tone
     from wic.sdp.codecs import PCMU
 
     certificates = Certificate.generate(), Certificate.generate()
     options = MediaTransportOptions(addresses=("127.0.0.1",))
-    memory = resident_kb()
+    meter = Meter()
     pairs = [tuple(MediaTransport(certificate, options) for certificate in certificates) for _ in range(calls)]
 
     async def connect(one: MediaTransport, other: MediaTransport) -> None:
@@ -46,33 +94,77 @@ async def wic_calls(calls: int, seconds: float) -> dict[str, float]:
             other.connect(offer, controlling=False, dtls_role="active"),
         )
 
-    start = cpu()
-    for first in range(0, calls, CONNECTS_AT_ONCE):
-        await asyncio.gather(*(connect(*pair) for pair in pairs[first : first + CONNECTS_AT_ONCE]))
-    setup = cpu() - start
-    streams = [AudioStream(transport, PCMU, Tone(440), [Count()]) for pair in pairs for transport in pair]
+    for some in in_turns(pairs):
+        await asyncio.gather(*(connect(*pair) for pair in some))
+    setup = meter.cpu_ms(2 * calls)
+    sink = PcmSink if decoding else Count
+    streams = [AudioStream(transport, PCMU, Tone(440), [sink()]) for pair in pairs for transport in pair]
     for stream in streams:
         stream.start()
-    await asyncio.sleep(1.0)
-    spent, began = cpu(), time.monotonic()
+    await asyncio.sleep(SETTLING)
+    meter.start()
+    before = sum(stream.report().received for stream in streams)
     await asyncio.sleep(seconds)
-    spent, elapsed = cpu() - spent, time.monotonic() - began
-    memory = resident_kb() - memory
-    sent = sum(stream.report().sent for stream in streams)
-    await asyncio.sleep(0.2)
-    reports = [stream.report() for stream in streams]
+    percent, received = meter.percent(calls), sum(stream.report().received for stream in streams) - before
+    memory = meter.memory_kb(2 * calls)
+    await asyncio.sleep(ON_THE_WAY)
+    figures = counted(stream.report() for stream in streams)
     for stream in streams:
         stream.stop()
     await asyncio.gather(*(transport.close() for pair in pairs for transport in pair))
-    return {
-        "calls": calls,
-        "setup_ms": 1000 * setup / (2 * calls),
-        "memory_kb": memory / (2 * calls),
-        "percent": 100 * spent / elapsed / calls,
-        "sent": sent,
-        "lost": sum(report.lost for report in reports),
-        "packets_per_second": sent / (elapsed + 1.0) / len(streams),
-        "jitter_ms": max(report.jitter_ms for report in reports),
+    return figures | {
+        "setup_ms": setup,
+        "memory_kb": memory,
+        "percent": percent,
+        "packets_per_second": received / seconds / len(streams),
+    }
+
+
+async def wic_decoding(calls: int, seconds: float) -> dict[str, float]:
+    return await wic_calls(calls, seconds, decoding=True)
+
+
+async def wic_clients(calls: int, seconds: float) -> dict[str, float]:
+    from wic import Account, Client, ClientOptions, Tone
+    from wic.sdp.codecs import PCMU
+
+    names = [f"{side}{number}" for side in ("caller", "called") for number in range(calls)]
+    options = ClientOptions(codecs=(PCMU,))
+
+    async def answer(client: Client) -> None:
+        call = await anext(client.incoming())
+        await call.answer(audio=Tone(880))
+
+    async def make_call(caller: Client, called: Client) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(answer(called))
+            call = await caller.call(called.account.impu, audio=Tone(440), data=False)
+            await call.answered(timeout=30)
+
+    with network(*names) as ims:
+        clients = [Client(Account.load(name, ims.accounts), options) for name in names]
+        async with AsyncExitStack() as registered:
+            for some in in_turns(clients):
+                await asyncio.gather(*(registered.enter_async_context(client) for client in some))
+            meter = Meter()
+            for pairs in in_turns(list(zip(clients[:calls], clients[calls:], strict=True))):
+                await asyncio.gather(*(make_call(*pair) for pair in pairs))
+            setup, ends = meter.cpu_ms(2 * calls), [client.calls[0] for client in clients]
+            await asyncio.sleep(SETTLING)
+            before = counted(end.report().media[0] for end in ends)
+            network_cpu = ims.cpu_seconds()
+            meter.start()
+            await asyncio.sleep(seconds)
+            percent, network_cpu = meter.percent(calls), ims.cpu_seconds() - network_cpu
+            after, memory = counted(end.report().media[0] for end in ends), meter.memory_kb(2 * calls)
+            await asyncio.sleep(ON_THE_WAY)
+            figures = counted(end.report().media[0] for end in ends)
+    return figures | {
+        "setup_ms": setup,
+        "memory_kb": memory,
+        "percent": percent,
+        "network_percent": 100 * network_cpu / seconds / calls,
+        "packets_per_second": (after["received"] - before["received"]) / seconds / len(ends),
     }
 
 
@@ -104,30 +196,27 @@ async def aiortc_calls(calls: int, seconds: float) -> dict[str, float]:
         await one.setRemoteDescription(other.localDescription)
         await asyncio.gather(*(event.wait() for event in connected))
 
-    memory = resident_kb()
+    meter = Meter()
     pairs = [(endpoint(), endpoint()) for _ in range(calls)]
-    start = cpu()
     # Its calls send from the moment they are connected; measured on the first few, that hardly shows.
-    for pair in pairs[:CONNECTS_AT_ONCE]:
+    for pair in pairs[:AT_ONCE]:
         await connect(*pair)
-    setup = (cpu() - start) / (2 * min(calls, CONNECTS_AT_ONCE))
-    for pair in pairs[CONNECTS_AT_ONCE:]:
+    setup = meter.cpu_ms(2 * min(calls, AT_ONCE))
+    for pair in pairs[AT_ONCE:]:
         await connect(*pair)
     await asyncio.gather(*(sink.start() for sink in sinks))
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(SETTLING)
     before = await _aiortc_received(pairs)
-    spent, began = cpu(), time.monotonic()
+    meter.start()
     await asyncio.sleep(seconds)
-    spent, elapsed = cpu() - spent, time.monotonic() - began
-    memory = resident_kb() - memory
-    received = await _aiortc_received(pairs) - before
+    percent, received = meter.percent(calls), await _aiortc_received(pairs) - before
+    memory = meter.memory_kb(2 * calls)
     await asyncio.gather(*(peer.close() for pair in pairs for peer in pair))
     return {
-        "calls": calls,
-        "setup_ms": 1000 * setup,
-        "memory_kb": memory / (2 * calls),
-        "percent": 100 * spent / elapsed / calls,
-        "packets_per_second": received / elapsed / (2 * calls),
+        "setup_ms": setup,
+        "memory_kb": memory,
+        "percent": percent,
+        "packets_per_second": received / seconds / (2 * calls),
     }
 
 
@@ -174,7 +263,7 @@ async def pump_calls(calls: int, seconds: float) -> dict[str, float]:
             reader(end)
             ssrc = (2 * number + (end is ends[0])).to_bytes(4, "big")
             senders.append((end, session(pylibsrtp.Policy.SSRC_ANY_OUTBOUND), other.getsockname(), ssrc))
-    spent, began = cpu(), loop.time()
+    meter, began = Meter(), loop.time()
     beats = int(seconds / 0.02)
     payload = bytes(160)
     for beat in range(beats):
@@ -182,39 +271,53 @@ async def pump_calls(calls: int, seconds: float) -> dict[str, float]:
             header = b"\x80\x00" + beat.to_bytes(2, "big") + (160 * beat).to_bytes(4, "big") + ssrc
             end.sendto(srtp.protect(header + payload), address)
         await asyncio.sleep(max(0.0, began + 0.02 * (beat + 1) - loop.time()))
-    spent, elapsed = cpu() - spent, loop.time() - began
+    percent = meter.percent(calls)
     for sock in sockets:
         loop.remove_reader(sock)
         sock.close()
-    return {"calls": calls, "percent": 100 * spent / elapsed / calls, "lost": beats * 2 * calls - received}
+    return {"percent": percent, "packets_per_second": received / seconds / (2 * calls)}
 
 
-PARTS = {"wic": wic_calls, "aiortc": aiortc_calls, "pump": pump_calls}
+PARTS: dict[str, Callable[[int, float], Any]] = {
+    "wic": wic_calls,
+    "wic, decoding": wic_decoding,
+    "wic clients": wic_clients,
+    "aiortc": aiortc_calls,
+    "pump": pump_calls,
+}
 
 
 def run_part(name: str, calls: int, seconds: float) -> dict[str, float]:
     command = [sys.executable, __file__, "--part", name, "--calls", str(calls), "--seconds", str(seconds)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    return {"calls": calls, **json.loads(done.stdout)}
 
 
-def table(results: dict[str, dict[str, float]]) -> str:
-    rows = [("", "calls", "CPU per call", "set-up CPU per endpoint", "memory per endpoint", "packets/s", "lost")]
-    for name, result in results.items():
-        setup = f"{result['setup_ms']:.1f} ms" if "setup_ms" in result else "-"
-        memory = f"{result['memory_kb']:.0f} kB" if "memory_kb" in result else "-"
-        pace = f"{result['packets_per_second']:.1f}" if "packets_per_second" in result else "50.0"
-        lost = f"{result['lost']:.0f}" if "lost" in result else "-"
-        rows.append((name, f"{result['calls']:.0f}", f"{result['percent']:.3f} %", setup, memory, pace, lost))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+def show(results: dict[str, dict[str, float]], ratios: dict[str, float]) -> None:
+    formats = {
+        "calls": "{:.0f}",
+        "percent": "{:.3f} %",
+        "network_percent": "{:.3f} %",
+        "setup_ms": "{:.1f} ms",
+        "memory_kb": "{:.0f} kB",
+        "packets_per_second": "{:.1f}",
+        "lost": "{:.0f}",
+    }
+    head = ["", "calls", "CPU per call", "of the network", "set-up per end", "memory per end", "packets/s", "lost"]
+    rows = [
+        [name, *(form.format(result[key]) if key in result else "-" for key, form in formats.items())]
+        for name, result in results.items()
+    ]
+    print(table(head, rows))
+    for name, ratio in ratios.items():
+        print(f"{name}: {ratio:.1f}")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON document instead of the table")
     parser.add_argument("--calls", type=int, default=100)
-    parser.add_argument("--aiortc-calls", type=int, default=20)
+    parser.add_argument("--aiortc-calls", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -222,24 +325,26 @@ def main() -> int:
         gc.freeze()
         print(json.dumps(asyncio.run(PARTS[arguments.part](arguments.calls, arguments.seconds))))
         return 0
+    if not arguments.json:
+        print(heading(__doc__ or "", "aiortc", "aioice", "pylibsrtp"))
     results = {
-        "wic": run_part("wic", arguments.calls, arguments.seconds),
-        "aiortc": run_part("aiortc", arguments.aiortc_calls, arguments.seconds),
-        "pump": run_part("pump", arguments.calls, arguments.seconds),
+        name: run_part(name, arguments.aiortc_calls if name == "aiortc" else arguments.calls, arguments.seconds)
+        for name in PARTS
     }
     wic, aiortc = results["wic"], results["aiortc"]
     ratios = {
-        "cpu_per_call_aiortc_to_wic": aiortc["percent"] / wic["percent"],
-        "cpu_per_call_wic_to_pump": wic["percent"] / results["pump"]["percent"],
+        "cpu_aiortc_to_wic": aiortc["percent"] / wic["percent"],
+        "cpu_aiortc_to_wic_decoding": aiortc["percent"] / results["wic, decoding"]["percent"],
+        "cpu_aiortc_to_wic_clients": aiortc["percent"] / results["wic clients"]["percent"],
+        "cpu_wic_to_pump": wic["percent"] / results["pump"]["percent"],
         "setup_aiortc_to_wic": aiortc["setup_ms"] / wic["setup_ms"],
+        "memory_aiortc_to_wic": aiortc["memory_kb"] / wic["memory_kb"],
     }
     if arguments.json:
         print(json.dumps({"results": results, "ratios": ratios}))
     else:
-        print(table(results))
-        for name, ratio in ratios.items():
-            print(f"{name}: {ratio:.1f}")
-    return 1 if wic["lost"] else 0
+        show(results, ratios)
+    return int(any(result.get("lost", 0) for result in results.values()))
 
 
 if __name__ == "__main__":
