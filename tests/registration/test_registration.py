@@ -158,6 +158,14 @@ def test_a_refusal_is_told_in_a_sentence(world: World) -> None:
     assert event.retry_after is None
 
 
+def test_a_refusal_after_a_challenge_says_what_to_look_at(world: World) -> None:
+    world.registration.register(now=0)
+    assert world.check() == []
+    (event,) = world.answer(403, reason="Authentication Failed")
+    assert isinstance(event, RegisterFailed)
+    assert str(event.error).endswith(": 403 Authentication Failed; check the private identity and the password")
+
+
 def test_a_phrase_that_would_play_with_a_terminal_is_left_out(world: World) -> None:
     world.registration.register(now=0)
     (event,) = world.answer(403, reason="\x1b[2J")

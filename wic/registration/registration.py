@@ -287,8 +287,10 @@ class Registration:
 
     def _refused(self, response: Response, now: float) -> None:
         phrase = f" {response.reason}" if response.reason.isprintable() else ""
+        # TS 24.229 §5.4.1.2.3B: 403 after a challenge is what a wrong response to it gets.
+        hint = "; check the private identity and the password" if response.status == 403 and self._rounds > 1 else ""
         error = RegistrationFailed(
-            f"{self.identity.domain} refused to register {self.identity.impu}: {response.status}{phrase[:80]}",
+            f"{self.identity.domain} refused to register {self.identity.impu}: {response.status}{phrase[:80]}{hint}",
             response=response,
         )
         wait = self._wait(response)
