@@ -191,7 +191,7 @@ def complaint() -> Callable[[click.testing.Result], str]:
             json.loads(line)
         errors = [line for line in lines if line.startswith("Error: ")]
         assert len(errors) == 1, result.stderr
-        assert re.search(r"[.)]$|\w$", errors[0])
+        assert re.search(r"[.)?]$|\w$", errors[0])
         return errors[0].removeprefix("Error: ")
 
     return read

@@ -1,0 +1,435 @@
+"""What a user can get wrong: one sentence that says what to change, the right exit code, no traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import json
+import re
+import signal
+import socket
+import ssl
+import time
+
+import pytest
+import trustme
+
+from wic.client import Account
+
+DOMAIN = "ims.example"
+
+
+@pytest.fixture
+def account(lab, tmp_path):
+    """Write an accounts file with alice's account, changed."""
+
+    def write(**changes: object) -> str:
+        alice = Account.load("alice", lab.accounts)
+        settings = {
+            "server": alice.server,
+            "impu": alice.impu,
+            "impi": alice.impi,
+            "auth": "digest",
+            "password": alice.password.reveal(),
+            "ca": str(alice.ca),
+        } | changes
+        lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items() if value is not None]
+        file = tmp_path / "accounts.toml"
+        file.write_text("\n".join(["[accounts.alice]", *lines, ""]))
+        file.chmod(0o600)
+        return str(file)
+
+    return write
+
+
+@pytest.fixture
+def serve(lab):
+    """Run a TCP server beside the command that says one thing to everybody."""
+    servers = []
+
+    def start(words: bytes = b"", context: ssl.SSLContext | None = None) -> int:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                await reader.read(100)
+                writer.write(words)
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+
+        server = lab.do(asyncio.start_server(talk, "127.0.0.1", 0, ssl=context))
+        servers.append(server)
+        return server.sockets[0].getsockname()[1]
+
+    yield start
+
+    async def stop() -> None:
+        for server in servers:
+            server.close()
+            await server.wait_closed()
+
+    lab.do(stop())
+
+
+def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+# the way to the network
+
+
+def test_a_refused_port(account, wic, complaint) -> None:
+    port = free_port()
+    file = account(server=f"wss://127.0.0.1:{port}/")
+    for words in (("register", "alice", "--once"), ("call", "alice", "bob@ims.example"), ("answer", "alice")):
+        result = wic(*words, "--accounts", file, "--json")
+        assert complaint(result, code=1) == f"127.0.0.1 refuses connections to port {port}; nothing listens there."
+        assert result.stdout == ""
+
+
+def test_an_unknown_host(account, wic, complaint) -> None:
+    result = wic("register", "alice", "--accounts", account(server="wss://nowhere.invalid/"))
+    assert complaint(result, code=1) == "The host nowhere.invalid is not known."
+
+
+def certificate(kind: str, ca: trustme.CA) -> trustme.LeafCert:
+    now = datetime.datetime.now(datetime.UTC)
+    if kind == "expired":
+        old = {"not_before": now - datetime.timedelta(30), "not_after": now - datetime.timedelta(1)}
+        return ca.issue_cert("127.0.0.1", **old)
+    return ca.issue_cert("other.example" if kind == "for another host" else "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("untrusted", "trusted|unknown|self-signed"), ("expired", "expired"), ("for another host", "127[.]0[.]0[.]1")],
+)
+def test_a_certificate_that_does_not_hold(account, wic, complaint, serve, tmp_path, kind, told) -> None:
+    authority = trustme.CA()
+    ca = tmp_path / "ca.pem"
+    (trustme.CA() if kind == "untrusted" else authority).cert_pem.write_to_path(str(ca))
+    port = serve(b"", context_of(certificate(kind, authority)))
+    result = wic("register", "alice", "--accounts", account(server=f"wss://127.0.0.1:{port}/", ca=str(ca)))
+    sentence = complaint(result, code=1)
+    assert re.search(told, sentence), sentence
+    assert "certificate" in sentence
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"",
+    ],
+)
+def test_no_websocket_server(account, wic, complaint, serve, words) -> None:
+    port = serve(words)
+    file = account(server=f"ws://127.0.0.1:{port}/", insecure=True, ca=None)
+    assert str(port) in complaint(wic("register", "alice", "--accounts", file), code=1)
+
+
+def test_tls_where_there_is_none(account, wic, complaint, serve) -> None:
+    port = serve(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert "TLS" in complaint(
+        wic("register", "alice", "--accounts", account(server=f"wss://127.0.0.1:{port}/")), code=1
+    )
+
+
+def test_an_extra_ca_that_is_none(account, wic, complaint, tmp_path) -> None:
+    rubbish = tmp_path / "rubbish.pem"
+    rubbish.write_text("no certificate")
+    for ca in (rubbish, tmp_path / "missing.pem"):
+        assert ca.name in complaint(wic("register", "alice", "--accounts", account(ca=str(ca))), code=2)
+
+
+# accounts
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "There is no accounts file"),
+        ("[accounts", "is not valid TOML"),
+        ("accounts = 3", "must be a table"),
+        ("[accounts.bob]\n", "has no account named 'alice'; it has: bob"),
+        ("[accounts.alice]\nserver = 3", "'server' must be a text"),
+        ('[accounts.alice]\nserver = "wss://x/"', "needs 'impu'"),
+        ('[accounts.alice]\nserver = "http://x/"\nimpu = "sip:a@b"\nimpi = "a"\npassword = "p"', "wss://"),
+        ('[accounts.alice]\nserver = "ws://x/"\nimpu = "sip:a@b"\nimpi = "a"\npassword = "p"', "insecure"),
+        ('[accounts.alice]\nauth = "aka"', "not available yet"),
+        (
+            '[accounts.alice]\nserver = "wss://x/"\nimpu = "sip:a@b"\nimpi = "a"\nsecret = "p"',
+            "unknown settings: secret",
+        ),
+    ],
+)
+def test_an_accounts_file_that_cannot_be_used(wic, complaint, tmp_path, content, told) -> None:
+    file = tmp_path / "accounts.toml"
+    if content is not None:
+        file.write_text(content)
+        file.chmod(0o600)
+    result = wic("register", "alice", "--accounts", file, "--json")
+    assert told in complaint(result, code=2)
+    assert result.stdout == ""
+
+
+def test_an_accounts_file_that_cannot_be_read(wic, complaint, tmp_path) -> None:
+    assert "Is a directory" in complaint(wic("register", "alice", "--accounts", tmp_path), code=2)
+    (tmp_path / "x").write_bytes(b"\xff\xfe")
+    assert "not valid TOML" in complaint(wic("register", "alice", "--accounts", tmp_path / "x"), code=2)
+
+
+def test_a_wrong_password_gets_one_honest_retry(lab, account, wic, complaint) -> None:
+    seen: list[bytes] = []
+    lab.network.on_message(
+        lambda entity, now, direction, data, flow: seen.append(data) if entity == "eP-CSCF" else None
+    )
+    result = wic("register", "alice", "--accounts", account(password="wrong"), "--json")
+    assert "check the private identity and the password" in complaint(result, code=1)
+    assert result.stdout == ""
+    tried = [data for data in seen if data.startswith(b"REGISTER") and b"Path:" not in data]
+    # TS 24.229 §5.1.1.2.2: the first one carries an empty response, and only one more follows.
+    assert [b'response=""' in data for data in tried] == [True, False]
+    assert "wrong" not in result.stderr
+
+
+def test_an_unknown_subscriber(account, wic, complaint) -> None:
+    file = account(impi=f"nobody@{DOMAIN}", impu=f"sip:nobody@{DOMAIN}")
+    assert complaint(wic("register", "alice", "--accounts", file), code=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--server", "wss://x/"), "--impu"),
+        (("--server", "wss://x/", "--impu", "sip:a@b"), "--password-file"),
+        (("--server", "wss://x/", "--impu", "sip:a@b", "--password-file", "missing"), "missing cannot be read"),
+        (("--server", "http://x/", "--impu", "sip:a@b"), "password"),
+        (("--server", "wss://x/", "--impu", "nonsense", "--auth", "bearer"), "password"),
+        (("alice", "--server", "wss://x/"), "no ACCOUNT is named"),
+        ((), "Expected ACCOUNT"),
+        (("alice", "--once", "--for", "3"), "exclude each other"),
+    ],
+)
+def test_options_that_do_not_say_enough(wic, complaint, tmp_path, monkeypatch, words, told) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert told in complaint(wic("register", *words), code=2)
+
+
+# calls
+
+
+@pytest.mark.parametrize("target", ["nobody@ims.example", "sip:bob@ims.example", "tel:+1999"])
+def test_a_target_that_is_not_there(lab, wic, complaint, target) -> None:
+    """One is no subscriber, one is not registered, one is nobody's number."""
+    result = wic("call", "alice", target, "--accounts", lab.accounts, "--json")
+    assert re.search(r"404|480|604", complaint(result, code=1))
+    document = json.loads(result.stdout)
+    assert document["outcome"] == "rejected"
+    assert document["status"] in (404, 480, 604)
+
+
+@pytest.mark.parametrize("target", ["", "bob", "http://bob@x", "sip:", "sip:b\nob@x", "\udcff@x"])
+def test_a_target_that_is_none(lab, wic, complaint, target) -> None:
+    result = wic("call", "alice", target, "--accounts", lab.accounts, "--json")
+    assert "write sip:user@domain" in complaint(result, code=2)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("call",), "Expected ACCOUNT TARGET"),
+        (("call", "alice"), "Expected ACCOUNT TARGET"),
+        (("answer",), "Expected ACCOUNT"),
+        (("answer", "alice", "--echo", "--reject", "486"), "exclude each other"),
+        (("call", "alice", "bob@x", "--duration", "-1"), "--duration"),
+        (("call", "alice", "bob@x", "--duration", "long"), "--duration"),
+        (("answer", "alice", "--reject", "200"), "--reject"),
+        (("register", "--accounts"), "requires an argument"),
+        (("regsiter",), "No such command"),
+    ],
+)
+def test_words_that_are_missing_or_wrong(wic, complaint, words, told) -> None:
+    assert told in complaint(wic(*words), code=2)
+
+
+def test_a_wav_file_that_cannot_be_played(lab, wic, complaint, tmp_path) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"RIFF\x00\x00rubbish")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "folder.wav").mkdir()
+    for name in ("broken.wav", "empty.wav", "folder.wav", "missing.wav"):
+        for words in (("call", "alice", "bob@ims.example"), ("answer", "alice")):
+            result = wic(*words, "--accounts", lab.accounts, "--play", tmp_path / name, "--json")
+            assert name in complaint(result, code=2)
+            assert result.stdout == ""
+
+
+@pytest.mark.parametrize("option", ["--record", "--pcap"])
+def test_a_file_that_cannot_be_written(lab, wic, complaint, tmp_path, option) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "missing" / "x", tmp_path / "file" / "x"):
+        for words in (("call", "alice", "bob@ims.example"), ("answer", "alice")):
+            result = wic(*words, "--accounts", lab.accounts, option, place)
+            assert str(place) in complaint(result, code=2).replace("\n", "")
+
+
+# the network
+
+
+def test_a_taken_port(wic, complaint, tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = wic("network", "up", "--port-base", port, "--dir", tmp_path / "ims", "--json")
+    named = re.search(r"Port (\d+) on 127[.]0[.]0[.]1 is taken", complaint(result, code=2))
+    assert port <= int(named[1]) < port + 4  # another program may have taken one of the next three meanwhile
+    assert result.stdout == ""
+
+
+def test_a_directory_that_cannot_be_used(wic, complaint, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert str(place) in complaint(wic("network", "up", "--dir", place), code=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("ca.pem", "x"), ("hss.sqlite", "no database " * 99), ("accounts.toml", "[")]
+)
+def test_a_directory_with_broken_files(wic, complaint, tmp_path, name, content) -> None:
+    (tmp_path / "ca.key").write_text("x")
+    (tmp_path / name).write_text(content)
+    if name != "ca.pem":
+        (tmp_path / "ca.key").unlink()
+    assert complaint(wic("network", "up", "--dir", tmp_path), code=2)
+
+
+def test_a_core_that_is_no_uri(wic, complaint) -> None:
+    assert "sip:HOST:PORT" in complaint(wic("network", "up", "--core", "nonsense"), code=2)
+    assert complaint(wic("network", "up", "--host", "192.0.2.1"), code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("list",), "Missing option '--dir'"),
+        (("list", "--dir", "missing"), "does not exist"),
+        (("list", "--dir", "."), "holds no network yet"),
+        (("add", "--dir", "."), "Missing argument 'NAME'"),
+    ],
+)
+def test_subscribers_of_no_network(wic, complaint, tmp_path, monkeypatch, words, told) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert told in complaint(wic("network", "subscriber", *words), code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("remove", "mallory"), "There is no subscriber mallory@ims.example"),
+        (("add", "b ob"), "b ob"),
+        (("add", "zoe", "--tel", "nonsense"), "nonsense"),
+        (("add", "zoe", "--password-file", "missing"), "missing cannot be read"),
+    ],
+)
+def test_a_subscriber_that_cannot_be(lab, wic, complaint, words, told) -> None:
+    assert told in complaint(wic("network", "subscriber", *words, "--dir", lab.directory), code=2)
+
+
+# the last frame
+
+
+def test_a_fault_of_wic_is_a_sentence_too(monkeypatch, capsys) -> None:
+    from wic_cli import app
+
+    def broken(**_: object) -> None:
+        raise RuntimeError("unheard of")
+
+    monkeypatch.setattr(app, "cli", broken)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 1
+    assert "unheard of (RuntimeError): this is a fault in wic" in capsys.readouterr().err
+
+
+def test_output_that_nobody_reads(start_wic) -> None:
+    process = start_wic("--help")
+    process.stdout.close()
+    assert process.wait(15) in (0, 1)
+    assert "Traceback" not in process.stderr.read()
+
+
+# processes that end from outside
+
+
+def ready(process) -> dict[str, str]:
+    line = process.stdout.readline()
+    assert line, process.stderr.read()
+    return json.loads(line)
+
+
+def test_a_network_that_is_killed_comes_back(start_wic, lab, tmp_path, wic) -> None:
+    directory = tmp_path / "ims"
+    words = ("network", "up", "--dir", directory, "--json")
+    first = start_wic(*words)
+    before = ready(first)
+    wic("network", "subscriber", "add", "zoe", "--dir", directory)
+    staying = start_wic("register", "zoe", "--accounts", before["accounts"], "--json")
+    assert ready(staying)["state"] == "registered"
+
+    first.kill()
+    first.wait(10)
+    after = ready(start_wic(*words))
+    assert after["wss"] == before["wss"]
+    rows = json.loads(wic("network", "subscriber", "list", "--dir", directory, "--json").stdout)
+    zoe = next(row for row in rows if row["impi"] == "zoe@ims.example")
+    assert len(zoe["contacts"]) == 1
+    assert staying.wait(15) == 1  # its connection was lost, and it says so
+    assert "was lost" in staying.stderr.read()
+    assert wic("register", "zoe", "--accounts", after["accounts"], "--once").exit_code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_registration_ends_with_its_process(start_wic, lab, number) -> None:
+    process = start_wic("register", "carol", "--accounts", lab.accounts, "--json")
+    assert ready(process)["state"] == "registered"
+    assert len(lab.contacts("carol")) == 1
+    process.send_signal(number)
+    assert process.wait(15) == 3
+    assert lab.contacts("carol") == []
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_a_call_ends_with_its_process(start_wic, lab) -> None:
+    """Both sides are interrupted, the caller first: each says how it went, and deregisters."""
+    called = start_wic("answer", "dave", "--accounts", lab.accounts, "--json")
+    lab.do(lab.registered("dave"))
+    calling = start_wic("call", "eve", "sip:dave@ims.example", "--accounts", lab.accounts, "--json")
+    deadline = time.monotonic() + 15
+    while lab.network.agw.contexts < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    calling.send_signal(signal.SIGINT)
+    assert calling.wait(15) == 3
+    assert json.loads(calling.stdout.read())["outcome"] in ("completed", "cancelled")
+    assert ready(called)["direction"] == "incoming"
+    called.send_signal(signal.SIGINT)
+    assert called.wait(15) == 3
+    assert lab.contacts("dave") == lab.contacts("eve") == []
+    assert lab.network.agw.contexts == 0
+
+
+def test_a_pipe_gets_plain_text(start_wic, lab) -> None:
+    process = start_wic("register", "carol", "--accounts", lab.accounts, "--once")
+    out, err = process.communicate(timeout=15)
+    assert process.returncode == 0, err
+    assert "\x1b" not in out + err
+    assert "Registered sip:carol@ims.example" in out
