@@ -6,21 +6,27 @@ table; the ratios count, the absolute times are this machine's. A bench that fai
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
+BENCHES = {script.stem.removeprefix("bench_"): script for script in sorted(Path(__file__).parent.glob("bench_*.py"))}
 
 
 def main() -> int:
     """Run the benches that are named, or all; the number that failed is the exit code."""
-    scripts = sorted(HERE.glob("bench_*.py"))
-    if wanted := sys.argv[1:]:
-        scripts = [script for script in scripts if script.stem.removeprefix("bench_") in wanted]
-    failed = 0
-    for script in scripts:
-        print(f"\n=== {script.stem.removeprefix('bench_')}", flush=True)
-        failed += subprocess.run([sys.executable, script], check=False).returncode != 0
-    return failed
+    wanted = sys.argv[1:] or list(BENCHES)
+    if unknown := set(wanted) - set(BENCHES):
+        print(f"no bench is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    began = time.monotonic()
+    failed = []
+    for name in wanted:
+        print(f"\n=== {name}", flush=True)
+        if subprocess.run([sys.executable, BENCHES[name]], check=False).returncode:
+            failed.append(name)
+    outcome = f"failed: {', '.join(failed)}" if failed else "none failed"
+    print(f"\n{len(wanted)} benches in {time.monotonic() - began:.0f} s, {outcome}")
+    return len(failed)
 
 
 if __name__ == "__main__":

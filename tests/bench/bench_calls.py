@@ -25,7 +25,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ims import network
-from measuring import cpu_seconds, heading, percentile, table
+from measuring import cpu_seconds, heading, installed, percentile, table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -191,7 +191,7 @@ def main() -> int:
         print(json.dumps(asyncio.run(PARTS[options.part](options.calls))))
         return 0
     if not options.json:
-        print(heading(__doc__ or "", "aiortc", "aioice"))
+        print(heading(__doc__, installed("aiortc", "aioice")))
     results = compare(options.calls, options.rounds)
     aiortc, media, clients = results["aiortc"], results["media"], results["clients"]
     ratios = {

@@ -1,7 +1,8 @@
 """What a request and its answer cost from endpoint to endpoint, without sockets.
 
-`python tests/bench/bench_machines.py [--json]`. Both ends run in one process and one core; messages are built,
-parsed, checked and matched at each of them. Processor time; on UDP answered requests wait for Timer J.
+`python tests/bench/bench_machines.py [--json]`. There is no peer here: those who have transactions have
+them tied to sockets. Both ends run in one process and one core; messages are built, parsed, checked and
+matched at each of them. Processor time; on UDP answered requests wait for Timer J.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 import resource
 import sys
 import time
+
+from measuring import heading, table
 
 from wic.sip.endpoint import Endpoint
 from wic.sip.events import RequestReceived, ResponseReceived
@@ -56,8 +59,8 @@ class Pair:
             endpoint.handle_timeout(now=self.now)
 
 
-def measure(flow: Flow) -> dict[str, object]:
-    """Return the figures of one transport."""
+def measure(flow: Flow) -> dict[str, int]:
+    """Return the figures of one transport; the peak is that of the process so far."""
     pair = Pair(flow)
     begun = time.process_time()
     for number in range(PAIRS):
@@ -67,7 +70,6 @@ def measure(flow: Flow) -> dict[str, object]:
     for endpoint in (pair.client, pair.server):
         endpoint.handle_timeout(now=pair.now + 64)
     return {
-        "transport": flow.transport,
         "pairs_per_second": round(PAIRS / spent),
         "microseconds_per_pair": round(spent / PAIRS * 1e6),
         "transactions_waiting_at_the_end": waiting,
@@ -80,10 +82,11 @@ def main() -> int:
     """Measure and print."""
     results = [measure(flow) for flow in reversed(FLOWS)]
     if "--json" in sys.argv[1:]:
-        print(json.dumps(results))
+        print(json.dumps(dict(zip((flow.transport for flow in reversed(FLOWS)), results, strict=True))))
     else:
-        for result in results:
-            print("  ".join(f"{name} {value}" for name, value in result.items()))
+        print(heading(__doc__))
+        rows = [[name.replace("_", " "), *(f"{result[name]:,}" for result in results)] for name in results[0]]
+        print(table(["", *(flow.transport for flow in reversed(FLOWS))], rows))
     return int(any(result["left_after_64_t1"] for result in results))
 
 

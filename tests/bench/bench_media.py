@@ -27,7 +27,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ims import network
-from measuring import cpu_seconds, heading, resident_bytes, table
+from measuring import cpu_seconds, heading, installed, resident_bytes, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -326,7 +326,7 @@ def main() -> int:
         print(json.dumps(asyncio.run(PARTS[arguments.part](arguments.calls, arguments.seconds))))
         return 0
     if not arguments.json:
-        print(heading(__doc__ or "", "aiortc", "aioice", "pylibsrtp"))
+        print(heading(__doc__, installed("aiortc", "aioice", "pylibsrtp")))
     results = {
         name: run_part(name, arguments.aiortc_calls if name == "aiortc" else arguments.calls, arguments.seconds)
         for name in PARTS

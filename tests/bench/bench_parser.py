@@ -1,8 +1,11 @@
 """How many REGISTER requests a second one core parses, beside sipmessage in the same run.
 
 `python tests/bench/bench_parser.py [--json]`. Every message is another one, so that nothing is read from a
-cache of values; what counts is processor time, and the best of several rounds. The floors are those the
-project promises; below them the exit code is 1.
+cache of values; what counts is processor time, and the best of several rounds.
+
+Below the floors that the project promises the exit code is 1. They hold on machines like the one they were
+set on, where sipmessage has the rates of `FLOORS`; on a slower one, or a busy one, they are lowered by as
+much as sipmessage is slower there in the same run. On a faster machine they stay.
 """
 
 from __future__ import annotations
@@ -13,17 +16,19 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import sipmessage
+from measuring import heading, installed, table
 
 from wic.sip.parser import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from wic.sip.message import Message
 
 MESSAGES = 2_000
-ROUNDS = 7
-FLOORS = {"parse": 60_000, "parse and read eleven headers": 25_000}
+ROUNDS = 15
+FLOORS = {"parse": (60_000, 80_000), "parse and read eleven headers": (25_000, 14_000)}
+"""Messages a second that wic has to reach where sipmessage has the second figure."""
 
 
 def register(number: int) -> bytes:
@@ -83,15 +88,25 @@ def read_peer(message: Any) -> tuple[object, ...]:
     )
 
 
-def rate(work: Callable[[bytes], object], messages: list[bytes]) -> int:
-    """Return how many messages a second of processor time `work` takes, best of the rounds."""
-    best = 0.0
+def rates(works: Sequence[Callable[[bytes], object]], messages: list[bytes]) -> list[int]:
+    """Return how many messages a second of processor time each of `works` takes, best of the rounds.
+
+    They take turns, so that whoever disturbs the machine disturbs all of them.
+    """
+    best = [0.0] * len(works)
     for _ in range(ROUNDS):
-        begun = time.process_time()
-        for data in messages:
-            work(data)
-        best = max(best, len(messages) / (time.process_time() - begun))
-    return round(best)
+        for index, work in enumerate(works):
+            begun = time.process_time()
+            for data in messages:
+                work(data)
+            best[index] = max(best[index], len(messages) / (time.process_time() - begun))
+    return [round(rate) for rate in best]
+
+
+def floor(name: str, peer: int) -> int:
+    """Return what wic has to reach on a machine where sipmessage reaches `peer`."""
+    promised, usual = FLOORS[name]
+    return round(promised * min(1.0, peer / usual))
 
 
 def main() -> int:
@@ -105,16 +120,19 @@ def main() -> int:
         ),
     }
     figures = {}
-    for name, (ours, theirs) in works.items():
-        wic, peer = rate(ours, messages), rate(theirs, messages)
-        figures[name] = {"wic": wic, "sipmessage": peer, "ratio": round(wic / peer, 2), "floor": FLOORS[name]}
+    for name, contestants in works.items():
+        wic, peer = rates(contestants, messages)
+        figures[name] = {"wic": wic, "sipmessage": peer, "ratio": round(wic / peer, 2), "floor": floor(name, peer)}
     if "--json" in sys.argv[1:]:
         print(json.dumps({"messages_per_second": figures}))
     else:
-        print(f"{'REGISTER, messages/s':32}{'wic':>10}{'sipmessage':>12}{'ratio':>8}{'floor':>10}")
-        for name, figure in figures.items():
-            print(f"{name:32}{figure['wic']:10,}{figure['sipmessage']:12,}{figure['ratio']:8}{figure['floor']:10,}")
-    return int(any(figure["wic"] < figure["floor"] for figure in figures.values()))
+        print(heading(__doc__, installed("sipmessage")))
+        head = ["REGISTER, messages/s", "wic", "sipmessage", "ratio", "floor here"]
+        print(table(head, [[name, *(f"{value:,}" for value in figure.values())] for name, figure in figures.items()]))
+    missed = {name: figure for name, figure in figures.items() if figure["wic"] < figure["floor"]}
+    for name, figure in missed.items():
+        print(f"{name}: {figure['wic']:,} messages/s, the floor is {figure['floor']:,}", file=sys.stderr)
+    return int(bool(missed))
 
 
 if __name__ == "__main__":

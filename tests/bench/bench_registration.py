@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trustme
+from measuring import cpu_seconds, heading, installed, resident_bytes, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,16 +27,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 JSSIP = HERE / "jssip"
 WARM_UP = 50
-
-
-def cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system
-
-
-def resident_bytes() -> int:
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def register_with_wic(url: str, ca: Path, users: int, at_once: int) -> dict[str, float]:
@@ -92,6 +81,14 @@ def jssip_command() -> list[str] | None:
     return [node, "--expose-gc", "register.js"]
 
 
+def jssip_versions() -> list[str]:
+    """Return what JsSIP runs with, for the heading."""
+    if (command := jssip_command()) is None:
+        return []
+    node = subprocess.run([command[0], "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    return [f"JsSIP {json.loads((JSSIP / 'package.json').read_text())['dependencies']['jssip']}", f"Node {node}"]
+
+
 def compare(users: int, at_once: int, rounds: int) -> dict[str, dict[str, float]]:
     """Measure every client several times in turn, and return the best figures of each."""
     results: dict[str, list[dict[str, float]]] = {}
@@ -129,9 +126,10 @@ def main() -> None:
     if options.json:
         print(json.dumps({"users": options.users, **results, "ratio": ratios}))
         return
-    print(f"{'one WSS registration':24}{'CPU ms':>10}{'kB':>10}")
-    for name, figures in [*results.items(), *([("wic / JsSIP", ratios)] if ratios else [])]:
-        print(f"{name:24}{figures['cpu_ms']:10.2f}{figures['kB']:10.1f}")
+    print(heading(__doc__, [*installed("websockets"), *jssip_versions()]))
+    rows = [*results.items(), *([("wic / JsSIP", ratios)] if ratios else [])]
+    head = ["one WSS registration", "CPU ms", "kB"]
+    print(table(head, [[name, f"{one['cpu_ms']:.2f}", f"{one['kB']:.1f}"] for name, one in rows]))
     if not ratios:
         print("JsSIP was not measured: there is no Node on this machine.")
 

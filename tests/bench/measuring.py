@@ -40,11 +40,16 @@ def percentile(values: Iterable[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def heading(text: str, *peers: str) -> str:
+def installed(*packages: str) -> list[str]:
+    """Return these Python packages with their versions."""
+    return [f"{package} {version(package)}" for package in packages]
+
+
+def heading(text: str | None, peers: Sequence[str] = ()) -> str:
     """Return what a bench says first: the first paragraph of its docstring, and who takes part."""
-    title = " ".join(text.partition("\n\n")[0].split())
-    versions = [f"Python {platform.python_version()}", *(f"{peer} {version(peer)}" for peer in peers)]
-    return f"{title}\n({', '.join(versions)})\n"
+    title = " ".join((text or "").partition("\n\n")[0].split())
+    parts = [*installed("wic-ims"), f"Python {platform.python_version()}", *peers]
+    return f"{title}\n({', '.join(parts)})\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
