@@ -9,6 +9,8 @@ from wic.sip.transactions import Transactions, server_key
 
 FLOW = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
 OTHER = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.3", 5060))
+WEB = Flow("WSS", ("10.0.0.1", 443), ("10.0.0.2", 40000), "1")
+OTHER_WEB = Flow("WSS", ("10.0.0.1", 443), ("10.0.0.2", 40001), "2")
 
 
 @pytest.fixture
@@ -40,44 +42,66 @@ class TestResponses:
     def test_they_match_by_branch_and_method(self, layer) -> None:
         invite = layer.start_client(request(), FLOW, now=0.0)
         options = layer.start_client(request("OPTIONS"), FLOW, now=0.0)
-        assert layer.find_client(Response.answer(invite.request, 200)) is invite
-        assert layer.find_client(Response.answer(options.request, 200)) is options
-        assert layer.find_client(Response.answer(request("BYE"), 200)) is None
+        assert layer.find_client(Response.answer(invite.request, 200), FLOW) is invite
+        assert layer.find_client(Response.answer(options.request, 200), FLOW) is options
+        assert layer.find_client(Response.answer(request("BYE"), 200), FLOW) is None
 
     @pytest.mark.parametrize("via", ["10.0.0.9;branch=z9hG4bK1", "10.0.0.2:5070;branch=z9hG4bK1", "10.0.0.2"])
     def test_another_via_is_not_ours(self, layer, via) -> None:
         layer.start_client(request(), FLOW, now=0.0)
-        assert layer.find_client(Response.answer(request(via=via), 200)) is None
+        assert layer.find_client(Response.answer(request(via=via), 200), FLOW) is None
+
+    @pytest.mark.parametrize(("sent", "came"), [(WEB, OTHER_WEB), (WEB, FLOW), (FLOW, WEB)])
+    def test_nobody_answers_for_another_web_socket(self, layer, sent, came) -> None:
+        invite = layer.start_client(request(), sent, now=0.0)
+        assert layer.find_client(Response.answer(invite.request, 200), came) is None
+        assert layer.find_client(Response.answer(invite.request, 200), sent) is invite
+
+    def test_a_datagram_may_come_from_another_address(self, layer) -> None:
+        invite = layer.start_client(request(), FLOW, now=0.0)
+        assert layer.find_client(Response.answer(invite.request, 200), OTHER) is invite
 
 
 class TestRequests:
+    @pytest.mark.parametrize("via", ["a.invalid;branch=z9hG4bK1", "a.invalid"])
+    def test_those_of_two_web_sockets_are_never_the_same(self, layer, via) -> None:
+        one, other = serve(layer, request(via=via), WEB), serve(layer, request(via=via), OTHER_WEB)
+        assert layer.find_server(request(via=via), WEB) is one
+        assert layer.find_server(request("CANCEL", via=via), OTHER_WEB, method="INVITE") is other
+        assert layer.find_server(request(via=via), FLOW) is None
+        for transaction in (one, other):
+            transaction.abandon()
+        assert len(layer) == 0
+
     def test_they_match_by_branch_sent_by_and_method(self, layer) -> None:
         invite = serve(layer, request(via="Host.Example;branch=z9hG4bK1"))
-        assert layer.find_server(request(via="host.example;branch=z9hG4bK1")) is invite
-        assert layer.find_server(request("ACK", via="host.example;branch=z9hG4bK1", to="<sip:b@h>;tag=x")) is invite
-        assert layer.find_server(request("CANCEL", via="host.example;branch=z9hG4bK1")) is None
-        assert layer.find_server(request("CANCEL", via="host.example;branch=z9hG4bK1"), method="INVITE") is invite
-        assert layer.find_server(request(via="host.example:5060;branch=z9hG4bK1")) is None
-        assert layer.find_server(request(via="host.example;branch=z9hG4bK2")) is None
+        assert layer.find_server(request(via="host.example;branch=z9hG4bK1"), FLOW) is invite
+        assert (
+            layer.find_server(request("ACK", via="host.example;branch=z9hG4bK1", to="<sip:b@h>;tag=x"), FLOW) is invite
+        )
+        assert layer.find_server(request("CANCEL", via="host.example;branch=z9hG4bK1"), FLOW) is None
+        assert layer.find_server(request("CANCEL", via="host.example;branch=z9hG4bK1"), FLOW, method="INVITE") is invite
+        assert layer.find_server(request(via="host.example:5060;branch=z9hG4bK1"), FLOW) is None
+        assert layer.find_server(request(via="host.example;branch=z9hG4bK2"), FLOW) is None
 
     @pytest.mark.parametrize("via", ["10.0.0.2", "10.0.0.2;branch=1"])
     def test_without_the_cookie_they_match_by_rfc_2543(self, layer, via) -> None:
         # RFC 3261 §17.2.3
         invite = serve(layer, request(via=via))
         invite.respond(Response.answer(invite.request, 486, to_tag="us"), now=0.0)
-        assert layer.find_server(request(via=via)) is invite
-        assert layer.find_server(request(via=via, uri="sip:c@h")) is None
-        assert layer.find_server(request(via=via, tag="2")) is None
-        assert layer.find_server(request(via=via, cseq=2)) is None
-        assert layer.find_server(request(via="10.0.0.3")) is None
-        assert layer.find_server(request("ACK", via=via, to="<sip:b@h>;tag=us")) is invite
-        assert layer.find_server(request("ACK", via=via, to="<sip:b@h>;tag=other")) is None
-        assert layer.find_server(request("CANCEL", via=via), method="INVITE") is invite
+        assert layer.find_server(request(via=via), FLOW) is invite
+        assert layer.find_server(request(via=via, uri="sip:c@h"), FLOW) is None
+        assert layer.find_server(request(via=via, tag="2"), FLOW) is None
+        assert layer.find_server(request(via=via, cseq=2), FLOW) is None
+        assert layer.find_server(request(via="10.0.0.3"), FLOW) is None
+        assert layer.find_server(request("ACK", via=via, to="<sip:b@h>;tag=us"), FLOW) is invite
+        assert layer.find_server(request("ACK", via=via, to="<sip:b@h>;tag=other"), FLOW) is None
+        assert layer.find_server(request("CANCEL", via=via), FLOW, method="INVITE") is invite
 
     def test_without_the_cookie_the_to_tag_tells_other_requests_apart(self, layer) -> None:
         bye = serve(layer, request("BYE", via="10.0.0.2", to="<sip:b@h>;tag=1"))
-        assert layer.find_server(request("BYE", via="10.0.0.2", to="<sip:b@h>;tag=1")) is bye
-        assert layer.find_server(request("BYE", via="10.0.0.2", to="<sip:b@h>;tag=2")) is None
+        assert layer.find_server(request("BYE", via="10.0.0.2", to="<sip:b@h>;tag=1"), FLOW) is bye
+        assert layer.find_server(request("BYE", via="10.0.0.2", to="<sip:b@h>;tag=2"), FLOW) is None
 
 
 class TestMergedRequests:
@@ -133,7 +157,7 @@ def test_many_transactions_leave_nothing_behind(layer) -> None:
 
 
 def test_an_ack_has_the_key_of_its_invite() -> None:
-    assert server_key(request("ACK")) == server_key(request())
+    assert server_key(request("ACK"), FLOW) == server_key(request(), FLOW)
 
 
 class TestCancelPairing:

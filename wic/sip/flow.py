@@ -34,6 +34,14 @@ class Flow:
         """Whether TLS protects the flow."""
         return self.transport in ("WSS", "TLS")
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether all messages of a transaction come by this flow and no other (RFC 7118 §5).
+
+        A host name ending in `.invalid` tells nothing about who sends: only the connection does.
+        """
+        return self.transport in ("WS", "WSS")
+
     def __str__(self) -> str:
         """Return `TRANSPORT local -> remote` for people."""
         return f"{self.transport} {_endpoint(self.local)} -> {_endpoint(self.remote)}"

@@ -132,7 +132,7 @@ class Reception:
             self._refuse(request, flow, refusal.status, refusal.reason, refusal.headers)
         elif request.method == "ACK":
             self._ack(request, flow, now)
-        elif self._repeated(request, now):
+        elif self._repeated(request, flow, now):
             self._outbox.count("absorbed")
         elif request.method == "CANCEL":
             self._cancel(request, flow, now)
@@ -144,8 +144,8 @@ class Reception:
         else:
             self._user_agent_request(request, flow, now)
 
-    def _repeated(self, request: Request, now: float) -> bool:
-        transaction = self._transactions.find_server(request)
+    def _repeated(self, request: Request, flow: Flow, now: float) -> bool:
+        transaction = self._transactions.find_server(request, flow)
         if transaction is None:
             return False
         transaction.take(Input.REQUEST, now)
@@ -179,7 +179,7 @@ class Reception:
         )
 
     def _ack(self, request: Request, flow: Flow, now: float) -> None:
-        transaction = self._transactions.find_server(request)
+        transaction = self._transactions.find_server(request, flow)
         if transaction is not None and not transaction.acknowledge(now=now):
             return
         if request.to.tag == self._stateless_tag:
@@ -203,7 +203,7 @@ class Reception:
 
         A proxy that knows no such INVITE has forwarded none, so that passing the CANCEL on would be in vain.
         """
-        invite = self._transactions.find_server(request, method="INVITE")
+        invite = self._transactions.find_server(request, flow, method="INVITE")
         if invite is None:
             self._refuse(request, flow, 481)
             return
@@ -226,7 +226,7 @@ class Reception:
             self._outbox.drop(f"response: {fault}", flow)
             return
         accepts = 200 <= response.status < 300 and response.cseq.method == "INVITE" and not self._is_proxy
-        transaction = self._transactions.find_client(response)
+        transaction = self._transactions.find_client(response, flow)
         if accepts and not self._acknowledgements.received(response, now=now):
             self._outbox.count("absorbed")
         elif transaction is None:

@@ -96,7 +96,7 @@ class Transactions:
             dialog=dialog,
             quiet=quiet,
         )
-        transaction.keys = (server_key(request), _merge_key(request))
+        transaction.keys = (server_key(request, flow), _merge_key(request))
         self._servers[transaction.keys[0]] = transaction
         if request.to.tag is None:
             self._merged.setdefault(transaction.keys[1], transaction)
@@ -104,22 +104,29 @@ class Transactions:
         transaction.start(now)
         return transaction
 
-    def find_client(self, response: Response) -> ClientTransaction | None:
-        """Find the transaction that a response belongs to (RFC 3261 §17.1.3, §18.1.2)."""
+    def find_client(self, response: Response, flow: Flow) -> ClientTransaction | None:
+        """Find the transaction that a response belongs to (RFC 3261 §17.1.3, §18.1.2).
+
+        Whoever got the request has seen the branches of all elements on the way: over a WebSocket connection
+        only its own transactions are answered.
+        """
         via = response.via
         transaction = self._clients.get((via.branch or "", response.cseq.method))
         if transaction is None or transaction.sent_by != via.sent_by:
             return None
+        if transaction.flow != flow and (transaction.flow.exclusive or flow.exclusive):
+            return None
         return transaction
 
-    def find_server(self, request: Request, *, method: str | None = None) -> ServerTransaction | None:
+    def find_server(self, request: Request, flow: Flow, *, method: str | None = None) -> ServerTransaction | None:
         """Find the transaction that a request belongs to (RFC 3261 §17.2.3).
 
         Args:
             request: a request, or the ACK of one.
+            flow: where it came from.
             method: look for a transaction of that method instead: `INVITE`, to find what a CANCEL cancels.
         """
-        transaction = self._servers.get(server_key(request, method=method))
+        transaction = self._servers.get(server_key(request, flow, method=method))
         if transaction is None or request.method != "ACK" or _has_cookie(request):
             return transaction
         # RFC 3261 §17.2.3: of an RFC 2543 element, the ACK has to bring back the To tag of the response.
@@ -149,24 +156,26 @@ class Transactions:
             del self._by_flow[transaction.flow]
 
 
-def server_key(request: Request, *, method: str | None = None) -> _Key:
+def server_key(request: Request, flow: Flow, *, method: str | None = None) -> _Key:
     """Return what identifies a server transaction, for a request or the ACK of one.
 
     Args:
         request: the request.
+        flow: where it came from.
         method: pretend that it had this method.
     """
     method = method or request.method
     if method == "ACK":
         method = "INVITE"
     via = request.via
+    origin = flow if flow.exclusive else None
     if _has_cookie(request):
-        return (via.branch, via.sent_by, method)
+        return (via.branch, via.sent_by, method, origin)
     # RFC 3261 §17.2.3, for elements of RFC 2543, whose branches identify nothing. The To tag takes part
     # only where request and ACK have the same one.
     to_tag = None if method == "INVITE" else request.to.tag
     cseq = request.cseq.number
-    return (request.uri_text, to_tag, request.from_.tag, request.call_id, cseq, method, via.sent_by, via.branch)
+    return (request.uri_text, to_tag, request.from_.tag, request.call_id, cseq, method, via.sent_by, via.branch, origin)
 
 
 def _has_cookie(request: Request) -> bool:
