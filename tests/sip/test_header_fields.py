@@ -141,3 +141,24 @@ def test_text_is_appended_to_the_first_line_as_it_came() -> None:
     request.headers.set("To", "<sip:d@h>")
     request.headers.append_to("To", ";tag=3")
     assert request.headers.get("To") == "<sip:d@h>;tag=3"
+
+
+def test_packed_headers_are_the_same() -> None:
+    headers, packed = received().headers, received().headers
+    for one in (headers, packed):
+        one.add("Subject", "x")
+    packed.pack()
+    packed.pack()
+    assert lines(packed) == lines(headers)
+    assert list(packed.items()) == list(headers.items())
+    packed.pack()
+    assert packed.values("via") == headers.values("via")
+    packed.pack()
+    packed.remove("Via")
+    assert [name for name, _ in packed.items()] == ["x-Thing", "Content-Length", "Subject"]
+
+
+def test_no_headers_can_be_packed() -> None:
+    headers = Headers()
+    headers.pack()
+    assert len(headers) == 0

@@ -274,3 +274,13 @@ def test_repr_has_no_header_values() -> None:
 def test_a_bare_message_has_no_start_line() -> None:
     with pytest.raises(NotImplementedError):
         Message(Headers()).to_bytes()
+
+
+def test_a_packed_request_is_the_same() -> None:
+    request = register()
+    uri, text = request.uri, request.to_bytes()
+    request.pack()
+    assert request.raw is None
+    assert request.uri == uri
+    assert request.uri is not uri
+    assert request.to_bytes() == text

@@ -422,11 +422,11 @@ def test_the_path_of_a_binding_leads_over_another_proxy(net, make_phone, make_pr
 
 def test_what_the_shell_sends_itself_is_the_shells(net, make_phone, make_proxy, make_request) -> None:
     b, p = make_phone("b", (200,)), make_proxy("p")
-    p.endpoint.send_request(make_request("NOTIFY"), p.host.flow_to(b.host), now=0.0, owner="shell")
+    sent = p.endpoint.send_request(make_request("NOTIFY"), p.host.flow_to(b.host), now=0.0, owner="shell")
     net.run()
     (event,) = p.unhandled
     assert isinstance(event, ResponseReceived)
-    assert event.transaction.owner == "shell"
+    assert event.transaction is sent
 
 
 def test_the_endpoint_has_to_be_a_proxy(make_proxy) -> None:

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from wic.sip.tables import INVITE_CLIENT, TABLES, Input, State, Table
+from wic.sip.tables import (
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    NON_INVITE_CLIENT,
+    NON_INVITE_SERVER,
+    TABLES,
+    Input,
+    State,
+    Table,
+)
 from wic.sip.timers import Timer
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +53,12 @@ def test_live_timers_are_those_with_rows() -> None:
     assert INVITE_CLIENT.live[State.CALLING] == {Timer.A, Timer.B}
     assert INVITE_CLIENT.live[State.TERMINATED] == set()
     assert INVITE_CLIENT.by_input[State.CALLING, Input.SUCCESS].next is State.ACCEPTED
+
+
+def test_silent_states_are_those_that_tell_nothing_more() -> None:
+    done = {State.COMPLETED, State.TERMINATED}
+    assert INVITE_CLIENT.silent == NON_INVITE_CLIENT.silent == NON_INVITE_SERVER.silent == done
+    assert INVITE_SERVER.silent == {State.CONFIRMED, State.TERMINATED}
 
 
 def test_the_drawing_is_current() -> None:

@@ -109,8 +109,8 @@ class Bench:
         while self.outbox.transmits:
             message = parse(self.outbox.transmits.popleft().data)
             found.append(f"send {message.method if isinstance(message, Request) else message.status}")
-        while self.outbox.events:
-            found.append(type(self.outbox.events.popleft()).__name__)
+        while (event := self.outbox.next_event()) is not None:
+            found.append(type(event).__name__)
         return sorted(found)
 
     def expected(self, actions: tuple[Action, ...], answered: bool) -> list[str]:

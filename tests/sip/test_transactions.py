@@ -4,6 +4,8 @@ from wic.sip.events import AckReceived, CancelReceived, RequestReceived, Transpo
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
 from wic.sip.outbox import Outbox
+from wic.sip.parser import parse
+from wic.sip.tables import Input
 from wic.sip.timers import RFC3261
 from wic.sip.transactions import Transactions, server_key
 
@@ -36,6 +38,11 @@ def request(
 
 def serve(layer: Transactions, message: Request, flow: Flow = FLOW):
     return layer.start_server(message, flow, reply_flow=flow, tag="us", now=0.0)
+
+
+def heard(layer: Transactions):
+    """Take the events so far, as a user does who deals with each at once."""
+    return list(iter(layer.outbox.next_event, None))
 
 
 class TestResponses:
@@ -125,9 +132,9 @@ class TestFlows:
     def test_a_lost_flow_fails_what_is_on_it_and_nothing_else(self, layer) -> None:
         lost = [layer.start_client(request(), FLOW, now=0.0), serve(layer, request("BYE"))]
         kept = layer.start_client(request(via="h;branch=z9hG4bK2"), OTHER, now=0.0)
-        layer.outbox.events.clear()
+        heard(layer)
         layer.flow_closed(FLOW, "reset by peer", now=1.0)
-        assert list(layer.outbox.events) == [TransportFailed(transaction, "reset by peer") for transaction in lost]
+        assert heard(layer) == [TransportFailed(transaction, "reset by peer") for transaction in lost]
         assert not kept.terminated
         assert len(layer) == 1
         layer.flow_closed(FLOW, "again", now=1.0)
@@ -135,10 +142,10 @@ class TestFlows:
     def test_an_answered_transaction_fails_in_silence(self, layer) -> None:
         transaction = serve(layer, request("BYE"))
         transaction.respond(Response.answer(transaction.request, 200), now=0.0)
-        layer.outbox.events.clear()
+        heard(layer)
         layer.flow_closed(FLOW, "reset by peer", now=1.0)
         assert transaction.terminated
-        assert not layer.outbox.events
+        assert not heard(layer)
 
 
 def test_many_transactions_leave_nothing_behind(layer) -> None:
@@ -149,7 +156,7 @@ def test_many_transactions_leave_nothing_behind(layer) -> None:
         client.receive(Response.answer(client.request, 200), FLOW, now=now)
         server = serve(layer, request("OPTIONS", via=f"g;branch=z9hG4bK{n}", cseq=n))
         server.respond(Response.answer(server.request, 200), now=now)
-        layer.outbox.events.clear()
+        heard(layer)
         layer.outbox.transmits.clear()
     layer.outbox.timers.handle_timeout(now + 64)
     assert (len(layer), len(layer.outbox.timers)) == (0, 0)
@@ -208,3 +215,41 @@ class TestCancelPairing:
         b.endpoint.receive(request("CANCEL").to_bytes(), FLOW, now=0.0)
         assert b.endpoint.to_send()[0].data.startswith(b"SIP/2.0 481")
         assert b.endpoint.counters.transactions == 0
+
+
+class TestRest:
+    """What waits for repetitions, most of the time for nothing, keeps little."""
+
+    def test_the_owner_goes_after_the_last_event(self, layer) -> None:
+        client = layer.start_client(request("BYE"), FLOW, now=0.0, owner="call")
+        client.receive(Response.answer(client.request, 180), FLOW, now=1.0)
+        client.receive(Response.answer(client.request, 200), FLOW, now=1.0)
+        owners = []
+        while (event := layer.outbox.next_event()) is not None:
+            owners.append(event.transaction.owner)
+        assert owners == ["call", "call"]
+        assert client.owner is None
+
+    def test_who_may_hear_more_keeps_the_owner(self, layer) -> None:
+        client = layer.start_client(request(), FLOW, now=0.0, owner="caller")
+        client.receive(Response.answer(client.request, 200), FLOW, now=1.0)
+        server = serve(layer, request(via="10.0.0.3;branch=z9hG4bK1"))
+        server.owner = "callee"
+        server.respond(Response.answer(server.request, 486), now=1.0)
+        heard(layer)
+        assert (client.owner, server.owner) == ("caller", "callee")
+        server.acknowledge(now=2.0)
+        heard(layer)
+        assert server.owner is None
+
+    def test_messages_are_packed_and_read_again(self, layer) -> None:
+        server = serve(layer, parse(request("OPTIONS").to_bytes()))
+        server.respond(Response.answer(server.request, 200, to_tag="us"), now=1.0)
+        sent = layer.outbox.transmits[-1].data
+        assert server.request.raw is not None
+        heard(layer)
+        assert server.request.raw is None
+        assert server.request.cseq.method == "OPTIONS"
+        assert server.response.to_bytes() == sent
+        server.take(Input.REQUEST, 2.0)
+        assert layer.outbox.transmits[-1].data == sent

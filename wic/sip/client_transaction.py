@@ -26,8 +26,6 @@ class ClientTransaction(Transaction):
         "_cancel",
         "_cancel_sent",
         "_data",
-        "_lost",
-        "_quiet",
         "_response",
         "_response_flow",
         "sent_by",
@@ -76,19 +74,30 @@ class ClientTransaction(Transaction):
         Args:
             now: the time.
             reason: the value of a Reason header field (RFC 3326), or None.
+
+        Raises:
+            LocalProtocolError: the reason cannot be written.
         """
         if self._cancel is not None or self.state not in (State.CALLING, State.PROCEEDING):
             return
-        self._cancel = self._hop_request("CANCEL", self.request)
+        cancel = self._hop_request("CANCEL", self.request)
         if reason is not None:
-            self._cancel.headers.add("Reason", reason)
+            cancel.headers.add("Reason", reason)
+        cancel.to_bytes()  # now it is the caller's fault if it cannot be written, later it would look like the peer's
+        self._cancel = cancel
         if self.state is State.PROCEEDING:
-            self._send_cancel(self._cancel, now)
+            self._send_cancel(cancel, now)
 
     def _send_cancel(self, cancel: Request, now: float) -> None:
         self._cancel_sent = True
         self._layer.start_cancel(self, cancel, now)
         self._start(Timer.CANCELLED, now)
+
+    def _rest(self) -> None:
+        super()._rest()
+        self._data = b""
+        if self._response is not None:
+            self._response.pack()
 
     def _interval(self, timer: Timer) -> float:
         if timer is Timer.E and self.state is State.PROCEEDING:

@@ -121,7 +121,7 @@ class Endpoint:
             reason: value of a Reason header field, such as `SIP;cause=200;text="Call completed elsewhere"`.
 
         Raises:
-            LocalProtocolError: it is no INVITE.
+            LocalProtocolError: it is no INVITE, or the reason cannot be written.
         """
         if not transaction.is_invite:
             raise LocalProtocolError(f"{transaction.request.method} cannot be cancelled")
@@ -183,8 +183,12 @@ class Endpoint:
         return transmits
 
     def next_event(self) -> Event | None:
-        """Return, once, the next thing that happened, or None."""
-        return self._outbox.events.popleft() if self._outbox.events else None
+        """Return, once, the next thing that happened, or None.
+
+        Asking for it says that the events before it have been dealt with: a transaction without any further
+        event to come lets go of its owner then.
+        """
+        return self._outbox.next_event()
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
 from wic.errors import LocalProtocolError
@@ -17,6 +18,11 @@ T = TypeVar("T")
 
 Field = tuple[str, str, str, str | None]
 """Key, name as spelled, value without folding, and the line as it came (None once it is ours)."""
+Index = dict[str, list[str]]
+"""The values of each key."""
+
+FOLD: Final = re.compile(r"\r\n(?![ \t])")
+"""What ends a header line: a line break that is no folding."""
 
 _FORBIDDEN: Final = ("\r", "\n", "\0")
 _UNREAD: Final = object()
@@ -37,26 +43,34 @@ class Headers:
     ('X-Thing', '1')
     """
 
-    __slots__ = ("_fields", "_index", "_list_values", "_parsed")
+    __slots__ = ("_held", "_index", "_list_values", "_parsed")
 
     def __init__(self, pairs: Iterable[tuple[str, object]] = ()) -> None:
         """Make headers from names and values; `str()` of a value is its text."""
-        self._fields: list[Field] = []
-        self._index: dict[str, list[str]] | None = None
+        self._held: list[Field] | str = []
+        self._index: Index | None = None
         self._parsed: dict[str, object] = {}
         self._list_values = _LIST_VALUES
         for name, value in pairs:
             self.add(name, value)
 
     @classmethod
-    def of_lines(cls, fields: list[Field], index: dict[str, list[str]] | None, list_values: int) -> Self:
+    def of_lines(cls, fields: list[Field], index: Index | None, list_values: int) -> Self:
         """Wrap lines that the parser has split; the index belongs to them."""
         headers = cls.__new__(cls)
-        headers._fields = fields
+        headers._held = fields
         headers._index = index
         headers._parsed = {}
         headers._list_values = list_values
         return headers
+
+    @property
+    def _fields(self) -> list[Field]:
+        if isinstance(self._held, str):
+            split = split_fields(FOLD.split(self._held) if self._held else [], folded=True)
+            assert not isinstance(split, str), "what was packed is no header"
+            self._held = split[0]
+        return self._held
 
     def _values_of(self, name: str) -> list[str] | None:
         index = self._index
@@ -121,7 +135,7 @@ class Headers:
     def remove(self, name: str) -> None:
         """Remove all lines of that name."""
         key = key_of(name)
-        self._fields = [field for field in self._fields if field[0] != key]
+        self._held = [field for field in self._fields if field[0] != key]
         self._changed()
 
     def remove_first(self, name: str) -> None:
@@ -141,7 +155,7 @@ class Headers:
     def copy_from(self, other: Headers, *names: str) -> None:
         """Append all lines of these names of another message, byte for byte as they came."""
         keys = {key_of(name) for name in names}
-        self._fields += [field for field in other._fields if field[0] in keys]
+        self._fields.extend(field for field in other._fields if field[0] in keys)
         self._changed()
 
     def copy(self) -> Headers:
@@ -181,8 +195,14 @@ class Headers:
             found = self._parsed[slot] = parse(self)
         return cast("T", found)
 
-    def forget_values(self) -> None:
-        """Let go of what was read so far, to save memory; it is read again when it is asked for."""
+    def pack(self) -> None:
+        """Become one text, to save memory; it is taken apart again when something is asked for.
+
+        Raises:
+            LocalProtocolError: a value of ours holds CR, LF or NUL.
+        """
+        if not isinstance(self._held, str):
+            self._held = "\r\n".join([line for _, line in self.lines()])
         self._changed()
 
     def _positions(self, key: str | None) -> Iterator[int]:
@@ -198,3 +218,34 @@ def _field(name: str, value: object) -> Field:
     if key is None:
         raise LocalProtocolError(f"{name!r} cannot be the name of a header")
     return (key, name, str(value), None)
+
+
+def split_fields(lines: Iterable[str], *, folded: bool = False) -> tuple[list[Field], Index] | str:
+    """Take header lines apart, in one pass.
+
+    Args:
+        lines: without their line breaks.
+        folded: whether some may be folded.
+
+    Returns:
+        The fields and their index, or the first line that is no header field.
+    """
+    fields: list[Field] = []
+    index: Index = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        key = KEYS.get(name) or key_of(name.rstrip(" \t"))
+        if key is None or not colon:
+            return line
+        value = unfolded(value) if folded else value.strip(" \t")
+        fields.append((key, name, value, line))
+        if key in index:
+            index[key].append(value)
+        else:
+            index[key] = [value]
+    return fields, index
+
+
+def unfolded(value: str) -> str:
+    """Return a value as one line: each fold is one space (RFC 3261 §7.3.1)."""
+    return " ".join([part.strip(" \t") for part in value.split("\r\n")]).strip(" ")

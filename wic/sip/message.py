@@ -47,7 +47,7 @@ class Message:
         self.body = body
         """The body, still encoded as Content-Type says."""
         self.raw = raw
-        """The message as it came; None if it was made here."""
+        """The message as it came; None if it was made here, or packed."""
 
     @property
     def via(self) -> Via:
@@ -183,6 +183,11 @@ class Message:
 
         return list(self.headers.parsed(f"auth {name}", read))
 
+    def pack(self) -> None:
+        """Let go of all that can be had again from the header lines, to save memory where a message only lies about."""
+        self.raw = None
+        self.headers.pack()
+
     def _start_line(self) -> str:
         raise NotImplementedError
 
@@ -270,6 +275,11 @@ class Request(Message):
     def copy(self) -> Request:
         """Return an independent copy, to be changed and sent on."""
         return Request(self.method, self._uri_text, self.headers.copy(), self.body, raw=self.raw, version=self.version)
+
+    def pack(self) -> None:
+        """Let go of all that can be had again; see `Message.pack`."""
+        super().pack()
+        self._uri = None
 
     def _start_line(self) -> str:
         if not is_token(self.method):

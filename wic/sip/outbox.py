@@ -10,6 +10,8 @@ from wic.sip.events import Event, MessageDropped, Transmit
 from wic.sip.timer_queue import TimerQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wic.sip.flow import Flow
 
 Count: TypeAlias = Literal[
@@ -54,12 +56,17 @@ class Counters:
     """Transactions that exist now."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Afterwards:
+    action: Callable[[], None]
+
+
 class Outbox:
     """Filled by transactions and endpoint, emptied by the shell."""
 
     def __init__(self) -> None:
         self.transmits: deque[Transmit] = deque()
-        self.events: deque[Event] = deque()
+        self._events: deque[Event | _Afterwards] = deque()
         self.timers = TimerQueue()
         self._counts: Counter[str] = Counter()
 
@@ -70,7 +77,20 @@ class Outbox:
 
     def tell(self, event: Event) -> None:
         """Report an event."""
-        self.events.append(event)
+        self._events.append(event)
+
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Have something done when the user has dealt with all that was reported so far."""
+        self._events.append(_Afterwards(action))
+
+    def next_event(self) -> Event | None:
+        """Return, once, the next event; whoever asks for it has dealt with those before."""
+        while self._events:
+            event = self._events.popleft()
+            if not isinstance(event, _Afterwards):
+                return event
+            event.action()
+        return None
 
     def drop(self, reason: str, flow: Flow) -> None:
         """Report a message that is of no use."""

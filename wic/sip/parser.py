@@ -11,15 +11,14 @@ from typing import Final
 
 from wic.sip.errors import MessageRefused
 from wic.sip.grammar import REQUEST_URI, TOKEN
-from wic.sip.header_fields import Field, Headers
+from wic.sip.header_fields import FOLD, Field, Headers, split_fields, unfolded
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
-from wic.sip.names import KEYS, key_of
+from wic.sip.names import key_of
 
 _REQUEST_LINE: Final = re.compile(rf"({TOKEN}) ({REQUEST_URI}) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE | re.ASCII)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) (.*)", re.IGNORECASE | re.ASCII)
 _LIKE_REQUEST: Final = re.compile(r"\S.*[ \t]SIP/[0-9]++\.[0-9]++[ \t]*+", re.IGNORECASE | re.ASCII)
-_FOLD: Final = re.compile(r"\r\n(?![ \t])")
 # RFC 3261 §25.1: quoted-pair may hide a NUL; nowhere else is one allowed.
 _BARE_NUL: Final = re.compile(r"(?<!\\)\x00")
 _LENGTH: Final = re.compile(r"[0-9]{1,16}")
@@ -77,44 +76,21 @@ def _split(head: str, limits: Limits) -> tuple[str, Headers]:
         raise _refused(head, "NUL in the head", limits)
     if breaks > limits.header_count or len(head) > limits.header_size:
         _check_lines(head, limits)
-    headers = _fields(lines, limits)
-    if isinstance(headers, str):  # folding is rare: it is found by the line that is no header field
-        lines = _FOLD.split(head)
-        headers = _fields(lines, limits, folded=True)
-        if isinstance(headers, str):
-            raise _refused(head, f"malformed header line {headers[:80]!r}", limits)
-    return lines[0], headers
+    split = split_fields(lines[1:])
+    if isinstance(split, str):  # folding is rare: it is found by the line that is no header field
+        lines = FOLD.split(head)
+        split = split_fields(lines[1:], folded=True)
+        if isinstance(split, str):
+            raise _refused(head, f"malformed header line {split[:80]!r}", limits)
+    return lines[0], Headers.of_lines(*split, limits.list_values)
 
 
 def _check_lines(head: str, limits: Limits) -> None:
-    lines = _FOLD.split(head)
+    lines = FOLD.split(head)
     if len(lines) > limits.header_count + 1:
         raise _refused(head, f"{len(lines) - 1} header lines", limits, status=513)
     if max(map(len, lines)) > limits.header_size:
         raise _refused(head, f"line of more than {limits.header_size} characters", limits, status=513)
-
-
-def _fields(lines: list[str], limits: Limits, *, folded: bool = False) -> Headers | str:
-    """Take all lines but the first apart, in one pass; return the line that is no header field if there is one."""
-    fields: list[Field] = []
-    index: dict[str, list[str]] = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        key = KEYS.get(name) or key_of(name.rstrip(" \t"))
-        if key is None or not colon:
-            return line
-        value = _unfolded(value) if folded else value.strip(" \t")
-        fields.append((key, name, value, line))
-        if key in index:
-            index[key].append(value)
-        else:
-            index[key] = [value]
-    return Headers.of_lines(fields, index, limits.list_values)
-
-
-def _unfolded(value: str) -> str:
-    """Return a value as one line: each fold is one space (RFC 3261 §7.3.1)."""
-    return " ".join([part.strip(" \t") for part in value.split("\r\n")]).strip(" ")
 
 
 def _start(line: str, headers: Headers, head: str, limits: Limits) -> Message:
@@ -159,11 +135,11 @@ def _partial(start: str, rest: str, limits: Limits) -> Request | None:
     """Return what an answer needs of a broken request, or None if it cannot be answered."""
     method, _, uri = start.strip(" \t").partition(" ")
     fields: list[Field] = []
-    for line in _FOLD.split(rest)[: limits.header_count]:
+    for line in FOLD.split(rest)[: limits.header_count]:
         name, _, value = line.partition(":")
         key = key_of(name.rstrip(" \t"))
         if key in _ANSWERED and not _UNSAFE.search(value.replace("\r\n", "")):
-            fields.append((key, name, _unfolded(value), None))
+            fields.append((key, name, unfolded(value), None))
     headers = Headers.of_lines(fields, None, limits.list_values)
     return Request(method, uri, headers) if all(name in headers for name in _ANSWERED) else None
 

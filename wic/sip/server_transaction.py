@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wic.sip.events import AckTimedOut, RequestReceived, TransportFailed
 from wic.sip.message import Response
-from wic.sip.tables import INVITE_SERVER, NON_INVITE_SERVER, Action, Input
+from wic.sip.tables import INVITE_SERVER, NON_INVITE_SERVER, Action, Input, State
 from wic.sip.timers import Timer
 from wic.sip.transaction import Transaction
 
@@ -52,7 +52,7 @@ class ServerTransaction(Transaction):
         """Whether the peer cancelled it."""
         self._response: Response | None = None
         self._last: bytes | None = None
-        self._next: tuple[Response, bytes]
+        self._next: tuple[Response, bytes] | None = None
 
     @property
     def response(self) -> Response | None:
@@ -79,6 +79,7 @@ class ServerTransaction(Transaction):
             case Action.PASS_REQUEST:
                 self._tell(RequestReceived(self, self.request, self.flow, self.dialog))
             case Action.SEND_RESPONSE:
+                assert self._next is not None, "the table sends a response that was not given"
                 self._stop(Timer.TRYING)
                 self._send(*self._next)
             case Action.SEND_TRYING:
@@ -95,6 +96,14 @@ class ServerTransaction(Transaction):
             case _:
                 raise AssertionError(action)
 
+    def _rest(self) -> None:
+        super()._rest()
+        self._next = None
+        if self._response is not None:
+            self._response.pack()
+        if self._state is not State.COMPLETED:
+            self._last = None  # only there it may be asked for again
+
     def _send_again(self) -> None:
         if self._last is not None:
             self._layer.outbox.send(self.reply_flow, self._last, "retransmitted")
@@ -103,10 +112,6 @@ class ServerTransaction(Transaction):
         self._response, self._last = response, data
         self.to_tag = response.to.tag
         self._layer.outbox.send(self.reply_flow, data, "responses_sent")
-        if response.status >= 200 and not self.is_invite:
-            # It may stay for Timer J with thousands of others, and only its bytes are needed.
-            self.request.headers.forget_values()
-            response.headers.forget_values()
 
 
 def _input(status: int) -> Input:

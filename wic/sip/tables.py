@@ -63,6 +63,20 @@ class Action(Enum):
     TELL_FLOW_LOST = "tell user: flow lost"
 
 
+_HEARD = frozenset(
+    {
+        Action.PASS_REQUEST,
+        Action.PASS_RESPONSE,
+        Action.PASS_ACK,
+        Action.TELL_TIMEOUT,
+        Action.TELL_NO_ACK,
+        Action.TELL_FLOW_LOST,
+    }
+)
+RESTING = frozenset({State.COMPLETED, State.CONFIRMED, State.ACCEPTED, State.TERMINATED})
+"""The states of a transaction that has had its final response: most of its life, and little left to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One arrow of the diagram."""
@@ -91,6 +105,8 @@ class Table:
     """The rows, found by state and input."""
     live: Mapping[State, frozenset[Timer]] = field(init=False, repr=False)
     """The timers that mean something in each state."""
+    silent: frozenset[State] = field(init=False, repr=False)
+    """The states after which the user hears nothing more."""
 
     def __post_init__(self) -> None:
         rows = {(row.state, row.input): row for row in self.rows}
@@ -99,8 +115,10 @@ class Table:
             state: frozenset(row.input for row in self.rows if row.state is state and isinstance(row.input, Timer))
             for state in states
         }
+        heard = {row.state for row in self.rows if not _HEARD.isdisjoint(row.actions)}
         object.__setattr__(self, "by_input", rows)
         object.__setattr__(self, "live", live)
+        object.__setattr__(self, "silent", frozenset(states - heard - {self.initial}))
 
 
 _S, _I, _T, _A = State, Input, Timer, Action

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from wic.sip.tables import Action, Input, Row, State, Table
+from wic.sip.tables import RESTING, Action, Input, Row, State, Table
 from wic.sip.timers import Timer, Timers
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Transaction(ABC):
         self.flow = flow
         """Where it was sent to or came from."""
         self.owner = owner
-        """Whatever the user likes to find again when an event arrives."""
+        """Whatever the user likes to find again when an event arrives; None after the last event."""
         self.attempt = 0
         """Retransmissions so far, paced by Timer A, E or G."""
         self._table = table
@@ -109,6 +109,8 @@ class Transaction(ABC):
             self._perform(action, now)
         for timer in row.timers:
             self._start(timer, now)
+        if self._state in RESTING:
+            self._layer.outbox.afterwards(self._rest)
         return row
 
     def flow_lost(self, reason: str, *, now: float) -> None:
@@ -124,6 +126,12 @@ class Transaction(ABC):
     @abstractmethod
     def _perform(self, action: Action, now: float) -> None:
         """Carry out one action of the table."""
+
+    def _rest(self) -> None:
+        """Keep little: a transaction waits much longer for repetitions than it was busy."""
+        self.request.pack()
+        if self._state in self._table.silent:
+            self.owner = None
 
     def _tell(self, event: Event) -> None:
         if not self._quiet:
