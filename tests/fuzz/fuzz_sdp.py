@@ -54,7 +54,7 @@ def _cross(offer: SessionDescription) -> None:
     usable = lines.usable(offer, Side.WIC)
     places = {pair.wic: MSRP if pair.kind is LineKind.DATA else RTP for pair in usable if pair.wic is not None}
     on_mw = to_mw_offer(offer, lines, places, ORIGIN)
-    assert "fingerprint" not in "".join(line.name for media in on_mw.media for line in media.lines)
+    assert not any(line.name == "fingerprint" for media in on_mw.media for line in media.lines)
     transports = {index: _transport(place) for index, place in places.items()}
     answer = to_wic_answer(offer, on_mw, lines, transports, ORIGIN)
     assert len(answer.media) == len(offer.media)
