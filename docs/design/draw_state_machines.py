@@ -17,7 +17,8 @@ _HEAD = """# Transaction state machines
 Drawn from `wic/sip/tables.py` by `docs/design/draw_state_machines.py`; a test compares them. An arrow reads
 *input / actions; timers started*. An input without an arrow changes nothing. On leaving a state the timers end that
 have no arrow in the new one. A reliable transport starts none of Timers A, E and G, and for it Timers D, I, J and K
-last no time at all, so that the machine moves on at once. Timer C runs in proxies only.
+last no time at all, so that the machine moves on at once. Timer C runs in proxies only; sending a CANCEL, whoever asked
+for it, starts "CANCEL unheeded".
 """
 
 
