@@ -22,7 +22,8 @@ from wic.errors import (
     MediaFailed,
     NegotiationFailed,
 )
-from wic.media import ConsentTimes, Count, MediaTransportOptions, PcmFrame, Silence, Tone
+from wic.media import ConsentTimes, Count, MediaTransport, MediaTransportOptions, PcmFrame, Silence, Tone
+from wic.media.metronome import Metronome
 from wic.sdp.codecs import PCMA, PCMU
 from wic.sip.message import Request
 
@@ -467,8 +468,6 @@ async def test_no_address_for_media(home, monkeypatch, caplog):
 
 
 async def test_a_caller_that_gives_up_while_the_callee_answers(home, monkeypatch):
-    from wic.media import MediaTransport
-
     genuine = MediaTransport.gather
     go_on = asyncio.Event()
 
@@ -493,12 +492,9 @@ async def test_a_caller_that_gives_up_while_the_callee_answers(home, monkeypatch
 
 async def test_media_end_although_a_cancellation_was_lost(home, monkeypatch):
     """Python 3.11's `wait_for`, which the handshake uses, loses a cancellation that meets a packet."""
-    from wic.client.call_media import CallMedia
-
-    genuine = CallMedia.close
     closed = asyncio.Event()
 
-    async def deaf(self, agreement):
+    async def deaf(self, remote, **how):
         with contextlib.suppress(asyncio.CancelledError):
             await closed.wait()
         await closed.wait()
@@ -507,17 +503,19 @@ async def test_media_end_although_a_cancellation_was_lost(home, monkeypatch):
         await genuine(self)
         closed.set()
 
+    genuine = MediaTransport.close
     async with home.client("alice") as alice, home.client("bob") as bob:
-        call = await alice.call("sip:bob@ims.example", audio=Silence())
-        other = await take(bob)
         with monkeypatch.context() as patch:
-            patch.setattr(CallMedia, "connect", deaf)
-            patch.setattr(CallMedia, "close", close)
+            patch.setattr(MediaTransport, "connect", deaf)
+            patch.setattr(MediaTransport, "close", close)
+            call = await alice.call("sip:bob@ims.example", audio=Silence())
+            other = await take(bob)
             answering = asyncio.create_task(other.answer(audio=Silence()))
-            await until(lambda: call._progress.accepted)
+            await until(lambda: call._progress.accepted and other._progress.accepted)
             await call.hangup()
             assert (await other.ended()).outcome is CallOutcome.COMPLETED
             await answering
+        assert len(Metronome.running()) == 0
 
 
 # changes by the peer

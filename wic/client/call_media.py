@@ -173,6 +173,8 @@ class CallMedia:
             controlling=agreement.offered_here,  # RFC 8445 §6.1.1
             dtls_role="active" if role == "active" else "passive",
         )
+        if self._closed:
+            return  # the call ended while they shook hands
         line.transport.on_state = self._state_changed
         if line.kind == _DATA:
             await self._start_channels(line, remote.transport)
