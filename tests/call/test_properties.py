@@ -33,7 +33,7 @@ def act(wire, action):
 def act_of_bob(wire, bob, action):
     if action == "answer":
         try:
-            bob.answer(wire.answer(bob.offer), now=wire.now)
+            bob.answer(wire.answer(bob.offer or wire.offer()), now=wire.now)
         except LocalProtocolError:
             assert bob.state not in (CallState.OFFERED, CallState.RINGING)
     elif action == "ring":

@@ -57,7 +57,7 @@ class IncomingCall(CallSession):
 
     @property
     def offer(self) -> SessionDescription | None:
-        """The caller's offer; None where the caller asks for one (RFC 3261 §13.3.1)."""
+        """The caller's offer; None where the caller asks for one (RFC 3261 §13.3.1), and after the call."""
         return self._offer
 
     @property
@@ -182,6 +182,7 @@ class IncomingCall(CallSession):
 
     def _finish(self, event: Ended | Failed | None) -> None:
         self._ring_again = None
+        self._local = None
         super()._finish(event)
 
     def _respond(

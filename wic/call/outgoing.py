@@ -101,6 +101,7 @@ class OutgoingCall(CallSession):
             *self._in_dialog.product(),
             ("Content-Type", SDP),
         ]
+        assert self._offer is not None, "a call that is over is not begun anew"
         return Request.build("INVITE", self._target, headers, self._offer.to_bytes())
 
     def _handle_own(self, event: Event, now: float) -> None:
@@ -192,6 +193,7 @@ class OutgoingCall(CallSession):
             raise AnswerNotValid("it holds no session description")
         if not any(section.port for section in answer.media):
             raise AnswerNotValid("it accepts none of the offered media")
+        assert self._offer is not None, "a call that is over takes no answer"
         return Agreement.of(offer=self._offer, answer=answer, offered_here=True)
 
     def _hang_up_branch(self, dialog: Dialog, now: float) -> None:

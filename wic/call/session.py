@@ -25,6 +25,7 @@ from wic.sip.events import (
 if TYPE_CHECKING:
     from wic.call.agreement import Agreement
     from wic.call.profile import CallProfile
+    from wic.sdp.description import SessionDescription
     from wic.sip.client_transaction import ClientTransaction
     from wic.sip.dialog import Dialog
     from wic.sip.endpoint import Endpoint
@@ -52,6 +53,7 @@ class CallSession(ABC):
         self._events: deque[CallEvent] = deque()
         self._over = False
         self._dialog: Dialog | None = None
+        self._offer: SessionDescription | None = None
         self._agreement: Agreement | None = None
         self._bye: ClientTransaction | None = None
         self._bye_challenges = 0
@@ -69,7 +71,7 @@ class CallSession(ABC):
 
     @property
     def agreement(self) -> Agreement | None:
-        """The session descriptions in force, once there are any."""
+        """The session descriptions in force, while there are any."""
         return self._agreement
 
     def next_event(self) -> CallEvent | None:
@@ -201,6 +203,8 @@ class CallSession(ABC):
             self._report_end(event)
         if self._dialog is not None:
             self._endpoint.remove_dialog(self._dialog)
+        # The INVITE's transaction still knows this call, should another branch answer: it may wait long.
+        self._dialog = self._offer = self._agreement = None
         self._move(CallState.ENDED)
         self._tell(Released())
 

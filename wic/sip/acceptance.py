@@ -42,7 +42,7 @@ class AcceptedCalls:
         self._outbox = outbox
         self._timers = timers
         self._waiting: dict[_Key, _Unacknowledged] = {}
-        self._settled: dict[_Key, ServerTransaction] = {}
+        self._settled: set[_Key] = set()
 
     def sent(self, transaction: ServerTransaction, response: Response, dialog: Dialog | None, *, now: float) -> None:
         """Resend a 2xx from now on: after T1, doubling up to T2, on any transport (RFC 3261 §13.3.1.4)."""
@@ -60,7 +60,7 @@ class AcceptedCalls:
         if waiting is None:
             return None
         waiting.timer.cancel()
-        self._settled[key] = waiting.transaction
+        self._settled.add(key)
         self._outbox.timers.schedule(now + self._timers.timeout, lambda _: self._forget(key))
         return waiting.transaction
 
@@ -69,7 +69,7 @@ class AcceptedCalls:
         return _key(ack) in self._settled
 
     def _forget(self, key: _Key) -> None:
-        del self._settled[key]
+        self._settled.remove(key)
 
     def _schedule(self, key: _Key, now: float, *, attempt: int, until: float) -> ScheduledTimer:
         due = now + self._timers.interval(Timer.G, attempt=attempt)

@@ -47,7 +47,7 @@ class ClientTransaction(Transaction):
 
     @property
     def response(self) -> Response | None:
-        """The response that came last; None once it was final and has been dealt with."""
+        """The response that came last."""
         return self._response
 
     @property
@@ -96,7 +96,8 @@ class ClientTransaction(Transaction):
     def _rest(self) -> None:
         super()._rest()
         self._data = b""
-        self._response = None
+        if self._response is not None:
+            self._response.pack()
 
     def _interval(self, timer: Timer) -> float:
         if timer is Timer.E and self.state is State.PROCEEDING:

@@ -54,7 +54,10 @@ class ProxyContext:
         self.transaction = transaction
         """The server transaction; its `request` is as it came."""
         self.request = request
-        """What will be forwarded: a copy without the Route values that led here, to be changed by the logic."""
+        """What will be forwarded: a copy without the Route values that led here, to be changed by the logic.
+
+        Once nothing is forwarded any more, the request as it came.
+        """
         self.taken_routes = taken_routes
         """Those Route values."""
         self.owner: object = None
@@ -272,3 +275,5 @@ class ProxyContext:
     def _move(self, state: ContextState) -> None:
         logger.debug("proxy context %s: %s -> %s", self.transaction.id, self._state.value, state.value)
         self._state = state
+        if state is ContextState.ANSWERED:
+            self.request = self.transaction.request

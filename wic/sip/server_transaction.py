@@ -99,6 +99,8 @@ class ServerTransaction(Transaction):
     def _rest(self) -> None:
         super()._rest()
         self._next = None
+        if self._state in self._table.silent:
+            self.dialog = None
         if self._response is not None:
             self._response.pack()
         if self._state is not State.COMPLETED:

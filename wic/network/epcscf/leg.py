@@ -45,6 +45,8 @@ class Leg:
     state: LegState = LegState.EARLY
     success: Response | None = None
     """The 2xx as it came, before anything was rewritten."""
+    exchanges: dict[ProxyContext, Exchange] = field(default_factory=dict)
+    """The offers of requests that may still be answered; the INVITE's is kept, since forks may answer it in turn."""
     pending: Exchange | None = None
     """An offer that came in a response and waits for its answer in ACK or PRACK."""
     spoilt: str = ""

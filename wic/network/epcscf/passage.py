@@ -7,8 +7,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wic.network.epcscf.exchange import Exchange
-    from wic.network.epcscf.leg import Leg
     from wic.sip.flow import Flow
 
 
@@ -33,7 +31,5 @@ class Passage:
     """The WIC's connection."""
     identity: str = ""
     """The WIC's public identity, to be asserted; empty within dialogs."""
-    leg: Leg | None = None
-    """The call leg that it belongs to."""
-    exchange: Exchange | None = None
-    """The offer that it carried."""
+    leg: str = ""
+    """Id of the call leg that it belongs to; the leg may have ended since."""

@@ -59,7 +59,7 @@ class EPcscfLogic(ProxyLogic):
         passage = context.owner
         if not isinstance(passage, Passage) or context.in_dialog or context.request.method not in _DIALOG_FORMING:
             return ()
-        params = LR if passage.leg is None else LR.with_(LEG, passage.leg.id)
+        params = LR.with_(LEG, passage.leg) if passage.leg else LR
         params = params.with_("transport", "ws")  # RFC 7118 §5.1: for WSS as well
         w2 = self._w2.replace(user=self._associations.token(passage.flow), params=params)
         sides = (f"<{w2}>", f"<{self._node.mw.uri()}>")
@@ -114,7 +114,8 @@ class EPcscfLogic(ProxyLogic):
         clean_request_from_wic(context.request)
         context.request.headers.remove("P-Preferred-Identity")
         leg = self._sessions.find(context.taken_routes, context.flow)
-        self._pass(context, Passage(Way.TO_CORE, context.flow, leg=leg), Target(), now)
+        passage = Passage(Way.TO_CORE, context.flow, leg="" if leg is None else leg.id)
+        self._pass(context, passage, Target(), now)
 
     def _came_by(self, taken: tuple[NameAddr, ...], flow: Flow) -> bool:
         return bool(taken) and self._associations.flow(taken[0].uri.user) == flow
@@ -136,7 +137,8 @@ class EPcscfLogic(ProxyLogic):
         clean_to_wic(request)
         leg = self._sessions.find(context.taken_routes, flow) if context.in_dialog else None
         identity = "" if context.in_dialog else self._called(context, flow, now)
-        self._pass(context, Passage(Way.TO_WIC, flow, identity, leg), Target(flow=flow), now)
+        passage = Passage(Way.TO_WIC, flow, identity, "" if leg is None else leg.id)
+        self._pass(context, passage, Target(flow=flow), now)
 
     def _called(self, context: ProxyContext, flow: Flow, now: float) -> str:
         """Return the identity that the WIC is called by, to be asserted in its responses (TS 24.229 §5.2.6.4.3)."""

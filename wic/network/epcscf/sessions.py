@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wic.network.agw.gateway import Agw
+    from wic.network.epcscf.exchange import Exchange
     from wic.network.epcscf.options import EPcscfOptions
     from wic.network.node import Node
     from wic.network.tasks import Tasks
@@ -77,7 +78,7 @@ class Sessions:
 
     def request(self, context: ProxyContext, passage: Passage, target: Target, *, now: float) -> None:
         """Forward a request, at once or when the eIMS-AGW has made room for what it offers."""
-        request, leg = context.request, passage.leg
+        request, leg = context.request, self._legs.get(passage.leg)
         if context.in_dialog and leg is not None:
             leg.saw(passage.way, request.cseq.number)
         if request.method == "BYE":
@@ -108,11 +109,12 @@ class Sessions:
             return False
         leg = Leg(number, passage.flow, passage.way, context, media, _OWN_RECORD_ROUTES)
         leg.saw(passage.way, context.request.cseq.number)
-        self._legs[number] = passage.leg = leg
+        self._legs[number] = leg
+        passage.leg = number
         return True
 
     def _carry(self, context: ProxyContext, passage: Passage, target: Target, now: float) -> None:
-        leg = passage.leg
+        leg = self._legs.get(passage.leg)
         try:
             description = read_sdp(context.request)
             if description is None or leg is None:
@@ -129,7 +131,7 @@ class Sessions:
         self, context: ProxyContext, passage: Passage, leg: Leg, description: SessionDescription, target: Target
     ) -> None:
         try:
-            passage.exchange, rewritten = await leg.media.offer(description, _offerer(passage.way))
+            leg.exchanges[context], rewritten = await leg.media.offer(description, _offerer(passage.way))
         except _REFUSALS as error:
             self._refuse(context, passage, error, self._node.driver.now)
         else:
@@ -143,20 +145,20 @@ class Sessions:
         # RFC 3261 §20.43: 304 "one or more media formats not available", 399 for all else.
         context.reject(status, now=now, headers=[("Warning", f'399 {self._options.host} "{_quotable(str(error))}"')])
         if not context.in_dialog:
-            self._end(passage.leg)
+            self._end(self._legs.get(passage.leg))
 
     # responses
 
     def response(self, passing: PassingResponse, passage: Passage, *, now: float) -> None:
         """Send a response back, its session description rewritten."""
-        leg, response = passage.leg, passing.response
+        leg, response = self._legs.get(passage.leg), passing.response
         request = passing.context.transaction.request
         if leg is None or request.method not in _WITH_OFFERS:
             passing.release(now=now)
             return
         initial = leg.context is passing.context
         if response.status >= 300:
-            self._failed(leg, passage, initial=initial)
+            self._failed(leg, passing.context, initial=initial)
             passing.release(now=now)
             return
         if initial and response.status >= 200:
@@ -165,26 +167,27 @@ class Sessions:
             description = read_sdp(response)
             if description is None:
                 passing.release(now=now)
-            elif passage.exchange is not None:
-                self._answered(passing, leg, passage, description, now)
+            elif (exchange := leg.exchanges.get(passing.context)) is not None:
+                self._answered(passing, leg, exchange, description, now)
             else:
                 self._tasks.start(self._offered_back(passing, leg, passage, description))
         except _REFUSALS as error:
             self._spoil(passing, leg, error, now)
 
-    def _failed(self, leg: Leg, passage: Passage, *, initial: bool) -> None:
+    def _failed(self, leg: Leg, context: ProxyContext, *, initial: bool) -> None:
         if initial:
             self._end(leg)
-        elif passage.exchange is not None:
-            self._tasks.start(leg.media.rollback(passage.exchange))
+        elif (exchange := leg.exchanges.pop(context, None)) is not None:
+            self._tasks.start(leg.media.rollback(exchange))
 
     def _answered(
-        self, passing: PassingResponse, leg: Leg, passage: Passage, description: SessionDescription, now: float
+        self, passing: PassingResponse, leg: Leg, exchange: Exchange, description: SessionDescription, now: float
     ) -> None:
-        assert passage.exchange is not None
-        write_sdp(passing.response, leg.media.answer(passage.exchange, description))
+        write_sdp(passing.response, leg.media.answer(exchange, description))
         if passing.response.status >= 200:
-            self._tasks.start(leg.media.commit(passage.exchange, description))
+            self._tasks.start(leg.media.commit(exchange, description))
+            if leg.context is not passing.context:
+                del leg.exchanges[passing.context]
         passing.release(now=now)
 
     async def _offered_back(
@@ -239,8 +242,9 @@ class Sessions:
 
     def cancelled(self, context: ProxyContext, passage: Passage) -> None:
         """Take note that the caller gave up; unless nothing was forwarded, a final response still comes."""
-        if context.state is ContextState.ANSWERED and passage.leg is not None and passage.leg.context is context:
-            self._end(passage.leg)
+        leg = self._legs.get(passage.leg)
+        if context.state is ContextState.ANSWERED and leg is not None and leg.context is context:
+            self._end(leg)
 
     # the end
 
