@@ -20,6 +20,7 @@ from wic.network.node import LOOPBACK, address_of, local_address, sip_uri
 from wic.network.ports import Ports
 from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE, add_subscriber
 from wic.network.scscf.server import Scscf, ScscfOptions
+from wic.sip.timers import RFC3261, Timers
 from wic.transport.tokens import RandomTokens
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class NetworkOptions:
     """See `EPcscfOptions`."""
     registrar: RegistrarOptions | None = None
     """What the S-CSCF grants."""
+    timers: Timers = RFC3261
+    """SIP timers of eP-CSCF and S-CSCF."""
     agw: AgwOptions = field(default_factory=AgwOptions)
     """Ports and times of the eIMS-AGW; its addresses and MSRP port are set by the network."""
 
@@ -217,6 +220,7 @@ class ImsNetwork:
             core=options.core or self.sip_uri or "",
             ssl_context=context,
             integrity_protected=options.integrity_protected,
+            timers=options.timers,
         )
         self.epcscf = EPcscf(self.agw, epcscf, tokens)
         self._running.append(self.epcscf)
@@ -234,7 +238,7 @@ class ImsNetwork:
         options = self._options
         if options.core is not None:
             return None
-        settings = ScscfOptions(domain=options.domain, host=host, port=ports.scscf)
+        settings = ScscfOptions(domain=options.domain, host=host, port=ports.scscf, timers=options.timers)
         if options.registrar is not None:
             settings = replace(settings, registrar=options.registrar)
         scscf = Scscf(self.hss, trust=self._is_epcscf, options=settings)

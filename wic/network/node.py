@@ -14,6 +14,7 @@ from wic.sip.errors import MalformedUri
 from wic.sip.flow import Flow
 from wic.sip.params import UriParams
 from wic.sip.routing import port_of
+from wic.sip.timers import RFC3261
 from wic.sip.uri import Uri
 from wic.transport.datagram import open_udp
 from wic.transport.driver import Driver
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.sip.events import Event
+    from wic.sip.timers import Timers
     from wic.sip.tokens import Tokens
     from wic.transport.base import Listener
     from wic.transport.datagram import DatagramSocket
@@ -114,10 +116,12 @@ class Node:
     Args:
         tokens: source of branches and tags.
         on_event: called with each event of the endpoint.
+        timers: SIP timers.
     """
 
-    def __init__(self, tokens: Tokens, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, tokens: Tokens, on_event: Callable[[Event], None], timers: Timers = RFC3261) -> None:
         self.tokens = tokens
+        self._timers = timers
         self._on_event = on_event
         self._listener: Listener | None = None
 
@@ -128,7 +132,8 @@ class Node:
             ConfigurationError: it is taken, or the address is not of this machine.
         """
         via: dict[str, tuple[str, int | None]] = {}
-        self.endpoint = Endpoint(tokens=self.tokens, options=EndpointOptions(role=Role.PROXY, via=via))
+        options = EndpointOptions(role=Role.PROXY, timers=self._timers, via=via)
+        self.endpoint = Endpoint(tokens=self.tokens, options=options)
         self.driver = Driver(self.endpoint, on_event=self._on_event)
         datagrams, self._listener = await open_pair(host, port, self.driver)
         self.driver.attach_socket(datagrams)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.sdp.line_map import GatewayPolicy
+from wic.sip.timers import RFC3261, Timers
 from wic.transport.base import KeepAlive
 from wic.transport.websocket import WebSocketServerOptions
 
@@ -37,5 +38,7 @@ class EPcscfOptions:
     """Limits of the WebSocket side; by default a WIC that has fallen silent is looked after."""
     policy: GatewayPolicy = field(default_factory=GatewayPolicy)
     """What the operator decides about m-lines."""
+    timers: Timers = RFC3261
+    """SIP timers."""
     max_sessions_per_flow: int = 64
     """Calls of one WIC at a time."""

@@ -46,7 +46,7 @@ class EPcscf:
         self._options = options
         self._tasks = Tasks()
         self._web: Listener | None = None
-        self.node = Node(tokens or RandomTokens(), self._handle)
+        self.node = Node(tokens or RandomTokens(), self._handle, self._options.timers)
 
     @property
     def url(self) -> str:

@@ -13,6 +13,7 @@ from wic.network.node import Node
 from wic.network.scscf.registrar import Registrar, RegistrarOptions
 from wic.network.scscf.routing import ORIGINATING, ScscfLogic, Trust
 from wic.sip.proxy import ProxyCore, ProxyOptions
+from wic.sip.timers import RFC3261, Timers
 from wic.transport.tokens import RandomTokens
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class ScscfOptions:
     algorithms: tuple[str, ...] = ALGORITHMS
     """Digest algorithms to challenge with, most preferred first (RFC 8760 §2.3)."""
     registrar: RegistrarOptions = field(default_factory=RegistrarOptions)
+    timers: Timers = RFC3261
+    """SIP timers."""
 
 
 class Scscf:
@@ -63,7 +66,7 @@ class Scscf:
         self._trust = trust or _nobody
         self._options = options or ScscfOptions()
         self._wall_clock = wall_clock
-        self.node = Node(tokens or RandomTokens(), self._handle)
+        self.node = Node(tokens or RandomTokens(), self._handle, self._options.timers)
 
     async def start(self) -> None:
         """Listen on Mw.
