@@ -204,7 +204,7 @@ class CallSession(ABC):
         if self._dialog is not None:
             self._endpoint.remove_dialog(self._dialog)
         # The INVITE's transaction still knows this call, should another branch answer: it may wait long.
-        self._dialog = self._offer = self._agreement = None
+        self._dialog = self._bye = self._offer = self._agreement = None
         self._move(CallState.ENDED)
         self._tell(Released())
 
