@@ -172,6 +172,7 @@ async def test_a_client_that_is_killed_in_a_call(tmp_path, role) -> None:
         alice, bob = lab.clients
         lab.network.add_subscriber("carol")
         await one_call(alice, bob)
+        await asyncio.sleep(SETTLED)
         before = lab.footprint()
         async with asyncio.TaskGroup() as group:
             if role == "caller":
