@@ -257,7 +257,7 @@ def test_a_target_that_is_none(lab, wic, complaint, target) -> None:
         (("call", "alice", "bob@x", "--duration", "long"), "--duration"),
         (("answer", "alice", "--reject", "200"), "--reject"),
         (("register", "--accounts"), "requires an argument"),
-        (("regsiter",), "No such command"),
+        (("registry",), "No such command"),
     ],
 )
 def test_words_that_are_missing_or_wrong(wic, complaint, words, told) -> None:
