@@ -448,6 +448,22 @@ async def test_a_cut_connection_ends_the_calls(home):
             await take(bob)
 
 
+async def test_leaving_when_the_connection_was_lost_leaves_nothing(home, nothing_left):
+    """The media of a call that ended by itself are closed before the client is."""
+    before = nothing_left()
+    async with home.client("bob") as bob:
+        async with home.client("alice") as alice:
+            call = await alice.call("sip:bob@ims.example", audio=Silence())
+            other = await take(bob)
+            ((_, flow),) = home.contacts["alice"].values()
+            next(each for each in home.driver.connections if each.flow == flow).abort("cut")
+            with pytest.raises(CallFailed, match="connection"):
+                await call.answered(timeout=10)
+        await other.ended()
+    await until(lambda: not home.driver.connections)
+    assert nothing_left() == before
+
+
 async def test_no_address_for_media(home, monkeypatch, caplog):
     async def gather(self):
         raise MediaFailed("no local address can be used for media")

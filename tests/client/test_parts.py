@@ -55,6 +55,15 @@ async def test_closing_cancels_tasks():
     assert not tasks
 
 
+async def test_closing_waits_for_what_has_to_end():
+    tasks = TaskSet()
+    task = tasks.spawn(asyncio.sleep(0.01), "an end", lasting=True)
+    await tasks.close()
+    assert task.done()
+    assert not task.cancelled()
+    assert not tasks
+
+
 async def test_waiting_for_what_the_end_makes_impossible():
     progress = Progress()
     progress.over = True

@@ -323,7 +323,7 @@ class Call:
         self._channels.close()
         if self._goodbye is not None:
             self._goodbye.cancel()
-        self._closing = self._line.tasks.spawn(self._close_media(), "the end of a call's media")
+        self._closing = self._line.tasks.spawn(self._close_media(), "the end of a call's media", lasting=True)
 
     async def _close_media(self) -> None:
         connecting = self._connecting
