@@ -94,7 +94,7 @@ def test_what_was_read_is_kept_even_if_it_is_nothing() -> None:
     reads: list[None] = []
     headers = Headers()
     for _ in range(2):
-        assert headers.parsed("slot", lambda _: reads.append(None)) is None
+        assert headers.parsed("subject", lambda _: reads.append(None)) is None
     assert len(reads) == 1
 
 
@@ -162,3 +162,29 @@ def test_no_headers_can_be_packed() -> None:
     headers = Headers()
     headers.pack()
     assert len(headers) == 0
+
+
+def test_a_change_makes_only_its_own_header_read_again() -> None:
+    message = received()
+    via, vias = message.via, message.vias
+    message.headers.add("CSeq", "1 INVITE")
+    message.headers.remove("Subject")
+    message.headers.remove("no name")
+    assert message.via is via
+    assert message.vias is vias
+    message.headers.remove_first("Via")
+    assert message.vias == vias[1:]
+    message.headers.remove("Via")
+    assert message.vias == ()
+    assert message.headers.get_all("Via") == []
+
+
+def test_a_copy_knows_what_was_read_and_changes_alone() -> None:
+    message = received()
+    via = message.via
+    copy = message.copy()
+    assert copy.via is via
+    copy.headers.prepend("Via", "SIP/2.0/WS d;branch=z9hG4bK0")
+    assert copy.via.branch == "z9hG4bK0"
+    assert message.via is via
+    assert len(copy.headers.get_all("Via")) == len(message.headers.get_all("Via")) + 1 == 3

@@ -104,14 +104,15 @@ class Headers:
 
     def add(self, name: str, value: object) -> None:
         """Append a line; `str(value)` is its text."""
-        self._fields.append(_field(name, value))
-        self._changed()
+        field = _field(name, value)
+        self._fields.append(field)
+        self._changed(field[0])
 
     def prepend(self, name: str, value: object) -> None:
         """Put a line before the first of its name, or at the top where there is none."""
         field = _field(name, value)
         self._fields.insert(next(self._positions(field[0]), 0), field)
-        self._changed()
+        self._changed(field[0])
 
     def set(self, name: str, value: object) -> None:
         """Replace all lines of that name by one, in the place of the first, or at the end."""
@@ -122,7 +123,7 @@ class Headers:
         else:
             rest = [other for other in self._fields[place + 1 :] if other[0] != field[0]]
             self._fields[place:] = [field, *rest]
-        self._changed()
+        self._changed(field[0])
 
     def append_to(self, name: str, text: str) -> None:
         """Append text, such as a parameter, to the first line of that name; the rest of it stays as it came."""
@@ -130,13 +131,14 @@ class Headers:
         if place is not None:
             key, spelling, value, line = self._fields[place]
             self._fields[place] = (key, spelling, value + text, None if line is None else line + text)
-            self._changed()
+            self._changed(key)
 
     def remove(self, name: str) -> None:
         """Remove all lines of that name."""
         key = key_of(name)
         self._held = [field for field in self._fields if field[0] != key]
-        self._changed()
+        if key is not None:
+            self._changed(key)
 
     def remove_first(self, name: str) -> None:
         """Remove the topmost value of a list header; the other values of its line stay.
@@ -150,17 +152,22 @@ class Headers:
         key, spelling, value, _ = self._fields[place]
         rest = split_list(value)[1:]
         self._fields[place : place + 1] = [(key, spelling, ", ".join(rest), None)] if rest else []
-        self._changed()
+        self._changed(key)
 
     def copy_from(self, other: Headers, *names: str) -> None:
         """Append all lines of these names of another message, byte for byte as they came."""
         keys = {key_of(name) for name in names}
-        self._fields.extend(field for field in other._fields if field[0] in keys)
-        self._changed()
+        copied = [field for field in other._fields if field[0] in keys]
+        self._fields.extend(copied)
+        for key in {field[0] for field in copied}:
+            self._changed(key)
 
     def copy(self) -> Headers:
-        """Return an independent copy."""
-        return Headers.of_lines(self._fields.copy(), None, self._list_values)
+        """Return an independent copy; what was read of these headers need not be read again."""
+        index = None if self._index is None else self._index.copy()
+        headers = Headers.of_lines(self._fields.copy(), index, self._list_values)
+        headers._parsed = self._parsed.copy()
+        return headers
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Iterate over names, compact forms written in full, and values, one pair a line."""
@@ -189,7 +196,12 @@ class Headers:
             yield key, line
 
     def parsed(self, slot: str, parse: Callable[[Headers], T]) -> T:
-        """Return what `parse` makes of these headers, kept under `slot` until a header changes."""
+        """Return what `parse` makes of one header, kept until that header changes.
+
+        Args:
+            slot: the key of the header, with a blank and a word after it where there are several readings.
+            parse: makes an immutable value.
+        """
         found = self._parsed.get(slot, _UNREAD)
         if found is _UNREAD:
             found = self._parsed[slot] = parse(self)
@@ -203,14 +215,22 @@ class Headers:
         """
         if not isinstance(self._held, str):
             self._held = "\r\n".join([line for _, line in self.lines()])
-        self._changed()
+        self._index = None
+        self._parsed.clear()
 
     def _positions(self, key: str | None) -> Iterator[int]:
         return (place for place, field in enumerate(self._fields) if field[0] == key)
 
-    def _changed(self) -> None:
-        self._index = None
-        self._parsed.clear()
+    def _changed(self, key: str) -> None:
+        if self._index is not None:  # its lists may be shared with a copy
+            values = [field[2] for field in self._fields if field[0] == key]
+            if values:
+                self._index[key] = values
+            else:
+                self._index.pop(key, None)
+        if self._parsed:
+            for slot in [slot for slot in self._parsed if slot.partition(" ")[0] == key]:
+                del self._parsed[slot]
 
 
 def _field(name: str, value: object) -> Field:

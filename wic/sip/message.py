@@ -10,6 +10,7 @@ from wic.sip import readers
 from wic.sip.grammar import REQUEST_URI, is_token
 from wic.sip.header_fields import Headers
 from wic.sip.headers.auth import AuthValue
+from wic.sip.names import key_of
 from wic.sip.reasons import REASONS, reason_of
 from wic.sip.uri import Uri
 
@@ -34,7 +35,7 @@ _DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
 class Message:
     """What requests and responses have in common.
 
-    The typed properties read the header when they are first used and keep what they read until a
+    The typed properties read the header when they are first used and keep what they read until that
     header changes. Each raises MalformedHeader where the header does not follow its grammar, or
     is missing although every message has it.
     """
@@ -57,7 +58,7 @@ class Message:
     @property
     def vias(self) -> tuple[Via, ...]:
         """All Via values, topmost first."""
-        return self.headers.parsed("vias", readers.read_vias)
+        return self.headers.parsed("via all", readers.read_vias)
 
     @property
     def from_(self) -> NameAddr:
@@ -176,12 +177,11 @@ class Message:
             MalformedHeader: one of them does not follow the grammar.
         """
 
-        def read(headers: Headers) -> list[AuthValue]:
-            return [
-                value for line in headers.get_all(name) for value in readers.naming(name, AuthValue.parse_list, line)
-            ]
+        def read(headers: Headers) -> tuple[AuthValue, ...]:
+            lines = headers.get_all(name)
+            return tuple([value for line in lines for value in readers.naming(name, AuthValue.parse_list, line)])
 
-        return list(self.headers.parsed(f"auth {name}", read))
+        return list(self.headers.parsed(f"{key_of(name)} auth", read))
 
     def pack(self) -> None:
         """Let go of all that can be had again from the header lines, to save memory where a message only lies about."""
@@ -274,7 +274,10 @@ class Request(Message):
 
     def copy(self) -> Request:
         """Return an independent copy, to be changed and sent on."""
-        return Request(self.method, self._uri_text, self.headers.copy(), self.body, raw=self.raw, version=self.version)
+        headers = self.headers.copy()
+        request = Request(self.method, self._uri_text, headers, self.body, raw=self.raw, version=self.version)
+        request._uri = self._uri
+        return request
 
     def pack(self) -> None:
         """Let go of all that can be had again; see `Message.pack`."""
