@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections import deque
 from typing import TYPE_CHECKING
 
 from wic.call.errors import connection_lost
@@ -50,7 +49,7 @@ class CallSession(ABC):
         self._profile = profile
         self._call_id = call_id
         self._state = state
-        self._events: deque[CallEvent] = deque()
+        self._events: list[CallEvent] = []
         self._over = False
         self._dialog: Dialog | None = None
         self._offer: SessionDescription | None = None
@@ -76,7 +75,7 @@ class CallSession(ABC):
 
     def next_event(self) -> CallEvent | None:
         """Return the next event, or None."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     @abstractmethod
     def hangup(self, *, now: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from enum import Enum
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -41,6 +40,22 @@ class ContextState(Enum):
 class ProxyContext:
     """A request that is being proxied."""
 
+    __slots__ = (
+        "_chosen",
+        "_endpoint",
+        "_logic",
+        "_loop_digest",
+        "_passing",
+        "_state",
+        "_successes",
+        "_waiting",
+        "branches",
+        "owner",
+        "request",
+        "taken_routes",
+        "transaction",
+    )
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -69,7 +84,7 @@ class ProxyContext:
         self._loop_digest = loop_digest
         self._state = ContextState.DECIDING
         self._waiting: list[Target] = []
-        self._passing: deque[PassingResponse] = deque()
+        self._passing: list[PassingResponse] = []
         self._successes: dict[str | None, PassingResponse] = {}
         self._chosen = False
 
@@ -187,7 +202,7 @@ class ProxyContext:
     def flush(self, now: float) -> None:
         """Send back what has been released, in order."""
         while self._passing and self._passing[0].settled:
-            passing = self._passing.popleft()
+            passing = self._passing.pop(0)
             if passing.released:
                 self._send_back(passing.response, now)
 
