@@ -76,7 +76,8 @@ class Section:
 
     def attribute(self, name: str) -> str | None:
         """Value of the first attribute `name`: "" for one without a value, None for none."""
-        return next(iter(self.attributes(name)), None)
+        values = self._values.get(name)
+        return values[0] if values else None
 
     def attributes(self, name: str) -> list[str]:
         """Values of all attributes `name`, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ MAX_CANDIDATES = 100
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536
 """What a peer accepts that does not say `a=max-message-size` (RFC 8841 §6)."""
+
+_ICE_CHARS = re.compile(r"[A-Za-z0-9+/]*+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +130,7 @@ def _sctp_lines(transport: TransportDescription) -> list[Line]:
 def _ice_text(text: str | None, name: str, *, low: int) -> str:
     if text is None:
         return ""
-    if not low <= len(text) <= 256 or not all(c.isascii() and (c.isalnum() or c in "+/") for c in text):
+    if not low <= len(text) <= 256 or _ICE_CHARS.fullmatch(text) is None:
         raise SdpRefused(f"a={name} is not {low} to 256 ice-chars")
     return text
 
