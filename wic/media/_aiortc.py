@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import struct
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,7 +26,6 @@ from typing import TYPE_CHECKING, cast
 
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, Connection, StunProtocol, server_reflexive_candidate
-from aioice.utils import random_string
 from aiortc import RTCDataChannel, RTCIceGatherer, RTCIceServer, RTCIceTransport, RTCSctpTransport
 from aiortc.rtcdtlstransport import (
     X509_DIGEST_ALGORITHMS,
@@ -132,8 +132,8 @@ class IceConnection(Connection):
         super().__init__(
             ice_controlling=False,
             # RFC 8445 §5.3: at least 24 and 128 bits of randomness.
-            local_username=random_string(8),
-            local_password=random_string(24),
+            local_username=secrets.token_hex(4),
+            local_password=secrets.token_hex(16),
             **connection_kwargs(list(servers)),
         )
         self.on_media: Callable[[bytes], None] = _ignore
