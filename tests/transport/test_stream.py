@@ -110,6 +110,16 @@ async def test_a_stream_without_boundaries_is_closed(recorder, data):
         writer.close()
 
 
+async def test_what_came_whole_before_a_fault_is_heard(recorder):
+    served = recorder()
+    async with serving(served, close_timeout=0.05) as listener:
+        _, writer = await asyncio.open_connection(*listener.address)
+        writer.write(OPTIONS + b"\r\x00")
+        assert await served.messages.get() == OPTIONS
+        assert "framing" in (await served.ends.get()).reason
+        writer.close()
+
+
 async def test_limits_are_the_users(recorder):
     served = recorder()
     async with serving(served, limits=Limits(message_size=10)) as listener:

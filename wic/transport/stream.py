@@ -91,11 +91,14 @@ class StreamLink(Link):
     def _plain_received(self, data: bytes) -> None:
         self._used = True
         try:
-            frames = self._framer.feed(data)
+            self._deliver(self._framer.feed(data))
         except FrameRefused as error:
-            self._end(EndedBy.LOCAL, f"unusable SIP framing: {error}")
-            self._half_close()
-            return
+            self._deliver(error.frames)
+            if self._state is LinkState.OPEN:
+                self._end(EndedBy.LOCAL, f"unusable SIP framing: {error}")
+                self._half_close()
+
+    def _deliver(self, frames: list[bytes | CrlfKeepAlive]) -> None:
         for frame in frames:
             if self._state is not LinkState.OPEN:
                 return
