@@ -156,6 +156,10 @@ class MediaFailed(WicError):
 class FingerprintMismatch(MediaFailed):
     """The certificate of the DTLS peer is not the one its SDP announced (RFC 8122 §5)."""
 
+    def __str__(self) -> str:
+        """Return the words after the name, which tells an attack from bad luck wherever they are read."""
+        return f"{type(self).__name__}: {super().__str__()}"
+
 
 class IceFailed(MediaFailed):
     """No candidate pair works (RFC 8445 §7)."""

@@ -30,6 +30,23 @@ def test_the_peers_reason_is_kept(wire):
     assert incoming.state is CallState.ENDED
 
 
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (["Q.850;cause=16", 'SIP;cause=503;text="the media are gone"'], "the media are gone"),
+        (["sip ;cause=408"], "SIP cause 408"),
+        (["???, SIP;cause=580"], "SIP cause 580"),
+    ],
+)
+def test_a_reason_of_failure_is_an_error(wire, reasons, words):
+    # RFC 3326 §2: causes of the protocol SIP are status codes
+    wire.connect()
+    wire.ask("BYE", headers=tuple(("Reason", reason) for reason in reasons))
+    ended, _ = wire.bob.told
+    assert (ended.by, ended.reason) == (EndedBy.REMOTE, words)
+    assert str(ended.error) == f"the other side had to end the call: {words}"
+
+
 def test_a_fault_here_ends_the_call_by_bye(wire):
     outgoing, _ = wire.connect()
     error = CallFailed("the media are gone")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+from dataclasses import replace
 
 import pytest
 
 from wic.client import Account, CallOutcome, Client
 from wic.errors import AuthenticationFailed, CallRejected, RegistrationFailed
-from wic.media import Echo, Silence, Tone
+from wic.media import Echo, MediaTransport, Silence, Tone
+from wic.sdp.attributes import Fingerprint
 
 
 async def until(condition):
@@ -98,3 +100,28 @@ async def test_calls_leave_nothing_behind(ims):
                 await until(lambda: not alice.calls and not bob.calls)
                 before = descriptors()
         await until(lambda: descriptors() <= before)
+
+
+@pytest.mark.parametrize("liar", ["the WICs", "the gateway"])
+async def test_a_false_fingerprint_ends_the_call_by_name(ims, monkeypatch, liar):
+    """Whoever lies about its certificate gets no media, and whoever finds out says so."""
+    gather = MediaTransport.gather
+    false = Fingerprint("sha-256", ":".join(["AB"] * 32))
+
+    async def lie(self):
+        description = await gather(self)
+        of_gateway = self._certificate is ims.agw._certificate
+        return replace(description, fingerprints=(false,)) if of_gateway is (liar == "the gateway") else description
+
+    monkeypatch.setattr(MediaTransport, "gather", lie)
+    async with client(ims, "alice") as alice, client(ims, "bob") as bob:
+        call = await alice.call("sip:bob@ims.example", audio=Tone(440), data=False)
+        other = await anext(bob.incoming())
+        answering = asyncio.create_task(other.answer(audio=Tone(880)))
+        reports = [await each.ended() for each in (call, other)]
+        await answering
+        named = [report for report in reports if "FingerprintMismatch" in report.reason]
+        assert named == reports if liar == "the WICs" else named
+        assert all(report.outcome is CallOutcome.FAILED for report in named)
+        assert not any(stream.received for report in reports for stream in report.media)
+        await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)

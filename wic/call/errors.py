@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wic.errors import CallCancelled, CallFailed, CallRejected, FlowLost, RequestTimeout
+from wic.sip.errors import MalformedHeader
+from wic.sip.headers.reason import Reason
 
 if TYPE_CHECKING:
     from wic.sip.client_transaction import ClientTransaction
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request, Response
 
-__all__ = ["CallRedirected", "cancelled", "connection_lost", "rejection", "timed_out"]
+__all__ = ["CallRedirected", "cancelled", "connection_lost", "farewell", "rejection", "timed_out"]
 
 _PHRASES = {
     401: "the network wants other credentials",
@@ -79,3 +81,19 @@ def connection_lost(reason: str, *, request: Request | None = None) -> CallFaile
 
 def _line(response: Response) -> str:
     return f"{response.status} {response.reason}".rstrip()
+
+
+def farewell(bye: Request) -> tuple[str, CallFailed | None]:
+    """Say why the peer or the network ended a call, with an error where something went wrong.
+
+    RFC 3326 §2: a cause of the protocol SIP is a status code; one of failure is no ordinary end.
+    """
+    for value in bye.headers.values("Reason"):
+        try:
+            reason = Reason.parse(value)
+        except MalformedHeader:
+            continue
+        if reason.protocol.upper() == "SIP" and (reason.cause or 0) >= 300:
+            words = reason.text or f"SIP cause {reason.cause}"
+            return words, CallFailed(f"the other side had to end the call: {words}")
+    return bye.headers.get("Reason") or "the other side hung up", None

@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from wic.call.errors import connection_lost
+from wic.call.errors import connection_lost, farewell
 from wic.call.events import CallEvent, Ended, EndedBy, Failed, Modified, Released
 from wic.call.in_dialog import InDialogRequests
 from wic.call.state import TRANSITIONS, CallState
@@ -134,7 +134,7 @@ class CallSession(ABC):
 
     def _bye_received(self, request: Request, now: float) -> None:
         """End at the peer's wish; a BYE that crosses this side's changes nothing any more."""
-        self._finish(Ended(EndedBy.REMOTE, request.headers.get("Reason") or "the other side hung up"))
+        self._finish(Ended(EndedBy.REMOTE, *farewell(request)))
 
     def _ack_timed_out(self, event: AckTimedOut, now: float) -> None:
         # RFC 3261 §13.3.1.4: without an ACK the dialog is confirmed, but the session should end.

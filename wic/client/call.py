@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from wic.call import Accepted, Confirmed, Ended, Failed, IncomingCall, Modified, Progressed
-from wic.client.call_media import explain
 from wic.client.channels import CallChannels, ChannelOpening
 from wic.client.figures import CallFigures
 from wic.client.progress import Progress
@@ -310,7 +309,7 @@ class Call:
 
     def _fail(self, failure: MediaFailed) -> None:
         if not self.is_over:
-            error = CallFailed(f"the media failed: {explain(failure)}")
+            error = CallFailed(f"the media failed: {failure}")
             error.__cause__ = failure
             self._session.fail(error, now=self._line.now)
             self._pump()

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from wic.errors import FingerprintMismatch, MediaFailed
+from wic.errors import MediaFailed
 from wic.media import AudioStream, MediaTransport, TransportState
 from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE
 from wic.sdp.codecs import read_codecs
@@ -263,13 +263,6 @@ class CallMedia:
         else:
             _close_all(self._sinks)
         await asyncio.gather(*(line.transport.close() for line in self._lines if line is not None))
-
-
-def explain(failure: MediaFailed) -> str:
-    """Say what became of the media, by name where the name matters."""
-    if isinstance(failure, FingerprintMismatch):
-        return f"FingerprintMismatch: {failure}"
-    return str(failure)
 
 
 def _described(kind: str, gathered: TransportDescription) -> TransportDescription:
