@@ -66,7 +66,8 @@ def up(
         watch = Watch(settings)
         try:
             async with ImsNetwork(options) as ims:
-                watch.attach_network(ims, EPCSCF)
+                if settings.trace or settings.pcap:
+                    watch.attach_network(ims, EPCSCF)
                 _show(settings.console, ims)
                 await asyncio.Event().wait()
         finally:
