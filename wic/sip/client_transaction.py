@@ -93,11 +93,10 @@ class ClientTransaction(Transaction):
         self._layer.start_cancel(self, cancel, now)
         self._start(Timer.CANCELLED, now)
 
-    def _rest(self) -> None:
-        super()._rest()
+    def _pack(self) -> None:
+        super()._pack()
         self._data = b""
-        if self._response is not None:
-            self._response.pack()
+        self._current().pack()
 
     def _interval(self, timer: Timer) -> float:
         if timer is Timer.E and self.state is State.PROCEEDING:

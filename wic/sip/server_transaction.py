@@ -96,13 +96,13 @@ class ServerTransaction(Transaction):
             case _:
                 raise AssertionError(action)
 
-    def _rest(self) -> None:
-        super()._rest()
+    def _pack(self) -> None:
+        super()._pack()
         self._next = None
         if self._state in self._table.silent:
             self.dialog = None
-        if self._response is not None:
-            self._response.pack()
+        assert self._response is not None, "only a final response leads to rest"
+        self._response.pack()
         if self._state is not State.COMPLETED:
             self._last = None  # only there it may be asked for again
 

@@ -109,7 +109,7 @@ class Transaction(ABC):
             self._perform(action, now)
         for timer in row.timers:
             self._start(timer, now)
-        if self._state in RESTING:
+        if self._state in RESTING and self._state is row.next:  # else a timer of 0 s has been here already
             self._layer.outbox.afterwards(self._rest)
         return row
 
@@ -129,9 +129,14 @@ class Transaction(ABC):
 
     def _rest(self) -> None:
         """Keep little: a transaction waits much longer for repetitions than it was busy."""
-        self.request.pack()
         if self._state in self._table.silent:
             self.owner = None
+        if not self.terminated:  # for else nothing keeps it but its user
+            self._pack()
+
+    def _pack(self) -> None:
+        """Let go of all that repetitions do not need."""
+        self.request.pack()
 
     def _tell(self, event: Event) -> None:
         if not self._quiet:
