@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PURE   := wic/errors.py,wic/sip/*,wic/sdp/*,wic/auth/*,wic/registration/*,wic/call/*,wic/datachannel/*
 SHELLS := wic/transport/*,wic/media/*,wic/client/*,wic/network/*,cli/*
 # The shells' coverage only ever goes up: raise the number with the tests that earn it.
-RATCHET := 85
+RATCHET := 98
 
 .PHONY: demo test interop soak bench lint docs clean
 
