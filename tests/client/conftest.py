@@ -131,6 +131,23 @@ class Home(ProxyLogic):
     def client(self, user: str, **changes: object) -> Client:
         return Client(self.account(user), replace(OPTIONS, **changes))
 
+    @staticmethod
+    async def take(client):
+        """The next call that comes in."""
+        return await anext(client.incoming())
+
+    async def connect(self, alice, bob, *, audio=None, answer=None, data=True):
+        """Let Alice call Bob until both are connected."""
+        call = await alice.call("sip:bob@ims.example", audio=audio, data=data)
+        other = await self.take(bob)
+        await asyncio.gather(call.answered(timeout=10), other.answer(audio=answer))
+        return call, other
+
+    @staticmethod
+    async def until(holds):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.01)
+
 
 def _lookup(username: str, algorithm: DigestAlgorithm) -> Secret:
     return make_ha1(algorithm, username, "ims.example", PASSWORD)

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import logging
 import math
 from array import array
 
@@ -12,39 +10,14 @@ import pytest
 from wic.client import CallOutcome
 from wic.errors import (
     CallCancelled,
-    CallFailed,
     CallRejected,
     ConfigurationError,
-    ConsentLost,
-    FingerprintMismatch,
-    IceFailed,
     LocalProtocolError,
     MediaFailed,
-    NegotiationFailed,
 )
-from wic.media import ConsentTimes, Count, MediaTransport, MediaTransportOptions, PcmFrame, Silence, Tone
-from wic.media.metronome import Metronome
+from wic.media import Count, PcmFrame, Silence, Tone
 from wic.sdp.codecs import PCMA, PCMU
 from wic.sip.message import Request
-
-FAST_CONSENT = MediaTransportOptions(consent=ConsentTimes(interval=0.1, expiry=0.6))
-
-
-async def take(client):
-    return await anext(client.incoming())
-
-
-async def connect(alice, bob, *, audio=None, answer=None, data=True):
-    """Let Alice call Bob until both are connected."""
-    call = await alice.call("sip:bob@ims.example", audio=audio, data=data)
-    other = await take(bob)
-    await asyncio.gather(call.answered(timeout=10), other.answer(audio=answer))
-    return call, other
-
-
-async def until(holds):
-    while not holds():  # noqa: ASYNC110 - what is waited for has no event of its own
-        await asyncio.sleep(0.01)
 
 
 class CountedSink:
@@ -74,7 +47,7 @@ async def test_a_call_with_tone_and_data(home):
     async with home.client("alice") as alice, home.client("bob") as bob:
         call = await alice.call("sip:bob@ims.example", audio=Tone(440))
         assert not call.incoming
-        other = await take(bob)
+        other = await home.take(bob)
         assert other.incoming
         assert str(other.peer.uri) == "sip:alice@ims.example"
         await call.ringing()
@@ -118,7 +91,7 @@ async def test_a_call_with_tone_and_data(home):
 
 async def test_a_tone_arrives_as_it_was_played(home):
     async with home.client("alice", codecs=(PCMU,)) as alice, home.client("bob") as bob:
-        call, other = await connect(alice, bob, audio=Tone(1000), data=False)
+        call, other = await home.connect(alice, bob, audio=Tone(1000), data=False)
         frames = other.audio
         sinks = [CountedSink(), CountedSink()]
         other.listen(sinks[0])
@@ -161,7 +134,7 @@ async def test_the_echo_bot_of_the_readme(home):
 async def test_saying_does_not_outlast_the_call(home):
     async with home.client("alice") as alice, home.client("bob") as bob:
         call = await alice.call("sip:bob@ims.example")
-        other = await take(bob)
+        other = await home.take(bob)
         frame = PcmFrame(bytes(16000), 8000)
         saying = asyncio.create_task(call.say(frame))
         await saying
@@ -178,7 +151,7 @@ async def test_saying_does_not_outlast_the_call(home):
 
 async def test_several_calls_at_once(home):
     async with home.client("alice") as alice, home.client("bob") as bob:
-        pairs = [await connect(alice, bob, audio=Silence(), answer=Silence()) for _ in range(3)]
+        pairs = [await home.connect(alice, bob, audio=Silence(), answer=Silence()) for _ in range(3)]
         assert len(alice.calls) == len(bob.calls) == 3
         await pairs[1][0].hangup()
         await asyncio.gather(pairs[0][0].hangup(), pairs[2][1].hangup())
@@ -191,14 +164,14 @@ async def test_a_call_leaves_nothing_behind(home, nothing_left):
     async with home.client("alice") as alice, home.client("bob") as bob:
         before = None
         for number in range(6):
-            call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
+            call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
             if number % 2:
                 await call.hangup()
                 await other.ended()
             else:
                 await other.hangup()
                 await call.ended()
-            await until(lambda: not alice.tasks and not bob.tasks)
+            await home.until(lambda: not alice.tasks and not bob.tasks)
             before = before or nothing_left()
         assert nothing_left() == before
         assert not alice._calls
@@ -234,7 +207,7 @@ async def test_a_target_that_is_no_address(home):
 async def test_rejecting_a_call(home, status, reason):
     async with home.client("alice") as alice, home.client("bob") as bob:
         call = await alice.call("sip:bob@ims.example")
-        other = await take(bob)
+        other = await home.take(bob)
         with pytest.raises(LocalProtocolError):
             await other.reject(200)
         await other.reject(status, reason)
@@ -251,7 +224,7 @@ async def test_rejecting_a_call(home, status, reason):
 async def test_nobody_answers_in_time(home):
     async with home.client("alice") as alice, home.client("bob", ring=False) as bob:
         call = await alice.call("sip:bob@ims.example")
-        other = await take(bob)
+        other = await home.take(bob)
         other.ring()
         await call.ringing()
         with pytest.raises(CallCancelled, match=r"within 0\.05 s"):
@@ -271,7 +244,7 @@ async def test_calls_that_nobody_takes_are_refused_beyond_a_limit(home):
         with pytest.raises(CallRejected, match="busy"):
             await second.answered(timeout=10)
         await first.hangup()
-        await until(lambda: not bob._waiting)
+        await home.until(lambda: not bob._waiting)
         third = await alice.call("sip:bob@ims.example")
         await third.ringing()
         await third.hangup()
@@ -289,7 +262,7 @@ async def test_no_codec_in_common(home):
 
 async def test_audio_is_refused_and_data_accepted(home):
     async with home.client("alice", codecs=(PCMU,)) as alice, home.client("bob", codecs=(PCMA,)) as bob:
-        call, other = await connect(alice, bob)
+        call, other = await home.connect(alice, bob)
         async with call.open_channel("only") as channel:
             await channel.send(b"data")
         await call.hangup()
@@ -306,232 +279,13 @@ async def test_data_is_refused_and_audio_accepted(home):
     home.tamper_response = close_data
     async with home.client("alice") as alice, home.client("bob", close_timeout=0.2) as bob:
         call = await alice.call("sip:bob@ims.example", audio=Silence())
-        other = await take(bob)
+        other = await home.take(bob)
         answering = asyncio.create_task(other.answer(audio=Silence()))
         await call.answered(timeout=10)
         with pytest.raises(MediaFailed, match="no data channels"):
             await call.open_channel("chat").__aenter__()
         await call.hangup()
         await answering
-
-
-# faults
-
-
-def fake_fingerprint(message):
-    """Let a message claim another certificate."""
-    lines = message.body.split(b"\r\n")
-    fake = b"a=fingerprint:sha-256 " + b":".join([b"00"] * 32)
-    message.body = b"\r\n".join(fake if line.startswith(b"a=fingerprint") else line for line in lines)
-
-
-@pytest.mark.parametrize("side", ["offer", "answer"])
-async def test_a_wrong_fingerprint_ends_the_call_by_name(home, side):
-    if side == "offer":
-        home.tamper = lambda request: fake_fingerprint(request) if request.method == "INVITE" else None
-    else:
-        home.tamper_response = lambda response: fake_fingerprint(response) if response.body else None
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        call = await alice.call("sip:bob@ims.example", audio=Silence())
-        other = await take(bob)
-        answering = asyncio.create_task(other.answer(audio=Silence()))
-        with pytest.raises(CallFailed):
-            await call.answered(timeout=10)
-        await answering
-        deceived = call if side == "answer" else other
-        report = await deceived.ended()
-        assert isinstance(deceived.error.__cause__, FingerprintMismatch)
-        assert "FingerprintMismatch" in report.reason
-        assert report.outcome is CallOutcome.FAILED
-        assert not report.media
-        assert "BYE" in [request.method for request in home.requests]
-
-
-async def test_an_answer_that_fits_nothing_ends_the_call(home):
-    def forget_setup(response):
-        response.body = response.body.replace(b"a=setup:active", b"a=setup:actpass")
-
-    home.tamper_response = forget_setup
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        call = await alice.call("sip:bob@ims.example")
-        other = await take(bob)
-        answering = asyncio.create_task(other.answer())
-        with pytest.raises(CallFailed, match="DTLS client"):
-            await call.answered(timeout=10)
-        await answering
-
-
-async def test_an_unreadable_answer_ends_the_call(home):
-    home.tamper_response = lambda response: setattr(response, "body", b"x" if response.body else b"")
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        call = await alice.call("sip:bob@ims.example")
-        other = await take(bob)
-        answering = asyncio.create_task(other.answer())
-        with pytest.raises(NegotiationFailed):
-            await call.answered(timeout=10)
-        await answering
-        assert other.is_over
-
-
-async def test_an_offer_without_ice_is_refused(home):
-    home.tamper = lambda request: setattr(request, "body", request.body.replace(b"a=ice-", b"a=x-"))
-    async with home.client("alice") as alice, home.client("bob"):
-        call = await alice.call("sip:bob@ims.example")
-        with pytest.raises(CallRejected) as caught:
-            await call.answered(timeout=10)
-        assert caught.value.response.status == 488
-        assert "ICE" in caught.value.response.headers.get("Warning")
-
-
-async def test_an_answer_without_ice_fails_the_call(home):
-    home.tamper_response = lambda response: setattr(response, "body", response.body.replace(b"a=ice-", b"a=x-"))
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        call = await alice.call("sip:bob@ims.example")
-        other = await take(bob)
-        answering = asyncio.create_task(other.answer())
-        with pytest.raises(CallFailed, match="media failed") as caught:
-            await call.answered(timeout=10)
-        assert isinstance(caught.value.__cause__, IceFailed)
-        await answering
-
-
-async def test_an_unreadable_offer_is_refused(home):
-    home.tamper = lambda request: setattr(request, "body", request.body.replace(b"a=setup:actpass", b"a=setup:x"))
-    async with home.client("alice") as alice, home.client("bob"):
-        call = await alice.call("sip:bob@ims.example")
-        with pytest.raises(CallRejected) as caught:
-            await call.answered(timeout=10)
-        assert caught.value.response.status == 488
-
-
-def vanish(call):
-    """Let a side's media go silent without a word, as a lost network would."""
-    for line in call._media._lines:
-        for protocol in line.transport._connection._protocols:
-            protocol.transport.close()
-
-
-async def test_a_peer_that_vanishes_ends_the_call_by_consent(home):
-    async with home.client("alice", media=FAST_CONSENT) as alice, home.client("bob") as bob:
-        call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
-        home.deaf_to = {"BYE"}
-        vanish(other)
-        report = await call.ended()
-        assert report.outcome is CallOutcome.FAILED
-        assert isinstance(call.error.__cause__, ConsentLost)
-        assert home.requests[-1].method == "BYE"
-        home.deaf_to = set()
-
-
-async def test_media_closed_without_a_bye_fail_the_call(home):
-    async with home.client("alice", close_timeout=0.2) as alice, home.client("bob", close_timeout=0.2) as bob:
-        call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
-        home.deaf_to = {"BYE"}
-        await other.hangup()
-        report = await call.ended()
-        assert report.outcome is CallOutcome.FAILED
-        assert "DTLS" in report.reason
-
-
-async def test_a_cut_connection_ends_the_calls(home):
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
-        for connection in home.driver.connections:
-            connection.abort("cut")
-        report = await call.ended()
-        assert report.outcome is CallOutcome.FAILED
-        assert "connection" in report.reason
-        await other.ended()
-        with pytest.raises(Exception, match="connection"):
-            await alice.call("sip:bob@ims.example")
-        with pytest.raises(Exception, match="connection"):
-            await take(bob)
-
-
-async def test_leaving_when_the_connection_was_lost_leaves_nothing(home, nothing_left):
-    """The media of a call that ended by itself are closed before the client is."""
-    before = nothing_left()
-    async with home.client("bob") as bob:
-        async with home.client("alice") as alice:
-            call = await alice.call("sip:bob@ims.example", audio=Silence())
-            other = await take(bob)
-            ((_, flow),) = home.contacts["alice"].values()
-            next(each for each in home.driver.connections if each.flow == flow).abort("cut")
-            with pytest.raises(CallFailed, match="connection"):
-                await call.answered(timeout=10)
-        await other.ended()
-    await until(lambda: not home.driver.connections)
-    assert nothing_left() == before
-
-
-async def test_no_address_for_media(home, monkeypatch, caplog):
-    async def gather(self):
-        raise MediaFailed("no local address can be used for media")
-
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        call = await alice.call("sip:bob@ims.example")
-        other = await take(bob)
-        with monkeypatch.context() as patch:
-            patch.setattr("wic.media.MediaTransport.gather", gather)
-            with caplog.at_level(logging.WARNING):
-                await other.answer()
-            with pytest.raises(MediaFailed):
-                await bob.call("sip:alice@ims.example")
-        with pytest.raises(CallRejected) as caught:
-            await call.answered(timeout=10)
-        assert caught.value.response.status == 500
-        assert "cannot be answered" in caplog.text
-
-
-async def test_a_caller_that_gives_up_while_the_callee_answers(home, monkeypatch):
-    genuine = MediaTransport.gather
-    go_on = asyncio.Event()
-
-    async def slow(self):
-        await go_on.wait()
-        return await genuine(self)
-
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        call = await alice.call("sip:bob@ims.example")
-        other = await take(bob)
-        await call.ringing()
-        with monkeypatch.context() as patch:
-            patch.setattr("wic.media.MediaTransport.gather", slow)
-            answering = asyncio.create_task(other.answer())
-            await asyncio.sleep(0)
-            await call.hangup()
-            await until(lambda: other.is_over)
-            go_on.set()
-            await answering
-        assert other.report().outcome is CallOutcome.CANCELLED
-
-
-async def test_media_end_although_a_cancellation_was_lost(home, monkeypatch):
-    """Python 3.11's `wait_for`, which the handshake uses, loses a cancellation that meets a packet."""
-    closed = asyncio.Event()
-
-    async def deaf(self, remote, **how):
-        with contextlib.suppress(asyncio.CancelledError):
-            await closed.wait()
-        await closed.wait()
-
-    async def close(self):
-        await genuine(self)
-        closed.set()
-
-    genuine = MediaTransport.close
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        with monkeypatch.context() as patch:
-            patch.setattr(MediaTransport, "connect", deaf)
-            patch.setattr(MediaTransport, "close", close)
-            call = await alice.call("sip:bob@ims.example", audio=Silence())
-            other = await take(bob)
-            answering = asyncio.create_task(other.answer(audio=Silence()))
-            await until(lambda: call._progress.accepted and other._progress.accepted)
-            await call.hangup()
-            assert (await other.ended()).outcome is CallOutcome.COMPLETED
-            await answering
-        assert len(Metronome.running()) == 0
 
 
 # changes by the peer
@@ -549,26 +303,26 @@ def ask(client, call, method, body=b""):
 
 async def test_the_peer_holds_and_resumes(home):
     async with home.client("alice") as alice, home.client("bob") as bob:
-        call, other = await connect(alice, bob, audio=Silence(), answer=Silence())
-        await until(lambda: other.report().media[0].sent > 2)
+        call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
+        await home.until(lambda: other.report().media[0].sent > 2)
         local = call._session.agreement.local
         held = local.with_media(
             local.media[0].without_attributes("sendrecv").with_attribute("inactive"), local.media[1]
         )
         transaction = ask(alice, call, "UPDATE", held.to_bytes())
-        await until(lambda: transaction.response is not None and transaction.response.status == 200)
+        await home.until(lambda: transaction.response is not None and transaction.response.status == 200)
         assert b"a=inactive" in transaction.response.body
-        await until(lambda: not bob.tasks)
+        await home.until(lambda: not bob.tasks)
         sent = other.report().media[0].sent
         await asyncio.sleep(0.1)
         assert other.report().media[0].sent == sent
         transaction = ask(alice, call, "UPDATE", held.to_bytes())
-        await until(lambda: transaction.response is not None)
+        await home.until(lambda: transaction.response is not None)
         other.play(Tone(440))
         await other.reject(486)
         assert not other.is_over
         transaction = ask(alice, call, "UPDATE", local.to_bytes())
-        await until(lambda: other.report().media[0].sent > sent)
+        await home.until(lambda: other.report().media[0].sent > sent)
         closed = local.with_media(
             *(
                 section.with_media_line(
@@ -578,7 +332,7 @@ async def test_the_peer_holds_and_resumes(home):
             )
         )
         transaction = ask(alice, call, "UPDATE", closed.to_bytes())
-        await until(lambda: not any(other._media._lines))
+        await home.until(lambda: not any(other._media._lines))
         await call.hangup()
 
 
@@ -595,7 +349,7 @@ async def test_requests_outside_calls(home):
             request = Request.build(method, contact.uri, headers)
             transaction = home.endpoint.send_request(request, flow, now=home.driver.now)
             home.driver.pump()
-            await until(lambda transaction=transaction: transaction.response is not None)
+            await home.until(lambda transaction=transaction: transaction.response is not None)
             assert transaction.response.status == status
         assert not bob.calls
 
@@ -613,9 +367,9 @@ async def test_an_invite_without_offer(home):
         request = Request.build("INVITE", contact.uri, headers)
         transaction = home.endpoint.send_request(request, flow, now=home.driver.now)
         home.driver.pump()
-        other = await take(bob)
+        other = await home.take(bob)
         answering = asyncio.create_task(other.answer())
-        await until(lambda: transaction.response is not None and transaction.response.status == 200)
+        await home.until(lambda: transaction.response is not None and transaction.response.status == 200)
         assert b"a=3ge2ae:requested" in transaction.response.body
         await other.hangup()
         await answering
