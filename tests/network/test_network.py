@@ -57,10 +57,24 @@ async def test_lost_database_gets_its_users_back_from_the_accounts(tmp_path):
         assert ims.hss.ha1("alice@ims.example", "MD5") == before
 
 
+def four_free_ports():
+    """A base below the ephemeral ports, from where nobody is given one of them meanwhile."""
+    first = 20_000 + os.getpid() % 1000 * 4
+    return next(base for base in range(first, 30_000, 4) if all(is_free(base + n) for n in range(4)))
+
+
+def is_free(port):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(type=kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
 async def test_a_port_base_gives_fixed_ports_and_a_taken_one_is_named(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        base = probe.getsockname()[1] // 4 * 4 - 400
+    base = four_free_ports()
     async with ImsNetwork(NetworkOptions(port_base=base)) as ims:
         assert ims.wss_url == f"wss://127.0.0.1:{base}/"
         assert ims.sip_uri == f"sip:127.0.0.1:{base + 2}"
