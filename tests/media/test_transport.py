@@ -23,6 +23,7 @@ from wic.errors import ConfigurationError, ConsentLost, FingerprintMismatch, Ice
 from wic.media import Certificate, ConsentTimes, IceServer, MediaTransport, MediaTransportOptions, TransportState
 from wic.media._aiortc import DtlsCertificate
 from wic.media.rtp import pack_rtp
+from wic.media.source_limit import MAX_SOURCES, SourceLimit
 from wic.media.transport import MAX_EARLY_PACKETS
 from wic.sdp.attributes import Fingerprint, Setup
 from wic.sdp.candidate import Candidate
@@ -151,6 +152,24 @@ async def test_replayed_and_forged_packets_are_refused(connect_pair: Connect, ev
         route[0](forged, route[1])
     await eventually(lambda: other.counters.refused == 8)
     assert got == [RTP]
+
+
+async def test_a_flood_of_sources_is_bounded(connect_pair: Connect, eventually: Eventually) -> None:
+    """Each SSRC costs memory and time for as long as the transport lives, on both sides of it."""
+    one, other = await connect_pair()
+    got: list[bytes] = []
+    other.on_rtp = got.append
+    for ssrc in range(MAX_SOURCES + 10):
+        one.send_rtp(RTP[:8] + ssrc.to_bytes(4, "big") + RTP[12:])
+        await asyncio.sleep(0)
+    assert one.counters.unsent == 10
+    one._sent_sources = SourceLimit()
+    stranger = RTP[:8] + b"new." + RTP[12:]
+    await eventually(lambda: len(got) == MAX_SOURCES)
+    one.send_rtp(stranger)
+    await eventually(lambda: other.counters.refused == 1)
+    one.send_rtp(RTP[:2] + b"\x00\x09" + RTP[4:8] + bytes(4) + RTP[12:])
+    await eventually(lambda: len(got) == MAX_SOURCES + 1)
 
 
 async def test_octets_of_no_protocol_are_dropped(connect_pair: Connect, eventually: Eventually) -> None:

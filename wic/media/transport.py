@@ -16,6 +16,7 @@ from wic.errors import ConfigurationError, ConsentLost, FingerprintMismatch, Ice
 from wic.media._aiortc import DtlsTransport, SctpTransport, make_ice
 from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE, DataChannels
 from wic.media.rtp import is_rtcp
+from wic.media.source_limit import SourceLimit
 from wic.media.transport_options import IceServer, MediaTransportOptions, TransportCounters, TransportState
 from wic.sdp.attributes import Setup
 from wic.sdp.candidate import Candidate
@@ -74,6 +75,8 @@ class MediaTransport:
         self._early: deque[bytes] = deque(maxlen=MAX_EARLY_PACKETS)
         self._receiving: Session | None = None
         self._sending: Session | None = None
+        self._received_sources = SourceLimit()
+        self._sent_sources = SourceLimit()
         self._channels: DataChannels | None = None
 
     @property
@@ -148,31 +151,26 @@ class MediaTransport:
 
     def send_rtp(self, packet: bytes) -> None:
         """Protect and send one RTP packet; before CONNECTED it is dropped and counted."""
-        sending = self._sending
-        route = self._connection.route
-        if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET:
-            self.counters.unsent += 1
-            return
-        if self.on_packet is not None:
-            self.on_packet("rtp", True, packet)
-        try:
-            route[0](sending.protect(packet), route[1])
-        except SrtpError:
-            self.counters.unsent += 1
+        self._send("rtp", packet, packet[8:12])
 
     def send_rtcp(self, packet: bytes) -> None:
         """Protect and send one compound RTCP packet, as `send_rtp` does."""
+        self._send("rtcp", packet, packet[4:8])
+
+    def _send(self, kind: Literal["rtp", "rtcp"], packet: bytes, ssrc: bytes) -> None:
         sending = self._sending
         route = self._connection.route
-        if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET:
+        if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET or not self._sent_sources.admits(ssrc):
             self.counters.unsent += 1
             return
         if self.on_packet is not None:
-            self.on_packet("rtcp", True, packet)
+            self.on_packet(kind, True, packet)
         try:
-            route[0](sending.protect_rtcp(packet), route[1])
+            route[0](sending.protect(packet) if kind == "rtp" else sending.protect_rtcp(packet), route[1])
         except SrtpError:
             self.counters.unsent += 1
+        else:
+            self._sent_sources.note(ssrc)
 
     async def start_sctp(self, local_port: int, remote_port: int, max_message_size: int | None = None) -> DataChannels:
         """Set up the SCTP association over a connected transport (RFC 8841 §9.3: both ends do).
@@ -260,11 +258,16 @@ class MediaTransport:
         if receiving is None:
             return
         control = is_rtcp(packet)
+        ssrc = packet[4:8] if control else packet[8:12]
+        if not self._received_sources.admits(ssrc):
+            self.counters.refused += 1
+            return
         try:
             plain = receiving.unprotect_rtcp(packet) if control else receiving.unprotect(packet)
         except (SrtpError, ValueError):
             self.counters.refused += 1
             return
+        self._received_sources.note(ssrc)
         handler = self.on_rtcp if control else self.on_rtp
         if self.on_packet is not None:
             self.on_packet("rtcp" if control else "rtp", False, plain)
