@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from wic.sip.flow import Flow
     from wic.transport.base import Connection, FlowEnd
+    from wic.transport.driver import Direction
 
 PASSWORD = "correct horse"
 _numbers = count(1)
@@ -222,3 +223,16 @@ async def make_raw() -> AsyncIterator[Callable[..., Awaitable[RawUe]]]:
             return made
 
         yield make
+
+
+@pytest.fixture
+def mw(ims: ImsNetwork) -> list[bytes]:
+    """Every message that the eP-CSCF sends or gets on Mw."""
+    seen: list[bytes] = []
+
+    def observe(now: float, direction: Direction, data: bytes, flow: Flow) -> None:
+        if flow.transport in ("UDP", "TCP"):
+            seen.append(data)
+
+    ims.epcscf.node.driver.add_observer(observe)
+    return seen

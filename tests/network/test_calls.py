@@ -64,19 +64,6 @@ async def until(condition):
             await asyncio.sleep(0.005)
 
 
-@pytest.fixture
-def mw(ims):
-    """Every message that the eP-CSCF sends or gets on Mw."""
-    seen: list[bytes] = []
-
-    def observe(now, direction, data, flow):
-        if flow.transport in ("UDP", "TCP"):
-            seen.append(data)
-
-    ims.epcscf.node.driver.add_observer(observe)
-    return seen
-
-
 class Call:
     """An answered call between two raw WICs."""
 

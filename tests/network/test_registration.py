@@ -7,19 +7,6 @@ import asyncio
 import pytest
 
 
-@pytest.fixture
-def mw(ims):
-    """Every message between the entities, as it went over the wire."""
-    seen: list[bytes] = []
-
-    def observe(now, direction, data, flow):
-        if flow.transport in ("UDP", "TCP"):
-            seen.append(data)
-
-    ims.epcscf.node.driver.add_observer(observe)
-    return seen
-
-
 def registers(mw):
     return [message for message in mw if message.startswith(b"REGISTER")]
 
