@@ -6,6 +6,9 @@ import asyncio
 
 import pytest
 
+from wic.network.epcscf.throttle import Throttle
+from wic.sip.flow import Flow
+
 BOB = "sip:bob@ims.example"
 
 MALFORMED = [
@@ -102,3 +105,29 @@ async def test_a_call_survives_the_garbage_of_its_own_wic(ue, ims):
     bob.send(bob.respond(invited, "180 Ringing"))
     await alice.receive("SIP/2.0 180")
     assert ims.epcscf.calls == 2
+
+
+async def test_a_flood_of_one_wic_is_held_back(ue, ims):
+    """Beyond a burst it is told to wait, at little cost; others and calls are not concerned."""
+    alice, bob = await ue("alice"), await ue("bob")
+    ims.epcscf._throttle.__init__(rate=0.001, burst=5)
+    for number in range(40):
+        alice.send(alice.request("OPTIONS", "sip:nobody@ims.example", call_id=f"n{number}"))
+    await alive(bob)
+    answers = sorted([await alice.receive("SIP/2.0 ") for _ in range(40)])
+    assert [answer[8:11] for answer in answers] == [b"404"] * 5 + [b"503"] * 35
+    assert alice.header(answers[-1], "Retry-After") == "5"
+    alice.send(alice.request("BYE", BOB, call_id="none", to=f"<{BOB}>;tag=x"))
+    await alice.receive("SIP/2.0 403")
+
+
+def test_a_rate_with_a_burst():
+    throttle = Throttle(rate=10, burst=5)
+    one, other = Flow("WSS", ("a", 1), ("b", 2), "1"), Flow("WSS", ("a", 1), ("b", 2), "2")
+    assert [throttle.admits(one, now=0.0) for _ in range(6)] == [True] * 5 + [False]
+    assert throttle.admits(other, now=0.0)
+    assert [throttle.admits(one, now=0.25) for _ in range(3)] == [True, True, False]
+    assert [throttle.admits(one, now=9.0) for _ in range(6)] == [True] * 5 + [False]
+    throttle.forget(one)
+    throttle.forget(one)
+    assert len(throttle) == 1

@@ -42,3 +42,7 @@ class EPcscfOptions:
     """SIP timers."""
     max_sessions_per_flow: int = 64
     """Calls of one WIC at a time."""
+    requests_per_second: float = 50.0
+    """Requests outside dialogs, REGISTER included, of one WIC in the long run; more get 503."""
+    requests_at_once: int = 200
+    """Such requests of one WIC in a burst."""

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from wic.network.epcscf.charging import Charging
     from wic.network.epcscf.registering import RegisterHandler
     from wic.network.epcscf.sessions import Sessions
+    from wic.network.epcscf.throttle import Throttle
     from wic.network.node import Node
     from wic.sip.flow import Flow
     from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext
     from wic.sip.uri import Uri
 
+_PAUSE = 5
+"""Seconds that a WIC which sends too much is told to wait."""
 _DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
 
 
@@ -40,6 +43,7 @@ class EPcscfLogic(ProxyLogic):
         registers: RegisterHandler,
         sessions: Sessions,
         charging: Charging,
+        throttle: Throttle,
         core: Flow,
     ) -> None:
         self._node = node
@@ -48,6 +52,7 @@ class EPcscfLogic(ProxyLogic):
         self._registers = registers
         self._sessions = sessions
         self._charging = charging
+        self._throttle = throttle
         self._core = core
 
     def next_hop(self, uri: Uri) -> Flow | None:
@@ -78,10 +83,13 @@ class EPcscfLogic(ProxyLogic):
     # from the WIC
 
     def _from_wic(self, context: ProxyContext, now: float) -> None:
-        if context.request.method == "REGISTER":
-            self._registers.route(context, now=now)
-        elif context.in_dialog:
+        if context.in_dialog and context.request.method != "REGISTER":
             self._within_dialog_from_wic(context, now)
+        elif not self._throttle.admits(context.flow, now=now):
+            # RFC 3261 §21.5.4; what belongs to a dialog is let through, so that calls can end.
+            context.reject(503, now=now, headers=[("Retry-After", _PAUSE)])
+        elif context.request.method == "REGISTER":
+            self._registers.route(context, now=now)
         else:
             self._originate(context, now)
 

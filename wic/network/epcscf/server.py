@@ -10,6 +10,7 @@ from wic.network.epcscf.charging import Charging
 from wic.network.epcscf.registering import RegisterHandler
 from wic.network.epcscf.routing import EPcscfLogic
 from wic.network.epcscf.sessions import Sessions
+from wic.network.epcscf.throttle import Throttle
 from wic.network.node import LR, Node, address_of, sip_uri
 from wic.network.tasks import Tasks
 from wic.sip.events import FlowClosed
@@ -45,6 +46,7 @@ class EPcscf:
         self._agw = agw
         self._options = options
         self._tasks = Tasks()
+        self._throttle = Throttle(options.requests_per_second, options.requests_at_once)
         self._web: Listener | None = None
         self.node = Node(tokens or RandomTokens(), self._handle, self._options.timers)
 
@@ -97,7 +99,9 @@ class EPcscf:
         self._address = self._web.address
         w2 = Uri("sip", host=self._address[0], port=self._address[1], params=LR)
         registers = RegisterHandler(self.node, self._associations, charging, options, core)
-        logic = EPcscfLogic(self.node, w2, self._associations, registers, self._sessions, charging, core)
+        logic = EPcscfLogic(
+            self.node, w2, self._associations, registers, self._sessions, charging, self._throttle, core
+        )
         own = frozenset({(self.node.mw.host, self.node.mw.port), self._address})
         self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
 
@@ -113,6 +117,7 @@ class EPcscf:
             return
         if isinstance(event, FlowClosed) and event.flow.transport in ("WS", "WSS"):
             # TS 24.371 §6A.3: with the connection goes the TLS association; pending transactions have failed already.
+            self._throttle.forget(event.flow)
             self._associations.close(event.flow)
             self._sessions.flow_closed(event.flow)
 
