@@ -14,7 +14,7 @@ import pytest
 
 from wic.auth.secret import Secret
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.scscf.registrar import RegistrarOptions
+from wic.network.scscf.options import RegistrarOptions
 from wic.transport.tls import client_context
 from wic.transport.websocket import WebSocketOptions, connect_websocket
 

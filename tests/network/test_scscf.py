@@ -9,7 +9,7 @@ import pytest
 
 from wic.auth.secret import Secret
 from wic.network.hss import Binding, Hss
-from wic.network.scscf.registrar import RegistrarOptions
+from wic.network.scscf.options import RegistrarOptions
 from wic.network.scscf.server import Scscf, ScscfOptions
 
 ALICE, BOB = "sip:alice@ims.example", "sip:bob@ims.example"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from wic.network.scscf.registrar import RegistrarOptions
+    from wic.network.scscf.options import RegistrarOptions
     from wic.sip.flow import Flow
     from wic.transport.driver import Direction
 

@@ -11,7 +11,7 @@ from wic.sip.errors import MalformedHeader
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wic.network.scscf.registrar import RegistrarOptions
+    from wic.network.scscf.options import RegistrarOptions
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request
 

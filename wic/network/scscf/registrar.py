@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.auth.secret import Secret
 from wic.auth.server import Outcome
 from wic.network.scscf.contacts import ContactsRefused, wanted_bindings
+from wic.network.scscf.options import RegistrarOptions
 from wic.sip.errors import MalformedHeader
 from wic.sip.message import Response
 
@@ -23,18 +23,6 @@ _log = logging.getLogger(__name__)
 
 PROTECTED = frozenset({"tls-yes", "tls-protected"})
 """Values of `integrity-protected` for a TLS association: TS 24.229 §7.2A.2 has the first, TS 24.371 §6.4.1.2 the other."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrarOptions:
-    """What a registrar grants; times in seconds."""
-
-    min_expires: int = 60
-    """Shorter registrations get 423."""
-    max_expires: int = 600_000
-    """Longest registration, and the one for those who do not ask (TS 24.229 §5.1.1.2.1)."""
-    max_bindings: int = 16
-    """Bindings of one private identity at a time."""
 
 
 class Registrar:

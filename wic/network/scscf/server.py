@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from wic.auth.server import DigestVerifier
 from wic.network.hss import ALGORITHMS
 from wic.network.node import Node
-from wic.network.scscf.registrar import Registrar, RegistrarOptions
+from wic.network.scscf.options import RegistrarOptions
+from wic.network.scscf.registrar import Registrar
 from wic.network.scscf.routing import ORIGINATING, ScscfLogic, Trust
 from wic.sip.proxy import ProxyCore, ProxyOptions
 from wic.sip.timers import RFC3261, Timers
