@@ -42,6 +42,14 @@ network.add_command(subscriber)
     "--port-base", type=click.IntRange(1, 65532), metavar="N", help="First of four ports; by default free ones."
 )
 @click.option("--core", metavar="URI", help="Another core behind our eP-CSCF, such as sip:127.0.0.1:5060.")
+@click.option(
+    "--agw",
+    type=click.Choice(["embedded"]),
+    default="embedded",
+    show_default=True,
+    expose_value=False,
+    help="The eIMS-AGW; this version has its own only.",
+)
 @click.option("--domain", default="ims.example", show_default=True, help="The home domain.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where WICs reach the eP-CSCF and the eIMS-AGW.")
 @click.option("--insecure", is_flag=True, help="WS instead of WSS, for peers that cannot speak TLS.")

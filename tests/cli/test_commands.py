@@ -255,7 +255,7 @@ def test_demo(wic, monkeypatch) -> None:
 def test_network_up(lab, wic, tmp_path) -> None:
     directory = tmp_path / "ims"
     ready = lab.start(lab.interrupt_when((directory / "accounts.toml").exists, signal.SIGTERM))
-    result = wic("network", "up", "--dir", directory, "--json")
+    result = wic("network", "up", "--dir", directory, "--agw", "embedded", "--json")
     ready.result(10)
     assert result.exit_code == 3, result.output
     document = json.loads(result.stdout)

@@ -318,6 +318,12 @@ def test_a_core_that_is_no_uri(wic, complaint) -> None:
     assert complaint(wic("network", "up", "--host", "192.0.2.1"), code=2)
 
 
+def test_an_agw_that_this_version_lacks(wic) -> None:
+    result = wic("network", "up", "--agw", "rtpengine:127.0.0.1:2223")
+    assert result.exit_code == 2
+    assert "embedded" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
