@@ -17,7 +17,7 @@ test: $(VENV)/.tools
 	$(BIN)/coverage report --include='$(PURE)' --fail-under=100 --skip-covered --show-missing
 	$(BIN)/coverage report --include='$(SHELLS)' --fail-under=$(RATCHET) --skip-covered --show-missing
 
-interop: $(VENV)/.tools
+interop: $(VENV)/.tools tests/interop/browser/node_modules
 	$(BIN)/pytest tests/interop --timeout 120
 
 soak: $(VENV)/.tools
@@ -48,6 +48,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.tools: pyproject.toml | $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --group test --group lint
 	touch $@
+
+# Without npm the tests of the page skip, and say so.
+tests/interop/browser/node_modules: tests/interop/browser/package-lock.json
+	-npm ci --prefix tests/interop/browser --no-audit --no-fund --loglevel=error && touch $@
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --group docs
