@@ -154,9 +154,14 @@ async def test_a_registration_that_has_to_wait(home, caplog):
 
 
 async def test_media_addresses_of_choice(home):
-    client = home.client("alice", media=MediaTransportOptions(addresses=("127.0.0.1",)))
-    async with client, home.client("bob"):
+    client = home.client("alice", media=MediaTransportOptions(addresses=("127.0.0.2",)))
+    async with client, home.client("bob") as bob:
         await client.call("sip:bob@ims.example")
+        await home.take(bob)
+    offer = next(request.body for request in home.requests if request.method == "INVITE")
+    candidates = [line for line in offer.splitlines() if line.startswith(b"a=candidate:")]
+    assert candidates
+    assert all(b" 127.0.0.2 " in line for line in candidates)
 
 
 async def test_a_refused_port():
