@@ -89,6 +89,7 @@ async def test_rtcp_goes_where_the_peer_said(ports: PortRange, eventually: Event
     other.on_rtcp = got.append
     one.send_rtcp(RTCP)
     await eventually(lambda: got)
+    assert got == [RTCP]
     await one.close()
     await other.close()
 

@@ -247,14 +247,21 @@ async def test_a_capture_hears_both_directions_in_the_clear(
     await asyncio.gather(one.close(), other.close())
 
 
-async def test_the_answerer_may_come_late(certificates: Certificates, options: MediaTransportOptions) -> None:
+def connected(*ends: MediaTransport) -> bool:
+    return all(end.state is TransportState.CONNECTED for end in ends)
+
+
+async def test_the_answerer_may_come_late(
+    certificates: Certificates, options: MediaTransportOptions, eventually: Eventually
+) -> None:
     one, other = (MediaTransport(certificate, options) for certificate in certificates)
     offer, answer = await one.gather(), await other.gather()
-    # The offerer is the DTLS client and is first in all it does: checks and ClientHello wait at the other side.
+    # The offerer is the DTLS client and is first in all it does: its checks wait at the other side.
     connecting = asyncio.create_task(one.connect(answer, controlling=True, dtls_role="active"))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: other._connection._early_checks)
     await other.connect(offer, controlling=False, dtls_role="passive")
     await connecting
+    assert connected(one, other)
     await asyncio.gather(one.close(), other.close())
 
 
@@ -285,6 +292,7 @@ async def test_a_peer_that_hides_its_addresses_is_learned_from_its_checks(
         one.connect(replace(answer, candidates=(*hidden, tcp, rtcp)), controlling=True, dtls_role="passive"),
         other.connect(offer, controlling=False, dtls_role="active"),
     )
+    assert connected(one, other)
     await asyncio.gather(one.close(), other.close())
 
 
@@ -295,6 +303,8 @@ async def test_both_sides_controlling_is_settled(certificates: Certificates, opt
         one.connect(answer, controlling=True, dtls_role="passive"),
         other.connect(offer, controlling=True, dtls_role="active"),
     )
+    assert connected(one, other)
+    assert one._connection.ice_controlling is not other._connection.ice_controlling
     await asyncio.gather(one.close(), other.close())
 
 
@@ -357,6 +367,7 @@ async def test_one_matching_fingerprint_is_enough(certificates: Certificates, op
         one.connect(replace(answer, fingerprints=several), controlling=True, dtls_role="passive"),
         other.connect(offer, controlling=False, dtls_role="active"),
     )
+    assert connected(one, other)
     await asyncio.gather(one.close(), other.close())
 
 
