@@ -103,6 +103,8 @@ async def test_failures_leave_no_socket(monkeypatch, error, words):
         ({"https_proxy": "http://p:1"}, True, "http://p:1"),
         ({"https_proxy": "http://p:1"}, False, None),
         ({"http_proxy": "http://p:2"}, False, "http://p:2"),
+        ({"HTTPS_PROXY": "http://p:5"}, True, "http://p:5"),
+        ({"https_proxy": "", "HTTPS_PROXY": "http://p:5"}, True, None),
         ({"https_proxy": "http://p:1", "wss_proxy": "http://p:3"}, True, "http://p:3"),
         ({"http_proxy": "http://p:2", "ws_proxy": "http://p:4"}, False, "http://p:4"),
         ({"https_proxy": "http://p:1", "no_proxy": "other.example,ims.example"}, True, None),

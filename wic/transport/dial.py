@@ -6,10 +6,11 @@ import asyncio
 import base64
 import errno
 import ipaddress
+import os
 import socket
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import proxy_bypass
 
 from wic.errors import ConfigurationError, ConnectFailed
 
@@ -51,11 +52,13 @@ def environment_proxy(host: str, port: int, *, secure: bool) -> str | None:
 
     `wss_proxy` and `ws_proxy` go first, then `https_proxy` and `http_proxy`; `no_proxy` is honoured.
     """
-    if proxy_bypass(f"{host}:{port}"):
-        return None
-    proxies = getproxies()
-    schemes = ("wss", "https") if secure else ("ws", "http")
-    return next((proxies[scheme] for scheme in schemes if scheme in proxies), None)
+    for scheme in ("wss", "https") if secure else ("ws", "http"):
+        # The small letters decide, even if they say "none"; urllib would read the whole environment each time.
+        name = f"{scheme}_proxy"
+        proxy = os.environ.get(name, os.environ.get(name.upper()))
+        if proxy:
+            return None if proxy_bypass(f"{host}:{port}") else proxy
+    return None
 
 
 async def open_tunnel(proxy: str, host: str, port: int) -> socket.socket:
