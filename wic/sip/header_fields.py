@@ -24,7 +24,7 @@ Index = dict[str, list[str]]
 FOLD: Final = re.compile(r"\r\n(?![ \t])")
 """What ends a header line: a line break that is no folding."""
 
-_FORBIDDEN: Final = ("\r", "\n", "\0")
+_FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 _UNREAD: Final = object()
 _LIST_VALUES: Final = Limits().list_values
 
@@ -190,7 +190,7 @@ class Headers:
         """
         for key, name, value, line in self._fields:
             if line is None:
-                if any(octet in value for octet in _FORBIDDEN):
+                if _FORBIDDEN.search(value):
                     raise LocalProtocolError(f"line break or NUL in the value of {name}")
                 line = f"{display_name(key, name)}: {value}"
             yield key, line
