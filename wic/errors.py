@@ -16,6 +16,9 @@
       AuthenticationFailed
         ChallengeUnsupported
         NetworkNotTrusted
+        TokenRefused                 .authz_server, .error, .scope
+        SignInFailed                 .error
+          SignInNeeded
       RegistrationFailed
       CallFailed
         CallRejected                 .response
@@ -111,6 +114,40 @@ class ChallengeUnsupported(AuthenticationFailed):
 
 class NetworkNotTrusted(AuthenticationFailed):
     """The network could not prove that it knows the user's secret (AUTN, rspauth)."""
+
+
+class TokenRefused(AuthenticationFailed):
+    """The network wants another access token than the one it got, or one at all (RFC 8898 §2.1.1).
+
+    Attributes:
+        authz_server: the authorization server that the challenge names, one that is trusted; or None.
+        error: what is wrong with the token, such as `invalid_token`; None if none was sent.
+        scope: what the token has to be good for, in the words of the challenge; or None.
+    """
+
+    def __init__(
+        self, message: str, *, authz_server: str | None = None, error: str | None = None, scope: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.authz_server = authz_server
+        self.error = error
+        self.scope = scope
+
+
+class SignInFailed(AuthenticationFailed):
+    """An authorization server, or the WWSF, gave no access token.
+
+    Attributes:
+        error: its error code, such as `access_denied` (RFC 6749 §5.2, RFC 8628 §3.5), or None.
+    """
+
+    def __init__(self, message: str, *, error: str | None = None) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class SignInNeeded(SignInFailed):
+    """A person has to sign in (again), with `wic login`."""
 
 
 class RegistrationFailed(WicError):

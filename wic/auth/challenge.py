@@ -77,7 +77,7 @@ def read_challenges(response: Response, answerable: Callable[[Challenge], bool])
     """
     chosen: dict[tuple[str, str], Challenge] = {}
     for asked, header in CREDENTIALS_OF.items():
-        for value in _values(response, asked)[:MAX_CHALLENGES]:
+        for value in read_values(response, asked)[:MAX_CHALLENGES]:
             try:
                 challenge = Challenge.read(value, header)
             except RemoteProtocolError:
@@ -87,7 +87,8 @@ def read_challenges(response: Response, answerable: Callable[[Challenge], bool])
     return tuple(chosen.values())
 
 
-def _values(response: Response, name: str) -> Sequence[AuthValue]:
+def read_values(response: Response, name: str) -> Sequence[AuthValue]:
+    """Return the challenges of one header, of any scheme; none where the header is malformed."""
     try:
         return response.auth(name)
     except MalformedHeader:

@@ -1,0 +1,266 @@
+"""Access tokens in SIP: RFC 8898, and the older form that TS 24.371 Annex A.3.2 prints."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from wic.auth.challenge import CREDENTIALS_OF, MAX_CHALLENGES, read_values
+from wic.auth.secret import Secret
+from wic.errors import ChallengeUnsupported, ConfigurationError, RemoteProtocolError, TokenRefused
+from wic.sip.headers import AuthValue
+from wic.sip.params import AuthParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wic.sip.message import Request, Response
+
+MAX_TOKEN: Final = 8192
+"""Longest access token, in characters: it has to fit into a header line."""
+
+_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]++=*+")
+_MAX_PARAMETER = 1024
+_MAX_CHALLENGED_URIS = 16
+
+
+class BearerForm(Enum):
+    """How a request carries an access token."""
+
+    RFC8898 = "rfc8898"
+    """`Bearer <token>` (RFC 8898 §2.1.2, RFC 6750 §2.1)."""
+    ANNEX_A = "annex-a"
+    """`Bearer access_token="<token>"` (TS 24.371 §A.3.2, draft-yusef-sipcore-sip-oauth)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BearerChallenge:
+    """A Bearer challenge (RFC 8898 §4); a text that is too long or holds control characters reads as empty."""
+
+    header: str
+    """Where the credentials go: `Authorization` or `Proxy-Authorization`."""
+    realm: str | None = None
+    scope: str | None = None
+    authz_server: str | None = None
+    error: str | None = None
+
+    @classmethod
+    def read(cls, value: AuthValue, header: str) -> BearerChallenge | None:
+        """Read one challenge; None if it is of another scheme."""
+        if value.scheme.lower() != "bearer":
+            return None
+        realm, scope, authz_server, error = (
+            _showable(value.params.get(name)) for name in ("realm", "scope", "authz_server", "error")
+        )
+        return cls(header, realm=realm, scope=scope, authz_server=authz_server, error=error)
+
+
+class BearerClient:
+    """Carries one user's access token; an `Authenticator`.
+
+    It answers Bearer challenges and no others. What refuses the token ends in `TokenRefused`; the
+    caller may then get another token, hand it to `use`, and send the request again.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: Secret | None = None,
+        form: BearerForm = BearerForm.RFC8898,
+        everywhere: bool = True,
+        trusted_servers: Iterable[str] = (),
+    ) -> None:
+        """Keep a token.
+
+        Args:
+            token: the token to begin with; without one the network is asked which it wants.
+            form: how requests carry it.
+            everywhere: whether all requests carry it (TS 24.371 §7.2.1, Release 17), or only REGISTER and those
+                that were challenged (RFC 8898 §2.1.3).
+            trusted_servers: URLs of authorization servers that a challenge may name.
+
+        Raises:
+            ConfigurationError: the token cannot stand in a header.
+        """
+        self._token = None if token is None else checked_token(token)
+        self._form = form
+        self._everywhere = everywhere
+        self._trusted = {_same_server(server) for server in trusted_servers}
+        self._challenged_uris: deque[str] = deque(maxlen=_MAX_CHALLENGED_URIS)
+        self._proxies_ask = False
+
+    def use(self, token: Secret, *, issuer: str | None = None) -> None:
+        """Go on with another token.
+
+        Args:
+            token: the token.
+            issuer: the authorization server that gave it, which is trusted from now on.
+
+        Raises:
+            ConfigurationError: the token cannot stand in a header.
+        """
+        self._token = checked_token(token)
+        if issuer is not None:
+            self._trusted.add(_same_server(issuer))
+
+    def authorize(self, request: Request) -> None:
+        """Put the token into `request` where it belongs."""
+        for header in CREDENTIALS_OF.values():
+            request.headers.remove(header)
+        if self._token is None:
+            return
+        if self._everywhere or request.method == "REGISTER" or request.uri_text in self._challenged_uris:
+            request.headers.add("Authorization", _credentials(self._token, self._form))
+        if self._proxies_ask:
+            request.headers.add("Proxy-Authorization", _credentials(self._token, self._form))
+
+    def challenged(self, request: Request, response: Response) -> None:
+        """Take in the challenges of a 401 or 407 (RFC 8898 §2.1.1).
+
+        Raises:
+            ChallengeUnsupported: none of them is a Bearer challenge, or they name servers that are not trusted.
+            TokenRefused: the network wants another token, or there is none yet.
+        """
+        challenges = self._trusted_challenges(response)
+        if self._token is None:
+            raise _refusal("the network asks for an access token", challenges[0])
+        unanswered = [challenge for challenge in challenges if not self._carried(request, challenge.header)]
+        if not unanswered:
+            raise _refusal("the network does not accept the access token", challenges[0])
+        for challenge in unanswered:
+            self._remember(challenge.header, request)
+
+    def accepted(self, request: Request, response: Response) -> None:
+        """Take in a success, which says nothing about a token."""
+
+    def _trusted_challenges(self, response: Response) -> list[BearerChallenge]:
+        """Return the challenges that may be answered; one that names no server means the one we know."""
+        challenges = read_bearer_challenges(response)
+        if not challenges:
+            raise ChallengeUnsupported(f"the network does not ask for an access token ({response!r})")
+        # RFC 8898 §2.1.1: the UAC checks the URL against a preconfigured list.
+        trusted = [each for each in challenges if each.authz_server is None or self._trusts(each.authz_server)]
+        if not trusted:
+            named = challenges[0].authz_server or "a server whose URL cannot be read"
+            raise ChallengeUnsupported(f"the network asks for an access token of {named}, which is not trusted here")
+        return trusted
+
+    def _trusts(self, server: str) -> bool:
+        return _same_server(server) in self._trusted
+
+    def _remember(self, header: str, request: Request) -> None:
+        """Carry the token where it was asked for: past a proxy always, to a UAS by its Request-URI."""
+        if header == "Proxy-Authorization":
+            self._proxies_ask = True
+        elif request.uri_text not in self._challenged_uris:
+            self._challenged_uris.append(request.uri_text)
+
+    def _carried(self, request: Request, header: str) -> bool:
+        """Whether `request` brought the token that is in use now."""
+        return self._token is not None and str(_credentials(self._token, self._form)) in request.headers.get_all(header)
+
+
+def read_bearer_challenges(response: Response) -> tuple[BearerChallenge, ...]:
+    """Return the Bearer challenges of a 401 or 407, topmost first, those of both headers."""
+    return tuple(
+        challenge
+        for asked, header in CREDENTIALS_OF.items()
+        for value in read_values(response, asked)[:MAX_CHALLENGES]
+        if (challenge := BearerChallenge.read(value, header)) is not None
+    )
+
+
+def read_bearer(request: Request, header: str = "Authorization") -> Secret | None:
+    """Return the access token that a request carries, in either form; None if it carries none.
+
+    Args:
+        request: as it came.
+        header: `Authorization` or `Proxy-Authorization`.
+
+    Raises:
+        RemoteProtocolError: the header is malformed, or it carries two tokens, or none that can be one.
+    """
+    values = [value for value in request.auth(header) if value.scheme.lower() == "bearer"]
+    if not values:
+        return None
+    if len(values) > 1:
+        raise RemoteProtocolError(f"a request with several access tokens in {header}")
+    text = values[0].token or values[0].params.get("access_token") or ""
+    if not _is_token(text):
+        raise RemoteProtocolError(f"{header} holds no access token, or one that is too long")
+    return Secret(text)
+
+
+def bearer_challenge(
+    *, realm: str, authz_server: str | None = None, scope: str | None = None, error: str | None = None
+) -> AuthValue:
+    """Make a Bearer challenge (RFC 8898 §4).
+
+    Args:
+        realm: the protection space.
+        authz_server: the https URL of the authorization server.
+        scope: what the token has to be good for.
+        error: `invalid_token`, `invalid_scope`, or None if there was no token.
+
+    >>> print(bearer_challenge(realm="ims.example", authz_server="https://waf.ims.example", error="invalid_token"))
+    Bearer realm="ims.example", authz_server="https://waf.ims.example", error="invalid_token"
+    """
+    pairs = {"realm": realm, "scope": scope, "authz_server": authz_server, "error": error}
+    given = {name: value for name, value in pairs.items() if value is not None}
+    return AuthValue("Bearer", AuthParams(given.items(), quoted=given))
+
+
+def checked_token(token: Secret) -> Secret:
+    """Return `token` if it can stand in a header.
+
+    Raises:
+        ConfigurationError: it is empty, too long, or not made of the characters of RFC 6750 §2.1.
+    """
+    if not _is_token(token.reveal()):
+        raise ConfigurationError(
+            f"An access token has 1 to {MAX_TOKEN} letters, digits and -._~+/ with = at the end only (RFC 6750)."
+        )
+    return token
+
+
+def _is_token(text: str) -> bool:
+    return len(text) <= MAX_TOKEN and _B64TOKEN.fullmatch(text) is not None
+
+
+def _credentials(token: Secret, form: BearerForm) -> AuthValue:
+    if form is BearerForm.RFC8898:
+        return AuthValue("Bearer", token=token.reveal())
+    return AuthValue("Bearer", AuthParams([("access_token", token.reveal())], quoted=["access_token"]))
+
+
+def _refusal(sentence: str, challenge: BearerChallenge) -> TokenRefused:
+    reason = f": {challenge.error}" if challenge.error else ""
+    scope = f" (scope {challenge.scope})" if challenge.scope else ""
+    return TokenRefused(
+        sentence + reason + scope,
+        authz_server=challenge.authz_server,
+        error=challenge.error,
+        scope=challenge.scope,
+    )
+
+
+def _showable(text: str | None) -> str | None:
+    if text is None:
+        return None
+    return text if len(text) <= _MAX_PARAMETER and text.isprintable() else ""
+
+
+def _same_server(url: str) -> str:
+    """Return what two URLs of one server have in common (RFC 3986 §6.2.2.1, §6.2.3)."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return url
+    host = parts.hostname or ""
+    usual = {"https": 443, "http": 80}.get(parts.scheme)
+    return f"{parts.scheme}://{host}:{port or usual}{parts.path.rstrip('/')}?{parts.query}"
