@@ -13,16 +13,11 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import trustme
-from measuring import cpu_seconds, heading, installed, resident_bytes, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from measuring import cpu_seconds, heading, installed, measured, resident_bytes, table
+from registrar import registrar
 
 HERE = Path(__file__).parent
 JSSIP = HERE / "jssip"
@@ -52,24 +47,6 @@ async def register_with_wic(url: str, ca: Path, users: int, at_once: int) -> dic
         return {"cpu_ms": 1000 * used / users, "kB": (resident_bytes() - memory) / 1024 / users}
 
 
-@contextmanager
-def registrar(certificate: Path) -> Iterator[str]:
-    """Run the server, and give its URL."""
-    command = [sys.executable, str(HERE / "registrar.py"), str(certificate)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield f"wss://127.0.0.1:{int(process.stdout.readline())}/"
-        process.stdin.close()
-
-
-def measured(command: list[str], cwd: Path | None = None) -> dict[str, float]:
-    """Run a client, and return the figures it prints."""
-    done = subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
-
-
 def jssip_command() -> list[str] | None:
     """Return how to run JsSIP, installed if need be; None where there is no Node."""
     node, npm = shutil.which("node"), shutil.which("npm")
@@ -92,21 +69,15 @@ def jssip_versions() -> list[str]:
 def compare(users: int, at_once: int, rounds: int) -> dict[str, dict[str, float]]:
     """Measure every client several times in turn, and return the best figures of each."""
     results: dict[str, list[dict[str, float]]] = {}
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        authority = trustme.CA()
-        ca, certificate = directory / "ca.pem", directory / "server.pem"
-        authority.cert_pem.write_to_path(ca)
-        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
-        numbers = [str(users), str(at_once)]
-        jssip = jssip_command()
-        for _ in range(rounds):
-            with registrar(certificate) as url:
-                wic = [sys.executable, __file__, "--client", url, str(ca), *numbers]
-                results.setdefault("wic", []).append(measured(wic))
-                if jssip is not None:
-                    figures = measured([*jssip, url, str(ca), str(WARM_UP), *numbers], JSSIP)
-                    results.setdefault("JsSIP", []).append(figures)
+    numbers = [str(users), str(at_once)]
+    jssip = jssip_command()
+    for _ in range(rounds):
+        with registrar() as (url, ca):
+            wic = [sys.executable, __file__, "--client", url, ca, *numbers]
+            results.setdefault("wic", []).append(measured(wic))
+            if jssip is not None:
+                figures = measured([*jssip, url, ca, str(WARM_UP), *numbers], JSSIP)
+                results.setdefault("JsSIP", []).append(figures)
     return {name: {key: min(one[key] for one in runs) for key in runs[0]} for name, runs in results.items()}
 
 

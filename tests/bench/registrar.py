@@ -1,15 +1,20 @@
 """The smallest registrar over WSS, for benches: Digest with MD5, because that is what every client can do.
 
-usage: python registrar.py CERTIFICATE; prints its port, and ends with its standard input.
+usage: python registrar.py CERTIFICATE [EXPIRES]; prints its port, and ends with its standard input.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import trustme
 
 from wic.auth.secret import Secret
 from wic.auth.server import DigestVerifier, Outcome
@@ -21,6 +26,8 @@ from wic.transport.tokens import RandomTokens
 from wic.transport.websocket import serve_websocket
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wic.auth.digest import DigestAlgorithm
     from wic.sip.events import Event
 
@@ -34,8 +41,9 @@ def ha1(username: str, _: DigestAlgorithm) -> Secret:
 class Registrar:
     """Lets in everybody who knows the password, and forgets them at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, expires: int) -> None:
         tokens = RandomTokens()
+        self._expires = expires
         self._endpoint = Endpoint(tokens=tokens)
         self._verifier = DigestVerifier(REALM, key=b"k" * 16, tokens=tokens, algorithms=("MD5",))
         self.driver = Driver(self._endpoint, on_event=self._on_event)
@@ -47,7 +55,7 @@ class Registrar:
         verdict = self._verifier.verify(event.request, ha1, now=now)
         if verdict.outcome is Outcome.OK:
             contact = event.request.headers.get("Contact") or ""
-            headers: list[tuple[str, object]] = [("Contact", f"{contact};expires=600"), ("Date", "now")]
+            headers: list[tuple[str, object]] = [("Contact", f"{contact};expires={self._expires}"), ("Date", "now")]
             self._endpoint.reply(event.transaction, 200, now=now, headers=headers)
         else:
             challenges = self._verifier.make_challenges(now=now, stale=verdict.stale)
@@ -55,8 +63,24 @@ class Registrar:
             self._endpoint.reply(event.transaction, 401, now=now, headers=headers)
 
 
+@contextmanager
+def registrar(expires: int = 600) -> Iterator[tuple[str, str]]:
+    """Run one in a process of its own, and give its URL and the file with its trust anchor."""
+    with tempfile.TemporaryDirectory() as name:
+        authority = trustme.CA()
+        ca, certificate = Path(name) / "ca.pem", Path(name) / "server.pem"
+        authority.cert_pem.write_to_path(ca)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+        command = [sys.executable, __file__, str(certificate), str(expires)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            yield f"wss://127.0.0.1:{int(process.stdout.readline())}/", str(ca)
+            process.stdin.close()
+
+
 async def main() -> None:
-    registrar = Registrar()
+    registrar = Registrar(int(sys.argv[2]) if len(sys.argv) > 2 else 600)
     context = server_context(certificate=Path(sys.argv[1]))
     listener = await serve_websocket("127.0.0.1", 0, handler=registrar.driver, ssl_context=context)
     print(listener.address[1], flush=True)

@@ -1,0 +1,116 @@
+"""A fleet: thousands of registered clients in one process, each on its own WSS connection, refreshing.
+
+The registrar grants little time, so that every client refreshes once while it is watched: one REGISTER
+and one 200 over the open connection. What a client costs must not depend on how many others there are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from measuring import cpu_seconds, heading, installed, measured, resident_bytes, table
+from registrar import registrar
+
+WARM_UP = 50
+AT_ONCE = 50
+RATE = 500
+"""Refreshes a second that a fleet makes, whatever its size."""
+PROMISED = {"refresh_ms": 0.35, "kB": 50.0}
+
+
+async def keep_fleet(url: str, ca: Path, size: int, period: float) -> dict[str, float]:
+    """Register `size` clients, watch them for the `period` in which each refreshes once, and measure this process."""
+    from wic import Account, Client
+    from wic.auth.secret import Secret
+    from wic.transport.driver import Direction
+
+    answers = 0
+
+    def count(now: float, direction: Direction, data: bytes, flow: object) -> None:
+        nonlocal answers
+        answers += direction is Direction.RECEIVED and data.startswith(b"SIP/2.0 200")
+
+    def client(index: int) -> Client:
+        name = f"user{index}@ims.example"
+        one = Client(Account(server=url, impu=f"sip:{name}", impi=name, password=Secret("secret"), ca=ca))
+        one.on_message(count)
+        return one
+
+    async with AsyncExitStack() as clients:
+
+        async def register(first: int, last: int) -> None:
+            for done in range(first, last, AT_ONCE):
+                batch = [client(index) for index in range(done, min(done + AT_ONCE, last))]
+                await asyncio.gather(*(clients.enter_async_context(one) for one in batch))
+
+        await register(0, WARM_UP)
+        memory, began = resident_bytes(), cpu_seconds()
+        await register(WARM_UP, WARM_UP + size)
+        registered = cpu_seconds() - began
+        memory = resident_bytes() - memory
+        answers, began, clock = 0, cpu_seconds(), time.monotonic()
+        await asyncio.sleep(period)
+        used, seconds, refreshes = cpu_seconds() - began, time.monotonic() - clock, answers
+    return {
+        "clients": size,
+        "kB": memory / 1024 / size,
+        "register_ms": 1000 * registered / size,
+        "refresh_ms": 1000 * used / refreshes,
+        "refreshes": refreshes,
+        "core": 100 * used / seconds,
+    }
+
+
+def measure(size: int) -> dict[str, float]:
+    """Measure one fleet."""
+    period = size / RATE
+    with registrar(expires=round(2 * period)) as (url, ca):
+        return measured([sys.executable, __file__, "--client", url, ca, str(size), str(period)])
+
+
+def main() -> int:
+    """Measure fleets of several sizes; promises that are broken are named."""
+    if sys.argv[1:2] == ["--client"]:
+        url, ca, size, period = sys.argv[2:]
+        print(json.dumps(asyncio.run(keep_fleet(url, Path(ca), int(size), float(period)))))
+        return 0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    fleets = [measure(size) for size in options.sizes]
+    if options.json:
+        print(json.dumps(fleets))
+    else:
+        print(heading(__doc__, installed("websockets")))
+        head = ["clients", "kB each", "registration, CPU ms", "refresh, CPU ms", "refreshes", "% of a core"]
+        print(
+            table(
+                head,
+                [
+                    [
+                        f"{one['clients']:,.0f}",
+                        f"{one['kB']:.1f}",
+                        f"{one['register_ms']:.2f}",
+                        f"{one['refresh_ms']:.3f}",
+                        f"{one['refreshes']:,.0f}",
+                        f"{one['core']:.0f}",
+                    ]
+                    for one in fleets
+                ],
+            )
+        )
+    broken = [key for key, most in PROMISED.items() if any(one[key] > most for one in fleets)]
+    for key in broken:
+        print(f"promised: {key} of {PROMISED[key]} at most", file=sys.stderr)
+    return len(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
