@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from wic.sip.flow import Flow
-from wic.transport.base import EndedBy
+from wic.transport.base import EndedBy, KeepAlive
 from wic.transport.memory import MemoryNetwork, Path
 
 pytestmark = pytest.mark.virtual_time
@@ -107,3 +107,35 @@ async def test_a_datagram_knows_where_it_came_from(recorder):
     network.cut(RIGHT)
     near.send(b"x", Flow("UDP", LEFT, RIGHT))
     assert await drain(handler) == []
+
+
+async def test_keep_alives_find_a_cut(recorder):
+    client, server = recorder(), recorder()
+    network = MemoryNetwork(path=Path(delay=0.1))
+    near, far = network.connect(client, server)
+    near.keep_alive(KeepAlive(every=20.0, answer_within=10.0))
+    assert await drain(server, 1000.0) == []
+    assert client.ends.empty()
+    network.cut(near.flow.local)
+    await asyncio.sleep(30.5)
+    assert (await client.ends.get()).by is EndedBy.NETWORK
+    assert server.ends.empty()
+    near.keep_alive(KeepAlive())
+    assert not near.is_open
+    assert far.is_open
+
+
+async def test_keep_alives_can_be_ended_and_meet_an_end(recorder):
+    client, server = recorder(), recorder()
+    network = MemoryNetwork()
+    near, far = network.connect(client, server)
+    near.keep_alive(KeepAlive(every=20.0))
+    near.keep_alive(None)
+    network.cut(near.flow.local)
+    await asyncio.sleep(1000.0)
+    assert client.ends.empty()
+    near.keep_alive(KeepAlive(every=20.0))
+    network.mend(near.flow.local)
+    far.drop("gone without a word")
+    await asyncio.sleep(30.5)
+    assert (await client.ends.get()).reason == "no answer to a keep-alive"

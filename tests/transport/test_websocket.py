@@ -132,6 +132,30 @@ async def test_a_quiet_peer_that_answers_stays(recorder, crlf):
         await connection.close()
 
 
+async def test_a_keep_alive_that_is_agreed_later(recorder):
+    asked: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Noticing(ServerConnection):
+        def process_event(self, event):
+            if data := getattr(event, "data", None):
+                asked.put_nowait(bytes(data))
+            super().process_event(event)
+
+    async def say_nothing(connection):
+        await connection.wait_closed()
+
+    async with foreign_serve(say_nothing, "127.0.0.1", 0, subprotocols=["sip"], create_connection=Noticing) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = recorder()
+        connection = await connect_websocket(f"ws://127.0.0.1:{port}/", handler=client, options=PLAIN)
+        connection.keep_alive(KeepAlive(every=0.01, answer_within=0.02, crlf=True))
+        end = await client.ends.get()
+        assert end.by is EndedBy.NETWORK
+        assert asked.get_nowait() == b"\r\n\r\n"
+        connection.keep_alive(None)
+        await connection.close()
+
+
 async def test_a_peer_that_answers_nothing_is_lost(recorder):
     served = recorder()
     async with serving(served, keep_alive=KeepAlive(every=0.01, answer_within=0.02)) as (url, _):

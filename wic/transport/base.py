@@ -63,6 +63,10 @@ class Connection(Protocol):
         """End the connection at once, without a word to the peer."""
         ...
 
+    def keep_alive(self, how: KeepAlive | None) -> None:
+        """Look after the peer in another way from now on (RFC 5626 §4.4: the interval is told later); None stops it."""
+        ...
+
 
 class DatagramPort(Protocol):
     """A bound datagram socket; every remote address is a flow of its own."""

@@ -19,7 +19,7 @@ from wic.transport.tls import explain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wic.transport.base import FlowHandler, LinkOptions
+    from wic.transport.base import FlowHandler, KeepAlive, LinkOptions
     from wic.transport.tls_pipe import TlsPipe
 
 _log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Link(asyncio.Protocol, ABC):
         "_flow",
         "_handler",
         "_heard",
+        "_keep_alive",
         "_loop",
         "_lost",
         "_options",
@@ -92,6 +93,7 @@ class Link(asyncio.Protocol, ABC):
         self._loop = asyncio.get_running_loop()
         self._handler = handler
         self._options = options
+        self._keep_alive = options.keep_alive
         self._pipe = pipe
         self._ready = ready
         self._lost = lost
@@ -142,6 +144,13 @@ class Link(asyncio.Protocol, ABC):
         self._end(EndedBy.LOCAL, reason or "aborted")
         if self._transport is not None:
             self._transport.abort()
+
+    def keep_alive(self, how: KeepAlive | None) -> None:
+        """Look after the peer in another way from now on; None stops it."""
+        self._keep_alive = how
+        if self._state is LinkState.OPEN:
+            self._asked = False
+            self._arm_keep_alive()
 
     # What a subclass fills in.
 
@@ -321,13 +330,13 @@ class Link(asyncio.Protocol, ABC):
 
     def _arm_keep_alive(self) -> None:
         self._disarm()
-        if (keep_alive := self._options.keep_alive) is not None:
-            self._arm(keep_alive.every, self._look)
+        if self._keep_alive is not None:
+            self._arm(self._keep_alive.every, self._look)
 
     def _look(self) -> None:
         """See whether the peer was heard since the last look, and ask it if not."""
-        keep_alive = self._options.keep_alive
-        assert keep_alive is not None
+        keep_alive = self._keep_alive
+        assert keep_alive is not None, "nobody looks without it"
         heard, self._heard = self._heard, False
         if heard:
             waited = keep_alive.answer_within if self._asked else 0.0

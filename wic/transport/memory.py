@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.sip.flow import Address
-    from wic.transport.base import FlowHandler
+    from wic.transport.base import FlowHandler, KeepAlive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,9 +112,18 @@ class MemoryNetwork:
         if not self._is_cut(near.flow):
             self._queue(near, partial(far.ended, FlowEnd(EndedBy.PEER, reason)))
 
+    def deliver_ping(self, near: MemoryConnection, far: MemoryConnection) -> None:
+        """Carry the question whether the far end is there, and its answer."""
+        if not self._is_cut(near.flow):
+            self._queue(near, partial(self._answer_ping, near, far))
+
     def unbind(self, address: Address) -> None:
         """Forget a datagram socket."""
         self._sockets.pop(address, None)
+
+    def _answer_ping(self, near: MemoryConnection, far: MemoryConnection) -> None:
+        if far.is_open and not self._is_cut(far.flow):
+            self._queue(far, near.pong)
 
     def _queue(self, near: MemoryConnection, action: Callable[[], None]) -> None:
         near.last_due = max(self._arrival(), near.last_due)
@@ -153,6 +162,14 @@ class MemoryConnection:
         self._handler = handler
         self._far: MemoryConnection = self
         self._open = True
+        self._how: KeepAlive | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can flow as far as this end knows."""
+        return self._open
 
     def join(self, far: MemoryConnection) -> None:
         """Make `far` the other end."""
@@ -177,6 +194,26 @@ class MemoryConnection:
         """Let this end find out that the network failed it; the other end is not told."""
         self.ended(FlowEnd(EndedBy.NETWORK, reason))
 
+    def keep_alive(self, how: KeepAlive | None) -> None:
+        """Ask the far end from time to time from now on; without an answer this end is dropped."""
+        self._how = how
+        self._disarm()
+        if how is not None and self._open:
+            self._timer = self._loop.call_later(how.every, self._ask, how)
+
+    def pong(self) -> None:
+        """Take the answer to a keep-alive."""
+        self.keep_alive(self._how)
+
+    def _ask(self, how: KeepAlive) -> None:
+        self._timer = self._loop.call_later(how.answer_within, self.drop)
+        self._network.deliver_ping(self, self._far)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def arrive(self, data: bytes) -> None:
         """Take a message that the network carried here."""
         if self._open:
@@ -186,6 +223,7 @@ class MemoryConnection:
         """Take the end of the connection; only the first one counts."""
         if self._open:
             self._open = False
+            self._disarm()
             self._handler.closed(self.flow, end)
 
 

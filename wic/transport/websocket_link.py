@@ -167,8 +167,7 @@ class WebSocketLink(Link):
         self._flush()
 
     def _ping(self) -> None:
-        assert self._options.keep_alive is not None
-        if self._options.keep_alive.crlf:
+        if self._keep_alive is not None and self._keep_alive.crlf:
             self.send(CrlfKeepAlive.PING.value)
         else:
             self._framing.send_ping(b"")
