@@ -11,7 +11,7 @@ import click
 
 from wic.auth.secret import Secret
 from wic.client.account import Account
-from wic.client.passwords import read_password_file
+from wic.client.secret_sources import read_secret_file
 from wic.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -93,6 +93,6 @@ def new_password(file: Path | None) -> Secret | None:
         ConfigurationError: the file cannot be read.
     """
     if file is not None:
-        return read_password_file(file)
+        return read_secret_file(file)
     value = os.environ.get(PASSWORD_VARIABLE)
     return Secret(value) if value else None

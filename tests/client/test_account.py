@@ -6,7 +6,7 @@ import pytest
 
 from wic.auth import Secret
 from wic.client import Account, AuthScheme
-from wic.client.account import default_path
+from wic.client.accounts_file import default_path
 from wic.errors import ConfigurationError
 
 ALICE = """
@@ -116,8 +116,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
         ({"expires": 0}, "at least 1 second"),
         ({"insecure": "yes"}, "must be a boolean"),
         ({"colour": "red"}, "unknown settings: colour"),
-        ({"auth": "aka"}, "not available yet in this version"),
-        ({"auth": "bearer", "token": "x"}, "not available yet in this version"),
+        ({"auth": "aka"}, "needs 'k', 'k_file' or 'k_env'"),
         ({"auth": "magic"}, "'auth' must be"),
         ({"server": "https://h.example/"}, "must look like wss://"),
         ({"server": "wss:///"}, "must look like wss://"),
@@ -141,8 +140,10 @@ def test_settings_that_cannot_work(tmp_path, changes, words):
 
 
 def test_an_account_made_by_hand_is_checked_too():
-    with pytest.raises(ConfigurationError, match="not available yet"):
-        Account(server="wss://h/", impu="sip:a@h.example", impi="a", auth=AuthScheme.AKA)
+    with pytest.raises(ConfigurationError, match="must look like user@domain"):
+        Account(server="wss://h/", impu="sip:a@h.example", impi="")
+    with pytest.raises(ConfigurationError, match="needs 'server'"):
+        Account(impu="sip:a@h.example", impi="a@h.example")
 
 
 def test_an_insecure_server_by_intention(tmp_path):

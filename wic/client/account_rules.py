@@ -1,0 +1,61 @@
+"""What an account must be like to work; a fault is told in one sentence that says what to change."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wic.errors import ConfigurationError, WicError
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from wic.client.account import Account
+
+__all__ = ["check_account"]
+
+_INSTANCE = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def check_account(account: Account) -> None:
+    """Look at everything that can be wrong without asking anybody.
+
+    Raises:
+        ConfigurationError: a value cannot work.
+    """
+    if not account.servers:
+        raise ConfigurationError(f"Account {account.name!r} needs 'server'.")
+    for server in account.servers:
+        _check_server(account, server)
+    for key, impu in (("impu", account.impu), *(("impus", each) for each in account.impus)):
+        _check_impu(account, key, impu)
+    if not account.impi or any(character in account.impi for character in '"\\\r\n\0'):
+        raise ConfigurationError(f"Account {account.name!r}: 'impi' must look like user@domain.")
+    if account.expires < 1:
+        raise ConfigurationError(f"Account {account.name!r}: 'expires' must be at least 1 second.")
+    if account.instance and not _INSTANCE.fullmatch(account.instance):
+        raise ConfigurationError(f"Account {account.name!r}: 'instance' must look like urn:uuid:… (RFC 4122).")
+
+
+def _check_server(account: Account, server: str) -> None:
+    try:
+        url = urlsplit(server)
+        usable = bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+        url = urlsplit("")
+    if not usable or url.scheme not in {"ws", "wss"}:
+        raise ConfigurationError(f"Account {account.name!r}: 'server' must look like wss://host:port/, not {server!r}.")
+    if url.scheme == "ws" and not account.insecure:
+        raise ConfigurationError(
+            f"Account {account.name!r}: {server} is not encrypted; use wss:// or set insecure = true."
+        )
+
+
+def _check_impu(account: Account, key: str, text: str) -> None:
+    try:
+        impu = Uri.parse(text)
+    except WicError as error:
+        raise ConfigurationError(f"Account {account.name!r}: {key!r} is not a URI: {error}.") from error
+    if impu.scheme not in {"sip", "sips"} or not impu.user:
+        raise ConfigurationError(f"Account {account.name!r}: {key!r} must look like sip:user@domain.")
