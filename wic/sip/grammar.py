@@ -48,7 +48,8 @@ def quote(text: str) -> str:
     >>> print(quote('the "boss"'))
     "the \"boss\""
     """
-    return '"' + _QUOTABLE.sub(r"\\\g<0>", text) + '"'
+    escaped = _QUOTABLE.sub(r"\\\g<0>", text) if '"' in text or "\\" in text else text
+    return f'"{escaped}"'
 
 
 def unquote(text: str) -> str:

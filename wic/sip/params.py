@@ -46,8 +46,10 @@ class Params:
         """
         names = {name.lower() for name in quoted}
         self._pairs: tuple[_Pair, ...] | None = tuple(
-            (self._encode_name(name), None if value is None else self._encode(value, name.lower() in names))
-            for name, value in pairs
+            [
+                (self._encode_name(name), None if value is None else self._encode(value, name.lower() in names))
+                for name, value in pairs
+            ]
         )
         self._text: str | None = None
 
@@ -80,7 +82,7 @@ class Params:
     def _split(self) -> tuple[_Pair, ...]:
         if self._pairs is None:
             text = self._text or ""
-            self._pairs = tuple((match[1], match[2]) for match in self._pattern.finditer(text)) if text else ()
+            self._pairs = tuple([(match[1], match[2]) for match in self._pattern.finditer(text)]) if text else ()
         return self._pairs
 
     def get(self, name: str, default: str | None = None) -> str | None:
@@ -89,8 +91,10 @@ class Params:
         A parameter without a value gives the empty string, so that it differs from an absent one.
         """
         name = name.lower()
+        size = len(name)
         for key, value in self._split():
-            if self._name(key).lower() == name:
+            # Names of another length, unless they are escaped, are passed over: it is the usual case.
+            if key == name or ((len(key) == size or "%" in key) and self._name(key).lower() == name):
                 return "" if value is None else self._decode(value)
         return default
 
