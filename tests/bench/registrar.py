@@ -1,6 +1,7 @@
 """The smallest registrar over WSS, for benches: Digest with MD5, because that is what every client can do.
 
-usage: python registrar.py CERTIFICATE [EXPIRES]; prints its port, and ends with its standard input.
+usage: python registrar.py CERTIFICATE [EXPIRES], or for UDP python registrar.py --udp; prints its port, and ends with
+its standard input.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import trustme
 
 from wic.auth.secret import Secret
 from wic.auth.server import DigestVerifier, Outcome
-from wic.sip.endpoint import Endpoint
+from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import RequestReceived
+from wic.transport.datagram import open_udp
 from wic.transport.driver import Driver
 from wic.transport.tls import server_context
 from wic.transport.tokens import RandomTokens
@@ -44,7 +46,7 @@ class Registrar:
     def __init__(self, expires: int) -> None:
         tokens = RandomTokens()
         self._expires = expires
-        self._endpoint = Endpoint(tokens=tokens)
+        self._endpoint = Endpoint(tokens=tokens, options=EndpointOptions(extensions=frozenset({"path"})))
         self._verifier = DigestVerifier(REALM, key=b"k" * 16, tokens=tokens, algorithms=("MD5",))
         self.driver = Driver(self._endpoint, on_event=self._on_event)
 
@@ -79,7 +81,30 @@ def registrar(expires: int = 600) -> Iterator[tuple[str, str]]:
             process.stdin.close()
 
 
+@contextmanager
+def core() -> Iterator[str]:
+    """Run one over UDP in a process of its own, and give its URI."""
+    command = [sys.executable, __file__, "--udp"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield f"sip:127.0.0.1:{int(process.stdout.readline())}"
+        process.stdin.close()
+
+
+async def serve_udp() -> None:
+    registrar = Registrar(expires=600)
+    port = await open_udp("127.0.0.1", 0, handler=registrar.driver)
+    registrar.driver.attach_socket(port)
+    print(port.address[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await registrar.driver.close()
+
+
 async def main() -> None:
+    if sys.argv[1] == "--udp":
+        await serve_udp()
+        return
     registrar = Registrar(int(sys.argv[2]) if len(sys.argv) > 2 else 600)
     context = server_context(certificate=Path(sys.argv[1]))
     listener = await serve_websocket("127.0.0.1", 0, handler=registrar.driver, ssl_context=context)
