@@ -16,8 +16,9 @@
       AuthenticationFailed
         ChallengeUnsupported
         NetworkNotTrusted
+        SequenceOutOfRange
         TokenRefused                 .authz_server, .error, .scope
-        SignInFailed                 .error
+        SignInFailed                 .error, .temporary
           SignInNeeded
       RegistrationFailed
       CallFailed
@@ -139,15 +140,25 @@ class SignInFailed(AuthenticationFailed):
 
     Attributes:
         error: its error code, such as `access_denied` (RFC 6749 §5.2, RFC 8628 §3.5), or None.
+        temporary: whether the same may succeed later.
+        retry_after: the seconds after which the server wants to be asked again, or None.
     """
 
-    def __init__(self, message: str, *, error: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, error: str | None = None, temporary: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.error = error
+        self.temporary = temporary
+        self.retry_after = retry_after
 
 
 class SignInNeeded(SignInFailed):
     """A person has to sign in (again), with `wic login`."""
+
+
+class SequenceOutOfRange(AuthenticationFailed):
+    """The network knows the keys of the USIM, but not where its sequence numbers stand (TS 33.102 §6.3.3)."""
 
 
 class RegistrationFailed(WicError):

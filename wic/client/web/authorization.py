@@ -42,8 +42,8 @@ class WebAuthorization:
     """Issuer URL of the authorization server (RFC 8414), such as `https://waf.ims.example`."""
     wwsf: str = ""
     """URL of the WWSF; it names its WAF, and the pool's place."""
-    client_id: str = "wic"
-    """Name of this program at the WAF."""
+    client_id: str = ""
+    """Name of this program at the WAF; left empty, the one that the WWSF names, else `wic`."""
     client_secret: Secret | None = None
     """Password of a program that gets tokens in its own name (RFC 6749 §4.4)."""
     token: Secret | None = None
@@ -104,5 +104,5 @@ def _check_ways(settings: WebAuthorization) -> None:
         )
     if settings.token is None and not settings.waf and not settings.wwsf:
         raise ConfigurationError(f"Account {settings.account!r} needs one of 'waf', 'wwsf' and 'token'.")
-    if not settings.client_id:
-        raise ConfigurationError(f"Account {settings.account!r}: 'client_id' must not be empty.")
+    if settings.client_secret is not None and not settings.client_id:
+        raise ConfigurationError(f"Account {settings.account!r}: 'client_secret' needs 'client_id'.")

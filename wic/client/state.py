@@ -1,0 +1,89 @@
+"""Files that a client keeps between its runs: for its user alone, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import tempfile
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["locked", "state_directory", "write_private"]
+
+_POLL = 0.05
+
+
+def state_directory() -> Path:
+    """Tell where state is kept: `wic` in `$XDG_STATE_HOME`, else in `~/.local/state`."""
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "wic"
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read; nobody ever sees half of it, not after a crash either.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            Path(temporary).replace(path)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+@asynccontextmanager
+async def locked(path: Path, *, timeout: float = 30.0) -> AsyncIterator[None]:
+    """Hold the lock that goes with a file, against other tasks and other processes.
+
+    Args:
+        path: the file; the lock is beside it and stays there.
+        timeout: seconds to wait for whoever holds it.
+
+    Raises:
+        ConfigurationError: the lock cannot be made, or somebody holds it for too long.
+    """
+    descriptor = _open_lock(path.with_name(f"{path.name}.lock"))
+    try:
+        try:
+            async with asyncio.timeout(timeout):
+                while not _take(descriptor):  # noqa: ASYNC110 - a lock of the system has no event
+                    await asyncio.sleep(_POLL)
+        except TimeoutError:
+            raise ConfigurationError(f"Another process has held {path} for more than {timeout:g} s.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
