@@ -34,3 +34,7 @@ class Authenticator(Protocol):
             NetworkNotTrusted: the network claims to know the user's secret and does not.
         """
         ...
+
+    def advice(self, request: Request, response: Response) -> str:
+        """Say what a person should look at when `response` refuses `request`; empty if nothing of these credentials."""
+        ...

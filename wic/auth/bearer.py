@@ -137,6 +137,10 @@ class BearerClient:
     def accepted(self, request: Request, response: Response) -> None:
         """Take in a success, which says nothing about a token."""
 
+    def advice(self, request: Request, response: Response) -> str:
+        """Say what to look at when a response refuses a request: what is wrong with a token, 401 says."""
+        return ""
+
     def _trusted_challenges(self, response: Response) -> list[BearerChallenge]:
         """Return the challenges that may be answered; one that names no server means the one we know."""
         challenges = read_bearer_challenges(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,13 @@ from wic.errors import RemoteProtocolError
 from wic.sip.errors import MalformedHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from wic.sip.headers import AuthValue
     from wic.sip.message import Response
+
+FindAlgorithm = Callable[[str | None], DigestAlgorithm | None]
+"""Finds an algorithm by the value of `algorithm=`, None if there was none."""
 
 MAX_VALUE = 4096
 """Longest realm, nonce or opaque that is answered, in characters."""
@@ -42,8 +46,13 @@ class Challenge:
     """Whether the challenge had `algorithm`; credentials repeat it only then."""
 
     @classmethod
-    def read(cls, value: AuthValue, header: str) -> Challenge | None:
+    def read(cls, value: AuthValue, header: str, find: FindAlgorithm = find_algorithm) -> Challenge | None:
         """Read one challenge; None if its scheme, algorithm or qop is unknown here.
+
+        Args:
+            value: the challenge.
+            header: where the credentials go.
+            find: knows the algorithms.
 
         Raises:
             RemoteProtocolError: a Digest challenge lacks what it needs, or holds what no answer can repeat.
@@ -52,7 +61,7 @@ class Challenge:
             return None
         params = value.params
         name = params.get("algorithm")
-        algorithm = find_algorithm(name)
+        algorithm = find(name)
         offered = params.get("qop")
         qop = _choose_qop(offered)
         if algorithm is None or (offered is not None and qop is None):
@@ -76,15 +85,22 @@ def read_challenges(response: Response, answerable: Callable[[Challenge], bool])
     headers are read whatever the status is. Malformed challenges are passed over.
     """
     chosen: dict[tuple[str, str], Challenge] = {}
+    for challenge in digest_challenges(response):
+        if answerable(challenge):
+            chosen.setdefault((challenge.header, challenge.realm), challenge)
+    return tuple(chosen.values())
+
+
+def digest_challenges(response: Response, find: FindAlgorithm = find_algorithm) -> Iterator[Challenge]:
+    """Go through the well-formed Digest challenges whose algorithm `find` knows, in their order."""
     for asked, header in CREDENTIALS_OF.items():
         for value in read_values(response, asked)[:MAX_CHALLENGES]:
             try:
-                challenge = Challenge.read(value, header)
+                challenge = Challenge.read(value, header, find)
             except RemoteProtocolError:
                 continue
-            if challenge is not None and answerable(challenge):
-                chosen.setdefault((header, challenge.realm), challenge)
-    return tuple(chosen.values())
+            if challenge is not None:
+                yield challenge
 
 
 def read_values(response: Response, name: str) -> Sequence[AuthValue]:

@@ -44,9 +44,13 @@ def find_algorithm(name: str | None) -> DigestAlgorithm | None:
     return ALGORITHMS.get("md5" if name is None else name.lower())
 
 
-def make_ha1(algorithm: DigestAlgorithm, username: str, realm: str, password: Secret) -> Secret:
-    """Return H(username:realm:password), what a server keeps of a password (RFC 7616 §3.4.2)."""
-    return Secret(algorithm.hash(f"{username}:{realm}:{password.reveal()}"))
+def make_ha1(algorithm: DigestAlgorithm, username: str, realm: str, password: Secret | bytes) -> Secret:
+    """Return H(username:realm:password), what a server keeps of a password (RFC 7616 §3.4.2).
+
+    A password that is no text is given as octets.
+    """
+    octets = password if isinstance(password, bytes) else password.reveal().encode("utf-8", "surrogateescape")
+    return Secret(algorithm.hash(f"{username}:{realm}:".encode("utf-8", "surrogateescape") + octets))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 from collections import OrderedDict
+from typing import NamedTuple
 
 _WINDOW = 64
 _SALT = 12
@@ -56,6 +57,26 @@ class NonceFactory:
         return hmac.digest(self._key, part, "sha256")[:_MAC]
 
 
+class CountWindow(NamedTuple):
+    """Which counts of one nonce were used: the highest, and those up to 63 before it."""
+
+    highest: int = 0
+    bits: int = 0
+
+    def use(self, count: int) -> CountWindow | None:
+        """Return the window after a count was used; None if it was before, or is too far behind."""
+        ahead = count - self.highest
+        if ahead > 0:
+            bits = ((self.bits << ahead) | 1) & ((1 << _WINDOW) - 1) if ahead < _WINDOW else 1
+            return CountWindow(count, bits)
+        bit = 1 << -ahead if -ahead < _WINDOW else 0
+        return CountWindow(self.highest, self.bits | bit) if bit and not self.bits & bit else None
+
+
+UNUSED = CountWindow()
+"""The window of a fresh nonce."""
+
+
 class ReplayGuard:
     """Remembers which counts of which nonces were used, in bounded memory.
 
@@ -65,7 +86,7 @@ class ReplayGuard:
 
     def __init__(self, capacity: int = 65536) -> None:
         self._capacity = capacity
-        self._seen: OrderedDict[str, tuple[int, int, float]] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[CountWindow, float]] = OrderedDict()
         self._forgotten = -1.0
 
     def use(self, nonce: str, count: int, issued: float) -> bool:
@@ -73,23 +94,18 @@ class ReplayGuard:
 
         Counts may come out of order by up to 63.
         """
-        highest, bits, _ = self._seen.get(nonce, (0, 0, issued))
-        if not highest and issued <= self._forgotten:
+        window, _ = self._seen.get(nonce, (UNUSED, issued))
+        if window == UNUSED and issued <= self._forgotten:
             return False
-        if count > highest:
-            bits = ((bits << (count - highest)) | 1) & ((1 << _WINDOW) - 1) if count - highest < _WINDOW else 1
-            highest = count
-        else:
-            bit = 1 << (highest - count) if highest - count < _WINDOW else 0
-            if not bit or bits & bit:
-                return False
-            bits |= bit
-        self._keep(nonce, (highest, bits, issued))
+        used = window.use(count)
+        if used is None:
+            return False
+        self._keep(nonce, (used, issued))
         return True
 
-    def _keep(self, nonce: str, entry: tuple[int, int, float]) -> None:
+    def _keep(self, nonce: str, entry: tuple[CountWindow, float]) -> None:
         self._seen[nonce] = entry
         self._seen.move_to_end(nonce)
         if len(self._seen) > self._capacity:
-            _, (_, _, issued) = self._seen.popitem(last=False)
+            _, (_, issued) = self._seen.popitem(last=False)
             self._forgotten = max(self._forgotten, issued)

@@ -8,23 +8,22 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from wic.auth.digest import DigestAlgorithm, DigestInput, find_algorithm
+from wic.auth.credentials import MAX_USERNAME, authentication_info, find_credentials, is_right, read_input
+from wic.auth.digest import DigestAlgorithm, find_algorithm
 from wic.auth.nonce import NonceFactory, ReplayGuard
 from wic.auth.secret import Secret
-from wic.sip.errors import MalformedHeader, MalformedUri
+from wic.sip.errors import MalformedHeader
 from wic.sip.headers import AuthValue
 from wic.sip.params import AuthParams
-from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
+    from wic.auth.digest import DigestInput
     from wic.sip.message import Request
     from wic.sip.params import Params
     from wic.sip.tokens import Tokens
 
 Ha1Lookup = Callable[[str, DigestAlgorithm], Secret | None]
 """Finds H(A1) of a user name for an algorithm; None if there is no such user, or no such hash."""
-
-_MAX_USERNAME = 255
 
 
 class Outcome(Enum):
@@ -36,6 +35,8 @@ class Outcome(Enum):
     STALE = "right, but with a nonce that is too old or not ours: challenge with stale=true"
     REPLAYED = "right, but used before: challenge with stale=true"
     WRONG = "the user or the response is wrong"
+    OUT_OF_SYNC = "the USIM has refused the sequence number: resynchronise, and challenge with a new vector (AKA)"
+    MAC_FAILURE = "the USIM has refused the challenge as not made with its keys (AKA)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +48,10 @@ class Verdict:
     """As the credentials say; proved only if the outcome is OK."""
     authentication_info: str | None = field(default=None, repr=False)
     """Value of Authentication-Info for the 200, when the client gave a cnonce (RFC 7616 §3.5)."""
+    auts: bytes | None = None
+    """What the HSS needs for OUT_OF_SYNC, together with `rand`."""
+    rand: bytes | None = None
+    """The RAND that `auts` belongs to."""
 
     @property
     def stale(self) -> bool:
@@ -90,6 +95,7 @@ class DigestVerifier:
         self._key = key
         self._tokens = tokens
         self._qop = qop
+        self._qops = frozenset(qop.replace(" ", "").split(","))
         self._nonces = NonceFactory(key, lifetime=nonce_lifetime)
         self._guard = ReplayGuard(capacity)
 
@@ -114,51 +120,26 @@ class DigestVerifier:
             header: `Authorization` or `Proxy-Authorization`.
         """
         try:
-            values = [value for value in request.auth(header) if value.scheme.lower() == "digest"]
+            ours = find_credentials(request, header, self.realm)
         except MalformedHeader:
             return Verdict(outcome=Outcome.MALFORMED)
-        ours = next((value.params for value in values if value.params.get("realm") == self.realm), None)
         if ours is None:
             return Verdict(outcome=Outcome.MISSING)
         username = ours.get("username") or ""
         if not ours.get("response"):
-            return Verdict(outcome=Outcome.MISSING, username=username[:_MAX_USERNAME])
-        parts = self._parts(ours, request)
-        if parts is None or not 0 < len(username) <= _MAX_USERNAME:
-            return Verdict(outcome=Outcome.MALFORMED, username=username[:_MAX_USERNAME])
+            return Verdict(outcome=Outcome.MISSING, username=username[:MAX_USERNAME])
+        algorithm = find_algorithm(ours.get("algorithm"))
+        known = algorithm is not None and algorithm in self._algorithms
+        parts = read_input(ours, request, algorithm, self._qops) if known and algorithm else None
+        if parts is None or not 0 < len(username) <= MAX_USERNAME:
+            return Verdict(outcome=Outcome.MALFORMED, username=username[:MAX_USERNAME])
         return self._judge(username, ours, parts, lookup, now)
-
-    def _parts(self, params: Params, request: Request) -> DigestInput | None:
-        """Read what the response was made of; None if it cannot be one that we asked for."""
-        algorithm = find_algorithm(params.get("algorithm"))
-        qop = params.get("qop")
-        nc, cnonce = params.get("nc") or "", params.get("cnonce") or ""
-        offered = self._qop.replace(" ", "").split(",")
-        if algorithm not in self._algorithms or algorithm is None or qop not in offered or not cnonce:
-            return None
-        if len(nc) != 8 or not all(digit in "0123456789abcdefABCDEF" for digit in nc) or int(nc, 16) == 0:
-            return None
-        uri = params.get("uri") or ""
-        if not _same_uri(uri, request):
-            return None
-        nonce = params.get("nonce") or ""
-        return DigestInput(
-            algorithm=algorithm,
-            nonce=nonce,
-            uri=uri,
-            method=request.method,
-            qop=qop,
-            nc=nc,
-            cnonce=cnonce,
-            body=request.body,
-        )
 
     def _judge(self, username: str, params: Params, parts: DigestInput, lookup: Ha1Lookup, now: float) -> Verdict:
         known = lookup(username, parts.algorithm)
         # A stranger costs the same computation as a subscriber, so time does not tell who exists.
         ha1 = known or Secret(parts.algorithm.hash(hmac.digest(self._key, username.encode(), "sha256")))
-        response = (params.get("response") or "").lower()
-        right = hmac.compare_digest(parts.response(ha1).encode(), response.encode("utf-8", "replace"))
+        right = is_right(parts, ha1, params)
         if known is None or not right:
             return Verdict(outcome=Outcome.WRONG, username=username)
         issued = self._nonces.issued(parts.nonce, now=now)
@@ -166,20 +147,4 @@ class DigestVerifier:
             return Verdict(outcome=Outcome.STALE, username=username)
         if not self._guard.use(parts.nonce, int(parts.nc, 16), issued):
             return Verdict(outcome=Outcome.REPLAYED, username=username)
-        return Verdict(outcome=Outcome.OK, username=username, authentication_info=_info(parts, ha1))
-
-
-def _info(parts: DigestInput, ha1: Secret) -> str | None:
-    if parts.qop != "auth":
-        return None  # the response's body, which auth-int protects, is not known here
-    pairs = {"qop": "auth", "rspauth": parts.rspauth(ha1), "cnonce": parts.cnonce, "nc": parts.nc}
-    return str(AuthParams(pairs.items(), quoted=("rspauth", "cnonce")))
-
-
-def _same_uri(text: str, request: Request) -> bool:
-    if text == request.uri_text:
-        return True
-    try:
-        return Uri.parse(text).matches(request.uri)
-    except MalformedUri:
-        return False
+        return Verdict(outcome=Outcome.OK, username=username, authentication_info=authentication_info(parts, ha1))

@@ -1,0 +1,261 @@
+"""The client's side of AKA in Digest (RFC 3310, RFC 4169; TS 24.229 §5.1.1.5.1, §5.1.1.5.3, TS 24.371 §6.2.1.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from wic.auth.aka import (
+    AKA_ALGORITHMS,
+    AkaAlgorithm,
+    MalformedNonce,
+    aka_password,
+    find_aka_algorithm,
+    format_auts,
+    parse_nonce,
+)
+from wic.auth.challenge import digest_challenges
+from wic.auth.digest import find_algorithm, make_ha1
+from wic.auth.space import Spaces, announcement, digest_answer, digest_value
+from wic.auth.usim import MacFailure, SynchronisationFailure
+from wic.errors import ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
+from wic.sip.headers import AuthValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wic.auth.challenge import Challenge
+    from wic.auth.digest import DigestAlgorithm
+    from wic.auth.secret import Secret
+    from wic.auth.space import Space
+    from wic.auth.usim import AkaResult, Usim
+    from wic.sip.message import Request, Response
+    from wic.sip.params import AuthParams
+    from wic.sip.tokens import Tokens
+
+_SURVIVED = 2
+"""Invalid challenges in a row that are answered; the next one ends the attempt (TS 24.229 §5.1.1.5.3)."""
+
+_ALL = tuple(algorithm.name for algorithm in AKA_ALGORITHMS)
+_RANK = {algorithm: rank for rank, algorithm in enumerate(AKA_ALGORITHMS)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What the next request has to say instead of an answer."""
+
+    challenge: Challenge
+    algorithm: AkaAlgorithm
+    uri: str
+    method: str
+    auts: bytes | None
+    """None after a wrong MAC."""
+
+
+class AkaClient:
+    """Answers AKA challenges with a USIM; an `Authenticator`."""
+
+    def __init__(
+        self,
+        impi: str,
+        usim: Usim,
+        *,
+        tokens: Tokens,
+        realm: str | None = None,
+        algorithm: str = "AKAv2-SHA-256",
+        accept: Iterable[str] = _ALL,
+    ) -> None:
+        """Keep the credentials.
+
+        Args:
+            impi: private user identity.
+            usim: answers challenges.
+            tokens: source of the `cnonce`.
+            realm: to announce before any challenge; None = the host of the request's URI.
+            algorithm: to ask for in the first REGISTER (TS 24.371 §6.2.1.3).
+            accept: algorithms that are answered, the strongest of those offered first. A network
+                that does not support the one asked for answers with AKAv1-MD5.
+
+        Raises:
+            ConfigurationError: an algorithm is unknown, or a name holds control characters.
+        """
+        if not (impi + (realm or "")).isprintable():
+            raise ConfigurationError("the private identity and the realm must not hold control characters")
+        self._impi = impi
+        self._usim = usim
+        self._tokens = tokens
+        self._realm = realm
+        self._algorithm = _known(algorithm)
+        self._accept = frozenset(map(_known, accept)) | {self._algorithm}
+        self._spaces = Spaces(impi, tokens)
+        self._refusal: _Refusal | None = None
+        self._failure: MacFailure | SynchronisationFailure | None = None
+        self._strikes = 0
+
+    # an Authenticator
+
+    def authorize(self, request: Request) -> None:
+        """Put into `request` the answer to the last challenge, or what comes before the first."""
+        self._spaces.authorize(request)
+        refusal = self._refusal
+        if refusal is not None and (refusal.method, refusal.uri) == (request.method, request.uri_text):
+            self._refusal = None
+            request.headers.add(refusal.challenge.header, self._refuse(refusal, request))
+        elif request.method == "REGISTER" and "Authorization" not in request.headers:
+            self._strikes = 0
+            request.headers.add("Authorization", self._announcement(request))
+
+    def challenged(self, request: Request, response: Response) -> None:
+        """Have the USIM answer the strongest challenge of a 401 or 407.
+
+        An invalid challenge is answered as TS 24.229 §5.1.1.5.3 says, twice in a row.
+
+        Raises:
+            ChallengeUnsupported: no AKA challenge is among them that this side accepts.
+            NetworkNotTrusted: for the third time the MAC is wrong; the message says what to look at.
+            SequenceOutOfRange: for the third time the SQN is out of range.
+            AuthenticationFailed: the network has rejected a response, though its own MAC was right.
+        """
+        challenge, algorithm, rand, autn = self._choose(response)
+        self._spaces.judge(request, challenge, self._response_refused(algorithm))
+        try:
+            result = self._usim.authenticate(rand, autn)
+        except (MacFailure, SynchronisationFailure) as failure:
+            self._invalid(challenge, algorithm, request, failure)
+        else:
+            self._strikes = 0
+            self._failure = None
+            self._spaces.enter(request, challenge, self._ha1(challenge, algorithm, result))
+
+    def accepted(self, request: Request, response: Response) -> None:
+        """Take in a success.
+
+        Raises:
+            NetworkNotTrusted: the response's rspauth is wrong.
+        """
+        for space, params, info in self._spaces.proved_by(request, response):
+            nonce = params.get("nonce") or ""
+            if nonce == space.challenge.nonce:  # the password belongs to this one alone
+                space.check_rspauth(params, info, response)
+            space.prove(nonce)
+            self._next_nonce(space, info)
+
+    def advice(self, request: Request, response: Response) -> str:
+        """Say what to look at when a response refuses a request."""
+        if response.status not in (401, 403):
+            return ""
+        sent = next((value.params for value in request.auth("Authorization")), None)
+        if sent is None:
+            return ""
+        if self._failure is not None and ("auts" in sent or not sent.get("response")):
+            return str(self._failure)
+        if not sent.get("nonce"):
+            return f"check that the network knows the private identity {self._impi}, with a USIM"
+        return self._response_refused(find_aka_algorithm(sent.get("algorithm")) or self._algorithm)
+
+    # challenges
+
+    def _choose(self, response: Response) -> tuple[Challenge, AkaAlgorithm, bytes, bytes]:
+        """Return the strongest challenge, whatever their order is (RFC 4169 §4.1), and its parts."""
+        offered = list(digest_challenges(response, _find_any))
+        usable = [(_RANK[c.algorithm], c, c.algorithm) for c in offered if isinstance(c.algorithm, AkaAlgorithm)]
+        malformed: MalformedNonce | None = None
+        for _, challenge, algorithm in sorted(usable, key=lambda each: each[0]):
+            if algorithm not in self._accept:
+                continue
+            try:
+                return challenge, algorithm, *parse_nonce(challenge.nonce)
+            except MalformedNonce as error:
+                malformed = malformed or error
+        if malformed is not None:
+            raise ChallengeUnsupported(f"the network's AKA challenge cannot be read: {malformed}") from malformed
+        raise ChallengeUnsupported(self._why_none([challenge.algorithm for challenge in offered]))
+
+    def _why_none(self, offered: list[DigestAlgorithm]) -> str:
+        wanted = self._algorithm.name
+        if not offered:
+            return f"the network asks for an authentication that is not AKA, where {wanted} was asked for"
+        names = ", ".join(dict.fromkeys(algorithm.name for algorithm in offered))
+        if any(isinstance(algorithm, AkaAlgorithm) for algorithm in offered):
+            return f"the network offers {names}, which is not accepted: a downgrade from {wanted}"
+        return (
+            f"the network asks for a password ({names}) where {wanted} was asked for: a downgrade,"
+            f" or {self._impi} has no USIM in the network"
+        )
+
+    def _invalid(
+        self,
+        challenge: Challenge,
+        algorithm: AkaAlgorithm,
+        request: Request,
+        failure: MacFailure | SynchronisationFailure,
+    ) -> None:
+        self._failure = failure
+        self._refusal = None
+        self._spaces.leave(challenge)
+        self._strikes += 1
+        if self._strikes > _SURVIVED:
+            self._strikes = 0
+            raise failure
+        auts = failure.auts if isinstance(failure, SynchronisationFailure) else None
+        self._refusal = _Refusal(challenge, algorithm, request.uri_text, request.method, auts)
+
+    def _next_nonce(self, space: Space, info: AuthParams | None) -> None:
+        """Use a nextnonce if it is a challenge in its turn; most networks send none, or text."""
+        nonce = None if info is None else info.get("nextnonce")
+        algorithm = space.challenge.algorithm
+        if not nonce or nonce == space.challenge.nonce or not isinstance(algorithm, AkaAlgorithm):
+            return
+        try:
+            result = self._usim.authenticate(*parse_nonce(nonce))
+        except (MalformedNonce, NetworkNotTrusted, SynchronisationFailure):
+            return
+        challenge = replace(space.challenge, nonce=nonce, stale=False)
+        space.use(challenge, self._ha1(challenge, algorithm, result))
+        space.prove(nonce)
+
+    # credentials
+
+    def _ha1(self, challenge: Challenge, algorithm: AkaAlgorithm, result: AkaResult) -> Secret:
+        password = aka_password(algorithm, res=result.res, ck=result.ck, ik=result.ik)
+        return make_ha1(algorithm, self._impi, challenge.realm, password)
+
+    def _announcement(self, request: Request) -> AuthValue:
+        value = announcement(self._impi, self._realm or request.uri.host, request)
+        return AuthValue(value.scheme, value.params.with_("algorithm", self._algorithm.name))
+
+    def _refuse(self, refusal: _Refusal, request: Request) -> AuthValue:
+        challenge, algorithm = refusal.challenge, refusal.algorithm
+        if refusal.auts is not None:
+            # RFC 3310 §3.4: the response goes with an empty password.
+            ha1 = make_ha1(algorithm, self._impi, challenge.realm, b"")
+            value = digest_answer(challenge, ha1, self._impi, request, self._tokens)
+            return AuthValue(value.scheme, value.params.with_("auts", format_auts(refusal.auts), quoted=True))
+        pairs = {
+            "username": self._impi,
+            "realm": challenge.realm,
+            "nonce": challenge.nonce,
+            "uri": request.uri_text,
+            "response": "",
+            "algorithm": algorithm.name,
+        }
+        return digest_value(pairs | ({} if challenge.opaque is None else {"opaque": challenge.opaque}))
+
+    def _response_refused(self, algorithm: AkaAlgorithm) -> str:
+        return (
+            f"the network does not accept the response of {self._impi}, although its MAC was right, so K and OP or OPc"
+            f" fit: see how the network makes the password of {algorithm.name} (RFC 3310 §3.3, RFC 4169 §2.1)"
+            " and how long its XRES is"
+        )
+
+
+def _known(name: str) -> AkaAlgorithm:
+    algorithm = find_aka_algorithm(name)
+    if algorithm is None:
+        names = ", ".join(each.name for each in AKA_ALGORITHMS)
+        raise ConfigurationError(f"{name!r} is no algorithm of AKA; choose among {names}")
+    return algorithm
+
+
+def _find_any(name: str | None) -> DigestAlgorithm | None:
+    return find_aka_algorithm(name) or find_algorithm(name)

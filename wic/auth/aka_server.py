@@ -1,0 +1,213 @@
+"""The server's side of AKA in Digest (RFC 3310, RFC 4169; TS 24.229 §5.4.1.2.1, §5.4.1.2.3, TS 33.102 §6.3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wic.auth.aka import aka_password, find_aka_algorithm, make_nonce, parse_auts, xor
+from wic.auth.credentials import MAX_USERNAME, authentication_info, find_credentials, is_right, read_input
+from wic.auth.digest import make_ha1
+from wic.auth.nonce import UNUSED, CountWindow
+from wic.auth.server import Outcome, Verdict
+from wic.errors import ConfigurationError
+from wic.sip.errors import MalformedHeader
+from wic.sip.headers import AuthValue
+from wic.sip.params import AuthParams
+
+if TYPE_CHECKING:
+    from wic.auth.aka import AkaAlgorithm, AkaFunctions
+    from wic.auth.secret import Secret
+    from wic.sip.message import Request
+    from wic.sip.params import Params
+
+_QOP = "auth"
+_QUOTED = ("realm", "nonce", "qop", "ik", "ck")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationVector:
+    """What an HSS makes for one challenge (TS 33.102 §6.3.2)."""
+
+    rand: bytes
+    autn: bytes
+    xres: bytes = field(repr=False)
+    ck: bytes = field(repr=False)
+    ik: bytes = field(repr=False)
+
+
+def make_vector(functions: AkaFunctions, sqn: int, amf: bytes, rand: bytes) -> AuthenticationVector:
+    """Make a vector.
+
+    Args:
+        functions: of the subscriber.
+        sqn: SQN, 48 bits.
+        amf: 2 octets.
+        rand: 16 octets of chance.
+
+    Raises:
+        ConfigurationError: the functions make a MAC that an AUTN cannot hold.
+    """
+    if functions.mac_octets != 8:
+        raise ConfigurationError(f"an AUTN holds a MAC of 64 bits, not {8 * functions.mac_octets}")
+    xres, ck, ik, ak = functions.f2345(rand)
+    octets = sqn.to_bytes(6)
+    autn = xor(octets, ak) + amf + functions.f1(rand, octets, amf)
+    return AuthenticationVector(rand, autn, xres, ck, ik)
+
+
+@dataclass(slots=True)
+class _Issued:
+    """A challenge that was sent."""
+
+    rand: bytes
+    algorithm: AkaAlgorithm
+    ha1: Secret
+    moment: float
+    proved: bool = False
+    counts: CountWindow = UNUSED
+
+
+class AkaUser:
+    """The challenges of one private identity: those that wait for an answer, and those in use.
+
+    They live in memory only. After a restart every answer is `STALE`, and gets a new challenge.
+    """
+
+    __slots__ = ("_capacity", "_issued", "impi")
+
+    def __init__(self, impi: str, *, capacity: int = 8) -> None:
+        """Begin without challenges.
+
+        Args:
+            impi: private user identity.
+            capacity: challenges to remember. Of more than one, so that nobody can push out the
+                challenge of somebody else by asking for another one.
+        """
+        self.impi = impi
+        self._capacity = capacity
+        self._issued: dict[str, _Issued] = {}
+
+    def __len__(self) -> int:
+        return len(self._issued)
+
+    def forget(self) -> None:
+        """Forget all challenges: the next request needs a new one."""
+        self._issued.clear()
+
+    def _add(self, nonce: str, issued: _Issued) -> None:
+        if len(self._issued) >= self._capacity:
+            unproved = (each for each, old in self._issued.items() if not old.proved)
+            del self._issued[next(unproved, next(iter(self._issued)))]
+        self._issued[nonce] = issued
+
+    def _find(self, nonce: str) -> _Issued | None:
+        return self._issued.get(nonce)
+
+    def _drop(self, nonce: str) -> None:
+        del self._issued[nonce]
+
+
+class AkaVerifier:
+    """Challenges and checks answers for one realm; what belongs to a user is in its `AkaUser`."""
+
+    def __init__(self, realm: str, *, answer_within: float = 240.0) -> None:
+        """Keep the rules.
+
+        Args:
+            realm: the realm.
+            answer_within: seconds in which a challenge has to be answered (reg-await-auth, TS 24.229 §7.6);
+                once it was, it can be used as long as `AkaUser` keeps it.
+        """
+        self.realm = realm
+        self._answer_within = answer_within
+
+    def challenge(
+        self,
+        user: AkaUser,
+        vector: AuthenticationVector,
+        algorithm: AkaAlgorithm,
+        *,
+        now: float,
+        stale: bool = False,
+        keys: bool = True,
+    ) -> AuthValue:
+        """Return the challenge of a 401, and remember it.
+
+        Args:
+            user: whom to challenge.
+            vector: never used before.
+            algorithm: to answer with.
+            now: seconds.
+            stale: tells the client that its response was not looked at.
+            keys: put in IK and CK, which are for the P-CSCF and go no further (TS 24.229 §5.4.1.2.1).
+        """
+        nonce = make_nonce(vector.rand, vector.autn)
+        password = aka_password(algorithm, res=vector.xres, ck=vector.ck, ik=vector.ik)
+        ha1 = make_ha1(algorithm, user.impi, self.realm, password)
+        user._add(nonce, _Issued(vector.rand, algorithm, ha1, now))
+        pairs = {"realm": self.realm, "nonce": nonce, "algorithm": algorithm.name, "qop": _QOP}
+        if stale:
+            pairs["stale"] = "true"
+        if keys:
+            pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}
+        return AuthValue("Digest", AuthParams(pairs.items(), quoted=_QUOTED))
+
+    def verify(self, request: Request, user: AkaUser, *, now: float, header: str = "Authorization") -> Verdict:
+        """Check the credentials of a request.
+
+        A challenge is used up by a refusal of the USIM, by a wrong response, and by time.
+
+        Args:
+            request: as it came.
+            user: whom the request claims to come from.
+            now: seconds, of the clock that `challenge` was given.
+            header: `Authorization` or `Proxy-Authorization`.
+        """
+        try:
+            params = find_credentials(request, header, self.realm)
+        except MalformedHeader:
+            return Verdict(outcome=Outcome.MALFORMED)
+        if params is None:
+            return Verdict(outcome=Outcome.MISSING)
+        username = (params.get("username") or "")[:MAX_USERNAME]
+        nonce = params.get("nonce")
+        if not nonce:
+            return Verdict(outcome=Outcome.MISSING, username=username)
+        issued = user._find(nonce)
+        if username != user.impi or issued is None or self._is_over(issued, now):
+            return Verdict(outcome=Outcome.STALE, username=username)
+        return self._judge(request, params, user, nonce, issued)
+
+    def _is_over(self, issued: _Issued, now: float) -> bool:
+        return not issued.proved and not 0 <= now - issued.moment <= self._answer_within
+
+    def _judge(self, request: Request, params: Params, user: AkaUser, nonce: str, issued: _Issued) -> Verdict:
+        if (text := params.get("auts")) is not None:
+            return self._resynchronise(user, nonce, issued, text)
+        if not params.get("response"):
+            user._drop(nonce)
+            return Verdict(outcome=Outcome.MAC_FAILURE, username=user.impi)
+        algorithm = find_aka_algorithm(params.get("algorithm"))
+        parts = read_input(params, request, issued.algorithm, (_QOP,))
+        if parts is None or algorithm is not issued.algorithm:
+            return Verdict(outcome=Outcome.MALFORMED, username=user.impi)
+        if not is_right(parts, issued.ha1, params):
+            if not issued.proved:
+                user._drop(nonce)  # a RES may have 32 bits only: no second guess
+            return Verdict(outcome=Outcome.WRONG, username=user.impi)
+        counts = issued.counts.use(int(parts.nc, 16))
+        if counts is None:
+            return Verdict(outcome=Outcome.REPLAYED, username=user.impi)
+        issued.counts = counts
+        issued.proved = True
+        info = authentication_info(parts, issued.ha1)
+        return Verdict(outcome=Outcome.OK, username=user.impi, authentication_info=info)
+
+    @staticmethod
+    def _resynchronise(user: AkaUser, nonce: str, issued: _Issued, text: str) -> Verdict:
+        auts = parse_auts(text)
+        if auts is None:
+            return Verdict(outcome=Outcome.MALFORMED, username=user.impi)
+        user._drop(nonce)
+        return Verdict(outcome=Outcome.OUT_OF_SYNC, username=user.impi, auts=auts, rand=issued.rand)

@@ -1,0 +1,170 @@
+"""A USIM: the interface that a card reader can stand behind, and one of software (TS 33.102 §6.3.3)."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from wic.auth.aka import Autn, make_auts, xor
+from wic.auth.diagnosis import explain_mac, explain_sequence
+from wic.auth.sequence import Freshness, SequenceArray, SequenceRules
+from wic.errors import ConfigurationError, NetworkNotTrusted, SequenceOutOfRange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.auth.aka import AkaFunctions
+
+_VERSION = 1
+_DEFAULT_RULES = SequenceRules()
+
+
+class MacFailure(NetworkNotTrusted):
+    """The MAC of an AUTN is wrong; the message says what to look at."""
+
+
+class SynchronisationFailure(SequenceOutOfRange):
+    """The SQN of an AUTN is not fresh; the message says why.
+
+    Attributes:
+        auts: what tells the network where the USIM's sequence stands, 14 octets.
+    """
+
+    def __init__(self, message: str, *, auts: bytes) -> None:
+        super().__init__(message)
+        self.auts = auts
+
+
+@dataclass(frozen=True, slots=True)
+class AkaResult:
+    """What a USIM answers to a right challenge."""
+
+    res: bytes = field(repr=False)
+    """4 to 16 octets."""
+    ck: bytes = field(repr=False)
+    ik: bytes = field(repr=False)
+
+
+class Usim(Protocol):
+    """Whatever can answer AKA challenges."""
+
+    def authenticate(self, rand: bytes, autn: bytes) -> AkaResult:
+        """Check a challenge of the network and answer it; takes as long as a card takes.
+
+        Args:
+            rand: 16 octets.
+            autn: 16 octets.
+
+        Raises:
+            MacFailure: the challenge does not come from who knows K.
+            SynchronisationFailure: its SQN was used before, or is out of range.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UsimState:
+    """What a USIM has to remember, or it would accept a challenge twice.
+
+    >>> UsimState.from_json(UsimState(SequenceArray().accepted(0x47)).to_json()).sequence.sqn_ms
+    71
+    """
+
+    sequence: SequenceArray = field(default_factory=SequenceArray)
+
+    def to_json(self) -> str:
+        """Return the state as one line of JSON; nothing in it is secret."""
+        used = {str(ind): seq for ind, seq in enumerate(self.sequence.entries) if seq}
+        return json.dumps({"version": _VERSION, "indices": len(self.sequence.entries), "seq": used})
+
+    @classmethod
+    def from_json(cls, text: str) -> UsimState:
+        """Read a state.
+
+        Raises:
+            ConfigurationError: the text is no state that `to_json` wrote.
+        """
+        try:
+            document = json.loads(text)
+            if document["version"] != _VERSION or not 1 <= document["indices"] <= 2**16:
+                raise ValueError("another version")
+            entries = [0] * document["indices"]
+            for ind, seq in document["seq"].items():
+                entries[int(ind)] = int(seq)
+            return cls(SequenceArray(tuple(entries)))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ConfigurationError(
+                "the stored state of the USIM cannot be read; remove it, and the network will be asked to resynchronise"
+            ) from error
+
+
+class SoftUsim:
+    """A USIM of software."""
+
+    def __init__(
+        self,
+        functions: AkaFunctions,
+        *,
+        state: UsimState | None = None,
+        on_change: Callable[[UsimState], None] | None = None,
+        amf: bytes | None = None,
+        rules: SequenceRules = _DEFAULT_RULES,
+    ) -> None:
+        """Insert the USIM.
+
+        Args:
+            functions: with the subscriber's keys.
+            state: what an earlier life remembered; None for a new USIM.
+            on_change: is given each new state, and has to have stored it when it returns: only
+                then is the challenge answered. What it raises, `authenticate` raises.
+            amf: the AMF that the network is expected to use; only error messages need it.
+            rules: parameters of the sequence numbers.
+
+        Raises:
+            ConfigurationError: the functions make a MAC that an AUTN cannot hold.
+        """
+        if functions.mac_octets != 8:
+            raise ConfigurationError(f"an AUTN holds a MAC of 64 bits, not {8 * functions.mac_octets}")
+        self._functions = functions
+        self._state = state or UsimState()
+        self._on_change = on_change
+        self._amf = amf
+        self._rules = rules
+
+    @property
+    def state(self) -> UsimState:
+        """What it remembers."""
+        return self._state
+
+    def authenticate(self, rand: bytes, autn: bytes) -> AkaResult:
+        """Check a challenge of the network and answer it.
+
+        Raises:
+            MacFailure: the challenge was made with other keys.
+            SynchronisationFailure: its SQN was used before, or is out of range.
+        """
+        functions = self._functions
+        concealed, amf, mac = Autn.split(autn)
+        res, ck, ik, ak = functions.f2345(rand)
+        sqn = xor(concealed, ak)
+        # TS 33.102 §6.3.3: the MAC first, so that nobody else learns anything about the sequence.
+        if not hmac.compare_digest(functions.f1(rand, sqn, amf), mac):
+            raise MacFailure(explain_mac(functions, rand, autn, expected_amf=self._amf))
+        self._use(rand, int.from_bytes(sqn))
+        return AkaResult(res, ck, ik)
+
+    def _use(self, rand: bytes, sqn: int) -> None:
+        sequence = self._state.sequence
+        found = sequence.judge(sqn, self._rules)
+        if found is not Freshness.FRESH:
+            auts = make_auts(self._functions, rand, sequence.sqn_ms)
+            raise SynchronisationFailure(explain_sequence(sequence, sqn, found), auts=auts)
+        state = UsimState(sequence.accepted(sqn))
+        if self._on_change is not None:
+            self._on_change(state)
+        self._state = state
+
+    def __repr__(self) -> str:
+        return f"SoftUsim({self._functions.name}, SQN_MS {self._state.sequence.sqn_ms:012x})"
