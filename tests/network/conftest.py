@@ -189,7 +189,7 @@ class RawUe:
 
 @pytest.fixture
 async def ims(tmp_path: Path) -> AsyncIterator[ImsNetwork]:
-    options = NetworkOptions(directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10))
+    options = NetworkOptions(directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10), grace=0)
     async with ImsNetwork(options) as network:
         for user in ("alice", "bob"):
             network.add_subscriber(user, password=Secret(PASSWORD))

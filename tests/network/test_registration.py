@@ -36,7 +36,7 @@ async def test_what_the_epcscf_adds_on_mw(ue, mw, ims):
     # TS 24.371 §6.4.1.2 1 a: no challenge response, no association: no parameter.
     assert b"integrity-protected" not in first
     # b: a challenge response.
-    assert b"integrity-protected=tls-pending" in second
+    assert b'integrity-protected="tls-pending"' in second
     # d and e: source address and port of the connection.
     assert f"Via: SIP/2.0/WSS {alice.host};" in second.decode()
     assert b";received=127.0.0.1" in second
@@ -55,7 +55,7 @@ async def test_within_the_tls_association_no_new_proof_is_wanted(ue, mw):
     alice.send(alice.register(own))
     await alice.receive("SIP/2.0 200")
     # c: the REGISTER maps to an association.
-    assert b"integrity-protected=tls-protected" in registers(mw)[0]
+    assert b'integrity-protected="tls-protected"' in registers(mw)[0]
 
 
 async def test_another_connection_is_no_part_of_the_association(ue, mw):

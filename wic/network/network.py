@@ -73,6 +73,8 @@ class NetworkOptions:
     """Users to be made, with accounts, unless they are there."""
     integrity_protected: str = "tls-protected"
     """See `EPcscfOptions`."""
+    grace: float = 30.0
+    """Seconds for which the calls of a WIC wait for it after its connection broke."""
     registrar: RegistrarOptions | None = None
     """What the S-CSCF grants."""
     timers: Timers = RFC3261
@@ -220,6 +222,7 @@ class ImsNetwork:
             core=options.core or self.sip_uri or "",
             ssl_context=context,
             integrity_protected=options.integrity_protected,
+            grace=options.grace,
             timers=options.timers,
         )
         self.epcscf = EPcscf(self.agw, epcscf, tokens)

@@ -25,6 +25,7 @@ from wic.transport.websocket_link import (
 )
 
 if TYPE_CHECKING:
+    import re
     import ssl
     from collections.abc import Callable
 
@@ -56,7 +57,7 @@ class WebSocketServerOptions(FramingOptions):
 
     path: str | None = None
     """The only path that is served, others get 404; None serves every path."""
-    origins: tuple[str | None, ...] | None = None
+    origins: tuple[str | re.Pattern[str] | None, ...] | None = None
     """The Origins that may connect, others get 403; None in it lets clients in that name none."""
     max_connections: int = 20_000
     """Connections at a time; more are hung up on."""

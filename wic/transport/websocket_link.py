@@ -22,6 +22,7 @@ from wic.transport.base import EndedBy, KeepAlive, LinkOptions
 from wic.transport.link import Link, LinkState
 
 if TYPE_CHECKING:
+    import re
     from asyncio import Future
     from collections.abc import Callable
 
@@ -185,7 +186,7 @@ class WebSocketServerLink(WebSocketLink):
         self,
         *,
         path: str | None,
-        origins: tuple[str | None, ...] | None,
+        origins: tuple[str | re.Pattern[str] | None, ...] | None,
         handler: FlowHandler,
         options: FramingOptions,
         pipe: TlsPipe | None,

@@ -1,91 +1,117 @@
-"""Who is registered over which connection: the TLS associations of TS 24.371 §6.4.1.2, and their flow tokens."""
+"""Who is registered over which connection: the TLS associations of TS 24.371 §6.4.1.2, §6.4.1.3 and §6.4.2."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from wic.network.epcscf.mechanism import Mechanism
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
-    from wic.sip.tokens import Tokens
+
+DeviceKey: TypeAlias = "tuple[str, str, str]"
+"""Private identity, instance and reg-id: the same registration over whichever connection (RFC 5626 §6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Association:
-    """A registration over one connection.
+    """A registered identity set over one connection.
 
-    The connection stands for the TLS session: it carries one TLS session from its beginning to its end, and with
-    it the address and port that §6.4.1.2 wants to be stored.
+    `flow` stands for the TLS session: a WebSocket connection carries one TLS session from its beginning to its
+    end, and a flow is equal to no other connection's. With it come the address and port that the clause wants
+    to be stored. TLS 1.3 has no session identifier that would tell more.
     """
 
     flow: Flow
+    mechanism: Mechanism
+    """How the WIC proved who it is."""
     impi: str
     """Private identity, or the registered public one of a WIC that sends no Authorization."""
+    impu: str
+    """The public identity of the REGISTER, in canonical form; it may be barred."""
     impus: tuple[str, ...]
-    """Public identities in canonical form, the default one first."""
+    """All that were registered with it, the default one first (TS 24.229 §5.2.3)."""
+    contacts: tuple[NameAddr, ...]
+    """The contacts of the REGISTER that were granted."""
     service_route: tuple[NameAddr, ...]
     expires_at: float
     """By the driver's clock."""
 
+    @property
+    def devices(self) -> tuple[DeviceKey, ...]:
+        """What tells the registration when it comes back over another connection."""
+        keys = [device_of(contact) for contact in self.contacts]
+        return tuple((self.impi, *key) for key in keys if key is not None)
+
+    def holds(self, impu: str) -> bool:
+        """Tell whether a public identity is registered with it."""
+        return impu == self.impu or impu in self.impus
+
 
 class Associations:
-    """The connections towards WICs and what is registered over them.
+    """The associations of all connections."""
 
-    Args:
-        tokens: makes flow tokens; RFC 5626 §5.2: nobody can guess one, so nobody can forge one.
-    """
-
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
-        self._by_token: dict[str, Flow] = {}
-        self._token_of: dict[Flow, str] = {}
-        self._by_flow: dict[Flow, dict[str, Association]] = {}
+    def __init__(self) -> None:
+        self._by_flow: dict[Flow, dict[tuple[str, str], Association]] = {}
+        self._flow_of: dict[DeviceKey, Flow] = {}
+        self._flows_of: dict[str, set[Flow]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._by_flow.values()))
 
-    def token(self, flow: Flow) -> str:
-        """Return the token of a connection."""
-        token = self._token_of.get(flow)
-        if token is None:
-            token = self._token_of[flow] = self._tokens.hex(16)
-            self._by_token[token] = flow
-        return token
+    def store(self, association: Association) -> set[Flow]:
+        """Store what a 200 to REGISTER has granted.
 
-    def flow(self, token: str | None) -> Flow | None:
-        """Return the connection of a token, if it is still there."""
-        return None if token is None else self._by_token.get(token)
+        Returns:
+            The other connections over which the same device was registered with the same private identity.
+        """
+        flow = association.flow
+        self._by_flow.setdefault(flow, {})[association.impi, association.impu] = association
+        self._flows_of.setdefault(association.impi, set()).add(flow)
+        before = {self._flow_of.get(key, flow) for key in association.devices}
+        self._flow_of |= dict.fromkeys(association.devices, flow)
+        return before - {flow}
 
-    def store(self, association: Association) -> None:
-        """Store what a 200 to REGISTER has granted."""
-        self._by_flow.setdefault(association.flow, {})[association.impi] = association
-
-    def remove(self, flow: Flow, impi: str) -> None:
-        """Remove one registration of a connection."""
+    def remove(self, association: Association) -> None:
+        """Remove one; one that is not there is ignored."""
+        flow, impi = association.flow, association.impi
         registered = self._by_flow.get(flow, {})
-        registered.pop(impi, None)
+        registered.pop((impi, association.impu), None)
+        kept = {key for other in registered.values() for key in other.devices}
+        for key in association.devices:
+            if key not in kept and self._flow_of.get(key) == flow:
+                del self._flow_of[key]
         if not registered:
             self._by_flow.pop(flow, None)
+        if not self.over(flow, impi):
+            self._leave(flow, impi)
 
-    def close(self, flow: Flow) -> None:
-        """Forget a connection that is gone, with all that was registered over it."""
-        self._by_flow.pop(flow, None)
-        token = self._token_of.pop(flow, None)
-        if token is not None:
-            del self._by_token[token]
+    def _leave(self, flow: Flow, impi: str) -> None:
+        flows = self._flows_of.get(impi, set())
+        flows.discard(flow)
+        if not flows:
+            self._flows_of.pop(impi, None)
+
+    def over(self, flow: Flow, impi: str | None = None) -> list[Association]:
+        """Return what is stored for a connection, be it expired or not; for one private identity if given."""
+        return [each for each in self._by_flow.get(flow, {}).values() if impi in (None, each.impi)]
+
+    def under(self, impi: str) -> list[Association]:
+        """Return what is stored for a private identity, over all connections."""
+        return [each for flow in self._flows_of.get(impi, ()) for each in self.over(flow, impi)]
 
     def of(self, flow: Flow, *, now: float) -> list[Association]:
-        """Return what is registered over a connection."""
-        found = list(self._by_flow.get(flow, {}).values())
+        """Return what is registered over a connection; what has expired goes."""
+        found = self.over(flow)
         for association in found:
             if association.expires_at <= now:
-                self.remove(flow, association.impi)
+                self.remove(association)
         return [association for association in found if association.expires_at > now]
 
     def find(self, flow: Flow, impi: str, impu: str, *, now: float) -> Association | None:
         """Return the association that a REGISTER maps to (TS 24.371 §6.4.1.2 1 a)."""
-        return next((a for a in self.of(flow, now=now) if a.impi == impi and impu in a.impus), None)
+        return next((a for a in self.of(flow, now=now) if a.impi == impi and a.holds(impu)), None)
 
     def identity(self, flow: Flow, preferred: list[str], *, now: float) -> tuple[Association, str] | None:
         """Choose the identity to assert for a request: a preferred one that is registered, else the default one.
@@ -99,3 +125,15 @@ class Associations:
                 if impu in association.impus:
                     return association, impu
         return (registered[0], registered[0].impus[0]) if registered else None
+
+
+def device_of(contact: NameAddr) -> tuple[str, str] | None:
+    """Return instance and reg-id of a contact; None if it does not have both."""
+    instance, reg_id = contact.params.get("+sip.instance"), contact.params.get("reg-id")
+    return (instance, reg_id) if instance and reg_id else None
+
+
+def same_binding(one: NameAddr, other: NameAddr) -> bool:
+    """Tell whether two contacts mean one binding: the same URI, or the same instance and reg-id (RFC 5626 §6)."""
+    device = device_of(one)
+    return one.uri.matches(other.uri) or (device is not None and device == device_of(other))

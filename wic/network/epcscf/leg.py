@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from wic.network.epcscf.passage import Way
 from wic.sip.headers.cseq import CSeq
-from wic.sip.headers.reason import Reason
 from wic.sip.message import Request
 from wic.sip.routing import route
 
 if TYPE_CHECKING:
     from wic.network.epcscf.exchange import Exchange, Media
+    from wic.network.epcscf.flow_tokens import Owner
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Response
@@ -33,8 +33,8 @@ class Leg:
     """A call, with what is needed to end it on behalf of either side (TS 24.229 §5.2.8.1)."""
 
     id: str
-    flow: Flow
-    """The WIC's connection."""
+    owner: Owner
+    """The WIC, and its connection at present."""
     way: Way
     """The direction of the INVITE."""
     context: ProxyContext
@@ -54,6 +54,11 @@ class Leg:
     cseqs: dict[Way, int] = field(default_factory=dict)
     """The highest CSeq that has gone each way."""
 
+    @property
+    def flow(self) -> Flow:
+        """The WIC's connection."""
+        return self.owner.flow
+
     def saw(self, way: Way, number: int) -> None:
         """Note the CSeq of a request within the dialog."""
         self.cseqs[way] = max(self.cseqs.get(way, 0), number)
@@ -64,10 +69,11 @@ class Leg:
         if self.state is LegState.EARLY:
             self.state = LegState.ANSWERED
 
-    def bye(self, way: Way, reason: str) -> Request:
+    def bye(self, way: Way, *reasons: object) -> Request:
         """Build a BYE for one side, in the name of the other."""
         request = self._request("BYE", way, self.cseqs.get(way, 0) + 1)
-        request.headers.add("Reason", Reason.of("SIP", 503, reason))
+        for reason in reasons:
+            request.headers.add("Reason", reason)
         return request
 
     def ack(self) -> Request:

@@ -40,6 +40,16 @@ class EPcscfOptions:
     """What the operator decides about m-lines."""
     timers: Timers = RFC3261
     """SIP timers."""
+    origins: tuple[str, ...] | None = ()
+    """Web pages that may connect, such as `https://wwsf.example:8081`, besides those of this host; None lets in all."""
+    native_clients: bool = True
+    """Whether clients may connect that name no Origin, as browsers always do (TS 33.203 §X.2.1)."""
+    flow_timer: int = 120
+    """How often a WIC should send keep-alives (RFC 5626 §4.4, RFC 6223)."""
+    grace: float = 30.0
+    """How long the calls of a WIC wait for it after its connection broke; 0 ends them at once."""
+    linger: float = 32.0
+    """How long a connection is kept after the last registration over it has been removed."""
     max_sessions_per_flow: int = 64
     """Calls of one WIC at a time."""
     requests_per_second: float = 50.0

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wic.network.epcscf.flow_tokens import Owner
     from wic.sip.flow import Flow
 
 
@@ -27,9 +28,14 @@ class Passage:
     """The owner of a proxy context: what the eP-CSCF has found out about a request."""
 
     way: Way
-    flow: Flow
-    """The WIC's connection."""
+    wic: Owner
+    """The WIC, and its connection when the request came."""
     identity: str = ""
     """The WIC's public identity, to be asserted; empty within dialogs."""
     leg: str = ""
     """Id of the call leg that it belongs to; the leg may have ended since."""
+
+    @property
+    def flow(self) -> Flow:
+        """The WIC's connection."""
+        return self.wic.flow

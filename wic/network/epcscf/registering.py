@@ -6,31 +6,45 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wic.network.epcscf.associations import Association
-from wic.network.epcscf.trust import clean_request_from_wic, clean_to_wic, keep_keys, set_integrity_protected
+from wic.network.epcscf.associations import Association, same_binding
+from wic.network.epcscf.flow_tokens import Owner
+from wic.network.epcscf.mechanism import Mechanism, determine, integrity_protected
+from wic.network.epcscf.trust import (
+    clean_request_from_wic,
+    clean_to_wic,
+    digest_credentials,
+    keep_keys,
+    write_credentials,
+)
 from wic.sip.errors import MalformedHeader
 from wic.sip.params import UriParams
-from wic.sip.proxy import Target
+from wic.sip.proxy import ContextState, Target
 
 if TYPE_CHECKING:
     from wic.network.epcscf.associations import Associations
     from wic.network.epcscf.charging import Charging
+    from wic.network.epcscf.flow_tokens import FlowTokens
     from wic.network.epcscf.options import EPcscfOptions
+    from wic.network.epcscf.survival import Survival
     from wic.network.node import Node
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request, Response
+    from wic.sip.params import Params
     from wic.sip.proxy import PassingResponse, ProxyContext
 
 _log = logging.getLogger(__name__)
 
 _OB = UriParams((("lr", None), ("ob", None)))
+_PAUSE = 5
+"""Seconds that a WIC is told to wait whose REGISTER came while another one is pending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registering:
     """The owner of a REGISTER's context: what the response will be compared with."""
 
+    mechanism: Mechanism
     impi: str
     impu: str
 
@@ -39,13 +53,23 @@ class RegisterHandler:
     """Sends REGISTERs to the core and learns from the answers who is registered."""
 
     def __init__(
-        self, node: Node, associations: Associations, charging: Charging, options: EPcscfOptions, core: Flow
+        self,
+        node: Node,
+        associations: Associations,
+        tokens: FlowTokens,
+        survival: Survival,
+        charging: Charging,
+        options: EPcscfOptions,
+        core: Flow,
     ) -> None:
         self._node = node
         self._associations = associations
+        self._tokens = tokens
+        self._survival = survival
         self._charging = charging
         self._options = options
         self._core = core
+        self._pending: dict[Flow, dict[str, ProxyContext]] = {}
 
     def route(self, context: ProxyContext, *, now: float) -> None:
         """Prepare a REGISTER of a WIC and forward it.
@@ -53,17 +77,61 @@ class RegisterHandler:
         Raises:
             MalformedHeader: it cannot be read.
         """
-        request, flow = context.request, context.flow
-        clean_request_from_wic(request)
-        request.headers.remove("Route")
-        credentials = next((value.params for value in request.auth("Authorization")), None)
+        request = context.request
         impu = str(request.to.uri.aor())
+        mechanism = determine(request)
+        if self._is_pending(context, impu):
+            # RFC 3261 §10.2 forbids it, and §8.2.2 has no better answer: both would want the same binding.
+            context.reject(500, "Another REGISTER Is Pending", now=now, headers=[("Retry-After", _PAUSE)])
+        elif mechanism is Mechanism.IPSEC:
+            context.reject(403, "No IPsec On W2", now=now)
+        else:
+            clean_request_from_wic(request)
+            self._with_digest(context, mechanism, impu, now)
+
+    def flow_closed(self, flow: Flow) -> None:
+        """Forget a connection that is gone."""
+        self._pending.pop(flow, None)
+
+    def _is_pending(self, context: ProxyContext, impu: str) -> bool:
+        """Tell whether another REGISTER for this identity is on its way; if not, this one is from now on."""
+        pending = self._pending.setdefault(context.flow, {})
+        if impu in pending and pending[impu].state is not ContextState.ANSWERED:
+            return True
+        for answered in [each for each in pending if pending[each].state is ContextState.ANSWERED]:
+            del pending[answered]
+        pending[impu] = context
+        return False
+
+    # requests
+
+    def _with_digest(self, context: ProxyContext, mechanism: Mechanism, impu: str, now: float) -> None:
+        """Forward a REGISTER whose credentials the core will check (TS 24.371 §6.4.1.2, §6.4.1.3)."""
+        request, flow = context.request, context.flow
+        credentials = digest_credentials(request, self._options.domain)
         impi = (credentials and credentials.get("username")) or impu
-        answered = bool(credentials and credentials.get("response"))
-        set_integrity_protected(request, self._integrity(flow, impi, impu, answered=answered, now=now))
+        write_credentials(request, credentials, self._protection(mechanism, flow, impi, impu, credentials, now))
+        context.owner = Registering(mechanism, impi, impu)
+        self._forward(context, now)
+
+    def _protection(
+        self, mechanism: Mechanism, flow: Flow, impi: str, impu: str, credentials: Params | None, now: float
+    ) -> str | None:
+        if not flow.secure or credentials is None:
+            return None  # the clauses are about a TLS session that was there before
+        return integrity_protected(
+            mechanism,
+            associated=self._associations.find(flow, impi, impu, now=now) is not None,
+            answered=bool(credentials.get("response")),
+            existing=self._options.integrity_protected,
+        )
+
+    def _forward(self, context: ProxyContext, now: float) -> None:
+        """Send a REGISTER to the core, with what TS 24.229 §5.2.2 has the P-CSCF add."""
+        request, flow = context.request, context.flow
+        request.headers.remove("Route")
         _stamp_received(request, flow)
-        token = self._associations.token(flow)
-        request.headers.prepend("Path", f"<{self._node.mw.uri(token, _OB)}>")
+        request.headers.prepend("Path", f"<{self._node.mw.uri(self._tokens.token(Owner(flow)), _OB)}>")
         # RFC 3327 §5.2: the registrar has to understand Path, or nobody will reach the WIC.
         if "path" not in request.require:
             request.headers.add("Require", "path")
@@ -71,77 +139,82 @@ class RegisterHandler:
             request.headers.add("Supported", "path")
         request.headers.set("P-Visited-Network-ID", f'"{self._options.domain}"')
         self._charging.mark(request)
-        context.owner = Registering(impi, impu)
         context.forward([Target(flow=self._core)], now=now)
 
-    def _integrity(self, flow: Flow, impi: str, impu: str, *, answered: bool, now: float) -> str | None:
-        """Return the value of `integrity-protected` (TS 24.371 §6.4.1.2 1 a to c), or None to leave it out."""
-        if not flow.secure:
-            return None  # the clause is about a pre-established TLS session
-        if self._associations.find(flow, impi, impu, now=now) is not None:
-            return self._options.integrity_protected
-        return "tls-pending" if answered else None
+    # responses
 
     def response(self, passing: PassingResponse, registering: Registering, *, now: float) -> None:
         """Learn from a response and clean it for the WIC."""
         response = passing.response
         clean_to_wic(response)
         keep_keys(response)
+        if response.status >= 200:
+            self._pending.get(passing.context.flow, {}).pop(registering.impu, None)
         if 200 <= response.status < 300:
             try:
                 self._registered(passing.context, response, registering, now)
+                self._offer_keep_alive(response)
             except MalformedHeader as error:
                 _log.warning("the 200 to a REGISTER of %s cannot be read: %s", registering.impu, error)
 
     def _registered(self, context: ProxyContext, response: Response, registering: Registering, now: float) -> None:
-        expires = granted_expiry(context.transaction.request, response)
-        flow = context.flow
-        if expires is None:
-            return
-        if not expires:
-            # TS 24.371 §6A.3, TS 24.229 §5.2.5.1: the binding is gone, and with it the TLS association.
-            self._associations.remove(flow, registering.impi)
-            return
-        impus = tuple(str(each.uri.aor()) for each in response.associated_uris) or (registering.impu,)
-        self._associations.store(
-            Association(
-                flow=flow,
-                impi=registering.impi,
-                impus=impus,
-                service_route=response.service_routes,
-                expires_at=now + expires,
+        """Create the association of §6.4.1.2, or remove it with the contacts that are gone (§6A.3)."""
+        request, flow = context.transaction.request, context.flow
+        granted = granted_contacts(request, response)
+        if granted:
+            self._survival.registered(
+                Association(
+                    flow=flow,
+                    mechanism=registering.mechanism,
+                    impi=registering.impi,
+                    impu=registering.impu,
+                    impus=tuple(str(each.uri.aor()) for each in response.associated_uris) or (registering.impu,),
+                    contacts=tuple(contact for contact, _ in granted),
+                    service_route=response.service_routes,
+                    expires_at=now + max(expires for _, expires in granted),
+                ),
+                now=now,
             )
-        )
+            return
+        for association in self._associations.over(flow, registering.impi):
+            if association.holds(registering.impu) and _is_removed(association, request):
+                self._survival.removed(association, now=now)
+
+    def _offer_keep_alive(self, response: Response) -> None:
+        """Say how often keep-alives are wanted (RFC 6223 §4.4, RFC 5626 §4.4)."""
+        every = self._options.flow_timer
+        via = response.via
+        if via.params.get("keep") == "":
+            response.headers.remove_first("Via")
+            response.headers.prepend("Via", via.with_param("keep", str(every)))
+        if "outbound" in response.require and "Flow-Timer" not in response.headers:
+            response.headers.add("Flow-Timer", every)
 
 
-def granted_expiry(request: Request, response: Response) -> int | None:
-    """Return how long the contacts of a REGISTER are registered, in seconds.
-
-    Returns:
-        0 if none of them is registered (any more), None if the REGISTER was only a question.
+def granted_contacts(request: Request, response: Response) -> list[tuple[NameAddr, int]]:
+    """Return those contacts of a REGISTER that are registered now, each with the seconds for which it is.
 
     Raises:
         MalformedHeader: a Contact cannot be read.
     """
-    if not request.contacts and not request.contact_is_wildcard:
-        return None
-    granted = [
-        contact.expires if contact.expires is not None else response.expires or 0
-        for contact in response.contacts
-        if any(_same_binding(contact, wanted) for wanted in request.contacts)
-    ]
-    return max(granted, default=0)
+    found = []
+    for contact in response.contacts:
+        expires = contact.expires if contact.expires is not None else response.expires or 0
+        if expires > 0 and any(same_binding(contact, wanted) for wanted in request.contacts):
+            found.append((contact.with_params(contact.params.without("expires")), expires))
+    return found
 
 
-def _same_binding(one: NameAddr, other: NameAddr) -> bool:
-    if one.uri.matches(other.uri):
+def _is_removed(association: Association, request: Request) -> bool:
+    """Tell whether an accepted REGISTER, by which nothing is registered, has ended an association."""
+    if request.contact_is_wildcard:
         return True
-    keys = [(contact.params.get("+sip.instance"), contact.params.get("reg-id")) for contact in (one, other)]
-    return keys[0] == keys[1] and None not in keys[0]
+    return all(any(same_binding(own, gone) for gone in request.contacts) for own in association.contacts)
 
 
 def _stamp_received(request: Request, flow: Flow) -> None:
-    # TS 24.371 §6.4.1.2 1 d and e: the endpoint has done it where RFC 3261 asks for it; here it is always wanted.
+    # TS 24.371 §6.4.1.2 1 d) and e), §6.4.1.3 b) and c): the endpoint has done it where RFC 3261 asks for it; here
+    # `received` is always wanted.
     via = request.via
     if "received" not in via.params:
         request.headers.remove_first("Via")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wic.network.epcscf.flow_tokens import Owner
 from wic.network.epcscf.passage import Passage, Way
 from wic.network.epcscf.registering import Registering
 from wic.network.epcscf.sessions import LEG
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
     from wic.network.epcscf.associations import Associations
     from wic.network.epcscf.charging import Charging
+    from wic.network.epcscf.flow_tokens import FlowTokens
     from wic.network.epcscf.registering import RegisterHandler
     from wic.network.epcscf.sessions import Sessions
+    from wic.network.epcscf.survival import Survival
     from wic.network.epcscf.throttle import Throttle
     from wic.network.node import Node
     from wic.sip.flow import Flow
@@ -40,6 +43,8 @@ class EPcscfLogic(ProxyLogic):
         node: Node,
         w2: Uri,
         associations: Associations,
+        tokens: FlowTokens,
+        survival: Survival,
         registers: RegisterHandler,
         sessions: Sessions,
         charging: Charging,
@@ -49,6 +54,8 @@ class EPcscfLogic(ProxyLogic):
         self._node = node
         self._w2 = w2
         self._associations = associations
+        self._tokens = tokens
+        self._survival = survival
         self._registers = registers
         self._sessions = sessions
         self._charging = charging
@@ -66,7 +73,7 @@ class EPcscfLogic(ProxyLogic):
             return ()
         params = LR.with_(LEG, passage.leg) if passage.leg else LR
         params = params.with_("transport", "ws")  # RFC 7118 §5.1: for WSS as well
-        w2 = self._w2.replace(user=self._associations.token(passage.flow), params=params)
+        w2 = self._w2.replace(user=self._tokens.token(passage.wic), params=params)
         sides = (f"<{w2}>", f"<{self._node.mw.uri()}>")
         return sides if passage.way is Way.TO_WIC else sides[::-1]
 
@@ -112,21 +119,23 @@ class EPcscfLogic(ProxyLogic):
         request.headers.remove("Route")
         routes = association.service_route
         target = Target(routes=routes) if routes else Target(flow=self._core)
-        self._pass(context, Passage(Way.TO_CORE, flow, identity), target, now)
+        self._pass(context, Passage(Way.TO_CORE, Owner(flow, association.impi), identity), target, now)
 
     def _within_dialog_from_wic(self, context: ProxyContext, now: float) -> None:
         """Take a request within a dialog: it has to come by our Record-Route, over the dialog's own connection."""
-        if not self._came_by(context.taken_routes, context.flow):
+        wic = self._came_by(context.taken_routes, context.flow)
+        if wic is None:
             context.reject(403, now=now)
             return
         clean_request_from_wic(context.request)
         context.request.headers.remove("P-Preferred-Identity")
         leg = self._sessions.find(context.taken_routes, context.flow)
-        passage = Passage(Way.TO_CORE, context.flow, leg="" if leg is None else leg.id)
-        self._pass(context, passage, Target(), now)
+        self._pass(context, Passage(Way.TO_CORE, wic, leg="" if leg is None else leg.id), Target(), now)
 
-    def _came_by(self, taken: tuple[NameAddr, ...], flow: Flow) -> bool:
-        return bool(taken) and self._associations.flow(taken[0].uri.user) == flow
+    def _came_by(self, taken: tuple[NameAddr, ...], flow: Flow) -> Owner | None:
+        """Return whose dialog the topmost of our Record-Route values means, if it is one of this connection."""
+        owner = self._tokens.owner(taken[0].uri.user) if taken else None
+        return owner if owner is not None and owner.flow == flow else None
 
     # from the core
 
@@ -136,24 +145,35 @@ class EPcscfLogic(ProxyLogic):
         if not tokens:
             context.reject(404, now=now)
             return
-        flow = self._associations.flow(tokens[0])
-        if flow is None or not (context.in_dialog or self._associations.of(flow, now=now)):
+        wic = self._tokens.owner(tokens[0])
+        if wic is not None and context.in_dialog and self._survival.is_absent(wic):
+            self._sessions.absent(context, self._sessions.find(context.taken_routes, wic.flow), now=now)
+        elif wic is None or not (context.in_dialog or self._associations.of(wic.flow, now=now)):
             # RFC 5626 §5.3.1: the connection is gone, which the registrar wants to know.
             context.reject(430, now=now)
-            return
-        request = context.request
-        clean_to_wic(request)
-        leg = self._sessions.find(context.taken_routes, flow) if context.in_dialog else None
-        identity = "" if context.in_dialog else self._called(context, flow, now)
-        passage = Passage(Way.TO_WIC, flow, identity, "" if leg is None else leg.id)
-        self._pass(context, passage, Target(flow=flow), now)
+        else:
+            self._to_wic(context, wic, now)
 
-    def _called(self, context: ProxyContext, flow: Flow, now: float) -> str:
-        """Return the identity that the WIC is called by, to be asserted in its responses (TS 24.229 §5.2.6.4.3)."""
+    def _to_wic(self, context: ProxyContext, wic: Owner, now: float) -> None:
+        clean_to_wic(context.request)
+        target = Target(flow=wic.flow)
+        if context.in_dialog:
+            leg = self._sessions.find(context.taken_routes, wic.flow)
+            self._pass(context, Passage(Way.TO_WIC, wic, leg="" if leg is None else leg.id), target, now)
+            return
+        impi, identity = self._called(context, wic.flow, now)
+        self._pass(context, Passage(Way.TO_WIC, Owner(wic.flow, impi), identity), target, now)
+
+    def _called(self, context: ProxyContext, flow: Flow, now: float) -> tuple[str, str]:
+        """Return who is called, by the private and the public identity.
+
+        The latter is to be asserted in the WIC's responses (TS 24.229 §5.2.6.4.3).
+        """
         called = context.request.headers.get("P-Called-Party-ID")
         preferred = [] if called is None else [str(NameAddr.parse(called).uri.aor())]
         found = self._associations.identity(flow, preferred, now=now)
-        return found[1] if found else ""
+        assert found is not None, "somebody is registered over the connection"
+        return found[0].impi, found[1]
 
     # both ways
 
@@ -186,15 +206,15 @@ class EPcscfLogic(ProxyLogic):
     def ack(self, ack: PassingAck, *, now: float) -> None:
         """Pass the ACK of a 2xx; one that did not come by our Record-Route is lost."""
         if ack.flow.transport in ("WS", "WSS"):
-            if not self._came_by(ack.taken_routes, ack.flow):
+            if self._came_by(ack.taken_routes, ack.flow) is None:
                 return
             clean_request_from_wic(ack.request)
             self._sessions.ack(ack, ack.flow, Way.TO_CORE, now=now)
             return
-        flow = next((f for taken in ack.taken_routes if (f := self._associations.flow(taken.uri.user))), None)
-        if flow is not None:
+        wic = next((found for taken in ack.taken_routes if (found := self._tokens.owner(taken.uri.user))), None)
+        if wic is not None:
             clean_to_wic(ack.request)
-            self._sessions.ack(ack, flow, Way.TO_WIC, now=now)
+            self._sessions.ack(ack, wic.flow, Way.TO_WIC, now=now)
 
     def cancelled(self, context: ProxyContext, *, now: float) -> None:
         """Take note that a caller gave up."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
 from wic.network.epcscf.associations import Associations
 from wic.network.epcscf.charging import Charging
+from wic.network.epcscf.flow_tokens import FlowTokens
+from wic.network.epcscf.origins import allowed_origins
 from wic.network.epcscf.registering import RegisterHandler
 from wic.network.epcscf.routing import EPcscfLogic
 from wic.network.epcscf.sessions import Sessions
+from wic.network.epcscf.survival import Survival
 from wic.network.epcscf.throttle import Throttle
 from wic.network.node import LR, Node, address_of, sip_uri
 from wic.network.tasks import Tasks
@@ -69,7 +73,7 @@ class EPcscf:
 
     @property
     def registrations(self) -> int:
-        """How many registrations are known, some of which may have expired."""
+        """How many registrations over open connections are known, some of which may have expired."""
         return len(self._associations)
 
     async def start(self) -> None:
@@ -81,7 +85,8 @@ class EPcscf:
         options = self._options
         await self.node.listen(options.mw_host, options.mw_port)
         core = await self._core_flow(options.core)
-        self._associations = Associations(self.node.tokens)
+        self._associations = Associations()
+        tokens = FlowTokens(self.node.tokens)
         charging = Charging(self.node.tokens, options.domain, self.node.mw.host)
 
         def core_flow(message: Message) -> Flow:
@@ -89,18 +94,31 @@ class EPcscf:
             return (self.node.flow_to(routes[0].uri) if routes else None) or core
 
         self._sessions = Sessions(self.node, self._agw, self._tasks, options, core_flow)
+        self._survival = Survival(self.node, self._associations, tokens, self._sessions, self._tasks, options)
+        self.node.driver.add_timer_source(self._survival)
         self._web = await serve_websocket(
             options.host,
             options.port,
             handler=self.node.driver,
             ssl_context=options.ssl_context,
-            options=options.websocket,
+            options=replace(options.websocket, origins=allowed_origins(options)),
         )
         self._address = self._web.address
         w2 = Uri("sip", host=self._address[0], port=self._address[1], params=LR)
-        registers = RegisterHandler(self.node, self._associations, charging, options, core)
+        self._registers = RegisterHandler(
+            self.node, self._associations, tokens, self._survival, charging, options, core
+        )
         logic = EPcscfLogic(
-            self.node, w2, self._associations, registers, self._sessions, charging, self._throttle, core
+            self.node,
+            w2,
+            self._associations,
+            tokens,
+            self._survival,
+            self._registers,
+            self._sessions,
+            charging,
+            self._throttle,
+            core,
         )
         own = frozenset({(self.node.mw.host, self.node.mw.port), self._address})
         self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
@@ -116,10 +134,10 @@ class EPcscf:
         if self._core.handle(event, now=self.node.driver.now):
             return
         if isinstance(event, FlowClosed) and event.flow.transport in ("WS", "WSS"):
-            # TS 24.371 §6A.3: with the connection goes the TLS association; pending transactions have failed already.
+            # With the connection goes the TLS association; its transactions have failed already.
             self._throttle.forget(event.flow)
-            self._associations.close(event.flow)
-            self._sessions.flow_closed(event.flow)
+            self._registers.flow_closed(event.flow)
+            self._survival.flow_closed(event.flow, now=self.node.driver.now)
 
     async def close(self) -> None:
         """Stop listening, and end every connection and every call's media."""

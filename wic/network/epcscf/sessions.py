@@ -12,20 +12,22 @@ from wic.network.epcscf.leg import Leg, LegState
 from wic.network.epcscf.passage import Passage, Way
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line_map import Side
+from wic.sip.headers.reason import Reason
 from wic.sip.proxy import ContextState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from wic.network.agw.gateway import Agw
     from wic.network.epcscf.exchange import Exchange
+    from wic.network.epcscf.flow_tokens import Owner
     from wic.network.epcscf.options import EPcscfOptions
     from wic.network.node import Node
     from wic.network.tasks import Tasks
     from wic.sdp.description import SessionDescription
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
-    from wic.sip.message import Message
+    from wic.sip.message import Message, Request
     from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext, Target
 
 _log = logging.getLogger(__name__)
@@ -34,6 +36,9 @@ LEG = "leg"
 """Parameter of our Record-Route on W2: which call a request belongs to."""
 _WITH_OFFERS = frozenset({"INVITE", "UPDATE", "PRACK"})
 _OWN_RECORD_ROUTES = 2
+_GONE = "the connection of the WIC is gone"
+_PAUSE = 5
+"""Seconds after which a request to an absent WIC may be tried again."""
 _REFUSALS = (SdpRefused, NegotiationFailed, MediaFailed)
 
 
@@ -62,9 +67,14 @@ class Sessions:
         self._options = options
         self._core_flow = core_flow
         self._legs: dict[str, Leg] = {}
+        self._hung_up: dict[Owner, list[Request]] = {}
 
     def __len__(self) -> int:
         return len(self._legs)
+
+    def over(self, flow: Flow) -> int:
+        """Return how many calls there are over a connection."""
+        return sum(leg.flow == flow for leg in self._legs.values())
 
     def find(self, taken: Iterable[NameAddr], flow: Flow) -> Leg | None:
         """Return the call that our Record-Route values name, if the WIC at the end of `flow` takes part in it."""
@@ -93,7 +103,7 @@ class Sessions:
 
     def _begin(self, context: ProxyContext, passage: Passage, now: float) -> bool:
         """Make the leg of a new call; return whether there is room for it."""
-        if sum(leg.flow == passage.flow for leg in self._legs.values()) >= self._options.max_sessions_per_flow:
+        if self.over(passage.flow) >= self._options.max_sessions_per_flow:
             context.reject(486, "Too Many Calls", now=now)
             return False
         number = self._node.tokens.hex(8)
@@ -107,7 +117,7 @@ class Sessions:
         except MediaFailed as error:
             context.reject(503, str(error), now=now)
             return False
-        leg = Leg(number, passage.flow, passage.way, context, media, _OWN_RECORD_ROUTES)
+        leg = Leg(number, passage.wic, passage.way, context, media, _OWN_RECORD_ROUTES)
         leg.saw(passage.way, context.request.cseq.number)
         self._legs[number] = leg
         passage.leg = number
@@ -246,12 +256,44 @@ class Sessions:
         if context.state is ContextState.ANSWERED and leg is not None and leg.context is context:
             self._end(leg)
 
-    # the end
+    # connections that come and go
 
-    def flow_closed(self, flow: Flow) -> None:
-        """End the calls of a WIC whose connection is gone."""
+    def flow_closed(self, flow: Flow, awaited: Collection[str]) -> None:
+        """End the calls over a connection that is gone, but for those of WICs that may come back.
+
+        A call without ACK is ended in any case: its transactions went with the connection.
+        """
         for leg in [leg for leg in self._legs.values() if leg.flow == flow]:
-            self.release(leg, "the connection of the WIC is gone")
+            if leg.owner.impi not in awaited or leg.state is not LegState.CONFIRMED:
+                self.release(leg, _GONE)
+
+    def absent(self, context: ProxyContext, leg: Leg | None, *, now: float) -> None:
+        """Answer a request within a dialog of a WIC that is being waited for."""
+        request = context.request
+        if leg is not None and request.method == "BYE":
+            # The far end has hung up: the WIC hears of it when it is back.
+            self._hung_up.setdefault(leg.owner, []).append(leg.bye(Way.TO_WIC, *request.headers.get_all("Reason")))
+            self._end(leg)
+            context.reject(200, now=now)
+        else:
+            # RFC 5057 §5.1: a 500 ends the transaction only.
+            context.reject(500, "Connection Lost", now=now, headers=[("Retry-After", _PAUSE)])
+
+    def move(self, old: Owner, new: Owner, *, now: float) -> None:
+        """Let the calls of a WIC go on over another connection, and pass on what it has missed."""
+        for leg in self._legs.values():
+            if leg.owner == old:
+                leg.owner = new
+        for bye in self._hung_up.pop(old, []):
+            self._node.endpoint.send_request(bye, new.flow, now=now)
+
+    def abandon(self, wic: Owner) -> None:
+        """End the calls of a WIC that did not come back."""
+        self._hung_up.pop(wic, None)
+        for leg in [leg for leg in self._legs.values() if leg.owner == wic]:
+            self.release(leg, _GONE)
+
+    # the end
 
     def _media_lost(self, number: str, reason: str) -> None:
         leg = self._legs.get(number)
@@ -272,7 +314,7 @@ class Sessions:
             ack = leg.ack()
             self._node.endpoint.send_ack(ack, self._flow(leg, leg.way, ack), now=now)
         for way in ways:
-            bye = leg.bye(way, reason)
+            bye = leg.bye(way, Reason.of("SIP", 503, reason))
             self._node.endpoint.send_request(bye, self._flow(leg, way, bye), now=now)
 
     def _flow(self, leg: Leg, way: Way, message: Message) -> Flow:

@@ -8,7 +8,8 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.headers.auth import AuthValue
 
 if TYPE_CHECKING:
-    from wic.sip.message import Message, Response
+    from wic.sip.message import Message, Request, Response
+    from wic.sip.params import Params
     from wic.sip.proxy import Branch
 
 _NETWORK_ONLY = (
@@ -30,6 +31,7 @@ _NETWORK_ONLY = (
     "Service-Interact-Info",
 )
 """Of no business to a WIC, in either direction."""
+_ACCESS_INFO = "P-Access-Network-Info"
 
 _FROM_WIC = (
     *_NETWORK_ONLY,
@@ -55,6 +57,7 @@ def clean_request_from_wic(request: Message) -> None:
     """Remove from a request of a WIC what only the network may assert, and what ends at the eP-CSCF."""
     # TS 24.371 §6.1: no security agreement on W2, TLS is there already.
     _remove(request, (*_FROM_WIC, *_SECURITY_AGREEMENT))
+    _keep_own_access_info(request)
 
 
 def clean_response_from_wic(response: Response, branch: Branch | None, identity: str) -> None:
@@ -63,6 +66,7 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
     TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent.
     """
     _remove(response, _FROM_WIC)
+    _keep_own_access_info(response)
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
     if identity:
@@ -71,28 +75,36 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
 
 def clean_to_wic(message: Message) -> None:
     """Remove from a message to a WIC what belongs to the network only."""
-    _remove(message, _NETWORK_ONLY)
+    # RFC 7315 §5.4: where somebody is, is not for the other end.
+    _remove(message, (*_NETWORK_ONLY, _ACCESS_INFO))
     # RFC 3325 §5: an identity that its owner wants to be kept private does not leave the trust domain.
     privacy = {word.strip().lower() for value in message.headers.get_all("Privacy") for word in value.split(";")}
     if "id" in privacy:
         message.headers.remove("P-Asserted-Identity")
 
 
-def set_integrity_protected(message: Message, value: str | None) -> None:
-    """Write what the eP-CSCF knows about the protection of a REGISTER; what the WIC wrote is removed.
+def digest_credentials(request: Request, realm: str) -> Params | None:
+    """Return the Digest credentials of a REGISTER: those for the home domain, else the first.
 
     Raises:
         MalformedHeader: Authorization cannot be read.
     """
-    credentials = message.auth("Authorization")
-    if not credentials:
+    found = [each.params for each in request.auth("Authorization") if each.scheme.lower() == "digest"]
+    return next((params for params in found if params.get("realm") == realm), found[0] if found else None)
+
+
+def write_credentials(request: Request, credentials: Params | None, protection: str | None) -> None:
+    """Let a REGISTER go on with one set of Digest credentials, and what the eP-CSCF knows about their protection.
+
+    What the WIC wrote about that is removed (TS 24.229 §7.2A.2), and credentials for anybody else but the core.
+    """
+    request.headers.remove("Authorization")
+    if credentials is None:
         return
-    message.headers.remove("Authorization")
-    for each in credentials:
-        params = each.params.without("integrity-protected", "auth-done")
-        if value is not None and each.scheme.lower() == "digest":
-            params = params.with_("integrity-protected", value)
-        message.headers.add("Authorization", AuthValue(each.scheme, params, each.token))
+    params = credentials.without("integrity-protected", "auth-done", "authorization-entity")
+    if protection is not None:
+        params = params.with_("integrity-protected", protection, quoted=True)
+    request.headers.add("Authorization", AuthValue("Digest", params))
 
 
 def keep_keys(message: Message) -> None:
@@ -105,6 +117,20 @@ def keep_keys(message: Message) -> None:
         message.headers.remove("WWW-Authenticate")
         for each in challenges:
             message.headers.add("WWW-Authenticate", AuthValue(each.scheme, each.params.without("ik", "ck"), each.token))
+
+
+def _keep_own_access_info(message: Message) -> None:
+    """Remove access network information that claims to be the network's (TS 24.229 §4.4.3, RFC 7315 §5.4)."""
+    if _ACCESS_INFO not in message.headers:
+        return
+    try:
+        values = message.headers.values(_ACCESS_INFO)
+    except MalformedHeader:
+        values = []
+    message.headers.remove(_ACCESS_INFO)
+    for value in values:
+        if not any(part.strip().lower() == "network-provided" for part in value.split(";")):
+            message.headers.add(_ACCESS_INFO, value)
 
 
 def _remove(message: Message, names: tuple[str, ...]) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from wic.network.epcscf.associations import Association, Associations
 from wic.network.epcscf.body import read_sdp, remove_body, write_sdp
-from wic.network.epcscf.registering import granted_expiry
-from wic.network.epcscf.trust import clean_to_wic, keep_keys, set_integrity_protected
+from wic.network.epcscf.registering import granted_contacts
+from wic.network.epcscf.trust import (
+    clean_request_from_wic,
+    clean_response_from_wic,
+    clean_to_wic,
+    digest_credentials,
+    keep_keys,
+    write_credentials,
+)
 from wic.sdp.description import SessionDescription
 from wic.sdp.errors import SdpRefused
-from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
-from wic.sip.tokens import CountingTokens
 
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 OTHER = SessionDescription.parse(SDP.replace("s=-", "s=other"))
@@ -20,7 +24,6 @@ MIXED = (
     "--b\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n"
     f"--b\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n--b--\r\n"
 ).encode()
-FLOW = Flow("WSS", ("127.0.0.1", 1), ("127.0.0.1", 2), "1")
 
 
 def message(kind: str | None, body: bytes) -> Request:
@@ -90,16 +93,40 @@ def test_keys_of_a_challenge_stay_with_the_epcscf():
         assert untouched.headers.get_all("WWW-Authenticate") == [value]
 
 
-def test_only_digest_credentials_say_how_they_are_protected():
-    request = Request.build("REGISTER", "sip:x", [("Authorization", 'Digest username="a", integrity-protected=yes')])
-    request.headers.add("Authorization", "Bearer abc")
-    set_integrity_protected(request, "tls-pending")
-    assert request.headers.get_all("Authorization") == [
-        'Digest username="a", integrity-protected=tls-pending',
-        "Bearer abc",
+def credentials_sent(lines: list[str], protection: str | None) -> list[str]:
+    request = Request.build("REGISTER", "sip:x", [("Authorization", line) for line in lines])
+    write_credentials(request, digest_credentials(request, "ims.example"), protection)
+    return request.headers.get_all("Authorization")
+
+
+def test_one_set_of_credentials_goes_on_and_says_how_it_is_protected():
+    lie = 'Digest username="a", realm="ims.example", integrity-protected="yes", auth-done=1, authorization-entity="x"'
+    assert credentials_sent([lie, "Bearer abc"], "tls-pending") == [
+        'Digest username="a", realm="ims.example", integrity-protected="tls-pending"'
     ]
-    set_integrity_protected(request, None)
-    assert request.headers.get_all("Authorization")[0] == 'Digest username="a"'
+    assert credentials_sent([lie], None) == ['Digest username="a", realm="ims.example"']
+    assert credentials_sent(["Bearer abc"], "tls-pending") == []
+
+
+def test_credentials_for_the_home_domain_are_chosen():
+    other, home = 'Digest username="bob", realm="other"', 'Digest username="alice", realm="ims.example"'
+    assert credentials_sent([other, home], None) == [home]
+    assert credentials_sent([other], None) == [other]
+
+
+ACCESS = "P-Access-Network-Info"
+
+
+def test_access_information_of_the_network_is_not_for_a_wic_to_write():
+    own, claimed = "IEEE-802.11", "3GPP-E-UTRAN-FDD; Network-Provided"
+    request = Request.build("INVITE", "sip:x", [(ACCESS, f"{own}, {claimed}"), (ACCESS, claimed)])
+    clean_request_from_wic(request)
+    assert request.headers.get_all(ACCESS) == [own]
+    clean_to_wic(request)
+    assert ACCESS not in request.headers
+    response = Response.build(200, headers=[(ACCESS, ",,")])
+    clean_response_from_wic(response, None, "")
+    assert ACCESS not in response.headers
 
 
 def test_a_private_identity_does_not_leave_the_network():
@@ -110,60 +137,26 @@ def test_a_private_identity_does_not_leave_the_network():
 
 
 @pytest.mark.parametrize(
-    ("asked", "granted", "expires"),
+    ("asked", "granted", "expected"),
     [
-        (["<sip:a@h1>"], ["<sip:a@h1>;expires=60", "<sip:a@h2>;expires=90"], 60),
-        (["<sip:a@h1>"], ["<sip:a@h2>;expires=90"], 0),
-        (["<sip:a@h1>"], [], 0),
-        (["<sip:a@h1>"], ["<sip:a@h1>"], 300),
-        (['<sip:a@h1>;+sip.instance="<i>";reg-id=1'], ['<sip:a@h9>;+sip.instance="<i>";reg-id=1;expires=5'], 5),
-        (['<sip:a@h1>;+sip.instance="<i>";reg-id=1'], ['<sip:a@h9>;+sip.instance="<i>";reg-id=2;expires=5'], 0),
-        (['<sip:a@h1>;+sip.instance="<i>"'], ['<sip:a@h9>;+sip.instance="<i>";expires=5'], 0),
-        (["*"], ["<sip:a@h1>;expires=60"], 0),
-        ([], ["<sip:a@h1>;expires=60"], None),
+        (["<sip:a@h1>"], ["<sip:a@h1>;expires=60", "<sip:a@h2>;expires=90"], [("<sip:a@h1>", 60)]),
+        (["<sip:a@h1>"], ["<sip:a@h2>;expires=90"], []),
+        (["<sip:a@h1>"], ["<sip:a@h1>;expires=0"], []),
+        (["<sip:a@h1>"], [], []),
+        (["<sip:a@h1>"], ["<sip:a@h1>"], [("<sip:a@h1>", 300)]),
+        (
+            ['<sip:a@h1>;+sip.instance="<i>";reg-id=1'],
+            ['<sip:a@h9>;+sip.instance="<i>";reg-id=1;expires=5'],
+            [('<sip:a@h9>;+sip.instance="<i>";reg-id=1', 5)],
+        ),
+        (['<sip:a@h1>;+sip.instance="<i>";reg-id=1'], ['<sip:a@h9>;+sip.instance="<i>";reg-id=2;expires=5'], []),
+        (['<sip:a@h1>;+sip.instance="<i>"'], ['<sip:a@h9>;+sip.instance="<i>";expires=5'], []),
+        (["*"], ["<sip:a@h1>;expires=60"], []),
+        ([], ["<sip:a@h1>;expires=60"], []),
     ],
 )
-def test_how_long_a_registration_lasts(asked, granted, expires):
+def test_what_a_200_has_granted(asked, granted, expected):
     request = Request.build("REGISTER", "sip:x", [("Contact", value) for value in asked])
     response = Response.build(200, headers=[("Expires", 300), *(("Contact", value) for value in granted)])
-    assert granted_expiry(request, response) == expires
-
-
-def association(impi: str, *impus: str, expires_at: float = 100.0) -> Association:
-    return Association(flow=FLOW, impi=impi, impus=impus, service_route=(), expires_at=expires_at)
-
-
-def test_several_users_may_share_a_connection():
-    table = Associations(CountingTokens())
-    table.store(association("a", "sip:a@x", "tel:+1"))
-    table.store(association("b", "sip:b@x"))
-    assert len(table) == 2
-    assert table.find(FLOW, "a", "tel:+1", now=0) is not None
-    assert table.find(FLOW, "b", "tel:+1", now=0) is None
-    found = table.identity(FLOW, ["sip:z@x", "sip:b@x"], now=0)
-    assert found is not None
-    assert found[1] == "sip:b@x"
-    default = table.identity(FLOW, [], now=0)
-    assert default is not None
-    assert default[1] == "sip:a@x"
-    table.remove(FLOW, "a")
-    table.remove(FLOW, "nobody")
-    assert [each.impi for each in table.of(FLOW, now=0)] == ["b"]
-
-
-def test_associations_expire():
-    table = Associations(CountingTokens())
-    table.store(association("a", "sip:a@x"))
-    assert table.identity(FLOW, ["sip:a@x"], now=100.0) is None
-    assert len(table) == 0
-
-
-def test_tokens_lead_to_connections_until_they_close():
-    table = Associations(CountingTokens())
-    token = table.token(FLOW)
-    assert table.token(FLOW) == token
-    assert table.flow(token) == FLOW
-    assert table.flow(None) is None
-    table.close(FLOW)
-    table.close(FLOW)
-    assert table.flow(token) is None
+    found = granted_contacts(request, response)
+    assert [(str(contact), expires) for contact, expires in found] == expected

@@ -1,0 +1,72 @@
+"""Which IMS authentication mechanism a REGISTER on W2 is for (TS 24.371 §6.4.1.1, TS 33.203 Annex P)."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.sip.message import Request
+
+_AKA = re.compile(r"AKAv[0-9]+-[A-Za-z0-9-]+", re.IGNORECASE)
+_IPSEC = "ipsec-3gpp"
+
+
+class Mechanism(Enum):
+    """How a WIC proves who it is."""
+
+    DIGEST = "SIP Digest over TLS"
+    """TS 24.371 §6.4.1.2."""
+    AKA = "IMS AKA over TLS"
+    """TS 24.371 §6.4.1.3."""
+    IPSEC = "IMS AKA with IPsec"
+    """Not on W2, where TLS is there before the REGISTER (§6.4.1.3: no Security-Client)."""
+    TOKEN = "trusted node authentication with an access token"
+    """TS 24.371 §6.4.2 and §6.4.3, TS 33.203 Annexes U and X."""
+    UNKNOWN = "no credentials that say it"
+    """The core decides: it challenges, or refuses."""
+
+
+def determine(request: Request) -> Mechanism:
+    """Tell what a REGISTER is for.
+
+    Raises:
+        MalformedHeader: Authorization cannot be read.
+    """
+    credentials = request.auth("Authorization")
+    if any(each.scheme.lower() == "bearer" for each in credentials):
+        return Mechanism.TOKEN
+    digest = next((each.params for each in credentials if each.scheme.lower() == "digest"), None)
+    if digest is None:
+        return Mechanism.UNKNOWN
+    if not _AKA.fullmatch(digest.get("algorithm") or ""):
+        return Mechanism.DIGEST
+    return Mechanism.IPSEC if _wants_ipsec(request) else Mechanism.AKA
+
+
+def _wants_ipsec(request: Request) -> bool:
+    # RFC 3329 §2.2: other mechanisms, such as those of the media plane, may stand there too.
+    wanted = request.headers.values("Security-Client")
+    return any(value.partition(";")[0].strip().lower() == _IPSEC for value in wanted)
+
+
+def integrity_protected(mechanism: Mechanism, *, associated: bool, answered: bool, existing: str) -> str | None:
+    """Return what the eP-CSCF writes about a REGISTER that came by TLS; None writes nothing.
+
+    Args:
+        mechanism: what the REGISTER is for.
+        associated: whether it maps to an existing TLS association.
+        answered: whether it holds the response to a challenge.
+        existing: the value for an existing association: `tls-protected`, or `tls-yes` as in TS 24.229 §7.2A.2.
+    """
+    match mechanism:
+        case Mechanism.AKA:
+            return "tls-connected"  # TS 24.371 §6.4.1.3 a), in every REGISTER
+        case Mechanism.TOKEN:
+            return "auth-done"  # TS 24.371 §6.4.2
+        case Mechanism.DIGEST if associated:
+            return existing  # TS 24.371 §6.4.1.2 1 c)
+        case Mechanism.DIGEST if answered:
+            return "tls-pending"  # b)
+    return None  # a)
