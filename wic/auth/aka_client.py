@@ -147,10 +147,10 @@ class AkaClient:
         sent = next((value.params for value in request.auth("Authorization")), None)
         if sent is None:
             return ""
+        if not sent.get("nonce"):
+            return f"check that the network knows {self._impi} together with the public identity, and its USIM"
         if self._failure is not None and ("auts" in sent or not sent.get("response")):
             return str(self._failure)
-        if not sent.get("nonce"):
-            return f"check that the network knows the private identity {self._impi}, with a USIM"
         return self._response_refused(find_aka_algorithm(sent.get("algorithm")) or self._algorithm)
 
     # challenges

@@ -57,14 +57,18 @@ def make_vector(functions: AkaFunctions, sqn: int, amf: bytes, rand: bytes) -> A
 
 
 @dataclass(slots=True)
-class _Issued:
+class IssuedChallenge:
     """A challenge that was sent."""
 
+    nonce: str
     rand: bytes
     algorithm: AkaAlgorithm
     ha1: Secret
-    moment: float
+    """H(A1) with the password of its vector, made once."""
+    issued: float
+    """When, in seconds."""
     proved: bool = False
+    """Whether it was answered rightly."""
     counts: CountWindow = UNUSED
 
 
@@ -86,26 +90,29 @@ class AkaUser:
         """
         self.impi = impi
         self._capacity = capacity
-        self._issued: dict[str, _Issued] = {}
+        self._issued: dict[str, IssuedChallenge] = {}
 
     def __len__(self) -> int:
         return len(self._issued)
 
-    def forget(self) -> None:
-        """Forget all challenges: the next request needs a new one."""
-        self._issued.clear()
-
-    def _add(self, nonce: str, issued: _Issued) -> None:
+    def remember(self, challenge: IssuedChallenge) -> None:
+        """Keep a challenge; the oldest one without an answer makes room."""
         if len(self._issued) >= self._capacity:
             unproved = (each for each, old in self._issued.items() if not old.proved)
             del self._issued[next(unproved, next(iter(self._issued)))]
-        self._issued[nonce] = issued
+        self._issued[challenge.nonce] = challenge
 
-    def _find(self, nonce: str) -> _Issued | None:
+    def find(self, nonce: str) -> IssuedChallenge | None:
+        """Return the challenge of that nonce."""
         return self._issued.get(nonce)
 
-    def _drop(self, nonce: str) -> None:
+    def drop(self, nonce: str) -> None:
+        """Forget the challenge of that nonce, which has to be there."""
         del self._issued[nonce]
+
+    def forget(self) -> None:
+        """Forget all challenges: the next request needs a new one."""
+        self._issued.clear()
 
 
 class AkaVerifier:
@@ -145,7 +152,7 @@ class AkaVerifier:
         nonce = make_nonce(vector.rand, vector.autn)
         password = aka_password(algorithm, res=vector.xres, ck=vector.ck, ik=vector.ik)
         ha1 = make_ha1(algorithm, user.impi, self.realm, password)
-        user._add(nonce, _Issued(vector.rand, algorithm, ha1, now))
+        user.remember(IssuedChallenge(nonce, vector.rand, algorithm, ha1, now))
         pairs = {"realm": self.realm, "nonce": nonce, "algorithm": algorithm.name, "qop": _QOP}
         if stale:
             pairs["stale"] = "true"
@@ -174,40 +181,39 @@ class AkaVerifier:
         nonce = params.get("nonce")
         if not nonce:
             return Verdict(outcome=Outcome.MISSING, username=username)
-        issued = user._find(nonce)
-        if username != user.impi or issued is None or self._is_over(issued, now):
+        challenge = user.find(nonce)
+        if username != user.impi or challenge is None or self._is_over(challenge, now):
             return Verdict(outcome=Outcome.STALE, username=username)
-        return self._judge(request, params, user, nonce, issued)
+        return self._judge(request, params, user, challenge)
 
-    def _is_over(self, issued: _Issued, now: float) -> bool:
-        return not issued.proved and not 0 <= now - issued.moment <= self._answer_within
+    def _is_over(self, challenge: IssuedChallenge, now: float) -> bool:
+        return not challenge.proved and not 0 <= now - challenge.issued <= self._answer_within
 
-    def _judge(self, request: Request, params: Params, user: AkaUser, nonce: str, issued: _Issued) -> Verdict:
+    def _judge(self, request: Request, params: Params, user: AkaUser, challenge: IssuedChallenge) -> Verdict:
         if (text := params.get("auts")) is not None:
-            return self._resynchronise(user, nonce, issued, text)
+            return self._resynchronise(user, challenge, text)
         if not params.get("response"):
-            user._drop(nonce)
+            user.drop(challenge.nonce)
             return Verdict(outcome=Outcome.MAC_FAILURE, username=user.impi)
-        algorithm = find_aka_algorithm(params.get("algorithm"))
-        parts = read_input(params, request, issued.algorithm, (_QOP,))
-        if parts is None or algorithm is not issued.algorithm:
+        parts = read_input(params, request, challenge.algorithm, (_QOP,))
+        if parts is None or find_aka_algorithm(params.get("algorithm")) is not challenge.algorithm:
             return Verdict(outcome=Outcome.MALFORMED, username=user.impi)
-        if not is_right(parts, issued.ha1, params):
-            if not issued.proved:
-                user._drop(nonce)  # a RES may have 32 bits only: no second guess
+        if not is_right(parts, challenge.ha1, params):
+            if not challenge.proved:
+                user.drop(challenge.nonce)  # a RES may have 32 bits only: no second guess
             return Verdict(outcome=Outcome.WRONG, username=user.impi)
-        counts = issued.counts.use(int(parts.nc, 16))
+        counts = challenge.counts.use(int(parts.nc, 16))
         if counts is None:
             return Verdict(outcome=Outcome.REPLAYED, username=user.impi)
-        issued.counts = counts
-        issued.proved = True
-        info = authentication_info(parts, issued.ha1)
+        challenge.counts = counts
+        challenge.proved = True
+        info = authentication_info(parts, challenge.ha1)
         return Verdict(outcome=Outcome.OK, username=user.impi, authentication_info=info)
 
     @staticmethod
-    def _resynchronise(user: AkaUser, nonce: str, issued: _Issued, text: str) -> Verdict:
+    def _resynchronise(user: AkaUser, challenge: IssuedChallenge, text: str) -> Verdict:
         auts = parse_auts(text)
         if auts is None:
             return Verdict(outcome=Outcome.MALFORMED, username=user.impi)
-        user._drop(nonce)
-        return Verdict(outcome=Outcome.OUT_OF_SYNC, username=user.impi, auts=auts, rand=issued.rand)
+        user.drop(challenge.nonce)
+        return Verdict(outcome=Outcome.OUT_OF_SYNC, username=user.impi, auts=auts, rand=challenge.rand)

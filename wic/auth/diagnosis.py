@@ -19,7 +19,7 @@ def explain_mac(functions: AkaFunctions, rand: bytes, autn: bytes, *, expected_a
     for mixed_up, others in functions.mistaken():
         if _fits(others, rand, autn, amf):
             return f"the network's MAC fits if {mixed_up}: correct that in the account"
-    for tried in {expected_amf or DEFAULT_AMF, DEFAULT_AMF, EPS_AMF} - {amf}:
+    for tried in dict.fromkeys((expected_amf or DEFAULT_AMF, DEFAULT_AMF, EPS_AMF)):
         if _fits(functions, rand, autn, tried):
             return (
                 f"K and {functions.operator_value} fit, but the network made its MAC with the AMF {tried.hex()}"

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from wic.auth.aka import Autn, make_auts, xor
+from wic.auth.aka import AUTN, RAND, Autn, make_auts, xor
 from wic.auth.diagnosis import explain_mac, explain_sequence
 from wic.auth.sequence import Freshness, SequenceArray, SequenceRules
-from wic.errors import ConfigurationError, NetworkNotTrusted, SequenceOutOfRange
+from wic.errors import ConfigurationError, LocalProtocolError, NetworkNotTrusted, SequenceOutOfRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,9 +92,9 @@ class UsimState:
                 raise ValueError("another version")
             entries = [0] * document["indices"]
             for ind, seq in document["seq"].items():
-                entries[int(ind)] = int(seq)
+                entries[_index(ind)] = int(seq)
             return cls(SequenceArray(tuple(entries)))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ConfigurationError(
                 "the stored state of the USIM cannot be read; remove it, and the network will be asked to resynchronise"
             ) from error
@@ -144,7 +144,10 @@ class SoftUsim:
         Raises:
             MacFailure: the challenge was made with other keys.
             SynchronisationFailure: its SQN was used before, or is out of range.
+            LocalProtocolError: `rand` or `autn` has not 16 octets.
         """
+        if len(rand) != RAND or len(autn) != AUTN:
+            raise LocalProtocolError(f"RAND and AUTN have {RAND} and {AUTN} octets")
         functions = self._functions
         concealed, amf, mac = Autn.split(autn)
         res, ck, ik, ak = functions.f2345(rand)
@@ -168,3 +171,9 @@ class SoftUsim:
 
     def __repr__(self) -> str:
         return f"SoftUsim({self._functions.name}, SQN_MS {self._state.sequence.sqn_ms:012x})"
+
+
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("no index")
+    return int(text)
