@@ -52,6 +52,10 @@ class TokenEndpoint:
         form = {"code": code.reveal(), "redirect_uri": redirect_uri, "code_verifier": verifier.reveal()}
         return await self._ask("authorization_code", form)
 
+    async def begin_device(self) -> Reply:
+        """Ask for a device code and a user code (RFC 8628 §3.1)."""
+        return await self._post(self.waf.device_authorization, {"scope": self.scope})
+
     async def with_device_code(self, device_code: Secret) -> AccessToken:
         """Ask whether the user has agreed on another device (RFC 8628 §3.4)."""
         return await self._ask(DEVICE_GRANT, {"device_code": device_code.reveal()})
