@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CONFIG = Path(__file__).parent.parent / "configs" / "kamailio.cfg"
 DOMAIN = "ims.example"
+TABLES = Path("/usr/share/kamailio/dbtext/kamailio")
+"""Empty tables of db_text, as Kamailio's package brings them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class KamailioOptions:
     subscribers: Mapping[str, str] = field(default_factory=dict)
     """User part to password, beside alice and bob of the file."""
     rtpengine: RtpEngine | None = None
+    reg_event: bool = False
+    """Whether its presence server tells who is registered (RFC 3680)."""
 
 
 class Kamailio(Peer):
@@ -41,6 +45,10 @@ class Kamailio(Peer):
         """One number for WebSocket, TCP and UDP."""
 
     @property
+    def _tables(self) -> Path:
+        return self.directory / "tables"
+
+    @property
     def ws_url(self) -> str:
         """Where a WebSocket user registers."""
         return f"ws://127.0.0.1:{self.port}/"
@@ -54,6 +62,10 @@ class Kamailio(Peer):
         """Copy the configuration, and write the subscribers beside it."""
         shutil.copy(CONFIG, self.directory / CONFIG.name)
         lines = [f'$sht(users=>{name}) = "{password}";\n' for name, password in self.options.subscribers.items()]
+        if self.options.reg_event:
+            self._tables.mkdir()
+            for name in ("version", "presentity", "active_watchers", "watchers", "pua"):
+                shutil.copy(TABLES / name, self._tables)
         (self.directory / "subscribers.cfg").write_text("".join(lines))
 
     def command(self) -> list[str]:
@@ -66,6 +78,8 @@ class Kamailio(Peer):
         }
         if self.options.rtpengine is not None:
             defines |= {"RTPENGINE": f'"udp:{self.options.rtpengine.ng}"', "RECORD": "1"}
+        if self.options.reg_event:
+            defines |= {"REG_EVENT": f'"text://{self._tables}"', "SERVER": f'"sip:{self.address}"'}
         settings = [part for name, value in defines.items() for part in ("-A", f"{name}={value}")]
         return [
             self.program,
