@@ -13,6 +13,7 @@ from wic import __version__
 from .commands.answer import answer
 from .commands.call import call
 from .commands.demo import demo
+from .commands.login import login, logout
 from .commands.network import network
 from .commands.register import register
 from .console import Console
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, network, register, call, answer):
+for command in (demo, network, login, logout, register, call, answer):
     cli.add_command(command)
 
 
