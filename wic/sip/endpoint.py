@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wic.errors import LocalProtocolError
 from wic.sip.acceptance import AcceptedCalls, Acknowledgements
 from wic.sip.dialog import Dialog, DialogId
-from wic.sip.endpoint_options import EndpointOptions, Role
+from wic.sip.endpoint_options import EndpointOptions, Role, ViaParams
 from wic.sip.events import FlowClosed
 from wic.sip.headers.via import Via
 from wic.sip.message import Response
@@ -49,6 +49,7 @@ class Endpoint:
         self.options = options
         self._outbox = Outbox()
         self._dialogs: dict[DialogId, Dialog] = {}
+        self._awaited: dict[tuple[str, str], object] = {}
         timers = options.timers
         self._is_proxy = options.role is Role.PROXY
         self._transactions = Transactions(outbox=self._outbox, timers=timers, uses_timer_c=self._is_proxy)
@@ -60,6 +61,7 @@ class Endpoint:
             outbox=self._outbox,
             transactions=self._transactions,
             dialogs=self._dialogs,
+            awaited=self._awaited,
             accepted=self._accepted,
             acknowledgements=self._acknowledgements,
         )
@@ -82,7 +84,14 @@ class Endpoint:
     # what the user does
 
     def send_request(
-        self, request: Request, flow: Flow, *, now: float, owner: object = None, branch: str | None = None
+        self,
+        request: Request,
+        flow: Flow,
+        *,
+        now: float,
+        owner: object = None,
+        branch: str | None = None,
+        via_params: ViaParams = (),
     ) -> ClientTransaction:
         """Send a request in a new transaction.
 
@@ -92,13 +101,15 @@ class Endpoint:
             now: the time.
             owner: kept on the transaction.
             branch: the Via branch, where the caller has to know it; a new one if None.
+            via_params: further parameters of our Via, such as `keep` (RFC 6223).
 
         Raises:
             LocalProtocolError: it is an ACK or CANCEL, or cannot be written.
         """
         if request.method in ("ACK", "CANCEL"):
             raise LocalProtocolError(f"{request.method} begins no transaction: send_ack and cancel are for that")
-        return self._transactions.start_client(self._outgoing(request, flow, branch), flow, now=now, owner=owner)
+        request = self._outgoing(request, flow, branch, via_params)
+        return self._transactions.start_client(request, flow, now=now, owner=owner)
 
     def send_ack(self, request: Request, flow: Flow, *, now: float) -> None:
         """Send the ACK of a 2xx; a user agent sends it again when the 2xx comes again (RFC 3261 §13.2.2.4).
@@ -106,7 +117,7 @@ class Endpoint:
         Raises:
             LocalProtocolError: it cannot be written.
         """
-        request = self._outgoing(request, flow, None)
+        request = self._outgoing(request, flow)
         data = request.to_bytes()
         if not self._is_proxy:
             self._acknowledgements.sent(request, flow, data, now=now)
@@ -174,6 +185,17 @@ class Endpoint:
         if self._dialogs.get(dialog.id) is dialog:
             del self._dialogs[dialog.id]
 
+    def await_dialog(self, call_id: str, local_tag: str, owner: object) -> None:
+        """Let a NOTIFY through that would make a dialog, before or without a 2xx (RFC 6665 §4.4.1).
+
+        It is reported without a dialog, its transaction owned by `owner`.
+        """
+        self._awaited[call_id, local_tag] = owner
+
+    def cease_to_await_dialog(self, call_id: str, local_tag: str) -> None:
+        """Answer 481 to such a NOTIFY from now on. Harmless when none is awaited."""
+        self._awaited.pop((call_id, local_tag), None)
+
     # what the shell takes away
 
     def to_send(self) -> list[Transmit]:
@@ -199,13 +221,13 @@ class Endpoint:
         """What happened so far, in figures."""
         return self._outbox.snapshot(len(self._transactions))
 
-    def _outgoing(self, request: Request, flow: Flow, branch: str | None) -> Request:
+    def _outgoing(self, request: Request, flow: Flow, branch: str | None = None, via_params: ViaParams = ()) -> Request:
         """Return a copy with our Via on top (RFC 3261 §8.1.1.7, §16.6 step 8)."""
         request = request.copy()
         if "Max-Forwards" not in request.headers:
             request.headers.add("Max-Forwards", _MAX_FORWARDS)
         host, port = self.options.via.get(flow.transport, flow.local)
-        params = Params((("branch", branch or new_branch(self.tokens)), *self.options.via_params))
+        params = Params((("branch", branch or new_branch(self.tokens)), *self.options.via_params, *via_params))
         request.headers.prepend("Via", Via("SIP/2.0", flow.transport, host, port, params))
         return request
 

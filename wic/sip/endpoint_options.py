@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wic.sip.limits import Limits
 from wic.sip.timers import RFC3261, Timers
@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+ViaParams: TypeAlias = "tuple[tuple[str, str | None], ...]"
+"""Names and values of Via parameters."""
+
+
 class Role(Enum):
     """Who uses the transactions."""
 
     USER_AGENT = "user agent"
     """Requests belong to dialogs, a 2xx to INVITE is repeated until its ACK, merged requests get 482."""
     PROXY = "proxy"
-    """Dialogs are not known here, every 2xx and its ACK are passed on, Timer C runs."""
+    """Requests belong to no dialog, every 2xx and its ACK are passed on, Timer C runs.
+
+    The exception is a dialog that was registered all the same: an element may notify or subscribe in its own name.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +48,8 @@ class EndpointOptions:
 
     A transport that is not listed uses the flow's local address.
     """
-    via_params: tuple[tuple[str, str | None], ...] = (("rport", None),)
-    """Parameters of our Via after the branch (RFC 3581 `rport`, RFC 6223 `keep`)."""
+    via_params: ViaParams = (("rport", None),)
+    """Parameters of our Via after the branch, in every request (RFC 3581 `rport`)."""
     max_transactions: int = 50_000
     """Requests beyond that many open server transactions get 503; each takes about 5 kB while it waits."""
     retry_after: int = 5

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.errors import RemoteProtocolError
+from wic.errors import RemoteProtocolError, RequestFailed
 
 if TYPE_CHECKING:
     from wic.sip.framing import KeepAlive
-    from wic.sip.message import Request
+    from wic.sip.message import Request, Response
 
 
 class MalformedHeader(RemoteProtocolError):
@@ -47,3 +47,28 @@ class FrameRefused(RemoteProtocolError):
     def __init__(self, message: str) -> None:
         super().__init__(message, status_hint=None)
         self.frames: list[bytes | KeepAlive] = []
+
+
+class SubscriptionFailed(RequestFailed):
+    """A subscription could not be made or kept.
+
+    Attributes:
+        response: the final response that said so, if there was one.
+    """
+
+    def __init__(self, message: str, *, request: Request | None = None, response: Response | None = None) -> None:
+        super().__init__(message, request=request)
+        self.response = response
+
+
+class SubscribeRefused(RemoteProtocolError):
+    """A SUBSCRIBE cannot be granted.
+
+    Attributes:
+        status_hint: the status that answers it.
+        headers: what goes with it.
+    """
+
+    def __init__(self, message: str, *, status_hint: int, headers: tuple[tuple[str, object], ...] = ()) -> None:
+        super().__init__(message, status_hint=status_hint)
+        self.headers = headers

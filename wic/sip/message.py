@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wic.sip.headers.cseq import CSeq
     from wic.sip.headers.event import Event
     from wic.sip.headers.media_type import MediaType
+    from wic.sip.headers.subscription_state import SubscriptionState
     from wic.sip.headers.via import Via
 
 __all__ = ["REASONS", "VERSION", "Headers", "Message", "Request", "Response"]
@@ -169,6 +170,11 @@ class Message:
     def event(self) -> Event | None:
         """The Event header (RFC 6665)."""
         return self.headers.parsed("event", readers.read_event)
+
+    @property
+    def subscription_state(self) -> SubscriptionState | None:
+        """The Subscription-State of a NOTIFY (RFC 6665)."""
+        return self.headers.parsed("subscription-state", readers.read_subscription_state)
 
     def auth(self, name: str) -> list[AuthValue]:
         """Return the challenges or credentials of `WWW-Authenticate`, `Authorization` or their kin.

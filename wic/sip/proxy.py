@@ -65,10 +65,10 @@ class ProxyCore:
 
         Returns:
             Whether it concerned the proxy; other events are those of requests that the shell sent itself,
-            of flows, and of what was dropped.
+            of dialogs that it takes part in, of flows, and of what was dropped.
         """
         match event:
-            case RequestReceived(transaction):
+            case RequestReceived(transaction, dialog=None) if transaction.owner is None:
                 self._request(transaction, now)
             case AckReceived():
                 self._ack(event, now)

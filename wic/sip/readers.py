@@ -12,6 +12,7 @@ from wic.sip.headers.cseq import CSeq
 from wic.sip.headers.event import Event
 from wic.sip.headers.media_type import MediaType
 from wic.sip.headers.retry_after import delta_seconds
+from wic.sip.headers.subscription_state import SubscriptionState
 from wic.sip.headers.via import Via
 
 if TYPE_CHECKING:
@@ -137,3 +138,4 @@ read_supported = _all_tokens("Supported", lower=True)
 read_unsupported = _all_tokens("Unsupported", lower=True)
 read_allow = _all_tokens("Allow", lower=False)
 read_event = _optional("Event", Event.parse)
+read_subscription_state = _optional("Subscription-State", SubscriptionState.parse)

@@ -45,6 +45,7 @@ class Reception:
         outbox: Outbox,
         transactions: Transactions,
         dialogs: dict[DialogId, Dialog],
+        awaited: dict[tuple[str, str], object],
         accepted: AcceptedCalls,
         acknowledgements: Acknowledgements,
     ) -> None:
@@ -53,6 +54,7 @@ class Reception:
         self._outbox = outbox
         self._transactions = transactions
         self._dialogs = dialogs
+        self._awaited = awaited
         self._accepted = accepted
         self._acknowledgements = acknowledgements
         self._is_proxy = options.role is Role.PROXY
@@ -139,10 +141,19 @@ class Reception:
         elif self._transactions.servers >= self._options.max_transactions:
             self._outbox.count("overloaded")
             self._refuse(request, flow, 503, headers=[("Retry-After", self._options.retry_after)])
-        elif self._is_proxy:
+        elif self._is_proxy and not self._ends_here(request):
             self._begin(request, flow, now)
         else:
             self._user_agent_request(request, flow, now)
+
+    def _ends_here(self, request: Request) -> bool:
+        """Tell whether a proxy takes part in the request's dialog itself, as a notifier or subscriber does."""
+        if request.to.tag is None:
+            return False
+        return self._dialog_of(request) is not None or self._awaits(request)
+
+    def _awaits(self, request: Request) -> bool:
+        return request.method == "NOTIFY" and (request.call_id, request.to.tag or "") in self._awaited
 
     def _repeated(self, request: Request, flow: Flow, now: float) -> bool:
         transaction = self._transactions.find_server(request, flow)
@@ -161,15 +172,20 @@ class Reception:
             return
         dialog = self._dialog_of(request)
         if dialog is None:
-            self._refuse(request, flow, 481)
+            if self._awaits(request):
+                self._begin(request, flow, now, owner=self._awaited[request.call_id, request.to.tag or ""])
+            else:
+                self._refuse(request, flow, 481)
             return
         if dialog.receive_request(request):
             self._begin(request, flow, now, dialog)
         else:
             self._refuse(request, flow, 500)
 
-    def _begin(self, request: Request, flow: Flow, now: float, dialog: Dialog | None = None) -> None:
-        self._transactions.start_server(
+    def _begin(
+        self, request: Request, flow: Flow, now: float, dialog: Dialog | None = None, owner: object = None
+    ) -> None:
+        transaction = self._transactions.start_server(
             request,
             flow,
             reply_flow=reply_flow(request, flow),
@@ -177,6 +193,7 @@ class Reception:
             now=now,
             dialog=dialog,
         )
+        transaction.owner = owner
 
     def _ack(self, request: Request, flow: Flow, now: float) -> None:
         transaction = self._transactions.find_server(request, flow)

@@ -1,0 +1,35 @@
+"""What a `Subscription` tells: small values, in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from wic.errors import AuthenticationFailed
+    from wic.sip.errors import SubscriptionFailed
+    from wic.sip.headers.subscription_state import SubscriptionState
+    from wic.sip.message import Request
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyReceived:
+    """The notifier said how things are; the NOTIFY has been answered."""
+
+    request: Request
+    state: SubscriptionState
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionEnded:
+    """There is no subscription any more, or there never was one."""
+
+    reason: str | None = None
+    """The notifier's word for it (RFC 6665 §4.1.3), where it ended the subscription."""
+    error: SubscriptionFailed | AuthenticationFailed | None = None
+    """What went wrong, where something did."""
+    retry_after: float | None = None
+    """Seconds after which another one is tried by itself; None = it is not."""
+
+
+SubscriptionEvent: TypeAlias = NotifyReceived | SubscriptionEnded
