@@ -32,12 +32,12 @@ def sent(endpoint):
 
 class TestSending:
     def test_a_request_gets_via_and_max_forwards(self, make_request) -> None:
-        ours = endpoint(via={"WSS": ("x7.invalid", None)}, via_params=(("rport", None), ("keep", None)))
+        ours = endpoint(via={"WSS": ("x7.invalid", None)}, via_params=(("rport", None), ("alias", None)))
         request = make_request()
         request.headers.remove("Max-Forwards")
         transaction = ours.send_request(request, WSS, now=0.0, owner=self)
         (message,) = sent(ours)
-        assert str(message.via) == f"SIP/2.0/WSS x7.invalid;branch={transaction.id};rport;keep"
+        assert str(message.via) == f"SIP/2.0/WSS x7.invalid;branch={transaction.id};rport;alias"
         assert transaction.id.startswith("z9hG4bK")
         assert message.max_forwards == 70
         assert "Via" not in request.headers
@@ -49,6 +49,15 @@ class TestSending:
         ours = endpoint(via={"WSS": ("x7.invalid", None)})
         ours.send_request(make_request(), UDP, now=0.0, branch="z9hG4bKmine")
         assert str(sent(ours)[0].via) == "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKmine;rport"
+
+    def test_one_request_may_say_more_in_its_via(self, make_request) -> None:
+        ours = endpoint(via={"WSS": ("x7.invalid", None)})
+        ours.send_request(make_request(), WSS, now=0.0, branch="z9hG4bK1", via_params=(("keep", None),))
+        ours.send_request(make_request(), WSS, now=0.0, branch="z9hG4bK2")
+        assert [str(message.via) for message in sent(ours)] == [
+            "SIP/2.0/WSS x7.invalid;branch=z9hG4bK1;rport;keep",
+            "SIP/2.0/WSS x7.invalid;branch=z9hG4bK2;rport",
+        ]
 
     def test_our_via_goes_on_top_of_others(self, make_request) -> None:
         ours = endpoint()

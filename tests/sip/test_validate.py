@@ -170,3 +170,19 @@ def test_responses() -> None:
     assert check_response(response) == "CSeq is repeated"
     response.headers.set("CSeq", "9292394834772304023312 OPTIONS")
     assert (check_response(response) or "").startswith("CSeq: malformed")
+
+
+def test_contacts_that_a_registrar_lists_are_left_to_whoever_registers() -> None:
+    """RFC 3261 §10.3 step 8: they are the bindings of all devices, and one that is malformed concerns no other."""
+    headers = [
+        ("Via", "SIP/2.0/UDP a;branch=z9hG4bK1"),
+        ("From", "<sip:a@x>;tag=1"),
+        ("To", "<sip:a@x>;tag=2"),
+        ("Call-ID", "c"),
+        ("CSeq", "1 REGISTER"),
+        ("Contact", "<nonsense"),
+    ]
+    response = Response.build(200, headers=headers)
+    assert check_response(response) is None
+    response.headers.set("CSeq", "1 OPTIONS")
+    assert (check_response(response) or "").startswith("Contact")

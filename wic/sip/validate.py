@@ -133,7 +133,9 @@ def _bad_request(why: str) -> Refusal:
 def _read(message: Message) -> None:
     """Read every header that routing, transactions and dialogs use."""
     _ = message.via, message.vias, message.from_, message.to, message.call_id, message.cseq
-    _ = message.contacts, message.routes, message.record_routes, message.content_type, message.content_length
+    _ = message.routes, message.record_routes, message.content_type, message.content_length
+    if isinstance(message, Request) or message.cseq.method != "REGISTER":
+        _ = message.contacts  # those of a registrar are bindings, of other devices too: whoever registers judges them
 
 
 def _repeated(headers: Headers) -> str | None:
