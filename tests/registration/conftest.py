@@ -43,20 +43,33 @@ class World:
         self.sent.append(request)
         return request
 
-    def answer(self, status: int, *headers: tuple[str, object], reason: str | None = None) -> list[RegistrationEvent]:
+    def answer(
+        self, status: int, *headers: tuple[str, object], reason: str | None = None, body: bytes = b""
+    ) -> list[RegistrationEvent]:
         """Answer it, and tell what the registration made of that."""
-        response = Response.answer(self.take(), status, reason, to_tag="r", headers=headers)
-        self.endpoint.receive(response.to_bytes(), self.registration.flow, now=self.now)
-        return self.drain()
+        return self.reply(Response.answer(self.take(), status, reason, to_tag="r", headers=headers, body=body))
 
     def accept(self, expires: int | None = 7200, *headers: tuple[str, object]) -> list[RegistrationEvent]:
         """Answer with a 200 that lists the contact that was sent."""
-        contact = self.pending_contact() + ("" if expires is None else f";expires={expires}")
-        return self.answer(200, ("Contact", contact), *headers)
+        request = self.take()
+        contact = f"{request.contacts[0]}" + ("" if expires is None else f";expires={expires}")
+        return self.reply(Response.answer(request, 200, to_tag="r", headers=[("Contact", contact), *headers]))
 
-    def pending_contact(self) -> str:
-        own = self.registration.identity.contact_header(1)
-        return str(own)
+    def reply(self, response: Response) -> list[RegistrationEvent]:
+        """Let a response arrive, and tell what the registration made of it."""
+        self.endpoint.receive(response.to_bytes(), self.registration.flow, now=self.now)
+        return self.drain()
+
+    def cut(self) -> list[RegistrationEvent]:
+        """Lose the connection."""
+        self.endpoint.flow_closed(self.registration.flow, "reset by peer", now=self.now)
+        return self.drain()
+
+    def reconnect(self) -> None:
+        """Register over another connection."""
+        old = self.registration.flow
+        flow = Flow(old.transport, old.local, old.remote, str(int(old.id) + 1))
+        self.registration.register(now=self.now, flow=flow)
 
     def check(self) -> list[RegistrationEvent]:
         """Do what a registrar does: check the credentials, challenge or accept."""
@@ -73,8 +86,7 @@ class World:
             response = Response.answer(
                 request, 401, to_tag="r", headers=[("WWW-Authenticate", each) for each in challenges]
             )
-        self.endpoint.receive(response.to_bytes(), self.registration.flow, now=self.now)
-        return self.drain()
+        return self.reply(response)
 
     def _lookup(self, username: str, algorithm: object) -> Secret | None:
         return make_ha1(algorithm, username, "ims.example", Secret(self.password))  # type: ignore[arg-type]

@@ -10,12 +10,18 @@ from wic.errors import RegistrationFailed
 from wic.registration import Binding, read_binding
 from wic.sip.headers import NameAddr
 from wic.sip.message import Response
+from wic.sip.uri import Uri
 
 OWN = NameAddr.parse('<sip:alice@x.invalid;transport=ws>;reg-id=1;+sip.instance="<urn:uuid:1>"')
 
 
-def read(*headers: tuple[str, object], asked: int = 600000) -> Binding:
-    return read_binding(Response.build(200, headers=headers), OWN, asked=asked, now=100.0)
+ALICE = Uri.parse("sip:alice@ims.example")
+PHONE = Uri.parse("tel:+358401234567")
+
+
+def read(*headers: tuple[str, object], asked: int = 600000, via: str = "") -> Binding:
+    response = Response.build(200, headers=[("Via", f"SIP/2.0/WSS x.invalid;branch=z9hG4bK1{via}"), *headers])
+    return read_binding(response, OWN, impu=ALICE, asked=asked, now=100.0)
 
 
 def test_everything_a_200_says() -> None:
@@ -25,11 +31,17 @@ def test_everything_a_200_says() -> None:
         ("P-Associated-URI", "<sip:alice@ims.example>, <tel:+358401234567>"),
         ("Require", "outbound"),
         ("Flow-Timer", "120"),
+        ("Path", "<sip:token@pcscf.example;lr;ob>"),
+        via=";keep=30",
     )
     assert (binding.expires, binding.expires_at) == (3600, 3700.0)
     assert [str(route.uri) for route in binding.service_route] == ["sip:pcscf.example;lr", "sip:scscf.example;lr"]
     assert [str(each.uri) for each in binding.associated_uris] == ["sip:alice@ims.example", "tel:+358401234567"]
-    assert (binding.outbound, binding.flow_timer) == (True, 120)
+    assert [str(path.uri) for path in binding.path] == ["sip:token@pcscf.example;lr;ob"]
+    assert (binding.outbound, binding.flow_timer, binding.keep_alive) == (True, 120, 30)
+    assert binding.identities == (ALICE, PHONE)
+    assert (binding.impu, binding.default_identity, binding.barred) == (ALICE, ALICE, False)
+    assert binding.preferred_identity(PHONE) == PHONE
     assert str(binding.public_gruu) == "sip:alice@ims.example;gr=1"
     assert str(binding.temporary_gruu) == "sip:t@ims.example;gr"
 
@@ -56,6 +68,7 @@ def test_how_long(headers: list[tuple[str, object]], expires: int) -> None:
         ([("Contact", f"{OWN};expires=0")], "no time"),
         ([("Contact", "<sip:alice@phone.example>;expires=60")], "does not list this contact"),
         ([("Contact", "<sip:alice@phone.example")], "cannot be read"),
+        ([("Contact", f'{OWN}, "<sip:other')], "cannot be read"),
         ([("Contact", OWN), ("Expires", "never")], "cannot be read"),
         ([("Contact", OWN), ("Service-Route", "<nonsense>")], "cannot be read"),
         ([("Contact", f'{OWN};pub-gruu="nonsense"')], "cannot be read"),
@@ -70,6 +83,16 @@ def test_answers_that_are_none(headers: list[tuple[str, object]], reason: str) -
 @pytest.mark.parametrize("text", ["0", "x", "", "9" * 30, "٣"])
 def test_a_flow_timer_that_is_none(text: str) -> None:
     assert read(("Flow-Timer", text)).flow_timer is None
+
+
+@pytest.mark.parametrize(("via", "keep_alive"), [(";keep=0", 0), (";keep", None), ("", None), (";keep=soon", None)])
+def test_keep_alives_are_agreed_by_a_value(via: str, keep_alive: int | None) -> None:
+    """RFC 6223 §4.3: the next hop adds a value; a `keep` that merely came back is no agreement."""
+    assert read(via=via).keep_alive == keep_alive
+
+
+def test_a_malformed_contact_of_another_device_does_no_harm() -> None:
+    assert read(("Contact", f"<other>, {OWN};expires=60")).expires == 60
 
 
 @pytest.mark.parametrize(("expires", "refresh"), [(600000, 599400), (1201, 601), (1200, 600), (60, 30), (1, 1)])

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from wic.errors import RegistrationFailed
 from wic.registration.identity import find_own
+from wic.registration.implicit_set import ImplicitSet
 from wic.sip.errors import MalformedHeader
+from wic.sip.headers import NameAddr
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    from wic.sip.headers import NameAddr
     from wic.sip.message import Response
 
 _DEFAULT_EXPIRES = 3600
@@ -30,16 +31,46 @@ class Binding:
     """Seconds granted, never more than asked for."""
     expires_at: float
     """In the clock of `now`."""
+    impu: Uri
+    """The public user identity that was registered explicitly."""
     service_route: tuple[NameAddr, ...] = ()
     """Route of every request that starts something (RFC 3608 §5)."""
+    path: tuple[NameAddr, ...] = ()
+    """The way that requests for the user take (RFC 3327 §5.1); nothing is routed by it here."""
     associated_uris: tuple[NameAddr, ...] = ()
-    """Public user identities registered along; the first is the default one (TS 24.229 §5.1.1.2)."""
+    """Public user identities registered along; the first is the default one (TS 24.229 §5.1.1.2.1)."""
     public_gruu: Uri | None = None
     temporary_gruu: Uri | None = None
     outbound: bool = False
     """Whether the registrar does outbound (RFC 5626 §4.2.1: `Require: outbound`)."""
     flow_timer: int | None = None
     """Seconds within which the flow wants a keep-alive (RFC 5626 §4.4)."""
+    keep_alive: int | None = None
+    """The next hop takes keep-alives and wants one within so many seconds (RFC 6223 `keep`); 0 = it names no figure."""
+
+    @property
+    def implicit_set(self) -> ImplicitSet:
+        """The identities that this binding is good for."""
+        return ImplicitSet(self.impu, tuple(each.uri for each in self.associated_uris))
+
+    @property
+    def identities(self) -> tuple[Uri, ...]:
+        """The public user identities that may be used, the default one first."""
+        return self.implicit_set.identities
+
+    @property
+    def default_identity(self) -> Uri:
+        """The default public user identity."""
+        return self.implicit_set.default
+
+    @property
+    def barred(self) -> bool:
+        """Whether the registered identity may be used for nothing but registering."""
+        return self.implicit_set.barred
+
+    def preferred_identity(self, wanted: Uri | None = None) -> Uri:
+        """Return the identity for P-Preferred-Identity; see `ImplicitSet.preferred`."""
+        return self.implicit_set.preferred(wanted)
 
     @property
     def refresh_after(self) -> float:
@@ -47,12 +78,13 @@ class Binding:
         return max(_SOONEST, self.expires - _EARLY if self.expires > _LONG else self.expires / 2)
 
 
-def read_binding(response: Response, own: NameAddr, *, asked: int, now: float) -> Binding:
+def read_binding(response: Response, own: NameAddr, *, impu: Uri, asked: int, now: float) -> Binding:
     """Read the 200 to a REGISTER.
 
     Args:
         response: the 200.
         own: the Contact of the REGISTER.
+        impu: its To.
         asked: seconds it asked for.
         now: the time.
 
@@ -60,17 +92,13 @@ def read_binding(response: Response, own: NameAddr, *, asked: int, now: float) -
         RegistrationFailed: it cannot be read, does not list our contact, or grants no time.
     """
     try:
-        return _read(response, own, asked, now)
+        return _read(response, own, impu, asked, now)
     except MalformedHeader as error:
         raise RegistrationFailed(f"the registrar's answer cannot be read: {error}", response=response) from error
 
 
-def _read(response: Response, own: NameAddr, asked: int, now: float) -> Binding:
-    contacts = response.contacts
-    # RFC 3261 §10.3 step 8 has every 200 list the bindings; one that lists none at all is taken at its word.
-    contact = find_own(contacts, own) if contacts else own
-    if contact is None:
-        raise RegistrationFailed("the registrar's answer does not list this contact", response=response)
+def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) -> Binding:
+    contact = _own_contact(response, own)
     granted = next((each for each in (contact.expires, response.expires) if each is not None), _DEFAULT_EXPIRES)
     expires = min(granted, asked)
     if expires <= 0:
@@ -79,13 +107,35 @@ def _read(response: Response, own: NameAddr, asked: int, now: float) -> Binding:
         contact=contact,
         expires=expires,
         expires_at=now + expires,
+        impu=impu,
         service_route=response.service_routes,
+        path=response.paths,
         associated_uris=response.associated_uris,
         public_gruu=_gruu(contact, "pub-gruu"),
         temporary_gruu=_gruu(contact, "temp-gruu"),
         outbound="outbound" in response.require,
-        flow_timer=_seconds(response.headers.get("Flow-Timer")),
+        flow_timer=_seconds(response.headers.get("Flow-Timer")) or None,
+        keep_alive=_seconds(response.via.params.get("keep")),
     )
+
+
+def _own_contact(response: Response, own: NameAddr) -> NameAddr:
+    """Return our contact among the bindings; those of other devices may be as malformed as they like."""
+    values = response.headers.values("Contact")
+    if not values:
+        return own  # RFC 3261 §10.3 step 8 has every 200 list the bindings; one that lists none is taken at its word
+    contacts: list[NameAddr] = []
+    malformed: MalformedHeader | None = None
+    for value in values:
+        try:
+            contacts.append(NameAddr.parse(value))
+        except MalformedHeader as error:
+            malformed = error
+    found = find_own(contacts, own)
+    if found is None:
+        fault = "does not list this contact" if malformed is None else f"cannot be read: Contact: {malformed}"
+        raise RegistrationFailed(f"the registrar's answer {fault}", response=response) from malformed
+    return found
 
 
 def _gruu(contact: NameAddr, name: str) -> Uri | None:
@@ -95,4 +145,4 @@ def _gruu(contact: NameAddr, name: str) -> Uri | None:
 
 def _seconds(text: str | None) -> int | None:
     valid = text is not None and text.isascii() and text.isdigit() and len(text) <= 9
-    return int(text) or None if text is not None and valid else None
+    return int(text) if text is not None and valid else None

@@ -33,12 +33,30 @@ class BindingRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class BindingSuspended:
+    """The flow was lost, or the binding cannot be renewed for now.
+
+    The registrar keeps the binding until it expires, so that sessions may go on; `Registration.register` over a new
+    flow takes it along. If nothing helps in time, `BindingLost` follows.
+    """
+
+    binding: Binding
+    error: RegistrationFailed | AuthenticationFailed
+    retry_after: float | None = None
+    """Seconds after which the registration tries again by itself, over the flow it has; None = it does not."""
+    next_server: bool = False
+    """Whether another eP-CSCF should be tried."""
+
+
+@dataclass(frozen=True, slots=True)
 class BindingLost:
     """The user was registered and is not, or cannot be sure to be."""
 
     error: RegistrationFailed | AuthenticationFailed
     retry_after: float | None = None
-    """Seconds after which the registration tries again by itself; None = it does not."""
+    """Seconds after which the registration tries again by itself, over the flow it has; None = it does not."""
+    next_server: bool = False
+    """Whether another eP-CSCF should be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +65,11 @@ class RegisterFailed:
 
     error: RegistrationFailed | AuthenticationFailed
     retry_after: float | None = None
-    """Seconds after which the registration tries again by itself; None = it does not."""
+    """Seconds after which the registration tries again by itself, over the flow it has; None = it does not."""
+    next_server: bool = False
+    """Whether another eP-CSCF should be tried."""
 
 
-RegistrationEvent: TypeAlias = BindingCreated | BindingRefreshed | BindingRemoved | BindingLost | RegisterFailed
+RegistrationEvent: TypeAlias = (
+    BindingCreated | BindingRefreshed | BindingRemoved | BindingSuspended | BindingLost | RegisterFailed
+)

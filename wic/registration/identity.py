@@ -48,9 +48,14 @@ class Identity:
         if not _URN.fullmatch(self.instance):
             raise ConfigurationError(f"{self.instance!r} is no instance: write it like urn:uuid:…")
 
-    def contact_header(self, reg_id: int) -> NameAddr:
-        """Return the Contact of a REGISTER (TS 24.229 §5.1.1.2.1, RFC 5626 §4.2)."""
-        pairs = [("reg-id", str(reg_id)), ("+sip.instance", f"<{self.instance}>")]
+    def contact_header(self, reg_id: int | None) -> NameAddr:
+        """Return the Contact of a REGISTER (TS 24.229 §5.1.1.2.1, RFC 5626 §4.2).
+
+        Args:
+            reg_id: number of the flow; None where the flow is to be the only one.
+        """
+        pairs = [] if reg_id is None else [("reg-id", str(reg_id))]
+        pairs.append(("+sip.instance", f"<{self.instance}>"))
         quoted = ["+sip.instance"]
         if self.services:
             pairs.append(("+g.3gpp.icsi-ref", ",".join(map(_encoded, self.services))))

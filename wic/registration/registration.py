@@ -1,73 +1,42 @@
-"""The registration of one contact: made, kept, removed (TS 24.229 §5.1.1, RFC 3261 §10.2, RFC 5626 §4.2)."""
+"""The registration of one contact: made, kept, removed (TS 24.229 §5.1.1, RFC 5626 §4)."""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wic.errors import AuthenticationFailed, LocalProtocolError, RegistrationFailed
-from wic.registration.binding import Binding, read_binding
 from wic.registration.events import (
     BindingCreated,
     BindingLost,
     BindingRefreshed,
     BindingRemoved,
+    BindingSuspended,
     RegisterFailed,
     RegistrationEvent,
 )
-from wic.sip.errors import MalformedHeader
-from wic.sip.events import FlowClosed, ResponseReceived, TransactionTimedOut, TransportFailed
-from wic.sip.headers import CSeq, NameAddr, RetryAfter
-from wic.sip.message import Request, Response
-from wic.sip.tokens import call_id, tag
-from wic.sip.uri import Uri
+from wic.registration.exchange import Accepted, Answer, Exchange, Outcome, Refused
+from wic.registration.options import RegistrationOptions
+from wic.registration.reactions import GiveUp, Removed, StartAnew
+from wic.registration.restoration import wants_restoration
+from wic.registration.state import RegistrationState
+from wic.sip.events import FlowClosed
 
 if TYPE_CHECKING:
     from wic.auth import Authenticator
+    from wic.registration.backoff import Backoff
+    from wic.registration.binding import Binding
     from wic.registration.identity import Identity
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
+    from wic.sip.message import Response
 
 logger = logging.getLogger(__name__)
 
-_MAX_ROUNDS = 5
-_MAX_EXPIRES = 2**31 - 1
-_TRY_AGAIN = frozenset({408, 500, 504})
-_WAIT = frozenset({480, 500, 503, 504, 600})
-Failure = RegistrationFailed | AuthenticationFailed
-
-
-class RegistrationState(Enum):
-    """Where a registration stands."""
-
-    UNREGISTERED = "not registered"
-    REGISTERING = "a first REGISTER is on its way"
-    REGISTERED = "registered"
-    REFRESHING = "registered, and a REGISTER is on its way"
-    WAITING = "not registered, and told to wait"
-    REMOVING = "a REGISTER with expires 0 is on its way"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RegistrationOptions:
-    """How to register."""
-
-    expires: int = 600000
-    """Seconds to ask for (TS 24.229 §5.1.1.2.1)."""
-    reg_id: int = 1
-    """Number of this flow among those of the device (RFC 5626 §4.2)."""
-    user_agent: str | None = None
-    longest_wait: float = 1800.0
-    """Most seconds that a Retry-After can make this side wait (RFC 5626 §4.5: max-time)."""
-
-
-_PENDING = frozenset({RegistrationState.REGISTERING, RegistrationState.REFRESHING, RegistrationState.REMOVING})
-_DEFAULT_OPTIONS = RegistrationOptions()
+_DEFAULT_OPTIONS: Final = RegistrationOptions()
+Failure: TypeAlias = RegistrationFailed | AuthenticationFailed
 
 
 class Registration:
@@ -77,6 +46,22 @@ class Registration:
     `handle_timeout` when `next_timeout` is due.
     """
 
+    __slots__ = (
+        "_anew",
+        "_backoff",
+        "_binding",
+        "_events",
+        "_everywhere",
+        "_exchange",
+        "_flow_lost",
+        "_next_try",
+        "_options",
+        "_remove_next",
+        "_state",
+        "flow",
+        "identity",
+    )
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -85,23 +70,32 @@ class Registration:
         flow: Flow,
         credentials: Authenticator,
         options: RegistrationOptions = _DEFAULT_OPTIONS,
+        backoff: Backoff | None = None,
     ) -> None:
+        """Be unregistered.
+
+        Args:
+            endpoint: sends the requests.
+            identity: who registers.
+            flow: where REGISTER goes.
+            credentials: answers the challenges.
+            options: how to register.
+            backoff: how long to wait before another try; without it only a Retry-After brings one.
+        """
         self.identity = identity
         self.flow = flow
         """Where REGISTER goes."""
-        self._endpoint = endpoint
-        self._credentials = credentials
+        self._exchange = Exchange(endpoint, identity, flow, credentials, options)
         self._options = options
+        self._backoff = backoff
         self._state = RegistrationState.UNREGISTERED
         self._binding: Binding | None = None
-        self._events: deque[RegistrationEvent] = deque()
-        self._deadline: float | None = None
-        self._transaction: ClientTransaction | None = None
+        self._events: list[RegistrationEvent] = []
+        self._next_try: float | None = None
+        self._anew = False
+        self._flow_lost: RegistrationFailed | None = None
         self._remove_next = False
-        self._rounds = 0
-        self._expires = options.expires
-        self._cseq = 0
-        self._start_anew()
+        self._everywhere = False
 
     @property
     def state(self) -> RegistrationState:
@@ -113,18 +107,28 @@ class Registration:
         """What the registrar granted, while it lasts."""
         return self._binding
 
+    @property
+    def retry_at(self) -> float | None:
+        """When a registration that is out of service tries again by itself; None = it does not."""
+        waits = self._state in (RegistrationState.WAITING, RegistrationState.SUSPENDED)
+        return self._next_try if waits else None
+
     # commands
 
     def register(self, *, now: float, flow: Flow | None = None) -> None:
-        """Register, or register again over a new flow after a reconnection.
+        """Register, or take the registration over to a new flow after a reconnection (RFC 5626 §4.3).
+
+        It ends any wait. A binding that lasts is kept, and its Call-ID with it.
 
         Raises:
             LocalProtocolError: a REGISTER is on its way (TS 24.229 §5.1.1.2.1: one at a time).
         """
         self._must_not_be_pending()
-        self.flow = flow or self.flow
-        self._expires = self._options.expires
-        self._begin(RegistrationState.REGISTERING, now)
+        if flow is not None:
+            self.flow = flow
+            self._flow_lost = None
+        self._notice_expiry(now)
+        self._send(now)
 
     def refresh(self, *, now: float) -> None:
         """Renew the binding before it is due.
@@ -135,204 +139,230 @@ class Registration:
         self._must_not_be_pending()
         if self._state is not RegistrationState.REGISTERED:
             raise LocalProtocolError("there is no binding to refresh")
-        self._begin(RegistrationState.REFRESHING, now)
+        self._send(now)
 
-    def deregister(self, *, now: float) -> None:
-        """Remove the binding; while a REGISTER is on its way, as soon as that is answered.
+    def deregister(self, *, now: float, everywhere: bool = False) -> None:
+        """Remove the binding; while a REGISTER is on its way, as soon as that is answered (TS 24.229 §5.1.1.6).
 
-        Ends in `BindingRemoved` in any case, at once if there is nothing to remove.
+        Ends in `BindingRemoved` in any case, at once if there is nothing to remove or no flow to do it over.
+
+        Args:
+            now: the time.
+            everywhere: remove the bindings of all devices of the identity (`Contact: *`, RFC 3261 §10.2.2).
         """
-        if self._state in (RegistrationState.REGISTERING, RegistrationState.REFRESHING):
+        if self._state is RegistrationState.REMOVING:
+            return
+        self._everywhere = everywhere
+        if self._state.pending:
             self._remove_next = True
-        elif self._state is RegistrationState.REGISTERED:
-            self._begin(RegistrationState.REMOVING, now)
-        elif self._state is not RegistrationState.REMOVING:
-            self._end(BindingRemoved())
+        elif self._binding is not None and self._flow_lost is None:
+            self._remove(self._binding, now)
+        else:
+            self._end(BindingRemoved(None if self._binding is None else self._flow_lost))
+
+    def reauthenticate(self, expires: float, *, now: float) -> None:
+        """Shorten the binding as the network did, and register again at half of it (TS 24.229 §5.1.1.5A).
+
+        Args:
+            expires: seconds that are left.
+            now: the time.
+        """
+        if self._binding is None or now + expires >= self._binding.expires_at:
+            return
+        self._binding = replace(self._binding, expires=int(expires), expires_at=now + expires)
+        if self._state is RegistrationState.REGISTERED:
+            self._next_try = now + expires / 2
+
+    def lose(self, why: str, *, now: float, again_after: float | None = None) -> None:
+        """Take note that the network ended the registration (TS 24.229 §5.1.1.7, RFC 3680 §5.1).
+
+        Args:
+            why: for the user.
+            now: the time.
+            again_after: seconds until an initial registration: 0 after `deactivated`, those of `retry-after` after
+                `probation`; None after `rejected` and the like, which is the end.
+        """
+        error = RegistrationFailed(f"the network ended the registration of {self.identity.impu}: {why}")
+        if self._binding is None:
+            return
+        if self._state.pending:
+            self._lose_while_pending(error)
+        else:
+            wait = None if again_after is None else min(again_after, self._options.longest_wait)
+            self._lose(error, now, wait)
+
+    def restore(self, response: Response, *, now: float) -> bool:
+        """Begin an initial registration if an answer to another request wants it (TS 24.229 §5.1.2A.1.6).
+
+        It is sent at the next timeout, which is due at once; the binding stays until it is answered.
+
+        Returns:
+            Whether the answer says that the S-CSCF lost the registration, and can be believed.
+        """
+        if not wants_restoration(response, self._binding):
+            return False
+        if self._state is RegistrationState.REGISTERED:
+            self._anew = True
+            self._next_try = now
+        return True
 
     # what happens
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to this registration alone."""
-        if isinstance(event, FlowClosed) and event.flow == self.flow and self._state is RegistrationState.REGISTERED:
-            self._fail(RegistrationFailed(f"the connection was lost: {event.reason}"), now)
+        if isinstance(event, FlowClosed):
+            if event.flow == self.flow and self._flow_lost is None:
+                self._cut(event.reason, now)
             return False
-        if not isinstance(event, ResponseReceived | TransactionTimedOut | TransportFailed):
+        if not isinstance(event, Answer) or event.transaction is not self._exchange.transaction:
             return False
-        if self._transaction is None or event.transaction is not self._transaction:
-            return False
-        if isinstance(event, ResponseReceived):
-            if event.response.is_final:
-                self._transaction = None
-                self._answered(event.transaction.request, event.response, now)
-            return True
-        self._transaction = None
-        if isinstance(event, TransportFailed):
-            self._fail(RegistrationFailed(f"the connection was lost: {event.reason}"), now)
-        else:
-            self._failed_for_now(RegistrationFailed(f"{self.identity.domain} did not answer the REGISTER"), now)
+        outcome = self._exchange.handle(event, now=now)
+        if outcome is not None:
+            self._notice_expiry(now)
+            self._settle(outcome, now)
         return True
 
     def next_event(self) -> RegistrationEvent | None:
         """Return, once, the next thing that happened, or None."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""
-        return self._deadline
+        expiry = None if self._binding is None else self._binding.expires_at
+        return min((time for time in (self._next_try, expiry) if time is not None), default=None)
 
     def handle_timeout(self, *, now: float) -> None:
-        """Do what is due: refresh the binding, or try again after a wait."""
-        if self._deadline is None or now < self._deadline:
+        """Do what is due: refresh, try again after a wait, or notice that the binding has expired."""
+        self._notice_expiry(now)
+        if self._next_try is None or now < self._next_try:
             return
-        self._deadline = None
-        if self._state is RegistrationState.REGISTERED:
-            self._begin(RegistrationState.REFRESHING, now)
+        if self._flow_lost is not None:
+            self._fail(self._flow_lost, GiveUp(temporary=True), now)
         else:
-            self._begin(RegistrationState.REGISTERING, now)
+            self._send(now)
+
+    def _notice_expiry(self, now: float) -> None:
+        """Give up a binding that has expired, however it came to that; a clock may have jumped."""
+        if self._binding is None or now < self._binding.expires_at:
+            return
+        error = RegistrationFailed(f"the registration of {self.identity.impu} expired")
+        if self._state.pending:
+            self._lose_while_pending(error)
+        elif self._state is RegistrationState.REGISTERED:
+            self._lose(error, now, 0.0)
+        else:
+            self._lose(error, now, None if self._next_try is None else max(0.0, self._next_try - now))
 
     # requests
 
     def _must_not_be_pending(self) -> None:
-        if self._state in _PENDING:
+        if self._state.pending:
             raise LocalProtocolError("a REGISTER is on its way")
 
-    def _start_anew(self) -> None:
-        """Begin another series of REGISTERs (RFC 3261 §10.2: same Call-ID, rising CSeq within one)."""
-        self._call_id = call_id(self._endpoint.tokens)
-        self._from_tag = tag(self._endpoint.tokens)
-        self._cseq = 0
-
-    def _begin(self, state: RegistrationState, now: float) -> None:
-        self._move(state)
-        self._deadline = None
-        self._rounds = 0
-        self._send(now)
-
     def _send(self, now: float) -> None:
-        self._rounds += 1
-        self._cseq += 1
-        request = self._request()
-        self._credentials.authorize(request)
-        self._transaction = self._endpoint.send_request(request, self.flow, now=now, owner=self)
-
-    def _request(self) -> Request:
-        removing = self._state is RegistrationState.REMOVING
-        address = NameAddr("", self.identity.impu)
-        headers: list[tuple[str, object]] = [
-            ("From", address.with_tag(self._from_tag)),
-            ("To", address),
-            ("Call-ID", self._call_id),
-            ("CSeq", CSeq(self._cseq, "REGISTER")),
-            ("Contact", self._contact()),
-            ("Expires", 0 if removing else self._expires),
-            ("Supported", "path, gruu, outbound"),
-        ]
-        if self._options.user_agent is not None:
-            headers.append(("User-Agent", self._options.user_agent))
-        return Request.build("REGISTER", Uri(scheme="sip", host=self.identity.domain), headers)
-
-    def _contact(self) -> NameAddr:
-        return self.identity.contact_header(self._options.reg_id)
-
-    # answers
-
-    def _answered(self, request: Request, response: Response, now: float) -> None:
-        if response.status in (401, 407):
-            self._challenged(request, response, now)
-        elif response.status < 300:
-            self._accepted(request, response, now)
-        elif response.status == 423 and self._raise_expires(response):
-            self._send(now)
+        """Send a REGISTER: an initial one where there is no binding, or not any more at the S-CSCF."""
+        if self._binding is None or self._anew:
+            self._start_anew(now)
         else:
-            self._refused(response, now)
+            self._next_try = None
+            self._move(RegistrationState.REFRESHING)
+            self._exchange.refresh(self.flow, self._binding, now=now)
 
-    def _challenged(self, request: Request, response: Response, now: float) -> None:
-        try:
-            self._credentials.challenged(request, response)
-            if self._rounds >= _MAX_ROUNDS:
-                raise AuthenticationFailed(f"{self.identity.domain} keeps asking for credentials")
-        except AuthenticationFailed as error:
-            self._fail(error, now)
+    def _start_anew(self, now: float) -> None:
+        self._anew = False
+        self._next_try = None
+        self._move(RegistrationState.REGISTERING)
+        self._exchange.register(self.flow, now=now, binding=self._binding)
+
+    def _remove(self, binding: Binding, now: float) -> None:
+        self._next_try = None
+        self._move(RegistrationState.REMOVING)
+        self._exchange.remove(self.flow, binding, now=now, everywhere=self._everywhere)
+
+    # outcomes
+
+    def _settle(self, outcome: Outcome, now: float) -> None:
+        if isinstance(outcome, Accepted):
+            self._registered(outcome.binding, now)
+        elif isinstance(outcome, Removed):
+            self._end(BindingRemoved())
+        elif isinstance(outcome, Refused):
+            self._refused(outcome.error, outcome.reaction, now)
         else:
-            self._send(now)
+            self._cut(outcome.reason, now)
 
-    def _accepted(self, request: Request, response: Response, now: float) -> None:
-        try:
-            self._credentials.accepted(request, response)
-            if self._state is RegistrationState.REMOVING:
-                self._end(BindingRemoved())
-                return
-            binding = read_binding(response, self._contact(), asked=self._expires, now=now)
-        except (AuthenticationFailed, RegistrationFailed) as error:
-            self._fail(error, now)
-            return
-        renewed = self._binding is not None
+    def _refused(self, error: Failure, reaction: StartAnew | GiveUp, now: float) -> None:
+        if isinstance(reaction, GiveUp):
+            self._fail(error, reaction, now)
+        elif self._remove_next:
+            self._fail(error, GiveUp(), now)
+        else:
+            self._start_anew(now)
+
+    def _registered(self, binding: Binding, now: float) -> None:
+        self._events.append(BindingCreated(binding) if self._binding is None else BindingRefreshed(binding))
         self._binding = binding
-        self._events.append(BindingRefreshed(binding) if renewed else BindingCreated(binding))
-        self._move(RegistrationState.REGISTERED)
-        self._deadline = now + binding.refresh_after
+        self._next_try = now + binding.refresh_after
+        if self._backoff is not None:
+            self._backoff.succeed()
         if self._remove_next:
-            self._begin(RegistrationState.REMOVING, now)
-
-    def _raise_expires(self, response: Response) -> bool:
-        """Ask for what a 423 demands (RFC 3261 §10.2.8); False if it makes no sense."""
-        try:
-            least = response.min_expires
-        except MalformedHeader:
-            return False
-        if least is None or not self._expires < least <= _MAX_EXPIRES or self._rounds >= _MAX_ROUNDS:
-            return False
-        self._expires = least
-        return True
-
-    def _refused(self, response: Response, now: float) -> None:
-        phrase = f" {response.reason}" if response.reason.isprintable() else ""
-        # TS 24.229 §5.4.1.2.3B: 403 after a challenge is what a wrong response to it gets.
-        hint = "; check the private identity and the password" if response.status == 403 and self._rounds > 1 else ""
-        error = RegistrationFailed(
-            f"{self.identity.domain} refused to register {self.identity.impu}: {response.status}{phrase[:80]}{hint}",
-            response=response,
-        )
-        wait = self._wait(response)
-        if response.status in _TRY_AGAIN and wait is None:
-            self._failed_for_now(error, now)
+            self._remove_next = False
+            self._remove(binding, now)
         else:
-            self._fail(error, now, wait)
+            self._move(RegistrationState.REGISTERED)
 
-    def _wait(self, response: Response) -> float | None:
-        """Seconds that a Retry-After wants, within reason."""
-        text = response.headers.get("Retry-After") if response.status in _WAIT else None
-        try:
-            return None if text is None else float(min(RetryAfter.parse(text).seconds, self._options.longest_wait))
-        except MalformedHeader:
-            return None
+    def _cut(self, reason: str, now: float) -> None:
+        self._flow_lost = RegistrationFailed(f"the connection was lost: {reason}")
+        if self._state.pending or self._state is RegistrationState.REGISTERED:
+            self._fail(self._flow_lost, GiveUp(temporary=True), now)
 
-    def _failed_for_now(self, error: RegistrationFailed, now: float) -> None:
-        if self._state is RegistrationState.REFRESHING and not self._remove_next:
-            # TS 24.229 §5.1.1.4.1: 408, 500, 504 or no answer to a refresh leads to an initial registration.
-            self._start_anew()
-            self._begin(RegistrationState.REGISTERING, now)
-        else:
-            self._fail(error, now)
-
-    def _fail(self, error: Failure, now: float, wait: float | None = None) -> None:
-        removing = self._remove_next or self._state is RegistrationState.REMOVING
-        had_binding = self._binding is not None
-        if removing:
+    def _fail(self, error: Failure, reaction: GiveUp, now: float) -> None:
+        if self._remove_next or self._state is RegistrationState.REMOVING:
             self._end(BindingRemoved(error))
             return
-        self._end(BindingLost(error, wait) if had_binding else RegisterFailed(error, wait))
+        wait = self._wait_after(reaction)
+        if self._binding is None:
+            self._end(RegisterFailed(error, wait, reaction.next_server))
+            self._wait(wait, now)
+        elif reaction.temporary:
+            self._events.append(BindingSuspended(self._binding, error, wait, reaction.next_server))
+            self._next_try = None if wait is None else now + wait
+            self._anew = self._state is RegistrationState.REGISTERING
+            self._move(RegistrationState.SUSPENDED)
+        else:
+            self._lose(error, now, wait)
+
+    def _wait_after(self, reaction: GiveUp) -> float | None:
+        """Seconds until this registration tries again by itself, over the flow it has."""
+        if not reaction.temporary or self._flow_lost is not None:
+            return None
+        if self._backoff is None:
+            return reaction.retry_after
+        return self._backoff.fail(retry_after=reaction.retry_after)
+
+    def _lose_while_pending(self, error: RegistrationFailed) -> None:
+        """Be without a binding; the REGISTER on its way may bring another one."""
+        self._binding = None
+        if self._state is not RegistrationState.REMOVING:
+            self._events.append(BindingLost(error, 0.0))
+            self._move(RegistrationState.REGISTERING)
+
+    def _lose(self, error: Failure, now: float, wait: float | None) -> None:
+        self._end(BindingLost(error, wait))
+        self._wait(wait, now)
+
+    def _wait(self, wait: float | None, now: float) -> None:
         if wait is not None:
+            self._next_try = now + wait
             self._move(RegistrationState.WAITING)
-            self._deadline = now + wait
 
     def _end(self, event: RegistrationEvent) -> None:
         """Be unregistered."""
         self._events.append(event)
         self._binding = None
-        self._deadline = None
+        self._next_try = None
+        self._anew = False
         self._remove_next = False
-        self._start_anew()
         self._move(RegistrationState.UNREGISTERED)
 
     def _move(self, state: RegistrationState) -> None:

@@ -1,0 +1,87 @@
+"""How long to wait before another try to register (RFC 5626 §4.5, TS 24.229 §5.1.1.2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONGEST_FIRST: Final = 300.0  # TS 24.229 §5.1.1.2.1: five minutes at most after the first failure
+_MAX_DOUBLINGS: Final = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackoffOptions:
+    """The times of RFC 5626 §4.5, in seconds.
+
+    Raises:
+        ConfigurationError: a time is not positive, or the first wait is beyond five minutes.
+    """
+
+    first_time: float = 10.0
+    """The wait after the first failure is drawn from 0 to this, so that the clients of a lost server come back apart."""
+    base_time: float = 30.0
+    """`base-time (if all failed)`: no flow of this user works."""
+    base_time_others: float = 90.0
+    """`base-time (if all have not failed)`: the user is registered over another flow."""
+    max_time: float = 1800.0
+    """`max-time`; also the most that a Retry-After can ask for."""
+
+    def __post_init__(self) -> None:
+        if min(self.first_time, self.base_time, self.base_time_others, self.max_time) <= 0:
+            raise ConfigurationError("the times of a back-off must be positive")
+        if self.first_time > _LONGEST_FIRST:
+            raise ConfigurationError(f"the first wait of a back-off must not be longer than {_LONGEST_FIRST:g} s")
+
+
+_DEFAULT_OPTIONS: Final = BackoffOptions()
+
+
+class Backoff:
+    """Counts consecutive failures and says how long to wait after each.
+
+    >>> backoff = Backoff(lambda: 0.0)
+    >>> [backoff.fail() for _ in range(8)]
+    [0.0, 60.0, 120.0, 240.0, 480.0, 900.0, 900.0, 900.0]
+    """
+
+    def __init__(self, chance: Callable[[], float], options: BackoffOptions = _DEFAULT_OPTIONS) -> None:
+        """Begin without failures.
+
+        Args:
+            chance: gives a number from 0 to 1, another one each time.
+            options: the times.
+        """
+        self._chance = chance
+        self._options = options
+        self._failures = 0
+
+    @property
+    def failures(self) -> int:
+        """How many tries have failed since the last success."""
+        return self._failures
+
+    def fail(self, *, retry_after: float | None = None, all_failed: bool = True) -> float:
+        """Count a failure and return the seconds to wait before the next try.
+
+        Args:
+            retry_after: what the network asked for; it is obeyed up to `max_time`.
+            all_failed: whether the user is out of reach over every flow.
+        """
+        self._failures += 1
+        options = self._options
+        if retry_after is not None:
+            return min(retry_after, options.max_time)
+        if self._failures == 1:
+            return self._chance() * options.first_time
+        base = options.base_time if all_failed else options.base_time_others
+        wait = min(options.max_time, base * 2.0 ** min(self._failures, _MAX_DOUBLINGS))
+        return wait * (1 + self._chance()) / 2  # from 50 to 100 per cent
+
+    def succeed(self) -> None:
+        """Begin to count anew."""
+        self._failures = 0
