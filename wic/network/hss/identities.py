@@ -1,0 +1,89 @@
+"""Private and public user identities, and which of them are registered together (TS 23.228 §5.2.1a)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from wic.errors import ConfigurationError
+from wic.sip.errors import MalformedUri
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A public user identity."""
+
+    impu: str
+    """In canonical form."""
+    barred: bool = False
+    """Whether it may only be registered, neither used nor seen (TS 23.228 §5.2.1)."""
+    registration_set: int = 0
+    """Number of the implicit registration set it belongs to."""
+    display_name: str = ""
+    """What people call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A private user identity with its public ones.
+
+    Registering one public identity registers all of its implicit registration set; each set has
+    bindings of its own (TS 24.229 §5.4.1.2.2F).
+    """
+
+    impi: str
+    """Private user identity."""
+    identities: tuple[Identity, ...]
+    """Public user identities, in order: of each set, the first that is not barred is the default one."""
+
+    @classmethod
+    def of(cls, impi: str, *impus: str) -> Self:
+        """Make a subscriber with one implicit registration set and nothing barred."""
+        return cls(impi, tuple(Identity(impu) for impu in impus))
+
+    @property
+    def impus(self) -> tuple[str, ...]:
+        """All public identities."""
+        return tuple(identity.impu for identity in self.identities)
+
+    def identity(self, impu: str) -> Identity | None:
+        """Return the public identity of that name, if it is this subscriber's."""
+        return next((identity for identity in self.identities if identity.impu == impu), None)
+
+    def associated(self, registration_set: int) -> tuple[Identity, ...]:
+        """Return the identities of a set that may be used, the default one first."""
+        return tuple(each for each in self.identities if each.registration_set == registration_set and not each.barred)
+
+
+def make_subscriber(impi: str, impus: Iterable[str | Identity]) -> Subscriber:
+    """Return a subscriber with its public identities in canonical form.
+
+    Raises:
+        ConfigurationError: an identity is not of its form.
+    """
+    plain = [each if isinstance(each, Identity) else Identity(each) for each in impus]
+    identities = tuple(
+        Identity(canonical(each.impu), each.barred, each.registration_set, each.display_name) for each in plain
+    )
+    if not impi or not impi.isprintable() or not identities:
+        raise ConfigurationError("a subscriber needs a private identity and at least one public one")
+    return Subscriber(impi, identities)
+
+
+def canonical(impu: str) -> str:
+    """Return a public identity as it is stored.
+
+    Raises:
+        ConfigurationError: it is neither a SIP nor a tel URI.
+    """
+    try:
+        uri = Uri.parse(impu)
+    except MalformedUri as error:
+        raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number") from error
+    if not uri.is_sip and uri.scheme != "tel":
+        raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number")
+    return str(uri.aor())
