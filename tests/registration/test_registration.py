@@ -329,3 +329,42 @@ def test_deregistration_while_a_refresh_fails(registered: World) -> None:
     (event,) = registered.answer(500)
     assert isinstance(event, BindingRemoved)
     assert registered.registration.state is State.UNREGISTERED
+
+
+def test_439_registers_without_outbound(world: World) -> None:
+    """RFC 5626 §11.6, and a new flow asks for it anew."""
+    world.registration.register(now=0)
+    assert world.answer(439) == []
+    (event,) = world.accept()
+    assert isinstance(event, BindingCreated)
+    first, second = world.sent
+    assert ("outbound" in first.supported, "outbound" in second.supported) == (True, False)
+    assert "reg-id" not in second.contacts[0].params
+    assert first.call_id == second.call_id
+
+
+def test_420_drops_what_the_registrar_does_not_know(world: World) -> None:
+    world.registration.register(now=0)
+    assert world.answer(420, ("Unsupported", "gruu")) == []
+    assert len(world.accept()) == 1
+    assert world.sent[1].supported == ("path", "outbound")
+
+
+def test_a_malformed_contact_is_a_failure_at_once(world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(200, ("Contact", "<nonsense"))
+    assert isinstance(event, RegisterFailed)
+    assert "cannot be read" in str(event.error)
+
+
+def test_503_without_retry_after_wants_another_server(world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(503)
+    assert isinstance(event, RegisterFailed)
+    assert (event.retry_after, event.next_server) == (None, True)
+
+
+def test_keep_alives_need_not_be_offered(make_world: Callable[..., World]) -> None:
+    world = make_world(options=RegistrationOptions(keep_alive=False))
+    world.registration.register(now=0)
+    assert "keep" not in world.take().via.params

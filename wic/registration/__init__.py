@@ -15,6 +15,7 @@ from wic.registration.identity import MMTEL, Identity, parse_impu, websocket_con
 from wic.registration.implicit_set import ImplicitSet
 from wic.registration.options import RegistrationOptions
 from wic.registration.registration import Registration
+from wic.registration.registrations import Registrations
 from wic.registration.state import RegistrationState
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "RegistrationEvent",
     "RegistrationOptions",
     "RegistrationState",
+    "Registrations",
     "parse_impu",
     "read_binding",
     "websocket_contact",
