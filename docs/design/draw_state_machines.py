@@ -1,4 +1,4 @@
-"""Draw the transaction machines: write `state-machines.md` from the tables of `wic.sip.tables`.
+"""Draw the machines of SIP: write `state-machines.md` from `wic.sip.tables` and `wic.sip.subscription_tables`.
 
 Run it after the tables have changed: `python docs/design/draw_state_machines.py`.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wic.sip.subscription_tables import NOTIFIER, SUBSCRIBER
 from wic.sip.tables import TABLES, Action, Row, Table
 from wic.sip.timers import RFC3261, TS24229_UE, Timer
 
 PAGE = Path(__file__).with_name("state-machines.md")
 
-_HEAD = """# Transaction state machines
+_HEAD = """# State machines
 
 Drawn from `wic/sip/tables.py` by `docs/design/draw_state_machines.py`; a test compares them. An arrow reads
 *input / actions; timers started*. An input without an arrow changes nothing. On leaving a state the timers end that
@@ -68,6 +69,25 @@ def _timers() -> str:
     return "\n".join([*lines, ""])
 
 
+_SUBSCRIPTIONS = """## Subscriptions
+
+Drawn from `wic/sip/subscription_tables.py`. An input without an arrow changes nothing. What starts and ends their timers is
+told in [](subscriptions).
+"""
+
+
+def _subscriptions() -> str:
+    lines = [_SUBSCRIPTIONS]
+    for table in (SUBSCRIBER, NOTIFIER):
+        arrows = [
+            f"    {state.value} --> {following.value} : {given.value}"
+            for (state, given), following in table.rows.items()
+        ]
+        lines += [f"### {table.name}", "", table.clause, "", "```mermaid", "stateDiagram-v2"]
+        lines += [f"    [*] --> {table.initial.value}", *arrows, "    Terminated --> [*]", "```", ""]
+    return "\n".join(lines)
+
+
 _PURPOSES = {
     Timer.A: "the next retransmission of an INVITE",
     Timer.B: "any response to an INVITE",
@@ -89,7 +109,7 @@ _PURPOSES = {
 
 def draw() -> str:
     """Return the page."""
-    return "\n".join([_HEAD, *map(_machine, TABLES), _timers()])
+    return "\n".join([_HEAD, *map(_machine, TABLES), _timers(), _subscriptions()])
 
 
 if __name__ == "__main__":

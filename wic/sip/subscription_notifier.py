@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -274,6 +275,8 @@ class NotifierSubscription:
         elif response.status >= 300:
             self._undelivered(now)
         else:
+            with suppress(MalformedHeader):  # then the subscriber stays where it was
+                self.dialog.receive_response(response)
             self._flush(now)
 
     def _undelivered(self, now: float) -> None:

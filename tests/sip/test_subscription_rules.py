@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from wic.sip.headers import SubscriptionState
+from wic.sip.message import Response
+from wic.sip.subscription_rules import LONGEST_PAUSE, pause, refresh_after, retry_after, retry_after_end
+
+
+@pytest.mark.parametrize(("expires", "after"), [(600_000, 599_400), (1201, 601), (1200, 600), (2, 1)])
+def test_refresh(expires: int, after: float) -> None:
+    assert refresh_after(expires) == after
+
+
+def test_pauses_grow() -> None:
+    assert [pause(failures) for failures in range(6)] == [0, 0, 30, 60, 120, 240]
+    assert pause(10**6) == LONGEST_PAUSE
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, None), ("5", 5), ("5 (busy);duration=60", 5), ("-1", None)])
+def test_retry_after(text: str | None, seconds: float | None) -> None:
+    assert retry_after(Response.build(503, headers=[("Retry-After", text)] if text else [])) == seconds
+
+
+def test_reasons_are_read_in_any_case() -> None:
+    assert retry_after_end(SubscriptionState.parse("terminated;reason=Rejected")) is None
