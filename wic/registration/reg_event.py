@@ -1,0 +1,281 @@
+"""The subscription of a WIC to its own registration (TS 24.229 §5.1.1.3, §5.1.1.5A, §5.1.1.7; RFC 3680)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wic.registration.reg_event_events import (
+    IdentitiesChanged,
+    RegEventActive,
+    RegEventEvent,
+    RegEventFailed,
+    RegisteredIdentity,
+    RegistrationShortened,
+    RegistrationTerminated,
+    Termination,
+)
+from wic.registration.reg_event_table import BoundContact, Fit, RegistrationTable
+from wic.registration.reginfo import REGINFO, ContactEvent, ContactInfo, RegInfo, parse_reginfo
+from wic.sip.errors import MalformedBody, MalformedUri
+from wic.sip.headers import NameAddr
+from wic.sip.subscription import Subscription
+from wic.sip.subscription_events import SubscriptionEnded, SubscriptionEvent
+from wic.sip.subscription_options import Subscriber, SubscriptionOptions
+from wic.sip.timer_queue import TimerQueue
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from wic.auth import Authenticator
+    from wic.registration.binding import Binding
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event
+    from wic.sip.flow import Flow
+    from wic.sip.message import Request
+    from wic.sip.subscription_tables import SubscriberState
+    from wic.sip.timer_queue import ScheduledTimer
+
+__all__ = ["RegEvent", "RegEventOptions", "read_document"]
+
+_RESYNC_INTERVAL: Final = 5.0
+"""Seconds between two questions for the full state: a notifier that never gets it right is not asked faster."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegEventOptions:
+    """How to subscribe."""
+
+    expires: int = 600_000
+    """Seconds to ask for (TS 24.229 §5.1.1.3)."""
+    user_agent: str | None = None
+    preferred_identity: bool = False
+    """Whether SUBSCRIBE names the default identity as P-Preferred-Identity."""
+
+
+_DEFAULT_OPTIONS = RegEventOptions()
+
+
+class RegEvent:
+    """Keeps the subscription and says what it means for us; a usage of `Endpoint`, without I/O.
+
+    The shell hands endpoint events to `handle`, takes events with `next_event`, and calls `handle_timeout` when
+    `next_timeout` is due.
+
+    Args:
+        endpoint: sends and receives; its methods have to include NOTIFY.
+        contact: our Contact as it is registered, with `+sip.instance` and `reg-id`.
+        credentials: answers challenges; None cannot.
+        options: how to subscribe.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        contact: NameAddr,
+        credentials: Authenticator | None = None,
+        options: RegEventOptions = _DEFAULT_OPTIONS,
+    ) -> None:
+        self._endpoint = endpoint
+        self._contact = contact
+        self._credentials = credentials
+        self._options = options
+        self._timers = TimerQueue()
+        self._table = RegistrationTable()
+        self._events: deque[RegEventEvent] = deque()
+        self._subscription: Subscription | None = None
+        self._active = False
+        self._identities: tuple[RegisteredIdentity, ...] = ()
+        self._resync: ScheduledTimer | None = None
+        self._resynced = float("-inf")
+        self._now = 0.0
+
+    @property
+    def state(self) -> SubscriberState | None:
+        """Where the subscription stands; None before the first."""
+        return None if self._subscription is None else self._subscription.state
+
+    # commands
+
+    def subscribe(self, *, binding: Binding, flow: Flow, now: float) -> None:
+        """Subscribe, after the registration was made.
+
+        Raises:
+            LocalProtocolError: there is a subscription already.
+        """
+        if self._subscription is None:
+            self._subscription = self._new_subscription(binding)
+        self._subscription.subscribe(self._subscriber(binding, flow), now=now)
+
+    def moved(self, *, binding: Binding, flow: Flow, now: float) -> None:
+        """Go on over another flow, after the registration has moved there."""
+        if self._subscription is not None:
+            self._subscription.move(self._subscriber(binding, flow), now=now)
+
+    def unsubscribe(self, *, now: float) -> None:
+        """End the subscription; harmless where there is none."""
+        if self._subscription is not None:
+            self._now = now
+            self._subscription.unsubscribe(now=now)
+
+    def drop(self) -> None:
+        """Forget the subscription without a word: without a registration there is none (TS 24.229 §5.1.1.6)."""
+        if self._subscription is not None:
+            self._subscription.drop()
+        self._subscription = None
+        self._table = RegistrationTable()
+        self._identities = ()
+        self._active = False
+        if self._resync is not None:
+            self._resync.cancel()
+            self._resync = None
+
+    # what happens
+
+    def handle(self, event: Event, *, now: float) -> bool:
+        """Take an event of the endpoint; return whether it belonged to the subscription."""
+        self._now = now
+        return self._subscription is not None and self._subscription.handle(event, now=now)
+
+    def next_event(self) -> RegEventEvent | None:
+        """Return, once, the next thing that happened, or None."""
+        return self._events.popleft() if self._events else None
+
+    def next_timeout(self) -> float | None:
+        """Return when `handle_timeout` is due, or None."""
+        return self._timers.next_timeout()
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due."""
+        self._now = now
+        self._timers.handle_timeout(now)
+
+    # SUBSCRIBE
+
+    def _new_subscription(self, binding: Binding) -> Subscription:
+        headers: list[tuple[str, object]] = []
+        if self._options.preferred_identity:
+            headers.append(("P-Preferred-Identity", NameAddr("", binding.default_identity)))
+        if self._options.user_agent is not None:
+            headers.append(("User-Agent", self._options.user_agent))
+        options = SubscriptionOptions(
+            package="reg", accept=(REGINFO,), expires=self._options.expires, headers=tuple(headers)
+        )
+        return Subscription(
+            self._endpoint,
+            options=options,
+            timers=self._timers,
+            listener=self._told,
+            credentials=self._credentials,
+            check=self._check,
+        )
+
+    def _subscriber(self, binding: Binding, flow: Flow) -> Subscriber:
+        # TS 24.229 §5.1.1.3: the default identity, or the registered one; what is barred is neither.
+        return Subscriber(
+            resource=binding.default_identity,
+            identity=binding.default_identity,
+            contact=NameAddr("", binding.public_gruu or self._contact.uri),
+            flow=flow,
+            routes=binding.service_route,
+        )
+
+    # NOTIFY
+
+    def _check(self, request: Request) -> None:
+        """Read the document before the NOTIFY is answered; what cannot be read is refused."""
+        document = read_document(request)
+        if document is None:
+            return
+        fit = self._table.fit(document)
+        if fit is Fit.GAP:
+            self._ask_for_all()
+        elif fit is Fit.NEXT:
+            self._apply(document)
+
+    def _apply(self, document: RegInfo) -> None:
+        change = self._table.apply(document)
+        if not self._active:
+            self._active = True
+            self._events.append(RegEventActive())
+        own = [each for each in self._table if self._is_own(each.info)]
+        held = {each.aor for each in own}
+        ended = [each for each in change.ended if self._is_own(each.info) and each.aor not in held]
+        if ended:
+            self._events.append(_termination(ended, last=not own))
+        shortened = [each.info.expires for each in change.active if self._is_own(each.info) and _is_shortened(each)]
+        if shortened:
+            self._events.append(RegistrationShortened(min(each for each in shortened if each is not None)))
+        identities = tuple(identity for each in own if (identity := _identity(each)) is not None)
+        if identities != self._identities:
+            self._identities = identities
+            self._events.append(IdentitiesChanged(identities))
+
+    def _is_own(self, info: ContactInfo) -> bool:
+        """Tell whether a contact is ours: same instance and reg-id, or the same URI (RFC 5626 §6)."""
+        instance = info.param("+sip.instance")
+        if instance is not None and instance == self._contact.params.get("+sip.instance"):
+            return info.param("reg-id") in (None, self._contact.params.get("reg-id"))
+        uri = _uri(info.uri)
+        return uri is not None and uri.matches(self._contact.uri)
+
+    def _ask_for_all(self) -> None:
+        """Ask for the full state by a refresh (RFC 3680 §5.1)."""
+        if self._resync is None:
+            self._resync = self._timers.schedule(max(self._now, self._resynced + _RESYNC_INTERVAL), self._refresh)
+
+    def _refresh(self, now: float) -> None:
+        self._resync, self._resynced = None, now
+        if self._subscription is not None:
+            self._subscription.refresh(now=now)
+
+    def _told(self, event: SubscriptionEvent) -> None:
+        if isinstance(event, SubscriptionEnded):
+            self._active = False
+            self._table.begin()
+            self._events.append(RegEventFailed(event.error, event.reason, event.retry_after))
+
+
+def read_document(request: Request) -> RegInfo | None:
+    """Return the document of a NOTIFY; None if it has none.
+
+    Raises:
+        MalformedBody: it cannot be read, or is something else.
+    """
+    if not request.body:
+        return None
+    kind = request.content_type
+    if kind is None or kind.essence != REGINFO:
+        raise MalformedBody(f"{REGINFO} expected", status_hint=415)
+    return parse_reginfo(request.body)
+
+
+def _is_shortened(contact: BoundContact) -> bool:
+    return contact.info.event is ContactEvent.SHORTENED and contact.info.expires is not None
+
+
+def _termination(ended: list[BoundContact], *, last: bool) -> RegistrationTerminated:
+    info = ended[0].info
+    aors = tuple(uri for each in ended if (uri := _uri(each.aor)) is not None)
+    wait = info.retry_after if info.event is ContactEvent.PROBATION else None
+    return RegistrationTerminated(Termination(info.event.value), None if wait is None else float(wait), aors, last)
+
+
+def _identity(contact: BoundContact) -> RegisteredIdentity | None:
+    info, uri = contact.info, _uri(contact.aor)
+    if uri is None:
+        return None
+    return RegisteredIdentity(
+        uri=uri,
+        public_gruu=_uri(info.pub_gruu),
+        temporary_gruu=None if info.temp_gruu is None else _uri(info.temp_gruu.uri),
+        implicit=info.event is ContactEvent.CREATED,
+    )
+
+
+def _uri(text: str | None) -> Uri | None:
+    try:
+        return None if text is None else Uri.parse(text)
+    except MalformedUri:
+        return None

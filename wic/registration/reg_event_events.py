@@ -1,0 +1,87 @@
+"""What a `RegEvent` tells: small values, in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from wic.errors import AuthenticationFailed
+    from wic.sip.errors import SubscriptionFailed
+    from wic.sip.uri import Uri
+
+
+class Termination(Enum):
+    """Why the network says that our contact is not registered any more (RFC 3680 §5.3, TS 24.229 §5.1.1.7)."""
+
+    DEACTIVATED = "deactivated"
+    """Register anew, at once."""
+    PROBATION = "probation"
+    """Register anew after a while."""
+    REJECTED = "rejected"
+    """Do not come back."""
+    UNREGISTERED = "unregistered"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class RegEventActive:
+    """The network tells from now on what becomes of the registration."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegEventFailed:
+    """The network does not tell, or not any more."""
+
+    error: SubscriptionFailed | AuthenticationFailed | None
+    """What went wrong; None where the network ended the subscription."""
+    reason: str | None = None
+    """The network's word for its end (RFC 6665 §4.1.3)."""
+    retry_after: float | None = None
+    """Seconds after which it is tried again by itself; None = it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationTerminated:
+    """The network has ended the registration of our contact."""
+
+    reason: Termination
+    retry_after: float | None
+    """Seconds to wait before another REGISTER; for `probation` only."""
+    aors: tuple[Uri, ...]
+    """The public user identities concerned."""
+    last: bool
+    """Whether none is left for this contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationShortened:
+    """The network wants us to authenticate again, and has shortened the registration (TS 24.229 §5.1.1.5A)."""
+
+    expires: int
+    """Seconds that are left; the REGISTER is due after half of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredIdentity:
+    """A public user identity that our contact is registered for."""
+
+    uri: Uri
+    public_gruu: Uri | None = None
+    temporary_gruu: Uri | None = None
+    implicit: bool = False
+    """Registered along with another one, without a REGISTER of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitiesChanged:
+    """The identities of our contact, or their GRUUs, are others than before."""
+
+    identities: tuple[RegisteredIdentity, ...]
+    """All of them, in the network's order."""
+
+
+RegEventEvent: TypeAlias = (
+    RegEventActive | RegEventFailed | RegistrationTerminated | RegistrationShortened | IdentitiesChanged
+)

@@ -1,0 +1,117 @@
+"""What a subscriber to reg-event knows of registrations, from document to document (RFC 3680 §5.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from wic.registration.reginfo import ContactEvent, ContactInfo, ContactState, RegistrationState
+from wic.sip.errors import MalformedBody
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wic.registration.reginfo import RegInfo
+
+MAX_CONTACTS: Final = 2_000
+"""Contacts that are remembered; a user has a handful."""
+
+
+class Fit(Enum):
+    """How a document follows the last one."""
+
+    NEXT = "it does"
+    STALE = "it is older, and nothing new"
+    GAP = "one is missing between them"
+
+
+@dataclass(frozen=True, slots=True)
+class BoundContact:
+    """A contact and the address-of-record that it is bound to."""
+
+    aor: str
+    info: ContactInfo
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """What a document has changed."""
+
+    ended: tuple[BoundContact, ...]
+    """Contacts that are not bound any more."""
+    active: tuple[BoundContact, ...]
+    """Contacts that were bound anew, or otherwise than before."""
+
+
+class RegistrationTable:
+    """Registrations and their contacts, those that are bound."""
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._aors: dict[str, str] = {}
+        self._contacts: dict[tuple[str, str], ContactInfo] = {}
+
+    def __iter__(self) -> Iterator[BoundContact]:
+        """Iterate over the contacts that are bound, in the order in which they were told."""
+        return (BoundContact(self._aors[id], info) for (id, _), info in self._contacts.items())
+
+    def begin(self) -> None:
+        """Expect the first document of another subscription; what is known is compared with it."""
+        self._version = None
+
+    def fit(self, document: RegInfo) -> Fit:
+        """Say how a document follows the last one."""
+        if document.full:
+            # The order of NOTIFYs is that of their CSeq; there are notifiers whose version is always 0.
+            return Fit.NEXT
+        if self._version is None or document.version > self._version + 1:
+            return Fit.GAP
+        return Fit.NEXT if document.version == self._version + 1 else Fit.STALE
+
+    def apply(self, document: RegInfo) -> TableChange:
+        """Take over a document that fits.
+
+        Raises:
+            MalformedBody: more contacts than anybody can have.
+        """
+        told = [
+            ((registration.id, contact.id), registration, contact)
+            for registration in document.registrations
+            for contact in registration.contacts
+        ]
+        bound = {
+            key: contact
+            for key, registration, contact in told
+            if contact.state is ContactState.ACTIVE and registration.state is RegistrationState.ACTIVE
+        }
+        if len(self._contacts.keys() | bound.keys()) > MAX_CONTACTS:
+            raise MalformedBody("more contacts than anybody can have", status_hint=413)
+        aors = self._aors | {registration.id: registration.aor for registration in document.registrations}
+        gone = {key: _ended(contact) for key, _, contact in told if key not in bound}
+        for key, contact in self._contacts.items():
+            if key not in bound and key not in gone and self._is_over(key, document):
+                gone[key] = _ended(contact)
+        before = self._contacts
+        self._contacts = {key: contact for key, contact in before.items() if key not in gone and key not in bound}
+        self._contacts |= bound
+        self._aors = {id: aors[id] for id, _ in self._contacts}
+        self._version = document.version
+        changed = {key: contact for key, contact in bound.items() if not document.full or before.get(key) != contact}
+        return TableChange(
+            tuple(BoundContact(aors[id], contact) for (id, _), contact in gone.items()),
+            tuple(BoundContact(aors[id], contact) for (id, _), contact in changed.items()),
+        )
+
+    @staticmethod
+    def _is_over(key: tuple[str, str], document: RegInfo) -> bool:
+        """Tell whether a contact of which a document does not speak is gone: full ones name all that there are."""
+        return document.full or any(
+            each.id == key[0] and each.state is RegistrationState.TERMINATED for each in document.registrations
+        )
+
+
+def _ended(contact: ContactInfo) -> ContactInfo:
+    """Return a contact as one that is not bound any more, with the event that it has, or the plainest one."""
+    event = contact.event if contact.event.terminates else ContactEvent.UNREGISTERED
+    return replace(contact, state=ContactState.TERMINATED, event=event)
