@@ -1,0 +1,91 @@
+"""What all pages of a WAF share: who is there, whose form it is, what a page may lead to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from wic.network.waf.errors import bad_page_request, foreign_form
+from wic.network.web.answers import POLICY
+from wic.network.web.forms import parse_parameters, read_form
+from wic.network.web.visit import csrf_token, is_own_form, new_secret
+
+if TYPE_CHECKING:
+    from wic.network.waf.core import WafCore
+    from wic.network.waf.users import WebUser
+
+CONTINUATIONS = ("/authorize", "/device")
+"""Where one may go on after signing in; nothing else is ever redirected to."""
+
+
+def signed_in(core: WafCore, request: web.Request) -> WebUser | None:
+    """Return who has signed in with this browser."""
+    name = core.store.sessions.user(core.cookie.read(request), now=core.now)
+    return None if name is None else core.store.accounts.find(name)
+
+
+def form_page(
+    core: WafCore,
+    request: web.Request,
+    template: str,
+    *,
+    title: str,
+    leads_to: str = "",
+    status: int = 200,
+    **values: str,
+) -> web.Response:
+    """Return a page with a form that belongs to this visit.
+
+    Args:
+        core: the WAF.
+        request: the request that it answers.
+        template: its file.
+        title: its title.
+        leads_to: where the form may lead besides this server.
+        status: HTTP status.
+        **values: what the template shows.
+    """
+    visit = core.cookie.read(request) or new_secret()
+    response = core.pages.page(template, title=title, status=status, csrf=csrf_token(visit), **values)
+    core.cookie.set(response, visit)
+    if leads_to:
+        policy = POLICY.replace("form-action 'self'", f"form-action 'self' {leads_to}")
+        response.headers["Content-Security-Policy"] = policy
+    return response
+
+
+async def own_form(core: WafCore, request: web.Request) -> dict[str, str]:
+    """Return the fields of a form, which has to come from a page of this visit.
+
+    Raises:
+        PageRefusal: it does not.
+    """
+    form = await read_form(request, bad_page_request)
+    if not is_own_form(core.cookie.read(request), form.get("csrf", "")):
+        raise foreign_form()
+    return form
+
+
+def to_sign_in(request: web.Request) -> web.Response:
+    """Send the browser to the sign-in page, and from there back."""
+    query = request.rel_url.raw_query_string
+    return redirect(str(request.rel_url.with_path("/login").with_query({"continue": f"{request.path}?{query}"})))
+
+
+def read_continuation(text: str) -> str:
+    """Return where to go on after signing in: one of our own paths, or the start page."""
+    path, question, query = text.partition("?")
+    if path not in CONTINUATIONS or not text.isascii() or not text.isprintable():
+        return "/"
+    return f"{path}{question}{query}"
+
+
+def query_of(continuation: str) -> dict[str, str]:
+    """Return the parameters in a continuation."""
+    return parse_parameters(continuation.partition("?")[2].encode(), bad_page_request)
+
+
+def redirect(location: str) -> web.Response:
+    """Send the browser to another page of ours."""
+    return web.Response(status=303, headers={"Location": location})

@@ -1,0 +1,125 @@
+"""GET and POST /login, POST /logout: who sits at the browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from wic.auth.secret import Secret
+from wic.network.waf.authorization import form_action, read_authorization
+from wic.network.waf.browser import form_page, own_form, query_of, read_continuation, redirect, signed_in
+from wic.network.waf.errors import bad_page_request, whole_seconds
+from wic.network.waf.passwords import MAX_PASSWORD
+from wic.network.waf.users import MAX_NAME
+from wic.network.web.address import origin_of
+from wic.network.web.answers import PageRefusal
+from wic.network.web.forms import read_query
+
+if TYPE_CHECKING:
+    from wic.network.waf.core import WafCore
+
+WRONG = "This name and password do not fit together."
+
+
+class Login:
+    """The sign-in page.
+
+    Args:
+        core: the WAF.
+    """
+
+    def __init__(self, core: WafCore) -> None:
+        self._core = core
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what it answers."""
+        return [
+            web.get("/login", self._show),
+            web.post("/login", self._sign_in),
+            web.post("/logout", self._sign_out),
+        ]
+
+    def home(self) -> list[web.RouteDef]:
+        """Return the start page, for a WAF that is alone on its port."""
+        return [web.get("/", self._home)]
+
+    async def _show(self, request: web.Request) -> web.Response:
+        return self._page(request, read_query(request, bad_page_request).get("continue", "/"))
+
+    def _page(
+        self, request: web.Request, continuation: str, *, name: str = "", alert: str = "", status: int = 200
+    ) -> web.Response:
+        core, target = self._core, read_continuation(continuation)
+        leads_to, purpose = "", "to go on"
+        if target.startswith("/authorize"):
+            asked = read_authorization(core, query_of(target))
+            leads_to, purpose = form_action(asked), f"to go on to {asked.client.title}"
+        return form_page(
+            core,
+            request,
+            "login.html",
+            title="Sign in",
+            leads_to=leads_to,
+            status=status,
+            purpose=purpose,
+            domain=core.options.domain,
+            target=target,
+            name=name,
+            alert=core.pages.fragment("alert.html", text=alert) if alert else "",
+        )
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        form = await own_form(self._core, request)
+        name, target = form.get("username", "")[:MAX_NAME], form.get("continue", "/")
+        refused = await self._check(request, name, Secret(form.get("password", "")))
+        if refused is None:
+            return self._signed_in(request, name, target)
+        alert, status, headers = refused
+        page = self._page(request, target, name=name, alert=alert, status=status)
+        page.headers.update(headers)
+        return page
+
+    async def _check(self, request: web.Request, name: str, password: Secret) -> tuple[str, int, dict[str, str]] | None:
+        """Return None if the password is right, and else what to say, with which status and header fields."""
+        core, address = self._core, f"login {origin_of(request)}"
+        wait = core.guard.wait(f"user {name}", address, now=core.now)
+        if wait:
+            seconds = whole_seconds(wait)
+            return f"Too many wrong passwords. Try again in {seconds} s.", 429, {"Retry-After": seconds}
+        if core.passwords.is_busy:
+            raise PageRefusal(503, "Too many people sign in", "Try again in a moment.", {"Retry-After": "5"})
+        fits = len(password.reveal()) <= MAX_PASSWORD
+        stored = core.store.accounts.password_hash(name) if fits else None
+        if not await core.passwords.verify(password if fits else Secret(""), stored):
+            return WRONG, 403, {}
+        core.guard.succeeded(f"user {name}", address)
+        return None
+
+    def _signed_in(self, request: web.Request, name: str, continuation: str) -> web.Response:
+        """Begin a session under a new cookie, so that one planted before is worth nothing."""
+        core = self._core
+        before = core.cookie.read(request)
+        if before is not None:
+            core.store.sessions.close(before)
+        response = redirect(read_continuation(continuation))
+        visit = core.store.sessions.open(name, expires_at=core.now + core.options.lifetimes.session)
+        core.cookie.set(response, visit)
+        return response
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        await own_form(self._core, request)
+        visit = self._core.cookie.read(request)
+        assert visit is not None, "the form is of this visit"
+        self._core.store.sessions.close(visit)
+        response = redirect("/login")
+        self._core.cookie.clear(response)
+        return response
+
+    async def _home(self, request: web.Request) -> web.Response:
+        user = signed_in(self._core, request)
+        if user is None:
+            return redirect("/login")
+        return form_page(
+            self._core, request, "home.html", title="Signed in", name=user.name, impu=user.impus[0], impi=user.impi
+        )

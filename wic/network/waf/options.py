@@ -1,0 +1,65 @@
+"""Options of a WAF."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wic.network.web.throttle import ThrottleOptions
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """How long things are good, in seconds."""
+
+    access: float = 3600.0
+    """An access token: the longest time that a revocation may go unseen by who only checks signatures."""
+    refresh: float = 30 * 86400.0
+    """A refresh token that is not used."""
+    grant: float = 180 * 86400.0
+    """All tokens that follow from one consent."""
+    code: float = 60.0
+    """An authorization code (RFC 6749 §4.1.2: at most ten minutes)."""
+    device: float = 600.0
+    """A device code and its user code."""
+    session: float = 8 * 3600.0
+    """A browser's session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WafOptions:
+    """Options of a `Waf`."""
+
+    database: Path
+    """Its SQLite file."""
+    ssl_context: ssl.SSLContext
+    """Certificate and key; a WAF answers nothing but HTTPS."""
+    domain: str = "ims.example"
+    """The IMS domain, whose eP-CSCF is the audience of the tokens."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 0
+    """Port to listen on; 0 takes a free one."""
+    name: str | None = None
+    """Host name in the issuer URL; None takes `host`."""
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    """How long things are good."""
+    poll_interval: float = 5.0
+    """Seconds between two polls of a device (RFC 8628 §3.2)."""
+    by_name: ThrottleOptions = field(default_factory=lambda: ThrottleOptions(longest=60.0))
+    """Guessing allowed per user or client; short, because anybody can lock another one out."""
+    by_address: ThrottleOptions = field(default_factory=lambda: ThrottleOptions(free=20))
+    """Guessing allowed per address."""
+    clock: Callable[[], float] = time.time
+    """Tells the time in seconds of the epoch."""
+
+    @property
+    def audience(self) -> str:
+        """The audience of the tokens."""
+        return f"sip:{self.domain}"

@@ -1,0 +1,100 @@
+"""Errors that are answers, and the header fields that every answer has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from wic.network.web.pages import SHARED
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+"""Content Security Policy of a page without scripts."""
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=31536000",
+    "Cache-Control": "no-store",
+}
+"""Header fields of every answer that does not set them otherwise."""
+
+
+class Refusal(Exception):
+    """Ends the handling of a request with an answer."""
+
+    def response(self) -> web.Response:
+        """Return the answer."""
+        raise NotImplementedError
+
+
+class PageRefusal(Refusal):
+    """An answer for people.
+
+    Args:
+        status: HTTP status.
+        title: what happened, in a few words.
+        text: what to do about it.
+        headers: further header fields.
+    """
+
+    def __init__(self, status: int, title: str, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status} {title}")
+        self.status = status
+        self.title = title
+        self.text = text
+        self.headers = headers or {}
+
+    def response(self) -> web.Response:
+        """Return the page."""
+        page = SHARED.page("error.html", title=self.title, status=self.status, text=self.text)
+        page.headers.update(self.headers)
+        return page
+
+
+class JsonRefusal(Refusal):
+    """An answer for programs, in the form of RFC 6749 §5.2.
+
+    Args:
+        status: HTTP status.
+        error: the error code.
+        description: words for the developer of the client.
+        headers: further header fields.
+    """
+
+    def __init__(self, status: int, error: str, description: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{error}: {description}")
+        self.status = status
+        self.error = error
+        self.description = description
+        self.headers = headers or {}
+
+    def response(self) -> web.Response:
+        """Return the JSON document."""
+        document = {"error": self.error, "error_description": self.description}
+        return web.json_response(document, status=self.status, headers=self.headers)
+
+
+@web.middleware
+async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn refusals into answers, and give every answer the header fields that protect it."""
+    response: web.StreamResponse
+    try:
+        response = await handler(request)
+    except Refusal as refusal:
+        response = refusal.response()
+    except web.HTTPException as error:
+        kept = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        response = PageRefusal(error.status, error.reason, "This address does nothing of the kind.", kept).response()
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,76 @@
+"""An HTTPS listener for one function or several."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from wic.errors import ConfigurationError
+from wic.network.web.answers import answers
+from wic.network.web.forms import MAX_BODY
+from wic.network.web.pages import SHARED
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+
+BACKLOG = 128
+KEEP_ALIVE = 30.0
+SHUTDOWN = 2.0
+"""Seconds that requests have to end when the server is closed."""
+
+
+class WebServer:
+    """A listener whose port is known before it answers, so that the pages can name it.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        ssl_context: certificate and key.
+        name: host name in its URL; None takes `host`.
+
+    Raises:
+        ConfigurationError: the port is taken, or the address is not of this machine.
+    """
+
+    def __init__(self, host: str, port: int, ssl_context: ssl.SSLContext, *, name: str | None = None) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+        self.port: int = self._socket.getsockname()[1]
+        shown = name or host
+        self.url = f"https://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+        self._context = ssl_context
+        self._app = web.Application(middlewares=[answers], client_max_size=MAX_BODY)
+        self._app.router.add_get("/style.css", _style)
+        self._runner: web.AppRunner | None = None
+
+    def add(self, routes: Iterable[web.RouteDef]) -> None:
+        """Answer further paths; before `start`."""
+        self._app.router.add_routes(routes)
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        self._runner = web.AppRunner(
+            self._app, access_log=None, handle_signals=False, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=SHUTDOWN
+        )
+        await self._runner.setup()
+        site = web.SockSite(self._runner, self._socket, ssl_context=self._context, backlog=BACKLOG)
+        await site.start()
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._socket.close()
+
+
+async def _style(request: web.Request) -> web.Response:
+    return SHARED.file("style.css", "text/css")

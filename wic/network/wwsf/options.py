@@ -1,0 +1,63 @@
+"""Options of a WWSF."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from wic.auth.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolOptions:
+    """How a WWSF gives out the identities of its pool (TS 24.371 §6.3.2)."""
+
+    anonymous: bool = False
+    """Whether users may remain anonymous."""
+    leases_each: int = 4
+    """Leases that one user may have at a time; anonymous users of one address count as one user."""
+    rate: int = 60
+    """Leases that one address may ask for in a minute."""
+    hold_until_expiry: bool = False
+    """Whether a pair that was given back stays out until its token is over. Needed where the eP-CSCF checks
+    signatures only; one that asks the WAF about each token learns at once that the old token is worth nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WwsfOptions:
+    """Options of a `Wwsf`."""
+
+    database: Path
+    """Its SQLite file."""
+    ssl_context: ssl.SSLContext
+    """Certificate and key; a WWSF answers nothing but HTTPS."""
+    wss: str
+    """Where WICs connect: the eP-CSCF's WebSocket URL."""
+    client_id: str
+    """The WWSF's name at the WAF."""
+    client_secret: Secret
+    """Its secret there."""
+    issuer: str | None = None
+    """The WAF's issuer URL; None if the WAF is co-located."""
+    ca: Path | None = None
+    """A PEM file of further trust anchors, for the way to the WAF."""
+    domain: str = "ims.example"
+    """The IMS domain: the audience of the tokens is its eP-CSCF."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 0
+    """Port to listen on; 0 takes a free one."""
+    name: str | None = None
+    """Host name in its URL; None takes `host`."""
+    session: float = 8 * 3600.0
+    """Seconds for which a browser stays signed in."""
+    pool: PoolOptions | None = None
+    """How identities are given out to users without a subscription of their own; None does not."""
+    clock: Callable[[], float] = time.time
+    """Tells the time in seconds of the epoch."""
