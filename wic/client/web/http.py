@@ -98,9 +98,8 @@ class WebClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        assert self._session is not None
+        await self._session.close()
 
     async def get(self, url: str) -> Reply:
         """Fetch a document.
@@ -192,9 +191,7 @@ def _bearer(token: Secret | None) -> str | None:
 def _explain(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        why = error.os_error
-        return explain(why) if isinstance(why, ssl.SSLError) else "TLS failed"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.strerror or "no connection"
+        why = error.os_error
+        return explain(why) if isinstance(why, ssl.SSLError) else why.strerror or "it closed the connection"
     return "it does not speak HTTP as it should"

@@ -61,9 +61,10 @@ class LoopbackRedirect:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._answer.cancel()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if not self._answer.cancel() and not self._answer.cancelled():
+            self._answer.exception()  # looked at, in case nobody waits any more
+        assert self._runner is not None
+        await self._runner.cleanup()
 
     async def code(self) -> Secret:
         """Wait for the authorization code.

@@ -1,0 +1,244 @@
+"""The keeper of a token, on a clock that jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.auth import Secret
+from wic.client.web import TokenKeeper, WebAuthorization
+from wic.client.web.token import AccessToken
+from wic.errors import ConnectFailed, SignInFailed, SignInNeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.errors import WicError
+
+pytestmark = pytest.mark.virtual_time
+
+
+@dataclass(slots=True)
+class Source:
+    """Gives numbered tokens of one length of life, or says what it was told to."""
+
+    lasts: float | None = 1000.0
+    takes: float = 0.0
+    troubles: list[WicError] = field(default_factory=list)
+    asked: list[tuple[float, str | None]] = field(default_factory=list)
+    given_back: list[str] = field(default_factory=list)
+
+    async def obtain(self, current: AccessToken | None) -> AccessToken:
+        now = asyncio.get_running_loop().time()
+        self.asked.append((now, None if current is None else current.value.reveal()))
+        await asyncio.sleep(self.takes)
+        if self.troubles:
+            raise self.troubles.pop(0)
+        ends = None if self.lasts is None else asyncio.get_running_loop().time() + self.lasts
+        return AccessToken(value=Secret(f"t{len(self.asked)}"), expires_at=ends)
+
+    async def give_back(self, current: AccessToken) -> None:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        self.given_back.append(current.value.reveal())
+
+
+@dataclass(slots=True)
+class Heard:
+    tokens: list[str] = field(default_factory=list)
+    failures: list[WicError] = field(default_factory=list)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Unix time be the loop's, and chance be fair."""
+    monkeypatch.setattr("wic.client.web.keeper.time.time", lambda: asyncio.get_running_loop().time())
+    monkeypatch.setattr("wic.client.web.keeper.random.uniform", lambda _, most: most)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def keeper(heard: Heard) -> Callable[[Source], TokenKeeper]:
+    settings = WebAuthorization(account="carol", waf="https://waf.ims.example")
+    return lambda source: TokenKeeper(
+        settings,
+        on_token=lambda token: heard.tokens.append(token.value.reveal()),
+        on_failed=heard.failures.append,
+        source=source,
+    )
+
+
+async def test_nothing_happens_before_somebody_asks(keeper, heard: Heard) -> None:
+    source = Source()
+    await keeper(source).close()
+    assert (source.asked, source.given_back) == ([], [])
+
+
+async def test_a_day_of_tokens(keeper, heard: Heard) -> None:
+    source = Source(lasts=3600.0)
+    kept = keeper(source)
+    assert (await kept.token()).value == Secret("t1")
+    await asyncio.sleep(86_000)
+    assert [at for at, _ in source.asked] == [2880.0 * number for number in range(30)]
+    assert heard.tokens == [f"t{number}" for number in range(2, 31)]
+    assert (await kept.token()).value == Secret("t30")
+    await kept.close()
+    assert source.given_back == ["t30"]
+    await asyncio.sleep(86_000)
+    assert len(source.asked) == 30
+
+
+async def test_one_request_for_all_who_ask(keeper) -> None:
+    source = Source(takes=1.0)
+    kept = keeper(source)
+    tokens = await asyncio.gather(kept.token(), kept.token(), kept.renew())
+    assert {token.value.reveal() for token in tokens} == {"t1"}
+    await kept.token()
+    assert len(source.asked) == 1
+    await kept.close()
+
+
+async def test_one_who_loses_patience_takes_nothing_from_the_others(keeper) -> None:
+    source = Source(takes=10.0)
+    kept = keeper(source)
+    first = asyncio.create_task(kept.token())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await kept.token()
+    assert (await first).value == Secret("t1")
+    await kept.close()
+
+
+async def test_a_refused_token_is_replaced_at_once(keeper, heard: Heard) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    assert (await kept.renew()).value == Secret("t2")
+    assert source.asked[1] == (0.0, "t1")
+    assert heard.tokens == []  # who asks has it
+    await asyncio.sleep(810)
+    assert heard.tokens == ["t3"]  # one timer, set anew
+    await kept.close()
+
+
+async def test_a_token_without_an_end_is_kept(keeper, heard: Heard) -> None:
+    source = Source(lasts=None)
+    kept = keeper(source)
+    await kept.token()
+    await asyncio.sleep(10_000_000)
+    assert (await kept.token()).value == Secret("t1")
+    await kept.close()
+
+
+async def test_trouble_that_passes(keeper, heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    away = SignInFailed("busy", temporary=True, retry_after=20.0)
+    source.troubles = [ConnectFailed("away"), ConnectFailed("away"), away]
+    await asyncio.sleep(900)
+    assert [at for at, _ in source.asked] == [0.0, 800.0, 801.0, 803.0, 823.0]
+    assert heard.tokens == ["t5"]
+    assert heard.failures == []
+    assert "no new access token yet: away" in caplog.text
+    await kept.close()
+
+
+async def test_trouble_until_the_end(keeper, heard: Heard) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    source.troubles = [ConnectFailed("away") for _ in range(1000)]
+    await asyncio.sleep(5000)
+    assert [str(error) for error in heard.failures] == ["away"]
+    assert source.asked[-1][0] < 1000
+    assert max(later[0] - sooner[0] for sooner, later in zip(source.asked[1:], source.asked[2:], strict=False)) == 60
+    with pytest.raises(ConnectFailed):
+        await kept.token()  # the old one has ended
+    source.troubles.clear()
+    assert (await kept.token()).value.reveal()
+    await kept.close()
+
+
+@pytest.mark.parametrize(
+    "error", [SignInNeeded("x"), SignInFailed("x", error="lease_lost")], ids=lambda error: type(error).__name__
+)
+async def test_trouble_that_does_not_pass(keeper, heard: Heard, error: WicError) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    source.troubles = [error]
+    await asyncio.sleep(999)
+    assert heard.failures == [error]
+    assert (await kept.token()).value == Secret("t1")  # as long as it lasts
+    await kept.close()
+
+
+async def test_a_first_failure_is_for_who_asked(keeper, heard: Heard) -> None:
+    source = Source(troubles=[SignInNeeded("x")])
+    kept = keeper(source)
+    with pytest.raises(SignInNeeded):
+        await kept.token()
+    assert heard.failures == []
+    assert (await kept.token()).value == Secret("t2")
+    await kept.close()
+
+
+async def test_closing_waits_for_what_is_on_its_way(keeper) -> None:
+    source = Source(takes=5.0)
+    kept = keeper(source)
+    asking = asyncio.create_task(kept.token())
+    await asyncio.sleep(1.0)
+    asking.cancel()
+    await kept.close()
+    assert source.given_back == ["t1"]
+    assert asking.cancelled()
+
+
+async def test_closing_while_a_token_is_replaced(keeper, heard: Heard) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    source.troubles = [ConnectFailed("away")]
+    await asyncio.sleep(800.5)
+    await kept.close()
+    await asyncio.sleep(100)
+    assert (heard.tokens, source.given_back) == ([], ["t1"])
+
+
+async def test_a_lease_that_cannot_be_given_back_stops_nobody(keeper, caplog: pytest.LogCaptureFixture) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    source.troubles = [ConnectFailed("away")]
+    with caplog.at_level(logging.WARNING):
+        await kept.close()
+    assert "the token was not given back: away" in caplog.text
+
+
+async def test_very_short_lives_are_no_busy_loop(keeper, heard: Heard) -> None:
+    source = Source(lasts=0.1)
+    kept = keeper(source)
+    await kept.token()
+    await asyncio.sleep(10)
+    assert len(source.asked) <= 11
+    await kept.close()
+
+
+async def test_nobody_has_to_listen() -> None:
+    source = Source()
+    kept = TokenKeeper(WebAuthorization(account="carol", waf="https://waf.ims.example"), source=source)
+    await kept.token()
+    await asyncio.sleep(900)
+    source.troubles = [SignInNeeded("x")]
+    await asyncio.sleep(800)
+    assert len(source.asked) == 3
+    await kept.close()
