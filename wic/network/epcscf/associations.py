@@ -113,13 +113,21 @@ class Associations:
         """Return the association that a REGISTER maps to (TS 24.371 §6.4.1.2 1 a)."""
         return next((a for a in self.of(flow, now=now) if a.impi == impi and a.holds(impu)), None)
 
-    def identity(self, flow: Flow, preferred: list[str], *, now: float) -> tuple[Association, str] | None:
+    def identity(
+        self, flow: Flow, preferred: list[str], *, now: float, impi: str | None = None
+    ) -> tuple[Association, str] | None:
         """Choose the identity to assert for a request: a preferred one that is registered, else the default one.
 
+        Args:
+            flow: the connection.
+            preferred: public identities, the most preferred first.
+            now: by the driver's clock.
+            impi: whose identities to choose among; None takes those of all who are registered over the connection.
+
         Returns:
-            The association and the public identity; None if nothing is registered over the connection.
+            The association and the public identity; None if there is none.
         """
-        registered = self.of(flow, now=now)
+        registered = [each for each in self.of(flow, now=now) if impi in (None, each.impi)]
         for impu in preferred:
             for association in registered:
                 if impu in association.impus:

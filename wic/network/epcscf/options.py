@@ -40,6 +40,10 @@ class EPcscfOptions:
     """What the operator decides about m-lines."""
     timers: Timers = RFC3261
     """SIP timers."""
+    authz_server: str | None = None
+    """URL of the authorization server (WAF) that Bearer challenges name."""
+    scope: str = "ims"
+    """The scope that they name."""
     origins: tuple[str, ...] | None = ()
     """Web pages that may connect, such as `https://wwsf.example:8081`, besides those of this host; None lets in all."""
     native_clients: bool = True

@@ -16,20 +16,19 @@ from wic.network.epcscf.trust import (
     keep_keys,
     write_credentials,
 )
+from wic.network.epcscf.trusted_node import Refusal, restore_identities
 from wic.sip.errors import MalformedHeader
+from wic.sip.message import Response
 from wic.sip.params import UriParams
 from wic.sip.proxy import ContextState, Target
 
 if TYPE_CHECKING:
-    from wic.network.epcscf.associations import Associations
-    from wic.network.epcscf.charging import Charging
-    from wic.network.epcscf.flow_tokens import FlowTokens
-    from wic.network.epcscf.options import EPcscfOptions
+    from wic.network.epcscf.parts import Parts
     from wic.network.epcscf.survival import Survival
-    from wic.network.node import Node
+    from wic.network.epcscf.trusted_node import TrustedNode
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
-    from wic.sip.message import Request, Response
+    from wic.sip.message import Request
     from wic.sip.params import Params
     from wic.sip.proxy import PassingResponse, ProxyContext
 
@@ -47,28 +46,19 @@ class Registering:
     mechanism: Mechanism
     impi: str
     impu: str
+    """As the core knows it."""
+    wanted: str
+    """As the WIC named it."""
+    remaining: int | None = None
+    """Seconds that the WIC's access token had left; None without one."""
 
 
 class RegisterHandler:
     """Sends REGISTERs to the core and learns from the answers who is registered."""
 
-    def __init__(
-        self,
-        node: Node,
-        associations: Associations,
-        tokens: FlowTokens,
-        survival: Survival,
-        charging: Charging,
-        options: EPcscfOptions,
-        core: Flow,
-    ) -> None:
-        self._node = node
-        self._associations = associations
-        self._tokens = tokens
+    def __init__(self, parts: Parts, survival: Survival) -> None:
+        self._parts = parts
         self._survival = survival
-        self._charging = charging
-        self._options = options
-        self._core = core
         self._pending: dict[Flow, dict[str, ProxyContext]] = {}
 
     def route(self, context: ProxyContext, *, now: float) -> None:
@@ -85,6 +75,8 @@ class RegisterHandler:
             context.reject(500, "Another REGISTER Is Pending", now=now, headers=[("Retry-After", _PAUSE)])
         elif mechanism is Mechanism.IPSEC:
             context.reject(403, "No IPsec On W2", now=now)
+        elif mechanism is Mechanism.TOKEN and self._parts.trusted is not None:
+            self._parts.tasks.start(self._with_token(context, self._parts.trusted, impu))
         else:
             clean_request_from_wic(request)
             self._with_digest(context, mechanism, impu, now)
@@ -108,10 +100,10 @@ class RegisterHandler:
     def _with_digest(self, context: ProxyContext, mechanism: Mechanism, impu: str, now: float) -> None:
         """Forward a REGISTER whose credentials the core will check (TS 24.371 §6.4.1.2, §6.4.1.3)."""
         request, flow = context.request, context.flow
-        credentials = digest_credentials(request, self._options.domain)
+        credentials = digest_credentials(request, self._parts.options.domain)
         impi = (credentials and credentials.get("username")) or impu
         write_credentials(request, credentials, self._protection(mechanism, flow, impi, impu, credentials, now))
-        context.owner = Registering(mechanism, impi, impu)
+        context.owner = Registering(mechanism, impi, impu, impu)
         self._forward(context, now)
 
     def _protection(
@@ -121,25 +113,46 @@ class RegisterHandler:
             return None  # the clauses are about a TLS session that was there before
         return integrity_protected(
             mechanism,
-            associated=self._associations.find(flow, impi, impu, now=now) is not None,
+            associated=self._parts.associations.find(flow, impi, impu, now=now) is not None,
             answered=bool(credentials.get("response")),
-            existing=self._options.integrity_protected,
+            existing=self._parts.options.integrity_protected,
         )
+
+    async def _with_token(self, context: ProxyContext, trusted: TrustedNode, wanted: str) -> None:
+        """Forward a REGISTER in the name of its token's holder, or ask for a better token (TS 24.371 §6.4.2)."""
+        found = await trusted.check(context.request)
+        now = self._parts.node.driver.now
+        try:
+            if context.state is ContextState.ANSWERED:
+                return  # the connection has gone meanwhile
+            if isinstance(found, Refusal):
+                context.reject(found.status, now=now, headers=found.headers)
+                return
+            clean_request_from_wic(context.request)
+            impu = trusted.speak_for(context.request, found)
+            context.owner = Registering(
+                Mechanism.TOKEN, found.authorization.impi, impu, wanted, remaining=found.remaining
+            )
+            self._forward(context, now)
+        except MalformedHeader as error:
+            context.reject(400, str(error), now=now)
+        finally:
+            self._parts.node.driver.pump()
 
     def _forward(self, context: ProxyContext, now: float) -> None:
         """Send a REGISTER to the core, with what TS 24.229 §5.2.2 has the P-CSCF add."""
         request, flow = context.request, context.flow
         request.headers.remove("Route")
         _stamp_received(request, flow)
-        request.headers.prepend("Path", f"<{self._node.mw.uri(self._tokens.token(Owner(flow)), _OB)}>")
+        request.headers.prepend("Path", f"<{self._parts.node.mw.uri(self._parts.tokens.token(Owner(flow)), _OB)}>")
         # RFC 3327 §5.2: the registrar has to understand Path, or nobody will reach the WIC.
         if "path" not in request.require:
             request.headers.add("Require", "path")
         if "path" not in request.supported:
             request.headers.add("Supported", "path")
-        request.headers.set("P-Visited-Network-ID", f'"{self._options.domain}"')
-        self._charging.mark(request)
-        context.forward([Target(flow=self._core)], now=now)
+        request.headers.set("P-Visited-Network-ID", f'"{self._parts.options.domain}"')
+        self._parts.charging.mark(request)
+        context.forward([Target(flow=self._parts.core)], now=now)
 
     # responses
 
@@ -149,7 +162,9 @@ class RegisterHandler:
         clean_to_wic(response)
         keep_keys(response)
         if response.status >= 200:
-            self._pending.get(passing.context.flow, {}).pop(registering.impu, None)
+            self._pending.get(passing.context.flow, {}).pop(registering.wanted, None)
+        if self._parts.trusted is not None:
+            self._translate(passing, registering, self._parts.trusted)
         if 200 <= response.status < 300:
             try:
                 self._registered(passing.context, response, registering, now)
@@ -157,11 +172,30 @@ class RegisterHandler:
             except MalformedHeader as error:
                 _log.warning("the 200 to a REGISTER of %s cannot be read: %s", registering.impu, error)
 
+    def _translate(self, passing: PassingResponse, registering: Registering, trusted: TrustedNode) -> None:
+        """Let a WIC understand what the core says about a REGISTER, as far as tokens come in."""
+        request, response = passing.context.transaction.request, passing.response
+        if registering.remaining is None:
+            if registering.mechanism is Mechanism.UNKNOWN and response.status == 401:
+                response.headers.add("WWW-Authenticate", trusted.challenge())  # RFC 8898 §2.1.1: a token would do too
+            return
+        restore_identities(response, request)
+        if response.status == 401:
+            # The core does not believe its trusted node; the WIC could not answer its challenge.
+            passing.response = Response.answer(request, 403, to_tag=response.to.tag)
+        elif response.status == 423 and (response.min_expires or 0) > registering.remaining:
+            # The token ends too soon for any registration: a newer one is wanted.
+            refusal = trusted.refusal("invalid_token")
+            passing.response = Response.answer(request, refusal.status, to_tag=response.to.tag, headers=refusal.headers)
+
     def _registered(self, context: ProxyContext, response: Response, registering: Registering, now: float) -> None:
         """Create the association of §6.4.1.2, or remove it with the contacts that are gone (§6A.3)."""
         request, flow = context.transaction.request, context.flow
         granted = granted_contacts(request, response)
         if granted:
+            expires = max(seconds for _, seconds in granted)
+            if registering.remaining is not None:
+                expires = min(expires, registering.remaining)  # §6.4.3: it ends with the token, whatever the core says
             self._survival.registered(
                 Association(
                     flow=flow,
@@ -171,18 +205,18 @@ class RegisterHandler:
                     impus=tuple(str(each.uri.aor()) for each in response.associated_uris) or (registering.impu,),
                     contacts=tuple(contact for contact, _ in granted),
                     service_route=response.service_routes,
-                    expires_at=now + max(expires for _, expires in granted),
+                    expires_at=now + expires,
                 ),
                 now=now,
             )
             return
-        for association in self._associations.over(flow, registering.impi):
+        for association in self._parts.associations.over(flow, registering.impi):
             if association.holds(registering.impu) and _is_removed(association, request):
                 self._survival.removed(association, now=now)
 
     def _offer_keep_alive(self, response: Response) -> None:
         """Say how often keep-alives are wanted (RFC 6223 §4.4, RFC 5626 §4.4)."""
-        every = self._options.flow_timer
+        every = self._parts.options.flow_timer
         via = response.via
         if via.params.get("keep") == "":
             response.headers.remove_first("Via")

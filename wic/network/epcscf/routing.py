@@ -9,23 +9,22 @@ from wic.network.epcscf.passage import Passage, Way
 from wic.network.epcscf.registering import Registering
 from wic.network.epcscf.sessions import LEG
 from wic.network.epcscf.trust import clean_request_from_wic, clean_response_from_wic, clean_to_wic
+from wic.network.epcscf.trusted_node import Refusal
 from wic.network.node import LR
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
-from wic.sip.proxy import ProxyLogic, Target
+from wic.sip.proxy import ContextState, ProxyLogic, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wic.network.epcscf.associations import Associations
-    from wic.network.epcscf.charging import Charging
-    from wic.network.epcscf.flow_tokens import FlowTokens
+    from wic.network.epcscf.parts import Parts
     from wic.network.epcscf.registering import RegisterHandler
     from wic.network.epcscf.sessions import Sessions
     from wic.network.epcscf.survival import Survival
     from wic.network.epcscf.throttle import Throttle
-    from wic.network.node import Node
+    from wic.network.epcscf.trusted_node import TrustedNode
     from wic.sip.flow import Flow
     from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext
     from wic.sip.uri import Uri
@@ -40,31 +39,23 @@ class EPcscfLogic(ProxyLogic):
 
     def __init__(
         self,
-        node: Node,
+        parts: Parts,
         w2: Uri,
-        associations: Associations,
-        tokens: FlowTokens,
         survival: Survival,
         registers: RegisterHandler,
         sessions: Sessions,
-        charging: Charging,
         throttle: Throttle,
-        core: Flow,
     ) -> None:
-        self._node = node
+        self._parts = parts
         self._w2 = w2
-        self._associations = associations
-        self._tokens = tokens
         self._survival = survival
         self._registers = registers
         self._sessions = sessions
-        self._charging = charging
         self._throttle = throttle
-        self._core = core
 
     def next_hop(self, uri: Uri) -> Flow | None:
         """Return the flow to an element on Mw; a name instead of an address leads to the core."""
-        return self._node.flow_to(uri) or self._core
+        return self._parts.node.flow_to(uri) or self._parts.core
 
     def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
         """Stay in the way of dialogs, once for each side, since the transport changes (RFC 5658 §3.2)."""
@@ -73,8 +64,8 @@ class EPcscfLogic(ProxyLogic):
             return ()
         params = LR.with_(LEG, passage.leg) if passage.leg else LR
         params = params.with_("transport", "ws")  # RFC 7118 §5.1: for WSS as well
-        w2 = self._w2.replace(user=self._tokens.token(passage.wic), params=params)
-        sides = (f"<{w2}>", f"<{self._node.mw.uri()}>")
+        w2 = self._w2.replace(user=self._parts.tokens.token(passage.wic), params=params)
+        sides = (f"<{w2}>", f"<{self._parts.node.mw.uri()}>")
         return sides if passage.way is Way.TO_WIC else sides[::-1]
 
     def route(self, context: ProxyContext, *, now: float) -> None:
@@ -97,15 +88,35 @@ class EPcscfLogic(ProxyLogic):
             context.reject(503, now=now, headers=[("Retry-After", _PAUSE)])
         elif context.request.method == "REGISTER":
             self._registers.route(context, now=now)
+        elif self._parts.trusted is not None and any(
+            each.scheme.lower() == "bearer" for each in context.request.auth("Authorization")
+        ):
+            self._parts.tasks.start(self._with_token(context, self._parts.trusted))
         else:
             self._originate(context, now)
 
-    def _originate(self, context: ProxyContext, now: float) -> None:
+    async def _with_token(self, context: ProxyContext, trusted: TrustedNode) -> None:
+        """Take a request that carries a token, if it is one of a user who is registered over the same connection."""
+        found = await trusted.check(context.request)
+        now = self._parts.node.driver.now
+        try:
+            if context.state is ContextState.ANSWERED:
+                return  # the caller has given up meanwhile
+            if isinstance(found, Refusal):
+                context.reject(found.status, now=now, headers=found.headers)
+            else:
+                self._originate(context, now, impi=found.authorization.impi)
+        except MalformedHeader as error:
+            context.reject(400, str(error), now=now)
+        finally:
+            self._parts.node.driver.pump()
+
+    def _originate(self, context: ProxyContext, now: float, *, impi: str | None = None) -> None:
         """Take a request outside dialogs (TS 24.229 §5.2.6.3)."""
         request, flow = context.request, context.flow
         preferred = [str(NameAddr.parse(v).uri.aor()) for v in request.headers.values("P-Preferred-Identity")]
         preferred.append(str(request.from_.uri.aor()))
-        found = self._associations.identity(flow, preferred[:8], now=now)
+        found = self._parts.associations.identity(flow, preferred[:8], now=now, impi=impi)
         if found is None:
             context.reject(403, "Not Registered", now=now)
             return
@@ -113,12 +124,12 @@ class EPcscfLogic(ProxyLogic):
         clean_request_from_wic(request)
         request.headers.remove("P-Preferred-Identity")
         request.headers.set("P-Asserted-Identity", f"<{identity}>")
-        self._charging.mark(request)
+        self._parts.charging.mark(request)
         # TS 24.229 §5.2.6.3.3: the preloaded Route has to be the Service-Route of the registration; whatever the
         # WIC wrote is replaced by it.
         request.headers.remove("Route")
         routes = association.service_route
-        target = Target(routes=routes) if routes else Target(flow=self._core)
+        target = Target(routes=routes) if routes else Target(flow=self._parts.core)
         self._pass(context, Passage(Way.TO_CORE, Owner(flow, association.impi), identity), target, now)
 
     def _within_dialog_from_wic(self, context: ProxyContext, now: float) -> None:
@@ -134,7 +145,7 @@ class EPcscfLogic(ProxyLogic):
 
     def _came_by(self, taken: tuple[NameAddr, ...], flow: Flow) -> Owner | None:
         """Return whose dialog the topmost of our Record-Route values means, if it is one of this connection."""
-        owner = self._tokens.owner(taken[0].uri.user) if taken else None
+        owner = self._parts.tokens.owner(taken[0].uri.user) if taken else None
         return owner if owner is not None and owner.flow == flow else None
 
     # from the core
@@ -145,10 +156,10 @@ class EPcscfLogic(ProxyLogic):
         if not tokens:
             context.reject(404, now=now)
             return
-        wic = self._tokens.owner(tokens[0])
+        wic = self._parts.tokens.owner(tokens[0])
         if wic is not None and context.in_dialog and self._survival.is_absent(wic):
             self._sessions.absent(context, self._sessions.find(context.taken_routes, wic.flow), now=now)
-        elif wic is None or not (context.in_dialog or self._associations.of(wic.flow, now=now)):
+        elif wic is None or not (context.in_dialog or self._parts.associations.of(wic.flow, now=now)):
             # RFC 5626 §5.3.1: the connection is gone, which the registrar wants to know.
             context.reject(430, now=now)
         else:
@@ -171,7 +182,7 @@ class EPcscfLogic(ProxyLogic):
         """
         called = context.request.headers.get("P-Called-Party-ID")
         preferred = [] if called is None else [str(NameAddr.parse(called).uri.aor())]
-        found = self._associations.identity(flow, preferred, now=now)
+        found = self._parts.associations.identity(flow, preferred, now=now)
         assert found is not None, "somebody is registered over the connection"
         return found[0].impi, found[1]
 
@@ -197,7 +208,7 @@ class EPcscfLogic(ProxyLogic):
         passing.release(now=now)
 
     def _from_wic_back(self, passing: PassingResponse, passage: Passage) -> None:
-        if passing.response.status >= 500 and not self._node.is_open(passage.flow):
+        if passing.response.status >= 500 and not self._parts.node.is_open(passage.flow):
             # RFC 5626 §5.3.1: the connection broke under the request, which the registrar wants to know.
             transaction = passing.context.transaction
             passing.response = Response.answer(transaction.request, 430, to_tag=transaction.tag)
@@ -211,8 +222,8 @@ class EPcscfLogic(ProxyLogic):
             clean_request_from_wic(ack.request)
             self._sessions.ack(ack, ack.flow, Way.TO_CORE, now=now)
             return
-        wic = next((found for taken in ack.taken_routes if (found := self._tokens.owner(taken.uri.user))), None)
-        if wic is not None:
+        wic = next((found for taken in ack.taken_routes if (found := self._parts.tokens.owner(taken.uri.user))), None)
+        if wic is not None and not self._survival.is_absent(wic):
             clean_to_wic(ack.request)
             self._sessions.ack(ack, wic.flow, Way.TO_WIC, now=now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ from wic.network.epcscf.associations import Associations
 from wic.network.epcscf.charging import Charging
 from wic.network.epcscf.flow_tokens import FlowTokens
 from wic.network.epcscf.origins import allowed_origins
+from wic.network.epcscf.parts import Parts
 from wic.network.epcscf.registering import RegisterHandler
 from wic.network.epcscf.routing import EPcscfLogic
 from wic.network.epcscf.sessions import Sessions
 from wic.network.epcscf.survival import Survival
 from wic.network.epcscf.throttle import Throttle
+from wic.network.epcscf.trusted_node import TrustedNode
 from wic.network.node import LR, Node, address_of, sip_uri
 from wic.network.tasks import Tasks
 from wic.sip.events import FlowClosed
@@ -24,8 +27,11 @@ from wic.transport.tokens import RandomTokens
 from wic.transport.websocket import serve_websocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wic.network.agw.gateway import Agw
     from wic.network.epcscf.options import EPcscfOptions
+    from wic.network.epcscf.trusted_node import Validator
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.message import Message
@@ -44,12 +50,31 @@ class EPcscf:
         agw: the eIMS-AGW that it controls; started and closed by its owner.
         options: how it runs.
         tokens: source of branches, flow tokens and identifiers.
+        validator: knows which access tokens are good; None takes no tokens.
+        wall_clock: seconds of the epoch, in which tokens end.
     """
 
-    def __init__(self, agw: Agw, options: EPcscfOptions, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self,
+        agw: Agw,
+        options: EPcscfOptions,
+        tokens: Tokens | None = None,
+        *,
+        validator: Validator | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._agw = agw
         self._options = options
         self._tasks = Tasks()
+        self._trusted: TrustedNode | None = None
+        if validator is not None:
+            self._trusted = TrustedNode(
+                validator,
+                domain=options.domain,
+                authz_server=options.authz_server,
+                scope=options.scope,
+                wall_clock=wall_clock,
+            )
         self._throttle = Throttle(options.requests_per_second, options.requests_at_once)
         self._web: Listener | None = None
         self.node = Node(tokens or RandomTokens(), self._handle, self._options.timers)
@@ -74,7 +99,7 @@ class EPcscf:
     @property
     def registrations(self) -> int:
         """How many registrations over open connections are known, some of which may have expired."""
-        return len(self._associations)
+        return len(self._parts.associations)
 
     async def start(self) -> None:
         """Listen on both sides.
@@ -85,16 +110,18 @@ class EPcscf:
         options = self._options
         await self.node.listen(options.mw_host, options.mw_port)
         core = await self._core_flow(options.core)
-        self._associations = Associations()
-        tokens = FlowTokens(self.node.tokens)
-        charging = Charging(self.node.tokens, options.domain, self.node.mw.host)
-
-        def core_flow(message: Message) -> Flow:
-            routes = message.routes
-            return (self.node.flow_to(routes[0].uri) if routes else None) or core
-
-        self._sessions = Sessions(self.node, self._agw, self._tasks, options, core_flow)
-        self._survival = Survival(self.node, self._associations, tokens, self._sessions, self._tasks, options)
+        parts = self._parts = Parts(
+            node=self.node,
+            options=options,
+            tasks=self._tasks,
+            associations=Associations(),
+            tokens=FlowTokens(self.node.tokens),
+            charging=Charging(self.node.tokens, options.domain, self.node.mw.host),
+            core=core,
+            trusted=self._trusted,
+        )
+        self._sessions = Sessions(self.node, self._agw, self._tasks, options, self._flow_of)
+        self._survival = Survival(parts, self._sessions)
         self.node.driver.add_timer_source(self._survival)
         self._web = await serve_websocket(
             options.host,
@@ -105,23 +132,15 @@ class EPcscf:
         )
         self._address = self._web.address
         w2 = Uri("sip", host=self._address[0], port=self._address[1], params=LR)
-        self._registers = RegisterHandler(
-            self.node, self._associations, tokens, self._survival, charging, options, core
-        )
-        logic = EPcscfLogic(
-            self.node,
-            w2,
-            self._associations,
-            tokens,
-            self._survival,
-            self._registers,
-            self._sessions,
-            charging,
-            self._throttle,
-            core,
-        )
+        self._registers = RegisterHandler(parts, self._survival)
+        logic = EPcscfLogic(parts, w2, self._survival, self._registers, self._sessions, self._throttle)
         own = frozenset({(self.node.mw.host, self.node.mw.port), self._address})
         self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
+
+    def _flow_of(self, message: Message) -> Flow:
+        """Return the way of a request of our own to the core."""
+        routes = message.routes
+        return (self.node.flow_to(routes[0].uri) if routes else None) or self._parts.core
 
     async def _core_flow(self, text: str) -> Flow:
         uri = sip_uri(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
@@ -14,12 +15,9 @@ from wic.sip.headers.address import NameAddr
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wic.network.epcscf.associations import Association, Associations, DeviceKey
-    from wic.network.epcscf.flow_tokens import FlowTokens
-    from wic.network.epcscf.options import EPcscfOptions
+    from wic.network.epcscf.associations import Association, DeviceKey
+    from wic.network.epcscf.parts import Parts
     from wic.network.epcscf.sessions import Sessions
-    from wic.network.node import Node
-    from wic.network.tasks import Tasks
     from wic.sip.flow import Flow
     from wic.sip.uri import Uri
 
@@ -40,10 +38,11 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Absence:
-    """A WIC without connection that may come back."""
+    """A connection that is gone, and who may come back from it."""
 
     until: float
-    associations: tuple[Association, ...]
+    awaited: dict[str, tuple[DeviceKey, ...]]
+    """By private identity, the devices by which it is known again."""
 
 
 class Survival:
@@ -53,46 +52,31 @@ class Survival:
     somebody else who only claims the same instance gets nothing.
 
     Args:
-        node: the eP-CSCF's shell.
-        associations: who is registered.
-        tokens: what leads to connections.
+        parts: of the eP-CSCF.
         sessions: the calls.
-        tasks: owns the ends of connections.
-        options: how long to wait.
         watcher: is told who is registered here.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        associations: Associations,
-        tokens: FlowTokens,
-        sessions: Sessions,
-        tasks: Tasks,
-        options: EPcscfOptions,
-        watcher: Watcher | None = None,
-    ) -> None:
-        self._node = node
-        self._associations = associations
-        self._tokens = tokens
+    def __init__(self, parts: Parts, sessions: Sessions, watcher: Watcher | None = None) -> None:
+        self._parts = parts
         self._sessions = sessions
-        self._tasks = tasks
-        self._options = options
         self._watcher = watcher
-        self._absent: dict[Owner, _Absence] = {}  # in the order of their ends
-        self._awaited: dict[DeviceKey, Owner] = {}
+        self._absent: dict[Flow, _Absence] = {}  # in the order of their ends
+        self._awaited: dict[DeviceKey, Flow] = {}
+        self._waits: Counter[str] = Counter()  # for each private identity
         self._idle: dict[Flow, float] = {}  # likewise
 
     def is_absent(self, owner: Owner) -> bool:
         """Tell whether a WIC has lost its connection and may come back."""
-        return owner in self._absent
+        absence = self._absent.get(owner.flow)
+        return absence is not None and owner.impi in absence.awaited
 
     # registrations
 
     def registered(self, association: Association, *, now: float) -> None:
         """Take a new or refreshed association, with the calls of the connection that it replaces."""
-        before = self._associations.store(association)
-        before |= {self._awaited[key].flow for key in association.devices if key in self._awaited}
+        before = self._parts.associations.store(association)
+        before |= {self._awaited[key] for key in association.devices if key in self._awaited}
         for old in before - {association.flow}:
             self._move(association.impi, old, association.flow, now)
         self._idle.pop(association.flow, None)
@@ -103,12 +87,12 @@ class Survival:
         """Let dialogs and calls go on over a new connection, and end the old one (RFC 5626 §6: it is replaced)."""
         _log.info("%s goes on over %s instead of %s", impi, new, old)
         here, there = Owner(old, impi), Owner(new, impi)
-        self._tokens.move(here, there)
+        self._parts.tokens.move(here, there)
         self._sessions.move(here, there, now=now)
-        self._forget_absence(here)
-        for association in self._associations.over(old, impi):
-            self._associations.remove(association)
-        if not self._associations.over(old):
+        self._await_no_more(here)
+        for association in self._parts.associations.over(old, impi):
+            self._parts.associations.remove(association)
+        if not self._parts.associations.over(old):
             self._hang_up(old, "registered over another connection")
 
     def removed(self, association: Association, *, now: float) -> None:
@@ -116,62 +100,74 @@ class Survival:
 
         Transactions that are pending over its connection end by themselves, and calls may still be ended.
         """
-        self._associations.remove(association)
-        if not self._associations.over(association.flow):
+        self._parts.associations.remove(association)
+        if not self._parts.associations.over(association.flow):
             self._linger(association.flow, now)
         self._unwatch(association.impi, now)
 
     def terminated(self, impi: str, contacts: Iterable[Uri], *, now: float) -> None:
         """Drop what the registrar says has ended, by its reg event package (TS 24.229 §5.2.5.2)."""
         ended = [NameAddr("", uri) for uri in contacts]
-        for association in self._associations.under(impi):
+        for association in self._parts.associations.under(impi):
             if any(same_binding(own, each) for own in association.contacts for each in ended):
                 _log.info("the network has deregistered %s", association.impu)
                 self.removed(association, now=now)
 
     def _linger(self, flow: Flow, now: float) -> None:
         self._idle.pop(flow, None)
-        self._idle[flow] = now + self._options.linger
+        self._idle[flow] = now + self._parts.options.linger
 
     def _unwatch(self, impi: str, now: float) -> None:
-        waiting = any(owner.impi == impi for owner in self._absent)
-        if self._watcher is not None and not waiting and not self._associations.under(impi):
+        here = self._parts.associations.under(impi) or self._waits[impi]
+        if self._watcher is not None and not here:
             self._watcher.forget(impi, now=now)
 
     # connections
 
     def flow_closed(self, flow: Flow, *, now: float) -> None:
-        """Wait for the WICs of a connection that is gone, and end the calls of those who cannot come back."""
-        until = now + self._options.grace
+        """Wait for the WICs of a connection that is gone, and end the calls of those who cannot come back.
+
+        It may be told more than once: again with each message for which the connection would have been needed.
+        """
         gone: dict[str, list[Association]] = {}
-        for association in self._associations.over(flow):
-            self._associations.remove(association)
+        for association in self._parts.associations.over(flow):
+            self._parts.associations.remove(association)
             gone.setdefault(association.impi, []).append(association)
-        awaited = {
-            impi: tuple(associations)
-            for impi, associations in gone.items()
-            if until > now and any(each.devices and each.expires_at > now for each in associations)
-        }
+        if gone and self._parts.options.grace > 0:
+            self._await(flow, gone, now)
+        awaited = self._absent[flow].awaited if flow in self._absent else {}
         self._idle.pop(flow, None)
-        self._tokens.close(flow, awaited.keys())
-        for impi, associations in awaited.items():
-            self._absent[Owner(flow, impi)] = _Absence(until, associations)
-            self._awaited |= {key: Owner(flow, impi) for each in associations for key in each.devices}
+        self._parts.tokens.close(flow, awaited.keys())
         self._sessions.flow_closed(flow, awaited.keys())
         for impi in gone.keys() - awaited.keys():
             self._unwatch(impi, now)
 
-    def _forget_absence(self, owner: Owner) -> None:
-        absence = self._absent.pop(owner, None)
-        for association in absence.associations if absence is not None else ():
-            for key in association.devices:
-                if self._awaited.get(key) == owner:
-                    del self._awaited[key]
+    def _await(self, flow: Flow, gone: dict[str, list[Association]], now: float) -> None:
+        awaited = {
+            impi: tuple(key for each in associations for key in each.devices)
+            for impi, associations in gone.items()
+            if any(each.devices and each.expires_at > now for each in associations)
+        }
+        if awaited:
+            self._waits.update(awaited.keys())
+            self._absent[flow] = _Absence(now + self._parts.options.grace, awaited)
+            self._awaited |= dict.fromkeys((key for keys in awaited.values() for key in keys), flow)
+
+    def _await_no_more(self, wic: Owner) -> None:
+        absence = self._absent.get(wic.flow)
+        if absence is None or wic.impi not in absence.awaited:
+            return
+        self._waits -= Counter([wic.impi])
+        for key in absence.awaited.pop(wic.impi, ()):
+            if self._awaited.get(key) == wic.flow:
+                del self._awaited[key]
+        if not absence.awaited:
+            del self._absent[wic.flow]
 
     def _hang_up(self, flow: Flow, reason: str) -> None:
-        for connection in self._node.driver.connections:
+        for connection in self._parts.node.driver.connections:
             if connection.flow == flow:
-                self._tasks.start(connection.close(reason))
+                self._parts.tasks.start(connection.close(reason))
 
     # time (a `TimerSource` of the driver)
 
@@ -183,12 +179,13 @@ class Survival:
 
     def handle_timeout(self, *, now: float) -> None:
         """End the calls of WICs that did not come back, and connections over which nobody is registered any more."""
-        for owner in list(takewhile(lambda owner: self._absent[owner].until <= now, self._absent)):
-            _log.info("%s did not come back", owner.impi)
-            self._forget_absence(owner)
-            self._tokens.forget(owner)
-            self._sessions.abandon(owner)
-            self._unwatch(owner.impi, now)
+        for gone in list(takewhile(lambda flow: self._absent[flow].until <= now, self._absent)):
+            for wic in [Owner(gone, impi) for impi in self._absent[gone].awaited]:
+                _log.info("%s did not come back", wic.impi)
+                self._await_no_more(wic)
+                self._parts.tokens.forget(wic)
+                self._sessions.abandon(wic)
+                self._unwatch(wic.impi, now)
         for flow in list(takewhile(lambda flow: self._idle[flow] <= now, self._idle)):
             if self._sessions.over(flow):
                 self._linger(flow, now)

@@ -53,10 +53,11 @@ _FROM_WIC = (
 _SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
 
 
-def clean_request_from_wic(request: Message) -> None:
+def clean_request_from_wic(request: Request) -> None:
     """Remove from a request of a WIC what only the network may assert, and what ends at the eP-CSCF."""
     # TS 24.371 §6.1: no security agreement on W2, TLS is there already.
     _remove(request, (*_FROM_WIC, *_SECURITY_AGREEMENT))
+    _remove_tokens(request)
     _keep_own_access_info(request)
 
 
@@ -117,6 +118,23 @@ def keep_keys(message: Message) -> None:
         message.headers.remove("WWW-Authenticate")
         for each in challenges:
             message.headers.add("WWW-Authenticate", AuthValue(each.scheme, each.params.without("ik", "ck"), each.token))
+
+
+def _remove_tokens(request: Request) -> None:
+    """Remove access tokens, which are for the eP-CSCF only (TS 33.203 §X.3)."""
+    for name in ("Authorization", "Proxy-Authorization"):
+        if name not in request.headers:
+            continue
+        try:
+            credentials = request.auth(name)
+        except MalformedHeader:
+            request.headers.remove(name)
+            continue
+        if any(each.scheme.lower() == "bearer" for each in credentials):
+            request.headers.remove(name)
+            for each in credentials:
+                if each.scheme.lower() != "bearer":
+                    request.headers.add(name, each)
 
 
 def _keep_own_access_info(message: Message) -> None:

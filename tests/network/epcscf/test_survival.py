@@ -1,0 +1,270 @@
+"""Calls that outlive the connection of their WIC, and those that do not."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+BOB = "sip:bob@ims.example"
+FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
+SDP = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 40000 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 127.0.0.1\r\n"
+    f"a=rtpmap:0 PCMU/8000\r\na=ice-ufrag:abcd\r\na=ice-pwd:{'p' * 22}\r\na=fingerprint:{FINGERPRINT}\r\n"
+    "a=setup:{}\r\na=rtcp-mux\r\na=3ge2ae:requested\r\n"
+)
+
+
+class Call:
+    """A call between two WICs made of strings, as each of them sees it."""
+
+    def __init__(self, alice, bob, ok: bytes, invited: bytes) -> None:
+        self.alice, self.bob = alice, bob
+        self._routes = {
+            "alice": [f"Route: {value}" for value in reversed(alice.headers(ok, "Record-Route"))],
+            "bob": [f"Route: {value}" for value in bob.headers(invited, "Record-Route")],
+        }
+        self._remote = {"alice": alice.header(ok, "Contact"), "bob": bob.header(invited, "Contact")}
+        self._from = {"alice": alice.header(ok, "From"), "bob": f"{bob.header(invited, 'To')};tag=bob"}
+        self._to = {"alice": alice.header(ok, "To"), "bob": bob.header(invited, "From")}
+
+    def within(self, user: str, method: str, *lines: str, **more) -> str:
+        uri = re.search(r"<(.*)>", self._remote[user])[1]
+        wic = self.alice if user == "alice" else self.bob
+        return wic.request(
+            method,
+            uri,
+            *self._routes[user],
+            *lines,
+            to=self._to[user],
+            from_=self._from[user],
+            call_id="call-1",
+            **more,
+        )
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def call(ue):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=10, body=SDP.format("actpass")))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=SDP.format("active")))
+    ok = await alice.receive("SIP/2.0 200")
+    made = Call(alice, bob, ok, invited)
+    alice.send(made.within("alice", "ACK", cseq=10))
+    await bob.receive("ACK")
+    return made
+
+
+async def lose(wic, ims) -> None:
+    """Cut a connection, and wait until the eP-CSCF knows."""
+    connections = len(ims.epcscf.node.driver.connections)
+    wic.cut()
+    await until(lambda: len(ims.epcscf.node.driver.connections) < connections)
+
+
+async def back(ue, user: str = "alice"):
+    """Come back over a new connection."""
+    again = await ue(user, register=False)
+    await again.registered()
+    return again
+
+
+async def test_requests_pass_both_ways_after_a_return(call, ue, ims):
+    await lose(call.alice, ims)
+    assert ims.epcscf.calls == 2
+    call.alice = await back(ue)
+    call.alice.send(call.within("alice", "INFO", cseq=20))
+    call.bob.send(call.bob.respond(await call.bob.receive("INFO"), "200 OK"))
+    await call.alice.receive("SIP/2.0 200")
+    call.bob.send(call.within("bob", "INFO", cseq=20))
+    call.alice.send(call.alice.respond(await call.alice.receive("INFO"), "200 OK"))
+    await call.bob.receive("SIP/2.0 200")
+    call.alice.send(call.within("alice", "BYE", cseq=21))
+    call.bob.send(call.bob.respond(await call.bob.receive("BYE"), "200 OK"))
+    await call.alice.receive("SIP/2.0 200")
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_a_call_survives_again_and_again(call, ue, ims):
+    for number in range(3):
+        await lose(call.alice, ims)
+        call.alice = await back(ue)
+        await lose(call.bob, ims)
+        call.bob = await back(ue, "bob")
+        call.bob.send(call.within("bob", "INFO", cseq=20 + number))
+        call.alice.send(call.alice.respond(await call.alice.receive("INFO"), "200 OK"))
+        await call.bob.receive("SIP/2.0 200")
+    assert ims.epcscf.calls == 2
+
+
+async def test_who_does_not_come_back_loses_the_call(call, ims, time_passes):
+    await lose(call.alice, ims)
+    time_passes(ims.epcscf, 29)
+    assert ims.epcscf.calls == 2
+    time_passes(ims.epcscf, 31)
+    bye = await call.bob.receive("BYE")
+    assert "connection" in call.bob.header(bye, "Reason")
+    call.bob.send(call.bob.respond(bye, "200 OK"))
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+
+
+async def test_the_wait_is_a_timer_of_the_driver(call, ims):
+    await lose(call.alice, ims)
+    due = ims.epcscf._survival.next_timeout()
+    assert 0 < due - ims.epcscf.node.driver.now <= 30
+
+
+async def test_what_the_far_end_wants_meanwhile(call, ue, ims):
+    await lose(call.alice, ims)
+    call.bob.send(call.within("bob", "INFO", cseq=20))
+    assert call.bob.header(await call.bob.receive("SIP/2.0 500"), "Retry-After")
+    call.alice = await back(ue)
+    call.bob.send(call.within("bob", "INFO", cseq=21))
+    call.alice.send(call.alice.respond(await call.alice.receive("INFO"), "200 OK"))
+    await call.bob.receive("SIP/2.0 200")
+
+
+async def test_a_far_end_that_hangs_up_meanwhile(call, ue, ims):
+    await lose(call.alice, ims)
+    call.bob.send(call.within("bob", "BYE", 'Reason: Q.850;cause=16;text="Normal"', cseq=20))
+    await call.bob.receive("SIP/2.0 200")
+    await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
+    again = await ue("alice", register=False)
+    again.send(again.register())
+    challenge = next(
+        each
+        for each in again.headers(await again.receive("SIP/2.0 401"), "WWW-Authenticate")
+        if again.parameter(each, "algorithm") == "SHA-256"
+    )
+    again.send(again.register(again.credentials(challenge)))
+    first, second = [await again.receive(""), await again.receive("")]
+    bye = first if first.startswith(b"BYE") else second
+    assert bye.startswith(b"BYE")
+    assert again.header(bye, "Reason") == 'Q.850;cause=16;text="Normal"'
+    assert again.header(bye, "Call-ID") == "call-1"
+    again.send(again.respond(bye, "200 OK"))
+
+
+async def test_a_far_end_that_hangs_up_on_who_never_returns(call, ims, time_passes):
+    await lose(call.alice, ims)
+    call.bob.send(call.within("bob", "BYE", cseq=20))
+    await call.bob.receive("SIP/2.0 200")
+    time_passes(ims.epcscf, 31)
+    assert ims.epcscf._sessions._hung_up == {}
+
+
+async def test_an_old_connection_that_still_stands_is_closed(call, ue, ims):
+    again = await back(ue)
+    await call.alice.ended.wait()
+    call.alice = again
+    call.alice.send(call.within("alice", "INFO", cseq=20))
+    call.bob.send(call.bob.respond(await call.bob.receive("INFO"), "200 OK"))
+    await call.alice.receive("SIP/2.0 200")
+    assert ims.epcscf.registrations == 2
+
+
+async def test_somebody_else_with_the_same_instance_gets_nothing(call, ue, ims):
+    """The instance identifier is no secret: it is in every Contact."""
+    await lose(call.alice, ims)
+    thief = await ue("bob", register=False)
+    thief.registration = "thief"
+    await thief.registered(contact=f'<sip:alice@{thief.host}>;reg-id=1;+sip.instance="<urn:uuid:alice>"')
+    assert ims.epcscf.calls == 2
+    call.bob.send(call.within("bob", "INFO", cseq=20))
+    await call.bob.receive("SIP/2.0 500")
+    stolen = call.within("alice", "BYE", cseq=30)
+    thief.send(stolen)
+    await thief.receive("SIP/2.0 403")
+    assert thief.nothing_came()
+
+
+async def test_who_is_not_accepted_by_the_core_gets_nothing(call, ue, ims):
+    await lose(call.alice, ims)
+    thief = await ue("alice", register=False)
+    thief.send(thief.register())
+    challenge = thief.headers(await thief.receive("SIP/2.0 401"), "WWW-Authenticate")[1]
+    thief.send(thief.register(thief.credentials(challenge, "wrong")))
+    await thief.receive("SIP/2.0 403")
+    thief.send(call.within("alice", "BYE", cseq=30))
+    await thief.receive("SIP/2.0 403")
+    assert ims.epcscf.calls == 2
+
+
+async def test_another_device_of_the_user_gets_nothing(call, ue, ims):
+    await lose(call.alice, ims)
+    tablet = await ue("alice", register=False)
+    tablet.registration = "tablet"
+    await tablet.registered(contact=f'<sip:alice@{tablet.host}>;reg-id=1;+sip.instance="<urn:uuid:tablet>"')
+    tablet.send(call.within("alice", "BYE", cseq=30))
+    await tablet.receive("SIP/2.0 403")
+    assert ims.epcscf.calls == 2
+
+
+async def test_a_wic_without_instance_is_not_waited_for(ue, ims):
+    alice, bob = await ue("alice", register=False), await ue("bob")
+    await alice.registered(contact="<sip:alice@alice-host.invalid;transport=ws>")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=10, body=SDP.format("actpass")))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=SDP.format("active")))
+    made = Call(alice, bob, await alice.receive("SIP/2.0 200"), invited)
+    alice.send(made.within("alice", "ACK", cseq=10))
+    await bob.receive("ACK")
+    alice.cut()
+    bob.send(bob.respond(await bob.receive("BYE"), "200 OK"))
+    await until(lambda: ims.epcscf.calls == 0)
+
+
+async def test_a_call_without_ack_does_not_survive(ue, ims):
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=10, body=SDP.format("actpass")))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=SDP.format("active")))
+    await alice.receive("SIP/2.0 200")
+    await lose(alice, ims)
+    await bob.receive("ACK")
+    bob.send(bob.respond(await bob.receive("BYE"), "200 OK"))
+    await until(lambda: ims.epcscf.calls == 0)
+
+
+async def test_a_call_to_an_absent_wic_finds_nobody(call, ue, ims):
+    await lose(call.alice, ims)
+    call.bob.send(call.bob.request("OPTIONS", "sip:alice@ims.example", call_id="o"))
+    await call.bob.receive("SIP/2.0 480")
+
+
+async def test_an_idle_connection_with_a_call_is_kept(call, ims, time_passes):
+    await call.alice.registered(expires=0)
+    time_passes(ims.epcscf, 40)
+    call.alice.send(call.within("alice", "BYE", cseq=20))
+    call.bob.send(call.bob.respond(await call.bob.receive("BYE"), "200 OK"))
+    await call.alice.receive("SIP/2.0 200")
+    time_passes(ims.epcscf, 100)
+    await call.alice.ended.wait()
+
+
+async def test_an_acknowledgement_for_an_absent_wic_is_lost(call, ims):
+    await lose(call.alice, ims)
+    call.bob.send(call.within("bob", "ACK", cseq=10))
+    call.bob.send(call.within("bob", "INFO", cseq=20))
+    await call.bob.receive("SIP/2.0 500")
+    assert ims.epcscf.calls == 2
+
+
+async def test_a_connection_may_be_said_to_be_gone_again(call, ims):
+    """Whatever cannot be sent over it says so once more."""
+    (flow,) = (
+        each.flow
+        for each in ims.epcscf.node.driver.connections
+        if each.flow.remote == call.alice._connection.flow.local
+    )
+    await lose(call.alice, ims)
+    ims.epcscf._survival.flow_closed(flow, now=ims.epcscf.node.driver.now)
+    assert ims.epcscf.calls == 2

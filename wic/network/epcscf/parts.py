@@ -1,0 +1,36 @@
+"""What the parts of one eP-CSCF have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.network.epcscf.associations import Associations
+    from wic.network.epcscf.charging import Charging
+    from wic.network.epcscf.flow_tokens import FlowTokens
+    from wic.network.epcscf.options import EPcscfOptions
+    from wic.network.epcscf.trusted_node import TrustedNode
+    from wic.network.node import Node
+    from wic.network.tasks import Tasks
+    from wic.sip.flow import Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Handed to each part, which takes what it needs."""
+
+    node: Node
+    """The shell."""
+    options: EPcscfOptions
+    tasks: Tasks
+    """Owns what takes time."""
+    associations: Associations
+    """Who is registered over which connection."""
+    tokens: FlowTokens
+    """What leads to connections."""
+    charging: Charging
+    core: Flow
+    """Where REGISTERs go, and what has no other way."""
+    trusted: TrustedNode | None
+    """Checks access tokens; None where nobody may come with one."""

@@ -1,0 +1,178 @@
+"""The eP-CSCF as the trusted node that checks access tokens (TS 24.371 §6.4.2, §6.4.3; TS 33.203 Annexes U and X)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from wic.auth.bearer import bearer_challenge, read_bearer
+from wic.errors import ProtocolError
+from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
+from wic.sip.headers.auth import AuthValue
+from wic.sip.params import AuthParams
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.auth.secret import Secret
+    from wic.network.tokens.authorization import Authorization
+    from wic.sip.message import Request, Response
+
+_log = logging.getLogger(__name__)
+
+_QUOTED = ("username", "realm", "nonce", "uri", "response", "integrity-protected", "authorization-entity")
+_PAUSE = 10
+"""Seconds after which a WIC may try again whose token cannot be checked now."""
+
+
+class Validator(Protocol):
+    """Who knows which tokens are good; `wic.network.tokens.TokenValidator` is one."""
+
+    async def validate(self, token: Secret, *, now: float) -> Authorization:
+        """Return what a token allows.
+
+        Raises:
+            TokenInvalid: it allows nothing.
+            WafUnreachable: that cannot be found out now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer to a request whose token allows nothing."""
+
+    status: int
+    headers: tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a valid token allows, now."""
+
+    authorization: Authorization
+    impus: tuple[str, ...]
+    """In canonical form, the default one first."""
+    remaining: int
+    """Seconds until its life ends."""
+
+
+class TrustedNode:
+    """Checks tokens, and speaks for their holders towards the core.
+
+    Args:
+        validator: knows which tokens are good.
+        domain: the home domain.
+        authz_server: where WICs get tokens, for challenges.
+        scope: what tokens have to be good for, for challenges.
+        wall_clock: seconds of the epoch, in which tokens end.
+    """
+
+    def __init__(
+        self,
+        validator: Validator,
+        *,
+        domain: str,
+        authz_server: str | None,
+        scope: str,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._validator = validator
+        self._domain = domain
+        self._authz_server = authz_server
+        self._scope = scope
+        self._wall_clock = wall_clock
+
+    def challenge(self, error: str | None = None) -> AuthValue:
+        """Return what asks for a token (RFC 8898 §4)."""
+        return bearer_challenge(realm=self._domain, scope=self._scope, authz_server=self._authz_server, error=error)
+
+    def refusal(self, error: str) -> Refusal:
+        """Return the answer to a request with a token that is not good enough (RFC 8898 §2.3: 401, never 403)."""
+        return Refusal(401, (("WWW-Authenticate", self.challenge(error)),))
+
+    async def check(self, request: Request) -> Allowed | Refusal:
+        """Check the token of a request."""
+        try:
+            token = read_bearer(request)
+            if token is None:
+                return self.refusal("invalid_token")
+            authorization = await self._validator.validate(token, now=self._wall_clock())
+            return self._allowed(authorization)
+        except TokenInvalid as invalid:
+            _log.info("a token is refused: %s", invalid)
+            return self.refusal("invalid_scope" if invalid.reason is TokenFault.SCOPE else "invalid_token")
+        except WafUnreachable as error:
+            _log.warning("a token cannot be checked: %s", error)
+            return Refusal(503, (("Retry-After", _PAUSE),))
+        except ProtocolError as error:
+            _log.info("credentials without a token that can be read: %s", error)
+            return self.refusal("invalid_token")
+
+    def _allowed(self, authorization: Authorization) -> Allowed:
+        # Within the leeway for clocks that differ nothing is left to register for.
+        remaining = int(authorization.expires_at - self._wall_clock())
+        if remaining <= 0:
+            raise TokenInvalid(TokenFault.EXPIRED)
+        impus = tuple(str(Uri.parse(impu).aor()) for impu in authorization.impus)
+        return Allowed(authorization, impus, remaining)
+
+    def speak_for(self, request: Request, allowed: Allowed) -> str:
+        """Write the identities of a token's holder over those that the WIC gave, and say that they are proven.
+
+        The To of the WIC counts if it is one of the token's identities. The registration ends with the token, so that
+        the identities of a pool can be given to somebody else (§6.4.3).
+
+        Returns:
+            The public identity that is registered.
+        """
+        wanted = str(request.to.uri.aor())
+        impu = wanted if wanted in allowed.impus else allowed.impus[0]
+        uri = Uri.parse(impu)
+        for name, value in (("From", request.from_), ("To", request.to)):
+            request.headers.set(name, value.with_uri(uri))
+        request.headers.set("Authorization", self._credentials(request, allowed.authorization))
+        cap_expiry(request, allowed.remaining)
+        return impu
+
+    def _credentials(self, request: Request, authorization: Authorization) -> AuthValue:
+        # TS 33.203 Annex U, TS 24.371 table A.3.2-2
+        pairs = [
+            ("username", authorization.impi),
+            ("realm", self._domain),
+            ("nonce", ""),
+            ("uri", request.uri_text),
+            ("response", ""),
+            ("integrity-protected", "auth-done"),
+        ]
+        if authorization.third_party:
+            pairs.append(("authorization-entity", authorization.issuer))
+        return AuthValue("Digest", AuthParams(pairs, quoted=_QUOTED))
+
+
+def cap_expiry(request: Request, seconds: int) -> None:
+    """Let a REGISTER ask for no more than so many seconds (TS 24.371 §6.4.3).
+
+    Raises:
+        MalformedHeader: Expires or Contact cannot be read.
+    """
+    asked = request.expires
+    request.headers.set("Expires", seconds if asked is None else min(asked, seconds))
+    contacts = request.contacts
+    if any((contact.expires or 0) > seconds for contact in contacts):
+        request.headers.remove("Contact")
+        for contact in contacts:
+            if (contact.expires or 0) > seconds:
+                contact = contact.with_params(contact.params.with_("expires", str(seconds)))
+            request.headers.add("Contact", contact)
+
+
+def restore_identities(response: Response, request: Request) -> None:
+    """Let the response to a WIC name From and To as its request did (RFC 3261 §8.2.6.2); the tag of To is kept."""
+    tag = response.to.tag
+    for name in ("From", "To"):
+        response.headers.set(name, request.headers.get(name))
+    if tag is not None and request.to.tag is None:
+        response.headers.append_to("To", f";tag={tag}")
