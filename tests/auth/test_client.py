@@ -268,3 +268,13 @@ def test_quotes_in_a_realm_do_not_break_out(client: DigestClient, register: Regi
 
 def test_nothing_secret_is_shown(client: DigestClient) -> None:
     assert "horse" not in repr(vars(client))
+
+
+def test_advice_blames_the_password_only_when_it_was_used(
+    client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+) -> None:
+    forbidden = Response.build(403)
+    assert client.advice(register(client), forbidden) == ""
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    assert client.advice(register(client), forbidden) == "check the private identity and the password"
+    assert client.advice(register(client), Response.build(503)) == ""

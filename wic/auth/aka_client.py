@@ -18,7 +18,13 @@ from wic.auth.challenge import digest_challenges
 from wic.auth.digest import find_algorithm, make_ha1
 from wic.auth.space import Spaces, announcement, digest_answer, digest_value
 from wic.auth.usim import MacFailure, SynchronisationFailure
-from wic.errors import ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
+from wic.errors import (
+    AuthenticationFailed,
+    ChallengeUnsupported,
+    ConfigurationError,
+    NetworkNotTrusted,
+    SequenceOutOfRange,
+)
 from wic.sip.headers import AuthValue
 
 if TYPE_CHECKING:
@@ -150,7 +156,7 @@ class AkaClient:
         if not sent.get("nonce"):
             return f"check that the network knows {self._impi} together with the public identity, and its USIM"
         if self._failure is not None and ("auts" in sent or not sent.get("response")):
-            return str(self._failure)
+            return str(_final(self._failure))
         return self._response_refused(find_aka_algorithm(sent.get("algorithm")) or self._algorithm)
 
     # challenges
@@ -196,7 +202,7 @@ class AkaClient:
         self._strikes += 1
         if self._strikes > _SURVIVED:
             self._strikes = 0
-            raise failure
+            raise _final(failure) from failure
         auts = failure.auts if isinstance(failure, SynchronisationFailure) else None
         self._refusal = _Refusal(challenge, algorithm, request.uri_text, request.method, auts)
 
@@ -208,7 +214,7 @@ class AkaClient:
             return
         try:
             result = self._usim.authenticate(*parse_nonce(nonce))
-        except (MalformedNonce, NetworkNotTrusted, SynchronisationFailure):
+        except (MalformedNonce, MacFailure, SynchronisationFailure):
             return
         challenge = replace(space.challenge, nonce=nonce, stale=False)
         space.use(challenge, self._ha1(challenge, algorithm, result))
@@ -247,6 +253,13 @@ class AkaClient:
             f" fit: see how the network makes the password of {algorithm.name} (RFC 3310 §3.3, RFC 4169 §2.1)"
             " and how long its XRES is"
         )
+
+
+def _final(failure: MacFailure | SynchronisationFailure) -> AuthenticationFailed:
+    """What to raise when the USIM's refusal has not helped."""
+    if isinstance(failure, SynchronisationFailure):
+        return SequenceOutOfRange(f"the network does not take the resynchronisation: {failure}")
+    return NetworkNotTrusted(str(failure))
 
 
 def _known(name: str) -> AkaAlgorithm:

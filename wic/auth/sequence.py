@@ -61,8 +61,8 @@ class SequenceArray:
     @property
     def sqn_ms(self) -> int:
         """The highest SQN that was accepted, which an AUTS tells the network (§C.2.2)."""
-        seq, ind = max((seq, ind) for ind, seq in enumerate(self.entries))
-        return seq << self.ind_bits | ind
+        highest = max(self.entries)
+        return highest << self.ind_bits | self.entries.index(highest)
 
     def judge(self, sqn: int, rules: SequenceRules = _DEFAULT_RULES) -> Freshness:
         """Say whether a SQN is fresh."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.auth.digest import DigestInput
@@ -26,6 +25,7 @@ _QUOTED = ("username", "realm", "nonce", "uri", "response", "cnonce", "opaque", 
 _INFO_OF = {"Authorization": "Authentication-Info", "Proxy-Authorization": "Proxy-Authentication-Info"}
 _MAX_SPACES = 16
 _STALE_STRIKES = 2
+_PROVED = 8
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Space:
     ha1: Secret
     uri: str
     count: int = 0
-    proved: deque[str] = field(default_factory=lambda: deque(maxlen=8))
+    proved: tuple[str, ...] = ()
     stale_strikes: int = 0
 
     def use(self, challenge: Challenge, ha1: Secret) -> None:
@@ -48,7 +48,7 @@ class Space:
     def prove(self, nonce: str) -> None:
         """Remember that a response made with this nonce was accepted, or will be."""
         if nonce not in self.proved:
-            self.proved.append(nonce)
+            self.proved = (*self.proved, nonce)[-_PROVED:]
         self.stale_strikes = 0
 
     def answer(self, username: str, request: Request, tokens: Tokens) -> AuthValue:
@@ -82,6 +82,8 @@ class Space:
 
 class Spaces:
     """The protection spaces of one user."""
+
+    __slots__ = ("_spaces", "_tokens", "username")
 
     def __init__(self, username: str, tokens: Tokens) -> None:
         self.username = username

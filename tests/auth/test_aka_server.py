@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wic.auth import (
+    AkaClient,
+    AkaUser,
+    AkaVerifier,
+    Milenage,
+    Outcome,
+    SoftUsim,
+    Verdict,
+    find_aka_algorithm,
+    make_vector,
+    verify_auts,
+)
+from wic.auth.aka import DEFAULT_AMF, AkaAlgorithm
+from wic.sip.message import Request, Response
+from wic.sip.params import AuthParams
+from wic.sip.tokens import CountingTokens
+
+IMPI = "alice@ims.example"
+REALM = "ims.example"
+FUNCTIONS = Milenage(b"k" * 16, op=b"o" * 16)
+
+Pairs = dict[str, str]
+Check = Callable[..., Verdict]
+
+
+def algorithm(name: str = "AKAv2-SHA-256") -> AkaAlgorithm:
+    found = find_aka_algorithm(name)
+    assert found is not None
+    return found
+
+
+ALGORITHM = algorithm()
+
+
+@pytest.fixture
+def user() -> AkaUser:
+    return AkaUser(IMPI)
+
+
+@pytest.fixture
+def verifier() -> AkaVerifier:
+    return AkaVerifier(REALM)
+
+
+@pytest.fixture
+def aka() -> AkaClient:
+    return AkaClient(IMPI, SoftUsim(FUNCTIONS), tokens=CountingTokens())
+
+
+def ask(verifier: AkaVerifier, user: AkaUser, sqn: int = 33, *, now: float = 0, name: str = ALGORITHM.name) -> Response:
+    vector = make_vector(FUNCTIONS, sqn, DEFAULT_AMF, sqn.to_bytes(16))
+    value = verifier.challenge(user, vector, algorithm(name), now=now)
+    return Response.build(401, headers=[("WWW-Authenticate", value)])
+
+
+def register(client: AkaClient) -> Request:
+    request = Request.build("REGISTER", "sip:ims.example")
+    client.authorize(request)
+    return request
+
+
+@pytest.fixture
+def good(verifier: AkaVerifier, user: AkaUser, aka: AkaClient) -> Pairs:
+    """The parameters of a right answer."""
+    aka.challenged(register(aka), ask(verifier, user))
+    return {name: value or "" for name, value in register(aka).auth("Authorization")[0].params.items()}
+
+
+@pytest.fixture
+def check(verifier: AkaVerifier, user: AkaUser) -> Check:
+    def verify(pairs: Pairs, now: float = 1) -> Verdict:
+        value = f"Digest {AuthParams(pairs.items(), quoted=pairs)}"
+        return verifier.verify(Request.build("REGISTER", "sip:ims.example", [("Authorization", value)]), user, now=now)
+
+    return verify
+
+
+def test_a_challenge_with_keys_for_the_p_cscf(verifier: AkaVerifier, user: AkaUser) -> None:
+    """TS 24.229 §5.4.1.2.1: ik and ck in hexadecimal, in quotes."""
+    vector = make_vector(FUNCTIONS, 33, DEFAULT_AMF, b"r" * 16)
+    text = str(verifier.challenge(user, vector, ALGORITHM, now=0))
+    assert text.startswith('Digest realm="ims.example", nonce="cnJy')
+    assert ', algorithm=AKAv2-SHA-256, qop="auth", ' in text
+    assert text.endswith(f'ik="{vector.ik.hex()}", ck="{vector.ck.hex()}"')
+
+
+def test_a_challenge_without_keys_and_with_stale(verifier: AkaVerifier, user: AkaUser) -> None:
+    vector = make_vector(FUNCTIONS, 33, DEFAULT_AMF, b"r" * 16)
+    params = verifier.challenge(user, vector, ALGORITHM, now=0, stale=True, keys=False).params
+    assert list(params) == ["realm", "nonce", "algorithm", "qop", "stale"]
+
+
+def test_a_right_answer_and_its_refreshes(verifier: AkaVerifier, user: AkaUser, aka: AkaClient) -> None:
+    aka.challenged(register(aka), ask(verifier, user))
+    for now in (1, 3600, 300_000):
+        request = register(aka)
+        verdict = verifier.verify(request, user, now=now)
+        assert (verdict.outcome, verdict.username, verdict.stale) == (Outcome.OK, IMPI, False)
+        assert verdict.authentication_info is not None
+        headers = [("Authentication-Info", verdict.authentication_info)]
+        aka.accepted(request, Response.build(200, headers=headers))
+        assert verifier.verify(request, user, now=now).outcome is Outcome.REPLAYED
+
+
+def test_an_answer_comes_in_time(check: Check, good: Pairs) -> None:
+    """Reg-await-auth (TS 24.229 §7.6); a clock that was set back makes no nonce last longer."""
+    assert check(good, now=-1).outcome is Outcome.STALE
+    assert check(good, now=240.1).outcome is Outcome.STALE
+    assert check(good, now=240).outcome is Outcome.OK
+    assert check(good | {"nc": "00000002"}, now=1000).outcome is Outcome.WRONG  # in use, and looked at
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"realm": "elsewhere"}, Outcome.MISSING),
+        ({"nonce": ""}, Outcome.MISSING),
+        ({"nonce": "other"}, Outcome.STALE),
+        ({"nonce": "A" * 10_000}, Outcome.STALE),
+        ({"username": "mallory"}, Outcome.STALE),
+        ({"username": ""}, Outcome.STALE),
+        ({"response": "0" * 64}, Outcome.WRONG),
+        ({"response": "é"}, Outcome.WRONG),
+        ({"cnonce": "other"}, Outcome.WRONG),
+        ({"response": ""}, Outcome.MAC_FAILURE),
+        ({"algorithm": "AKAv1-MD5"}, Outcome.MALFORMED),
+        ({"algorithm": "MD5"}, Outcome.MALFORMED),
+        ({"algorithm": "AKAv2-SHA-1"}, Outcome.MALFORMED),
+        ({"qop": "auth-int"}, Outcome.MALFORMED),
+        ({"cnonce": ""}, Outcome.MALFORMED),
+        ({"nc": "1"}, Outcome.MALFORMED),
+        ({"uri": "sip:other.example"}, Outcome.MALFORMED),
+        ({"auts": ""}, Outcome.MALFORMED),
+        ({"auts": "AAAA"}, Outcome.MALFORMED),
+        ({"auts": "A" * 24}, Outcome.MALFORMED),
+        ({"auts": "*" * 20}, Outcome.MALFORMED),
+        ({"auts": "A" * 8000}, Outcome.MALFORMED),
+    ],
+)
+def test_credentials_that_are_not_right(changes: Pairs, outcome: Outcome, good: Pairs, check: Check) -> None:
+    verdict = check(good | changes)
+    assert verdict.outcome is outcome
+    assert verdict.stale == (outcome is Outcome.STALE)
+
+
+def test_a_missing_algorithm_is_md5_and_no_aka(good: Pairs, check: Check) -> None:
+    del good["algorithm"]
+    assert check(good).outcome is Outcome.MALFORMED
+
+
+def test_requests_without_credentials(verifier: AkaVerifier, user: AkaUser, aka: AkaClient) -> None:
+    def outcome(*lines: tuple[str, str]) -> Outcome:
+        return verifier.verify(Request.build("REGISTER", "sip:ims.example", lines), user, now=0).outcome
+
+    assert outcome() is Outcome.MISSING
+    assert outcome(("Authorization", "Bearer abc")) is Outcome.MISSING
+    assert outcome(("Authorization", '="')) is Outcome.MALFORMED
+    verdict = verifier.verify(register(aka), user, now=0)
+    assert (verdict.outcome, verdict.username) == (Outcome.MISSING, IMPI)
+
+
+def test_a_wrong_response_is_the_only_guess(good: Pairs, check: Check) -> None:
+    """A RES may have 32 bits only."""
+    assert check(good | {"response": "0" * 64}).outcome is Outcome.WRONG
+    assert check(good).outcome is Outcome.STALE
+
+
+def test_a_wrong_response_does_not_spoil_a_challenge_in_use(good: Pairs, check: Check, aka: AkaClient) -> None:
+    assert check(good).outcome is Outcome.OK
+    assert check(good | {"response": "0" * 64}).outcome is Outcome.WRONG
+    again = {name: value or "" for name, value in register(aka).auth("Authorization")[0].params.items()}
+    assert check(again).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("changes", [{"response": ""}, {"auts": "A" * 19 + "="}])
+def test_what_the_usim_refused_is_used_up(changes: Pairs, good: Pairs, check: Check) -> None:
+    assert check(good | changes).outcome in (Outcome.MAC_FAILURE, Outcome.OUT_OF_SYNC)
+    assert check(good | changes).outcome is Outcome.STALE
+    assert check(good).outcome is Outcome.STALE
+
+
+def test_a_resynchronisation_carries_what_the_hss_needs(verifier: AkaVerifier, user: AkaUser, aka: AkaClient) -> None:
+    aka.challenged(register(aka), ask(verifier, user, 2**40))
+    verdict = verifier.verify(register(aka), user, now=1)
+    assert verdict.outcome is Outcome.OUT_OF_SYNC
+    assert verdict.auts is not None
+    assert verdict.rand == (2**40).to_bytes(16)
+    assert verify_auts(FUNCTIONS, verdict.rand, verdict.auts) == 0
+
+
+def test_asking_for_challenges_does_not_push_out_one_in_use(
+    verifier: AkaVerifier, user: AkaUser, aka: AkaClient
+) -> None:
+    aka.challenged(register(aka), ask(verifier, user))
+    assert verifier.verify(register(aka), user, now=0).outcome is Outcome.OK
+    for sqn in range(64, 64 + 32 * 50, 32):
+        ask(verifier, user, sqn)
+    assert len(user) == 8
+    assert verifier.verify(register(aka), user, now=0).outcome is Outcome.OK
+
+
+def test_a_user_with_many_challenges_in_use_loses_the_oldest(verifier: AkaVerifier, aka: AkaClient) -> None:
+    user = AkaUser(IMPI, capacity=2)
+    requests = []
+    for sqn in (33, 66, 99):
+        aka.challenged(register(aka), ask(verifier, user, sqn))
+        request = register(aka)
+        assert verifier.verify(request, user, now=0).outcome is Outcome.OK
+        aka.accepted(request, Response.build(200))
+        requests.append(request)
+    outcomes = [verifier.verify(request, user, now=0).outcome for request in requests]
+    assert outcomes == [Outcome.STALE, Outcome.REPLAYED, Outcome.REPLAYED]
+
+
+def test_a_user_whose_challenges_are_forgotten_is_asked_again(good: Pairs, check: Check, user: AkaUser) -> None:
+    """Network-initiated re-authentication, and what a restart comes to."""
+    assert check(good).outcome is Outcome.OK
+    user.forget()
+    assert check(good).stale
+
+
+@given(st.dictionaries(st.sampled_from(["username", "nonce", "nc", "qop", "uri", "response", "auts"]), st.text()))
+def test_any_credentials_get_a_verdict(pairs: Pairs) -> None:
+    verifier, user = AkaVerifier(REALM), AkaUser(IMPI)
+    nonce = ask(verifier, user).auth("WWW-Authenticate")[0].params.get("nonce") or ""
+    filled = {"realm": REALM, "username": IMPI, "nonce": nonce, "cnonce": "c", "algorithm": ALGORITHM.name} | pairs
+    value = f"Digest {AuthParams(filled.items(), quoted=filled)}"
+    request = Request.build("REGISTER", "sip:ims.example", [("Authorization", value)])
+    assert verifier.verify(request, user, now=0).outcome is not Outcome.OK
