@@ -147,7 +147,7 @@ async def test_an_originating_request_needs_an_asserted_and_registered_identity(
     await world.peer.receive("SIP/2.0 200")
     world.hss.change_bindings("alice@ims.example", remove=["k"])
     world.send("OPTIONS", BOB, world.orig, f"P-Asserted-Identity: <{ALICE}>")
-    await world.peer.receive("SIP/2.0 403")
+    await world.peer.receive("SIP/2.0 504")
 
 
 async def test_nobody_untrusted_may_originate(world, monkeypatch):

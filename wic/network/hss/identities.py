@@ -58,6 +58,12 @@ class Subscriber:
         """Return the identities of a set that may be used, the default one first."""
         return tuple(each for each in self.identities if each.registration_set == registration_set and not each.barred)
 
+    def public_name(self, identity: Identity) -> Identity:
+        """Return the identity under which others may know whoever registers `identity`: a barred one stays hidden."""
+        if not identity.barred:
+            return identity
+        return next(iter(self.associated(identity.registration_set)), identity)
+
 
 def make_subscriber(impi: str, impus: Iterable[str | Identity]) -> Subscriber:
     """Return a subscriber with its public identities in canonical form.

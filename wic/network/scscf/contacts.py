@@ -6,28 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.network.hss import Binding
+from wic.network.scscf.attempt import Protection
+from wic.network.scscf.changes import BindingChange
+from wic.network.scscf.refusal import Refused
+from wic.registration.reginfo import ContactEvent
 from wic.sip.errors import MalformedHeader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wic.network.scscf.attempt import Attempt
     from wic.network.scscf.options import RegistrarOptions
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request
-
-
-class ContactsRefused(Exception):
-    """The REGISTER cannot be granted.
-
-    Attributes:
-        status: the answer.
-        headers: what goes with it.
-    """
-
-    def __init__(self, status: int, *headers: tuple[str, object]) -> None:
-        super().__init__(f"REGISTER refused with {status}")
-        self.status = status
-        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +27,46 @@ class Granted:
 
     store: tuple[Binding, ...]
     remove: tuple[str, ...]
+    changes: tuple[BindingChange, ...]
+    """The same, as those who watch the registration are told of it."""
     outbound: bool = False
     """Whether several flows of one instance are kept apart (RFC 5626)."""
 
 
-def wanted_bindings(
-    request: Request, impi: str, known: Sequence[Binding], options: RegistrarOptions, *, now: float
-) -> Granted:
+def wanted_bindings(attempt: Attempt, options: RegistrarOptions, *, proved: bool) -> Granted:
     """Work out what a REGISTER changes.
 
+    Args:
+        attempt: the REGISTER.
+        options: what is granted.
+        proved: whether it proves who sends it, or only an earlier one.
+
     Raises:
-        ContactsRefused: it asks for too little time, too many bindings, or comes out of order.
+        Refused: it asks for too little time, too many bindings, or comes out of order.
         MalformedHeader: it breaks the rules.
     """
+    request, known = attempt.request, attempt.bindings
     if request.contact_is_wildcard:
         return _remove_all(request, known)
-    store: list[Binding] = []
+    before = {binding.key: binding for binding in known}
+    store: dict[str, Binding] = {}
     remove: list[str] = []
     outbound = False
     for contact in request.contacts:
         flow_key = _flow_key(contact, request)
         outbound = outbound or flow_key is not None
-        binding = _binding(contact, flow_key or str(contact.uri), request, impi, options, now)
-        _check_order(request, binding.key, known)
-        if binding.expires_at > now:
-            store.append(binding)
+        key = flow_key or str(contact.uri)
+        _check_order(request, before.get(key))
+        expires = _expires(contact, attempt, options)
+        if expires:
+            store[key] = _binding(contact, key, attempt, before.get(key), expires=expires, proved=proved)
         else:
-            remove.append(binding.key)
-    if len({binding.key for binding in (*known, *store)} - {*remove}) > options.max_bindings:
-        raise ContactsRefused(403)
-    return Granted(tuple(store), tuple(remove), outbound and bool(store))
+            remove.append(key)
+    if len((before.keys() | store.keys()) - {*remove}) > options.max_bindings:
+        raise Refused(403)
+    changes = [_gone(before[key]) for key in remove if key in before]
+    changes += [BindingChange(each, _came(each, before)) for each in store.values()]
+    return Granted(tuple(store.values()), tuple(remove), tuple(changes), outbound and bool(store))
 
 
 def _remove_all(request: Request, known: Sequence[Binding]) -> Granted:
@@ -73,8 +74,16 @@ def _remove_all(request: Request, known: Sequence[Binding]) -> Granted:
     if request.expires != 0:
         raise MalformedHeader("Contact: * without Expires: 0")
     for binding in known:
-        _check_order(request, binding.key, known)
-    return Granted((), tuple(binding.key for binding in known))
+        _check_order(request, binding)
+    return Granted((), tuple(binding.key for binding in known), tuple(map(_gone, known)))
+
+
+def _gone(binding: Binding) -> BindingChange:
+    return BindingChange(binding, ContactEvent.UNREGISTERED)
+
+
+def _came(binding: Binding, before: dict[str, Binding]) -> ContactEvent:
+    return ContactEvent.REFRESHED if binding.key in before else ContactEvent.REGISTERED
 
 
 def _flow_key(contact: NameAddr, request: Request) -> str | None:
@@ -86,30 +95,40 @@ def _flow_key(contact: NameAddr, request: Request) -> str | None:
         raise MalformedHeader("reg-id is no number from 1 to 2**31-1")
     # RFC 5626 §6: the first proxy has to keep the flow, which the "ob" of its Path value says.
     if len(request.vias) > 1 and not (request.paths and "ob" in request.paths[-1].uri.params):
-        raise ContactsRefused(439)
+        raise Refused(439)
     return f"{instance};reg-id={int(reg_id)}"
 
 
-def _binding(
-    contact: NameAddr, key: str, request: Request, impi: str, options: RegistrarOptions, now: float
-) -> Binding:
-    asked = contact.expires if contact.expires is not None else request.expires
+def _expires(contact: NameAddr, attempt: Attempt, options: RegistrarOptions) -> int:
+    asked = contact.expires if contact.expires is not None else attempt.request.expires
     expires = options.max_expires if asked is None else min(asked, options.max_expires)
-    if 0 < expires < options.min_expires:
-        raise ContactsRefused(423, ("Min-Expires", options.min_expires))
+    # TS 24.371 §6.4.3: the eP-CSCF cuts the time to what is left of a token's life.
+    if 0 < expires < options.min_expires and attempt.protection is not Protection.DONE:
+        raise Refused(423, None, ("Min-Expires", options.min_expires))
+    return expires
+
+
+def _binding(
+    contact: NameAddr, key: str, attempt: Attempt, before: Binding | None, *, expires: int, proved: bool
+) -> Binding:
+    request, now = attempt.request, attempt.now
     return Binding(
-        impi=impi,
+        impi=attempt.subscriber.impi,
+        registration_set=attempt.identity.registration_set,
         key=key,
-        contact=str(contact.with_params(contact.params.without("expires"))),
+        contact=str(contact.with_params(contact.params.without("expires", "pub-gruu", "temp-gruu"))),
         path=tuple(str(path) for path in request.paths),
         call_id=request.call_id,
         cseq=request.cseq.number,
         expires_at=now + expires,
+        instance=contact.params.get("+sip.instance") or None,
+        registered_at=before.registered_at if before else now,
+        unproved=0 if proved or before is None else before.unproved + 1,
+        prove=not proved and before is not None and before.prove,
     )
 
 
-def _check_order(request: Request, key: str, known: Sequence[Binding]) -> None:
+def _check_order(request: Request, binding: Binding | None) -> None:
     # RFC 3261 §10.3 step 7: within one Call-ID only a higher CSeq may change a binding.
-    for binding in known:
-        if binding.key == key and binding.call_id == request.call_id and binding.cseq >= request.cseq.number:
-            raise ContactsRefused(500)
+    if binding is not None and binding.call_id == request.call_id and binding.cseq >= request.cseq.number:
+        raise Refused(500)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wic.network.hss import Binding
+from wic.network.scscf.restoration import RESTORATION_BODY, restoration_headers
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
 from wic.sip.proxy import PassingResponse, ProxyLogic, Target
-from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wic.network.hss import Hss, Subscriber
+    from wic.network.hss import Hss
     from wic.network.node import Node
+    from wic.network.scscf.callees import Callees
     from wic.network.scscf.registrar import Registrar
+    from wic.network.scscf.removals import Removals
     from wic.sip.flow import Flow
     from wic.sip.proxy import ProxyContext
-
-_log = logging.getLogger(__name__)
+    from wic.sip.uri import Uri
 
 Trust = Callable[["Flow"], bool]
 """Tells whether a flow comes from an eP-CSCF of this network, which may assert identities."""
@@ -38,17 +38,30 @@ class ScscfLogic(ProxyLogic):
         node: its shell.
         hss: subscribers and bindings.
         registrar: answers REGISTER.
+        callees: looks Request-URIs up.
+        removals: removes bindings whose flows have failed.
         domain: the home domain.
         trust: tells flows of this network's eP-CSCFs from others.
         wall_clock: seconds of the epoch, in which bindings end.
     """
 
     def __init__(
-        self, node: Node, hss: Hss, registrar: Registrar, domain: str, *, trust: Trust, wall_clock: Callable[[], float]
+        self,
+        node: Node,
+        hss: Hss,
+        registrar: Registrar,
+        callees: Callees,
+        removals: Removals,
+        *,
+        domain: str,
+        trust: Trust,
+        wall_clock: Callable[[], float],
     ) -> None:
         self._node = node
         self._hss = hss
         self._registrar = registrar
+        self._callees = callees
+        self._removals = removals
         self._domain = domain.lower()
         self._trust = trust
         self._wall_clock = wall_clock
@@ -108,9 +121,13 @@ class ScscfLogic(ProxyLogic):
 
     def _originate(self, context: ProxyContext, now: float) -> None:
         """Serve the caller, then the called one: both in this hop, since one S-CSCF serves all (§5.4.3.2)."""
-        served = self._served_user(context)
-        if served is None:
+        registered = self._is_registered(context)
+        if registered is None:
             context.reject(403, "Not Registered", now=now)
+        elif not registered:
+            # TS 24.229 §5.4.3.2, TS 23.380 §4.4: its eP-CSCF takes it for registered, so we have lost it.
+            headers = restoration_headers(self._node.mw.uri(ORIGINATING))
+            context.reject(504, "Registration Lost", headers=headers, body=RESTORATION_BODY, now=now)
         elif self._is_home(context.request.uri) or context.request.uri.scheme == "tel":
             self._terminate(context, now)
         elif self._node.flow_to(context.request.uri) is not None:
@@ -118,56 +135,49 @@ class ScscfLogic(ProxyLogic):
         else:
             context.reject(404, "No Route To Domain", now=now)
 
-    def _served_user(self, context: ProxyContext) -> Subscriber | None:
-        """Return who calls, by the identity that a trusted eP-CSCF asserted."""
+    def _is_registered(self, context: ProxyContext) -> bool | None:
+        """Tell whether who calls is registered, by the identity that a trusted eP-CSCF asserted.
+
+        Returns:
+            None if nobody may call by that identity: it is not asserted, not known or barred.
+        """
         if not self._trust(context.flow):
             return None
         now = self._wall_clock()
+        known = None
         for value in context.request.headers.values("P-Asserted-Identity"):
-            for holder in self._hss.holders(str(NameAddr.parse(value).uri.aor())):
-                if self._hss.bindings(holder.impi, now=now):
-                    return holder
-        return None
+            impu = str(NameAddr.parse(value).uri.aor())
+            for holder in self._hss.holders(impu):
+                identity = holder.identity(impu)
+                if identity is None or identity.barred:
+                    continue
+                known = False
+                if self._hss.bindings(holder.impi, registration_set=identity.registration_set, now=now):
+                    return True
+        return known
 
     def _terminate(self, context: ProxyContext, now: float) -> None:
-        impu = self._impu(context.request.uri)
-        if impu is None:
+        callee = self._callees.find(context.request.uri, now=self._wall_clock())
+        if callee is None:
             context.reject(404, now=now)
-            return
-        bindings = self._hss.reachable(impu, now=self._wall_clock())
-        if not bindings:
+        elif not callee.bindings:
             context.reject(480, now=now)
-            return
-        # TS 24.229 §5.4.3.3: the called identity is kept, as the Request-URI gives way to the contact.
-        context.request.headers.set("P-Called-Party-ID", f"<{impu}>")
-        context.forward([_target(binding) for binding in bindings], now=now)
-
-    def _impu(self, uri: Uri) -> str | None:
-        """Return the public identity that a Request-URI means, if the HSS has it."""
-        candidates = [uri.aor()]
-        number = uri.username.partition(";")[0]
-        if uri.is_sip and (uri.params.get("user") == "phone" or number.startswith("+")):
-            # TS 24.229 §5.3.2.1: a SIP URI that holds a number means the same user as the tel URI.
-            candidates.append(Uri("tel", opaque=number).aor())
-        elif uri.scheme == "tel":
-            candidates.append(Uri("sip", uri.aor().opaque, host=self._domain))
-        return next((str(impu) for impu in candidates if self._hss.holders(str(impu))), None)
+        else:
+            # TS 24.229 §5.4.3.3: the called identity is kept, as the Request-URI gives way to the contact.
+            context.request.headers.set("P-Called-Party-ID", f"<{callee.impu}>")
+            context.forward([_target(binding) for binding in callee.bindings], now=now)
 
     def response(self, passing: PassingResponse, *, now: float) -> None:
         """Remove bindings whose flows have failed (RFC 5626 §5.3, §6)."""
         if passing.response.status >= 200:
             failed = [branch for branch in passing.context.branches if branch.final and branch.final.status == 430]
             for branch in failed:
-                self._remove(branch.target.owner)
+                if isinstance(branch.target.owner, Binding):
+                    self._removals.flow_failed(branch.target.owner, now=self._wall_clock())
             if passing.response.status == 430:
                 request, tag = passing.context.transaction.request, passing.context.transaction.tag
                 passing.response = Response.answer(request, 480, to_tag=tag)
         passing.release(now=now)
-
-    def _remove(self, binding: object) -> None:
-        if isinstance(binding, Binding):
-            _log.info("the flow of a binding of %s has failed", binding.impi)
-            self._hss.change_bindings(binding.impi, remove=[binding.key])
 
     def _is_home(self, uri: Uri) -> bool:
         return uri.is_sip and (uri.host.lower() == self._domain or self._is_own(uri))

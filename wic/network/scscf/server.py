@@ -7,12 +7,22 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wic.auth.aka_server import AkaVerifier
 from wic.auth.server import DigestVerifier
 from wic.network.hss import ALGORITHMS
 from wic.network.node import Node
+from wic.network.scscf.aka_scheme import AkaScheme
+from wic.network.scscf.attempt import Scheme
+from wic.network.scscf.callees import Callees
+from wic.network.scscf.changes import Observers
+from wic.network.scscf.digest_scheme import DigestScheme
+from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.options import RegistrarOptions
 from wic.network.scscf.registrar import Registrar
+from wic.network.scscf.removals import Removals
 from wic.network.scscf.routing import ORIGINATING, ScscfLogic, Trust
+from wic.network.scscf.timers import Expiry, OrderBook
+from wic.network.scscf.trusted_node import TrustedNodeScheme
 from wic.sip.proxy import ProxyCore, ProxyOptions
 from wic.sip.timers import RFC3261, Timers
 from wic.transport.tokens import RandomTokens
@@ -67,6 +77,8 @@ class Scscf:
         self._trust = trust or _nobody
         self._options = options or ScscfOptions()
         self._wall_clock = wall_clock
+        self.observers = Observers()
+        """Are told of every change to a binding; add to them what watches registrations."""
         self.node = Node(tokens or RandomTokens(), self._handle, self._options.timers)
 
     async def start(self) -> None:
@@ -77,17 +89,43 @@ class Scscf:
         """
         options = self._options
         await self.node.listen(options.host, options.port)
-        verifier = DigestVerifier(
-            options.domain, key=secrets.token_bytes(32), tokens=self.node.tokens, algorithms=options.algorithms
-        )
-        registrar = Registrar(self._hss, verifier, self.node.mw.uri(ORIGINATING), options.registrar)
+        self.gruus = GruuFactory(self._hss, options.domain, self.node.tokens)
+        removals = Removals(self._hss, self.observers)
         logic = ScscfLogic(
-            self.node, self._hss, registrar, options.domain, trust=self._trust, wall_clock=self._wall_clock
+            self.node,
+            self._hss,
+            self._registrar(),
+            Callees(self._hss, self.gruus, options.domain),
+            removals,
+            domain=options.domain,
+            trust=self._trust,
+            wall_clock=self._wall_clock,
         )
         own = ProxyOptions(own=frozenset({(self.node.mw.host, self.node.mw.port)}))
         self._core = ProxyCore(self.node.endpoint, logic, own)
-        self._expiry = _Expiry(self._hss, self._wall_clock, due=self.node.driver.now)
-        self.node.driver.add_timer_source(self._expiry)
+        driver = self.node.driver
+        self._expiry = Expiry(self._hss, removals, self._wall_clock, due=driver.now)
+        self._orders = OrderBook(self._hss, removals, self._wall_clock, due=driver.now)
+        driver.add_timer_source(self._expiry)
+        driver.add_timer_source(self._orders)
+
+    def _registrar(self) -> Registrar:
+        options, tokens = self._options.registrar, self.node.tokens
+        domain, every = self._options.domain, options.challenge_every
+        digest = DigestVerifier(domain, key=secrets.token_bytes(32), tokens=tokens, algorithms=self._options.algorithms)
+        aka = AkaVerifier(domain, answer_within=options.answer_within)
+        return Registrar(
+            self._hss,
+            {
+                Scheme.DIGEST: DigestScheme(self._hss, digest, challenge_every=every),
+                Scheme.AKA: AkaScheme(self._hss, aka, tokens, options),
+                Scheme.TRUSTED_NODE: TrustedNodeScheme(self._hss, barred=options.barred_entities),
+            },
+            self.node.mw.uri(ORIGINATING),
+            gruus=self.gruus,
+            observer=self.observers,
+            options=options,
+        )
 
     def _handle(self, event: Event) -> None:
         self._core.handle(event, now=self.node.driver.now)
@@ -95,27 +133,6 @@ class Scscf:
     async def close(self) -> None:
         """Stop."""
         await self.node.close()
-
-
-class _Expiry:
-    """Removes bindings whose time is over; a timer source of the driver.
-
-    The HSS may be changed by another process, so it is looked at again after a minute at most.
-    """
-
-    def __init__(self, hss: Hss, wall_clock: Callable[[], float], *, due: float) -> None:
-        self._hss = hss
-        self._wall_clock = wall_clock
-        self._due = due
-
-    def next_timeout(self) -> float | None:
-        return self._due
-
-    def handle_timeout(self, *, now: float) -> None:
-        wall = self._wall_clock()
-        self._hss.expire(now=wall)
-        following = self._hss.next_expiry()
-        self._due = now + (60.0 if following is None else min(60.0, max(0.1, following - wall)))
 
 
 def _nobody(_: Flow) -> bool:

@@ -1,0 +1,91 @@
+"""Whom a Request-URI means, and where they are (TS 24.229 §5.3.2.1, §5.4.3.3, RFC 5627 §5.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wic.network.scscf.gruu import instance_of
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wic.network.hss import Binding, Hss, Instance
+    from wic.network.scscf.gruu import GruuFactory
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A user of this network."""
+
+    impu: str
+    bindings: tuple[Binding, ...]
+    """Where to send a request; nowhere if the user is not registered."""
+
+
+class Callees:
+    """Looks Request-URIs up.
+
+    Args:
+        hss: subscribers and bindings.
+        gruus: reads temporary GRUUs.
+        domain: the home domain.
+    """
+
+    def __init__(self, hss: Hss, gruus: GruuFactory, domain: str) -> None:
+        self._hss = hss
+        self._gruus = gruus
+        self._domain = domain
+
+    def find(self, uri: Uri, *, now: float) -> Callee | None:
+        """Return the user that a Request-URI means; None if there is none, or nobody may call it.
+
+        Args:
+            uri: of this domain, or a telephone number.
+            now: seconds of the epoch.
+        """
+        if uri.is_sip and uri.params.get("gr") == "":
+            instance = self._gruus.read_temporary(uri)
+            return None if instance is None else self._of_instance(instance, now)
+        impu = self._impu(uri)
+        if impu is None:
+            return None
+        bindings: Iterable[Binding] = self._hss.reachable(impu, now=now)
+        if (name := instance_of(uri)) is not None:
+            bindings = (binding for binding in bindings if binding.instance == name)
+        return Callee(impu, _newest_flows(bindings))
+
+    def _of_instance(self, instance: Instance, now: float) -> Callee | None:
+        subscriber = self._hss.subscriber(instance.impi)
+        associated = subscriber.associated(instance.registration_set) if subscriber else ()
+        if not associated:
+            return None
+        bindings = self._hss.bindings(instance.impi, registration_set=instance.registration_set, now=now)
+        own = (binding for binding in bindings if binding.instance == instance.instance)
+        return Callee(associated[0].impu, _newest_flows(own))
+
+    def _impu(self, uri: Uri) -> str | None:
+        """Return the public identity that a Request-URI means, if the HSS has it and it is not barred."""
+        candidates = [uri.aor()]
+        number = uri.username.partition(";")[0]
+        if uri.is_sip and (uri.params.get("user") == "phone" or number.startswith("+")):
+            # TS 24.229 §5.3.2.1: a SIP URI that holds a number means the same user as the tel URI.
+            candidates.append(Uri("tel", opaque=number).aor())
+        elif uri.scheme == "tel":
+            candidates.append(Uri("sip", uri.aor().opaque, host=self._domain))
+        return next((str(impu) for impu in candidates if self._may_be_called(str(impu))), None)
+
+    def _may_be_called(self, impu: str) -> bool:
+        identities = [holder.identity(impu) for holder in self._hss.holders(impu)]
+        return any(identity is not None and not identity.barred for identity in identities)
+
+
+def _newest_flows(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
+    """Leave one flow of each instance: the one registered last (RFC 5626 §7)."""
+    chosen: dict[tuple[str, str], Binding] = {}
+    for binding in bindings:
+        place = (binding.impi, binding.instance or binding.key)
+        if place not in chosen or chosen[place].expires_at <= binding.expires_at:
+            chosen[place] = binding
+    return tuple(chosen.values())

@@ -1,0 +1,100 @@
+"""GRUUs: URIs that lead to one instance of a UE (RFC 5627, TS 24.229 §5.4.7A)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from wic.network.hss import Binding, Hss, Instance
+    from wic.sip.tokens import Tokens
+
+_PURPOSE = [b"temporary GRUU"]
+_NUMBER = 8
+_CHANCE = 8
+_OCTETS = 16 + _NUMBER + _CHANCE
+"""The tag of SIV before what it seals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gruus:
+    """What a UE is called by."""
+
+    public: Uri
+    """Says whose instance it is, and stays the same as long as the instance does."""
+    temporary: Uri
+    """Says nothing to anybody else; a new one with each REGISTER, all of them good until the last binding ends."""
+    first_cseq: int
+    """CSeq number since which temporary GRUUs have been good (RFC 5628 §5.2)."""
+
+
+class GruuFactory:
+    """Makes GRUUs, and finds out what they mean.
+
+    A temporary GRUU is the number of an instance and some chance, sealed by AES-SIV (RFC 5297): nobody else can
+    make one, or tell whether two belong to one instance, and nothing has to be kept for it.
+
+    Args:
+        hss: has the instances and the key.
+        domain: the home domain.
+        tokens: source of chance.
+    """
+
+    def __init__(self, hss: Hss, domain: str, tokens: Tokens) -> None:
+        self._hss = hss
+        self._domain = domain
+        self._tokens = tokens
+        self._seal = AESSIV(hss.gruu_key())
+
+    def make(self, binding: Binding, impu: str) -> Gruus | None:
+        """Return the GRUUs of a binding.
+
+        Args:
+            binding: as it is stored.
+            impu: the public identity for the public GRUU (RFC 5627 §3.1).
+
+        Returns:
+            None if the contact names no instance, or the identity is no SIP URI.
+        """
+        if binding.instance is None or not impu.startswith(("sip:", "sips:")):
+            return None
+        instance = self._hss.instance_of(binding.impi, binding.registration_set, binding.instance)
+        if instance is None:
+            return None
+        aor = Uri.parse(impu)
+        public = aor.replace(params=aor.params.with_("gr", _bare(binding.instance)))
+        user = self._sealed(instance.number)
+        temporary = Uri("sip", user, host=self._domain, params=aor.params.with_("gr"))
+        return Gruus(public, temporary, instance.first_cseq)
+
+    def read_temporary(self, uri: Uri) -> Instance | None:
+        """Return the instance that a temporary GRUU leads to; None if it is none, or not good any more."""
+        try:
+            sealed = base64.urlsafe_b64decode(f"{uri.username}=".encode("ascii"))
+            data = self._seal.decrypt(sealed, _PURPOSE) if len(sealed) == _OCTETS else b""
+        except (UnicodeEncodeError, binascii.Error, InvalidTag):
+            return None
+        return self._hss.instance(int.from_bytes(data[:_NUMBER])) if data else None
+
+    def _sealed(self, number: int) -> str:
+        chance = hashlib.sha256(self._tokens.hex(16).encode()).digest()[:_CHANCE]
+        sealed = self._seal.encrypt(number.to_bytes(_NUMBER) + chance, _PURPOSE)
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def instance_of(uri: Uri) -> str | None:
+    """Return the instance that a public GRUU names, as `+sip.instance` has it; None if it names none."""
+    name = uri.params.get("gr")
+    return f"<{name}>" if name else None
+
+
+def _bare(instance: str) -> str:
+    return instance.removeprefix("<").removesuffix(">")

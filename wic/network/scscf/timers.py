@@ -1,0 +1,86 @@
+"""What the S-CSCF does by itself: it ends bindings in time, and does what an operator orders."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from wic.network.hss import Action, OrderOutcome
+from wic.registration.reginfo import ContactEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.network.hss import Hss, Order
+    from wic.network.scscf.removals import Removals
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_SLEEP = 60.0
+_SHORTEST_SLEEP = 0.1
+_LOOK_EVERY = 0.25
+
+
+class Expiry:
+    """Removes bindings whose time is over; a timer source of the driver.
+
+    The HSS may be changed by another process, so it is looked at again after a minute at most.
+    """
+
+    def __init__(self, hss: Hss, removals: Removals, wall_clock: Callable[[], float], *, due: float) -> None:
+        self._hss = hss
+        self._removals = removals
+        self._wall_clock = wall_clock
+        self._due = due
+
+    def next_timeout(self) -> float | None:
+        """Return when the next binding may end."""
+        return self._due
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Remove what is over."""
+        wall = self._wall_clock()
+        self._removals.expire(now=wall)
+        following = self._hss.next_expiry()
+        wait = _LONGEST_SLEEP if following is None else following - wall
+        self._due = now + min(_LONGEST_SLEEP, max(_SHORTEST_SLEEP, wait))
+
+
+class OrderBook:
+    """Does what other processes have ordered; a timer source of the driver.
+
+    It looks into the table only if somebody else has written to the database since the last time.
+    """
+
+    def __init__(self, hss: Hss, removals: Removals, wall_clock: Callable[[], float], *, due: float) -> None:
+        self._hss = hss
+        self._removals = removals
+        self._wall_clock = wall_clock
+        self._due = due
+        self._seen: int | None = None
+
+    def next_timeout(self) -> float | None:
+        """Return when to look next."""
+        return self._due
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what was ordered."""
+        self._due = now + _LOOK_EVERY
+        seen = self._hss.changes_of_others()
+        if seen != self._seen:
+            self._seen = seen
+            wall = self._wall_clock()
+            for order in self._hss.open_orders(now=wall):
+                registered = self._carry_out(order, wall)
+                self._hss.settle_order(order.number, OrderOutcome.DONE if registered else OrderOutcome.NOT_REGISTERED)
+
+    def _carry_out(self, order: Order, now: float) -> bool:
+        """Do it; return whether the subscriber was registered."""
+        _log.info("ordered to %s %s", order.action.value, order.impi)
+        match order.action:
+            case Action.DEREGISTER:
+                event = ContactEvent(order.reason)
+                retry_after = order.seconds if event is ContactEvent.PROBATION else None
+                return self._removals.deregister(order.impi, event, retry_after=retry_after, now=now)
+            case Action.REAUTHENTICATE:
+                return self._removals.reauthenticate(order.impi, within=order.seconds, now=now)
