@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
 
 import aiohttp
 
@@ -14,12 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from wic.auth.secret import Secret
+
 MAX_DOCUMENT = 128 * 1024
 """Longest answer that is read, in bytes."""
 TIMEOUT = 5.0
 """Seconds until an answer must be complete."""
 CONNECTIONS = 16
 """Connections at one time; more requests wait."""
+
+
+def basic_auth(client_id: str, secret: Secret) -> str:
+    """Return the Authorization value of an OAuth client; both parts are form-encoded first (RFC 6749 §2.3.1)."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret.reveal())}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 class HttpsJson:
@@ -50,7 +60,7 @@ class HttpsJson:
         return _parse(url, body)
 
     async def post(
-        self, url: str, form: Mapping[str, str], *, auth: aiohttp.BasicAuth | None = None
+        self, url: str, form: Mapping[str, str], *, auth: str | None = None
     ) -> tuple[int, dict[str, object]]:
         """Send a form; return the status and the document that came.
 
@@ -60,7 +70,7 @@ class HttpsJson:
         status, body = await self._request("POST", url, form=form, auth=auth)
         return status, _parse(url, body)
 
-    async def send(self, url: str, form: Mapping[str, str], *, auth: aiohttp.BasicAuth | None = None) -> int:
+    async def send(self, url: str, form: Mapping[str, str], *, auth: str | None = None) -> int:
         """Send a form whose answer says nothing; return the status.
 
         Raises:
@@ -70,12 +80,11 @@ class HttpsJson:
         return status
 
     async def _request(
-        self, method: str, url: str, *, form: Mapping[str, str] | None = None, auth: aiohttp.BasicAuth | None = None
+        self, method: str, url: str, *, form: Mapping[str, str] | None = None, auth: str | None = None
     ) -> tuple[int, bytes]:
+        headers = {"Accept": "application/json"} | ({} if auth is None else {"Authorization": auth})
         try:
-            async with self._open().request(
-                method, url, data=form, auth=auth, allow_redirects=False, headers={"Accept": "application/json"}
-            ) as response:
+            async with self._open().request(method, url, data=form, allow_redirects=False, headers=headers) as response:
                 return response.status, await _read(url, response.content)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise WafUnreachable(f"{url} cannot be reached: {str(error) or type(error).__name__}") from error

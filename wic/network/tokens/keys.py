@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
 from wic.network.tokens.jws import ALGORITHMS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wic.network.tokens.https import HttpsJson
     from wic.network.tokens.issuer import TrustedIssuer
     from wic.network.tokens.jws import UnverifiedToken
@@ -102,6 +106,14 @@ class IssuerKeys:
         return next((key for key in fitting if key.kid == token.kid), None)
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep joserfc from warning on standard error: what it warns of is refused here, or allowed on purpose."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        yield
+
+
 def read_key(entry: object) -> PublicKey | None:
     """Return a key of a JWK set; None if it is not for signatures, private, or of no use here."""
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or "d" in entry:
@@ -110,7 +122,8 @@ def read_key(entry: object) -> PublicKey | None:
     if kind is None:
         return None
     try:
-        key = kind.import_key(entry)
+        with quiet():
+            key = kind.import_key(entry)
         weak = isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_BITS
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None

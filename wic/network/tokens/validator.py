@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus
 
-import aiohttp
 from joserfc import jws
 from joserfc.errors import JoseError
 
 from wic.network.tokens.authorization import Authorization, read_claims
 from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
-from wic.network.tokens.https import HttpsJson
+from wic.network.tokens.https import HttpsJson, basic_auth
 from wic.network.tokens.jws import read_token
-from wic.network.tokens.keys import IssuerKeys
+from wic.network.tokens.keys import IssuerKeys, quiet
 from wic.network.tokens.metadata import IssuerMetadata
 
 if TYPE_CHECKING:
@@ -69,8 +67,7 @@ class TokenValidator:
         """Ask the WAF whether it still stands by a token (RFC 7662 §2)."""
         metadata = self._metadata[issuer.issuer]
         url = introspection.url or await metadata.endpoint("introspection_endpoint", now=now)
-        # RFC 6749 §2.3.1: both are form-encoded first.
-        auth = aiohttp.BasicAuth(quote_plus(introspection.client_id), quote_plus(introspection.client_secret.reveal()))
+        auth = basic_auth(introspection.client_id, introspection.client_secret)
         status, answer = await self._http.post(url, {"token": token, "token_type_hint": "access_token"}, auth=auth)
         if status != 200:
             raise WafUnreachable(f"{url} answers {status} to the question about a token")
@@ -85,7 +82,8 @@ class TokenValidator:
 def _verify(token: str, key: PublicKey, algorithm: str) -> dict[str, object]:
     """Return the claims of a token that this key has signed."""
     try:
-        claims = json.loads(jws.deserialize_compact(token, key, algorithms=[algorithm]).payload)
+        with quiet():
+            claims = json.loads(jws.deserialize_compact(token, key, algorithms=[algorithm]).payload)
     except (JoseError, ValueError):
         raise TokenInvalid(TokenFault.SIGNATURE) from None
     assert isinstance(claims, dict), "read_token has seen to it"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus, urlencode
-
-import aiohttp
+from urllib.parse import urlencode
 
 from wic.auth.secret import Secret
 from wic.errors import AuthenticationFailed
 from wic.network.tokens.errors import WafUnreachable
-from wic.network.tokens.https import HttpsJson
+from wic.network.tokens.https import HttpsJson, basic_auth
 from wic.network.tokens.issuer import TrustedIssuer
 from wic.network.tokens.metadata import IssuerMetadata
 from wic.network.tokens.validator import TokenValidator
@@ -70,8 +68,7 @@ class WafClient:
         self._http = HttpsJson(ca=options.ca)
         self._metadata = IssuerMetadata(trusted, self._http)
         self._validator = TokenValidator([trusted], ca=options.ca)
-        # RFC 6749 §2.3.1: both are form-encoded first.
-        self._auth = aiohttp.BasicAuth(quote_plus(options.client_id), quote_plus(options.client_secret.reveal()))
+        self._auth = basic_auth(options.client_id, options.client_secret)
 
     async def sign_in_url(self, *, state: str, challenge: str) -> str:
         """Return where a browser has to go to sign in (RFC 6749 §4.1.1).
