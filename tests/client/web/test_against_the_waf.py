@@ -1,0 +1,231 @@
+"""The client's ways to a token against the WAF and the WWSF of `wic.network`, over HTTPS."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+
+from wic.auth import Secret
+from wic.client.web import PoolAccess, TokenKeeper, WebAuthorization
+from wic.client.web.keeper import choose_source
+from wic.client.web.sign_in import sign_in_by_browser, sign_in_by_device, sign_out
+from wic.errors import SignInFailed, SignInNeeded
+from wic.network.certificates import CertificateAuthority
+from wic.network.tokens import TokenValidator, TrustedIssuer
+from wic.network.waf import Waf, WafOptions
+from wic.network.wwsf import Wwsf, WwsfOptions
+from wic.network.wwsf.options import PoolOptions
+from wic.transport.tls import client_context
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+PASSWORD = Secret("a long sentence of carol")
+BOT_SECRET = Secret("the-bot-has-a-long-secret")
+
+
+class Form(HTMLParser):
+    """The fields of the form of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self.action = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "form":
+            self.action = values.get("action") or ""
+        elif tag == "input" and values.get("name"):
+            self.fields[str(values["name"])] = values.get("value") or ""
+
+
+class Person:
+    """Carol at her browser: fills in what pages ask for, and decides."""
+
+    def __init__(self, ca: Path, *, decision: str = "approve") -> None:
+        self._context = client_context(ca=ca)
+        self._decision = decision
+        self.tasks: list[asyncio.Task[str]] = []
+
+    def open(self, url: str) -> None:
+        self.tasks.append(asyncio.create_task(self.visit(url)))
+
+    async def visit(self, url: str) -> str:
+        jar = aiohttp.CookieJar(unsafe=True)
+        connector = aiohttp.TCPConnector(ssl=self._context)
+        async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as session:
+            answer = await session.get(url)
+            for _ in range(5):
+                page, form = await answer.text(), None
+                form = Form(page)
+                if not form.action:
+                    return page
+                fields = form.fields | {"decision": self._decision}
+                if "password" in fields:
+                    fields |= {"username": "carol", "password": PASSWORD.reveal()}
+                answer = await session.post(
+                    answer.url.join(answer.url.with_path(form.action).with_query({})), data=fields
+                )
+            raise AssertionError(page)
+
+
+class Servers:
+    """A WAF and a WWSF with a pool, on one port."""
+
+    def __init__(self, directory: Path) -> None:
+        self.ca = directory / "ca.pem"
+        context = CertificateAuthority(directory).server_context("127.0.0.1")
+        waf = WafOptions(database=directory / "waf.sqlite", ssl_context=context, poll_interval=1.0)
+        self.waf = Waf(waf, password_cost=16)
+        options = WwsfOptions(
+            database=directory / "wwsf.sqlite",
+            ssl_context=context,
+            wss="wss://127.0.0.1:8443/",
+            client_id="wwsf",
+            client_secret=Secret("the-wwsf-has-a-long-secret"),
+            ca=self.ca,
+            pool=PoolOptions(anonymous=True),
+        )
+        self.wwsf = Wwsf(options, waf=self.waf)
+
+    @property
+    def url(self) -> str:
+        return self.wwsf.url
+
+    def fill(self) -> None:
+        store = self.waf.store
+        store.add_user("carol", PASSWORD, "carol@ims.example", ["sip:carol@ims.example"])
+        store.add_client(
+            "bot", BOT_SECRET, grants=("client_credentials",), impi="bot@ims.example", impus=["sip:bot@ims.example"]
+        )
+        store.add_pool_pair("wwsf", "pool1@ims.example", "sip:pool1@ims.example")
+        self.wwsf.store.add_pool_pair("pool1@ims.example", "sip:pool1@ims.example")
+
+    def settings(self, **changes: object) -> WebAuthorization:
+        given: dict[str, object] = {"account": "carol", "waf": self.url, "ca": self.ca}
+        return WebAuthorization(**(given | changes))
+
+    async def check(self, token: Secret) -> str:
+        """Validate a token as an eP-CSCF would; return its private identity."""
+        validator = TokenValidator([TrustedIssuer(issuer=self.url, audience="sip:ims.example")], ca=self.ca)
+        try:
+            return (await validator.validate(token, now=time.time())).impi
+        finally:
+            await validator.close()
+
+
+@pytest.fixture
+async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
+    running = Servers(tmp_path)
+    async with running.wwsf:
+        running.fill()
+        yield running
+
+
+async def test_a_person_signs_in_stays_signed_in_and_out(servers, store) -> None:
+    carol, settings = Person(servers.ca), servers.settings()
+    token = await sign_in_by_browser(settings, store, show=carol.open)
+    assert "You can close this window" in await carol.tasks[0]
+    assert (token.impi, token.impus) == ("carol@ims.example", ("sip:carol@ims.example",))
+    assert token.issuer == servers.url
+    assert await servers.check(token.value) == "carol@ims.example"
+
+    source = choose_source(settings, store)
+    assert await source.obtain(None) == token
+    second = await source.obtain(token)
+    third = await source.obtain(second)
+    assert len({token.value, second.value, third.value}) == 3
+    assert len({token.refresh, second.refresh, third.refresh}) == 3
+    assert third.impi == "carol@ims.example"
+
+    assert await sign_out(settings, store)
+    with pytest.raises(SignInNeeded):
+        await source.obtain(third)
+
+
+async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, store) -> None:
+    settings = servers.settings()
+    token = await sign_in_by_browser(settings, store, show=Person(servers.ca).open)
+    source = choose_source(settings, store)
+    await source.obtain(token)
+    for path in store._directory.glob("*.json"):
+        text = path.read_text()
+        fresh = (await source.obtain(None)).refresh
+        path.write_text(text.replace(fresh.reveal(), token.refresh.reveal()))
+    with pytest.raises(SignInNeeded, match="The sign-in has ended"):
+        await source.obtain(await source.obtain(None))
+
+
+async def test_a_person_says_no(servers, store) -> None:
+    with pytest.raises(SignInFailed, match="did not sign in") as failed:
+        await sign_in_by_browser(servers.settings(), store, show=Person(servers.ca, decision="deny").open)
+    assert failed.value.error == "access_denied"
+
+
+@pytest.mark.parametrize(("decision", "granted"), [("approve", True), ("deny", False)])
+async def test_another_device(servers, store, decision: str, granted: bool) -> None:
+    carol, codes = Person(servers.ca, decision=decision), []
+
+    def show(code) -> None:
+        codes.append(code)
+        carol.open(code.url_with_code)
+
+    signing_in = sign_in_by_device(servers.settings(wwsf=servers.url), store, show=show)
+    if granted:
+        token = await signing_in
+        assert token.impi == "carol@ims.example"
+        assert token.server == "wss://127.0.0.1:8443/"
+        assert await servers.check(token.value) == "carol@ims.example"
+    else:
+        with pytest.raises(SignInFailed, match="access_denied"):
+            await signing_in
+    assert parse_qs(urlsplit(codes[0].url_with_code).query) == {"user_code": [codes[0].code]}
+
+
+async def test_a_bot(servers, store) -> None:
+    settings = servers.settings(client_id="bot", client_secret=BOT_SECRET)
+    keeper = TokenKeeper(settings)
+    token = await keeper.token()
+    assert token.impus == ("sip:bot@ims.example",)
+    assert await servers.check(token.value) == "bot@ims.example"
+    assert (await keeper.renew()).value != token.value
+    await keeper.close()
+    wrong = servers.settings(client_id="bot", client_secret=Secret("x"))
+    with pytest.raises(SignInFailed, match="check client_id and client_secret"):
+        await TokenKeeper(wrong).token()
+
+
+async def test_the_pool(servers) -> None:
+    settings = servers.settings(waf="", wwsf=servers.url, pool=PoolAccess.ANONYMOUS)
+    first, second = TokenKeeper(settings), TokenKeeper(settings)
+    token = await first.token()
+    assert (token.impi, token.impus) == ("pool1@ims.example", ("sip:pool1@ims.example",))
+    assert token.server == "wss://127.0.0.1:8443/"
+    assert await servers.check(token.value) == "pool1@ims.example"
+    assert (await first.renew()).impi == "pool1@ims.example"
+    with pytest.raises(SignInFailed, match="pool_exhausted") as empty:
+        await second.token()
+    assert empty.value.temporary
+    await first.close()
+    assert (await second.token()).impi == "pool1@ims.example"
+    await second.close()
+
+
+async def test_the_pool_for_those_who_have_signed_in(servers, store) -> None:
+    settings = servers.settings(waf="", wwsf=servers.url, pool=PoolAccess.SIGNED_IN)
+    source = choose_source(settings, store)
+    with pytest.raises(SignInNeeded, match="wic login carol"):
+        await source.obtain(None)
+    await sign_in_by_browser(settings, store, show=Person(servers.ca).open)
+    lent = await source.obtain(None)
+    assert lent.impi == "pool1@ims.example"
+    await source.give_back(lent)
