@@ -235,3 +235,19 @@ def test_a_restoration_concerns_all(household: Household) -> None:
     assert kinds(told) == [("alice", BindingRefreshed), ("home", BindingRefreshed)]
     assert household.now == 5
     assert not household.registrations.restore(Response.build(504), now=5)
+
+
+def test_what_was_ended_comes_back_only_when_it_is_added_again(three: Household) -> None:
+    """TS 24.229 §5.1.1.7: no automatic registration after `rejected`."""
+    three.registrations.remove(ALICE, now=5)
+    three.accept()
+    three.registrations[HOME].lose("rejected", now=6)
+    assert kinds(three.drain()) == [("home", BindingLost)]
+    three.cut()
+    three.flow = OTHER_FLOW
+    three.registrations.register_all(now=7, flow=OTHER_FLOW)
+    assert kinds(three.accept()) == [("work", BindingRefreshed)]
+    assert three.endpoint.to_send() == []
+    three.registrations.add(ALICE, now=8)
+    assert kinds(three.accept()) == [("alice", BindingCreated)]
+    assert not three.registrations[ALICE].ended

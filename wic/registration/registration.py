@@ -50,6 +50,7 @@ class Registration:
         "_anew",
         "_backoff",
         "_binding",
+        "_ended",
         "_events",
         "_everywhere",
         "_exchange",
@@ -93,6 +94,7 @@ class Registration:
         self._events: list[RegistrationEvent] = []
         self._next_try: float | None = None
         self._anew = False
+        self._ended = False
         self._flow_lost: RegistrationFailed | None = None
         self._remove_next = False
         self._everywhere = False
@@ -106,6 +108,11 @@ class Registration:
     def binding(self) -> Binding | None:
         """What the registrar granted, while it lasts."""
         return self._binding
+
+    @property
+    def ended(self) -> bool:
+        """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
+        return self._ended
 
     @property
     def retry_at(self) -> float | None:
@@ -190,6 +197,7 @@ class Registration:
         else:
             wait = None if again_after is None else min(again_after, self._options.longest_wait)
             self._lose(error, now, wait)
+            self._ended = wait is None
 
     def restore(self, response: Response, *, now: float) -> bool:
         """Begin an initial registration if an answer to another request wants it (TS 24.229 §5.1.2A.1.6).
@@ -261,6 +269,7 @@ class Registration:
 
     def _send(self, now: float) -> None:
         """Send a REGISTER: an initial one where there is no binding, or not any more at the S-CSCF."""
+        self._ended = False
         if self._binding is None or self._anew:
             self._start_anew(now)
         else:
@@ -363,6 +372,7 @@ class Registration:
         self._next_try = None
         self._anew = False
         self._remove_next = False
+        self._ended = isinstance(event, BindingRemoved)
         self._move(RegistrationState.UNREGISTERED)
 
     def _move(self, state: RegistrationState) -> None:

@@ -87,14 +87,14 @@ class Registrations:
     # commands
 
     def add(self, impu: Uri, *, now: float) -> Registration:
-        """Register another identity.
+        """Register another identity, or one that was ended.
 
         Raises:
             LocalProtocolError: it is one of these already.
         """
-        if impu in self:
+        if impu in self and not self[impu].ended:
             raise LocalProtocolError(f"{impu} is among the identities already")
-        registration = self._make(impu)
+        registration = self[impu] if impu in self else self._make(impu)
         self._command(registration, self._register, now)
         return registration
 
@@ -104,10 +104,14 @@ class Registrations:
             self._command(self[impu], _deregister, now)
 
     def register_all(self, *, now: float, flow: Flow | None = None) -> None:
-        """Register all of them, or take them over to a new flow (RFC 5626 §4.3)."""
+        """Register all of them, or take them over to a new flow (RFC 5626 §4.3).
+
+        Those that this side or the network has ended for good stay away.
+        """
         self._flow = flow or self._flow
         for registration in self:
-            self._command(registration, self._register, now)
+            if not registration.ended:
+                self._command(registration, self._register, now)
 
     def refresh_all(self, *, now: float) -> None:
         """Renew all bindings that are in use."""
