@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -64,11 +64,13 @@ class _Afterwards:
 class Outbox:
     """Filled by transactions and endpoint, emptied by the shell."""
 
+    __slots__ = ("_counts", "_events", "timers", "transmits")
+
     def __init__(self) -> None:
         self.transmits: deque[Transmit] = deque()
         self._events: deque[Event | _Afterwards] = deque()
         self.timers = TimerQueue()
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
 
     def send(self, flow: Flow, data: bytes, count: Count) -> None:
         """Have bytes sent, and count them as what they are."""
@@ -99,7 +101,7 @@ class Outbox:
 
     def count(self, what: Count) -> None:
         """Count one of something."""
-        self._counts[what] += 1
+        self._counts[what] = self._counts.get(what, 0) + 1
 
     def snapshot(self, transactions: int) -> Counters:
         """Return the figures as they are now."""

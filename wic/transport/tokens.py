@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 
 
 class RandomTokens:
@@ -10,4 +10,4 @@ class RandomTokens:
 
     def hex(self, octets: int) -> str:
         """Return `octets` random octets as hexadecimal digits (RFC 3261 §19.3 asks for at least 32 bits)."""
-        return secrets.token_hex(octets)
+        return os.urandom(octets).hex()
