@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from wic.registration.reg_event_events import (
     IdentitiesChanged,
@@ -16,30 +16,26 @@ from wic.registration.reg_event_events import (
     RegistrationTerminated,
     Termination,
 )
-from wic.registration.reg_event_table import BoundContact, Fit, RegistrationTable
-from wic.registration.reginfo import REGINFO, ContactEvent, ContactInfo, RegInfo, parse_reginfo
-from wic.sip.errors import MalformedBody, MalformedUri
+from wic.registration.reg_event_watch import RegistrationWatch
+from wic.registration.reginfo import ContactEvent
+from wic.sip.errors import MalformedUri
 from wic.sip.headers import NameAddr
-from wic.sip.subscription import Subscription
-from wic.sip.subscription_events import SubscriptionEnded, SubscriptionEvent
-from wic.sip.subscription_options import Subscriber, SubscriptionOptions
+from wic.sip.subscription_options import Subscriber
 from wic.sip.timer_queue import TimerQueue
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from wic.auth import Authenticator
     from wic.registration.binding import Binding
+    from wic.registration.reg_event_table import BoundContact, TableChange
+    from wic.registration.reginfo import ContactInfo
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
-    from wic.sip.message import Request
+    from wic.sip.subscription_events import SubscriptionEnded
     from wic.sip.subscription_tables import SubscriberState
-    from wic.sip.timer_queue import ScheduledTimer
 
-__all__ = ["RegEvent", "RegEventOptions", "read_document"]
-
-_RESYNC_INTERVAL: Final = 5.0
-"""Seconds between two questions for the full state: a notifier that never gets it right is not asked faster."""
+__all__ = ["RegEvent", "RegEventOptions"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,19 +78,15 @@ class RegEvent:
         self._credentials = credentials
         self._options = options
         self._timers = TimerQueue()
-        self._table = RegistrationTable()
         self._events: deque[RegEventEvent] = deque()
-        self._subscription: Subscription | None = None
+        self._watch: RegistrationWatch | None = None
         self._active = False
         self._identities: tuple[RegisteredIdentity, ...] = ()
-        self._resync: ScheduledTimer | None = None
-        self._resynced = float("-inf")
-        self._now = 0.0
 
     @property
     def state(self) -> SubscriberState | None:
         """Where the subscription stands; None before the first."""
-        return None if self._subscription is None else self._subscription.state
+        return None if self._watch is None else self._watch.subscription.state
 
     # commands
 
@@ -104,39 +96,33 @@ class RegEvent:
         Raises:
             LocalProtocolError: there is a subscription already.
         """
-        if self._subscription is None:
-            self._subscription = self._new_subscription(binding)
-        self._subscription.subscribe(self._subscriber(binding, flow), now=now)
+        if self._watch is None:
+            self._watch = self._new_watch(binding)
+        self._watch.subscription.subscribe(self._subscriber(binding, flow), now=now)
 
     def moved(self, *, binding: Binding, flow: Flow, now: float) -> None:
         """Go on over another flow, after the registration has moved there."""
-        if self._subscription is not None:
-            self._subscription.move(self._subscriber(binding, flow), now=now)
+        if self._watch is not None:
+            self._watch.subscription.move(self._subscriber(binding, flow), now=now)
 
     def unsubscribe(self, *, now: float) -> None:
         """End the subscription; harmless where there is none."""
-        if self._subscription is not None:
-            self._now = now
-            self._subscription.unsubscribe(now=now)
+        if self._watch is not None:
+            self._watch.subscription.unsubscribe(now=now)
 
     def drop(self) -> None:
         """Forget the subscription without a word: without a registration there is none (TS 24.229 §5.1.1.6)."""
-        if self._subscription is not None:
-            self._subscription.drop()
-        self._subscription = None
-        self._table = RegistrationTable()
+        if self._watch is not None:
+            self._watch.drop()
+        self._watch = None
         self._identities = ()
         self._active = False
-        if self._resync is not None:
-            self._resync.cancel()
-            self._resync = None
 
     # what happens
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to the subscription."""
-        self._now = now
-        return self._subscription is not None and self._subscription.handle(event, now=now)
+        return self._watch is not None and self._watch.handle(event, now=now)
 
     def next_event(self) -> RegEventEvent | None:
         """Return, once, the next thing that happened, or None."""
@@ -148,27 +134,24 @@ class RegEvent:
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""
-        self._now = now
         self._timers.handle_timeout(now)
 
     # SUBSCRIBE
 
-    def _new_subscription(self, binding: Binding) -> Subscription:
+    def _new_watch(self, binding: Binding) -> RegistrationWatch:
         headers: list[tuple[str, object]] = []
         if self._options.preferred_identity:
             headers.append(("P-Preferred-Identity", NameAddr("", binding.default_identity)))
         if self._options.user_agent is not None:
             headers.append(("User-Agent", self._options.user_agent))
-        options = SubscriptionOptions(
-            package="reg", accept=(REGINFO,), expires=self._options.expires, headers=tuple(headers)
-        )
-        return Subscription(
+        return RegistrationWatch(
             self._endpoint,
-            options=options,
+            expires=self._options.expires,
+            headers=tuple(headers),
             timers=self._timers,
-            listener=self._told,
+            on_change=self._changed,
+            on_end=self._ended,
             credentials=self._credentials,
-            check=self._check,
         )
 
     def _subscriber(self, binding: Binding, flow: Flow) -> Subscriber:
@@ -183,23 +166,12 @@ class RegEvent:
 
     # NOTIFY
 
-    def _check(self, request: Request) -> None:
-        """Read the document before the NOTIFY is answered; what cannot be read is refused."""
-        document = read_document(request)
-        if document is None:
-            return
-        fit = self._table.fit(document)
-        if fit is Fit.GAP:
-            self._ask_for_all()
-        elif fit is Fit.NEXT:
-            self._apply(document)
-
-    def _apply(self, document: RegInfo) -> None:
-        change = self._table.apply(document)
+    def _changed(self, change: TableChange) -> None:
+        assert self._watch is not None
         if not self._active:
             self._active = True
             self._events.append(RegEventActive())
-        own = [each for each in self._table if self._is_own(each.info)]
+        own = [each for each in self._watch.table if self._is_own(each.info)]
         held = {each.aor for each in own}
         ended = [each for each in change.ended if self._is_own(each.info) and each.aor not in held]
         if ended:
@@ -208,8 +180,10 @@ class RegEvent:
         if shortened:
             self._events.append(RegistrationShortened(min(each for each in shortened if each is not None)))
         identities = tuple(identity for each in own if (identity := _identity(each)) is not None)
-        if identities != self._identities:
-            self._identities = identities
+        # A temporary GRUU more makes none of those before invalid (RFC 5627 §3.1).
+        lasting = tuple(replace(each, temporary_gruu=None) for each in identities)
+        if lasting != self._identities:
+            self._identities = lasting
             self._events.append(IdentitiesChanged(identities))
 
     def _is_own(self, info: ContactInfo) -> bool:
@@ -220,35 +194,9 @@ class RegEvent:
         uri = _uri(info.uri)
         return uri is not None and uri.matches(self._contact.uri)
 
-    def _ask_for_all(self) -> None:
-        """Ask for the full state by a refresh (RFC 3680 §5.1)."""
-        if self._resync is None:
-            self._resync = self._timers.schedule(max(self._now, self._resynced + _RESYNC_INTERVAL), self._refresh)
-
-    def _refresh(self, now: float) -> None:
-        self._resync, self._resynced = None, now
-        if self._subscription is not None:
-            self._subscription.refresh(now=now)
-
-    def _told(self, event: SubscriptionEvent) -> None:
-        if isinstance(event, SubscriptionEnded):
-            self._active = False
-            self._table.begin()
-            self._events.append(RegEventFailed(event.error, event.reason, event.retry_after))
-
-
-def read_document(request: Request) -> RegInfo | None:
-    """Return the document of a NOTIFY; None if it has none.
-
-    Raises:
-        MalformedBody: it cannot be read, or is something else.
-    """
-    if not request.body:
-        return None
-    kind = request.content_type
-    if kind is None or kind.essence != REGINFO:
-        raise MalformedBody(f"{REGINFO} expected", status_hint=415)
-    return parse_reginfo(request.body)
+    def _ended(self, event: SubscriptionEnded) -> None:
+        self._active = False
+        self._events.append(RegEventFailed(event.error, event.reason, event.retry_after))
 
 
 def _is_shortened(contact: BoundContact) -> bool:

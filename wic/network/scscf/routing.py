@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wic.network.hss import Binding
+from wic.network.scscf.reg_event import wants_reg_event
 from wic.network.scscf.restoration import RESTORATION_BODY, restoration_headers
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from wic.network.hss import Hss
     from wic.network.node import Node
     from wic.network.scscf.callees import Callees
+    from wic.network.scscf.reg_event import RegEventNotifier
     from wic.network.scscf.registrar import Registrar
     from wic.network.scscf.removals import Removals
     from wic.sip.flow import Flow
@@ -40,6 +42,7 @@ class ScscfLogic(ProxyLogic):
         registrar: answers REGISTER.
         callees: looks Request-URIs up.
         removals: removes bindings whose flows have failed.
+        notifier: tells of registrations.
         domain: the home domain.
         trust: tells flows of this network's eP-CSCFs from others.
         wall_clock: seconds of the epoch, in which bindings end.
@@ -52,6 +55,7 @@ class ScscfLogic(ProxyLogic):
         registrar: Registrar,
         callees: Callees,
         removals: Removals,
+        notifier: RegEventNotifier,
         *,
         domain: str,
         trust: Trust,
@@ -62,6 +66,7 @@ class ScscfLogic(ProxyLogic):
         self._registrar = registrar
         self._callees = callees
         self._removals = removals
+        self._notifier = notifier
         self._domain = domain.lower()
         self._trust = trust
         self._wall_clock = wall_clock
@@ -92,6 +97,8 @@ class ScscfLogic(ProxyLogic):
         elif request.routes:
             # Outside a dialog only we decide about the way: whoever asks for another one wants a relay.
             context.reject(403, now=now)
+        elif wants_reg_event(request):
+            self._watch(context, now)
         elif any(taken.uri.user == ORIGINATING for taken in context.taken_routes):
             self._originate(context, now)
         elif self._is_home(request.uri) or request.uri.scheme == "tel":
@@ -110,12 +117,22 @@ class ScscfLogic(ProxyLogic):
         )
         context.respond(response, now=now)
 
+    def _watch(self, context: ProxyContext, now: float) -> None:
+        """Let somebody be told of a registration (TS 24.229 §5.4.2.1.1)."""
+        watched = self._callees.find(context.request.uri, now=self._wall_clock())
+        if watched is None:
+            context.reject(404, now=now)
+            return
+        asserted = context.request.headers.values("P-Asserted-Identity") if self._trust(context.flow) else []
+        uris = [NameAddr.parse(value).uri for value in asserted]
+        self._notifier.subscribe(context, watched.impu, uris, now=now)
+
     def _follow(self, context: ProxyContext, now: float) -> None:
         """Pass a request on within a dialog, which our own Record-Route has to have led here."""
-        if not context.taken_routes:
-            context.reject(403, now=now)
-        elif not context.request.routes and self._is_own(context.request.uri):
+        if not context.request.routes and self._is_own(context.request.uri):
             context.reject(481, now=now)
+        elif not context.taken_routes:
+            context.reject(403, now=now)
         else:
             context.forward(now=now)
 

@@ -18,11 +18,13 @@ from wic.network.scscf.changes import Observers
 from wic.network.scscf.digest_scheme import DigestScheme
 from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.options import RegistrarOptions
+from wic.network.scscf.reg_event import RegEventNotifier, RegEventNotifierOptions
 from wic.network.scscf.registrar import Registrar
 from wic.network.scscf.removals import Removals
 from wic.network.scscf.routing import ORIGINATING, ScscfLogic, Trust
 from wic.network.scscf.timers import Expiry, OrderBook
 from wic.network.scscf.trusted_node import TrustedNodeScheme
+from wic.sip.params import UriParams
 from wic.sip.proxy import ProxyCore, ProxyOptions
 from wic.sip.timers import RFC3261, Timers
 from wic.transport.tokens import RandomTokens
@@ -49,6 +51,7 @@ class ScscfOptions:
     algorithms: tuple[str, ...] = ALGORITHMS
     """Digest algorithms to challenge with, most preferred first (RFC 8760 §2.3)."""
     registrar: RegistrarOptions = field(default_factory=RegistrarOptions)
+    reg_event: RegEventNotifierOptions = field(default_factory=RegEventNotifierOptions)
     timers: Timers = RFC3261
     """SIP timers."""
 
@@ -91,23 +94,38 @@ class Scscf:
         await self.node.listen(options.host, options.port)
         self.gruus = GruuFactory(self._hss, options.domain, self.node.tokens)
         removals = Removals(self._hss, self.observers)
+        driver = self.node.driver
+        self.notifier = RegEventNotifier(
+            self.node.endpoint,
+            self._hss,
+            contact=self.node.mw.uri(params=UriParams()),
+            flow_to=self.node.flow_to,
+            clock=lambda: driver.now,
+            wall_clock=self._wall_clock,
+            gruus=self.gruus.make,
+            options=options.reg_event,
+        )
+        self.observers.add(self.notifier)
         logic = ScscfLogic(
             self.node,
             self._hss,
             self._registrar(),
             Callees(self._hss, self.gruus, options.domain),
             removals,
+            self.notifier,
             domain=options.domain,
             trust=self._trust,
             wall_clock=self._wall_clock,
         )
         own = ProxyOptions(own=frozenset({(self.node.mw.host, self.node.mw.port)}))
         self._core = ProxyCore(self.node.endpoint, logic, own)
-        driver = self.node.driver
         self._expiry = Expiry(self._hss, removals, self._wall_clock, due=driver.now)
         self._orders = OrderBook(self._hss, removals, self._wall_clock, due=driver.now)
         driver.add_timer_source(self._expiry)
         driver.add_timer_source(self._orders)
+        driver.add_timer_source(self.notifier)
+        self.notifier.restore(now=driver.now)
+        driver.pump()
 
     def _registrar(self) -> Registrar:
         options, tokens = self._options.registrar, self.node.tokens
@@ -128,7 +146,9 @@ class Scscf:
         )
 
     def _handle(self, event: Event) -> None:
-        self._core.handle(event, now=self.node.driver.now)
+        now = self.node.driver.now
+        if not self.notifier.handle(event, now=now):
+            self._core.handle(event, now=now)
 
     async def close(self) -> None:
         """Stop."""

@@ -1,0 +1,143 @@
+"""Subscriptions to registrations, kept over a restart of the S-CSCF."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from wic.sip.dialog import Dialog, DialogId, DialogState
+from wic.sip.headers.address import NameAddr
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    import sqlite3
+    from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    class Database(Protocol):
+        """The file that has the table; `wic.network.hss.Hss` is one."""
+
+        def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+            """Do what is inside whole or not at all."""
+            ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSubscription:
+    """All that is needed to go on notifying in a dialog."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    impi: str
+    """Whose registration is watched."""
+    registration_set: int
+    watcher: str
+    """Who watches: the asserted identity."""
+    event: str
+    """Value of the Event header field."""
+    version: int
+    """Of the next document."""
+    told: tuple[str, ...]
+    """Keys of the bindings that the watcher knows of."""
+    expires_at: float
+    """In seconds of the epoch."""
+    local: str
+    remote: str
+    remote_target: str
+    routes: tuple[str, ...]
+    local_cseq: int
+    remote_cseq: int | None
+    secure: bool
+
+    @classmethod
+    def of(
+        cls,
+        dialog: Dialog,
+        *,
+        impi: str,
+        registration_set: int,
+        watcher: str,
+        event: str,
+        version: int,
+        told: tuple[str, ...],
+        expires_at: float,
+    ) -> Self:
+        """Take down a dialog and what is told in it."""
+        return cls(
+            call_id=dialog.id.call_id,
+            local_tag=dialog.id.local_tag,
+            remote_tag=dialog.id.remote_tag,
+            impi=impi,
+            registration_set=registration_set,
+            watcher=watcher,
+            event=event,
+            version=version,
+            told=told,
+            expires_at=expires_at,
+            local=str(dialog.local),
+            remote=str(dialog.remote),
+            remote_target=str(dialog.remote_target),
+            routes=tuple(map(str, dialog.route_set)),
+            local_cseq=dialog.local_cseq,
+            remote_cseq=dialog.remote_cseq,
+            secure=dialog.secure,
+        )
+
+    def dialog(self) -> Dialog:
+        """Return the dialog as it was."""
+        return Dialog(
+            id=DialogId(self.call_id, self.local_tag, self.remote_tag),
+            state=DialogState.CONFIRMED,
+            local=NameAddr.parse(self.local),
+            remote=NameAddr.parse(self.remote),
+            remote_target=Uri.parse(self.remote_target),
+            route_set=tuple(map(NameAddr.parse, self.routes)),
+            local_cseq=self.local_cseq,
+            remote_cseq=self.remote_cseq,
+            secure=self.secure,
+        )
+
+
+_COLUMNS = ("call_id", "local_tag", "remote_tag", "impi")
+
+
+class SubscriptionStore:
+    """The table of subscriptions; whatever a method has returned from survives `kill -9`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, stored: StoredSubscription) -> None:
+        """Store a subscription, or what has become of it."""
+        values = {name: getattr(stored, name) for name in stored.__slots__}
+        columns = [values.pop(name) for name in _COLUMNS]
+        with self._database.transaction() as db:
+            # One whose subscriber has been removed in the meantime is not worth an error.
+            db.execute(
+                "INSERT OR REPLACE INTO reg_event_subscription (call_id, local_tag, remote_tag, impi, state)"
+                " SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM subscriber WHERE impi = ?4)",
+                (*columns, json.dumps(values)),
+            )
+
+    def remove(self, id: DialogId) -> None:
+        """Forget a subscription."""
+        with self._database.transaction() as db:
+            db.execute(
+                "DELETE FROM reg_event_subscription WHERE call_id = ? AND local_tag = ? AND remote_tag = ?",
+                (id.call_id, id.local_tag, id.remote_tag),
+            )
+
+    def load(self) -> list[StoredSubscription]:
+        """Return every subscription."""
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT call_id, local_tag, remote_tag, impi, state FROM reg_event_subscription"
+            ).fetchall()
+        return [_stored(dict(zip(_COLUMNS, row, strict=False)), json.loads(row[-1])) for row in rows]
+
+
+def _stored(columns: dict[str, str], state: dict[str, object]) -> StoredSubscription:
+    lists = {name: tuple(value) for name, value in state.items() if isinstance(value, list)}
+    return StoredSubscription(**columns | state | lists)  # type: ignore[arg-type]

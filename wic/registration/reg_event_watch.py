@@ -1,0 +1,111 @@
+"""A subscription to reg-event and the table that its documents make (RFC 3680 §4, §5.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wic.registration.reg_event_table import Fit, RegistrationTable, TableChange
+from wic.registration.reginfo import REGINFO, RegInfo, parse_reginfo
+from wic.sip.errors import MalformedBody
+from wic.sip.subscription import Subscription
+from wic.sip.subscription_events import SubscriptionEnded, SubscriptionEvent
+from wic.sip.subscription_options import SubscriptionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event
+    from wic.sip.message import Request
+    from wic.sip.subscription_options import Credentials
+    from wic.sip.timer_queue import ScheduledTimer, TimerQueue
+
+__all__ = ["RegistrationWatch"]
+
+_RESYNC_INTERVAL: Final = 5.0
+"""Seconds between two questions for the full state: a notifier that never gets it right is not asked faster."""
+
+
+class RegistrationWatch:
+    """Keeps a table of somebody's registrations; a usage of `Endpoint`, without I/O.
+
+    Args:
+        endpoint: sends and receives.
+        expires: seconds to ask for.
+        headers: further header fields of each SUBSCRIBE.
+        timers: where its timers run; its owner lets them fire.
+        on_change: hears what each document has changed.
+        on_end: hears that the subscription has ended.
+        credentials: answers challenges; None cannot.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        expires: int,
+        headers: tuple[tuple[str, object], ...] = (),
+        timers: TimerQueue,
+        on_change: Callable[[TableChange], None],
+        on_end: Callable[[SubscriptionEnded], None],
+        credentials: Credentials | None = None,
+    ) -> None:
+        self.table = RegistrationTable()
+        self.subscription = Subscription(
+            endpoint,
+            options=SubscriptionOptions(package="reg", accept=(REGINFO,), expires=expires, headers=headers),
+            timers=timers,
+            listener=self._told,
+            credentials=credentials,
+            check=self._check,
+        )
+        self._timers = timers
+        self._on_change = on_change
+        self._on_end = on_end
+        self._now = 0.0
+        self._resync: ScheduledTimer | None = None
+        self._resynced = float("-inf")
+
+    def handle(self, event: Event, *, now: float) -> bool:
+        """Take an event of the endpoint; return whether it belonged to the subscription."""
+        self._now = now
+        return self.subscription.handle(event, now=now)
+
+    def drop(self) -> None:
+        """Forget the subscription without a word."""
+        self.subscription.drop()
+        if self._resync is not None:
+            self._resync.cancel()
+
+    def _check(self, request: Request) -> None:
+        """Take the document in before the NOTIFY is answered: what cannot be read is refused."""
+        document = _read_document(request)
+        fit = Fit.STALE if document is None else self.table.fit(document)
+        if fit is Fit.GAP and self._resync is None:
+            # RFC 3680 §5.1: something was missed, and a refresh brings the full state.
+            self._resync = self._timers.schedule(max(self._now, self._resynced + _RESYNC_INTERVAL), self._refresh)
+        elif document is not None and fit is Fit.NEXT:
+            self._on_change(self.table.apply(document))
+
+    def _refresh(self, now: float) -> None:
+        self._resync, self._resynced = None, now
+        self.subscription.refresh(now=now)
+
+    def _told(self, event: SubscriptionEvent) -> None:
+        if isinstance(event, SubscriptionEnded):
+            self.table.begin()
+            self._on_end(event)
+
+
+def _read_document(request: Request) -> RegInfo | None:
+    """Return the document of a NOTIFY; None if it has none.
+
+    Raises:
+        MalformedBody: it cannot be read, or is something else.
+    """
+    if not request.body:
+        return None
+    kind = request.content_type
+    if kind is None or kind.essence != REGINFO:
+        raise MalformedBody(f"{REGINFO} expected", status_hint=415)
+    return parse_reginfo(request.body)
