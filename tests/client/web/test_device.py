@@ -66,6 +66,7 @@ async def test_what_may_be_missing(ask) -> None:
         {"verification_uri": "javascript:alert(1)"},
         {"verification_uri": "http://waf.ims.example/device"},
         {"verification_uri": "https://[x"},
+        {"verification_uri": "https://waf.ims.example@evil.example/device"},
         {"verification_uri": f"https://waf.ims.example/{'x' * 3000}"},
         {"expires_in": None},
         {"expires_in": 0},

@@ -24,6 +24,7 @@ _LONGEST_INTERVAL = 300
 _LONGER = 5  # RFC 8628 §3.5, slow_down
 _MAX_LIFETIME = 86_400
 _MAX_USER_CODE = 64
+_MAX_URL = 2048
 _DEVICE_CODE = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
@@ -129,4 +130,6 @@ def _is_page(url: str, insecure: bool) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return bool(parts.hostname) and parts.scheme in (("https", "http") if insecure else ("https",)) and len(url) <= 2048
+    schemes = ("https", "http") if insecure else ("https",)
+    # A user name before the host would make people take one site for another.
+    return bool(parts.hostname) and parts.username is None and parts.scheme in schemes and len(url) <= _MAX_URL
