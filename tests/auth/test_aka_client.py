@@ -111,6 +111,13 @@ def test_without_qop_and_with_auth_int(aka: AkaClient) -> None:
     assert one.get("response") != other.get("response")
 
 
+@pytest.mark.parametrize("change", [lambda nonce: nonce.rstrip("="), lambda nonce: nonce + "=="])
+def test_a_nonce_goes_back_as_it_came(change: Callable[[str], str], aka: AkaClient) -> None:
+    nonce = change(make_nonce(b"r" * 16, make_vector(FUNCTIONS, 33, DEFAULT_AMF, b"r" * 16).autn, b"server data!"))
+    aka.challenged(register(aka), asked(f'Digest realm="{REALM}", nonce="{nonce}", algorithm=akav2-md5'))
+    assert (sent(register(aka)).get("nonce"), sent(register(aka)).get("algorithm")) == (nonce, "AKAv2-MD5")
+
+
 # which challenge
 
 

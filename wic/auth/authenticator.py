@@ -12,7 +12,8 @@ class Authenticator(Protocol):
     """Credentials of one user towards the network.
 
     Per request: `authorize` before it is sent; on 401 or 407 `challenged`, after which the request
-    is built anew (next CSeq, same Call-ID), authorized and sent; on success `accepted`.
+    is built anew (next CSeq, same Call-ID), authorized and sent; on success `accepted`; `advice` goes
+    into what the user is told about a refusal.
     """
 
     def authorize(self, request: Request) -> None:
