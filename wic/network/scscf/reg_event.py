@@ -150,10 +150,7 @@ class RegEventNotifier:
     def _authorized(self, impu: str, asserted: Sequence[Uri]) -> tuple[Subscriber, int, str] | None:
         """Return whose registration it is, and who asks; None if that is nobody who may."""
         for holder in self.hss.holders(impu):
-            identity = holder.identity(impu)
-            if identity is None:
-                continue
-            number = identity.registration_set
+            number = next(each.registration_set for each in holder.identities if each.impu == impu)
             bindings = self._bindings(holder.impi, number)
             usable = {each.impu for each in holder.associated(number)}
             for uri in asserted:
