@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from wic.network.provisioning import Provisioning
+from wic.registration.reginfo import ContactEvent
 
-from ..accounts import new_password
 from ..exit_codes import ExitCode
+from ..new_subscriber import NewSubscriber, new_subscriber_options
 from ..options import Common, common
 from ..run import exit_with, guarded
 
@@ -25,6 +26,7 @@ DIRECTORY = click.option(
     metavar="DIR",
     help="The directory of `wic network up --dir`.",
 )
+_REASONS = (ContactEvent.DEACTIVATED, ContactEvent.REJECTED, ContactEvent.PROBATION)
 
 
 @click.group()
@@ -36,20 +38,16 @@ def subscriber() -> None:
 @common
 @DIRECTORY
 @click.argument("name")
-@click.option("--tel", metavar="URI", help="A telephone number of the subscriber, such as tel:+4930123.")
-@click.option(
-    "--password-file", type=click.Path(path_type=Path), metavar="FILE", help="Holds the password; else one is made up."
-)
-def add(settings: Common, directory: Path, name: str, tel: str | None, password_file: Path | None) -> None:
-    """Add the subscriber sip:NAME@DOMAIN and an account for it; one that exists gets a new password."""
+@new_subscriber_options
+def add(settings: Common, directory: Path, name: str, new: NewSubscriber) -> None:
+    """Add the subscriber sip:NAME@DOMAIN and an account for it; one that exists gets other credentials."""
 
     def work() -> None:
         with Provisioning(directory) as provisioning:
-            entry = provisioning.add(name, tel=tel, password=new_password(password_file))
+            entry = new.add(name, provisioning)
             settings.console.document({"impi": entry.impi, "impus": list(entry.impus)})
-            settings.console.say(
-                f"Added {', '.join(entry.impus)}; the account {name} is in {provisioning.accounts.path}."
-            )
+            where = "in the pool" if new.pool else f"the account {name} is in {provisioning.accounts.path}"
+            settings.console.say(f"Added {', '.join(entry.impus)}; {where}.")
 
     _end(settings, work)
 
@@ -58,18 +56,34 @@ def add(settings: Common, directory: Path, name: str, tel: str | None, password_
 @common
 @DIRECTORY
 def list_(settings: Common, directory: Path) -> None:
-    """List the subscribers, and where they are registered."""
+    """List the subscribers, how they prove who they are, and where they are registered."""
 
     def work() -> None:
         with Provisioning(directory) as provisioning:
             rows = provisioning.list()
             settings.console.document(
-                [{"impi": each.impi, "impus": list(each.impus), "contacts": list(contacts)} for each, contacts in rows]
+                [
+                    {
+                        "impi": each.subscriber.impi,
+                        "impus": list(each.subscriber.impus),
+                        "auth": list(each.schemes),
+                        "contacts": list(each.contacts),
+                    }
+                    for each in rows
+                ]
             )
             settings.console.table(
                 "Subscribers",
-                ["IMPI", "IMPUs", "contacts"],
-                [[each.impi, ", ".join(each.impus), ", ".join(contacts) or "-"] for each, contacts in rows],
+                ["IMPI", "IMPUs", "auth", "contacts"],
+                [
+                    [
+                        each.subscriber.impi,
+                        ", ".join(each.subscriber.impus),
+                        ", ".join(each.schemes),
+                        ", ".join(each.contacts) or "-",
+                    ]
+                    for each in rows
+                ],
             )
 
     _end(settings, work)
@@ -87,6 +101,54 @@ def remove(settings: Common, directory: Path, name: str) -> None:
             impi = provisioning.remove(name)
             settings.console.document({"removed": impi})
             settings.console.say(f"Removed {impi}.")
+
+    _end(settings, work)
+
+
+@subscriber.command()
+@common
+@DIRECTORY
+@click.argument("name")
+@click.option(
+    "--reason",
+    type=click.Choice([each.value for each in _REASONS]),
+    default=ContactEvent.DEACTIVATED.value,
+    show_default=True,
+    help="deactivated: it may register anew at once; rejected: it should not; probation: after --retry-after.",
+)
+@click.option("--retry-after", type=click.IntRange(1, 86400), default=60, show_default=True, metavar="S")
+def deregister(settings: Common, directory: Path, name: str, reason: str, retry_after: int) -> None:
+    """Have the running network end the registration of the subscriber NAME."""
+
+    def work() -> None:
+        with Provisioning(directory) as provisioning:
+            impi = provisioning.deregister(name, reason=ContactEvent(reason), retry_after=retry_after)
+            settings.console.document({"deregistered": impi, "reason": reason})
+            settings.console.say(f"Deregistered {impi}.")
+
+    _end(settings, work)
+
+
+@subscriber.command()
+@common
+@DIRECTORY
+@click.argument("name")
+@click.option(
+    "--within",
+    type=click.IntRange(1, 86400),
+    default=60,
+    show_default=True,
+    metavar="S",
+    help="Its registration ends after so many seconds if no proof comes.",
+)
+def reauthenticate(settings: Common, directory: Path, name: str, within: int) -> None:
+    """Have the running network ask the subscriber NAME for a new proof of who it is."""
+
+    def work() -> None:
+        with Provisioning(directory) as provisioning:
+            impi = provisioning.reauthenticate(name, within=within)
+            settings.console.document({"reauthenticating": impi, "within": within})
+            settings.console.say(f"{impi} has {within} seconds to prove who it is.")
 
     _end(settings, work)
 

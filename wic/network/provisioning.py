@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 from wic.auth.secret import Secret
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, WicError
 from wic.network.accounts import AccountsFile
-from wic.network.certificates import CA_FILE
-from wic.network.hss import Hss
+from wic.network.enrolment import Enrolment, Newcomer
+from wic.network.hss import Action, Hss, OrderOutcome
+from wic.network.ports import Ports
+from wic.network.web_files import WebFiles, program_of
+from wic.registration.reginfo import ContactEvent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wic.network.accounts import Value
-    from wic.network.hss import Subscriber
+    from wic.network.hss import Subscriber, Usim
 
 ACCOUNTS_FILE = "accounts.toml"
 DATABASE_FILE = "hss.sqlite"
+
+_ANSWER_WITHIN = 3.0
+"""Seconds in which an S-CSCF that runs has done what was ordered."""
+_ASK_EVERY = 0.05
+
+
+class OrderFailed(WicError):
+    """The S-CSCF has not done what was ordered; the message says why in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A subscriber as it stands in the database now."""
+
+    subscriber: Subscriber
+    schemes: tuple[str, ...]
+    """How it may register: `digest`, `aka`; `bearer` if it has no credentials of its own."""
+    contacts: tuple[str, ...]
+    """Where it is registered."""
 
 
 class Provisioning:
@@ -27,21 +50,27 @@ class Provisioning:
 
     Args:
         directory: the directory; the network must have been started in it once.
+        answer_within: seconds to wait for the S-CSCF to do what is ordered.
 
     Raises:
         ConfigurationError: no network has been there, or its files cannot be used.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, answer_within: float = _ANSWER_WITHIN) -> None:
         self.accounts = AccountsFile(directory / ACCOUNTS_FILE)
         first = next((self.accounts.get(name) for name in self.accounts.names()), None)
         if first is None or not (directory / DATABASE_FILE).exists():
             raise ConfigurationError(
                 f"{directory} holds no network yet: start one with `wic network up --dir {directory}`."
             )
-        self._template = first
-        self.domain = str(first.get("impi", "")).partition("@")[2]
+        self._directory = directory
+        self._answer_within = answer_within
+        accounts = [self.accounts.get(name) or {} for name in self.accounts.names()]
+        self.domain = next((str(each["impi"]).partition("@")[2] for each in accounts if "impi" in each), "")
         self.hss = Hss(directory / DATABASE_FILE, realm=self.domain)
+        self._web = WebFiles(directory)
+        server, insecure = str(first.get("server", "")), bool(first.get("insecure"))
+        self._enrolment = Enrolment(self.hss, self.accounts, server, insecure)
 
     def __enter__(self) -> Self:
         """Use as a context manager that closes the database."""
@@ -51,38 +80,65 @@ class Provisioning:
         """Close the database."""
         self.hss.close()
 
-    def add(self, name: str, *, tel: str | None = None, password: Secret | None = None) -> Subscriber:
-        """Add a subscriber `sip:NAME@DOMAIN` and an account `NAME`, or give them another password.
+    # Who is there
+
+    def add(self, new: Newcomer, *, password: Secret | None = None, algorithm: str | None = None) -> Subscriber:
+        """Add a subscriber with a password and an account; see `Enrolment.digest`."""
+        return self._enrolment.digest(new, password=password, algorithm=algorithm)
+
+    def add_with_usim(self, new: Newcomer, *, usim: Usim | None = None, algorithm: str | None = None) -> Subscriber:
+        """Add a subscriber with a USIM and an account; see `Enrolment.aka`."""
+        if algorithm is None:
+            return self._enrolment.aka(new, usim=usim)
+        return self._enrolment.aka(new, usim=usim, algorithm=algorithm)
+
+    def add_web_user(self, new: Newcomer, *, password: Secret | None = None) -> Subscriber:
+        """Add a subscriber who signs in at the WAF, with an account that gets tokens by itself.
 
         Args:
-            name: user part of the identities, and the account's name.
-            tel: a telephone number for the implicit registration set, such as `tel:+4930123`.
-            password: one nobody can guess if None.
+            new: the identities; the name is the one to sign in with.
+            password: to sign in with; one nobody can guess, to be read in the accounts file, if None.
 
         Raises:
-            ConfigurationError: the name or number makes no identity, or the file cannot be written.
+            ConfigurationError: the network has no WAF, an identity cannot be, or a file cannot be written.
         """
-        insecure = bool(self._template.get("insecure"))
-        return add_subscriber(
-            self.hss,
-            self.accounts,
-            name,
-            server=str(self._template.get("server", "")),
-            insecure=insecure,
-            tel=tel,
-            password=password,
-        )
+        self._web.check()
+        chosen, client_secret = password or Secret(secrets.token_urlsafe(12)), Secret(secrets.token_urlsafe(24))
+        client = program_of(new.name)
+        subscriber = self._enrolment.bearer(new, waf=self._waf_url(), client_id=client, client_secret=client_secret)
+        self.accounts.put_web_user(new.name, chosen.reveal())
+        self._web.add_user(new.name, chosen, subscriber)
+        self._web.add_program(client, client_secret, subscriber)
+        return subscriber
 
-    def list(self) -> list[tuple[Subscriber, tuple[str, ...]]]:
-        """Return every subscriber with the contacts it is registered at."""
+    def add_to_pool(self, new: Newcomer) -> Subscriber:
+        """Add a subscriber whose identities the WWSF lends to its visitors (TS 24.371 §6.2.3).
+
+        Raises:
+            ConfigurationError: the network has no WWSF, or an identity cannot be.
+        """
+        self._web.check()
+        subscriber = new.subscriber(self.domain)
+        self.hss.add(subscriber)
+        self._web.add_to_pool(subscriber)
+        return subscriber
+
+    def list(self) -> list[Listed]:
+        """Return every subscriber."""
         now = time.time()
         return [
-            (each, tuple(binding.contact for binding in self.hss.bindings(each.impi, now=now)))
+            Listed(
+                each,
+                self._schemes(each.impi),
+                tuple(binding.contact for binding in self.hss.bindings(each.impi, now=now)),
+            )
             for each in self.hss.subscribers()
         ]
 
     def remove(self, name: str) -> str:
         """Remove a subscriber with its bindings and its account; return its private identity.
+
+        If it is registered and the network runs, it is deregistered first.
 
         Args:
             name: user part of the identities, or the whole private identity.
@@ -90,12 +146,80 @@ class Provisioning:
         Raises:
             ConfigurationError: there is no such subscriber.
         """
+        impi = self._impi(name)
+        if self.hss.bindings(impi, now=time.time()):
+            self._order(impi, Action.DEREGISTER, reason=ContactEvent.REJECTED.value)
+        self.hss.remove(impi)
+        self.accounts.remove(impi)
+        self._web.remove(impi.partition("@")[0], impi)
+        return impi
+
+    # What the network does to them
+
+    def deregister(self, name: str, *, reason: ContactEvent = ContactEvent.DEACTIVATED, retry_after: int = 0) -> str:
+        """Have the network end a subscriber's registration (TS 24.229 §5.4.1.5); return its private identity.
+
+        Args:
+            name: user part of the identities, or the whole private identity.
+            reason: `DEACTIVATED` has the UE register anew, `REJECTED` keeps it away, `PROBATION` lets it wait.
+            retry_after: how long to wait, in seconds.
+
+        Raises:
+            ConfigurationError: there is no such subscriber.
+            OrderFailed: it is not registered, or no S-CSCF runs.
+        """
+        impi = self._impi(name)
+        self._demand(impi, self._order(impi, Action.DEREGISTER, reason=reason.value, seconds=retry_after))
+        return impi
+
+    def reauthenticate(self, name: str, *, within: int) -> str:
+        """Have the network ask a subscriber for a new proof (TS 24.229 §5.4.1.6); return its private identity.
+
+        Args:
+            name: user part of the identities, or the whole private identity.
+            within: seconds after which its registration ends if none comes.
+
+        Raises:
+            ConfigurationError: there is no such subscriber.
+            OrderFailed: it is not registered, or no S-CSCF runs.
+        """
+        impi = self._impi(name)
+        self._demand(impi, self._order(impi, Action.REAUTHENTICATE, seconds=within))
+        return impi
+
+    def _order(self, impi: str, action: Action, *, reason: str = "", seconds: int = 0) -> OrderOutcome | None:
+        """Write an order down and wait until it is done; None if nobody does it."""
+        number = self.hss.give_order(impi, action, reason=reason, seconds=seconds, now=time.time())
+        try:
+            until = time.monotonic() + self._answer_within
+            while (outcome := self.hss.order_outcome(number)) is None and time.monotonic() < until:
+                time.sleep(_ASK_EVERY)
+            return outcome
+        finally:
+            self.hss.drop_order(number)
+
+    def _demand(self, impi: str, outcome: OrderOutcome | None) -> None:
+        if outcome is None:
+            raise OrderFailed(f"No S-CSCF runs in {self._directory}: start it with `wic network up`.")
+        if outcome is OrderOutcome.NOT_REGISTERED:
+            raise OrderFailed(f"{impi} is not registered.")
+
+    # Odds and ends
+
+    def _impi(self, name: str) -> str:
         impi = name if "@" in name else f"{name}@{self.domain}"
-        if not self.hss.remove(impi):
+        if self.hss.subscriber(impi) is None:
             known = ", ".join(each.impi for each in self.hss.subscribers()) or "none"
             raise ConfigurationError(f"There is no subscriber {impi}; there are: {known}.")
-        self.accounts.remove(impi)
         return impi
+
+    def _schemes(self, impi: str) -> tuple[str, ...]:
+        schemes = ("digest",) * bool(self.hss.algorithms(impi)) + ("aka",) * self.hss.has_usim(impi)
+        return schemes or ("bearer",)
+
+    def _waf_url(self) -> str:
+        host = urlsplit(self._enrolment.server).hostname or ""
+        return f"https://{f'[{host}]' if ':' in host else host}:{Ports.remembered(self._directory).waf}"
 
 
 def add_subscriber(
@@ -109,35 +233,6 @@ def add_subscriber(
     password: Secret | None = None,
     algorithm: str | None = None,
 ) -> Subscriber:
-    """Add a subscriber of the HSS's realm, and an account for it.
-
-    Args:
-        hss: the database.
-        accounts: the accounts file.
-        name: user part of the identities, and the account's name.
-        server: where the account connects.
-        insecure: whether that is without TLS.
-        tel: a telephone number for the implicit registration set.
-        password: one nobody can guess if None.
-        algorithm: the only Digest algorithm that the subscriber may use; None allows all.
-
-    Raises:
-        ConfigurationError: the name or number makes no identity, or the file cannot be written.
-    """
-    impi = f"{name}@{hss.realm}"
-    impus = [f"sip:{impi}", *([tel] if tel else [])]
-    chosen = password or Secret(secrets.token_urlsafe(18))
-    if algorithm is None:
-        subscriber = hss.add_subscriber(impi, impus, chosen)
-    else:
-        subscriber = hss.add_subscriber(impi, impus, chosen, algorithms=[algorithm])
-    entry: dict[str, Value] = {
-        "server": server,
-        "impu": impus[0],
-        "impi": impi,
-        "auth": "digest",
-        "password": chosen.reveal(),
-    }
-    entry |= {"insecure": True} if insecure else {"ca": CA_FILE}
-    accounts.put(name, entry)
-    return subscriber
+    """Add a subscriber with a password, and an account for it; see `Enrolment.digest`."""
+    new = Newcomer(name=name, further=(tel,) if tel else ())
+    return Enrolment(hss, accounts, server, insecure).digest(new, password=password, algorithm=algorithm)

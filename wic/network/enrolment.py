@@ -1,0 +1,146 @@
+"""New subscribers: what the HSS learns of them, and the account that works for each way to register."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from wic.auth.milenage import Milenage
+from wic.auth.secret import Secret
+from wic.network.certificates import CA_FILE
+from wic.network.hss import Identity, Subscriber, Usim
+from wic.network.hss.identities import make_subscriber
+from wic.network.hss.subscribers import ALGORITHMS
+
+if TYPE_CHECKING:
+    from wic.network.accounts import AccountsFile, Value
+    from wic.network.hss import Hss
+
+AKA_ALGORITHM = "AKAv2-SHA-256"
+"""What an account asks for unless told otherwise (TS 24.371 §6.2.1.3)."""
+_KEY_OCTETS = 16
+
+
+class Auth(Enum):
+    """How a subscriber proves who it is."""
+
+    DIGEST = "digest"
+    AKA = "aka"
+    BEARER = "bearer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """The identities of a subscriber that is to be added."""
+
+    name: str
+    """User part of the private identity `NAME@DOMAIN` and of the first public one, and the account's name."""
+    further: tuple[str, ...] = ()
+    """More public identities of the first implicit registration set, such as `tel:+4930123`."""
+    separate: tuple[str, ...] = ()
+    """Public identities that are registered one by one: each is a registration set of its own."""
+    barred: bool = False
+    """Whether `sip:NAME@DOMAIN` may only be registered, neither used nor called."""
+
+    def subscriber(self, domain: str) -> Subscriber:
+        """Return the subscriber in a home domain.
+
+        Raises:
+            ConfigurationError: an identity is not of its form.
+        """
+        impi = f"{self.name}@{domain}"
+        together = [Identity(f"sip:{impi}", barred=self.barred), *map(Identity, self.further)]
+        apart = [Identity(impu, registration_set=number) for number, impu in enumerate(self.separate, start=1)]
+        return make_subscriber(impi, [*together, *apart])
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Adds subscribers, each with an account; one that exists gets other credentials.
+
+    Args:
+        hss: the database.
+        accounts: the accounts file.
+        server: where the accounts connect.
+        insecure: whether that is without TLS.
+    """
+
+    hss: Hss
+    accounts: AccountsFile
+    server: str
+    insecure: bool = False
+
+    def digest(self, new: Newcomer, *, password: Secret | None = None, algorithm: str | None = None) -> Subscriber:
+        """Add a subscriber with a password.
+
+        Args:
+            new: the identities.
+            password: one nobody can guess if None.
+            algorithm: the only Digest algorithm that the subscriber may use; None allows all.
+
+        Raises:
+            ConfigurationError: an identity or the algorithm cannot be, or the file cannot be written.
+        """
+        chosen = password or Secret(secrets.token_urlsafe(18))
+        subscriber = new.subscriber(self.hss.realm)
+        algorithms = ALGORITHMS if algorithm is None else (algorithm,)
+        self.hss.add_subscriber(subscriber.impi, subscriber.identities, chosen, algorithms=algorithms)
+        self.hss.remove_usim(subscriber.impi)
+        self._write(new, subscriber, Auth.DIGEST, {"password": chosen.reveal()})
+        return subscriber
+
+    def aka(self, new: Newcomer, *, usim: Usim | None = None, algorithm: str = AKA_ALGORITHM) -> Subscriber:
+        """Add a subscriber with a USIM.
+
+        Args:
+            new: the identities.
+            usim: the keys; keys nobody can guess, for Milenage, if None.
+            algorithm: what the account asks for.
+
+        Raises:
+            ConfigurationError: an identity cannot be, or the file cannot be written.
+        """
+        chosen = usim or Usim(k=secrets.token_bytes(_KEY_OCTETS), opc=secrets.token_bytes(_KEY_OCTETS))
+        subscriber = new.subscriber(self.hss.realm)
+        self.hss.add_usim(subscriber.impi, subscriber.identities, chosen)
+        self.hss.remove_passwords(subscriber.impi)
+        functions = chosen.algorithms()
+        opc = functions.opc if isinstance(functions, Milenage) else functions.topc
+        keys: dict[str, Value] = {
+            "algorithm": algorithm,
+            "usim": chosen.functions,
+            "k": chosen.k.hex(),
+            "opc": opc.hex(),
+        }
+        self._write(new, subscriber, Auth.AKA, keys)
+        return subscriber
+
+    def bearer(self, new: Newcomer, *, waf: str, client_id: str, client_secret: Secret) -> Subscriber:
+        """Add a subscriber whom only the eP-CSCF authenticates, by tokens of a WAF (TS 33.203 Annex U).
+
+        Args:
+            new: the identities.
+            waf: URL of the WAF.
+            client_id: under which the account gets tokens without anybody's help.
+            client_secret: of that client.
+
+        Raises:
+            ConfigurationError: an identity cannot be, or the file cannot be written.
+        """
+        subscriber = new.subscriber(self.hss.realm)
+        self.hss.add(subscriber)
+        self.hss.remove_usim(subscriber.impi)
+        client: dict[str, Value] = {"waf": waf, "client_id": client_id, "client_secret": client_secret.reveal()}
+        self._write(new, subscriber, Auth.BEARER, client)
+        return subscriber
+
+    def _write(self, new: Newcomer, subscriber: Subscriber, auth: Auth, secret: dict[str, Value]) -> None:
+        own, *_ = subscriber.impus
+        entry: dict[str, Value] = {"server": self.server, "impu": own, "impi": subscriber.impi, "auth": auth.value}
+        if new.separate:
+            further = [each.impu for each in subscriber.identities if each.registration_set]
+            entry["impus"] = further
+        entry |= {"insecure": True} if self.insecure else {"ca": CA_FILE}
+        self.accounts.put(new.name, entry | secret)
