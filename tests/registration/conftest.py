@@ -18,6 +18,7 @@ from wic.sip.tokens import CountingTokens
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wic.auth import Authenticator
     from wic.sip.events import Event
 
 FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
@@ -121,10 +122,12 @@ def identity() -> Identity:
 
 @pytest.fixture
 def make_world(identity: Identity) -> Callable[..., World]:
-    def make(**options: object) -> World:
+    def make(credentials: Authenticator | None = None, **options: object) -> World:
         tokens = CountingTokens()
         endpoint = Endpoint(tokens=tokens, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)}))
-        credentials = DigestClient(DigestCredentials(username="alice@ims.example", secret=Secret("pw")), tokens=tokens)
+        credentials = credentials or DigestClient(
+            DigestCredentials(username="alice@ims.example", secret=Secret("pw")), tokens=tokens
+        )
         registration = Registration(endpoint, identity=identity, flow=FLOW, credentials=credentials, **options)  # type: ignore[arg-type]
         return World(endpoint, registration, DigestVerifier("ims.example", key=b"k" * 16, tokens=tokens))
 

@@ -1,203 +1,128 @@
-"""A registration with a USIM, and an S-CSCF with an HSS: two machines, no network, virtual time."""
+"""Registration with a USIM (TS 24.371 §6.2.1.3, TS 24.229 §5.1.1.5)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from wic.auth import (
-    AKA_ALGORITHMS,
     AkaClient,
     AkaUser,
     AkaVerifier,
     Milenage,
     Outcome,
-    SequenceCounter,
+    SequenceArray,
     SoftUsim,
-    Verdict,
+    UsimState,
+    find_aka_algorithm,
     make_vector,
     verify_auts,
 )
-from wic.auth.aka import DEFAULT_AMF
-from wic.errors import NetworkNotTrusted, SequenceOutOfRange
-from wic.registration import BindingCreated, BindingRefreshed, RegisterFailed, Registration, RegistrationEvent
-from wic.sip.endpoint import Endpoint, EndpointOptions
-from wic.sip.flow import Flow
-from wic.sip.message import Request, Response
-from wic.sip.parser import parse
+from wic.errors import AuthenticationFailed
+from wic.registration import BindingCreated, BindingRefreshed, RegisterFailed
+from wic.sip.message import Response
 from wic.sip.tokens import CountingTokens
 
 if TYPE_CHECKING:
-    from wic.registration import Identity
+    from collections.abc import Callable
 
-FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
-K, OP = b"k" * 16, b"o" * 16
-RIGHT = Milenage(K, op=OP)
-ALGORITHM = AKA_ALGORITHMS[1]
+    from conftest import World
+
+    from wic.registration import RegistrationEvent
+
+IMPI = "alice@ims.example"
+USIM = Milenage(b"k" * 16, op=b"o" * 16)
+STRANGER = Milenage(b"x" * 16, op=b"o" * 16)
+ALGORITHM = find_aka_algorithm("AKAv2-SHA-256")
 
 
-@dataclass
-class AkaNetwork:
-    """Answers REGISTERs as an S-CSCF does."""
+class Network:
+    """An S-CSCF and its HSS, as far as AKA needs them."""
 
-    functions: Milenage = RIGHT
-    counter: SequenceCounter = field(default_factory=SequenceCounter)
-    resynchronises: bool = True
-    outcomes: list[Outcome] = field(default_factory=list)
-    verifier: AkaVerifier = field(default_factory=lambda: AkaVerifier("ims.example"))
-    user: AkaUser = field(default_factory=lambda: AkaUser("alice@ims.example"))
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.sqn = 32
+        self.outcomes: list[Outcome] = []
+        self._user = AkaUser(IMPI)
+        self._verifier = AkaVerifier("ims.example")
 
-    def answer(self, request: Request, now: float) -> Response:
-        verdict = self.verifier.verify(request, self.user, now=now)
+    def answer(self, functions: Milenage = USIM) -> list[RegistrationEvent]:
+        """Answer the REGISTER that is on its way; a challenge is made with these functions."""
+        assert ALGORITHM is not None
+        request = self.world.take()
+        verdict = self._verifier.verify(request, self._user, now=self.world.now)
         self.outcomes.append(verdict.outcome)
         if verdict.outcome is Outcome.OK:
             contact = f"{request.contacts[0]};expires=7200"
-            assert verdict.authentication_info is not None
-            headers = [("Contact", contact), ("Authentication-Info", verdict.authentication_info)]
-            return Response.answer(request, 200, to_tag="r", headers=headers)
-        if verdict.outcome is Outcome.WRONG:
-            return Response.answer(request, 403, to_tag="r")
-        if verdict.outcome is Outcome.OUT_OF_SYNC and self.resynchronises:
-            self.resynchronise(verdict)
-        self.counter = self.counter.next()
-        vector = make_vector(self.functions, self.counter.sqn, DEFAULT_AMF, len(self.outcomes).to_bytes(16))
-        value = self.verifier.challenge(self.user, vector, ALGORITHM, now=now, stale=verdict.stale, keys=False)
-        return Response.answer(request, 401, to_tag="r", headers=[("WWW-Authenticate", value)])
-
-    def resynchronise(self, verdict: Verdict) -> None:
-        assert verdict.auts is not None
-        assert verdict.rand is not None
-        self.counter = self.counter.resynchronised(verify_auts(self.functions, verdict.rand, verdict.auts))
+            return self.world.reply(Response.answer(request, 200, to_tag="r", headers=[("Contact", contact)]))
+        if verdict.outcome is Outcome.OUT_OF_SYNC:
+            assert verdict.rand is not None
+            assert verdict.auts is not None
+            self.sqn = verify_auts(functions, verdict.rand, verdict.auts)
+        self.sqn += 33  # the next SEQ and the next IND
+        vector = make_vector(functions, self.sqn, b"\0\0", self.sqn.to_bytes(16))
+        challenge = self._verifier.challenge(self._user, vector, ALGORITHM, now=self.world.now, keys=False)
+        headers = [("WWW-Authenticate", challenge)]
+        return self.world.reply(Response.answer(request, 401, to_tag="r", headers=headers))
 
 
-class AkaWorld:
-    """Both ends, and the wire between them as a list."""
+@pytest.fixture
+def make_network(make_world: Callable[..., World]) -> Callable[[SequenceArray], Network]:
+    def make(sequence: SequenceArray) -> Network:
+        usim = SoftUsim(USIM, state=UsimState(sequence))
+        world = make_world(AkaClient(IMPI, usim, tokens=CountingTokens("c"), realm="ims.example"))
+        world.registration.register(now=0)
+        return Network(world)
 
-    def __init__(self, identity: Identity, network: AkaNetwork) -> None:
-        tokens = CountingTokens()
-        self.network = network
-        self.endpoint = Endpoint(tokens=tokens, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)}))
-        credentials = AkaClient("alice@ims.example", SoftUsim(RIGHT), tokens=tokens)
-        self.registration = Registration(self.endpoint, identity=identity, flow=FLOW, credentials=credentials)
-        self.now = 0.0
-        self.sent: list[Request] = []
-
-    def take(self) -> Request:
-        """The one REGISTER that is on its way."""
-        (transmit,) = self.endpoint.to_send()
-        request = parse(transmit.data)
-        assert isinstance(request, Request)
-        self.sent.append(request)
-        return request
-
-    def reply(self, response: Response) -> list[RegistrationEvent]:
-        """Let a response arrive, and tell what the registration made of it."""
-        self.endpoint.receive(response.to_bytes(), FLOW, now=self.now)
-        while (event := self.endpoint.next_event()) is not None:
-            self.registration.handle(event, now=self.now)
-        told = []
-        while (news := self.registration.next_event()) is not None:
-            told.append(news)
-        return told
-
-    def settle(self) -> list[RegistrationEvent]:
-        """Let both sides talk until the registration has something to tell."""
-        for _ in range(8):
-            if told := self.reply(self.network.answer(self.take(), self.now)):
-                return told
-        raise AssertionError("it does not end")
-
-    def register(self) -> list[RegistrationEvent]:
-        self.registration.register(now=self.now)
-        return self.settle()
-
-    def refresh(self) -> list[RegistrationEvent]:
-        """Let time pass until a refresh is due."""
-        deadline = self.registration.next_timeout()
-        assert deadline is not None
-        self.now = deadline
-        self.registration.handle_timeout(now=self.now)
-        return self.settle()
+    return make
 
 
-def test_the_messages(identity: Identity) -> None:
-    """TS 24.371 §6.2.1.3, TS 24.229 §5.1.1.2.2 and §5.1.1.5.1."""
-    world = AkaWorld(identity, AkaNetwork())
-    assert [type(event) for event in world.register()] == [BindingCreated]
-    first, second = world.sent
-    assert first.headers.get("Authorization") == (
-        'Digest username="alice@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", response="",'
-        " algorithm=AKAv2-SHA-256"
-    )
-    assert second.call_id == first.call_id
-    assert second.cseq.number == first.cseq.number + 1
-    params = second.auth("Authorization")[0].params
-    assert (params.get("uri"), params.get("algorithm"), params.get("nc")) == (
-        "sip:ims.example",
-        "AKAv2-SHA-256",
-        "00000001",
-    )
-    for request in world.sent:
-        for name in ("Security-Client", "Security-Verify", "Require", "Proxy-Require"):
-            assert name not in request.headers
+@pytest.fixture
+def network(make_network: Callable[[SequenceArray], Network]) -> Network:
+    return make_network(SequenceArray())
 
 
-def test_refreshes_use_the_vector_again_until_a_new_one_is_wanted(identity: Identity) -> None:
-    world = AkaWorld(identity, AkaNetwork())
-    world.register()
-    world.refresh()
-    world.network.user.forget()
-    assert [type(event) for event in world.refresh()] == [BindingRefreshed]
-    counts = [request.auth("Authorization")[0].params.get("nc") for request in world.sent]
-    assert counts == [None, "00000001", "00000002", "00000003", "00000001"]
-    assert len({request.call_id for request in world.sent}) == 1
+def sent(network: Network, name: str) -> list[str | None]:
+    return [request.auth("Authorization")[0].params.get(name) for request in network.world.sent]
 
 
-def test_two_invalid_challenges_are_survived_and_the_third_ends_it(identity: Identity) -> None:
-    world = AkaWorld(identity, AkaNetwork(functions=Milenage(K, opc=OP)))
-    (failed,) = world.register()
-    assert isinstance(failed, RegisterFailed)
-    assert isinstance(failed.error, NetworkNotTrusted)
-    assert "the value given as OP is the OPc" in str(failed.error)
-    sent = [request.auth("Authorization")[0].params for request in world.sent]
-    assert [params.get("response") for params in sent] == ["", "", ""]
-    assert not any("auts" in params for params in sent)
+def test_a_registration_and_its_refresh(network: Network) -> None:
+    assert network.answer() == []
+    (event,) = network.answer()
+    assert isinstance(event, BindingCreated)
+    network.world.wait()
+    (event,) = network.answer()
+    assert isinstance(event, BindingRefreshed)
+    first, second, third = network.world.sent
+    assert sent(network, "algorithm") == ["AKAv2-SHA-256"] * 3
+    assert sent(network, "nonce")[0] == sent(network, "response")[0] == ""
+    assert (first.call_id, first.cseq.number) == (second.call_id, second.cseq.number - 1)
+    assert (third.call_id, third.cseq.number) == (first.call_id, 3)
+    assert not {"Security-Client", "Security-Verify", "Require"} & {name for name, _ in second.headers.items()}
 
 
-def test_a_network_out_of_sequence_is_resynchronised_or_given_up(identity: Identity) -> None:
-    world = AkaWorld(identity, AkaNetwork(counter=SequenceCounter(2**45)))
-    assert [type(event) for event in world.register()] == [BindingCreated]
-    assert world.network.outcomes == [Outcome.MISSING, Outcome.OUT_OF_SYNC, Outcome.OK]
-    world = AkaWorld(identity, AkaNetwork(counter=SequenceCounter(2**45), resynchronises=False))
-    (failed,) = world.register()
-    assert isinstance(failed, RegisterFailed)
-    assert isinstance(failed.error, SequenceOutOfRange)
+def test_a_wrong_mac_a_wrong_sequence_number_and_a_right_challenge(
+    make_network: Callable[[SequenceArray], Network],
+) -> None:
+    """Two invalid challenges are survived in one series: same Call-ID, rising CSeq (TS 24.229 §5.1.1.5.3)."""
+    network = make_network(SequenceArray().accepted(2**20 + 2))  # IND 2 is far ahead
+    for functions in (STRANGER, USIM, USIM):
+        assert network.answer(functions) == []
+    (event,) = network.answer()
+    assert isinstance(event, BindingCreated)
+    assert network.outcomes == [Outcome.MISSING, Outcome.MAC_FAILURE, Outcome.OUT_OF_SYNC, Outcome.OK]
+    assert sent(network, "response")[:2] == ["", ""]
+    assert [auts is not None for auts in sent(network, "auts")] == [False, False, True, False]
+    assert len({request.call_id for request in network.world.sent}) == 1
+    assert [request.cseq.number for request in network.world.sent] == [1, 2, 3, 4]
 
 
-def test_a_403_to_what_the_usim_refused_says_why(identity: Identity) -> None:
-    """Networks seldom challenge a USIM again that has found a wrong MAC."""
-    world = AkaWorld(identity, AkaNetwork(functions=Milenage(OP, op=K)))
-    world.registration.register(now=0)
-    assert world.reply(world.network.answer(world.take(), 0)) == []
-    (failed,) = world.reply(Response.answer(world.take(), 403, to_tag="r"))
-    assert isinstance(failed, RegisterFailed)
-    assert "the values of K and OP are exchanged" in str(failed.error)
-
-
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(st.sampled_from(["refresh", "restart", "set back", "far ahead"]), max_size=20))
-def test_whatever_happens_to_the_network_the_registration_lives(identity: Identity, story: list[str]) -> None:
-    world = AkaWorld(identity, AkaNetwork())
-    assert isinstance(world.register()[-1], BindingCreated)
-    for chapter in story:
-        if chapter != "refresh":
-            world.network.user.forget()
-        if chapter == "set back":
-            world.network.counter = SequenceCounter()
-        if chapter == "far ahead":
-            world.network.counter = SequenceCounter(world.network.counter.sqn + 2**40)
-        assert isinstance(world.refresh()[-1], BindingRefreshed), chapter
-    assert Outcome.WRONG not in world.network.outcomes
+def test_the_third_wrong_mac_ends_it(network: Network) -> None:
+    network.answer(STRANGER)
+    network.answer(STRANGER)
+    (event,) = network.answer(STRANGER)
+    assert isinstance(event, RegisterFailed)
+    assert isinstance(event.error, AuthenticationFailed)
+    assert len(network.world.sent) == 3
+    assert event.retry_after is None

@@ -80,6 +80,11 @@ def test_a_shortened_registration_is_renewed_at_half(registered: World) -> None:
     assert isinstance(event, BindingRefreshed)
 
 
+def test_a_refresh_that_is_due_sooner_stays_so(registered: World) -> None:
+    registered.registration.reauthenticate(600, now=6500)
+    assert registered.registration.next_timeout() == 6600
+
+
 @pytest.mark.parametrize("expires", [7200.0, 10.0**9])
 def test_a_registration_is_not_lengthened(expires: float, registered: World) -> None:
     registered.registration.reauthenticate(expires, now=0)

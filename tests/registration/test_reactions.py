@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wic.registration import Binding
 from wic.registration.reactions import GiveUp, Occasion, Purpose, Removed, SendAgain, StartAnew, react, react_to_silence
@@ -165,3 +167,18 @@ def test_504_with_a_restoration_body_is_obeyed_at_once() -> None:
     assert reaction(504, *headers, purpose=Purpose.REFRESH, body=RESTORATION) == StartAnew()
     again = reaction(504, *headers, body=RESTORATION)
     assert again == GiveUp(temporary=True, retry_after=5)
+
+
+HEADERS = ["Retry-After", "Min-Expires", "Require", "Unsupported", "P-Asserted-Identity", "Content-Type", "Contact"]
+
+
+@given(
+    status=st.integers(300, 699),
+    headers=st.lists(st.tuples(st.sampled_from(HEADERS), st.text(max_size=40)), max_size=4),
+    body=st.binary(max_size=60),
+    purpose=st.sampled_from(Purpose),
+)
+def test_any_refusal_has_a_reaction(
+    status: int, headers: list[tuple[str, object]], body: bytes, purpose: Purpose
+) -> None:
+    assert isinstance(reaction(status, *headers, purpose=purpose, body=body), GiveUp | SendAgain | StartAnew | Removed)

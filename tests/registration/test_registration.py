@@ -56,6 +56,27 @@ def test_registration_with_a_challenge(world: World) -> None:
     assert first.from_.tag == second.from_.tag
 
 
+def test_a_refresh_uses_the_nonce_again(world: World) -> None:
+    """TS 24.229 §5.1.1.4.1: it carries what the last challenge was answered with."""
+    world.registration.register(now=0)
+    world.check()
+    world.check()
+    world.registration.refresh(now=5)
+    assert len(world.check()) == 1
+    first, second, third = [request.auth("Authorization")[0].params for request in world.sent]
+    assert first.get("nonce") == ""
+    assert second.get("nonce") == third.get("nonce")
+    assert (second.get("nc"), third.get("nc")) == ("00000001", "00000002")
+
+
+@pytest.mark.parametrize("headers", [[], [("WWW-Authenticate", "nonsense")], [("WWW-Authenticate", "Digest")]])
+def test_a_401_that_cannot_be_used(headers: list[tuple[str, object]], world: World) -> None:
+    world.registration.register(now=0)
+    (event,) = world.answer(401, *headers)
+    assert isinstance(event, RegisterFailed)
+    assert isinstance(event.error, ChallengeUnsupported)
+
+
 def test_a_wrong_password_ends_after_one_honest_retry(world: World) -> None:
     world.password = "other"
     world.registration.register(now=0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wic.sip.flow import Flow
     from wic.sip.message import Request, Response
 
-_MAX_ROUNDS: Final = 8  # two wrong MACs, a wrong SQN and a right challenge make five
+_MAX_ROUNDS: Final = 8  # two invalid challenges of AKA and a right one make four, other terms come on top
 _KEEP: Final = (("keep", None),)  # RFC 6223 §4.3: without a value
 
 

@@ -177,8 +177,8 @@ class Registration:
         if self._binding is None or now + expires >= self._binding.expires_at:
             return
         self._binding = replace(self._binding, expires=int(expires), expires_at=now + expires)
-        if self._state is RegistrationState.REGISTERED:
-            self._next_try = now + expires / 2
+        if self._state is RegistrationState.REGISTERED and self._next_try is not None:
+            self._next_try = min(self._next_try, now + expires / 2)
 
     def lose(self, why: str, *, now: float, again_after: float | None = None) -> None:
         """Take note that the network ended the registration (TS 24.229 §5.1.1.7, RFC 3680 §5.1).
