@@ -36,10 +36,34 @@ def test_any_name_and_password_can_be_written(tmp_path_factory: pytest.TempPathF
 def test_accounts_follow_the_network_to_another_port(tmp_path: Path) -> None:
     file = AccountsFile(tmp_path / "accounts.toml")
     file.put("alice", ALICE)
-    file.move("ws://127.0.0.1:2/", ca=None)
+    file.move("ws://127.0.0.1:2/", ca=None, web={})
     assert file.get("alice") == {**ALICE, "server": "ws://127.0.0.1:2/", "insecure": True}
-    file.move("wss://127.0.0.1:3/", ca="ca.pem")
+    file.move("wss://127.0.0.1:3/", ca="ca.pem", web={"waf": "https://127.0.0.1:4"})
     assert AccountsFile(file.path).get("alice") == {**ALICE, "server": "wss://127.0.0.1:3/", "ca": "ca.pem"}
+
+
+def test_accounts_follow_the_web_servers_that_they_name(tmp_path: Path) -> None:
+    file = AccountsFile(tmp_path / "accounts.toml")
+    file.put("carol", {"waf": "https://127.0.0.1:1"})
+    file.put("guest", {"wwsf": "https://127.0.0.1:2", "servers": ["wss://127.0.0.1:5/"]})
+    file.move("wss://127.0.0.1:3/", ca="ca.pem", web={"waf": "https://127.0.0.1:4", "wwsf": "https://127.0.0.1:5"})
+    carol, guest = file.get("carol"), AccountsFile(file.path).get("guest")
+    assert carol is not None
+    assert guest is not None
+    assert (carol["waf"], carol.get("wwsf")) == ("https://127.0.0.1:4", None)
+    assert (guest["wwsf"], guest["servers"]) == ("https://127.0.0.1:5", ["wss://127.0.0.1:5/"])
+
+
+def test_web_users_are_kept_beside_the_accounts(tmp_path: Path) -> None:
+    file = AccountsFile(tmp_path / "accounts.toml")
+    file.put_web_user("carol", "secret")
+    file.put("alice", ALICE)
+    again = AccountsFile(file.path)
+    assert (again.web_password("carol"), again.web_password("dave")) == ("secret", None)
+    assert again.names() == ["alice"]
+    again.remove_web_user("dave")
+    again.remove_web_user("carol")
+    assert AccountsFile(file.path).web_password("carol") is None
 
 
 def test_accounts_are_removed_by_private_identity(tmp_path: Path) -> None:
@@ -50,7 +74,7 @@ def test_accounts_are_removed_by_private_identity(tmp_path: Path) -> None:
     assert AccountsFile(file.path).names() == ["bob"]
 
 
-@pytest.mark.parametrize("text", ["no toml", "[accounts]\nalice = 1\n"])
+@pytest.mark.parametrize("text", ["no toml", "[accounts]\nalice = 1\n", "accounts = 1\n", "[web_users]\ncarol = 1\n"])
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "accounts.toml"
     path.write_text(text)

@@ -26,7 +26,7 @@ async def test_ready_says_where_it_listens(ims):
     assert ready["ready"] is True
     assert ready["wss"] == ims.wss_url == f"wss://127.0.0.1:{ims.epcscf.port}/"
     assert ready["sip"] == ims.sip_uri
-    assert (ready["wwsf"], ready["waf"]) == (None, None)
+    assert (ready["wwsf"], ready["waf"]) == (ims.web.wwsf.url, ims.web.waf.url)
     assert ready["accounts"] == str(ims.accounts_path)
     assert ready["ca"] == str(ims.ca_path)
     assert json.loads(json.dumps(ready)) == ready
@@ -57,10 +57,10 @@ async def test_lost_database_gets_its_users_back_from_the_accounts(tmp_path):
         assert ims.hss.ha1("alice@ims.example", "MD5") == before
 
 
-def four_free_ports():
+def six_free_ports():
     """A base below the ephemeral ports, from where nobody is given one of them meanwhile."""
-    first = 20_000 + os.getpid() % 1000 * 4
-    return next(base for base in range(first, 30_000, 4) if all(is_free(base + n) for n in range(4)))
+    first = 20_000 + os.getpid() % 1000 * 6
+    return next(base for base in range(first, 30_000, 6) if all(is_free(base + n) for n in range(6)))
 
 
 def is_free(port):
@@ -74,10 +74,12 @@ def is_free(port):
 
 
 async def test_a_port_base_gives_fixed_ports_and_a_taken_one_is_named(tmp_path):
-    base = four_free_ports()
+    base = six_free_ports()
     async with ImsNetwork(NetworkOptions(port_base=base)) as ims:
         assert ims.wss_url == f"wss://127.0.0.1:{base}/"
         assert ims.sip_uri == f"sip:127.0.0.1:{base + 2}"
+        assert ims.ready()["waf"] == f"https://127.0.0.1:{base + 4}"
+        assert ims.ready()["wwsf"] == f"https://127.0.0.1:{base + 5}"
         with pytest.raises(ConfigurationError, match=rf"Port {base + 3} on 127.0.0.1 is taken"):
             async with ImsNetwork(NetworkOptions(port_base=base)):
                 pass
@@ -99,10 +101,13 @@ async def test_ports_are_remembered_unless_somebody_has_taken_them(tmp_path):
             assert ims.wss_url != url
     with pytest.raises(ConfigurationError, match="cannot write"):
         Ports().remember(tmp_path / "missing")
-    (tmp_path / "ports.json").write_text('{"wss": "x"}')
-    assert Ports.remembered(tmp_path) == Ports()
+    for text in ('{"wss": "x"}', "[]", "{"):
+        (tmp_path / "ports.json").write_text(text)
+        assert Ports.remembered(tmp_path) == Ports()
     (tmp_path / "ports.json").write_text('{"wss": 1, "epcscf": 2, "scscf": -3, "msrp": 4}')
     assert Ports.remembered(tmp_path) == Ports()
+    (tmp_path / "ports.json").write_text('{"wss": 1, "epcscf": 2, "scscf": 3, "msrp": 4}')
+    assert Ports.remembered(tmp_path) == Ports(1, 2, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +117,8 @@ async def test_ports_are_remembered_unless_somebody_has_taken_them(tmp_path):
         ({"core": "tel:+1"}, "no SIP URI"),
         ({"core": "sips:127.0.0.1"}, "UDP or TCP"),
         ({"core": "sip:no-such-host.invalid"}, "not known"),
-        ({"host": "192.0.2.1"}, "not an address of this machine"),
+        ({"host": "192.0.2.1"}, "192.0.2.1"),
+        ({"host": "192.0.2.1", "web": False}, "not an address of this machine"),
         ({"subscribers": ("al ice",)}, "no public identity"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The IMS network that a WIC needs: eP-CSCF, eIMS-AGW, S-CSCF, HSS.
+"""The IMS network that a WIC needs: eP-CSCF, eIMS-AGW, S-CSCF, HSS, WAF, WWSF.
 
 The names below are loaded when they are first used (PEP 562): keeping subscribers needs no media libraries.
 """
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wic.network.hss import Hss
-    from wic.network.network import ImsNetwork, NetworkOptions
+    from wic.network.network import ImsNetwork
+    from wic.network.options import NetworkOptions
 
 __all__ = ["Hss", "ImsNetwork", "NetworkOptions"]
 
-_HOMES = {"Hss": "wic.network.hss", "ImsNetwork": "wic.network.network", "NetworkOptions": "wic.network.network"}
+_HOMES = {"Hss": "wic.network.hss", "ImsNetwork": "wic.network.network", "NetworkOptions": "wic.network.options"}
 
 
 def __getattr__(name: str) -> object:

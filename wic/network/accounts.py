@@ -1,6 +1,7 @@
 """The accounts file that an embedded network writes for its subscribers (`accounts.toml`, mode 0600).
 
-It is the only place where a password of the network stays readable; the HSS keeps hashes.
+It is the only place where a password of the network stays readable; the HSS and the WAF keep hashes. Besides the
+accounts of clients it holds the passwords of web users, for people who sign in with a browser.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Value: TypeAlias = str | bool | int
+Value: TypeAlias = str | bool | int | list[str]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -34,19 +35,29 @@ class AccountsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._accounts: dict[str, dict[str, Value]] = {}
+        self._web_users: dict[str, dict[str, Value]] = {}
         self._read()
 
     def _read(self) -> None:
         path = self.path
-        self._accounts.clear()
         try:
             document = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"cannot read the accounts file {path}: {error}") from error
-        for name, entry in document.get("accounts", {}).items():
+        self._accounts = self._tables(document, "accounts")
+        self._web_users = self._tables(document, "web_users")
+
+    def _tables(self, document: Mapping[str, object], kind: str) -> dict[str, dict[str, Value]]:
+        tables = document.get(kind, {})
+        if not isinstance(tables, dict):
+            raise ConfigurationError(f"{self.path}: {kind} is not a table")
+        for name, entry in tables.items():
             if not isinstance(entry, dict):
-                raise ConfigurationError(f"{path}: accounts.{name} is not a table")
-            self._accounts[name] = {key: value for key, value in entry.items() if isinstance(value, str | bool | int)}
+                raise ConfigurationError(f"{self.path}: {kind}.{name} is not a table")
+        return {
+            name: {key: value for key, value in entry.items() if isinstance(value, str | bool | int | list)}
+            for name, entry in tables.items()
+        }
 
     def names(self) -> list[str]:
         """Return the names of the accounts, in their order."""
@@ -55,6 +66,23 @@ class AccountsFile:
     def get(self, name: str) -> Mapping[str, Value] | None:
         """Return one account's entries."""
         return self._accounts.get(name)
+
+    def web_password(self, name: str) -> str | None:
+        """Return the password of a web user."""
+        password = self._web_users.get(name, {}).get("password")
+        return password if isinstance(password, str) else None
+
+    def put_web_user(self, name: str, password: str) -> None:
+        """Add or replace one web user and write the file."""
+        self._read()
+        self._web_users[name] = {"password": password}
+        self._write()
+
+    def remove_web_user(self, name: str) -> None:
+        """Remove one web user and write the file."""
+        self._read()
+        if self._web_users.pop(name, None) is not None:
+            self._write()
 
     def put(self, name: str, entry: Mapping[str, Value]) -> None:
         """Add or replace one account and write the file."""
@@ -68,11 +96,18 @@ class AccountsFile:
         self._accounts = {name: entry for name, entry in self._accounts.items() if entry.get("impi") != impi}
         self._write()
 
-    def move(self, server: str, *, ca: str | None) -> None:
-        """Point every account to the place where the network listens now, and write the file."""
+    def move(self, server: str, *, ca: str | None, web: Mapping[str, str]) -> None:
+        """Point every account to the place where the network listens now, and write the file.
+
+        Args:
+            server: the eP-CSCF's WebSocket URL.
+            ca: file of the trust anchor; None where there is no TLS.
+            web: URLs of the web servers, by the key that names them.
+        """
         self._read()
         for entry in self._accounts.values():
             entry["server"] = server
+            entry.update({key: url for key, url in web.items() if key in entry})
             for key, value in (("ca", ca), ("insecure", None if server.startswith("wss:") else True)):
                 if value is None:
                     entry.pop(key, None)
@@ -82,8 +117,9 @@ class AccountsFile:
 
     def _write(self) -> None:
         tables = [
-            "\n".join([f"[accounts.{_key(name)}]", *(f"{_key(key)} = {_value(entry[key])}" for key in entry)])
-            for name, entry in self._accounts.items()
+            "\n".join([f"[{kind}.{_key(name)}]", *(f"{_key(key)} = {_value(entry[key])}" for key in entry)])
+            for kind, entries in (("accounts", self._accounts), ("web_users", self._web_users))
+            for name, entry in entries.items()
         ]
         try:
             write_private(self.path, "\n\n".join([*tables, ""]).encode())
@@ -96,5 +132,5 @@ def _key(name: str) -> str:
 
 
 def _value(value: Value) -> str:
-    # JSON's strings, integers and booleans are TOML's, but for DEL, which TOML wants escaped.
+    # JSON's strings, integers, booleans and arrays of them are TOML's, but for DEL, which TOML wants escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,26 +1,28 @@
-"""An IMS network in one process: eP-CSCF, eIMS-AGW, S-CSCF and HSS, each on sockets of its own."""
+"""An IMS network in one process: eP-CSCF, eIMS-AGW, S-CSCF, HSS, WAF and WWSF, each on sockets of its own."""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.accounts import AccountsFile
-from wic.network.agw.gateway import Agw, AgwOptions
+from wic.network.agw.gateway import Agw
 from wic.network.certificates import CA_FILE, CertificateAuthority
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.hss import Hss
 from wic.network.node import LOOPBACK, address_of, local_address, sip_uri
+from wic.network.options import NetworkOptions, Ready
 from wic.network.ports import Ports
 from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE, add_subscriber
+from wic.network.residents import WebResidents
 from wic.network.scscf.server import Scscf, ScscfOptions
-from wic.sip.timers import RFC3261, Timers
+from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
 from wic.transport.tokens import RandomTokens
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from wic.network.scscf.options import RegistrarOptions
+    from wic.network.tokens import TokenValidator, TrustedIssuer
     from wic.sip.flow import Flow
     from wic.transport.driver import Direction
 
@@ -37,50 +39,6 @@ SCSCF = "S-CSCF"
 """What the entities are called in traces and ladders."""
 
 EntityObserver: TypeAlias = "Callable[[str, float, Direction, bytes, Flow], None]"
-
-
-class Ready(TypedDict):
-    """Where a network listens, as `wic network up --json` prints it; None is not running."""
-
-    ready: bool
-    wss: str
-    sip: str | None
-    wwsf: str | None
-    waf: str | None
-    accounts: str
-    ca: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkOptions:
-    """Options of an `ImsNetwork`."""
-
-    directory: Path | None = None
-    """Keeps CA, database, accounts and ports; None takes a temporary one that is removed in the end."""
-    domain: str = "ims.example"
-    """Home domain."""
-    host: str = "127.0.0.1"
-    """Address for WICs and their media."""
-    mw_host: str | None = None
-    """Address between the entities, and towards another core; None is loopback, or what leads to that core."""
-    port_base: int | None = None
-    """First of four consecutive ports; None takes those of the last time, or free ones."""
-    core: str | None = None
-    """SIP URI of another core behind our eP-CSCF; then no S-CSCF of ours is started."""
-    insecure: bool = False
-    """WS instead of WSS, for peers that cannot speak TLS."""
-    subscribers: tuple[str, ...] = ("alice", "bob")
-    """Users to be made, with accounts, unless they are there."""
-    integrity_protected: str = "tls-protected"
-    """See `EPcscfOptions`."""
-    grace: float = 30.0
-    """Seconds for which the calls of a WIC wait for it after its connection broke."""
-    registrar: RegistrarOptions | None = None
-    """What the S-CSCF grants."""
-    timers: Timers = RFC3261
-    """SIP timers of eP-CSCF and S-CSCF."""
-    agw: AgwOptions = field(default_factory=AgwOptions)
-    """Ports and times of the eIMS-AGW; its addresses and MSRP port are set by the network."""
 
 
 class ImsNetwork:
@@ -122,8 +80,8 @@ class ImsNetwork:
             ready=True,
             wss=self.wss_url,
             sip=self.sip_uri,
-            wwsf=None,
-            waf=None,
+            wwsf=None if self.web is None else self.web.wwsf.url,
+            waf=None if self.web is None else self.web.waf.url,
             accounts=str(self.accounts_path),
             ca=None if self._options.insecure else str(self.ca_path),
         )
@@ -180,7 +138,7 @@ class ImsNetwork:
 
     async def _start(self) -> None:
         options = self._options
-        self._running: list[Agw | Scscf | EPcscf] = []
+        self._running: list[Agw | Scscf | EPcscf | TokenValidator | WebAccess] = []
         self._hss: Hss | None = None
         self.directory = self._open_directory()
         self.accounts = AccountsFile(self.directory / ACCOUNTS_FILE)
@@ -213,6 +171,7 @@ class ImsNetwork:
         self._running.append(self.agw)
         await self.agw.start()
         self.scscf = await self._start_scscf(mw_host, ports)
+        self.web, issuers = await self._start_waf(context, ports)
         epcscf = EPcscfOptions(
             domain=options.domain,
             host=options.host,
@@ -222,14 +181,53 @@ class ImsNetwork:
             core=options.core or self.sip_uri or "",
             ssl_context=context,
             integrity_protected=options.integrity_protected,
+            authz_server=issuers[0].issuer if issuers else None,
+            origins=options.origins,
             grace=options.grace,
             timers=options.timers,
         )
-        self.epcscf = EPcscf(self.agw, epcscf, tokens)
+        validator = make_validator(issuers, self.ca_path if context is not None else None)
+        if validator is not None:
+            self._running.append(validator)
+        self.epcscf = EPcscf(self.agw, epcscf, tokens, validator=validator)
         self._running.append(self.epcscf)
         await self.epcscf.start()
-        scscf_port = self.scscf.node.mw.port if self.scscf else ports.scscf
-        Ports(self.epcscf.port, self.epcscf.node.mw.port, scscf_port, self.agw.msrp_port).remember(self.directory)
+        if self.web is not None:
+            await self.web.start_wwsf(self.wss_url)
+        self._taken(ports).remember(self.directory)
+
+    def _taken(self, asked: Ports) -> Ports:
+        """Return the ports that the entities have got; those of entities that do not run stay as they are."""
+        return Ports(
+            wss=self.epcscf.port,
+            epcscf=self.epcscf.node.mw.port,
+            scscf=self.scscf.node.mw.port if self.scscf else asked.scscf,
+            msrp=self.agw.msrp_port,
+            waf=self.web.waf.port if self.web else asked.waf,
+            wwsf=self.web.wwsf.port if self.web else asked.wwsf,
+        )
+
+    async def _start_waf(
+        self, context: ssl.SSLContext | None, ports: Ports
+    ) -> tuple[WebAccess | None, tuple[TrustedIssuer, ...]]:
+        """Start the WAF; return it with all whose tokens are believed."""
+        options = self._options
+        if not options.web or context is None:
+            return None, options.issuers
+        web = WebAccess(
+            WebAccessOptions(
+                directory=self.directory,
+                domain=options.domain,
+                host=options.host,
+                ssl_context=context,
+                ca=self.ca_path,
+                waf_port=ports.waf,
+                wwsf_port=ports.wwsf,
+                anonymous=options.anonymous,
+            )
+        )
+        self._running.append(web)
+        return web, (await web.start_waf(), *options.issuers)
 
     async def _towards_core(self) -> str:
         """Return an address for Mw: loopback, unless the core is elsewhere."""
@@ -282,13 +280,19 @@ class ImsNetwork:
     def _write_accounts(self) -> None:
         """Point the accounts to where the network listens, and make those that are missing."""
         if self.accounts.names():
-            self.accounts.move(self.wss_url, ca=None if self._options.insecure else CA_FILE)
+            web = {} if self.web is None else {"waf": self.web.waf.url, "wwsf": self.web.wwsf.url}
+            self.accounts.move(self.wss_url, ca=None if self._options.insecure else CA_FILE, web=web)
         for name in self._options.subscribers:
             account = self.accounts.get(name)
             known = self.hss.subscriber(f"{name}@{self._options.domain}")
             if account is None or known is None:
                 password = None if account is None else account.get("password")
                 self.add_subscriber(name, password=Secret(password) if isinstance(password, str) else None)
+        if self.web is not None:
+            residents = WebResidents(self.hss, self.accounts, self.web, self.wss_url)
+            for name in self._options.web_users:
+                residents.add_web_user(name)
+            residents.add_guests(self._options.guests)
 
     async def _stop(self) -> None:
         await self._stop_entities()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
@@ -23,6 +23,8 @@ class Ports:
     epcscf: int = 0
     scscf: int = 0
     msrp: int = 0
+    waf: int = 0
+    wwsf: int = 0
 
     @classmethod
     def from_base(cls, base: int) -> Ports:
@@ -31,22 +33,26 @@ class Ports:
         Raises:
             ConfigurationError: they do not exist.
         """
-        if not 1 <= base <= 65532:
-            raise ConfigurationError(f"port base {base} does not leave room for four ports; choose 1024 to 65532")
-        return cls(base, base + 1, base + 2, base + 3)
+        names = fields(cls)
+        last = 65536 - len(names)
+        if not 1 <= base <= last:
+            raise ConfigurationError(
+                f"port base {base} does not leave room for {len(names)} ports; choose 1024 to {last}"
+            )
+        return cls(*(base + number for number in range(len(names))))
 
     @classmethod
     def remembered(cls, directory: Path) -> Ports:
         """Return the ports that a network in this directory had the last time, or free ones.
 
-        A network that comes back on its old ports finds its bindings and its accounts still true.
+        A network that comes back on its old ports finds its bindings, its accounts and its tokens still true.
         """
         try:
             values = json.loads((directory / PORTS_FILE).read_text("utf-8"))
-            ports = [values[name] for name in ("wss", "epcscf", "scscf", "msrp")]
-        except (OSError, ValueError, LookupError, TypeError):
+            ports = [values.get(field.name, 0) for field in fields(cls)]
+        except (OSError, ValueError, AttributeError):
             return cls()
-        if not all(isinstance(port, int) and 0 < port < 65536 for port in ports):
+        if not all(isinstance(port, int) and 0 <= port < 65536 for port in ports):
             return cls()
         return cls(*ports)
 

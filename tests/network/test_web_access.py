@@ -1,0 +1,150 @@
+"""WAF and WWSF in the embedded network: who gets tokens, and what the eP-CSCF does with them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from base64 import b64encode
+
+import aiohttp
+import pytest
+
+from wic.network import ImsNetwork, NetworkOptions
+from wic.network.hss import Subscriber
+from wic.network.tokens import TrustedIssuer
+
+
+async def post(ims, url: str, *, client: tuple[str, str] | None = None, method: str = "POST", **form: str):
+    context = ssl.create_default_context(cafile=str(ims.ca_path))
+    basic = b64encode(":".join(client or ()).encode()).decode()
+    headers = {"Authorization": f"Basic {basic}"} if client else {}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, data=form or None, headers=headers, ssl=context) as answer,
+    ):
+        text = await answer.text()
+        return answer.status, json.loads(text) if text else {}
+
+
+async def bot_token(ims, name: str = "carol") -> str:
+    account = ims.accounts.get(name)
+    client = (account["client_id"], account["client_secret"])
+    status, answer = await post(ims, f"{account['waf']}/token", client=client, grant_type="client_credentials")
+    assert status == 200, answer
+    return answer["access_token"]
+
+
+async def register(wic, token: str, **more) -> bytes:
+    wic.send(wic.register(f"Authorization: Bearer {token}", **more))
+    return await wic.receive("SIP/2.0 200")
+
+
+async def test_a_web_user_registers_with_a_token(ims, ue):
+    whoever = await ue("whoever", register=False)
+    granted = await register(whoever, await bot_token(ims))
+    assert whoever.header(granted, "P-Associated-URI") == "<sip:carol@ims.example>"
+    assert whoever.header(granted, "To").startswith("<sip:whoever@ims.example>")
+    assert len(ims.hss.bindings("carol@ims.example", now=0)) == 1
+    alice = await ue("alice")
+    alice.send(alice.request("OPTIONS", "sip:carol@ims.example"))
+    asked = await whoever.receive("OPTIONS")
+    whoever.send(whoever.respond(asked, "200 OK"))
+    assert "carol@ims.example" in alice.header(await alice.receive("SIP/2.0 200"), "P-Asserted-Identity")
+
+
+async def test_a_revoked_token_is_worth_nothing_at_once(ims, ue):
+    token = await bot_token(ims)
+    account = ims.accounts.get("carol")
+    client = (account["client_id"], account["client_secret"])
+    assert (await post(ims, f"{account['waf']}/revoke", client=client, token=token))[0] == 200
+    carol = await ue("carol", register=False)
+    carol.send(carol.register(f"Authorization: Bearer {token}"))
+    challenge = carol.header(await carol.receive("SIP/2.0 401"), "WWW-Authenticate")
+    assert f'authz_server="{account["waf"]}"' in challenge
+    assert 'error="invalid_token"' in challenge
+
+
+async def test_a_guest_borrows_an_identity_and_gives_it_back(ims, ue):
+    account = ims.accounts.get("guest")
+    status, lease = await post(ims, f"{account['wwsf']}/pool/lease")
+    assert status == 201
+    assert lease["wss"] == ims.wss_url
+    guest = await ue("anybody", register=False)
+    granted = await register(guest, lease["access_token"])
+    assert guest.header(granted, "P-Associated-URI") == f"<{lease['impu']}>"
+    assert lease["impi"].startswith("guest-")
+    assert (await post(ims, f"{account['wwsf']}/pool/lease/{lease['lease']}", method="DELETE"))[0] == 204
+
+
+async def test_people_sign_in_with_the_password_of_the_accounts_file(ims):
+    (user,) = ims.web.waf.store.users()
+    assert (user.name, user.impi, user.impus) == ("carol", "carol@ims.example", ("sip:carol@ims.example",))
+    assert ims.accounts.web_password("carol")
+
+
+async def test_who_is_there_stays_as_he_is(tmp_path):
+    options = NetworkOptions(directory=tmp_path, guests=2)
+    async with ImsNetwork(options) as ims:
+        first, password = dict(ims.accounts.get("carol")), ims.accounts.web_password("carol")
+        pairs = ims.web.wwsf.store.pairs()
+        assert [pair.impi for pair in pairs] == ["guest-1@ims.example", "guest-2@ims.example"]
+    async with ImsNetwork(options) as ims:
+        assert ims.accounts.get("carol") == first
+        assert ims.accounts.web_password("carol") == password
+        assert ims.web.wwsf.store.pairs() == pairs
+        assert await bot_token(ims)
+
+
+async def test_what_the_databases_have_lost_comes_back(tmp_path):
+    options = NetworkOptions(directory=tmp_path)
+    async with ImsNetwork(options):
+        pass
+    for file in tmp_path.glob("*.sqlite*"):
+        file.unlink()
+    async with ImsNetwork(options) as ims:
+        assert await bot_token(ims)
+        assert [user.name for user in ims.web.waf.store.users()] == ["carol"]
+        assert ims.hss.subscriber("carol@ims.example") is not None
+
+
+async def test_a_name_that_registers_otherwise_is_left_alone(tmp_path):
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, subscribers=("carol",))) as ims:
+        assert ims.accounts.get("carol")["auth"] == "digest"
+        assert ims.web.waf.store.users() == []
+
+
+@pytest.mark.parametrize("options", [{"web": False}, {"insecure": True}])
+async def test_a_network_without_web_servers(options):
+    async with ImsNetwork(NetworkOptions(**options)) as ims:
+        assert ims.web is None
+        assert (ims.ready()["waf"], ims.ready()["wwsf"]) == (None, None)
+        assert ims.accounts.names() == ["alice", "bob"]
+
+
+async def test_the_waf_of_a_third_party(tmp_path, make_raw):
+    """One network's WAF gives tokens for another network, whose S-CSCF is told so."""
+    async with ImsNetwork(NetworkOptions(directory=tmp_path / "theirs")) as theirs:
+        issuer = TrustedIssuer(issuer=theirs.web.waf.url, audience="sip:ims.example", third_party=True)
+        (tmp_path / "ours").mkdir()
+        for name in ("ca.pem", "ca.key"):
+            (tmp_path / "ours" / name).write_bytes((tmp_path / "theirs" / name).read_bytes())
+        options = NetworkOptions(directory=tmp_path / "ours", web=False, issuers=(issuer,))
+        async with ImsNetwork(options) as ours:
+            ours.hss.add(Subscriber.of("carol@ims.example", "sip:carol@ims.example"))
+            seen: list[bytes] = []
+            ours.on_message(lambda entity, now, direction, data, flow: seen.append(data))
+            carol = await make_raw("carol", ours.ready())
+            await register(carol, await bot_token(theirs))
+            assert any(f'authorization-entity="{issuer.issuer}"'.encode() in data for data in seen)
+
+
+async def test_another_core_behind_waf_and_wwsf():
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, ("127.0.0.1", 0))
+    core = f"sip:127.0.0.1:{transport.get_extra_info('sockname')[1]}"
+    async with ImsNetwork(NetworkOptions(core=core, subscribers=())) as ims:
+        assert ims.ready()["sip"] is None
+        assert ims.ready()["waf"]
+        assert await bot_token(ims)
+    transport.close()

@@ -1,0 +1,71 @@
+"""Options of an embedded network, and what it says when it is ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict
+
+from wic.network.agw.gateway import AgwOptions
+from wic.sip.timers import RFC3261, Timers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wic.network.scscf.options import RegistrarOptions
+    from wic.network.tokens import TrustedIssuer
+
+
+class Ready(TypedDict):
+    """Where a network listens, as `wic network up --json` prints it; None is not running."""
+
+    ready: bool
+    wss: str
+    sip: str | None
+    wwsf: str | None
+    waf: str | None
+    accounts: str
+    ca: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """Options of an `ImsNetwork`."""
+
+    directory: Path | None = None
+    """Keeps CA, database, accounts and ports; None takes a temporary one that is removed in the end."""
+    domain: str = "ims.example"
+    """Home domain."""
+    host: str = "127.0.0.1"
+    """Address for WICs and their media."""
+    mw_host: str | None = None
+    """Address between the entities, and towards another core; None is loopback, or what leads to that core."""
+    port_base: int | None = None
+    """First of six consecutive ports; None takes those of the last time, or free ones."""
+    core: str | None = None
+    """SIP URI of another core behind our eP-CSCF; then no S-CSCF of ours is started."""
+    insecure: bool = False
+    """WS instead of WSS, for peers that cannot speak TLS."""
+    subscribers: tuple[str, ...] = ("alice", "bob")
+    """Users to be made, with accounts, unless they are there."""
+    web: bool = True
+    """Whether WAF and WWSF run; never without TLS, for tokens are sent over TLS only."""
+    web_users: tuple[str, ...] = ("carol",)
+    """Users with a web identity, to be made likewise."""
+    guests: int = 4
+    """Identities that the WWSF lends to users without a subscription."""
+    anonymous: bool = True
+    """Whether it lends them to users who do not sign in."""
+    issuers: tuple[TrustedIssuer, ...] = ()
+    """Further WAFs whose tokens are believed, such as those of third parties."""
+    origins: tuple[str, ...] | None = ()
+    """Web pages that may connect, besides those of this host; see `EPcscfOptions`."""
+    integrity_protected: str = "tls-protected"
+    """See `EPcscfOptions`."""
+    grace: float = 30.0
+    """Seconds for which the calls of a WIC wait for it after its connection broke."""
+    registrar: RegistrarOptions | None = None
+    """What the S-CSCF grants."""
+    timers: Timers = RFC3261
+    """SIP timers of eP-CSCF and S-CSCF."""
+    agw: AgwOptions = field(default_factory=AgwOptions)
+    """Ports and times of the eIMS-AGW; its addresses and MSRP port are set by the network."""
