@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -14,6 +17,7 @@ from wic.client.web import WebAuthorization
 from wic.client.web.http import WebClient
 from wic.client.web.store import TokenStore
 from wic.network.certificates import CertificateAuthority
+from wic.transport.tls import client_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -121,6 +125,60 @@ async def running(server: WebServer, ssl_context=None) -> AsyncIterator[WebServe
         yield server
     finally:
         await runner.cleanup()
+
+
+class Form(HTMLParser):
+    """The fields of the form of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self.action = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "form":
+            self.action = values.get("action") or ""
+        elif tag == "input" and values.get("name"):
+            self.fields[str(values["name"])] = values.get("value") or ""
+
+
+class Person:
+    """Carol at her browser: fills in what pages ask for, and decides."""
+
+    def __init__(self, ca: Path, password: str, *, decision: str = "approve") -> None:
+        self._context = client_context(ca=ca)
+        self._password = password
+        self._decision = decision
+        self.tasks: list[asyncio.Task[str]] = []
+
+    def open(self, url: str) -> None:
+        self.tasks.append(asyncio.create_task(self.visit(url)))
+
+    async def visit(self, url: str) -> str:
+        jar = aiohttp.CookieJar(unsafe=True)
+        connector = aiohttp.TCPConnector(ssl=self._context)
+        async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as session:
+            answer = await session.get(url)
+            for _ in range(5):
+                page, form = await answer.text(), None
+                form = Form(page)
+                if not form.action:
+                    return page
+                fields = form.fields | {"decision": self._decision}
+                if "password" in fields:
+                    fields |= {"username": "carol", "password": self._password}
+                answer = await session.post(
+                    answer.url.join(answer.url.with_path(form.action).with_query({})), data=fields
+                )
+            raise AssertionError(page)
+
+
+@pytest.fixture
+def person() -> type[Person]:
+    """Carol, who knows her password at the WAF."""
+    return Person
 
 
 @pytest.fixture

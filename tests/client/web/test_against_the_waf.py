@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import pytest
 
 from wic.auth import Secret
@@ -21,61 +18,12 @@ from wic.network.tokens import TokenValidator, TrustedIssuer
 from wic.network.waf import Waf, WafOptions
 from wic.network.wwsf import Wwsf, WwsfOptions
 from wic.network.wwsf.options import PoolOptions
-from wic.transport.tls import client_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-PASSWORD = Secret("a long sentence of carol")
 BOT_SECRET = Secret("the-bot-has-a-long-secret")
-
-
-class Form(HTMLParser):
-    """The fields of the form of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.fields: dict[str, str] = {}
-        self.action = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "form":
-            self.action = values.get("action") or ""
-        elif tag == "input" and values.get("name"):
-            self.fields[str(values["name"])] = values.get("value") or ""
-
-
-class Person:
-    """Carol at her browser: fills in what pages ask for, and decides."""
-
-    def __init__(self, ca: Path, *, decision: str = "approve") -> None:
-        self._context = client_context(ca=ca)
-        self._decision = decision
-        self.tasks: list[asyncio.Task[str]] = []
-
-    def open(self, url: str) -> None:
-        self.tasks.append(asyncio.create_task(self.visit(url)))
-
-    async def visit(self, url: str) -> str:
-        jar = aiohttp.CookieJar(unsafe=True)
-        connector = aiohttp.TCPConnector(ssl=self._context)
-        async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as session:
-            answer = await session.get(url)
-            for _ in range(5):
-                page, form = await answer.text(), None
-                form = Form(page)
-                if not form.action:
-                    return page
-                fields = form.fields | {"decision": self._decision}
-                if "password" in fields:
-                    fields |= {"username": "carol", "password": PASSWORD.reveal()}
-                answer = await session.post(
-                    answer.url.join(answer.url.with_path(form.action).with_query({})), data=fields
-                )
-            raise AssertionError(page)
 
 
 class Servers:
@@ -103,7 +51,7 @@ class Servers:
 
     def fill(self) -> None:
         store = self.waf.store
-        store.add_user("carol", PASSWORD, "carol@ims.example", ["sip:carol@ims.example"])
+        store.add_user("carol", Secret("a long sentence"), "carol@ims.example", ["sip:carol@ims.example"])
         store.add_client(
             "bot", BOT_SECRET, grants=("client_credentials",), impi="bot@ims.example", impus=["sip:bot@ims.example"]
         )
@@ -131,8 +79,8 @@ async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
         yield running
 
 
-async def test_a_person_signs_in_stays_signed_in_and_out(servers, store) -> None:
-    carol, settings = Person(servers.ca), servers.settings()
+async def test_a_person_signs_in_stays_signed_in_and_out(servers, store, person) -> None:
+    carol, settings = person(servers.ca, "a long sentence"), servers.settings()
     token = await sign_in_by_browser(settings, store, show=carol.open)
     assert "You can close this window" in await carol.tasks[0]
     assert (token.impi, token.impus) == ("carol@ims.example", ("sip:carol@ims.example",))
@@ -152,9 +100,9 @@ async def test_a_person_signs_in_stays_signed_in_and_out(servers, store) -> None
         await source.obtain(third)
 
 
-async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, store) -> None:
+async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, store, person) -> None:
     settings = servers.settings()
-    token = await sign_in_by_browser(settings, store, show=Person(servers.ca).open)
+    token = await sign_in_by_browser(settings, store, show=person(servers.ca, "a long sentence").open)
     source = choose_source(settings, store)
     await source.obtain(token)
     for path in store._directory.glob("*.json"):
@@ -165,15 +113,17 @@ async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, st
         await source.obtain(await source.obtain(None))
 
 
-async def test_a_person_says_no(servers, store) -> None:
+async def test_a_person_says_no(servers, store, person) -> None:
     with pytest.raises(SignInFailed, match="did not sign in") as failed:
-        await sign_in_by_browser(servers.settings(), store, show=Person(servers.ca, decision="deny").open)
+        await sign_in_by_browser(
+            servers.settings(), store, show=person(servers.ca, "a long sentence", decision="deny").open
+        )
     assert failed.value.error == "access_denied"
 
 
 @pytest.mark.parametrize(("decision", "granted"), [("approve", True), ("deny", False)])
-async def test_another_device(servers, store, decision: str, granted: bool) -> None:
-    carol, codes = Person(servers.ca, decision=decision), []
+async def test_another_device(servers, store, decision: str, granted: bool, person) -> None:
+    carol, codes = person(servers.ca, "a long sentence", decision=decision), []
 
     def show(code) -> None:
         codes.append(code)
@@ -220,12 +170,12 @@ async def test_the_pool(servers) -> None:
     await second.close()
 
 
-async def test_the_pool_for_those_who_have_signed_in(servers, store) -> None:
+async def test_the_pool_for_those_who_have_signed_in(servers, store, person) -> None:
     settings = servers.settings(waf="", wwsf=servers.url, pool=PoolAccess.SIGNED_IN)
     source = choose_source(settings, store)
     with pytest.raises(SignInNeeded, match="wic login carol"):
         await source.obtain(None)
-    await sign_in_by_browser(settings, store, show=Person(servers.ca).open)
+    await sign_in_by_browser(settings, store, show=person(servers.ca, "a long sentence").open)
     lent = await source.obtain(None)
     assert lent.impi == "pool1@ims.example"
     await source.give_back(lent)
