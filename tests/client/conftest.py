@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 ROUTE = NameAddr.parse("<sip:home.ims.example;lr>")
 PASSWORD = Secret("sesame")
 OPTIONS = ClientOptions(
-    close_timeout=3.0, goodbye_grace=0.5, media=MediaTransportOptions(ice_timeout=5.0, dtls_timeout=5.0)
+    close_timeout=3.0,
+    goodbye_grace=0.5,
+    reg_event=False,
+    media=MediaTransportOptions(ice_timeout=5.0, dtls_timeout=5.0),
 )
 
 

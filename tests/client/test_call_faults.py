@@ -7,17 +7,20 @@ import logging
 import pytest
 
 from wic.client import CallOutcome
+from wic.client.events import ConnectionLost, ConnectionRestored, Refreshed
 from wic.errors import (
     CallFailed,
     CallRejected,
     ConsentLost,
     FingerprintMismatch,
+    FlowLost,
     IceFailed,
     MediaFailed,
     NegotiationFailed,
 )
 from wic.media import ConsentTimes, MediaTransport, MediaTransportOptions, Silence
 from wic.media.metronome import Metronome
+from wic.registration import BackoffOptions
 
 FAST_CONSENT = MediaTransportOptions(consent=ConsentTimes(interval=0.1, expiry=0.6))
 
@@ -137,19 +140,49 @@ async def test_media_closed_without_a_bye_fail_the_call(home):
         assert "DTLS" in report.reason
 
 
-async def test_a_cut_connection_ends_the_calls(home):
-    async with home.client("alice") as alice, home.client("bob") as bob:
+async def test_a_connection_that_does_not_come_back_ends_the_calls(home):
+    async with home.client("alice", call_grace=0.2) as alice, home.client("bob", call_grace=0.2) as bob:
         call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
+        home.deaf_to = {"REGISTER"}
         for connection in home.driver.connections:
             connection.abort("cut")
         report = await call.ended()
         assert report.outcome is CallOutcome.FAILED
-        assert "connection" in report.reason
+        assert "no other one could be made within 0.2 s" in report.reason
+        assert isinstance(call.error.__cause__, FlowLost)
         await other.ended()
-        with pytest.raises(Exception, match="connection"):
+        with pytest.raises(FlowLost, match="not restored yet"):
             await alice.call("sip:bob@ims.example")
-        with pytest.raises(Exception, match="connection"):
-            await home.take(bob)
+
+
+async def test_calls_outlive_a_cut_connection(home):
+    quick = BackoffOptions(first_time=0.01)
+    async with home.client("alice", backoff=quick) as alice, home.client("bob", backoff=quick) as bob:
+        call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
+        told = []
+        alice.on_event(told.append)
+        for connection in home.driver.connections:
+            connection.abort("cut")
+        await home.until(lambda: any(isinstance(event, ConnectionRestored) for event in told))
+        await home.until(lambda: not bob._wire.is_cut)
+        sent = call.report().media[0].sent
+        await home.until(lambda: call.report().media[0].sent > sent)
+        await call.hangup()
+        assert (await other.ended()).outcome is CallOutcome.COMPLETED
+        assert call.report().outcome is CallOutcome.COMPLETED
+    assert [type(event) for event in told][:3] == [ConnectionLost, Refreshed, ConnectionRestored]
+
+
+async def test_a_call_that_is_being_made_does_not_outlive_its_connection(home):
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call = await alice.call("sip:bob@ims.example", audio=Silence())
+        await home.take(bob)
+        ((_, flow),) = home.contacts["alice"].values()
+        next(each for each in home.driver.connections if each.flow == flow).abort("cut")
+        with pytest.raises(CallFailed, match="connection") as caught:
+            await call.answered(timeout=10)
+        assert isinstance(caught.value.__cause__, FlowLost)
+        assert "during INVITE" in str(caught.value.__cause__)
 
 
 async def test_leaving_when_the_connection_was_lost_leaves_nothing(home, nothing_left):
@@ -165,7 +198,7 @@ async def test_leaving_when_the_connection_was_lost_leaves_nothing(home, nothing
                 await call.answered(timeout=10)
         await other.ended()
     await home.until(lambda: not home.driver.connections)
-    assert nothing_left() == before
+    await home.until(lambda: nothing_left() == before)
 
 
 async def test_no_address_for_media(home, monkeypatch, caplog):

@@ -293,7 +293,7 @@ async def test_data_is_refused_and_audio_accepted(home):
 
 def ask(client, call, method, body=b""):
     """Send a request within a call, past its session."""
-    headers = [("Contact", client._wire.profile.contact)]
+    headers = [("Contact", client._wire.profile().contact)]
     headers += [("Content-Type", "application/sdp")] if body else []
     request = call._session._dialog.create_request(method, headers, body)
     transaction = client._wire.endpoint.send_request(request, client.flow, now=client.now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.call.errors import connection_lost, farewell
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from wic.sip.dialog import Dialog
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
+    from wic.sip.flow import Flow
     from wic.sip.message import Request, Response
+    from wic.sip.uri import Uri
 
 __all__ = ["CallSession"]
 
@@ -72,6 +75,25 @@ class CallSession(ABC):
     def agreement(self) -> Agreement | None:
         """The session descriptions in force, while there are any."""
         return self._agreement
+
+    @property
+    def identity(self) -> Uri:
+        """The public user identity of this side."""
+        return self._profile.identity
+
+    @property
+    def flow(self) -> Flow:
+        """Where its requests go."""
+        return self._profile.flow
+
+    @property
+    def survives(self) -> bool:
+        """Whether the call can go on over another flow: both sides know that it is up, and nothing is pending."""
+        return self._state is CallState.CONFIRMED
+
+    def move(self, flow: Flow) -> None:
+        """Send over another flow from now on; the dialog stays what it is (RFC 5626 §4.3)."""
+        self._profile = replace(self._profile, flow=flow)
 
     def next_event(self) -> CallEvent | None:
         """Return the next event, or None."""

@@ -14,12 +14,15 @@ from wic.client.accounts_file import default_path, read_account
 from wic.client.aka_settings import AKA_KEYS, AkaSettings
 from wic.client.secret_sources import warn_of_shared
 from wic.client.settings import Settings, secret_keys
+from wic.client.web_settings import WEB_KEYS, read_web
 from wic.errors import ConfigurationError
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+
+    from wic.client.web import WebAuthorization
 
 __all__ = ["Account", "AuthScheme"]
 
@@ -64,6 +67,8 @@ class Account:
     """The secret of SIP Digest."""
     aka: AkaSettings | None = None
     """The USIM, for IMS AKA; None with a card reader (`ClientOptions.usim`)."""
+    web: WebAuthorization | None = None
+    """Where access tokens come from; with them come the server and the identities that the account does not name."""
     ca: Path | None = None
     """A PEM file with further trust anchors."""
     insecure: bool = False
@@ -71,14 +76,17 @@ class Account:
     expires: int = _DEFAULT_EXPIRES
     """Seconds of registration asked for."""
     instance: str = ""
-    """The `+sip.instance` of RFC 5626 §4.1; left empty, one that stays the same on this machine is derived."""
+    """The `+sip.instance` of RFC 5626 §4.1; left empty, one that stays the same on this machine is derived.
+
+    It stays empty as long as nobody has said which identities the account is to have.
+    """
 
     def __post_init__(self) -> None:
         servers = tuple(dict.fromkeys(each for each in (self.server, *self.servers) if each))
         object.__setattr__(self, "servers", servers)
         object.__setattr__(self, "server", servers[0] if servers else "")
         check_account(self)
-        if not self.instance:
+        if not self.instance and self.impu:
             object.__setattr__(self, "instance", _derive_instance(self))
 
     @property
@@ -118,16 +126,22 @@ class Account:
         table = Settings(name, settings, folder=folder)
         scheme = _scheme(table)
         _refuse_unknown_keys(table, scheme)
+        web = read_web(table) if scheme is AuthScheme.BEARER else None
+        if web is not None and web.pool is not None and table.keys() & {"impu", "impi", "impus"}:
+            raise ConfigurationError(
+                f"Account {name!r}: with 'pool' the WWSF assigns the identities; leave out 'impu', 'impi' and 'impus'."
+            )
         return cls(
             name=name,
             server=table.text("server"),
             servers=table.texts("servers"),
-            impu=table.required("impu"),
-            impi=table.required("impi"),
+            impu=table.text("impu"),
+            impi=table.text("impi"),
             impus=table.texts("impus"),
             auth=scheme,
             password=table.secret("password") or Secret(""),
             aka=AkaSettings.read(table) if scheme is AuthScheme.AKA else None,
+            web=web,
             ca=table.file("ca"),
             insecure=table.flag("insecure"),
             expires=table.number("expires", _DEFAULT_EXPIRES),
@@ -138,8 +152,8 @@ class Account:
 _COMMON = frozenset(
     {"server", "servers", "impu", "impi", "impus", "auth", "ca", "insecure", "expires", "instance"}
 )  # fmt: skip
-_KEYS_OF = {AuthScheme.DIGEST: secret_keys("password"), AuthScheme.AKA: AKA_KEYS}
-_SECRETS = frozenset({"password", "k", "op", "opc"})
+_KEYS_OF = {AuthScheme.DIGEST: secret_keys("password"), AuthScheme.AKA: AKA_KEYS, AuthScheme.BEARER: WEB_KEYS}
+_SECRETS = frozenset({"password", "k", "op", "opc", "client_secret", "token"})
 
 
 def _refuse_unknown_keys(settings: Settings, scheme: AuthScheme) -> None:

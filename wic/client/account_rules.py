@@ -23,18 +23,31 @@ def check_account(account: Account) -> None:
     Raises:
         ConfigurationError: a value cannot work.
     """
-    if not account.servers:
-        raise ConfigurationError(f"Account {account.name!r} needs 'server'.")
+    _check_complete(account)
     for server in account.servers:
         _check_server(account, server)
     for key, impu in (("impu", account.impu), *(("impus", each) for each in account.impus)):
-        _check_impu(account, key, impu)
-    if not account.impi or any(character in account.impi for character in '"\\\r\n\0'):
+        if impu or key == "impus":
+            _check_impu(account, key, impu)
+    if any(character in account.impi for character in '"\\\r\n\0'):
         raise ConfigurationError(f"Account {account.name!r}: 'impi' must look like user@domain.")
     if account.expires < 1:
         raise ConfigurationError(f"Account {account.name!r}: 'expires' must be at least 1 second.")
     if account.instance and not _INSTANCE.fullmatch(account.instance):
         raise ConfigurationError(f"Account {account.name!r}: 'instance' must look like urn:uuid:… (RFC 4122).")
+
+
+def _check_complete(account: Account) -> None:
+    """What a web server does not assign has to be there."""
+    web = account.web
+    if account.auth.value == "bearer" and web is None:
+        raise ConfigurationError(f"Account {account.name!r} with auth = \"bearer\" needs 'waf', 'wwsf' or 'token'.")
+    needed = [] if web is not None and web.wwsf else ["server"]
+    # TS 24.371 §6.2.3: those of a pool come from the WWSF; those of a web user, with the token.
+    needed += [] if web is not None and web.token is None else ["impu", "impi"]
+    for key in needed:
+        if not getattr(account, key):
+            raise ConfigurationError(f"Account {account.name!r} needs {key!r}.")
 
 
 def _check_server(account: Account, server: str) -> None:

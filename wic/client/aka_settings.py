@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wic.auth.aka import AKA_ALGORITHMS
+from wic.auth.keys import make_functions, parse_key
 from wic.client.settings import Settings, secret_keys
 from wic.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from wic.auth.aka import AkaFunctions
     from wic.auth.secret import Secret
 
 __all__ = ["AKA_KEYS", "AkaSettings", "UsimKind"]
 
-ALGORITHMS = ("AKAv2-SHA-512-256", "AKAv2-SHA-256", "AKAv2-MD5", "AKAv1-MD5")
-"""What can be asked for, strongest first."""
-DEFAULT_ALGORITHM = "AKAv2-SHA-256"  # TS 24.371 §6.2.1.3
-AKA_KEYS = frozenset({"algorithm", "amf", "usim"}) | secret_keys("k", "op", "opc")
-_DEFAULT_AMF = "8000"
+_AMF = re.compile("[0-9a-fA-F]{4}")
+_ALGORITHMS = tuple(algorithm.name for algorithm in AKA_ALGORITHMS)
+_DEFAULT_ALGORITHM = "AKAv2-SHA-256"  # TS 24.371 §6.2.1.3
+AKA_KEYS = frozenset({"accept", "algorithm", "amf", "usim"}) | secret_keys("k", "op", "opc")
 
 
 class UsimKind(enum.Enum):
@@ -48,27 +51,39 @@ class AkaSettings:
     """The operator's OP (TUAK: TOP), in hexadecimal digits; either this one or `opc`."""
     opc: Secret | None = None
     """OPc (TUAK: TOPc), in hexadecimal digits."""
-    amf: str = _DEFAULT_AMF
-    """The AMF that the network uses, four hexadecimal digits (TS 33.102 Annex H: the first bit is set)."""
-    algorithm: str = DEFAULT_ALGORITHM
-    """What the first REGISTER asks for; nothing weaker is accepted."""
+    amf: str = ""
+    """The AMF that the network is said to use, four hexadecimal digits; a challenge that fails is explained with it."""
+    algorithm: str = _DEFAULT_ALGORITHM
+    """What the first REGISTER asks for."""
+    accept: tuple[str, ...] = _ALGORITHMS
+    """What a challenge may name; the strongest that the network offers is taken."""
     usim: UsimKind = UsimKind.MILENAGE
     """Which functions the keys are for."""
 
     def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise ConfigurationError(f"'algorithm' must be one of {', '.join(ALGORITHMS)}, not {self.algorithm!r}.")
-        _check_hex("k", self.k, _K_OCTETS[self.usim])
+        for key, names in (("algorithm", (self.algorithm,)), ("accept", self.accept)):
+            if unknown := [name for name in names if name not in _ALGORITHMS]:
+                raise ConfigurationError(f"{key!r} takes {', '.join(_ALGORITHMS)}, and not {unknown[0]!r}.")
         if (self.op is None) == (self.opc is None):
             raise ConfigurationError("AKA needs either 'op' or 'opc', and not both.")
-        _check_hex("op" if self.op else "opc", self.op or self.opc, _OP_OCTETS[self.usim])
-        if _octets(self.amf) != 2:
+        if self.amf and not _AMF.fullmatch(self.amf):
             raise ConfigurationError(f"'amf' must be four hexadecimal digits such as 8000, not {self.amf!r}.")
+        self.functions()  # tells now what is wrong with the keys
+
+    def functions(self) -> AkaFunctions:
+        """Return the functions of the USIM with its keys.
+
+        Raises:
+            ConfigurationError: a key is not what it should be.
+        """
+        op = parse_key("op", self.op, sizes=_OP_OCTETS[self.usim]) if self.op else None
+        opc = parse_key("opc", self.opc, sizes=_OP_OCTETS[self.usim]) if self.opc else None
+        return make_functions(self.usim.value, self.key, op=op, opc=opc)
 
     @property
-    def acceptable(self) -> tuple[str, ...]:
-        """The algorithms a challenge may name, strongest first: the one asked for and what is stronger."""
-        return ALGORITHMS[: ALGORITHMS.index(self.algorithm) + 1]
+    def key(self) -> bytes:
+        """K as octets."""
+        return parse_key("k", self.k, sizes=_K_OCTETS[self.usim])
 
     @classmethod
     def read(cls, settings: Settings) -> AkaSettings:
@@ -92,25 +107,11 @@ class AkaSettings:
                 k=k,
                 op=settings.secret("op"),
                 opc=settings.secret("opc"),
-                amf=settings.text("amf", _DEFAULT_AMF),
-                algorithm=settings.text("algorithm", DEFAULT_ALGORITHM),
+                amf=settings.text("amf"),
+                algorithm=settings.text("algorithm", _DEFAULT_ALGORITHM),
+                accept=settings.texts("accept") or _ALGORITHMS,
                 usim=usim,
             )
         except ConfigurationError as error:
-            raise ConfigurationError(f"Account {settings.name!r}: {error}") from None
-
-
-def _check_hex(key: str, secret: Secret | None, octets: tuple[int, ...]) -> None:
-    found = _octets(secret.reveal()) if secret is not None else None
-    if found not in octets:
-        wanted = " or ".join(str(2 * each) for each in octets)
-        given = "something else" if secret is None or found is None else f"{2 * found} of them"
-        raise ConfigurationError(f"'{key}' must be {wanted} hexadecimal digits, and holds {given}.")
-
-
-def _octets(text: str) -> int | None:
-    """How many octets hexadecimal digits stand for; None if they are none."""
-    try:
-        return len(bytes.fromhex(text)) if text.isalnum() else None
-    except ValueError:
-        return None
+            sentence = str(error).rstrip(".")
+            raise ConfigurationError(f"Account {settings.name!r}: {sentence}.") from None

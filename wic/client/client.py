@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, Self
 from wic.call import CallSession, IncomingCall, OutgoingCall, receive_call
 from wic.client.call import Call
 from wic.client.call_media import CallMedia, acceptable
+from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
+from wic.client.identities import Identities
 from wic.client.options import ClientOptions
 from wic.client.signalling import Signalling
 from wic.client.targets import parse_target
@@ -25,6 +27,7 @@ from wic.errors import (
     WicError,
 )
 from wic.media import Certificate, available_codecs
+from wic.registration import parse_impu
 from wic.sip.events import FlowClosed, RequestReceived
 from wic.sip.headers.address import NameAddr
 from wic.sip.trace import Direction as TraceDirection
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from wic.client.account import Account
     from wic.client.call_media import PacketObserver
+    from wic.client.events import ClientEvent
     from wic.media import MediaTransportOptions, Sink, Source
     from wic.registration import Binding
     from wic.sip.events import Event
@@ -70,6 +74,8 @@ class Client:
         self._changed = asyncio.Event()
         self._closing = False
         self._lost: WicError | None = None
+        self._listeners: list[Callable[[ClientEvent], None]] = []
+        self._grace: asyncio.TimerHandle | None = None
 
     # what it is
 
@@ -80,12 +86,26 @@ class Client:
 
     @property
     def binding(self) -> Binding | None:
-        """What the registrar granted, while it lasts."""
-        return None if self._signalling is None else self._signalling.binding
+        """What the registrar granted, while it lasts; with several registrations, to the first."""
+        return next(iter(self.bindings), None)
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """What the registrar granted, for each registration there is."""
+        return () if self._signalling is None else self._signalling.bindings
+
+    @property
+    def identities(self) -> Identities:
+        """The public user identities that the network has registered."""
+        return Identities.of(()) if self._signalling is None else self._signalling.identities
 
     @property
     def flow(self) -> Flow:
-        """The connection to the network, for ladders and captures."""
+        """The connection to the network, for ladders and captures.
+
+        Raises:
+            FlowLost: there is none now.
+        """
         return self._wire.flow
 
     @property
@@ -122,6 +142,10 @@ class Client:
 
         self.on_message(observe)
 
+    def on_event(self, listener: Callable[[ClientEvent], None]) -> None:
+        """Tell `listener` what happens to the connection and to the registrations, as `wic.client.events` names it."""
+        self._listeners.append(listener)
+
     # life
 
     async def __aenter__(self) -> Self:
@@ -135,7 +159,7 @@ class Client:
         """
         if self._signalling is not None:
             raise LocalProtocolError("a client can be entered once")
-        signalling = Signalling(self.account, self.options, on_event=self._event, on_lost=self._connection_lost)
+        signalling = Signalling(self.account, self.options, on_event=self._event, tell=self._tell, tasks=self.tasks)
         self._signalling = signalling
         for observer in self._observers:
             signalling.driver.add_observer(observer)
@@ -144,6 +168,7 @@ class Client:
         except BaseException:
             await signalling.close()
             raise
+        self.account = signalling.account
         return self
 
     async def __aexit__(
@@ -157,12 +182,38 @@ class Client:
             try:
                 await self._wire.close()
             finally:
+                self._stop_grace()
                 await self.tasks.close()
+
+    async def deregister(self, impu: str | None = None) -> None:
+        """Deregister one identity, or all; the calls of it are ended first (TS 24.371 §6A.2).
+
+        When no identity is left, the connection is closed and the client is of no further use.
+
+        Args:
+            impu: an identity that was registered by itself; None deregisters all.
+
+        Raises:
+            ConfigurationError: the identity is not registered by itself.
+        """
+        leaving = None if impu is None else self._wire.registered(impu)
+        calls = [call for session, call in self._calls.items() if leaving is None or session.identity.matches(leaving)]
+        await asyncio.gather(*(call.hangup() for call in calls if not call.is_over))
+        await self._wire.deregister(leaving)
+        if not self.bindings:
+            self._closing = True
+            self._changed.set()
 
     # calls
 
     async def call(
-        self, target: str, *, audio: Source | None = None, sinks: Iterable[Sink] = (), data: bool = True
+        self,
+        target: str,
+        *,
+        audio: Source | None = None,
+        sinks: Iterable[Sink] = (),
+        data: bool = True,
+        identity: str | None = None,
     ) -> Call:
         """Call somebody; returns when the INVITE is sent.
 
@@ -171,21 +222,24 @@ class Client:
             audio: what to play; without it, what `Call.say` says.
             sinks: who hears the other side, besides `Call.audio`.
             data: whether to offer data channels.
+            identity: which of `identities` calls; None takes the default one.
 
         Raises:
-            ConfigurationError: the target is no address.
+            ConfigurationError: the target is no address, or the identity is none of this client.
             FlowLost, RegistrationFailed: the client is not registered any more.
             MediaFailed: no address of this machine can be used for media.
         """
         uri = parse_target(target)
+        caller = None if identity is None else parse_impu(identity)
         self._check_usable()
+        self._wire.profile(caller)
         media = self._new_media()
         try:
             offer = await media.offer(data=data)
             self._check_usable()
             session = OutgoingCall(
                 self._wire.endpoint,
-                self._wire.profile,
+                self._wire.profile(caller),
                 target=uri,
                 offer=offer,
                 tokens=self._wire.tokens,
@@ -229,7 +283,8 @@ class Client:
     def _event(self, event: Event) -> None:
         if isinstance(event, FlowClosed):
             for session in tuple(self._calls):
-                self._give(session, event)
+                if session.flow == event.flow and not session.survives:
+                    self._give(session, event)
         elif (owner := _session_of(event)) is not None:
             self._give(owner, event)
         elif isinstance(event, RequestReceived):
@@ -257,7 +312,7 @@ class Client:
             self._invited(event)
 
     def _invited(self, event: RequestReceived) -> None:
-        session = receive_call(self._wire.endpoint, self._wire.profile, event, now=self.now)
+        session = receive_call(self._wire.endpoint, self._wire.profile(), event, now=self.now)
         if session is None:
             return
         try:
@@ -274,9 +329,44 @@ class Client:
         self._waiting.append(call)
         self._changed.set()
 
-    def _connection_lost(self, error: WicError) -> None:
-        self._lost = error
-        self._changed.set()
+    # what happens to the connection
+
+    def _tell(self, event: ClientEvent) -> None:
+        match event:
+            case ConnectionLost(next_try=next_try):
+                self._suspend_calls(0.0 if next_try is None else self.options.call_grace)
+            case ConnectionRestored():
+                self._resume_calls()
+            case RegistrationLost(_, error, final=True) if not self.bindings:
+                self._lost = error
+                self._changed.set()
+            case _:
+                pass
+        for listener in self._listeners:
+            listener(event)
+
+    def _suspend_calls(self, grace: float) -> None:
+        """Let calls go on for a while, in which another connection may be made."""
+        self._stop_grace()
+        if self._calls:
+            words = f"no other one could be made within {grace:g} s" if grace else "no other one is looked for"
+            self._grace = asyncio.get_running_loop().call_later(grace, self._end_calls, words)
+
+    def _end_calls(self, reason: str) -> None:
+        self._grace = None
+        for session in tuple(self._calls):
+            self._give(session, FlowClosed(session.flow, reason))
+
+    def _resume_calls(self) -> None:
+        self._stop_grace()
+        flow = self._wire.flow
+        for session in self._calls:
+            session.move(flow)
+
+    def _stop_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
 
     # helpers
 
@@ -318,7 +408,9 @@ class Client:
             raise FlowLost("the client is closed")
         if self._lost is not None:
             raise self._lost
-        if self.binding is None:
+        if self._wire.is_cut:
+            raise FlowLost("the connection to the network is lost, and not restored yet")
+        if not self.bindings:
             raise RegistrationFailed("the client is not registered now; the network told it to wait")
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic._version import __version__
 from wic.media import MediaTransportOptions
+from wic.registration import BackoffOptions
 from wic.sip.timers import TS24229_UE, Timers
+from wic.transport.base import KeepAlive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.auth.usim import Usim
+    from wic.client.dialling import Dial
     from wic.sdp.codecs import Codec
 
 __all__ = ["ClientOptions"]
@@ -24,11 +31,23 @@ class ClientOptions:
     connect_timeout: float = 10.0
     """For TCP, TLS and the WebSocket handshake together."""
     register_timeout: float = 30.0
-    """For the first registration."""
+    """For a registration over a new connection; then another server is tried."""
     close_timeout: float = 5.0
     """For the answers to BYE and to the deregistration; what has not come then is given up."""
     timers: Timers = TS24229_UE
     """SIP timers; those of TS 24.229 table 7.7.1 unless told otherwise."""
+    keep_alive: KeepAlive = field(default_factory=KeepAlive)
+    """How a silent server is asked whether it is there, until the network names an interval of its own."""
+    backoff: BackoffOptions = field(default_factory=BackoffOptions)
+    """How long to wait before the next try to connect or to register.
+
+    After a connection that worked is lost, the wait is drawn from 0 to `first_time`: with the 10 s that it has
+    unless told otherwise, a thousand clients of a server that failed come back at about a hundred a second.
+    """
+    call_grace: float = 30.0
+    """How long a call goes on without a connection; then it ends with `FlowLost`."""
+    reg_event: bool = True
+    """Subscribe to the state of the registration, so that the network can end or renew it (TS 24.229 §5.1.1.3)."""
     codecs: tuple[Codec, ...] | None = None
     """Audio codecs to offer and accept, preferred first; None takes all that this build has."""
     media: MediaTransportOptions = field(default_factory=MediaTransportOptions)
@@ -39,3 +58,9 @@ class ClientOptions:
     """Incoming calls that nobody has taken from `Client.incoming`; one more is answered 486."""
     goodbye_grace: float = 2.0
     """How long a BYE may come after the peer has closed its media; then the call has failed."""
+    usim: Usim | None = None
+    """What answers the challenges of IMS AKA instead of the keys in the account, such as a card reader."""
+    dial: Dial | None = None
+    """What opens connections; None opens WebSocket connections."""
+    chance: Callable[[], float] = random.random
+    """Gives a number from 0 to 1, another one each time; what is drawn by chance is drawn with it."""

@@ -1,43 +1,43 @@
-"""A client's way to the network: one connection, one endpoint, one registration."""
+"""A client's way to the network: an endpoint, the connection it has now, and the registrations over it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
-from wic.auth import DigestClient, DigestCredentials
 from wic.call import ALLOWED, CallProfile
-from wic.errors import FlowLost, RegistrationFailed, TransportError, WicError
-from wic.registration import (
-    BindingCreated,
-    BindingLost,
-    BindingRefreshed,
-    BindingRemoved,
-    Identity,
-    RegisterFailed,
-    Registration,
-    RegistrationOptions,
-    websocket_contact,
-)
+from wic.client.credentials import open_credentials
+from wic.client.dialling import dial_websocket
+from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
+from wic.client.identities import Identities
+from wic.client.keep_alive import agree_keep_alive
+from wic.client.registering import Registering
+from wic.client.servers import Servers
+from wic.client.trial import Trial
+from wic.errors import ConfigurationError, FlowLost, RegistrationFailed, TokenRefused, TransportError, WicError
+from wic.registration import Backoff, parse_impu
 from wic.sip.endpoint import Endpoint, EndpointOptions
-from wic.sip.events import FlowClosed
+from wic.sip.events import FlowClosed, TransportFailed
 from wic.sip.headers.address import NameAddr
-from wic.sip.uri import Uri
 from wic.transport.driver import Driver
-from wic.transport.tls import client_context
 from wic.transport.tokens import RandomTokens
-from wic.transport.websocket import WebSocketOptions, connect_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.client.account import Account
+    from wic.client.dialling import Dial
+    from wic.client.events import ClientEvent
     from wic.client.options import ClientOptions
-    from wic.registration import Binding, RegistrationEvent
+    from wic.client.tasks import TaskSet
+    from wic.registration import Binding
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.tokens import Tokens
+    from wic.sip.uri import Uri
     from wic.transport.base import Connection
 
 __all__ = ["Signalling"]
@@ -45,8 +45,21 @@ __all__ = ["Signalling"]
 _log = logging.getLogger(__name__)
 
 
+class SignallingState(Enum):
+    """Where a client is on its way to the network."""
+
+    OPENING = "the first registration is being made"
+    UP = "connected, and the registrations take care of themselves"
+    MENDING = "another connection, or another token, is being looked for"
+    OVER = "deregistered, or refused for good"
+
+
 class Signalling:
-    """Opened once, closed once; what does not belong to the registration goes to `on_event`."""
+    """Opened once, closed once; in between it looks for a new connection whenever it has lost one.
+
+    What does not belong to the registrations goes to `on_event`; what happens to connection and
+    registrations is told by `tell`.
+    """
 
     def __init__(
         self,
@@ -54,73 +67,100 @@ class Signalling:
         options: ClientOptions,
         *,
         on_event: Callable[[Event], None],
-        on_lost: Callable[[WicError], None],
+        tell: Callable[[ClientEvent], None],
+        tasks: TaskSet,
     ) -> None:
-        self._account = account
+        self.account = account
         self._options = options
         self._on_event = on_event
-        self._on_lost = on_lost
+        self._tell = tell
+        self._tasks = tasks
         self.tokens: Tokens = RandomTokens()
-        host = f"{self.tokens.hex(6)}.invalid"  # RFC 7118 §5: nobody can connect to this client
-        impu = Uri.parse(account.impu)
-        self._identity = Identity(
-            impu=impu, domain=account.domain, instance=account.instance, contact=websocket_contact(impu.user, host)
+        self._host = f"{self.tokens.hex(6)}.invalid"  # RFC 7118 §5: nobody can connect to this client
+        self._credentials = open_credentials(
+            account,
+            tokens=self.tokens,
+            usim=options.usim,
+            on_renewed=self._credentials_renewed,
+            on_failed=self._end,
         )
-        credentials = DigestCredentials(username=account.impi, secret=account.password, realm=account.domain)
-        self._authenticator = DigestClient(credentials, tokens=self.tokens)
         self.endpoint = Endpoint(
             tokens=self.tokens,
             options=EndpointOptions(
                 timers=options.timers,
-                methods=frozenset(ALLOWED),
+                methods=_METHODS,
                 extensions=frozenset(),
-                via={"WSS": (host, None), "WS": (host, None)},
+                via={"WSS": (self._host, None), "WS": (self._host, None)},
             ),
         )
         self.driver = Driver(self.endpoint, on_event=self._event)
+        self._dial: Dial = options.dial or partial(dial_websocket, ca=account.ca, timeout=options.connect_timeout)
+        self._servers = Servers(account.servers, Backoff(options.chance, options.backoff))
+        self._registering: Registering | None = None
         self._connection: Connection | None = None
-        self._registration: Registration | None = None
-        self._registered = asyncio.Event()
-        self._removed = asyncio.Event()
-        self._failure: WicError | None = None
+        self._trial: asyncio.Future[Trial] | None = None
+        self._mending: asyncio.Task[None] | None = None
+        self._state = SignallingState.OPENING
+        self._cut = False
+        self._wants_token = False
 
     @property
     def now(self) -> float:
-        """The time in the clock that endpoint, sessions and registration share."""
+        """The time in the clock that endpoint, sessions and registrations share."""
         return self.driver.now
 
     @property
-    def binding(self) -> Binding | None:
-        """What the registrar granted, while it lasts."""
-        return None if self._registration is None else self._registration.binding
+    def bindings(self) -> tuple[Binding, ...]:
+        """What the registrar granted, the main identity's first, while it lasts."""
+        return () if self._registering is None else self._registering.bindings
+
+    @property
+    def identities(self) -> Identities:
+        """Who the user is to the network now."""
+        return Identities.of(()) if self._registering is None else self._registering.identities
 
     @property
     def flow(self) -> Flow:
         """The connection to the network.
 
         Raises:
-            FlowLost: there is none.
+            FlowLost: there is none now.
         """
         if self._connection is None:
             raise FlowLost("the client is not connected")
         return self._connection.flow
 
     @property
-    def profile(self) -> CallProfile:
-        """The identity to make and take calls with (TS 24.229 §5.1.2A.1)."""
-        binding = self.binding
-        contact = self._identity.contact if binding is None else binding.public_gruu or self._identity.contact
+    def is_cut(self) -> bool:
+        """Whether the connection was lost and is not restored yet."""
+        return self._cut
+
+    def profile(self, identity: Uri | None = None) -> CallProfile:
+        """Return what calls are made and taken with (TS 24.229 §5.1.2A.1).
+
+        Args:
+            identity: the public identity to call with; the default one if None.
+
+        Raises:
+            ConfigurationError: the identity is none of this account.
+            FlowLost: there is no connection.
+        """
+        assert self._registering is not None, "there are calls once the client is open"
+        chosen, binding = self._registering.choose(identity)
+        contact = self._registering.contact if binding is None else binding.public_gruu or self._registering.contact
         return CallProfile(
-            identity=self._identity.impu,
+            identity=chosen,
             contact=NameAddr("", contact),
             flow=self.flow,
             service_route=() if binding is None else binding.service_route,
             user_agent=self._options.user_agent,
-            authenticator=self._authenticator,
+            authenticator=self._credentials.authenticator,
         )
 
+    # opening and closing
+
     async def open(self) -> None:
-        """Connect and register.
+        """Connect and register; every server is tried once.
 
         Raises:
             ConfigurationError: a file of the account cannot be used.
@@ -128,97 +168,254 @@ class Signalling:
             AuthenticationFailed: the network does not accept the credentials.
             RegistrationFailed: the network refused the registration, or did not answer.
         """
-        self._connection = await connect_websocket(
-            self._account.server, handler=self.driver, options=self._websocket_options()
+        self.account = account = await self._credentials.prepare()
+        self._servers = Servers(account.servers, Backoff(self._options.chance, self._options.backoff))
+        self._registering = Registering(
+            account,
+            self._options,
+            endpoint=self.endpoint,
+            host=self._host,
+            authenticator=self._credentials.authenticator,
+            tell=self._tell,
+            on_registered=self._registered,
+            on_failed=self._failed,
         )
-        self._registration = Registration(
-            self.endpoint,
-            identity=self._identity,
-            flow=self._connection.flow,
-            credentials=self._authenticator,
-            options=RegistrationOptions(expires=self._account.expires, user_agent=self._options.user_agent or None),
-        )
-        self.driver.add_timer_source(_Pumped(self._registration, self._drain))
-        self._registration.register(now=self.now)
-        self.driver.pump()
-        try:
-            async with asyncio.timeout(self._options.register_timeout):
-                await self._registered.wait()
-        except TimeoutError:
-            raise RegistrationFailed(
-                f"{self._account.domain} did not answer the registration within {self._options.register_timeout:g} s"
-            ) from None
-        if self._failure is not None:
-            raise self._failure
+        self.driver.add_timer_source(self._registering)
+        while (error := (trial := await self._try()).error) is not None:
+            self._servers.failed()
+            if not trial.elsewhere or self._servers.exhausted:
+                raise error
+            _log.warning("%s; trying %s", error, self._servers.current)
+        self._move(SignallingState.UP)
+
+    def registered(self, impu: str) -> Uri:
+        """Return an identity that was registered by itself.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        wanted = parse_impu(impu)
+        own = [each.impu for each in self.bindings]
+        found = next((each for each in own if each.matches(wanted)), None)
+        if found is None:
+            known = ", ".join(map(str, own)) or "none"
+            raise ConfigurationError(f"{impu} is not registered by itself; these are: {known}.")
+        return found
+
+    async def deregister(self, impu: Uri | None = None) -> None:
+        """Deregister one identity, or all, as far as that is possible in reasonable time (TS 24.371 §6A.2).
+
+        The connection is closed when no identity is left.
+        """
+        if impu is None:
+            self._move(SignallingState.OVER)
+        if self._registering is not None and self._connection is not None:
+            self._registering.deregister(impu, now=self.now)
+            self.driver.pump()
+            try:
+                async with asyncio.timeout(self._options.close_timeout):
+                    await self._registering.removed()
+            except TimeoutError:
+                _log.warning("the network did not confirm the deregistration of %s", impu or self.account.impu)
+        if impu is None or not self.bindings:
+            self._move(SignallingState.OVER)
+            await self._hang_up("nothing is registered any more")
 
     async def close(self) -> None:
         """Deregister, as far as that is possible in reasonable time, and close the connection."""
         try:
-            if self._registration is not None and self._failure is None:
-                self._registration.deregister(now=self.now)
-                self._drain()
-                self.driver.pump()
-                async with asyncio.timeout(self._options.close_timeout):
-                    await self._removed.wait()
-        except TimeoutError:
-            _log.warning("the network did not confirm the deregistration of %s", self._account.impu)
+            await self._stop_mending()
+            await self.deregister()
         finally:
-            await self.driver.close("the client is done")
+            try:
+                await self.driver.close("the client is done")
+            finally:
+                await self._credentials.close()
 
-    def _websocket_options(self) -> WebSocketOptions:
-        secure = self._account.server.startswith("wss:")
-        return WebSocketOptions(
-            ssl_context=client_context(ca=self._account.ca) if secure else None,
-            open_timeout=self._options.connect_timeout,
-        )
+    async def _stop_mending(self) -> None:
+        if self._mending is not None:
+            self._mending.cancel()
+            await asyncio.wait([self._mending])
+
+    # one try to be registered
+
+    async def _try(self) -> Trial:
+        """Connect if there is no connection, and register over it."""
+        try:
+            if self._connection is None:
+                self._connection = await self._connect()
+            trial = await self._register(self._connection)
+        except TransportError as error:
+            trial = Trial(error, elsewhere=True)
+        if not trial.kept:
+            await self._hang_up("the registration failed")
+        return trial
+
+    async def _connect(self) -> Connection:
+        connection = await self._dial(self._servers.current, self.driver)
+        connection.keep_alive(self._options.keep_alive)
+        return connection
+
+    async def _register(self, connection: Connection) -> Trial:
+        """Register; a token that is refused is replaced once."""
+        if not self._wants_token:
+            trial = await self._register_once(connection)
+            if not self._wants_token:
+                return trial
+        self._wants_token = False
+        await self._credentials.renew()
+        trial = await self._register_once(connection)
+        if self._wants_token:
+            self._wants_token = False
+            return Trial(trial.error)
+        return trial
+
+    async def _register_once(self, connection: Connection) -> Trial:
+        assert self._registering is not None
+        if connection is not self._connection:
+            raise FlowLost(f"the connection to {self._servers.current} was lost meanwhile")
+        trial: asyncio.Future[Trial] = asyncio.get_running_loop().create_future()
+        self._trial = trial
+        try:
+            self._registering.register(connection.flow, now=self.now)
+            self.driver.pump()
+            async with asyncio.timeout(self._options.register_timeout):
+                return await trial
+        except TimeoutError:
+            within = f"within {self._options.register_timeout:g} s"
+            error = RegistrationFailed(f"{self.account.domain} did not answer the registration {within}")
+            return Trial(error, elsewhere=True)
+        finally:
+            self._trial = None
+
+    async def _hang_up(self, reason: str) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close(reason)
+
+    def _judge(self, trial: Trial) -> bool:
+        """Give whoever waits for a try its outcome; False if nobody does."""
+        if self._trial is None or self._trial.done():
+            return False
+        self._trial.set_result(trial)
+        return True
+
+    # what registrations tell
+
+    def _registered(self, binding: Binding) -> None:
+        """The main identity is registered over the connection there is."""
+        self._servers.works(now=self.now)
+        if self._connection is not None:
+            agree_keep_alive(self._connection, binding, self._options)
+        if self._cut:
+            self._cut = False
+            self._tell(ConnectionRestored(self._servers.current))
+        self._judge(Trial())
+
+    def _failed(self, trial: Trial) -> bool:
+        """The main identity is not registered, or only as long as the registrar remembers; return whether for good."""
+        if isinstance(trial.error, TokenRefused):
+            self._wants_token = True
+            trial = Trial(trial.error, elsewhere=True)
+        if self._judge(trial) or self._state is not SignallingState.UP or self._connection is None:
+            return False
+        assert trial.error is not None
+        if self._wants_token:
+            self._start_mending(0.0)
+        elif trial.elsewhere and (self._servers.has_others or not trial.waits):
+            self._servers.failed()
+            self._lose(trial.error, self._servers.wait())
+        elif not trial.waits:
+            self._end(trial.error)
+            return True
+        return False
+
+    def _credentials_renewed(self) -> None:
+        if self._registering is not None and self._state is SignallingState.UP:
+            self._registering.refresh(now=self.now)
+            self.driver.pump()
+
+    # a connection that is lost, and the search for another
 
     def _event(self, event: Event) -> None:
-        registration = self._registration
-        mine = registration is not None and registration.handle(event, now=self.now)
-        self._drain()
-        if not mine:
+        # Who gets to know first that the connection is gone also knows what the rest means.
+        if isinstance(event, FlowClosed):
+            self._note_end(event.flow, event.reason)
+        elif isinstance(event, TransportFailed):
+            self._note_end(event.transaction.flow, event.reason)
+        if self._registering is None or not self._registering.handle(event, now=self.now):
             self._on_event(event)
-        if isinstance(event, FlowClosed) and self._connection is not None and event.flow == self._connection.flow:
-            self._lose(FlowLost(f"the connection to {self._account.server} was lost: {event.reason}"))
 
-    def _drain(self) -> None:
-        while self._registration is not None and (event := self._registration.next_event()) is not None:
-            self._take(event)
+    def _note_end(self, flow: Flow, reason: str) -> None:
+        if self._connection is None or flow != self._connection.flow:
+            return
+        self._connection = None
+        error = FlowLost(f"the connection to {self._servers.current} was lost: {reason}")
+        if self._judge(Trial(error, elsewhere=True)):
+            return
+        match self._state:
+            case SignallingState.UP:
+                self._lose(error, self._wait_after_loss())
+            case SignallingState.MENDING:
+                self._note_cut(error)
+            case SignallingState.OVER:
+                self._tell(ConnectionLost(self._servers.current, error, None))
+            case _:
+                pass  # `open` tries on
 
-    def _take(self, event: RegistrationEvent) -> None:
-        match event:
-            case BindingCreated() | BindingRefreshed():
-                self._registered.set()
-            case BindingRemoved():
-                if event.error is not None:
-                    _log.warning("the deregistration of %s failed: %s", self._account.impu, event.error)
-                self._removed.set()
-            case RegisterFailed() | BindingLost():
-                if event.retry_after is None or not self._registered.is_set():
-                    self._lose(event.error)
-                else:
-                    _log.warning("registration lost, trying again in %g s: %s", event.retry_after, event.error)
+    def _wait_after_loss(self) -> float:
+        wait = self._servers.lost(now=self.now)
+        main = None if self._registering is None else self._registering.main
+        if main is None or main.retry_at is None:
+            return wait
+        return max(wait, main.retry_at - self.now)  # the network told it to wait
 
-    def _lose(self, error: WicError) -> None:
-        if self._failure is None or isinstance(error, TransportError):
-            self._failure = error
-        self._registered.set()
-        self._removed.set()
-        self._on_lost(self._failure)
+    def _lose(self, error: WicError, wait: float) -> None:
+        """Tell that there is no connection that serves, and look for one."""
+        self._cut = True
+        _log.warning("%s; trying %s in %.1f s", error, self._servers.current, wait)
+        self._tell(ConnectionLost(self._servers.current, error, wait))
+        self._start_mending(wait)
+
+    def _start_mending(self, wait: float) -> None:
+        self._move(SignallingState.MENDING)
+        self._mending = self._tasks.spawn(self._mend(wait), "reconnection")
+
+    async def _mend(self, wait: float) -> None:
+        """Try until the user is registered again, or cannot be."""
+        try:
+            if self._cut:
+                await self._hang_up("another server is tried")
+            await asyncio.sleep(wait)
+            while not (trial := await self._try()).kept:
+                assert trial.error is not None
+                if not trial.elsewhere:
+                    raise trial.error
+                self._note_cut(trial.error)
+                self._servers.failed()
+                wait = self._servers.wait(retry_after=trial.retry_after)
+                _log.warning("%s; trying %s in %.0f s", trial.error, self._servers.current, wait)
+                await asyncio.sleep(wait)
+            self._move(SignallingState.UP)
+        except WicError as error:
+            self._end(error)
+        finally:
+            self._mending = None
+
+    def _note_cut(self, error: WicError) -> None:
+        """Tell that the connection is gone, if it was there until now."""
+        if not self._cut:
+            self._cut = True
+            self._tell(ConnectionLost(self._servers.current, error, 0.0))
+
+    def _end(self, error: WicError) -> None:
+        """The user is not registered, and only the user can change that."""
+        self._move(SignallingState.OVER)
+        self._tell(RegistrationLost(parse_impu(self.account.impu), error, final=True))
+
+    def _move(self, state: SignallingState) -> None:
+        _log.debug("signalling of %s: %s -> %s", self.account.name, self._state.name, state.name)
+        self._state = state
 
 
-class _Pumped:
-    """A registration as a timer source: what its timers make it say is heard."""
-
-    def __init__(self, registration: Registration, drain: Callable[[], None]) -> None:
-        self._registration = registration
-        self._drain = drain
-
-    def next_timeout(self) -> float | None:
-        """Return when the registration is due."""
-        return self._registration.next_timeout()
-
-    def handle_timeout(self, *, now: float) -> None:
-        """Refresh, or try again."""
-        self._registration.handle_timeout(now=now)
-        self._drain()
+_METHODS = frozenset((*ALLOWED, "NOTIFY"))

@@ -1,0 +1,186 @@
+"""What an account proves its identity with, and the identities that come with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from wic.auth import AkaClient, BearerClient, DigestClient, DigestCredentials
+from wic.client.account import AuthScheme
+from wic.client.usim_store import StoredUsim
+from wic.client.web import TokenKeeper
+from wic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.auth import Authenticator
+    from wic.auth.usim import Usim
+    from wic.client.account import Account
+    from wic.client.web import AccessToken, WebAuthorization
+    from wic.errors import WicError
+    from wic.sip.tokens import Tokens
+
+__all__ = ["Credentials", "KnownCredentials", "WebCredentials", "open_credentials"]
+
+
+class Credentials(Protocol):
+    """Got ready before the first REGISTER, and closed after the last."""
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """What requests are authorized with."""
+        ...
+
+    async def prepare(self) -> Account:
+        """Get ready, and return the account with the identities and servers that it is to use.
+
+        Raises:
+            WicError: there are no credentials to be had.
+        """
+        ...
+
+    async def renew(self) -> None:
+        """Get other credentials, because the network refused these.
+
+        Raises:
+            WicError: there are none to be had.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back what was lent."""
+        ...
+
+
+class KnownCredentials:
+    """A password or a USIM: they are there, and do not change."""
+
+    __slots__ = ("_account", "authenticator")
+
+    def __init__(self, account: Account, authenticator: Authenticator) -> None:
+        self._account = account
+        self.authenticator = authenticator
+
+    async def prepare(self) -> Account:
+        """Return the account as it is."""
+        return self._account
+
+    async def renew(self) -> None:
+        """Do nothing: there are no others."""
+
+    async def close(self) -> None:
+        """Do nothing: nothing was lent."""
+
+
+class WebCredentials:
+    """Access tokens of a WAF or WWSF, and the identities that they stand for (TS 24.371 §6.2.2, §6.2.3)."""
+
+    def __init__(
+        self,
+        account: Account,
+        web: WebAuthorization,
+        *,
+        on_renewed: Callable[[], None],
+        on_failed: Callable[[WicError], None],
+    ) -> None:
+        """Prepare to ask for tokens.
+
+        Args:
+            account: what is to be registered, as far as it is known.
+            web: where the tokens come from.
+            on_renewed: called when a token was replaced before its end.
+            on_failed: called when the token will end and there is no other to be had.
+        """
+        self._account = account
+        self._on_renewed = on_renewed
+        self._keeper = TokenKeeper(web, on_token=self._replaced, on_failed=on_failed)
+        self.authenticator = BearerClient(form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted)
+
+    async def prepare(self) -> Account:
+        """Get a token, and return the account with what came along with it."""
+        token = await self._keeper.token()
+        self._use(token)
+        return with_assigned(self._account, token)
+
+    async def renew(self) -> None:
+        """Get another token."""
+        self._use(await self._keeper.renew())
+
+    async def close(self) -> None:
+        """Give back what a pool lent (TS 24.371 §6A.2)."""
+        await self._keeper.close()
+
+    def _replaced(self, token: AccessToken) -> None:
+        self._use(token)
+        self._on_renewed()
+
+    def _use(self, token: AccessToken) -> None:
+        self.authenticator.use(token.value, issuer=token.issuer or None)
+
+
+def with_assigned(account: Account, token: AccessToken) -> Account:
+    """Complete an account by the identities and the server that came with a token.
+
+    Raises:
+        ConfigurationError: something is still missing, or cannot be used.
+    """
+    impu = account.impu or next(iter(token.impus), "")
+    impi = account.impi or token.impi
+    if not impu or not impi:
+        raise ConfigurationError(
+            f"Account {account.name!r} needs 'impu' and 'impi': the token does not tell the identities it stands for."
+        )
+    return replace(
+        account,
+        server=account.server or token.server,
+        impu=impu,
+        impi=impi,
+        impus=account.impus or tuple(each for each in token.impus if each != impu),
+    )
+
+
+def open_credentials(
+    account: Account,
+    *,
+    tokens: Tokens,
+    usim: Usim | None,
+    on_renewed: Callable[[], None],
+    on_failed: Callable[[WicError], None],
+) -> Credentials:
+    """Return the credentials of an account.
+
+    Args:
+        account: the account.
+        tokens: source of what nobody can guess.
+        usim: a card reader, instead of the keys in the account.
+        on_renewed: called when there are other credentials than before.
+        on_failed: called when those in use will end and there are no others.
+
+    Raises:
+        ConfigurationError: the account lacks them, or what is stored cannot be used.
+    """
+    if account.auth is AuthScheme.AKA:
+        return KnownCredentials(account, _aka(account, usim, tokens))
+    if account.web is not None:
+        return WebCredentials(account, account.web, on_renewed=on_renewed, on_failed=on_failed)
+    digest = DigestCredentials(username=account.impi, secret=account.password, realm=account.domain)
+    return KnownCredentials(account, DigestClient(digest, tokens=tokens))
+
+
+def _aka(account: Account, usim: Usim | None, tokens: Tokens) -> AkaClient:
+    settings = account.aka
+    if settings is None:
+        if usim is None:
+            raise ConfigurationError(
+                f"Account {account.name!r} with auth = \"aka\" needs 'k' and 'opc', or a card reader."
+            )
+        return AkaClient(account.impi, usim, tokens=tokens, realm=account.domain)
+    return AkaClient(
+        account.impi,
+        usim or StoredUsim(account.impi, settings),
+        tokens=tokens,
+        realm=account.domain,
+        algorithm=settings.algorithm,
+        accept=settings.accept,
+    )

@@ -1,0 +1,282 @@
+"""The registrations of one client: what they tell, and what the network tells about them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Registered, RegistrationLost
+from wic.client.identities import Identities, find_binding
+from wic.client.reg_event_reactions import RegEventUsage
+from wic.client.trial import Trial
+from wic.registration import (
+    Backoff,
+    BindingCreated,
+    BindingLost,
+    BindingRefreshed,
+    BindingRemoved,
+    BindingSuspended,
+    Identity,
+    RegisterFailed,
+    RegistrationOptions,
+    Registrations,
+    parse_impu,
+    websocket_contact,
+)
+from wic.sip.events import ResponseReceived
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.auth import Authenticator
+    from wic.client.account import Account
+    from wic.client.events import ClientEvent
+    from wic.client.options import ClientOptions
+    from wic.registration import Binding, Registration, RegistrationEvent
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event
+    from wic.sip.flow import Flow
+    from wic.sip.uri import Uri
+
+__all__ = ["Registering"]
+
+_log = logging.getLogger(__name__)
+
+
+class Registering:
+    """Registers the main identity first, then the others that the network does not register along with it.
+
+    The main registration decides about the connection: `on_registered` hears that it is made or renewed,
+    `on_failed` that it is not, and answers whether that is the end.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        options: ClientOptions,
+        *,
+        endpoint: Endpoint,
+        host: str,
+        authenticator: Authenticator,
+        tell: Callable[[ClientEvent], None],
+        on_registered: Callable[[Binding], None],
+        on_failed: Callable[[Trial], bool],
+    ) -> None:
+        impu = parse_impu(account.impu)
+        self.contact = websocket_contact(impu.user, host)
+        """The address of this client."""
+        self._account = account
+        self._options = options
+        self._endpoint = endpoint
+        self._authenticator = authenticator
+        self._tell = tell
+        self._on_registered = on_registered
+        self._on_failed = on_failed
+        self._identity = Identity(impu=impu, domain=account.domain, instance=account.instance, contact=self.contact)
+        self._registrations: Registrations | None = None
+        self._reg_event: RegEventUsage | None = None
+        self._identities = Identities.of(())
+        self._leaving: set[str] = set()
+        self._left = asyncio.Event()
+
+    @property
+    def impu(self) -> Uri:
+        """The main identity."""
+        return self._identity.impu
+
+    @property
+    def main(self) -> Registration | None:
+        """The registration of the main identity; None before the first try."""
+        return None if self._registrations is None else self._registrations[self.impu]
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """What the registrar granted, the main identity's first."""
+        return tuple(each.binding for each in self._all() if each.binding is not None)
+
+    @property
+    def identities(self) -> Identities:
+        """Who the user is to the network now."""
+        return self._identities
+
+    def choose(self, identity: Uri | None) -> tuple[Uri, Binding | None]:
+        """Return the identity to call with, and the registration that it belongs to.
+
+        Raises:
+            ConfigurationError: the identity is none of this user's.
+        """
+        if identity is not None:
+            return identity, find_binding(self.bindings, identity)
+        binding = next(iter(self.bindings), None)
+        return (self.impu, None) if binding is None else (binding.preferred_identity(), binding)
+
+    # commands
+
+    def register(self, flow: Flow, *, now: float) -> None:
+        """Register over a flow, or take the registrations over to it."""
+        if self._registrations is not None:
+            self._registrations.register_all(now=now, flow=flow)
+            return
+        self._registrations = Registrations(
+            self._endpoint,
+            identity=self._identity,
+            flow=flow,
+            credentials=self._authenticator,
+            options=RegistrationOptions(expires=self._account.expires, user_agent=self._options.user_agent or None),
+            make_backoff=self._new_backoff,
+        )
+        self._registrations.register_all(now=now)
+
+    def refresh(self, *, now: float) -> None:
+        """Renew what is registered, because the credentials are new."""
+        if self._registrations is not None:
+            self._registrations.refresh_all(now=now)
+
+    def deregister(self, impu: Uri | None, *, now: float) -> None:
+        """Deregister one identity, or all; `removed` tells when that is done."""
+        if self._registrations is None:
+            return
+        if impu is None:
+            self._leaving |= {str(each.identity.impu) for each in self._all()}
+            self._registrations.deregister_all(now=now)
+        else:
+            self._leaving.add(str(impu))
+            self._registrations.remove(impu, now=now)
+        self._drain(now)
+
+    async def removed(self) -> None:
+        """Wait until what was to be deregistered is."""
+        while self._leaving:
+            self._left.clear()
+            await self._left.wait()
+
+    # what happens
+
+    def handle(self, event: Event, *, now: float) -> bool:
+        """Take an event of the endpoint; return whether it belonged to the registrations alone."""
+        if self._registrations is None:
+            return False
+        if isinstance(event, ResponseReceived) and event.response.status == 504:
+            self._registrations.restore(event.response, now=now)  # TS 24.229 §5.1.2A.1.6
+        mine = self._registrations.handle(event, now=now)
+        if not mine and self._reg_event is not None:
+            mine = self._reg_event.handle(event, now=now)
+        self._drain(now)
+        return mine
+
+    def next_timeout(self) -> float | None:
+        """Return when the registrations are due."""
+        due = None if self._registrations is None else self._registrations.next_timeout()
+        if self._reg_event is None or (also := self._reg_event.next_timeout()) is None:
+            return due
+        return also if due is None else min(due, also)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Refresh, or try again."""
+        if self._registrations is not None:
+            self._registrations.handle_timeout(now=now)
+        if self._reg_event is not None:
+            self._reg_event.handle_timeout(now=now)
+        self._drain(now)
+
+    def _drain(self, now: float) -> None:
+        registrations = self._registrations
+        while registrations is not None and (told := registrations.next_event()) is not None:
+            self._take(*told, now)
+
+    def _take(self, registration: Registration, event: RegistrationEvent, now: float) -> None:
+        impu = registration.identity.impu
+        match event:
+            case BindingCreated(binding):
+                self._tell(Registered(impu, binding))
+                self._granted(registration, binding, now)
+            case BindingRefreshed(binding):
+                self._tell(Refreshed(impu, binding))
+                self._granted(registration, binding, now)
+            case BindingRemoved(error):
+                self._removed(registration, error)
+            case BindingSuspended() | BindingLost() | RegisterFailed():
+                self._failed(registration, event)
+
+    # what registrations tell
+
+    def _granted(self, registration: Registration, binding: Binding, now: float) -> None:
+        if registration is self.main:
+            self._register_others(binding, now)
+            self._watch(binding, registration.flow, now)
+            self._on_registered(binding)
+        self._note_identities()
+
+    def _register_others(self, binding: Binding, now: float) -> None:
+        """Register what the account names and the network has not registered along."""
+        assert self._registrations is not None
+        known = {str(each.identity.impu) for each in self._all()}
+        for text in self._account.impus:
+            impu = parse_impu(text)
+            if str(impu) not in known and not binding.implicit_set.holds(impu):
+                self._registrations.add(impu, now=now)
+
+    def _watch(self, binding: Binding, flow: Flow, now: float) -> None:
+        """Have the network tell what becomes of the registration (TS 24.229 §5.1.1.3)."""
+        if not self._options.reg_event:
+            return
+        if self._reg_event is None:
+            assert self._registrations is not None
+            self._reg_event = RegEventUsage(
+                self._endpoint,
+                contact=self._identity.contact_header(RegistrationOptions().reg_id),
+                authenticator=self._authenticator,
+                registrations=self._all,
+                on_identities=self._note_identities,
+                user_agent=self._options.user_agent or None,
+            )
+        self._reg_event.follow(binding, flow, now=now)
+
+    def _removed(self, registration: Registration, error: Exception | None) -> None:
+        impu = registration.identity.impu
+        if error is not None:
+            _log.warning("the deregistration of %s failed: %s", impu, error)
+        if registration is self.main:
+            self._forget_reg_event()
+        self._leaving.discard(str(impu))
+        self._left.set()
+        self._tell(Deregistered(impu))
+        self._note_identities()
+
+    def _failed(self, registration: Registration, event: BindingSuspended | BindingLost | RegisterFailed) -> None:
+        impu = registration.identity.impu
+        final = event.retry_after is None
+        if registration is self.main:
+            if isinstance(event, BindingLost):
+                self._forget_reg_event()
+            final = self._on_failed(Trial(event.error, elsewhere=event.next_server, retry_after=event.retry_after))
+        if event.retry_after is not None:
+            _log.warning("registration of %s: %s; trying again in %g s", impu, event.error, event.retry_after)
+        if isinstance(event, BindingSuspended):
+            return
+        if registration is not self.main or not final:
+            self._tell(RegistrationLost(impu, event.error, final=final))
+        self._note_identities()
+
+    def _forget_reg_event(self) -> None:
+        if self._reg_event is not None:
+            self._reg_event.drop()
+            self._reg_event = None
+
+    def _note_identities(self) -> None:
+        identities = Identities.of(self.bindings)
+        if self._reg_event is not None:
+            identities = identities.with_(self._reg_event.identities)
+        if identities != self._identities:
+            known, self._identities = self._identities, identities
+            if known.usable and identities.usable:
+                self._tell(IdentitiesChanged(identities))
+
+    # helpers
+
+    def _all(self) -> tuple[Registration, ...]:
+        return () if self._registrations is None else tuple(self._registrations)
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(self._options.chance, self._options.backoff)

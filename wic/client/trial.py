@@ -1,0 +1,33 @@
+"""How a try to be registered came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.errors import WicError
+
+__all__ = ["Trial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of one connection and the registration over it."""
+
+    error: WicError | None = None
+    """Why the user is not registered; None if it is."""
+    elsewhere: bool = False
+    """Whether another connection, perhaps to another server, may do better."""
+    retry_after: float | None = None
+    """Seconds after which the registration tries again by itself, over the connection it has."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the registration tries again by itself."""
+        return self.retry_after is not None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the connection is worth keeping."""
+        return self.error is None or (self.waits and not self.elsewhere)

@@ -1,0 +1,115 @@
+"""A soft USIM whose sequence numbers outlive the program, and are shared by programs of one account."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wic.auth.usim import SoftUsim, UsimState
+from wic.client.state import state_directory, write_private
+from wic.errors import AuthenticationFailed, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from wic.auth.usim import AkaResult
+    from wic.client.aka_settings import AkaSettings
+
+__all__ = ["StoredUsim"]
+
+_MAX_FILE = 1 << 20
+
+
+class StoredUsim:
+    """A `Usim` that keeps what it must remember in a file of its user.
+
+    The file is read, used and written again under a lock, so that two programs with the same USIM accept
+    no challenge twice.
+    """
+
+    __slots__ = ("_amf", "_functions", "path")
+
+    def __init__(self, impi: str, settings: AkaSettings, *, folder: Path | None = None) -> None:
+        """Insert the USIM.
+
+        Args:
+            impi: the private user identity it belongs to.
+            settings: its keys.
+            folder: where its state is; `usim` in the user's state directory unless told otherwise.
+
+        Raises:
+            ConfigurationError: what is stored cannot be read, or nothing can be stored.
+        """
+        self._functions = settings.functions()
+        self._amf = bytes.fromhex(settings.amf) if settings.amf else None
+        self.path = (folder or state_directory() / "usim") / f"{_name(impi, settings)}.json"
+        with self._locked():
+            self._read()
+
+    def authenticate(self, rand: bytes, autn: bytes) -> AkaResult:
+        """Check a challenge of the network and answer it.
+
+        Raises:
+            MacFailure: the challenge was made with other keys.
+            SynchronisationFailure: its SQN was used before, or is out of range.
+            AuthenticationFailed: the state cannot be kept, so that no challenge may be answered.
+        """
+        try:
+            with self._locked():
+                usim = SoftUsim(self._functions, state=self._read(), on_change=self._write, amf=self._amf)
+                return usim.authenticate(rand, autn)
+        except ConfigurationError as error:
+            raise AuthenticationFailed(f"the USIM cannot remember its sequence number: {error}") from error
+
+    def _read(self) -> UsimState:
+        try:
+            with self.path.open("rb") as file:
+                text = file.read(_MAX_FILE).decode("ascii")
+        except FileNotFoundError:
+            return UsimState()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The state of the USIM in {self.path} cannot be read: {error.strerror}."
+            ) from error
+        except UnicodeDecodeError:
+            text = ""
+        try:
+            return UsimState.from_json(text)
+        except ConfigurationError:
+            raise ConfigurationError(
+                f"The state of the USIM in {self.path} is damaged; remove the file, and the network will be asked"
+                " to resynchronise."
+            ) from None
+
+    def _write(self, state: UsimState) -> None:
+        write_private(self.path, state.to_json().encode())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock beside the file, for the moment that one challenge takes."""
+        lock = self.path.with_suffix(".lock")
+        try:
+            lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{lock} cannot be written: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def __repr__(self) -> str:
+        return f"StoredUsim({self.path.name})"
+
+
+def _name(impi: str, settings: AkaSettings) -> str:
+    """Name a USIM by its identity and its key, from which nobody can learn the key."""
+    return hmac.digest(settings.key, b"wic usim\0" + impi.encode(), hashlib.sha256).hex()[:32]
