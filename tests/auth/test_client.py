@@ -95,6 +95,7 @@ def test_a_wrong_password_ends_after_one_honest_retry(
         client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
     assert str(failed.value) == "the network does not accept the password of bob for ims.example"
     assert "wrong" not in str(failed.value)
+    assert sent(register(client)).get("nonce") == ""  # another attempt begins anew
 
 
 def test_stale_nonces_are_replaced_without_asking(

@@ -102,6 +102,9 @@ class AkaClient:
 
     def authorize(self, request: Request) -> None:
         """Put into `request` the answer to the last challenge, or what comes before the first."""
+        if request.method == "REGISTER":
+            # A network that has not accepted an answer has most likely forgotten the vector.
+            self._spaces.drop_unproved(request)
         self._spaces.authorize(request)
         refusal = self._refusal
         if refusal is not None and (refusal.method, refusal.uri) == (request.method, request.uri_text):

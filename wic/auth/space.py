@@ -99,8 +99,15 @@ class Spaces:
             if header == "Proxy-Authorization" or space.uri == request.uri_text:
                 request.headers.add(header, space.answer(self.username, request, self._tokens))
 
+    def drop_unproved(self, request: Request) -> None:
+        """Forget the nonces that were used towards the URI of `request` and have not been accepted."""
+        for (header, realm), space in list(self._spaces.items()):
+            tried = space.count > 0 and space.challenge.nonce not in space.proved
+            if tried and header == "Authorization" and space.uri == request.uri_text:
+                del self._spaces[header, realm]
+
     def judge(self, request: Request, challenge: Challenge, blame: str) -> None:
-        """Decide whether a challenge to `request` leaves hope.
+        """Decide whether a challenge to `request` leaves hope; if not, the next attempt begins without a nonce.
 
         Raises:
             AuthenticationFailed: it answers credentials that were right in form and fresh, so `blame` is
@@ -110,11 +117,13 @@ class Spaces:
         used = _nonce_used(request, challenge)
         if space is None or used is None or used in space.proved:
             return
-        if not challenge.stale:
-            raise AuthenticationFailed(blame)
-        space.stale_strikes += 1
-        if space.stale_strikes > _STALE_STRIKES:
-            raise AuthenticationFailed(f"the network calls every nonce stale that it gives out for {challenge.realm}")
+        if challenge.stale:
+            space.stale_strikes += 1
+            if space.stale_strikes <= _STALE_STRIKES:
+                return
+            blame = f"the network calls every nonce stale that it gives out for {challenge.realm}"
+        self.leave(challenge)
+        raise AuthenticationFailed(blame)
 
     def enter(self, request: Request, challenge: Challenge, ha1: Secret) -> None:
         """Answer this challenge, which `request` got, from now on."""
