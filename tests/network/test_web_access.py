@@ -10,6 +10,7 @@ from base64 import b64encode
 import aiohttp
 import pytest
 
+from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.hss import Subscriber
 from wic.network.tokens import TrustedIssuer
@@ -108,6 +109,20 @@ async def test_what_the_databases_have_lost_comes_back(tmp_path):
         assert ims.hss.subscriber("carol@ims.example") is not None
 
 
+async def test_an_account_that_was_changed_by_hand_stays_so(tmp_path):
+    async with ImsNetwork(NetworkOptions(directory=tmp_path)) as ims:
+        mine = {
+            "auth": "bearer",
+            "server": ims.wss_url,
+            "ca": "ca.pem",
+            "waf": ims.web.waf.url,
+            "bearer_in": "register",
+        }
+        ims.accounts.put("carol", mine)
+    async with ImsNetwork(NetworkOptions(directory=tmp_path)) as ims:
+        assert ims.accounts.get("carol") == mine
+
+
 async def test_a_name_that_registers_otherwise_is_left_alone(tmp_path):
     async with ImsNetwork(NetworkOptions(directory=tmp_path, subscribers=("carol",))) as ims:
         assert ims.accounts.get("carol")["auth"] == "digest"
@@ -148,3 +163,24 @@ async def test_another_core_behind_waf_and_wwsf():
         assert ims.ready()["waf"]
         assert await bot_token(ims)
     transport.close()
+
+
+async def test_a_usim_comes_back_from_the_accounts_file(tmp_path):
+    options = NetworkOptions(directory=tmp_path, usims=("alice",))
+    async with ImsNetwork(options) as ims:
+        first = dict(ims.accounts.get("alice"))
+        assert (first["auth"], first["algorithm"]) == ("aka", "AKAv2-SHA-256")
+        assert ims.hss.has_usim("alice@ims.example")
+        assert ims.accounts.get("bob")["auth"] == "digest"
+    for file in tmp_path.glob("hss.sqlite*"):
+        file.unlink()
+    async with ImsNetwork(options) as ims:
+        assert ims.hss.has_usim("alice@ims.example")
+        assert ims.accounts.get("alice") == first
+    for file in tmp_path.glob("hss.sqlite*"):
+        file.unlink()
+    text = (tmp_path / "accounts.toml").read_text().replace(first["k"], "no hexadecimal digits")
+    (tmp_path / "accounts.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"accounts\.alice: 'k' and 'opc'"):
+        async with ImsNetwork(options):
+            pass

@@ -8,19 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.accounts import AccountsFile
 from wic.network.agw.gateway import Agw
 from wic.network.certificates import CA_FILE, CertificateAuthority
+from wic.network.enrolment import Enrolment, Newcomer
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.hss import Hss
 from wic.network.node import LOOPBACK, address_of, local_address, sip_uri
 from wic.network.options import NetworkOptions, Ready
 from wic.network.ports import Ports
-from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE, add_subscriber
-from wic.network.residents import WebResidents
+from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
+from wic.network.residents import Residents, WebResidents
 from wic.network.scscf.server import Scscf, ScscfOptions
 from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
 from wic.transport.tokens import RandomTokens
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from wic.auth.secret import Secret
     from wic.network.tokens import TokenValidator, TrustedIssuer
     from wic.sip.flow import Flow
     from wic.transport.driver import Direction
@@ -99,7 +100,7 @@ class ImsNetwork:
     def add_subscriber(
         self, name: str, *, password: Secret | None = None, tel: str | None = None, algorithm: str | None = None
     ) -> None:
-        """Add a subscriber `sip:NAME@DOMAIN` and an account `NAME`, or give them another password.
+        """Add a subscriber `sip:NAME@DOMAIN` with a password and an account `NAME`, or give them another password.
 
         Args:
             name: user part of the identities, and the account's name.
@@ -110,16 +111,12 @@ class ImsNetwork:
         Raises:
             ConfigurationError: the name or number makes no identity, or the file cannot be written.
         """
-        add_subscriber(
-            self.hss,
-            self.accounts,
-            name,
-            server=self.wss_url,
-            insecure=self._options.insecure,
-            tel=tel,
-            password=password,
-            algorithm=algorithm,
-        )
+        new = Newcomer(name=name, further=(tel,) if tel else ())
+        self._enrolment.digest(new, password=password, algorithm=algorithm)
+
+    @property
+    def _enrolment(self) -> Enrolment:
+        return Enrolment(self.hss, self.accounts, self.wss_url, self._options.insecure)
 
     # Life
 
@@ -282,17 +279,14 @@ class ImsNetwork:
         if self.accounts.names():
             web = {} if self.web is None else {"waf": self.web.waf.url, "wwsf": self.web.wwsf.url}
             self.accounts.move(self.wss_url, ca=None if self._options.insecure else CA_FILE, web=web)
+        residents = Residents(self._enrolment)
         for name in self._options.subscribers:
-            account = self.accounts.get(name)
-            known = self.hss.subscriber(f"{name}@{self._options.domain}")
-            if account is None or known is None:
-                password = None if account is None else account.get("password")
-                self.add_subscriber(name, password=Secret(password) if isinstance(password, str) else None)
+            residents.add(name, usim=name in self._options.usims)
         if self.web is not None:
-            residents = WebResidents(self.hss, self.accounts, self.web, self.wss_url)
+            guests = WebResidents(self._enrolment, self.web)
             for name in self._options.web_users:
-                residents.add_web_user(name)
-            residents.add_guests(self._options.guests)
+                guests.add_web_user(name)
+            guests.add_guests(self._options.guests)
 
     async def _stop(self) -> None:
         await self._stop_entities()

@@ -1,4 +1,7 @@
-"""Who lives in an embedded network from its first start on, with accounts to try every way of registration."""
+"""Who lives in an embedded network from its first start on, with accounts to try every way of registration.
+
+Who is there already is left as he is, and what a database has lost comes back from the accounts file.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,76 @@ import secrets
 from typing import TYPE_CHECKING
 
 from wic.auth.secret import Secret
+from wic.errors import ConfigurationError
 from wic.network.certificates import CA_FILE
-from wic.network.hss import Subscriber
+from wic.network.enrolment import Auth, Newcomer
+from wic.network.hss import Usim
+from wic.network.web_files import program_of
 
 if TYPE_CHECKING:
-    from wic.network.accounts import AccountsFile, Value
-    from wic.network.hss import Hss
+    from collections.abc import Mapping
+
+    from wic.network.accounts import Value
+    from wic.network.enrolment import Enrolment
     from wic.network.web_access import WebAccess
 
 GUEST = "guest"
 """The account that borrows its identities from the pool; those are called GUEST-1, GUEST-2 and so on."""
 
 
+class Residents:
+    """Subscribers with a password or a USIM.
+
+    Args:
+        enrolment: adds subscribers.
+    """
+
+    def __init__(self, enrolment: Enrolment) -> None:
+        self._enrolment = enrolment
+
+    def add(self, name: str, *, usim: bool) -> None:
+        """Add a subscriber with an account, unless both are there.
+
+        Args:
+            name: user part of the identities, and the account's name.
+            usim: whether a new one has a USIM; else it has a password.
+
+        Raises:
+            ConfigurationError: the name makes no identity, or the accounts file cannot be used.
+        """
+        hss, new = self._enrolment.hss, Newcomer(name=name)
+        account = self._enrolment.accounts.get(name)
+        if account is not None and hss.subscriber(f"{name}@{hss.realm}") is not None:
+            return
+        auth = account.get("auth") if account is not None else (Auth.AKA if usim else Auth.DIGEST).value
+        if auth == Auth.AKA.value:
+            self._enrolment.aka(new, usim=None if account is None else _usim(name, account))
+        else:
+            password = None if account is None else account.get("password")
+            self._enrolment.digest(new, password=Secret(password) if isinstance(password, str) else None)
+
+
+def _usim(name: str, account: Mapping[str, Value]) -> Usim:
+    """Return the USIM that an account holds."""
+    try:
+        k, opc = bytes.fromhex(str(account.get("k"))), bytes.fromhex(str(account.get("opc")))
+        return Usim(functions=str(account.get("usim", "milenage")), k=k, opc=opc)
+    except ValueError:
+        raise ConfigurationError(f"accounts.{name}: 'k' and 'opc' must be written in hexadecimal digits") from None
+
+
 class WebResidents:
     """Web users, programs and the pool: all that have no secret of their own in the HSS.
 
-    What is there already is left as it is, and what a database has lost comes back from the accounts file.
+    Args:
+        enrolment: adds subscribers.
+        web: WAF and WWSF.
     """
 
-    def __init__(self, hss: Hss, accounts: AccountsFile, web: WebAccess, server: str) -> None:
-        self._hss = hss
-        self._accounts = accounts
+    def __init__(self, enrolment: Enrolment, web: WebAccess) -> None:
+        self._enrolment = enrolment
+        self._accounts = enrolment.accounts
         self._web = web
-        self._server = server
 
     def add_web_user(self, name: str) -> None:
         """Add a web user with a password to sign in with, and an account that gets tokens without anybody's help.
@@ -39,31 +89,26 @@ class WebResidents:
             ConfigurationError: the name makes no identity, or the accounts file cannot be written.
         """
         account = self._accounts.get(name)
-        if account is not None and account.get("auth") != "bearer":
+        if account is not None and account.get("auth") != Auth.BEARER.value:
             return
-        impi, impu = self._subscribe(name)
-        store = self._web.waf.store
+        hss, new = self._enrolment.hss, Newcomer(name=name)
+        subscriber = new.subscriber(hss.realm)
+        impi, impus, store = subscriber.impi, subscriber.impus, self._web.waf.store
+        client = program_of(name)
+        if account is None:
+            secret = Secret(secrets.token_urlsafe(24))
+            self._enrolment.bearer(new, waf=self._web.waf.url, client_id=client, client_secret=secret)
+            account = self._accounts.get(name) or {}
+        elif hss.subscriber(impi) is None:
+            hss.add(subscriber)
+        kept = account.get("client_secret")
+        if isinstance(kept, str) and not store.clients.knows_secret(client, kept):
+            store.add_client(client, Secret(kept), grants=("client_credentials",), impi=impi, impus=impus)
         password = self._accounts.web_password(name)
-        if password is None:
-            password = secrets.token_urlsafe(12)
+        if password is None or not any(user.name == name for user in store.users()):
+            password = password or secrets.token_urlsafe(12)
+            store.add_user(name, Secret(password), impi, impus)
             self._accounts.put_web_user(name, password)
-            store.remove_user(name)
-        if not any(user.name == name for user in store.users()):
-            store.add_user(name, Secret(password), impi, [impu])
-        client, secret = f"{name}-bot", self._bot_secret(name, impi, impu)
-        if not store.clients.knows_secret(client, secret):
-            store.add_client(client, Secret(secret), grants=("client_credentials",), impi=impi, impus=[impu])
-
-    def _bot_secret(self, name: str, impi: str, impu: str) -> str:
-        account = self._accounts.get(name)
-        secret = None if account is None else account.get("client_secret")
-        if isinstance(secret, str):
-            return secret
-        secret = secrets.token_urlsafe(24)
-        bot: dict[str, Value] = {"client_id": f"{name}-bot", "client_secret": secret}
-        identities: dict[str, Value] = {"impu": impu, "impi": impi}
-        self._accounts.put(name, self._entry() | identities | {"waf": self._web.waf.url} | bot)
-        return secret
 
     def add_guests(self, number: int) -> None:
         """Fill the pool with so many identities, and add one account that borrows from it.
@@ -71,16 +116,13 @@ class WebResidents:
         Raises:
             ConfigurationError: the accounts file cannot be written.
         """
+        hss = self._enrolment.hss
         for each in range(1, number + 1):
-            self._web.add_pool_pair(*self._subscribe(f"{GUEST}-{each}"))
+            subscriber = Newcomer(name=f"{GUEST}-{each}").subscriber(hss.realm)
+            if hss.subscriber(subscriber.impi) is None:
+                hss.add(subscriber)
+            self._web.add_pool_pair(subscriber.impi, subscriber.impus[0])
         if number and self._accounts.get(GUEST) is None:
-            self._accounts.put(GUEST, self._entry() | {"wwsf": self._web.wwsf.url, "pool": "anonymous"})
-
-    def _subscribe(self, name: str) -> tuple[str, str]:
-        impi = f"{name}@{self._hss.realm}"
-        if self._hss.subscriber(impi) is None:
-            self._hss.add(Subscriber.of(impi, f"sip:{impi}"))
-        return impi, f"sip:{impi}"
-
-    def _entry(self) -> dict[str, Value]:
-        return {"server": self._server, "auth": "bearer", "ca": CA_FILE}
+            wwsf = {"wwsf": self._web.wwsf.url, "pool": "anonymous"}
+            own = {"server": self._enrolment.server, "auth": Auth.BEARER.value, "ca": CA_FILE}
+            self._accounts.put(GUEST, own | wwsf)

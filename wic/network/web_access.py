@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wic.auth.secret import Secret
 from wic.network.tokens import Introspection, TokenValidator, TrustedIssuer
 from wic.network.waf import Waf, WafOptions
+from wic.network.web_files import WAF_DATABASE, WWSF, WWSF_DATABASE
 from wic.network.wwsf import Wwsf, WwsfOptions
 from wic.network.wwsf.options import PoolOptions
 
@@ -16,12 +17,8 @@ if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
-WAF_DATABASE = "waf.sqlite"
-WWSF_DATABASE = "wwsf.sqlite"
-WWSF = "wwsf"
-"""The WWSF's name at the WAF."""
 _EPCSCF = "epcscf"
-"""The eP-CSCF's name there, under which it asks about tokens."""
+"""The eP-CSCF's name at the WAF, under which it asks about tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
