@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from wic.errors import AuthenticationFailed, RegistrationFailed
+from wic.errors import AuthenticationFailed, RegistrationFailed, TokenRefused
 from wic.registration.binding import read_binding
 from wic.registration.reactions import GiveUp, Occasion, Purpose, Removed, SendAgain, StartAnew, react, react_to_silence
 from wic.registration.requests import Series
@@ -141,6 +141,8 @@ class Exchange:
             if response.status not in (401, 407):
                 return self._refused(request, response, now)
             self._challenged(request, response, now)
+        except TokenRefused as error:  # with a new one the binding can be kept (RFC 8898 §2.1.3)
+            return Refused(error, GiveUp(temporary=True, by_itself=False))
         except (AuthenticationFailed, RegistrationFailed) as error:
             return Refused(error, GiveUp())
         return None

@@ -68,7 +68,9 @@ class GiveUp:
     hint: str = ""
     """Half a sentence for the user: what to look at."""
     temporary: bool = False
-    """Whether the same REGISTER may succeed later."""
+    """Whether a REGISTER may succeed later."""
+    by_itself: bool = True
+    """Whether waiting is enough, and nobody has to bring a flow or a token."""
     retry_after: float | None = None
     """Seconds that the network wants us to wait."""
     next_server: bool = False

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DEFAULT_OPTIONS: Final = RegistrationOptions()
+_NO_FLOW: Final = GiveUp(temporary=True, by_itself=False)
 Failure: TypeAlias = RegistrationFailed | AuthenticationFailed
 
 
@@ -245,7 +246,7 @@ class Registration:
         if self._next_try is None or now < self._next_try:
             return
         if self._flow_lost is not None:
-            self._fail(self._flow_lost, GiveUp(temporary=True), now)
+            self._fail(self._flow_lost, _NO_FLOW, now)
         else:
             self._send(now)
 
@@ -323,7 +324,7 @@ class Registration:
     def _cut(self, reason: str, now: float) -> None:
         self._flow_lost = RegistrationFailed(f"the connection was lost: {reason}")
         if self._state.pending or self._state is RegistrationState.REGISTERED:
-            self._fail(self._flow_lost, GiveUp(temporary=True), now)
+            self._fail(self._flow_lost, _NO_FLOW, now)
 
     def _fail(self, error: Failure, reaction: GiveUp, now: float) -> None:
         if self._remove_next or self._state is RegistrationState.REMOVING:
@@ -343,7 +344,7 @@ class Registration:
 
     def _wait_after(self, reaction: GiveUp) -> float | None:
         """Seconds until this registration tries again by itself, over the flow it has."""
-        if not reaction.temporary or self._flow_lost is not None:
+        if not reaction.temporary or not reaction.by_itself:
             return None
         if self._backoff is None:
             return reaction.retry_after
