@@ -143,7 +143,7 @@ class NativeClient:
         assert answer.location.startswith(self.redirect_uri)
         return answer.query["code"]
 
-    async def redeem(self, code: str, **changes: str | None) -> Answer:
+    async def redeem(self, code: str, /, **changes: str | None) -> Answer:
         form: dict[str, str | None] = {
             "grant_type": "authorization_code",
             "client_id": self.client_id,
@@ -225,6 +225,11 @@ async def client(browser: Browser) -> NativeClient:
     """A native client, in whose browser carol has signed in."""
     await browser.sign_in()
     return NativeClient(browser)
+
+
+@pytest.fixture
+def native() -> type[NativeClient]:
+    return NativeClient
 
 
 @pytest.fixture

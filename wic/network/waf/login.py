@@ -100,8 +100,8 @@ class Login:
         """Begin a session under a new cookie, so that one planted before is worth nothing."""
         core = self._core
         before = core.cookie.read(request)
-        if before is not None:
-            core.store.sessions.close(before)
+        assert before is not None, "the form is of this visit"
+        core.store.sessions.close(before)
         response = redirect(read_continuation(continuation))
         visit = core.store.sessions.open(name, expires_at=core.now + core.options.lifetimes.session)
         core.cookie.set(response, visit)

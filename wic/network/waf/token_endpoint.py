@@ -11,7 +11,6 @@ from wic.network.waf.clients import CLIENT, CODE, DEVICE, REFRESH
 from wic.network.waf.codes import Redemption
 from wic.network.waf.core import read_scope
 from wic.network.waf.errors import (
-    invalid_grant,
     invalid_request,
     invalid_scope,
     unauthorized_client,
@@ -87,8 +86,7 @@ class TokenEndpoint:
         store, code = self._core.store, required(form, "device_code")
         name, scope = store.devices.poll(code, client.id, now=self._core.now)
         user = store.accounts.find(name)
-        if user is None:
-            raise invalid_grant("the user is no longer there")
+        assert user is not None, "what a user has decided goes with the user"
         with store.database.transaction():
             store.devices.use(code)
             return mint(self._core, client, open_consent(self._core, client, user, scope))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -29,12 +30,12 @@ HEADERS = {
 """Header fields of every answer that does not set them otherwise."""
 
 
-class Refusal(Exception):
+class Refusal(Exception, ABC):
     """Ends the handling of a request with an answer."""
 
+    @abstractmethod
     def response(self) -> web.Response:
         """Return the answer."""
-        raise NotImplementedError
 
 
 class PageRefusal(Refusal):

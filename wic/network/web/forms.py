@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -44,20 +43,6 @@ def read_query(request: web.Request, refuse: Refuse) -> dict[str, str]:
     if len(raw) > MAX_QUERY:
         raise refuse("the query is too long")
     return parse_parameters(raw.encode(), refuse)
-
-
-async def read_json(request: web.Request, refuse: Refuse) -> dict[str, object]:
-    """Return the JSON object that a request carries; an empty body is an empty object."""
-    body = await _read_body(request, refuse)
-    if not body:
-        return {}
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise refuse("the body is no JSON document") from None
-    if not isinstance(document, dict):
-        raise refuse("the body is no JSON object")
-    return document
 
 
 async def _read_body(request: web.Request, refuse: Refuse) -> bytes:

@@ -1,0 +1,58 @@
+"""The listener under WAF and WWSF."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.network.web import forms
+from wic.network.web.server import WebServer
+from wic.transport.tls import client_context
+
+if TYPE_CHECKING:
+    from wic.network.certificates import CertificateAuthority
+    from wic.network.waf import Waf
+
+
+async def test_a_server_that_never_started_lets_its_port_go(server_tls) -> None:
+    server = WebServer("127.0.0.1", 0, server_tls)
+    await server.close()
+    again = WebServer("127.0.0.1", server.port, server_tls)
+    await again.close()
+
+
+async def test_addresses_of_ipv6_are_written_in_brackets(server_tls) -> None:
+    server = WebServer("::1", 0, server_tls)
+    assert server.url == f"https://[::1]:{server.port}"
+    await server.close()
+
+
+async def test_who_sends_no_body_is_not_waited_for(
+    waf: Waf, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "BODY_TIMEOUT", 0.01)
+    context = client_context(ca=authority.certificate_path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    head = "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\ng"
+    writer.write(head.encode())
+    assert b"400" in await reader.readline()
+    writer.close()
+
+
+async def test_what_is_no_http_is_answered(waf: Waf, authority: CertificateAuthority) -> None:
+    context = client_context(ca=authority.certificate_path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    writer.write(b"REGISTER sip:ims.example SIP/2.0\r\n\r\n")
+    assert b" 400 " in await reader.readline()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/../../etc/passwd", "/style.css/../../x", "/%2e%2e/%2e%2e/etc/passwd", "/pages/login.html"]
+)
+async def test_files_beside_the_pages_are_not_served(browser, path: str) -> None:
+    answer = await browser.get(path)
+    assert answer.status == 404
+    assert "root:" not in answer.text
