@@ -87,6 +87,8 @@ async def register(core: RawCore, alice) -> str:
     contact = alice.header(request.encode(), "Contact")
     core.send(core.answer(request, "200 OK", f"Contact: {contact};expires=600", record_route=False), where)
     await alice.receive("SIP/2.0 200")
+    subscribe, where = await core.receive("SUBSCRIBE")  # the eP-CSCF's own; this core tells of no registrations
+    core.send(core.answer(subscribe, "489 Bad Event"), where)
     return request
 
 

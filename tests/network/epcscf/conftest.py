@@ -150,7 +150,7 @@ async def make_edge(tmp_path: Path, make_raw: Callable[..., Awaitable[object]]) 
                 core=f"sip:127.0.0.1:{core.port}",
                 ssl_context=authority.server_context("127.0.0.1") if secure else None,
                 authz_server="https://waf.example",
-                **options,  # type: ignore[arg-type]
+                **{"reg_event": False, **options},  # type: ignore[arg-type]
             )
             agw, known = Agw(RandomTokens()), Tokens()
             stack.push_async_callback(agw.close)

@@ -17,9 +17,12 @@ class Charging:
         self._domain = domain
         self._host = host
 
-    def mark(self, message: Message) -> None:
-        """Write a new P-Charging-Vector."""
+    def vector(self) -> str:
+        """Return the value of a new P-Charging-Vector."""
         icid = self._tokens.hex(16)
         # TS 24.229 §5.2.2: an originating IOI of type 1 names the network of the P-CSCF.
-        value = f'icid-value="{icid}";icid-generated-at={self._host};orig-ioi="Type 1{self._domain}"'
-        message.headers.set("P-Charging-Vector", value)
+        return f'icid-value="{icid}";icid-generated-at={self._host};orig-ioi="Type 1{self._domain}"'
+
+    def mark(self, message: Message) -> None:
+        """Write a new P-Charging-Vector."""
+        message.headers.set("P-Charging-Vector", self.vector())

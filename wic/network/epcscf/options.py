@@ -54,6 +54,8 @@ class EPcscfOptions:
     """How long the calls of a WIC wait for it after its connection broke; 0 ends them at once."""
     linger: float = 32.0
     """How long a connection is kept after the last registration over it has been removed."""
+    reg_event: bool = True
+    """Whether to subscribe to the registration state of the WICs (TS 24.229 §5.2.3)."""
     max_sessions_per_flow: int = 64
     """Calls of one WIC at a time."""
     requests_per_second: float = 50.0

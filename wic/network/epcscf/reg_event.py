@@ -1,26 +1,26 @@
-"""The eP-CSCF's own subscriptions to the registrations of its WICs (TS 24.229 §5.2.3, TS 24.371 §6A.3)."""
+"""The eP-CSCF's own subscriptions to the registrations of its WICs (TS 24.229 §5.2.3, §5.2.5.2, TS 24.371 §6A.3)."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wic.registration.reg_event_watch import RegistrationWatch
+from wic.sip.errors import MalformedUri
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr
+from wic.sip.params import UriParams
 from wic.sip.subscription import Subscription
 from wic.sip.subscription_options import Subscriber
-from wic.sip.subscription_tables import SubscriberState
 from wic.sip.timer_queue import TimerQueue
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from wic.network.epcscf.associations import Association
+    from wic.network.epcscf.charging import Charging
+    from wic.network.node import Node
     from wic.registration.reg_event_table import TableChange
-    from wic.registration.reginfo import ContactInfo
-    from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.subscription_events import SubscriptionEnded
@@ -32,58 +32,57 @@ _log = logging.getLogger(__name__)
 _EXPIRES: Final = 600_000
 """Seconds: no registration is longer (TS 24.229 §5.2.3)."""
 
+_Key: TypeAlias = tuple[str, str]
+Ended: TypeAlias = Callable[[str, list[Uri]], None]
+"""Is told a private identity and the contacts that are registered no more."""
+
 
 class RegEventWatcher:
     """Subscribes once for each default public user identity, and tells which contacts the network has ended.
 
     Args:
-        endpoint: sends and receives, in the proxy role.
-        own: SIP URI of the eP-CSCF, as it stands in Path.
-        route: returns the way of a SUBSCRIBE for an association: its routes and its flow.
-        on_ended: is told an address-of-record and the contacts that are not registered for it any more.
-        headers: returns further header fields of a new SUBSCRIBE, such as P-Charging-Vector.
+        node: the eP-CSCF's shell.
+        core: where SUBSCRIBEs go.
+        charging: marks them.
+        on_ended: is told what has ended, after the NOTIFY has its answer.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        own: Uri,
-        route: Callable[[Association], tuple[tuple[NameAddr, ...], Flow]],
-        on_ended: Callable[[str, tuple[ContactInfo, ...]], None],
-        headers: Callable[[], tuple[tuple[str, object], ...]] = tuple,
-    ) -> None:
-        self._endpoint = endpoint
-        self._own = own
-        self._route = route
+    def __init__(self, node: Node, core: Flow, charging: Charging, on_ended: Ended) -> None:
+        self._node = node
+        self._core = core
+        self._charging = charging
         self._on_ended = on_ended
-        self._headers = headers
+        self._own = node.mw.uri(params=UriParams())
         self._timers = TimerQueue()
-        self._watches: dict[str, RegistrationWatch] = {}
+        self._watches: dict[_Key, RegistrationWatch] = {}
         self._by_subscription: dict[Subscription, RegistrationWatch] = {}
+        self._ended: list[tuple[str, list[Uri]]] = []
 
     def __len__(self) -> int:
         return len(self._watches)
 
-    def registered(self, association: Association, *, now: float) -> None:
-        """Subscribe, unless that has been done for this registration, or refused (TS 24.229 §5.2.3)."""
-        impu = association.impus[0] if association.impus else association.impu
-        if impu in self._watches:
+    def watch(self, impi: str, impu: str, *, now: float) -> None:
+        """Subscribe, unless that has been done for this registration, or was refused.
+
+        Args:
+            impi: who has registered.
+            impu: its default public user identity.
+            now: the time.
+        """
+        if (impi, impu) in self._watches:
             return
-        watch = self._new_watch(impu)
-        routes, flow = self._route(association)
-        subscriber = Subscriber(
-            resource=Uri.parse(impu), identity=self._own, contact=NameAddr("", self._own), flow=flow, routes=routes
-        )
+        watch = self._watches[impi, impu] = self._new_watch((impi, impu))
+        self._by_subscription[watch.subscription] = watch
+        contact = NameAddr("", self._own)
+        subscriber = Subscriber(resource=Uri.parse(impu), identity=self._own, contact=contact, flow=self._core)
         watch.subscription.subscribe(subscriber, now=now)
 
-    def forget(self, impu: str, *, now: float) -> None:
-        """End the subscription to a default public user identity: nobody is registered with it here any more."""
-        watch = self._watches.pop(impu, None)
-        if watch is not None:
-            watch.subscription.unsubscribe(now=now)
-            if watch.subscription.state is SubscriberState.TERMINATED:
-                del self._by_subscription[watch.subscription]
+    def forget(self, impi: str, *, now: float) -> None:
+        """Let go of the subscriptions for somebody who is registered here no more; a NOTIFY gets 481 then."""
+        for key in [key for key in self._watches if key[0] == impi]:
+            watch = self._watches.pop(key)
+            watch.drop()
+            del self._by_subscription[watch.subscription]
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to a subscription."""
@@ -96,8 +95,11 @@ class RegEventWatcher:
                 return False
         if not isinstance(owner, Subscription):
             return False
-        # What still comes for one that has ended is answered as well.
-        return self._by_subscription.get(owner, owner).handle(event, now=now)
+        # What still comes for one that is forgotten is answered as well.
+        self._by_subscription.get(owner, owner).handle(event, now=now)
+        while self._ended:
+            self._on_ended(*self._ended.pop(0))
+        return True
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""
@@ -107,31 +109,36 @@ class RegEventWatcher:
         """Refresh, or try again."""
         self._timers.handle_timeout(now)
 
-    def _new_watch(self, impu: str) -> RegistrationWatch:
+    def _new_watch(self, key: _Key) -> RegistrationWatch:
         # TS 24.229 §5.2.3: in its own name, as an element of the trust domain.
-        headers = (("P-Asserted-Identity", NameAddr("", self._own)), *self._headers())
-        watch = RegistrationWatch(
-            self._endpoint,
+        headers = (("P-Asserted-Identity", NameAddr("", self._own)), ("P-Charging-Vector", self._charging.vector()))
+        return RegistrationWatch(
+            self._node.endpoint,
             expires=_EXPIRES,
             headers=headers,
             timers=self._timers,
-            on_change=self._changed,
-            on_end=lambda event: self._ended(impu, watch, event),
+            on_change=partial(self._changed, key),
+            on_end=partial(self._over, key),
         )
-        self._watches[impu] = self._by_subscription[watch.subscription] = watch
-        return watch
 
-    def _changed(self, change: TableChange) -> None:
-        ended: dict[str, list[ContactInfo]] = {}
-        for contact in change.ended:
-            ended.setdefault(contact.aor, []).append(contact.info)
-        for aor, contacts in ended.items():
-            self._on_ended(aor, tuple(contacts))
+    def _changed(self, key: _Key, change: TableChange) -> None:
+        """Note which contacts are gone for every identity of the set."""
+        bound = {contact.info.uri for contact in self._watches[key].table}
+        gone = {contact.info.uri: None for contact in change.ended if contact.info.uri not in bound}
+        uris = [uri for text in gone if (uri := _uri(text)) is not None]
+        if uris:
+            self._ended.append((key[0], uris))
 
-    def _ended(self, impu: str, watch: RegistrationWatch, event: SubscriptionEnded) -> None:
+    def _over(self, key: _Key, event: SubscriptionEnded) -> None:
         if event.error is not None:
-            _log.info("the subscription to the registration of %s failed: %s", impu, event.error)
-        elif event.reason == "noresource" and self._watches.get(impu) is watch:
-            del self._watches[impu]  # with the registration; the next one is watched anew
-        if event.retry_after is None and self._watches.get(impu) is not watch:
-            del self._by_subscription[watch.subscription]
+            # It stays known, so that a core without this service is not asked again with every refresh.
+            _log.info("the subscription to the registration of %s failed: %s", key[1], event.error)
+        elif event.retry_after is None:
+            del self._by_subscription[self._watches.pop(key).subscription]
+
+
+def _uri(text: str) -> Uri | None:
+    try:
+        return Uri.parse(text)
+    except MalformedUri:
+        return None

@@ -12,6 +12,7 @@ from wic.network.epcscf.charging import Charging
 from wic.network.epcscf.flow_tokens import FlowTokens
 from wic.network.epcscf.origins import allowed_origins
 from wic.network.epcscf.parts import Parts
+from wic.network.epcscf.reg_event import RegEventWatcher
 from wic.network.epcscf.registering import RegisterHandler
 from wic.network.epcscf.routing import EPcscfLogic
 from wic.network.epcscf.sessions import Sessions
@@ -121,8 +122,10 @@ class EPcscf:
             trusted=self._trusted,
         )
         self._sessions = Sessions(self.node, self._agw, self._tasks, options, self._flow_of)
-        self._survival = Survival(parts, self._sessions)
+        self.watcher = RegEventWatcher(self.node, core, parts.charging, self._deregistered)
+        self._survival = Survival(parts, self._sessions, self.watcher if options.reg_event else None)
         self.node.driver.add_timer_source(self._survival)
+        self.node.driver.add_timer_source(self.watcher)
         self._web = await serve_websocket(
             options.host,
             options.port,
@@ -149,8 +152,12 @@ class EPcscf:
             raise ConfigurationError(f"the core {text!r} cannot be reached by UDP or TCP; change its transport")
         return flow
 
+    def _deregistered(self, impi: str, contacts: list[Uri]) -> None:
+        self._survival.terminated(impi, contacts, now=self.node.driver.now)
+
     def _handle(self, event: Event) -> None:
-        if self._core.handle(event, now=self.node.driver.now):
+        now = self.node.driver.now
+        if self.watcher.handle(event, now=now) or self._core.handle(event, now=now):
             return
         if isinstance(event, FlowClosed) and event.flow.transport in ("WS", "WSS"):
             # With the connection goes the TLS association; its transactions have failed already.

@@ -93,7 +93,7 @@ class Scscf:
         options = self._options
         await self.node.listen(options.host, options.port)
         self.gruus = GruuFactory(self._hss, options.domain, self.node.tokens)
-        removals = Removals(self._hss, self.observers)
+        removals = self.removals = Removals(self._hss, self.observers)
         driver = self.node.driver
         self.notifier = RegEventNotifier(
             self.node.endpoint,
