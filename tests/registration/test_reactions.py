@@ -63,6 +63,7 @@ def test_an_initial_registration_that_may_succeed_later(status: int) -> None:
     assert reaction(status) == GiveUp(temporary=True)
     assert reaction(status, ("Retry-After", "30 (busy)")) == GiveUp(temporary=True, retry_after=30)
     assert reaction(status, ("Retry-After", 10**6)) == GiveUp(temporary=True, retry_after=1800)
+    assert reaction(status, ("Retry-After", 0)) == GiveUp(temporary=True, retry_after=1)
     assert reaction(status, ("Retry-After", "soon")) == GiveUp(temporary=True)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wic.sip.message import Response
 
 _MAX_EXPIRES: Final = 2**31 - 1
+_SHORTEST_WAIT: Final = 1.0  # a `Retry-After: 0` must not make a loop
 _FINAL_5XX: Final = frozenset({501, 505, 513, 580})
 _FINAL_6XX: Final = frozenset({603, 604, 606, 607})
 
@@ -106,7 +107,7 @@ def _is_temporary(status: int) -> bool:
 def _retry_after(response: Response, occasion: Occasion) -> float | None:
     text = response.headers.get("Retry-After")
     try:
-        return None if text is None else float(min(RetryAfter.parse(text).seconds, occasion.longest_wait))
+        return None if text is None else max(_SHORTEST_WAIT, min(RetryAfter.parse(text).seconds, occasion.longest_wait))
     except MalformedHeader:
         return None
 
