@@ -30,7 +30,7 @@ SIGN_IN_TIME = 600.0
 SIGN_INS = 60
 """Sign-ins that an address may begin in a minute."""
 RENEW_BEFORE = 300.0
-"""Seconds before its end that a token is renewed; less for short-lived ones."""
+"""Seconds before its end that a token is renewed; one that is short-lived, at half its time."""
 
 
 def bad_request(text: str) -> PageRefusal:
@@ -116,7 +116,7 @@ class SignIn:
         given = await self._redeem(answer["code"], verifier)
         core.store.end_session(visit)
         session = new_secret()
-        core.store.keep_session(session, _session(given, core.now + core.options.session))
+        core.store.keep_session(session, _session(given, now=core.now, expires_at=core.now + core.options.session))
         response = web.Response(status=303, headers={"Location": "/"})
         core.cookie.set(response, session)
         return response
@@ -151,20 +151,14 @@ class SignIn:
 
     async def _fresh(self, visit: str, session: Session) -> Session:
         """Return a session whose token is good for a while; two requests at a time renew it once."""
-        if not self._is_stale(session):
+        core = self._core
+        if core.now < session.renew_at:
             return session
-        lock = self._renewing.setdefault(visit, asyncio.Lock())
-        async with lock:
-            core = self._core
+        async with self._renewing.setdefault(visit, asyncio.Lock()):
             current = core.store.session(visit, now=core.now)
             if current is None:
                 raise login_required()
-            if not self._is_stale(current):
-                return current
-            return await self._renew(visit, current)
-
-    def _is_stale(self, session: Session) -> bool:
-        return session.token_expires_at - self._core.now < RENEW_BEFORE
+            return current if core.now < current.renew_at else await self._renew(visit, current)
 
     async def _renew(self, visit: str, session: Session) -> Session:
         core = self._core
@@ -179,7 +173,7 @@ class SignIn:
         except (WafRefused, TokenInvalid):
             core.store.end_session(visit)
             raise login_required() from None
-        renewed = replace(_session(given, session.expires_at), subject=session.subject)
+        renewed = replace(_session(given, now=core.now, expires_at=session.expires_at), subject=session.subject)
         core.store.keep_session(visit, renewed)
         return renewed
 
@@ -209,14 +203,16 @@ def login_required() -> JsonRefusal:
     return JsonRefusal(401, "login_required", "sign in first")
 
 
-def _session(given: GivenToken, expires_at: float) -> Session:
+def _session(given: GivenToken, *, now: float, expires_at: float) -> Session:
     authorization = given.authorization
+    lifetime = authorization.expires_at - now
     return Session(
         subject=authorization.subject,
         impi=authorization.impi,
         impus=authorization.impus,
         access_token=given.access_token,
         token_expires_at=authorization.expires_at,
+        renew_at=now + max(lifetime - RENEW_BEFORE, lifetime / 2),
         refresh_token=given.refresh_token,
         expires_at=expires_at,
     )

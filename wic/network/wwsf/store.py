@@ -40,6 +40,7 @@ MIGRATIONS = (
         impus TEXT NOT NULL,
         access_token TEXT NOT NULL,
         token_expires_at REAL NOT NULL,
+        renew_at REAL NOT NULL,
         refresh_token TEXT,
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
@@ -70,6 +71,7 @@ class Session:
         impus: public user identities, the default one first.
         access_token: the token.
         token_expires_at: when it ends, in seconds of the epoch.
+        renew_at: when it is time for the next one.
         refresh_token: what the next one is got with.
         expires_at: when the session ends, in seconds of the epoch.
     """
@@ -79,6 +81,7 @@ class Session:
     impus: tuple[str, ...]
     access_token: str
     token_expires_at: float
+    renew_at: float
     refresh_token: str | None
     expires_at: float
 
@@ -221,13 +224,14 @@ class WwsfStore:
     def keep_session(self, visit: str, session: Session) -> None:
         """Write a session down."""
         self._db.change(
-            "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             fingerprint(visit),
             session.subject,
             session.impi,
             json.dumps(session.impus),
             session.access_token,
             session.token_expires_at,
+            session.renew_at,
             session.refresh_token,
             session.expires_at,
         )
@@ -239,13 +243,14 @@ class WwsfStore:
         row = self._db.row("SELECT * FROM session WHERE visit = ? AND expires_at > ?", fingerprint(visit), now)
         if row is None:
             return None
-        _, subject, impi, impus, access_token, token_expires_at, refresh_token, expires_at = row
+        _, subject, impi, impus, access_token, token_expires_at, renew_at, refresh_token, expires_at = row
         return Session(
             subject=str(subject),
             impi=str(impi),
             impus=tuple(json.loads(str(impus))),
             access_token=str(access_token),
             token_expires_at=float(token_expires_at or 0.0),
+            renew_at=float(renew_at or 0.0),
             refresh_token=None if refresh_token is None else str(refresh_token),
             expires_at=float(expires_at or 0.0),
         )
