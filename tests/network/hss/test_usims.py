@@ -1,0 +1,159 @@
+"""USIMs: vectors and their sequence numbers (TS 33.102 §6.3.2, §6.3.5, Annex C)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.auth.aka import AutsRefused, make_auts
+from wic.auth.milenage import Milenage
+from wic.auth.secret import Secret
+from wic.auth.tuak import Tuak, TuakOptions
+from wic.errors import ConfigurationError
+from wic.network.hss import Hss, Subscriber, Usim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from wic.auth.aka_server import AuthenticationVector
+
+IMPI, IMPU = "alice@ims.example", "sip:alice@ims.example"
+# TS 35.208 §4.3.1
+K = bytes.fromhex("465b5ce8b199b49faa5f0a2ee238a6bc")
+OP = bytes.fromhex("cdc202d5123e20f62b6d676ac72cb318")
+OPC = bytes.fromhex("cd63cb71954a9f4e48a5994e37a02baf")
+RAND = bytes.fromhex("23553cbe9637a89d218ae64dae47bf35")
+FUNCTIONS = Milenage(K, opc=OPC)
+
+
+@pytest.fixture
+def hss(tmp_path: Path) -> Iterator[Hss]:
+    with Hss(tmp_path / "hss.db", realm="ims.example") as database:
+        yield database
+
+
+def sqn_of(vector: AuthenticationVector | None) -> int:
+    assert vector is not None
+    ak = FUNCTIONS.f2345(vector.rand)[3]
+    return int.from_bytes(bytes(a ^ b for a, b in zip(vector.autn[:6], ak, strict=True)))
+
+
+def test_a_vector_is_the_published_one(hss: Hss) -> None:
+    hss.add_usim(IMPI, [IMPU], Usim(k=K, op=OP, amf=bytes.fromhex("b9b9")))
+    vector = hss.next_vector(IMPI, RAND)
+    assert vector is not None
+    assert vector.xres.hex() == "a54211d5e3ba50bf"
+    assert vector.ck.hex() == "b40ba9a3c58b2a05bbf0d987b21bf8cb"
+    assert vector.ik.hex() == "f769bcd751044604127672711c6d3441"
+    assert vector.autn[6:8].hex() == "b9b9"
+
+
+def test_each_vector_has_another_index_and_a_higher_sequence(hss: Hss) -> None:
+    hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    numbers = [sqn_of(hss.next_vector(IMPI, RAND)) for _ in range(40)]
+    assert [number >> 5 for number in numbers] == list(range(1, 41))
+    assert {number & 31 for number in numbers} == set(range(32))
+    assert sqn_of(hss.next_vector(IMPI, RAND, ind=7)) == 41 << 5 | 7
+
+
+def test_new_keys_go_on_with_the_sequence(hss: Hss) -> None:
+    hss.add_usim(IMPI, [IMPU], Usim(k=bytes(16), opc=OPC))
+    hss.next_vector(IMPI, RAND)
+    hss.add_usim(IMPI, [IMPU, "tel:+49"], Usim(k=K, opc=OPC))
+    assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 2
+    assert hss.subscriber(IMPI) == Subscriber.of(IMPI, IMPU, "tel:+49")
+
+
+def test_a_usim_can_put_the_sequence_right(hss: Hss) -> None:
+    hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    hss.resynchronise(IMPI, RAND, make_auts(FUNCTIONS, RAND, 5000 << 5 | 9))
+    assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 5001
+    with pytest.raises(AutsRefused):
+        hss.resynchronise(IMPI, RAND, bytes(14))
+    with pytest.raises(AutsRefused):
+        hss.resynchronise(IMPI, bytes(16), make_auts(FUNCTIONS, RAND, 9000 << 5))
+    assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 5002
+
+
+def test_who_has_no_usim_gets_no_vector(hss: Hss) -> None:
+    hss.add_subscriber(IMPI, [IMPU], Secret("x"))
+    assert hss.next_vector(IMPI, RAND) is None
+    assert hss.usim(IMPI) is None
+    hss.resynchronise(IMPI, RAND, bytes(14))
+    assert not hss.has_usim(IMPI)
+    assert not hss.remove_usim(IMPI)
+
+
+def test_usim_and_password_live_side_by_side(hss: Hss) -> None:
+    hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    hss.add_subscriber(IMPI, [IMPU], Secret("x"))
+    assert hss.has_usim(IMPI)
+    hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    assert hss.algorithms(IMPI)
+    assert hss.remove_passwords(IMPI)
+    assert not hss.remove_passwords(IMPI)
+    assert hss.remove_usim(IMPI)
+
+
+def test_tuak_keeps_its_lengths(hss: Hss) -> None:
+    usim = Usim(functions="tuak", k=bytes(32), op=bytes(32), tuak=TuakOptions(res_bits=128, iterations=2))
+    hss.add_usim(IMPI, [IMPU], usim)
+    topc = Tuak(bytes(32), top=bytes(32), options=usim.tuak).topc
+    assert hss.usim(IMPI) == Usim(functions="tuak", k=bytes(32), opc=topc, tuak=usim.tuak)
+    vector = hss.next_vector(IMPI, RAND)
+    assert vector is not None
+    assert len(vector.xres) == 16
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"k": K},
+        {"k": K, "op": OP, "opc": OPC},
+        {"k": K[:15], "opc": OPC},
+        {"k": K, "opc": OPC, "amf": b"\0"},
+        {"k": K, "opc": OPC, "functions": "comp128"},
+        {"k": K, "opc": bytes(32), "functions": "tuak", "tuak": TuakOptions(mac_bits=128)},
+    ],
+)
+def test_keys_that_cannot_be(parts: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        Usim(**parts)  # type: ignore[arg-type]
+
+
+def test_keys_are_not_shown() -> None:
+    assert K.hex() not in repr(Usim(k=K, opc=OPC)).lower()
+    assert repr(K) not in repr(Usim(k=K, opc=OPC))
+
+
+def test_no_sequence_number_is_given_twice_whatever_happens(tmp_path: Path) -> None:
+    """Kill the HSS again and again; a number that was seen outside never comes back."""
+    path = tmp_path / "hss.db"
+    with Hss(path, realm="ims.example") as hss:
+        hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    script = f"""
+import pathlib
+from wic.network.hss import Hss
+hss = Hss(pathlib.Path({str(path)!r}), realm="ims.example")
+while True:
+    print(hss.next_vector({IMPI!r}, bytes(16)).autn.hex(), flush=True)
+"""
+    seen: list[str] = []
+    for _ in range(2):
+        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            seen += [process.stdout.readline() for _ in range(50)]
+            os.kill(process.pid, signal.SIGKILL)
+            seen += process.stdout.read().splitlines(keepends=True)
+    whole = [each for each in seen if each.endswith("\n")]
+    assert len(whole) == len(set(whole)) >= 100
+    with Hss(path, realm="ims.example") as hss:
+        vector = hss.next_vector(IMPI, bytes(16))
+        assert vector is not None
+        assert vector.autn.hex() + "\n" not in whole

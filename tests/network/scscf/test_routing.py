@@ -1,0 +1,191 @@
+"""The S-CSCF by itself, spoken to over UDP in plain text."""
+
+from __future__ import annotations
+
+import pytest
+
+from wic.network.hss import Identity, Subscriber
+
+IMPI = "alice@ims.example"
+ALICE, BOB = f"sip:{IMPI}", "sip:bob@ims.example"
+
+
+ASSERTED = f"P-Asserted-Identity: <{ALICE}>"
+
+
+async def test_a_request_goes_along_the_path_of_the_binding(world):
+    world.bind("bob")
+    world.send("OPTIONS", BOB)
+    got = await world.peer.receive("OPTIONS sip:bob@k.invalid ")
+    assert f"Route: <sip:token-k@127.0.0.1:{world.peer.address[1]};lr;ob>" in got
+    assert f"P-Called-Party-ID: <{BOB}>" in got
+    world.reply(got, "200 OK")
+    await world.peer.receive("SIP/2.0 200")
+
+
+async def test_contacts_are_tried_by_preference(world):
+    world.bind("bob", key="first", q=";q=1.0")
+    world.bind("bob", key="second", q=";q=0.5")
+    world.send("OPTIONS", BOB)
+    first = await world.peer.receive("OPTIONS sip:bob@first.invalid ")
+    world.reply(first, "486 Busy Here")
+    second = await world.peer.receive("OPTIONS sip:bob@second.invalid ")
+    world.reply(second, "200 OK")
+    await world.peer.receive("SIP/2.0 200")
+
+
+async def test_a_failed_flow_removes_its_binding(world):
+    world.bind("bob")
+    world.send("OPTIONS", BOB)
+    world.reply(await world.peer.receive("OPTIONS"), "430 Flow Failed")
+    await world.peer.receive("SIP/2.0 480")
+    assert world.hss.bindings("bob@ims.example", now=0) == []
+
+
+async def test_expired_bindings_are_removed_in_time(world):
+    world.bind("bob", expires_at=1e9 - 1)
+    world.scscf._expiry.handle_timeout(now=0)
+    assert [binding.impi for binding in world.hss.bindings("bob@ims.example", now=0)] == []
+    assert world.scscf._expiry.next_timeout() == 60.0
+
+
+async def test_an_originating_request_needs_an_asserted_and_registered_identity(world):
+    world.bind("bob")
+    world.send("OPTIONS", BOB, world.orig)
+    await world.peer.receive("SIP/2.0 403")
+    world.send("OPTIONS", BOB, world.orig, f"P-Asserted-Identity: <{ALICE}>")
+    world.reply(await world.peer.receive("OPTIONS sip:bob@k.invalid"), "200 OK")
+    await world.peer.receive("SIP/2.0 200")
+    world.hss.change_bindings("alice@ims.example", remove=["k"])
+    world.send("OPTIONS", BOB, world.orig, f"P-Asserted-Identity: <{ALICE}>")
+    await world.peer.receive("SIP/2.0 504")
+
+
+async def test_nobody_untrusted_may_originate(world, make_peer):
+    world.peer = await make_peer()
+    world.send("OPTIONS", BOB, world.orig, ASSERTED)
+    await world.peer.receive("SIP/2.0 403")
+
+
+async def test_a_registered_user_reaches_other_elements_by_address(world):
+    host, port = world.peer.address
+    world.send("OPTIONS", f"sip:phone@{host}:{port}", world.orig, ASSERTED)
+    world.reply(await world.peer.receive(f"OPTIONS sip:phone@{host}:{port} "), "200 OK")
+    await world.peer.receive("SIP/2.0 200")
+    world.send("OPTIONS", f"sip:phone@{host}:{port};transport=tls", world.orig, ASSERTED)
+    await world.peer.receive("SIP/2.0 404")
+
+
+@pytest.mark.parametrize(
+    ("uri", "lines", "to", "status"),
+    [
+        ("sip:x@elsewhere.example", (), f"<{BOB}>", 403),
+        (BOB, ("Route: <sip:192.0.2.1;lr>",), f"<{BOB}>", 403),
+        (BOB, (), f"<{BOB}>;tag=x", 403),
+        ("sip:nobody@ims.example", (), f"<{BOB}>", 404),
+        ("tel:+4912", (), f"<{BOB}>", 404),
+        (BOB, (), f"<{BOB}>", 480),
+        (BOB, ("Route: <<",), f"<{BOB}>", 400),
+    ],
+)
+async def test_who_is_not_let_through(world, uri, lines, to, status):
+    world.send("OPTIONS", uri, *lines, to=to)
+    await world.peer.receive(f"SIP/2.0 {status}")
+
+
+async def test_a_request_to_the_scscf_itself_within_a_dialog_belongs_to_none(world):
+    mw = world.scscf.node.mw
+    world.send("BYE", f"sip:{mw.host}:{mw.port}", f"Route: <sip:{mw.host}:{mw.port};lr>", to=f"<{BOB}>;tag=x")
+    await world.peer.receive("SIP/2.0 481")
+
+
+CONTACT = "Contact: <sip:bob@x.invalid>"
+OUTBOUND = 'Contact: <sip:bob@x.invalid>;+sip.instance="<urn:uuid:1>";reg-id='
+PROTECTED = (
+    'Authorization: Digest username="bob@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", '
+    'response="", integrity-protected="tls-yes"'
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (("Contact: *",), 400),
+        (("Contact: *", "Expires: 1"), 400),
+        ((f"{OUTBOUND}0", "Supported: outbound"), 400),
+        ((f"{OUTBOUND}x", "Supported: outbound"), 400),
+        ((f"{OUTBOUND}1", "Supported: outbound", "Via: SIP/2.0/WSS a.invalid;branch=z9hG4bK-x"), 439),
+        ((CONTACT, "Contact: <sip:bob@y.invalid>", "Contact: <sip:bob@z.invalid>"), 403),
+        ((CONTACT, "Expires: 9"), 423),
+        ((CONTACT,), 200),
+        ((f"{OUTBOUND}1", "Supported: outbound"), 200),
+        (("Contact: <<<",), 400),
+    ],
+)
+async def test_what_a_registrar_grants(world, lines, status):
+    """Within a TLS association, so that no proof stands between the request and its Contact."""
+    world.bind("bob")
+    world.send("REGISTER", "sip:ims.example", PROTECTED, *lines)
+    await world.peer.receive(f"SIP/2.0 {status}")
+    granted = len(world.hss.bindings("bob@ims.example", now=0))
+    assert granted == (2 if status == 200 else 1)
+
+
+async def test_register_for_another_domain_or_without_name(world):
+    world.send("REGISTER", "sip:elsewhere.example", CONTACT)
+    await world.peer.receive("SIP/2.0 403")
+    world.send("REGISTER", "sip:ims.example", CONTACT)
+    await world.peer.receive("SIP/2.0 401")
+    malformed = PROTECTED.replace('response=""', 'response="0"')
+    world.send("REGISTER", "sip:ims.example", malformed, CONTACT)
+    await world.peer.receive("SIP/2.0 401")
+
+
+async def test_a_user_whose_registration_is_lost_is_asked_for_a_new_one(world):
+    """TS 24.229 §5.1.2A.1.6: 504 from a URI of the Service-Route, with action initial-registration."""
+    world.bind("bob")
+    world.hss.change_bindings("alice@ims.example", remove=["k"])
+    world.send("OPTIONS", BOB, world.orig, ASSERTED)
+    got = await world.peer.receive("SIP/2.0 504")
+    mw = world.scscf.node.mw
+    assert f"P-Asserted-Identity: <sip:orig@{mw.host}:{mw.port};lr>" in got
+    assert "Content-Type: application/3gpp-ims+xml" in got
+    assert "<type>restoration</type>" in got
+    assert "<action>initial-registration</action>" in got
+
+
+async def test_a_barred_or_unknown_identity_may_not_call(world):
+    barred = Subscriber(IMPI, (Identity(ALICE, barred=True), Identity("sip:al@ims.example")))
+    world.hss.add(barred)
+    world.bind("bob")
+    for asserted in (ASSERTED, "P-Asserted-Identity: <sip:nobody@ims.example>"):
+        world.send("OPTIONS", BOB, world.orig, asserted)
+        await world.peer.receive("SIP/2.0 403")
+    world.send("OPTIONS", BOB, world.orig, "P-Asserted-Identity: <sip:al@ims.example>")
+    await world.peer.receive("OPTIONS sip:bob@k.invalid")
+
+
+async def test_a_request_to_a_gruu_goes_to_that_instance(world):
+    binding = world.bind("bob", key="phone", instance="<urn:uuid:1>")
+    world.bind("bob", key="desk", instance="<urn:uuid:2>")
+    gruus = world.scscf.gruus.make(binding, BOB)
+    for gruu in (gruus.public, gruus.temporary):
+        world.send("OPTIONS", str(gruu))
+        got = await world.peer.receive("OPTIONS sip:bob@phone.invalid ")
+        assert f"P-Called-Party-ID: <{BOB}>" in got
+        world.reply(got, "200 OK")
+        await world.peer.receive("SIP/2.0 200")
+    world.send("OPTIONS", f"{BOB};gr=urn:uuid:3")
+    await world.peer.receive("SIP/2.0 480")
+    world.send("OPTIONS", "sip:forged@ims.example;gr")
+    await world.peer.receive("SIP/2.0 404")
+
+
+async def test_a_flow_that_came_back_in_the_meantime_is_kept(world):
+    world.bind("bob", path="old")
+    world.send("OPTIONS", BOB)
+    got = await world.peer.receive("OPTIONS")
+    world.bind("bob", path="new")
+    world.reply(got, "430 Flow Failed")
+    await world.peer.receive("SIP/2.0 480")
+    assert len(world.hss.bindings("bob@ims.example", now=0)) == 1
