@@ -50,13 +50,12 @@ class Provisioning:
 
     Args:
         directory: the directory; the network must have been started in it once.
-        answer_within: seconds to wait for the S-CSCF to do what is ordered.
 
     Raises:
         ConfigurationError: no network has been there, or its files cannot be used.
     """
 
-    def __init__(self, directory: Path, *, answer_within: float = _ANSWER_WITHIN) -> None:
+    def __init__(self, directory: Path) -> None:
         self.accounts = AccountsFile(directory / ACCOUNTS_FILE)
         first = next((self.accounts.get(name) for name in self.accounts.names()), None)
         if first is None or not (directory / DATABASE_FILE).exists():
@@ -64,7 +63,6 @@ class Provisioning:
                 f"{directory} holds no network yet: start one with `wic network up --dir {directory}`."
             )
         self._directory = directory
-        self._answer_within = answer_within
         accounts = [self.accounts.get(name) or {} for name in self.accounts.names()]
         self.domain = next((str(each["impi"]).partition("@")[2] for each in accounts if "impi" in each), "")
         self.hss = Hss(directory / DATABASE_FILE, realm=self.domain)
@@ -151,6 +149,7 @@ class Provisioning:
             self._order(impi, Action.DEREGISTER, reason=ContactEvent.REJECTED.value)
         self.hss.remove(impi)
         self.accounts.remove(impi)
+        self.accounts.remove_web_user(impi.partition("@")[0])
         self._web.remove(impi.partition("@")[0], impi)
         return impi
 
@@ -191,7 +190,7 @@ class Provisioning:
         """Write an order down and wait until it is done; None if nobody does it."""
         number = self.hss.give_order(impi, action, reason=reason, seconds=seconds, now=time.time())
         try:
-            until = time.monotonic() + self._answer_within
+            until = time.monotonic() + _ANSWER_WITHIN
             while (outcome := self.hss.order_outcome(number)) is None and time.monotonic() < until:
                 time.sleep(_ASK_EVERY)
             return outcome
@@ -220,19 +219,3 @@ class Provisioning:
     def _waf_url(self) -> str:
         host = urlsplit(self._enrolment.server).hostname or ""
         return f"https://{f'[{host}]' if ':' in host else host}:{Ports.remembered(self._directory).waf}"
-
-
-def add_subscriber(
-    hss: Hss,
-    accounts: AccountsFile,
-    name: str,
-    *,
-    server: str,
-    insecure: bool,
-    tel: str | None = None,
-    password: Secret | None = None,
-    algorithm: str | None = None,
-) -> Subscriber:
-    """Add a subscriber with a password, and an account for it; see `Enrolment.digest`."""
-    new = Newcomer(name=name, further=(tel,) if tel else ())
-    return Enrolment(hss, accounts, server, insecure).digest(new, password=password, algorithm=algorithm)

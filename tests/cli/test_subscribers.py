@@ -1,0 +1,282 @@
+"""`wic network subscriber`: every way to register, and what the network does to those who have."""
+
+from __future__ import annotations
+
+import json
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from wic.network import NetworkOptions
+from wic.network.provisioning import Provisioning
+
+# TS 35.208 §4.3.1
+K, OP = "465b5ce8b199b49faa5f0a2ee238a6bc", "cdc202d5123e20f62b6d676ac72cb318"
+OPC = "cd63cb71954a9f4e48a5994e37a02baf"
+
+
+@pytest.fixture
+def subscriber(lab, wic):
+    """Run a command about subscribers; return its JSON document."""
+
+    def run(*words: object) -> object:
+        result = wic("network", "subscriber", *words, "--dir", lab.directory, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    def write(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.write_text(text + "\n")
+        path.chmod(0o600)
+        return path
+
+    return write
+
+
+def account(lab, name: str) -> dict[str, object]:
+    return tomllib.loads(Path(lab.accounts).read_text())["accounts"][name]
+
+
+def listed(subscriber, impi: str) -> dict[str, object]:
+    return next(row for row in subscriber("list") if row["impi"] == impi)
+
+
+@pytest.fixture
+def registered(lab):
+    """Keep a client registered."""
+    running = []
+
+    def register(name: str):
+        client = lab.client(name)
+        lab.do(client.__aenter__())
+        running.append(client)
+        return client
+
+    yield register
+    for client in running:
+        lab.do(client.__aexit__(None, None, None))
+
+
+@pytest.mark.parametrize(("operator", "value"), [("op", OP), ("opc", OPC)])
+def test_a_subscriber_with_a_usim(lab, subscriber, key_file, registered, operator, value) -> None:
+    keys = ("--k-file", key_file("k", K), f"--{operator}-file", key_file(operator, value))
+    name = f"card-{operator}"
+    assert subscriber("add", name, "--auth", "aka", *keys)["impi"] == f"{name}@ims.example"
+    entry = account(lab, name)
+    assert (entry["auth"], entry["algorithm"], entry["k"], entry["opc"]) == ("aka", "AKAv2-SHA-256", K, OPC)
+    client = registered(name)
+    assert client.binding is not None
+    row = listed(subscriber, f"{name}@ims.example")
+    assert row["auth"] == ["aka"]
+    assert len(row["contacts"]) == 1
+
+
+def test_keys_are_made_up(lab, subscriber, registered) -> None:
+    subscriber("add", "fresh", "--auth", "aka", "--algorithm", "AKAv2-SHA-512-256")
+    entry = account(lab, "fresh")
+    assert len(entry["k"]) == len(entry["opc"]) == 32
+    assert entry["algorithm"] == "AKAv2-SHA-512-256"
+    registered("fresh")
+
+
+def test_tuak(lab, subscriber, registered, key_file) -> None:
+    keys = ("--k-file", key_file("k", K * 2), "--op-file", key_file("top", OP * 2))
+    subscriber("add", "tuak", "--auth", "aka", "--usim", "tuak", *keys)
+    assert account(lab, "tuak")["usim"] == "tuak"
+    registered("tuak")
+
+
+def test_another_scheme_takes_the_place_of_the_first(subscriber) -> None:
+    subscriber("add", "fickle", "--auth", "aka")
+    subscriber("add", "fickle", "--auth", "digest", "--algorithm", "SHA-256")
+    assert listed(subscriber, "fickle@ims.example")["auth"] == ["digest"]
+    subscriber("add", "fickle", "--auth", "aka")
+    assert listed(subscriber, "fickle@ims.example")["auth"] == ["aka"]
+
+
+def test_a_web_user(lab, subscriber, registered) -> None:
+    subscriber("add", "webby", "--auth", "bearer")
+    entry = account(lab, "webby")
+    assert (entry["auth"], entry["client_id"]) == ("bearer", "webby-bot")
+    assert tomllib.loads(Path(lab.accounts).read_text())["web_users"]["webby"]["password"]
+    registered("webby")
+    row = listed(subscriber, "webby@ims.example")
+    assert row["auth"] == ["bearer"]
+    assert len(row["contacts"]) == 1
+
+
+def test_a_web_user_goes_with_everything(lab, subscriber) -> None:
+    subscriber("add", "passing", "--auth", "bearer")
+    subscriber("remove", "passing")
+    assert "passing" not in Path(lab.accounts).read_text()
+
+
+def test_a_pool_grows_and_shrinks(lab, subscriber) -> None:
+    def pool() -> list[str]:
+        async def look() -> list[str]:
+            return [pair.impu for pair in lab.network.web.wwsf.store.pairs()]
+
+        return lab.do(look())
+
+    subscriber("add", "guest-9", "--pool")
+    assert "sip:guest-9@ims.example" in pool()
+    assert "guest-9" not in tomllib.loads(Path(lab.accounts).read_text())["accounts"]
+    subscriber("remove", "guest-9")
+    assert "sip:guest-9@ims.example" not in pool()
+
+
+def test_identities_of_several_kinds(lab, subscriber) -> None:
+    words = (
+        "--barred",
+        "--impu",
+        "sip:known@ims.example",
+        "--tel",
+        "tel:+4930987",
+        "--separate",
+        "sip:own@ims.example",
+    )
+    added = subscriber("add", "many", *words)
+    assert added["impus"] == [
+        "sip:many@ims.example",
+        "tel:+4930987",
+        "sip:known@ims.example",
+        "sip:own@ims.example",
+    ]
+    assert account(lab, "many")["impus"] == ["sip:own@ims.example"]
+
+    async def look():
+        return lab.network.hss.subscriber("many@ims.example").identities
+
+    identities = lab.do(look())
+    assert [(each.barred, each.registration_set) for each in identities] == [
+        (True, 0),
+        (False, 0),
+        (False, 0),
+        (False, 1),
+    ]
+
+
+def test_who_may_vouch(lab, subscriber) -> None:
+    subscriber("add", "choosy", "--allow-waf", "https://a.example", "--bar-waf", "https://b.example")
+
+    async def look() -> list[bool]:
+        hss = lab.network.hss
+        return [hss.may_authorize("choosy@ims.example", f"https://{name}.example") for name in "abc"]
+
+    assert lab.do(look()) == [True, False, False]
+
+
+def test_a_deregistration_by_the_network(lab, subscriber, registered) -> None:
+    registered("bob")
+    told = subscriber("deregister", "bob", "--reason", "rejected")
+    assert told == {"deregistered": "bob@ims.example", "reason": "rejected"}
+    assert listed(subscriber, "bob@ims.example")["contacts"] == []
+
+
+def bindings(lab, name: str):
+    async def look():
+        return lab.network.hss.bindings(f"{name}@ims.example", now=time.time())
+
+    return lab.do(look())
+
+
+def wait_for(holds) -> None:
+    until = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("auth", ["aka", "digest"])
+def test_a_new_proof(lab, subscriber, registered, auth) -> None:
+    """TS 24.229 §5.4.1.6, §5.1.1.5A: the WIC registers anew at half of what remains, and is challenged."""
+    name = f"{auth}-proof"
+    subscriber("add", name, "--auth", auth)
+    registered(name)
+    told = subscriber("reauthenticate", name, "--within", "2")
+    assert told == {"reauthenticating": f"{name}@ims.example", "within": 2}
+    (shortened,) = bindings(lab, name)
+    assert shortened.prove
+    wait_for(lambda: [each.prove for each in bindings(lab, name)] == [False])
+    (proved,) = bindings(lab, name)
+    assert proved.expires_at - time.time() > 1000
+
+
+def test_a_wic_comes_back_when_its_binding_was_deactivated(lab, subscriber, registered) -> None:
+    subscriber("add", "phoenix", "--auth", "aka")
+    registered("phoenix")
+    (before,) = bindings(lab, "phoenix")
+    subscriber("deregister", "phoenix")
+    wait_for(lambda: bindings(lab, "phoenix"))
+    (after,) = bindings(lab, "phoenix")
+    assert after.call_id != before.call_id
+
+
+def test_one_who_is_registered_is_deregistered_before_it_is_removed(lab, subscriber, registered) -> None:
+    subscriber("add", "leaving")
+    registered("leaving")
+    assert subscriber("remove", "leaving") == {"removed": "leaving@ims.example"}
+
+
+@pytest.mark.parametrize("words", [("deregister", "dave"), ("reauthenticate", "dave@ims.example")])
+def test_one_who_is_not_registered(lab, wic, complaint, words) -> None:
+    result = wic("network", "subscriber", *words, "--dir", lab.directory)
+    assert complaint(result, code=1) == "dave@ims.example is not registered."
+
+
+def test_a_network_that_does_not_run(wic, complaint, tmp_path, start_wic, monkeypatch) -> None:
+    monkeypatch.setattr("wic.network.provisioning._ANSWER_WITHIN", 0.1)
+    up = start_wic("network", "up", "--dir", tmp_path / "ims", "--json", "--insecure")
+    assert json.loads(up.stdout.readline())["ready"]
+    up.terminate()
+    up.wait(10)
+    there = ("--dir", tmp_path / "ims")
+    told = complaint(wic("network", "subscriber", "deregister", "alice", *there), code=1)
+    assert told.startswith("No S-CSCF runs in ")
+    for words in (("--auth", "bearer"), ("--pool",)):
+        told = complaint(wic("network", "subscriber", "add", "zoe", *words, *there), code=2)
+        assert "has no WAF and no WWSF" in told
+    assert wic("network", "subscriber", "remove", "bob", *there).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--barred",), "--barred leaves no identity to be known by"),
+        (("--k-file", "k"), "go with --auth aka"),
+        (("--auth", "bearer", "--algorithm", "MD5"), "--algorithm goes with --auth digest or aka"),
+        (("--auth", "aka", "--k-file", "k"), "give --k-file, and --op-file or --opc-file"),
+        (("--auth", "aka", "--opc-file", "k"), "give --k-file, and --op-file or --opc-file"),
+        (("--auth", "aka", "--k-file", "k", "--opc-file", "missing"), "missing cannot be read"),
+        (("--auth", "aka", "--k-file", "short", "--opc-file", "k"), "K has 32 hexadecimal digits, not 6"),
+        (("--impu", "nonsense"), "nonsense"),
+        (("--algorithm", "SHA-1"), "SHA-1"),
+    ],
+)
+def test_what_does_not_go_together(lab, wic, complaint, key_file, monkeypatch, tmp_path, words, told) -> None:
+    monkeypatch.chdir(tmp_path)
+    key_file("k", K)
+    key_file("short", "abcdef")
+    assert told in complaint(wic("network", "subscriber", "add", "zoe", *words, "--dir", lab.directory), code=2)
+    assert K not in told
+
+
+def test_keys_are_nowhere_but_in_the_accounts_file(lab, wic, key_file) -> None:
+    keys = ("--k-file", key_file("k", K), "--opc-file", key_file("opc", OPC))
+    result = wic("network", "subscriber", "add", "quiet", "--auth", "aka", *keys, "--dir", lab.directory)
+    assert K not in result.output
+    assert OPC not in result.output
+    assert Path(lab.accounts).stat().st_mode & 0o777 == 0o600
+    assert (lab.directory / "hss.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_domain_is_that_of_the_network(tmp_path, lab) -> None:
+    with Provisioning(lab.directory) as provisioning:
+        assert provisioning.domain == NetworkOptions().domain
