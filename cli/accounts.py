@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,10 @@ from wic.client.account import Account
 from wic.client.secret_sources import read_secret_file
 from wic.errors import ConfigurationError
 
+from .described import PASSWORD_VARIABLE, describe_account
+
 if TYPE_CHECKING:
     from .options import AccountOptions
-
-PASSWORD_VARIABLE = "WIC_PASSWORD"
 
 
 def split_words(
@@ -56,31 +55,10 @@ def find_account(name: str | None, options: AccountOptions) -> Account:
         ConfigurationError: there is no such account, or something that it needs is missing.
     """
     if name is not None:
+        if options.settings:
+            raise ConfigurationError("--set goes with --server; an ACCOUNT has its settings in the accounts file.")
         return Account.load(name, options.accounts)
-    if not options.impu:
-        raise ConfigurationError("--server needs --impu, the public user identity, such as sip:alice@ims.example.")
-    settings: dict[str, object] = {
-        "server": options.server,
-        "impu": options.impu,
-        "impi": options.impi or options.impu.partition(":")[2],
-        "auth": options.auth,
-        "insecure": options.insecure,
-    }
-    if options.ca:
-        settings["ca"] = str(options.ca)
-    settings |= _password(options)
-    return Account.from_settings("command line", settings, folder=Path.cwd())
-
-
-def _password(options: AccountOptions) -> dict[str, object]:
-    """Say where the password comes from: a file, the environment, or a prompt in a terminal."""
-    if options.password_file:
-        return {"password_file": str(options.password_file)}
-    if os.environ.get(PASSWORD_VARIABLE):
-        return {"password_env": PASSWORD_VARIABLE}
-    if sys.stdin is not None and sys.stdin.isatty():
-        return {"password": click.prompt("Password", hide_input=True, err=True)}
-    raise ConfigurationError(f"There is no password: give --password-file or set ${PASSWORD_VARIABLE}.")
+    return Account.from_settings("command line", describe_account(options), folder=Path.cwd())
 
 
 def new_password(file: Path | None) -> Secret | None:

@@ -43,6 +43,8 @@ class AccountOptions:
     password_file: Path | None
     ca: Path | None
     insecure: bool
+    settings: tuple[str, ...] = ()
+    """Further settings, each `KEY=VALUE` as in an accounts file."""
 
 
 def common(command: Callable[Concatenate[Common, P], None]) -> Callable[P, None]:
@@ -89,7 +91,14 @@ def account_options(
         help="Holds the password; else $WIC_PASSWORD.",
     )
     @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="An extra trust anchor (PEM).")
-    @click.option("--insecure", is_flag=True, help="Allow ws://, without TLS.")
+    @click.option("--insecure", is_flag=True, help="Allow ws:// and http://, without TLS.")
+    @click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A setting of the accounts file, such as waf=URL or k_file=FILE; may be repeated.",
+    )
     @functools.wraps(command)
     def with_account(settings: Common, /, *args: P.args, **kwargs: P.kwargs) -> None:
         fields = {name: kwargs.pop(name) for name in AccountOptions.__dataclass_fields__}
