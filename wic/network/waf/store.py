@@ -115,6 +115,7 @@ class WafStore:
         return self.clients.add(
             client_id,
             secret,
+            title="your calls",
             redirect_uris=(f"{url}{WWSF_CALLBACK}",),
             grants=(CODE, REFRESH, CLIENT),
             consent=False,
