@@ -82,6 +82,7 @@ class RegEvent:
         self._watch: RegistrationWatch | None = None
         self._active = False
         self._identities: tuple[RegisteredIdentity, ...] = ()
+        self._implicit: set[str] = set()
 
     @property
     def state(self) -> SubscriberState | None:
@@ -116,6 +117,7 @@ class RegEvent:
             self._watch.drop()
         self._watch = None
         self._identities = ()
+        self._implicit.clear()
         self._active = False
 
     # what happens
@@ -179,7 +181,13 @@ class RegEvent:
         shortened = [each.info.expires for each in change.active if self._is_own(each.info) and _is_shortened(each)]
         if shortened:
             self._events.append(RegistrationShortened(min(each for each in shortened if each is not None)))
-        identities = tuple(identity for each in own if (identity := _identity(each)) is not None)
+        for each in own:
+            if each.info.event is ContactEvent.CREATED:
+                self._implicit.add(each.aor)
+            elif each.info.event is ContactEvent.REGISTERED:
+                self._implicit.discard(each.aor)
+        found = (_identity(each, implicit=each.aor in self._implicit) for each in own)
+        identities = tuple(identity for identity in found if identity is not None)
         # A temporary GRUU more makes none of those before invalid (RFC 5627 §3.1).
         lasting = tuple(replace(each, temporary_gruu=None) for each in identities)
         if lasting != self._identities:
@@ -210,7 +218,7 @@ def _termination(ended: list[BoundContact], *, last: bool) -> RegistrationTermin
     return RegistrationTerminated(Termination(info.event.value), None if wait is None else float(wait), aors, last)
 
 
-def _identity(contact: BoundContact) -> RegisteredIdentity | None:
+def _identity(contact: BoundContact, *, implicit: bool) -> RegisteredIdentity | None:
     info, uri = contact.info, _uri(contact.aor)
     if uri is None:
         return None
@@ -218,7 +226,7 @@ def _identity(contact: BoundContact) -> RegisteredIdentity | None:
         uri=uri,
         public_gruu=_uri(info.pub_gruu),
         temporary_gruu=None if info.temp_gruu is None else _uri(info.temp_gruu.uri),
-        implicit=info.event is ContactEvent.CREATED,
+        implicit=implicit,
     )
 
 

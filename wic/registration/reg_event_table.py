@@ -53,7 +53,7 @@ class RegistrationTable:
         self._contacts: dict[tuple[str, str], ContactInfo] = {}
 
     def __iter__(self) -> Iterator[BoundContact]:
-        """Iterate over the contacts that are bound, in the order in which they were told."""
+        """Iterate over the contacts that are bound, in the notifier's order of addresses-of-record."""
         return (BoundContact(self._aors[id], info) for (id, _), info in self._contacts.items())
 
     def begin(self) -> None:
@@ -87,15 +87,18 @@ class RegistrationTable:
         }
         if len(self._contacts.keys() | bound.keys()) > MAX_CONTACTS:
             raise MalformedBody("more contacts than anybody can have", status_hint=413)
-        aors = self._aors | {registration.id: registration.aor for registration in document.registrations}
+        named = {registration.id: registration.aor for registration in document.registrations}
+        aors = named | self._aors | named if document.full else self._aors | named
         gone = {key: _ended(contact) for key, _, contact in told if key not in bound}
         for key, contact in self._contacts.items():
             if key not in bound and key not in gone and self._is_over(key, document):
                 gone[key] = _ended(contact)
         before = self._contacts
-        self._contacts = {key: contact for key, contact in before.items() if key not in gone and key not in bound}
-        self._contacts |= bound
-        self._aors = {id: aors[id] for id, _ in self._contacts}
+        after = {key: contact for key, contact in before.items() if key not in gone} | bound
+        places = {id: place for place, id in enumerate(aors)}
+        self._contacts = dict(sorted(after.items(), key=lambda item: places[item[0][0]]))
+        held = {id for id, _ in after}
+        self._aors = {id: aor for id, aor in aors.items() if id in held}
         self._version = document.version
         changed = {key: contact for key, contact in bound.items() if not document.full or before.get(key) != contact}
         return TableChange(

@@ -1,0 +1,441 @@
+"""The WIC's subscription to its own registration, against a notifier that a test speaks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from wic.auth import DigestClient, DigestCredentials, Secret
+from wic.errors import LocalProtocolError
+from wic.registration import Binding, Identity, websocket_contact
+from wic.registration.reg_event import RegEvent, RegEventOptions
+from wic.registration.reg_event_events import (
+    IdentitiesChanged,
+    RegEventActive,
+    RegEventEvent,
+    RegEventFailed,
+    RegisteredIdentity,
+    RegistrationShortened,
+    RegistrationTerminated,
+    Termination,
+)
+from wic.registration.reginfo import (
+    REGINFO,
+    ContactEvent,
+    ContactInfo,
+    ContactState,
+    RegInfo,
+    RegistrationInfo,
+    RegistrationState,
+    TemporaryGruu,
+)
+from wic.sip.dialog import Dialog
+from wic.sip.endpoint import Endpoint, EndpointOptions
+from wic.sip.flow import Flow
+from wic.sip.headers import NameAddr
+from wic.sip.message import Request, Response
+from wic.sip.parser import parse
+from wic.sip.subscription_tables import SubscriberState
+from wic.sip.tokens import CountingTokens
+from wic.sip.uri import Uri
+
+FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
+OTHER_FLOW = Flow("WSS", ("127.0.0.1", 40001), ("127.0.0.1", 8443), "2")
+INSTANCE = "urn:uuid:0c67446e-f1a1-11d9-94d3-000a95a0e128"
+ALICE, TEL = "sip:alice@ims.example", "tel:+4930123"
+URI = "sip:alice@x7k2.invalid;transport=ws"
+GRUU = f"{ALICE};gr={INSTANCE}"
+IDENTITY = Identity(
+    impu=Uri.parse(ALICE), domain="ims.example", instance=INSTANCE, contact=websocket_contact("alice", "x7k2.invalid")
+)
+
+
+def contact(event: ContactEvent = ContactEvent.REGISTERED, id: str = "c1", **more: object) -> ContactInfo:
+    state = ContactState.TERMINATED if event.terminates else ContactState.ACTIVE
+    params = (("+sip.instance", f'"<{INSTANCE}>"'), ("reg-id", "1"))
+    return ContactInfo(**{"id": id, "uri": URI, "state": state, "event": event, "unknown_params": params} | more)  # type: ignore[arg-type]
+
+
+def registration(*contacts: ContactInfo, aor: str = ALICE, id: str = "r1", **more: object) -> RegistrationInfo:
+    state = RegistrationState.ACTIVE if contacts else RegistrationState.INIT
+    return RegistrationInfo(**{"aor": aor, "id": id, "state": state, "contacts": contacts} | more)  # type: ignore[arg-type]
+
+
+def implicit(event: ContactEvent = ContactEvent.CREATED, **more: object) -> RegistrationInfo:
+    return registration(contact(event, "c2", **more), aor=TEL, id="r2")
+
+
+@dataclass
+class World:
+    """Both ends, and the wire between them as a list."""
+
+    options: RegEventOptions = field(default_factory=RegEventOptions)
+    own: NameAddr = field(default_factory=lambda: IDENTITY.contact_header(1))
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        tokens = CountingTokens()
+        self.endpoint = Endpoint(tokens=tokens, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)}))
+        credentials = DigestClient(DigestCredentials(username="alice", secret=Secret("pw")), tokens=tokens)
+        self.reg_event = RegEvent(self.endpoint, contact=self.own, credentials=credentials, options=self.options)
+        self.version = -1
+        self.dialog: Dialog | None = None
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(
+            contact=self.own,
+            expires=600000,
+            expires_at=600000,
+            impu=Uri.parse(ALICE),
+            service_route=(NameAddr.parse("<sip:orig@scscf.ims.example;lr>"),),
+            associated_uris=(NameAddr.parse(f"<{ALICE}>"), NameAddr.parse(f"<{TEL}>")),
+            public_gruu=Uri.parse(GRUU),
+        )
+
+    def take(self) -> Request:
+        (transmit,) = self.endpoint.to_send()
+        self.flow = transmit.flow
+        self.request = parse(transmit.data)
+        assert isinstance(self.request, Request)
+        return self.request
+
+    def answer(self, status: int = 200, *headers: tuple[str, object]) -> list[RegEventEvent]:
+        own = [("Contact", "<sip:scscf@ims.example>"), ("Expires", 600000)] if status == 200 else []
+        response = Response.answer(self.request, status, to_tag="s", headers=[*own, *headers])
+        if self.dialog is None or self.request.to.tag is None:
+            self.dialog = Dialog.from_request(self.request, Response.answer(self.request, 200, to_tag="s"))
+        self.endpoint.receive(response.to_bytes(), self.flow, now=self.now)
+        return self.drain()
+
+    def subscribe(self) -> Request:
+        self.reg_event.subscribe(binding=self.binding, flow=FLOW, now=self.now)
+        return self.take()
+
+    def notify(self, *registrations: RegistrationInfo, full: bool = True, **more: object) -> list[RegEventEvent]:
+        self.version += 1
+        info = RegInfo(version=self.version, full=full, registrations=registrations)
+        return self.send(info.to_xml(), **more)  # type: ignore[arg-type]
+
+    def send(
+        self, body: bytes, *, kind: str | None = REGINFO, state: str = "active;expires=600000", status: int = 200
+    ) -> list[RegEventEvent]:
+        """Send a NOTIFY and check the status of its answer."""
+        assert self.dialog is not None
+        headers = [
+            ("Via", f"SIP/2.0/WSS p.invalid;branch=z9hG4bK{self.dialog.local_cseq}"),
+            ("Contact", "<sip:scscf@ims.example>"),
+            ("Event", "reg"),
+            ("Subscription-State", state),
+            *([("Content-Type", kind)] if kind else []),
+        ]
+        request = self.dialog.create_request("NOTIFY", headers, body)
+        self.endpoint.receive(request.to_bytes(), self.flow, now=self.now)
+        events = self.drain()
+        answers = [parse(transmit.data) for transmit in self.endpoint.to_send()]
+        assert [each.status for each in answers if isinstance(each, Response)] == [status]
+        return events
+
+    def drain(self) -> list[RegEventEvent]:
+        while (event := self.endpoint.next_event()) is not None:
+            assert self.reg_event.handle(event, now=self.now), event
+        events = []
+        while (told := self.reg_event.next_event()) is not None:
+            events.append(told)
+        return events
+
+    def wait(self) -> float:
+        """Let time pass until there is something to do."""
+        due = self.reg_event.next_timeout()
+        assert due is not None
+        self.now = max(due, self.now)
+        self.reg_event.handle_timeout(now=self.now)
+        return self.now
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def active(world: World) -> World:
+    """A subscription that has told of two identities."""
+    world.subscribe()
+    world.answer()
+    world.notify(registration(contact()), implicit())
+    return world
+
+
+def test_the_subscribe(world: World) -> None:
+    """TS 24.229 §5.1.1.3, TS 34.229-1 A.1.4."""
+    request = world.subscribe()
+    assert (request.method, request.uri_text) == ("SUBSCRIBE", ALICE)
+    assert str(request.from_.uri) == str(request.to.uri) == ALICE
+    assert request.to.tag is None
+    assert request.headers.get_all("Route") == ["<sip:orig@scscf.ims.example;lr>"]
+    assert request.headers.get("Contact") == f"<{GRUU}>"
+    assert (request.headers.get("Event"), request.expires) == ("reg", 600000)
+    assert request.headers.get("Accept") == REGINFO
+    assert "P-Preferred-Identity" not in request.headers
+    assert world.reg_event.state is SubscriberState.NOTIFY_WAIT
+
+
+def test_what_an_operator_may_want() -> None:
+    world = World(RegEventOptions(expires=3600, user_agent="wic", preferred_identity=True))
+    request = world.subscribe()
+    assert request.headers.get("P-Preferred-Identity") == f"<{ALICE}>"
+    assert (request.headers.get("User-Agent"), request.expires) == ("wic", 3600)
+
+
+def test_a_challenge(world: World) -> None:
+    world.subscribe()
+    world.answer(401, ("WWW-Authenticate", 'Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256'))
+    assert 'nonce="n"' in (world.take().headers.get("Authorization") or "")
+
+
+def test_identities_and_gruus(world: World) -> None:
+    world.subscribe()
+    assert world.answer() == []
+    gruus = {"pub_gruu": GRUU, "temp_gruu": TemporaryGruu("sip:t1@ims.example;gr", 1)}
+    events = world.notify(registration(contact(**gruus)), implicit(pub_gruu="sip:", temp_gruu=TemporaryGruu(":", 1)))
+    default = RegisteredIdentity(Uri.parse(ALICE), Uri.parse(GRUU), Uri.parse("sip:t1@ims.example;gr"))
+    told = IdentitiesChanged((default, RegisteredIdentity(Uri.parse(TEL), implicit=True)))
+    assert events == [RegEventActive(), told]
+    assert world.reg_event.state is SubscriberState.ACTIVE
+    gruus["temp_gruu"] = TemporaryGruu("sip:t2@ims.example;gr", 1)
+    assert world.notify(registration(contact(**gruus)), implicit()) == []
+
+
+@pytest.mark.parametrize("event", [each for each in ContactEvent if each.terminates])
+def test_the_network_ends_the_registration(active: World, event: ContactEvent) -> None:
+    """TS 24.229 §5.1.1.7."""
+    events = active.notify(
+        registration(contact(event, retry_after=30), state=RegistrationState.TERMINATED),
+        implicit(event),
+        state="terminated;reason=noresource",
+    )
+    wait = 30 if event is ContactEvent.PROBATION else None
+    aors = (Uri.parse(ALICE), Uri.parse(TEL))
+    assert events == [
+        RegistrationTerminated(Termination(event.value), wait, aors, last=True),
+        IdentitiesChanged(()),
+        RegEventFailed(None, "noresource", None),
+    ]
+    assert active.reg_event.next_timeout() is None
+
+
+def test_one_identity_goes(active: World) -> None:
+    events = active.notify(implicit(ContactEvent.UNREGISTERED), full=False)
+    assert events == [
+        RegistrationTerminated(Termination.UNREGISTERED, None, (Uri.parse(TEL),), last=False),
+        IdentitiesChanged((RegisteredIdentity(Uri.parse(ALICE)),)),
+    ]
+
+
+def test_a_full_state_without_us(active: World) -> None:
+    (ended, _) = active.notify(registration())
+    aors = (Uri.parse(ALICE), Uri.parse(TEL))
+    assert ended == RegistrationTerminated(Termination.UNREGISTERED, None, aors, last=True)
+
+
+def test_a_contact_that_took_the_place_of_ours(active: World) -> None:
+    """The same device under another id, as after its own re-registration."""
+    gone = contact(ContactEvent.EXPIRED)
+    assert active.notify(registration(gone, contact(id="c9")), full=False) == []
+
+
+def test_other_contacts_are_none_of_our_business(active: World) -> None:
+    others = (
+        contact(id="o1", unknown_params=(("+sip.instance", '"<urn:uuid:other>"'),), uri="sip:alice@o.invalid"),
+        contact(id="o2", unknown_params=(("+sip.instance", f'"<{INSTANCE}>"'), ("reg-id", "2"))),
+        contact(id="o3", unknown_params=(), uri="?"),
+    )
+    assert active.notify(registration(*others), full=False) == []
+    ended = [
+        contact(ContactEvent.REJECTED, each.id, uri=each.uri, unknown_params=each.unknown_params) for each in others
+    ]
+    assert active.notify(registration(*ended), full=False) == []
+
+
+def test_without_an_instance_the_uri_decides() -> None:
+    """Some registrars keep no more than the URI."""
+    world = World()
+    world.subscribe()
+    world.answer()
+    _, told = world.notify(registration(contact(unknown_params=())))
+    assert told == IdentitiesChanged((RegisteredIdentity(Uri.parse(ALICE)),))
+    (ended, _) = world.notify(registration(contact(ContactEvent.REJECTED, unknown_params=())))
+    assert isinstance(ended, RegistrationTerminated)
+
+
+def test_identities_that_are_none(world: World) -> None:
+    world.subscribe()
+    world.answer()
+    assert world.notify(registration(contact(), aor="sip:")) == [RegEventActive()]
+    (ended,) = world.notify(registration(contact(ContactEvent.REJECTED), aor="sip:"))
+    assert ended == RegistrationTerminated(Termination.REJECTED, None, (), last=True)
+
+
+def test_the_network_wants_us_to_authenticate_again(active: World) -> None:
+    """TS 24.229 §5.1.1.5A."""
+    shortened = ContactEvent.SHORTENED
+    said = (registration(contact(shortened, expires=60)), implicit(shortened, expires=50))
+    assert active.notify(*said, full=False)[0] == RegistrationShortened(50)
+    assert RegistrationShortened(50) not in active.notify(*said)  # nothing new
+    assert active.notify(registration(contact(shortened)), full=False) == []
+
+
+def test_a_gap_makes_it_ask_for_everything(active: World) -> None:
+    """RFC 3680 §5.1."""
+    active.version += 1
+    assert active.notify(implicit(ContactEvent.UNREGISTERED), full=False) == []
+    active.version += 1
+    assert active.notify(implicit(ContactEvent.UNREGISTERED), full=False) == []
+    assert active.wait() == 0
+    request = active.take()
+    assert (request.method, request.to.tag) == ("SUBSCRIBE", "s")
+    active.answer()
+    assert active.notify(registration(contact()), implicit()) == []
+    active.version += 1
+    active.notify(implicit(), full=False)
+    assert active.wait() == 5
+
+
+def test_a_partial_state_at_first(world: World) -> None:
+    world.subscribe()
+    world.answer()
+    assert world.notify(registration(contact()), full=False) == []
+    world.wait()
+    assert world.take().to.tag == "s"
+
+
+def test_what_is_old_is_passed_over(active: World) -> None:
+    active.version -= 1
+    assert active.notify(implicit(ContactEvent.UNREGISTERED), full=False) == []
+    assert active.reg_event.next_timeout() == 599400
+
+
+def test_a_notifier_whose_version_never_moves(active: World) -> None:
+    """Kamailio's presence server, for one: every document is full, with version 0."""
+    active.version = -1
+    assert active.notify(registration(contact())) != []
+
+
+def test_a_registration_that_ends_with_all_its_contacts(active: World) -> None:
+    ended = registration(aor=TEL, id="r2", state=RegistrationState.TERMINATED)
+    (told, _) = active.notify(ended, full=False)
+    assert told == RegistrationTerminated(Termination.UNREGISTERED, None, (Uri.parse(TEL),), last=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"?", REGINFO, 400),
+        (b'<!DOCTYPE r [<!ENTITY a "b">]><r>&a;</r>', REGINFO, 400),
+        (b"x", "text/plain", 415),
+        (b"x", None, 415),
+    ],
+)
+def test_bodies_that_are_refused(active: World, body: bytes, kind: str | None, status: int) -> None:
+    assert active.send(body, kind=kind, status=status) == []
+    assert active.reg_event.state is SubscriberState.ACTIVE
+
+
+def test_more_contacts_than_anybody_has(active: World) -> None:
+    for batch in range(2):
+        many = [contact(id=f"{batch}-{number}", unknown_params=()) for number in range(1500)]
+        active.version += 1
+        info = RegInfo(version=active.version, full=False, registrations=(registration(*many),))
+        body = info.to_xml().replace(b"  ", b"")
+        active.send(body, status=200 if batch == 0 else 413)
+
+
+def test_a_notify_without_a_body(active: World) -> None:
+    assert active.send(b"", kind=None) == []
+
+
+def test_a_lost_subscription_is_made_anew_and_compared(active: World) -> None:
+    (failed,) = active.send(b"", kind=None, state="terminated;reason=deactivated")
+    assert failed == RegEventFailed(None, "deactivated", 0.0)
+    active.wait()
+    assert active.take().to.tag is None
+    active.answer()
+    active.version = -1
+    (back, ended, _) = active.notify(registration(contact()))
+    assert back == RegEventActive()
+    assert isinstance(ended, RegistrationTerminated)
+    assert ended.aors == (Uri.parse(TEL),)
+
+
+def test_503_with_retry_after(world: World) -> None:
+    """TS 34.229-1 §10.1."""
+    first = world.subscribe()
+    (failed,) = world.answer(503, ("Retry-After", 120))
+    assert isinstance(failed, RegEventFailed)
+    assert failed.retry_after == 120
+    assert world.wait() == 120
+    assert world.take().call_id != first.call_id
+
+
+def test_a_reconnection(active: World) -> None:
+    active.reg_event.moved(binding=active.binding, flow=OTHER_FLOW, now=active.now)
+    request = active.take()
+    assert active.flow == OTHER_FLOW
+    assert request.to.tag == "s"
+    (failed,) = active.answer(481)
+    assert isinstance(failed, RegEventFailed)
+    active.wait()
+    assert active.take().to.tag is None
+
+
+def test_the_end(active: World) -> None:
+    active.reg_event.unsubscribe(now=0)
+    assert active.take().expires == 0
+    active.answer()
+    events = active.notify(registration(contact()), implicit(), state="terminated;reason=timeout")
+    assert events == [RegEventFailed(None, "timeout", None)]
+
+
+def test_a_registration_that_is_gone_takes_it_along(active: World) -> None:
+    """TS 24.229 §5.1.1.6: the subscription is considered cancelled."""
+    active.version += 1
+    active.notify(implicit(), full=False)
+    active.reg_event.drop()
+    assert active.reg_event.state is None
+    assert active.reg_event.next_timeout() is None
+    assert active.endpoint.to_send() == []
+    active.reg_event.drop()
+    active.subscribe()
+
+
+def test_a_registration_that_is_gone_while_nothing_is_missed(active: World) -> None:
+    active.reg_event.drop()
+    assert active.send(b"", kind=None, status=481) == []
+
+
+def test_before_the_first_subscription(world: World) -> None:
+    world.reg_event.moved(binding=world.binding, flow=FLOW, now=0)
+    world.reg_event.unsubscribe(now=0)
+    world.endpoint.receive(b"?", FLOW, now=0)
+    event = world.endpoint.next_event()
+    assert event is not None
+    assert not world.reg_event.handle(event, now=0)
+    assert world.endpoint.to_send() == []
+    world.subscribe()
+    with pytest.raises(LocalProtocolError):
+        world.subscribe()
+
+
+def test_a_binding_without_gruu(world: World) -> None:
+    binding = Binding(contact=world.own, expires=60, expires_at=60, impu=Uri.parse(ALICE))
+    world.reg_event.subscribe(binding=binding, flow=FLOW, now=0)
+    assert world.take().headers.get("Contact") == f"<{URI}>"
+
+
+def test_events_of_others_are_left_to_them(active: World) -> None:
+    active.endpoint.receive(b"?", FLOW, now=0)
+    event = active.endpoint.next_event()
+    assert event is not None
+    assert not active.reg_event.handle(event, now=0)
