@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 
 from wic.transport.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pytest
+    from collections.abc import Callable, Iterator
 
     LoopFactories = dict[str, Callable[[], asyncio.AbstractEventLoop]]
 
@@ -24,6 +23,14 @@ if TYPE_CHECKING:
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("wic", deadline=None)
 settings.load_profile("wic")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let USIMs and tokens of tests leave the user's own state alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

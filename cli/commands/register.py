@@ -11,6 +11,7 @@ from wic.client import Client
 
 from ..accounts import find_account, split_words
 from ..exit_codes import ExitCode
+from ..happenings import in_words
 from ..options import AccountOptions, Common, account_options, common
 from ..run import exit_with, run
 from ..watch import Watch
@@ -31,7 +32,8 @@ def register(
 ) -> None:
     """Register ACCOUNT, show its binding and identities, stay and refresh; deregister on exit.
 
-    Calls that come in meanwhile are answered 480: `wic answer` takes calls.
+    What happens to connection and registration meanwhile is shown as it happens. Calls that come in are
+    answered 480: `wic answer` takes calls.
     """
     if once and seconds is not None:
         raise click.UsageError("--once and --for exclude each other.")
@@ -49,20 +51,20 @@ async def _register(settings: Common, account: Account, *, seconds: float | None
     """Hold a registration for a time, or until something ends it."""
     client = Client(account)
     watch = Watch(settings)
-    watch.attach(client, account.impi.partition("@")[0])
+    watch.attach(client, (account.impi or account.name).partition("@")[0])
     started = asyncio.get_running_loop().time()
     try:
-        with settings.console.progress(f"Registering {account.impu} at {account.server}"):
+        with settings.console.progress(f"Registering {account.impu or account.name} at {account.server or 'the WWSF'}"):
             await client.__aenter__()
         try:
-            _show(settings, account, client, watch, started)
+            _show(settings, client, watch, started)
+            client.on_event(lambda event: settings.console.say(in_words(event)))
             with settings.console.progress("Registered; Ctrl-C deregisters."):
                 await _hold(client, seconds)
         finally:
             await client.__aexit__(None, None, None)
     finally:
         watch.close()
-    settings.console.say(f"{account.impu} is deregistered.")
 
 
 async def _hold(client: Client, seconds: float | None) -> None:
@@ -79,18 +81,17 @@ async def _hold(client: Client, seconds: float | None) -> None:
         return
 
 
-def _show(settings: Common, account: Account, client: Client, watch: Watch, started: float) -> None:
+def _show(settings: Common, client: Client, watch: Watch, started: float) -> None:
     """Show what was granted, for people and for scripts."""
     binding = client.binding
     if binding is None:  # lost in the very moment: whoever waits next is told why
         return
-    document = describe(account, binding, watch, started)
-    settings.console.document(document)
-    settings.console.say(f"Registered {account.impu} for {binding.expires} s.", style="green")
+    settings.console.document(describe(client.account, binding, watch, started))
+    settings.console.say(f"Registered {client.account.impu} for {binding.expires} s.", style="green")
     settings.console.facts(
         {
             "contact": binding.contact.uri,
-            "identities": ", ".join(str(each.uri) for each in binding.associated_uris) or account.impu,
+            "identities": ", ".join(str(each) for each in client.identities.usable),
             "service route": ", ".join(str(each.uri) for each in binding.service_route) or "-",
             "refresh in": f"{binding.refresh_after:.0f} s",
         }

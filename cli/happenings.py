@@ -1,0 +1,44 @@
+"""What happens to a client's connection and registrations, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from wic.client.events import (
+    ConnectionLost,
+    ConnectionRestored,
+    Deregistered,
+    IdentitiesChanged,
+    Refreshed,
+    Registered,
+    RegistrationLost,
+)
+
+if TYPE_CHECKING:
+    from wic.client.events import ClientEvent
+
+
+def in_words(event: ClientEvent) -> str:
+    """Say what happened in one line."""
+    match event:
+        case Registered(impu, binding):
+            return f"Registered {impu} for {binding.expires} s."
+        case Refreshed(impu, binding):
+            return f"Registered {impu} again for {binding.expires} s."
+        case RegistrationLost(impu, error, final):
+            return f"The registration of {impu} is lost{'' if final else ' for now'}: {error}."
+        case Deregistered(impu):
+            return f"{impu} is deregistered."
+        case ConnectionLost(_, error, next_try):
+            plan = "" if next_try is None else f"; the next try is in {next_try:.1f} s"
+            return f"{_capital(str(error))}{plan}."
+        case ConnectionRestored(server):
+            return f"Connected again to {server}."
+        case IdentitiesChanged(identities):
+            return f"Identities now: {', '.join(map(str, identities.usable)) or 'none'}."
+        case _:
+            assert_never(event)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
