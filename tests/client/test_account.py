@@ -164,7 +164,9 @@ def test_a_password_from_a_file(tmp_path, caplog):
     assert "sesame" not in caplog.text
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"\n", "empty first line"), (b"\xff\n", "not UTF-8")])
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"\n", "empty first line"), (b"\xff\n", "not UTF-8"), (b"x" * 16_385, "more than")]
+)
 def test_a_password_file_without_a_password(tmp_path, content, words):
     (tmp_path / "secret").write_bytes(content)
     (tmp_path / "secret").chmod(0o600)

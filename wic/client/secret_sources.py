@@ -19,7 +19,7 @@ __all__ = ["FORMS", "read_secret", "read_secret_file", "warn_of_shared"]
 _log = logging.getLogger(__name__)
 FORMS = ("", "_file", "_env")
 """What a secret's name may end in: the secret itself, a file with it, a variable with it."""
-_MAX_FILE = 4096
+_MAX_FILE = 16_384  # access tokens are the longest
 
 
 def read_secret(name: str, settings: Mapping[str, object], key: str, *, folder: Path) -> Secret | None:
@@ -62,12 +62,15 @@ def read_secret_file(path: Path, *, what: str = "password") -> Secret:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            text = file.read(_MAX_FILE).decode()
+            data = file.read(_MAX_FILE + 1)
+            text = data.decode()
     except OSError as error:
         raise ConfigurationError(f"The {what} file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise ConfigurationError(f"The {what} file {path} is not UTF-8 text.") from None
     _warn_if_shared(path, mode)
+    if len(data) > _MAX_FILE:
+        raise ConfigurationError(f"The {what} file {path} has more than {_MAX_FILE} octets.")
     secret = text.split("\n", 1)[0].rstrip("\r")
     if not secret:
         raise ConfigurationError(f"The {what} file {path} has an empty first line.")
