@@ -233,6 +233,18 @@ async def test_very_short_lives_are_no_busy_loop(keeper, heard: Heard) -> None:
     await kept.close()
 
 
+async def test_a_clock_that_jumps_changes_no_timer(keeper, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    monkeypatch.setattr("wic.client.web.keeper.time.time", lambda: -1e9)
+    await asyncio.sleep(810)
+    assert heard.tokens == ["t2"]
+    monkeypatch.setattr("wic.client.web.keeper.time.time", lambda: 1e9)
+    assert (await kept.token()).value == Secret("t3")  # to be on the safe side
+    await kept.close()
+
+
 async def test_nobody_has_to_listen() -> None:
     source = Source()
     kept = TokenKeeper(WebAuthorization(account="carol", waf="https://waf.ims.example"), source=source)
