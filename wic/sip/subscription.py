@@ -13,10 +13,9 @@ from wic.errors import AuthenticationFailed, LocalProtocolError, RemoteProtocolE
 from wic.sip.dialog import Dialog
 from wic.sip.errors import MalformedHeader, SubscriptionFailed
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
-from wic.sip.headers.address import NameAddr
-from wic.sip.headers.cseq import CSeq
-from wic.sip.message import Request, Response
+from wic.sip.message import Response
 from wic.sip.subscription_events import NotifyReceived, SubscriptionEnded, SubscriptionEvent
+from wic.sip.subscription_requests import SubscribeSeries
 from wic.sip.subscription_rules import (
     ENDS_USAGE,
     MAY_PASS,
@@ -27,7 +26,6 @@ from wic.sip.subscription_rules import (
     retry_after_end,
 )
 from wic.sip.subscription_tables import SUBSCRIBER, SubscriberInput, SubscriberState
-from wic.sip.tokens import call_id, tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.headers.subscription_state import SubscriptionState
+    from wic.sip.message import Request
     from wic.sip.subscription_options import Credentials, Subscriber, SubscriptionOptions
     from wic.sip.timer_queue import ScheduledTimer, TimerQueue
 
@@ -95,8 +94,7 @@ class Subscription:
         self._dialog: Dialog | None = None
         self._transaction: ClientTransaction | None = None
         self._timers: dict[_Timer, ScheduledTimer] = {}
-        self._call_id = self._tag = ""
-        self._cseq = 0
+        self._series = SubscribeSeries(endpoint.tokens, options)
         self._rounds = 0
         self._expires = options.expires
         self._expires_at: float | None = None
@@ -205,11 +203,11 @@ class Subscription:
     def _begin(self, now: float) -> None:
         self._let_go()
         self._take(SubscriberInput.SUBSCRIBE)
-        self._call_id, self._tag = call_id(self._endpoint.tokens), tag(self._endpoint.tokens)
-        self._cseq = self._rounds = 0
+        self._series = SubscribeSeries(self._endpoint.tokens, self._options)
+        self._rounds = 0
         self._expires = self._options.expires
         self._began = now
-        self._endpoint.await_dialog(self._call_id, self._tag, self)
+        self._endpoint.await_dialog(self._series.call_id, self._series.tag, self)
         # RFC 6665 §4.1.2.4: Timer N is 64*T1.
         self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
         self._send(now)
@@ -217,34 +215,11 @@ class Subscription:
     def _send(self, now: float) -> None:
         self._rounds += 1
         assert self._party is not None
-        request = self._initial() if self._dialog is None else self._dialog.create_request("SUBSCRIBE", self._headers())
+        expires = 0 if self._state is SubscriberState.LEAVING else self._expires
+        request = self._series.build(self._party, self._dialog, expires)
         if self._credentials is not None:
             self._credentials.authorize(request)
         self._transaction = self._endpoint.send_request(request, self._party.flow, now=now, owner=self)
-
-    def _initial(self) -> Request:
-        assert self._party is not None
-        self._cseq += 1
-        headers: list[tuple[str, object]] = [("Route", hop) for hop in self._party.routes]
-        headers += [
-            ("From", NameAddr("", self._party.identity).with_tag(self._tag)),
-            ("To", NameAddr("", self._party.resource)),
-            ("Call-ID", self._call_id),
-            ("CSeq", CSeq(self._cseq, "SUBSCRIBE")),
-            *self._headers(),
-        ]
-        return Request.build("SUBSCRIBE", self._party.resource, headers)
-
-    def _headers(self) -> list[tuple[str, object]]:
-        assert self._party is not None
-        headers: list[tuple[str, object]] = [
-            ("Contact", self._party.contact),
-            ("Event", self._options.package),
-            ("Expires", 0 if self._state is SubscriberState.LEAVING else self._expires),
-        ]
-        if self._options.accept:
-            headers.append(("Accept", ", ".join(self._options.accept)))
-        return [*headers, *self._options.headers]
 
     # its answers
 
@@ -300,7 +275,7 @@ class Subscription:
                 self._lasts(granted, now)
 
     def _establish(self, dialog: Dialog, now: float) -> None:
-        self._endpoint.cease_to_await_dialog(self._call_id, self._tag)
+        self._endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
         self._dialog = dialog
         self._endpoint.add_dialog(dialog)
         if self._state is SubscriberState.LEAVING and self._options.expires:
@@ -359,7 +334,7 @@ class Subscription:
         request = event.request
         if event.dialog is not None:
             return None if event.dialog is self._dialog else 481
-        if (request.call_id, request.to.tag) != (self._call_id, self._tag):
+        if (request.call_id, request.to.tag) != (self._series.call_id, self._series.tag):
             return 481
         if self._dialog is None:
             return None
@@ -382,7 +357,7 @@ class Subscription:
         if self._check is not None:
             self._check(request)
         if self._dialog is None:
-            dialog.local_cseq = self._cseq
+            dialog.local_cseq = self._series.cseq
             self._establish(dialog, now)
         self._endpoint.reply(event.transaction, 200, now=now)
         self._follow(request, state, retry, expires, now)
@@ -429,7 +404,7 @@ class Subscription:
         """Leave dialog, transaction and timers."""
         for timer in _Timer:
             self._stop(timer)
-        self._endpoint.cease_to_await_dialog(self._call_id, self._tag)
+        self._endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
         if self._dialog is not None:
             self._endpoint.remove_dialog(self._dialog)
         self._dialog = self._transaction = self._expires_at = None
