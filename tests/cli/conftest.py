@@ -39,7 +39,7 @@ class Lab:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="the network")
         self.network = ImsNetwork(
-            NetworkOptions(directory=directory, subscribers=("alice", "bob", "carol", "dave", "eve"))
+            NetworkOptions(directory=directory, subscribers=("alice", "bob", "carol", "dave", "eve"), usims=())
         )
 
     @property

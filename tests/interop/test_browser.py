@@ -10,7 +10,7 @@ import pytest
 from wic.client import Account, CallOutcome, Client
 from wic.errors import CallRejected
 from wic.media import Tone, WavRecorder
-from wic.network import ImsNetwork
+from wic.network import ImsNetwork, NetworkOptions
 
 from .peers import tone
 from .peers.browser import Browser, BrowserPage, pin
@@ -31,7 +31,7 @@ TALK_SECONDS = 3.0
 
 @pytest.fixture
 async def network() -> AsyncIterator[ImsNetwork]:
-    async with ImsNetwork() as network:
+    async with ImsNetwork(NetworkOptions(usims=())) as network:
         yield network
 
 

@@ -60,6 +60,11 @@ class RawUe:
         return re.findall(rf"^{name}: *(.*?)\r$", message.decode(), re.MULTILINE | re.IGNORECASE)
 
     @staticmethod
+    def challenge(message: bytes) -> str:
+        """Return the first challenge that asks for Digest credentials."""
+        return next(each for each in RawUe.headers(message, "WWW-Authenticate") if each.startswith("Digest"))
+
+    @staticmethod
     def parameter(value: str, name: str) -> str:
         """Return a parameter of a challenge, without its quotes."""
         found = re.search(rf'\b{name}="?([^",]*)"?', value)

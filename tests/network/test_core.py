@@ -245,15 +245,16 @@ async def test_a_terminating_request_for_a_lost_connection_gets_430(world):
     await core.receive("SIP/2.0 430")
 
 
-async def test_a_request_from_the_core_without_a_flow_is_nobodys(world):
+@pytest.mark.parametrize(("tag", "status"), [("", "404"), (";tag=x", "481")])
+async def test_a_request_from_the_core_without_a_flow_is_nobodys(world, tag, status):
     ims, core, _ = world
     core.send(
         f"OPTIONS sip:alice@ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{core.port};branch=z9hG4bKo\r\n"
-        f"Max-Forwards: 70\r\nFrom: <{PHONE}>;tag=p\r\nTo: <sip:alice@ims.example>\r\nCall-ID: o\r\n"
+        f"Max-Forwards: 70\r\nFrom: <{PHONE}>;tag=p\r\nTo: <sip:alice@ims.example>{tag}\r\nCall-ID: o\r\n"
         "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
         ("127.0.0.1", ims.epcscf.node.mw.port),
     )
-    await core.receive("SIP/2.0 404")
+    await core.receive(f"SIP/2.0 {status}")
 
 
 async def test_an_answer_that_fits_no_offer_ends_the_call(world):

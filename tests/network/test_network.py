@@ -35,11 +35,11 @@ async def test_ready_says_where_it_listens(ims):
 async def test_accounts_are_written_once_and_follow_the_port(tmp_path):
     options = NetworkOptions(directory=tmp_path)
     async with ImsNetwork(options) as ims:
-        first = dict(ims.accounts.get("alice"))
+        first = dict(ims.accounts.get("bob"))
         assert first["server"] == ims.wss_url
         assert ims.accounts_path.stat().st_mode & 0o777 == 0o600
     async with ImsNetwork(NetworkOptions(directory=tmp_path, insecure=True)) as ims:
-        again = dict(ims.accounts.get("alice"))
+        again = dict(ims.accounts.get("bob"))
         assert again["server"].startswith("ws://")
         assert again["password"] == first["password"]
         assert "ca" not in again
@@ -48,13 +48,13 @@ async def test_accounts_are_written_once_and_follow_the_port(tmp_path):
 
 async def test_lost_database_gets_its_users_back_from_the_accounts(tmp_path):
     async with ImsNetwork(NetworkOptions(directory=tmp_path)) as ims:
-        password = ims.accounts.get("alice")["password"]
-        before = ims.hss.ha1("alice@ims.example", "MD5")
+        password = ims.accounts.get("bob")["password"]
+        before = ims.hss.ha1("bob@ims.example", "MD5")
     for file in tmp_path.glob("hss.sqlite*"):
         file.unlink()
     async with ImsNetwork(NetworkOptions(directory=tmp_path)) as ims:
-        assert ims.accounts.get("alice")["password"] == password
-        assert ims.hss.ha1("alice@ims.example", "MD5") == before
+        assert ims.accounts.get("bob")["password"] == password
+        assert ims.hss.ha1("bob@ims.example", "MD5") == before
 
 
 def six_free_ports():

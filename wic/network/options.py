@@ -47,7 +47,7 @@ class NetworkOptions:
     """WS instead of WSS, for peers that cannot speak TLS."""
     subscribers: tuple[str, ...] = ("alice", "bob")
     """Users to be made, with accounts, unless they are there."""
-    usims: tuple[str, ...] = ()
+    usims: tuple[str, ...] = ("alice",)
     """Those of them who have a USIM; the others have a password."""
     web: bool = True
     """Whether WAF and WWSF run; never without TLS, for tokens are sent over TLS only."""

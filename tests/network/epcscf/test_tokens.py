@@ -147,8 +147,8 @@ async def test_who_brings_nothing_is_told_that_a_token_would_do(edge):
     edge.core.answer(request, "401 Unauthorized", 'WWW-Authenticate: Digest realm="ims.example", nonce="n"')
     offered = lines(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
     assert offered == [
-        'Digest realm="ims.example", nonce="n"',
         'Bearer realm="ims.example", scope="ims", authz_server="https://waf.example"',
+        'Digest realm="ims.example", nonce="n"',
     ]
 
 

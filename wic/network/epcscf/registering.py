@@ -177,7 +177,8 @@ class RegisterHandler:
         request, response = passing.context.transaction.request, passing.response
         if registering.remaining is None:
             if registering.mechanism is Mechanism.UNKNOWN and response.status == 401:
-                response.headers.add("WWW-Authenticate", trusted.challenge())  # RFC 8898 §2.1.1: a token would do too
+                # RFC 8898 §2.1.1: a token would do too. In front, for some clients look at the last challenge only.
+                response.headers.prepend("WWW-Authenticate", trusted.challenge())
             return
         restore_identities(response, request)
         if response.status == 401:

@@ -154,7 +154,7 @@ class EPcscfLogic(ProxyLogic):
         """Take a request for a WIC: along its Path, or within a dialog by our Record-Route."""
         tokens = [taken.uri.user for taken in context.taken_routes if taken.uri.user]
         if not tokens:
-            context.reject(404, now=now)
+            context.reject(481 if context.in_dialog else 404, now=now)
             return
         wic = self._parts.tokens.owner(tokens[0])
         if wic is not None and context.in_dialog and self._survival.is_absent(wic):
