@@ -117,6 +117,9 @@ class Spaces:
         used = _nonce_used(request, challenge)
         if space is None or used is None or used in space.proved:
             return
+        if space.count > 1:  # its first use got some other answer, so that it was neither stale nor wrong then
+            space.stale_strikes = 0
+            return
         if challenge.stale:
             space.stale_strikes += 1
             if space.stale_strikes <= _STALE_STRIKES:
