@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import random
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,12 +15,15 @@ import pytest
 from wic.auth import DigestAlgorithm, Secret, make_ha1
 from wic.auth.server import DigestVerifier, Outcome
 from wic.client import Account, Client, ClientOptions
+from wic.errors import ConnectFailed
 from wic.media import MediaTransportOptions
 from wic.network.certificates import CertificateAuthority
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.headers.address import NameAddr
 from wic.sip.proxy import PassingResponse, ProxyContext, ProxyCore, ProxyLogic, ProxyOptions, Target
 from wic.transport.driver import Driver
+from wic.transport.memory import MemoryNetwork
+from wic.transport.memory import Path as NetworkPath
 from wic.transport.tokens import RandomTokens
 from wic.transport.websocket import serve_websocket
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from wic.sip.flow import Flow
     from wic.sip.message import Request, Response
     from wic.sip.uri import Uri
+    from wic.transport.base import Connection
 
 ROUTE = NameAddr.parse("<sip:home.ims.example;lr>")
 PASSWORD = Secret("sesame")
@@ -52,6 +57,8 @@ class Home(ProxyLogic):
         self.granted = 3600
         self.register_status = 200
         self.register_headers: list[tuple[str, object]] = []
+        self.register_extra: list[tuple[str, object]] = []
+        self.associated: list[str] = []
         self.tamper: Callable[[Request], None] | None = None
         self.tamper_response: Callable[[Response], None] | None = None
         self.deaf_to: set[str] = set()
@@ -99,8 +106,9 @@ class Home(ProxyLogic):
         bound[instance] = (contact, context.flow)
         self.flows[contact.uri.host] = context.flow
         granted = contact.with_params(contact.params.with_("expires", str(self.granted)))
-        headers = [("Contact", granted), ("Service-Route", ROUTE), ("P-Associated-URI", f"<{request.to.uri}>")]
-        context.reject(200, now=now, headers=headers)
+        uris = [*self.associated, str(request.to.uri)] if request.to.uri not in self.associated else self.associated
+        headers = [("Contact", granted), ("Service-Route", ROUTE), *(("P-Associated-URI", f"<{uri}>") for uri in uris)]
+        context.reject(200, now=now, headers=[*headers, *self.register_extra])
 
     def next_hop(self, uri: Uri) -> Flow | None:
         return self.flows.get(uri.host)
@@ -193,3 +201,47 @@ def nothing_left() -> Callable[[], tuple[int, int]]:
         return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
 
     return count
+
+
+class Harbour:
+    """The home network behind several servers, on a network in memory; for tests in virtual time."""
+
+    def __init__(self) -> None:
+        self.home = Home()
+        self.network = MemoryNetwork(path=NetworkPath(delay=0.01))
+        self.down: set[str] = set()
+        self.dialled: list[tuple[float, str]] = []
+        self.far: list[Connection] = []
+        self.on_dial: Callable[[Connection], None] = lambda far: None
+        self.chance = random.Random(7).random
+
+    async def dial(self, url, handler):
+        self.dialled.append((asyncio.get_running_loop().time(), url))
+        if url in self.down:
+            raise ConnectFailed(f"{url} refuses connections.")
+        near, far = self.network.connect(
+            handler, self.home.driver, client_address=("10.0.0.1", 49152 + len(self.far)), server_address=(url, 443)
+        )
+        self.far.append(far)
+        self.on_dial(far)
+        return near
+
+    def client(self, user="alice", *servers, **changes):
+        account = self.home.account(user, server="", servers=servers or ("ws://a/",), insecure=True)
+        return Client(account, replace(OPTIONS, dial=self.dial, chance=self.chance, **changes))
+
+    async def until(self, holds, seconds: float = 7200.0):
+        """Let time pass until something holds, and return how long it took."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while not holds():
+            assert loop.time() < started + seconds, "it took too long"
+            await asyncio.sleep(0.05)
+        return loop.time() - started
+
+
+@pytest.fixture
+async def harbour():
+    harbour = Harbour()
+    yield harbour
+    await harbour.home.driver.close()

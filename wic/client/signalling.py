@@ -17,7 +17,15 @@ from wic.client.keep_alive import agree_keep_alive
 from wic.client.registering import Registering
 from wic.client.servers import Servers
 from wic.client.trial import Trial
-from wic.errors import ConfigurationError, FlowLost, RegistrationFailed, TokenRefused, TransportError, WicError
+from wic.errors import (
+    ConfigurationError,
+    FlowLost,
+    RegistrationFailed,
+    SignInFailed,
+    TokenRefused,
+    TransportError,
+    WicError,
+)
 from wic.registration import Backoff, parse_impu
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
@@ -247,6 +255,8 @@ class Signalling:
             trial = await self._register(self._connection)
         except TransportError as error:
             trial = Trial(error, elsewhere=True)
+        except SignInFailed as error:
+            trial = Trial(error, elsewhere=error.temporary, retry_after=error.retry_after if error.temporary else None)
         if not trial.kept:
             await self._hang_up("the registration failed")
         return trial
