@@ -88,6 +88,10 @@ class Codes:
             raise invalid_grant("code_verifier does not fit the challenge")
         return consent
 
+    def forget_unused(self, *, now: float) -> int:
+        """Remove the codes that nobody came with in time; return how many."""
+        return self._db.change("DELETE FROM code WHERE NOT used AND expires_at <= ?", now)
+
     def use(self, code: str) -> None:
         """Note that a code has been turned into tokens."""
         self._db.change("UPDATE code SET used = 1 WHERE hash = ?", fingerprint(code))

@@ -110,6 +110,14 @@ class Consents:
         """Take a consent back, with all that hangs on it."""
         self._db.change("UPDATE consent SET revoked = 1 WHERE id = ?", consent_id)
 
+    def forget_unused(self) -> int:
+        """Remove the consents on which nothing hangs any more; return how many."""
+        return self._db.change(
+            "DELETE FROM consent WHERE NOT EXISTS (SELECT 1 FROM code WHERE code.consent = consent.id AND NOT used)"
+            " AND NOT EXISTS (SELECT 1 FROM refresh_token WHERE refresh_token.consent = consent.id)"
+            " AND NOT EXISTS (SELECT 1 FROM access_token WHERE access_token.consent = consent.id)"
+        )
+
     def revoke_pair(self, impi: str) -> None:
         """Take back what was allowed without a user for a private identity: a pair of a pool has one holder."""
         self._db.change("UPDATE consent SET revoked = 1 WHERE impi = ? AND user IS NULL", impi)

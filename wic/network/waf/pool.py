@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wic.network.waf.users import check_identities
 
 if TYPE_CHECKING:
+    from wic.network.waf.consents import Consents
     from wic.network.web.database import Database
 
 
@@ -15,10 +16,12 @@ class PoolPairs:
 
     Args:
         database: the WAF's.
+        consents: what was given out for them.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, consents: Consents) -> None:
         self._db = database
+        self._consents = consents
 
     def add(self, wwsf: str, impi: str, impu: str) -> None:
         """Give a pair to a WWSF, or move it there.
@@ -30,7 +33,8 @@ class PoolPairs:
         self._db.change("INSERT OR REPLACE INTO pool VALUES (?, ?, ?)", wwsf, impi, impu)
 
     def remove(self, impi: str) -> bool:
-        """Take a pair out; return whether it was there."""
+        """Take a pair out, with the tokens for it; return whether it was there."""
+        self._consents.revoke_pair(impi)
         return self._db.change("DELETE FROM pool WHERE impi = ?", impi) > 0
 
     def impu(self, wwsf: str, impi: str) -> str | None:

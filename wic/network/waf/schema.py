@@ -35,6 +35,7 @@ MIGRATIONS = (
         user TEXT NOT NULL REFERENCES user ON DELETE CASCADE,
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
+    CREATE INDEX session_user ON session (user);
     CREATE TABLE consent (
         id TEXT PRIMARY KEY,
         client TEXT NOT NULL,
@@ -47,6 +48,7 @@ MIGRATIONS = (
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX consent_impi ON consent (impi);
+    CREATE INDEX consent_user ON consent (user);
     CREATE TABLE code (
         hash TEXT PRIMARY KEY,
         consent TEXT NOT NULL REFERENCES consent ON DELETE CASCADE,
@@ -55,18 +57,21 @@ MIGRATIONS = (
         used INTEGER NOT NULL DEFAULT 0,
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
+    CREATE INDEX code_consent ON code (consent);
     CREATE TABLE refresh_token (
         hash TEXT PRIMARY KEY,
         consent TEXT NOT NULL REFERENCES consent ON DELETE CASCADE,
         used INTEGER NOT NULL DEFAULT 0,
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
+    CREATE INDEX refresh_token_consent ON refresh_token (consent);
     CREATE TABLE access_token (
         jti TEXT PRIMARY KEY,
         consent TEXT NOT NULL REFERENCES consent ON DELETE CASCADE,
         revoked INTEGER NOT NULL DEFAULT 0,
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
+    CREATE INDEX access_token_consent ON access_token (consent);
     CREATE TABLE device (
         hash TEXT PRIMARY KEY,
         user_code TEXT NOT NULL UNIQUE,
@@ -78,5 +83,6 @@ MIGRATIONS = (
         polled_at REAL,
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
+    CREATE INDEX device_user ON device (user);
     """,
 )

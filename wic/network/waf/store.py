@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WWSF_CALLBACK = "/callback"
 """Where a WWSF takes codes."""
-_EXPIRING = ("session", "code", "refresh_token", "access_token", "device", "consent")
+_EXPIRING = ("session", "refresh_token", "access_token", "device", "consent")
 
 
 class WafStore:
@@ -49,10 +49,10 @@ class WafStore:
         self.database = Database(path, MIGRATIONS)
         self.accounts = Users(self.database, password_cost=password_cost)
         self.clients = Clients(self.database)
-        self.pool = PoolPairs(self.database)
         self.keys = SigningKeys(self.database)
         self.sessions = Sessions(self.database)
         self.consents = Consents(self.database)
+        self.pool = PoolPairs(self.database, self.consents)
         self.codes = Codes(self.database, self.consents)
         self.refresh_tokens = RefreshTokens(self.database, self.consents)
         self.access_tokens = AccessTokens(self.database, self.consents, self.keys)
@@ -139,8 +139,8 @@ class WafStore:
             now: seconds of the epoch.
             key_lifetime: how long a key is shown after it was retired.
         """
-        with self.database.transaction():
-            removed = sum(
-                self.database.change(f"DELETE FROM {table} WHERE expires_at <= ?", now) for table in _EXPIRING
-            )
-            return removed + self.keys.forget(before=now - key_lifetime)
+        db = self.database
+        with db.transaction():
+            removed = sum(db.change(f"DELETE FROM {table} WHERE expires_at <= ?", now) for table in _EXPIRING)
+            removed += self.codes.forget_unused(now=now)  # a used one stays with its consent, to be known again
+            return removed + self.consents.forget_unused() + self.keys.forget(before=now - key_lifetime)

@@ -46,7 +46,7 @@ class Users:
         self._cost = password_cost
 
     def add(self, name: str, password: Secret, impi: str, impus: Sequence[str]) -> WebUser:
-        """Add a user, or give the user another password and subscription.
+        """Add a user, or give the user another password and subscription; then browsers have to sign in again.
 
         Raises:
             ConfigurationError: a name, password or identity is not of its form.
@@ -56,13 +56,17 @@ class Users:
         if not 1 <= len(password.reveal()) <= MAX_PASSWORD:
             raise ConfigurationError(f"a password has 1 to {MAX_PASSWORD} characters")
         check_identities(impi, impus)
-        self._db.change(
-            "INSERT INTO user VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET password = ?2, impi = ?3, impus = ?4",
-            name,
-            hash_password(password, cost=self._cost),
-            impi,
-            json.dumps(list(impus)),
-        )
+        hashed, listed = hash_password(password, cost=self._cost), json.dumps(list(impus))
+        with self._db.transaction():
+            self._db.change("DELETE FROM session WHERE user = ?", name)
+            self._db.change(
+                "INSERT INTO user VALUES (?1, ?2, ?3, ?4)"
+                " ON CONFLICT DO UPDATE SET password = ?2, impi = ?3, impus = ?4",
+                name,
+                hashed,
+                impi,
+                listed,
+            )
         return WebUser(name, impi, tuple(impus))
 
     def remove(self, name: str) -> bool:

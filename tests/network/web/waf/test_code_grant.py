@@ -205,6 +205,15 @@ async def test_a_code_is_good_once_and_a_second_use_takes_all_back(client) -> No
     assert (await client.redeem(code)).json["error"] == "invalid_grant"
 
 
+async def test_a_code_is_known_again_long_after(waf: Waf, client, clock) -> None:
+    code = await client.code()
+    first = (await client.redeem(code)).json
+    clock.now += 86400
+    waf.sweep()
+    assert "revoked" in str((await client.redeem(code)).json["error_description"])
+    assert (await client.refresh(first["refresh_token"])).status == 400
+
+
 async def test_a_code_is_good_for_a_minute(client, clock) -> None:
     code = await client.code()
     clock.now += 60

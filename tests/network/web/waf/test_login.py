@@ -64,6 +64,14 @@ async def test_a_session_ends(browser, clock) -> None:
     assert (await browser.get("/")).location == "/login"
 
 
+async def test_a_new_password_ends_the_sessions(waf: Waf, browser) -> None:
+    await browser.sign_in()
+    waf.store.add_user("carol", Secret("another"), "carol@ims.example", ["sip:carol@ims.example"])
+    assert (await browser.get("/")).location == "/login"
+    assert (await browser.sign_in()).status == 403
+    assert (await browser.sign_in(password="another")).status == 303
+
+
 async def test_a_session_ends_with_its_user(waf: Waf, browser) -> None:
     await browser.sign_in()
     waf.store.remove_user("carol")

@@ -87,7 +87,7 @@ async def test_what_is_over_is_removed(waf: Waf, client, clock) -> None:
     await client.code()
     await client.browser.post("/device_authorization", {"client_id": "wic"})
     clock.now += 700
-    assert waf.sweep() == 3  # two codes, one device code
+    assert waf.sweep() == 3  # a code that nobody used with its consent, a device code
     clock.now += 200 * 86400
     assert waf.sweep() > 0
     connection = sqlite3.connect(waf.options.database)

@@ -187,6 +187,14 @@ async def test_an_address_gets_so_many_leases_and_no_more(waf: Waf, make_wwsf, o
     assert (await lease(wic)).json["error"] == "too_many_leases"
 
 
+async def test_a_pair_that_is_removed_takes_its_token_with_it(waf: Waf, wwsf: Wwsf, wic) -> None:
+    answer = await lease(wic)
+    waf.store.pool.remove("pool1@ims.example")
+    wwsf.store.remove_pool_pair("pool1@ims.example")
+    assert not is_active(waf, answer)
+    assert (await wic.post(f"/pool/lease/{answer.json['lease']}")).status == 404
+
+
 async def test_the_waf_has_the_last_word(waf: Waf, wwsf: Wwsf, wic) -> None:
     """A pair that the WAF does not know as this WWSF's is given to nobody, and stays free."""
     waf.store.pool.remove("pool1@ims.example")
