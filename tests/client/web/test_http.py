@@ -60,9 +60,10 @@ async def test_a_server_that_is_not_there(web_client, unused_tcp_port: int) -> N
         await web_client.get(f"http://127.0.0.1:{unused_tcp_port}/")
 
 
-async def test_a_name_that_nobody_has(web_client) -> None:
-    with pytest.raises(ConnectFailed, match=r"http://waf\.invalid cannot be used: "):
-        await web_client.get("http://waf.invalid/")
+@pytest.mark.parametrize("host", ["waf.invalid", "a..b", "a" * 70, "-", "xn--a", "a b"])
+async def test_a_name_that_nobody_has(web_client, host: str) -> None:
+    with pytest.raises(ConnectFailed, match=rf"http://{host} cannot be used: "):
+        await web_client.get(f"http://{host}/")
 
 
 async def test_a_server_that_says_nothing(server, slow) -> None:

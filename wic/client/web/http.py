@@ -139,7 +139,7 @@ class WebClient:
                 method, url, data=form, headers=headers, allow_redirects=False
             ) as response:
                 return _read(response, await _bounded(response))
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:
             raise ConnectFailed(f"{origin(url)} cannot be used: {_explain(error)}") from error
         except RemoteProtocolError as error:
             raise RemoteProtocolError(f"{origin(url)} {error}", status_hint=None) from error
@@ -191,6 +191,8 @@ def _bearer(token: Secret | None) -> str | None:
 def _explain(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
+    if isinstance(error, UnicodeError):  # of the codec for host names
+        return "there is no such name"
     if isinstance(error, aiohttp.ClientConnectorError):
         why = error.os_error
         return explain(why) if isinstance(why, ssl.SSLError) else why.strerror or "it closed the connection"
