@@ -80,6 +80,12 @@ def test_secrets_of_sip_are_masked(tmp_path: Path) -> None:
     assert b"6629fae49393a05397450978507c4ef1" not in written
 
 
+def test_a_capture_can_be_read_while_it_is_written(tmp_path: Path) -> None:
+    with Capture(tmp_path / "x.pcapng") as capture:
+        capture.packet(0.0, "sip", HERE, THERE, b"OPTIONS sip:a@b SIP/2.0\r\n\r\n")
+        assert len(blocks(tmp_path / "x.pcapng")) == 3
+
+
 def test_the_file_is_its_owners_only_and_a_closed_one_takes_no_more(tmp_path: Path) -> None:
     capture = Capture(tmp_path / "x.pcapng")
     capture.close()

@@ -31,6 +31,7 @@ FLOW = Flow("WSS", ("192.0.2.1", 49152), ("192.0.2.2", 443), "7")
         ("Contact: <sip:alice@x:5060>", "Contact: <sip:alice@x:5060>"),
         ('Response-Source: x; fe="y"; acktau=1', 'Response-Source: x; fe="y"; acktau=1'),
         ('response="open', "response=***"),
+        ('Authorization: Digest nonce="", response="", auts="z"', 'Authorization: Digest nonce="", response="", auts=***'),
     ],
 )  # fmt: skip
 def test_values_are_masked_and_names_kept(text: str, masked: str) -> None:

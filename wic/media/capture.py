@@ -59,7 +59,7 @@ class Capture:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:
             raise ConfigurationError(f"Cannot write the capture {path}: {error.strerror}.") from error
-        self._file: BinaryIO = os.fdopen(descriptor, "wb")
+        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)  # who reads along sees whole blocks
         self.packets = 0
         self._file.write(_section_header() + _interface_description())
 

@@ -23,11 +23,12 @@ MASK: Final = b"***"
 # One name stands for one secret: Digest responses prove a password to who collects them (RFC 7616 §5),
 # `auts` and the cnonce belong to the same calculation, `ik` and `ck` are keys (TS 24.229 §7.2A.1), an
 # access token is the user (RFC 6750), SDES and MIKEY lines carry media keys (RFC 4568, RFC 4567).
+# An empty string is no secret, and says which step this is (TS 24.229 §5.1.1.2.2).
 _PARAMETERS: Final = re.compile(
     rb"""(?<![A-Za-z0-9_\-])
     (response|rspauth|cnonce|auts|ik|ck|access_token)
     ([ \t]*+=[ \t]*+)
-    (?:"[^"\\\r\n]*+(?:\\.[^"\\\r\n]*+)*+"?|[^\s",;&<>]++)""",
+    (?!"")(?:"[^"\\\r\n]*+(?:\\.[^"\\\r\n]*+)*+"?|[^\s",;&<>]++)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _BEARER: Final = re.compile(
