@@ -223,6 +223,12 @@ def test_a_usim_that_was_taken_away(make_desk, hss) -> None:
     assert first(desk).startswith("SIP/2.0 403 ")
 
 
+def test_a_usim_that_is_taken_away_during_a_challenge(make_desk, hss, monkeypatch) -> None:
+    desk = make_desk()
+    monkeypatch.setattr(hss, "next_vector", lambda impi, rand: None)
+    assert first(desk).startswith("SIP/2.0 403 ")
+
+
 def test_the_keys_of_others_do_not_do(make_desk, card) -> None:
     desk = make_desk()
     challenged = first(desk)

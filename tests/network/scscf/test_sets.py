@@ -17,7 +17,7 @@ CONTACT = f"<sip:alice@host.invalid>;+sip.instance={INSTANCE}"
 pytestmark = pytest.mark.usefixtures("several_sets")
 
 
-def register(desk, *lines: str, **more: str) -> str:
+def register(desk, *lines: str, **more: object) -> str:
     response = desk.register(desk.digest("auth-done"), *lines, **more)
     assert response.startswith("SIP/2.0 200 "), response
     return response
@@ -84,11 +84,38 @@ def test_what_is_not_there_can_be_removed(make_desk, header) -> None:
     assert desk.told == []
 
 
+def test_of_a_contact_that_is_there_twice_the_last_one_counts(make_desk, header, hss) -> None:
+    desk = make_desk()
+    one = "<sip:alice@host.invalid>"
+    for contact, left in ((f"{one}, {one};expires=0", []), (f"{one};expires=0, {one}", [f"{one};expires=600000"])):
+        assert header(register(desk, contact=contact), "Contact") == left
+        assert len(hss.bindings(IMPI, now=desk.now)) == len(left)
+
+
+def test_within_one_call_id_only_a_higher_cseq_counts(make_desk) -> None:
+    """RFC 3261 §10.3 step 7."""
+    desk = make_desk()
+    register(desk, cseq=7)
+    assert desk.register(desk.digest("auth-done"), cseq=7).startswith("SIP/2.0 500 ")
+    assert desk.register(desk.digest("auth-done"), "Expires: 0", contact="*", cseq=6).startswith("SIP/2.0 500 ")
+    register(desk, "Expires: 0", contact="*", cseq=8)
+
+
 def test_questions_change_nothing(make_desk, header) -> None:
     desk = make_desk()
     register(desk)
     assert header(register(desk, contact=""), "Contact") == ["<sip:alice@host.invalid>;expires=600000"]
     assert len(desk.told) == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["tel:+49-30-123", "sip:+4930123@ims.example", "sip:+49-30-123;x=y@ims.example;user=phone"]
+)
+def test_a_number_is_one_however_it_is_written(make_desk, uri: str) -> None:
+    """TS 24.229 §5.3.2.1."""
+    desk = make_desk()
+    register(desk)
+    assert desk.callees.find(Uri.parse(uri), now=desk.now).impu == "tel:+4930123"
 
 
 # GRUUs

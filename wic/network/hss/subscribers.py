@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 ALGORITHMS = ("SHA-512-256", "SHA-256", "MD5")
 """Hash algorithms for which H(A1) is kept, strongest first (RFC 8760 §2.3)."""
 
-_IDENTITIES = (
-    "SELECT impi, impu, barred, registration_set, display_name FROM subscriber LEFT JOIN identity USING (impi)"
-)
+_IDENTITIES = "SELECT impi, impu, barred, registration_set, display_name FROM identity"
 
 
 class Subscribers(Database):
@@ -98,9 +96,7 @@ class Subscribers(Database):
     def _subscribers(self, query: str, *values: str) -> list[Subscriber]:
         found: dict[str, list[Identity]] = {}
         for impi, impu, barred, registration_set, display_name in self._db.execute(query, values):
-            identities = found.setdefault(impi, [])
-            if impu is not None:
-                identities.append(Identity(impu, bool(barred), registration_set, display_name))
+            found.setdefault(impi, []).append(Identity(impu, bool(barred), registration_set, display_name))
         return [Subscriber(impi, tuple(identities)) for impi, identities in found.items()]
 
     def ha1(self, impi: str, algorithm: str) -> str | None:

@@ -13,7 +13,7 @@ from wic.registration.reginfo import ContactEvent
 from wic.sip.errors import MalformedHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from wic.network.scscf.attempt import Attempt
     from wic.network.scscf.options import RegistrarOptions
@@ -32,6 +32,11 @@ class Granted:
     outbound: bool = False
     """Whether several flows of one instance are kept apart (RFC 5626)."""
 
+    def applied_to(self, known: Iterable[Binding]) -> list[Binding]:
+        """Return the bindings that there are after the changes, in the order of their keys."""
+        after = {binding.key: binding for binding in (*known, *self.store) if binding.key not in self.remove}
+        return [after[key] for key in sorted(after)]
+
 
 def wanted_bindings(attempt: Attempt, options: RegistrarOptions, *, proved: bool) -> Granted:
     """Work out what a REGISTER changes.
@@ -49,8 +54,7 @@ def wanted_bindings(attempt: Attempt, options: RegistrarOptions, *, proved: bool
     if request.contact_is_wildcard:
         return _remove_all(request, known)
     before = {binding.key: binding for binding in known}
-    store: dict[str, Binding] = {}
-    remove: list[str] = []
+    wanted: dict[str, Binding | None] = {}
     outbound = False
     for contact in request.contacts:
         flow_key = _flow_key(contact, request)
@@ -58,15 +62,17 @@ def wanted_bindings(attempt: Attempt, options: RegistrarOptions, *, proved: bool
         key = flow_key or str(contact.uri)
         _check_order(request, before.get(key))
         expires = _expires(contact, attempt, options)
-        if expires:
-            store[key] = _binding(contact, key, attempt, before.get(key), expires=expires, proved=proved)
-        else:
-            remove.append(key)
-    if len((before.keys() | store.keys()) - {*remove}) > options.max_bindings:
+        # Of a contact that is there twice, the last one counts.
+        wanted[key] = (
+            _binding(contact, key, attempt, before.get(key), expires=expires, proved=proved) if expires else None
+        )
+    store = tuple(binding for binding in wanted.values() if binding is not None)
+    remove = tuple(key for key, binding in wanted.items() if binding is None)
+    if len((before.keys() | wanted.keys()) - {*remove}) > options.max_bindings:
         raise Refused(403)
     changes = [_gone(before[key]) for key in remove if key in before]
-    changes += [BindingChange(each, _came(each, before)) for each in store.values()]
-    return Granted(tuple(store.values()), tuple(remove), tuple(changes), outbound and bool(store))
+    changes += [BindingChange(each, _came(each, before)) for each in store]
+    return Granted(store, remove, tuple(changes), outbound and bool(store))
 
 
 def _remove_all(request: Request, known: Sequence[Binding]) -> Granted:

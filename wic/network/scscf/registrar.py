@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wic.network.hss import Binding, Hss, Identity, Subscriber
     from wic.network.scscf.attempt import Authentication, Passed, Scheme
     from wic.network.scscf.changes import BindingObserver
+    from wic.network.scscf.contacts import Granted
     from wic.network.scscf.gruu import GruuFactory
     from wic.network.scscf.options import RegistrarOptions
     from wic.sip.message import Request
@@ -74,7 +75,7 @@ class Registrar:
             self._hss.change_bindings(
                 impi, store=granted.store, remove=granted.remove, registration_set=registration_set
             )
-        response = self._accept(attempt, passed, outbound=granted.outbound, tag=tag)
+        response = self._accept(attempt, passed, granted, tag)
         self._observer.changed(impi, granted.changes, now=now)
         return response
 
@@ -110,18 +111,16 @@ class Registrar:
             raise Refused(403, "Authentication Failed")
         return self._schemes[scheme].authenticate(attempt)
 
-    def _accept(self, attempt: Attempt, passed: Passed, *, outbound: bool, tag: str) -> Response:
-        request, subscriber, now = attempt.request, attempt.subscriber, attempt.now
-        registration_set = attempt.identity.registration_set
-        bindings = self._hss.bindings(subscriber.impi, registration_set=registration_set, now=now)
+    def _accept(self, attempt: Attempt, passed: Passed, granted: Granted, tag: str) -> Response:
+        request, bindings = attempt.request, granted.applied_to(attempt.bindings)
         headers: list[tuple[str, object]] = [("Contact", self._contact(attempt, binding)) for binding in bindings]
         # RFC 3327 §5.3: what the registrar stored; TS 24.229 §5.4.1.2.2F: Service-Route and P-Associated-URI.
         headers += [("Path", value) for value in request.headers.get_all("Path")]
         headers.append(("Service-Route", f"<{self._service_route}>"))
-        associated = subscriber.associated(registration_set)
+        associated = attempt.subscriber.associated(attempt.identity.registration_set)
         if associated:
             headers.append(("P-Associated-URI", ", ".join(map(_associated, associated))))
-        if outbound:
+        if granted.outbound:
             headers.append(("Require", "outbound"))  # RFC 5626 §6
         if passed.authentication_info is not None:
             headers.append(("Authentication-Info", passed.authentication_info))
