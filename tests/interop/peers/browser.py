@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import itertools
 import json
@@ -61,6 +62,23 @@ class BrowserPage:
             PeerFailed: the promise was rejected; the sentence is the page's.
         """
         return await self.evaluate(f"phone.{function}({json.dumps(arguments)})", seconds=seconds)
+
+    async def go(self, url: str) -> None:
+        """Open another address in this page."""
+        await self.browser.devtools("Page.navigate", session=self._session, url=url)
+
+    async def until(self, condition: str, *, seconds: float = CALL_SECONDS) -> None:
+        """Wait until a JavaScript expression is true, across the pages that come one after the other.
+
+        Raises:
+            TimeoutError: it never was.
+        """
+        async with asyncio.timeout(seconds):
+            while True:
+                with contextlib.suppress(PeerFailed):  # the page is about to give way to the next one
+                    if await self.evaluate(condition) is True:
+                        return
+                await asyncio.sleep(0.05)
 
     async def evaluate(self, expression: str, *, seconds: float = CALL_SECONDS) -> Any:
         """Evaluate JavaScript in the page; what it returns must be JSON."""
