@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from wic.auth import Secret
+from wic.auth import BearerForm, Secret
 from wic.client import Account, AuthScheme
 from wic.client.accounts_file import default_path
+from wic.client.web import PoolAccess
 from wic.errors import ConfigurationError
 
 ALICE = """
@@ -178,3 +179,116 @@ def test_a_password_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("WIC_TEST_PASSWORD", "sesame")
     account = Account.from_settings("x", settings(password_env="WIC_TEST_PASSWORD"), folder=tmp_path)
     assert account.password == Secret("sesame")
+
+
+K = "465b5ce8b199b49faa5f0a2ee238a6bc"
+OPC = "cd63cb71954a9f4e48a5994e37a02baf"
+
+
+def aka(**changes):
+    return settings(**({"auth": "aka", "k": K, "opc": OPC} | changes))
+
+
+def test_an_account_with_a_usim(tmp_path):
+    account = Account.from_settings("x", aka(), folder=tmp_path)
+    assert account.auth is AuthScheme.AKA
+    assert account.aka.algorithm == "AKAv2-SHA-256"
+    assert account.aka.accept == ("AKAv2-SHA-512-256", "AKAv2-SHA-256", "AKAv2-MD5", "AKAv1-MD5")
+    assert account.aka.functions().name == "MILENAGE"
+    assert K not in repr(account)
+    assert OPC not in repr(account)
+    (tmp_path / "k").write_text(K + "\n")
+    (tmp_path / "k").chmod(0o600)
+    chosen = aka(k=None, k_file="k", opc=None, op=OPC, amf="0000", algorithm="AKAv1-MD5", accept=["AKAv1-MD5"])
+    account = Account.from_settings("x", chosen, folder=tmp_path)
+    assert account.aka.key == bytes.fromhex(K)
+    assert account.aka.accept == ("AKAv1-MD5",)
+    tuak = Account.from_settings("x", aka(usim="tuak", opc=None, op="ab" * 32), folder=tmp_path)
+    assert tuak.aka.functions().name == "TUAK"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"k": K[:-2]}, "k has 32 hexadecimal digits, not 30"),
+        ({"k": "z" * 32}, "k has to be written in hexadecimal digits"),
+        ({"opc": "ab"}, "opc has 32 hexadecimal digits"),
+        ({"opc": None}, "either 'op' or 'opc'"),
+        ({"op": OPC}, "either 'op' or 'opc'"),
+        ({"usim": "tuak"}, "opc has 64 hexadecimal digits"),
+        ({"usim": "sim"}, '\'usim\' must be "milenage" or "tuak"'),
+        ({"algorithm": "MD5"}, "'algorithm' takes AKAv2-SHA-512-256"),
+        ({"accept": ["SHA-256"]}, "'accept' takes .* not 'SHA-256'"),
+        ({"accept": "AKAv1-MD5"}, "'accept' must be a list of texts"),
+        ({"accept": [""]}, "'accept' must be a list of texts"),
+        ({"amf": "80"}, "'amf' must be four hexadecimal digits"),
+        ({"k_env": "X"}, "more than one of k, k_env"),
+        ({"password": "x"}, 'auth = "aka", but password is for auth = "digest"'),
+        ({"token": "x"}, 'token is for auth = "bearer"'),
+        ({"auth": "digest"}, 'auth = "digest", but k, opc is for auth = "aka"'),
+    ],
+)
+def test_usims_that_cannot_work(tmp_path, changes, words):
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        Account.from_settings("x", aka(**changes), folder=tmp_path)
+    assert "\n" not in str(caught.value)
+    assert K not in str(caught.value)
+    assert OPC not in str(caught.value)
+
+
+def test_servers_in_their_order(tmp_path):
+    several = settings(servers=["wss://b.example/", "wss://h.example/", "wss://c.example/"])
+    account = Account.from_settings("x", several, folder=tmp_path)
+    assert account.servers == ("wss://h.example/", "wss://b.example/", "wss://c.example/")
+    account = Account.from_settings("x", settings(server=None, servers=["wss://b.example/"]), folder=tmp_path)
+    assert account.server == "wss://b.example/"
+    for servers in (["wss://b/", "http://c/"], ["ws://b/"]):
+        with pytest.raises(ConfigurationError, match=r"'server' must look|not encrypted"):
+            Account.from_settings("x", settings(servers=servers), folder=tmp_path)
+
+
+def test_further_identities(tmp_path):
+    account = Account.from_settings("x", settings(impus=["sip:work@h.example"]), folder=tmp_path)
+    assert account.impus == ("sip:work@h.example",)
+    with pytest.raises(ConfigurationError, match="'impus' is not a URI"):
+        Account.from_settings("x", settings(impus=["work"]), folder=tmp_path)
+
+
+def bearer(**changes):
+    return settings(**({"auth": "bearer", "waf": "https://waf.example"} | changes))
+
+
+def test_an_account_of_a_web_user(tmp_path):
+    chosen = bearer(bearer_form="annex-a", bearer_in="register", authz_servers=["https://b.example"], scope="ims voice")
+    web = Account.from_settings("x", chosen, folder=tmp_path).web
+    assert (web.form, web.everywhere) == (BearerForm.ANNEX_A, False)
+    assert (web.trusted, web.scope) == (("https://waf.example", "https://b.example"), "ims voice")
+    bot = Account.from_settings("x", bearer(client_id="bot", client_secret="hush-hush-hush"), folder=tmp_path)
+    assert "hush" not in repr(bot)
+    lent = bearer(waf=None, wwsf="https://w.example", pool="anonymous", server=None, impu=None, impi=None)
+    guest = Account.from_settings("x", lent, folder=tmp_path)
+    assert guest.web.pool is PoolAccess.ANONYMOUS
+    assert (guest.servers, guest.impu, guest.instance) == ((), "", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"waf": None}, "needs one of 'waf', 'wwsf' and 'token'"),
+        ({"waf": "http://waf.example"}, "not encrypted"),
+        ({"bearer_form": "jwt"}, '\'bearer_form\' must be "rfc8898" or "annex-a"'),
+        ({"bearer_in": "invite"}, "'bearer_in' must be"),
+        ({"pool": "yes"}, "'pool' must be"),
+        ({"wwsf": "https://w.example", "pool": "anonymous"}, "the WWSF assigns the identities"),
+        ({"server": None}, "needs 'server'"),
+        ({"waf": None, "token": "abc", "impu": None}, "needs 'impu'"),
+    ],
+)
+def test_web_users_that_cannot_work(tmp_path, changes, words):
+    with pytest.raises(ConfigurationError, match=words):
+        Account.from_settings("x", bearer(**changes), folder=tmp_path)
+
+
+def test_a_web_user_made_by_hand():
+    with pytest.raises(ConfigurationError, match="needs 'waf', 'wwsf' or 'token'"):
+        Account(server="wss://h/", auth=AuthScheme.BEARER)

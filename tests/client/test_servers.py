@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from wic.client.servers import Servers
+from wic.registration import Backoff
+
+A, B, C = "wss://a/", "wss://b/", "wss://c/"
+
+
+def servers(*urls, chance=lambda: 0.5):
+    return Servers(urls, Backoff(chance))
+
+
+def test_those_that_fail_are_passed_over_in_their_order():
+    tried = servers(A, B, C)
+    assert tried.has_others
+    for url in (A, B):
+        assert tried.current == url
+        tried.failed()
+        assert not tried.exhausted
+        assert tried.wait() == 0.0
+    assert tried.current == C
+    tried.failed()
+    assert tried.exhausted
+    assert tried.current == A
+    assert tried.wait() == 5.0
+    assert not tried.exhausted
+
+
+def test_rounds_are_waited_for_longer_and_longer():
+    tried = servers(A)
+    waits = []
+    for _ in range(9):
+        tried.failed()
+        waits.append(tried.wait())
+    assert waits == [5.0, 90.0, 180.0, 360.0, 720.0, 1350.0, 1350.0, 1350.0, 1350.0]
+
+
+def test_a_server_that_is_lost_is_tried_before_the_best():
+    tried = servers(A, B)
+    tried.failed()
+    tried.works(now=0.0)
+    assert tried.lost(now=500.0) == 5.0
+    assert tried.current == B
+    tried.failed()
+    assert (tried.current, tried.wait()) == (A, 0.0)
+
+
+def test_what_the_only_server_wants_is_obeyed():
+    only, one_of_two = servers(A), servers(A, B)
+    only.failed()
+    assert only.wait(retry_after=77.0) == 77.0
+    one_of_two.failed()
+    one_of_two.failed()
+    assert one_of_two.wait(retry_after=77.0) == 5.0
+
+
+def test_connections_that_last_are_replaced_soon_and_others_later():
+    tried = servers(A)
+    for hour in range(1, 5):
+        tried.works(now=3600.0 * hour)
+        assert tried.lost(now=3600.0 * hour + 1800.0) == 5.0
+    waits = []
+    for second in range(4):
+        tried.works(now=20_000.0 + second)
+        waits.append(tried.lost(now=20_001.0 + second))
+    assert waits == [5.0, 90.0, 180.0, 360.0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_thousand_clients_that_lose_their_server_come_back_apart(seed):
+    chance = random.Random(seed).random
+    crowd = [servers(A, chance=chance) for _ in range(1000)]
+    for each in crowd:
+        each.works(now=0.0)
+    waits = [each.lost(now=1000.0) for each in crowd]
+    by_second = Counter(int(wait) for wait in waits)
+    assert max(by_second.values()) < 150
+    assert set(by_second) == set(range(10))
+    # Those that do not get through come back over one minute, after one.
+    again = []
+    for _ in range(2):
+        for each in crowd:
+            each.failed()
+        again = [each.wait() for each in crowd]
+    assert (min(again) >= 60.0, max(again) <= 120.0) == (True, True)
+    assert max(Counter(int(wait) for wait in again).values()) < 50
