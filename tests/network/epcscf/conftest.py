@@ -81,6 +81,10 @@ class TextCore(asyncio.DatagramProtocol):
         text = "\r\n".join([f"SIP/2.0 {status}", *kept, to, *lines, "Content-Length: 0", "", ""])
         self._transport.sendto(text.encode(), self._addresses[request])
 
+    def send(self, text: str, where: str) -> None:
+        """Send a request to where another came from."""
+        self._transport.sendto(text.encode(), self._addresses[where])
+
     def grant(self, request: str, *lines: str, expires: int = 600) -> None:
         """Answer a REGISTER with 200."""
         contact = re.findall(r"^Contact: (.*)\r$", request, re.MULTILINE)[0]
