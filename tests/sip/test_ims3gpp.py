@@ -26,8 +26,10 @@ def document(inside: str, root: str = '<ims-3gpp version="1">') -> str:
             '<ims-3gpp version="1">',
         ),
         (
-            "<type> restoration </type>\n<reason> S-CSCF\n restarted </reason><more><action>no</action></more>"
-            "<action>initial-registration</action>",
+            (
+                "<type> restoration </type>\n<reason> S-CSCF\n restarted </reason><more><action>no</action></more>"
+                "<action>initial-registration</action>"
+            ),
             '<ims-3gpp version="1.2" xmlns="urn:any">',
         ),
         (

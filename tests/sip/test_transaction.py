@@ -106,8 +106,8 @@ class Bench:
     def effects(self) -> list[str]:
         """Return what came out since the last time."""
         found = []
-        while self.outbox.transmits:
-            message = parse(self.outbox.transmits.popleft().data)
+        for transmit in self.outbox.to_send():
+            message = parse(transmit.data)
             found.append(f"send {message.method if isinstance(message, Request) else message.status}")
         while (event := self.outbox.next_event()) is not None:
             found.append(type(event).__name__)

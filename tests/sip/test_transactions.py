@@ -157,7 +157,7 @@ def test_many_transactions_leave_nothing_behind(layer) -> None:
         server = serve(layer, request("OPTIONS", via=f"g;branch=z9hG4bK{n}", cseq=n))
         server.respond(Response.answer(server.request, 200), now=now)
         heard(layer)
-        layer.outbox.transmits.clear()
+        layer.outbox.to_send()
     layer.outbox.timers.handle_timeout(now + 64)
     assert (len(layer), len(layer.outbox.timers)) == (0, 0)
     assert (layer._merged, layer._by_flow) == ({}, {})
@@ -245,11 +245,11 @@ class TestRest:
     def test_messages_are_packed_and_read_again(self, layer) -> None:
         server = serve(layer, parse(request("OPTIONS").to_bytes()))
         server.respond(Response.answer(server.request, 200, to_tag="us"), now=1.0)
-        sent = layer.outbox.transmits[-1].data
+        sent = layer.outbox.to_send()[-1].data
         assert server.request.raw is not None
         heard(layer)
         assert server.request.raw is None
         assert server.request.cseq.method == "OPTIONS"
         assert server.response.to_bytes() == sent
         server.take(Input.REQUEST, 2.0)
-        assert layer.outbox.transmits[-1].data == sent
+        assert layer.outbox.to_send()[-1].data == sent

@@ -200,9 +200,7 @@ class Endpoint:
 
     def to_send(self) -> list[Transmit]:
         """Return, once, what has to be sent now, in order."""
-        transmits = list(self._outbox.transmits)
-        self._outbox.transmits.clear()
-        return transmits
+        return self._outbox.to_send()
 
     def next_event(self) -> Event | None:
         """Return, once, the next thing that happened, or None.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -62,20 +61,29 @@ class _Afterwards:
 
 
 class Outbox:
-    """Filled by transactions and endpoint, emptied by the shell."""
+    """Filled by transactions and endpoint, emptied by the shell.
 
-    __slots__ = ("_counts", "_events", "timers", "transmits")
+    Every client has one, and it is empty nearly always: a deque would take 700 bytes for that.
+    """
+
+    __slots__ = ("_counts", "_events", "_told", "_transmits", "timers")
 
     def __init__(self) -> None:
-        self.transmits: deque[Transmit] = deque()
-        self._events: deque[Event | _Afterwards] = deque()
+        self._transmits: list[Transmit] = []
+        self._events: list[Event | _Afterwards] = []
+        self._told = 0
         self.timers = TimerQueue()
         self._counts: dict[str, int] = {}
 
     def send(self, flow: Flow, data: bytes, count: Count) -> None:
         """Have bytes sent, and count them as what they are."""
         self.count(count)
-        self.transmits.append(Transmit(flow, data))
+        self._transmits.append(Transmit(flow, data))
+
+    def to_send(self) -> list[Transmit]:
+        """Return, once, what is to be sent."""
+        waiting, self._transmits = self._transmits, []
+        return waiting
 
     def tell(self, event: Event) -> None:
         """Report an event."""
@@ -87,11 +95,14 @@ class Outbox:
 
     def next_event(self) -> Event | None:
         """Return, once, the next event; whoever asks for it has dealt with those before."""
-        while self._events:
-            event = self._events.popleft()
+        while self._told < len(self._events):
+            event = self._events[self._told]
+            self._told += 1
             if not isinstance(event, _Afterwards):
                 return event
             event.action()
+        self._events.clear()
+        self._told = 0
         return None
 
     def drop(self, reason: str, flow: Flow) -> None:
