@@ -113,7 +113,7 @@ async def run_epcscf(core_uri: str, scheme: str) -> None:
 
 async def register_through(edge: Edge, users: int) -> float:
     """Register clients through an edge, and return its CPU seconds for each."""
-    from wic import Account, Client
+    from wic import Account, Client, ClientOptions
     from wic.auth.secret import Secret
 
     def client(index: int) -> Client:
@@ -122,7 +122,7 @@ async def register_through(edge: Edge, users: int) -> float:
         account = Account(
             server=edge.url, impu=f"sip:{name}", impi=name, password=Secret("secret"), ca=ca, insecure=ca is None
         )
-        return Client(account)
+        return Client(account, ClientOptions(reg_event=False))
 
     async with AsyncExitStack() as clients:
 

@@ -26,7 +26,7 @@ PROMISED = {"refresh_ms": 0.35, "kB": 50.0}
 
 async def keep_fleet(url: str, ca: Path, size: int, period: float) -> dict[str, float]:
     """Register `size` clients, watch them for the `period` in which each refreshes once, and measure this process."""
-    from wic import Account, Client
+    from wic import Account, Client, ClientOptions
     from wic.auth.secret import Secret
     from wic.transport.driver import Direction
 
@@ -38,7 +38,8 @@ async def keep_fleet(url: str, ca: Path, size: int, period: float) -> dict[str, 
 
     def client(index: int) -> Client:
         name = f"user{index}@ims.example"
-        one = Client(Account(server=url, impu=f"sip:{name}", impi=name, password=Secret("secret"), ca=ca))
+        account = Account(server=url, impu=f"sip:{name}", impi=name, password=Secret("secret"), ca=ca)
+        one = Client(account, ClientOptions(reg_event=False))
         one.on_message(count)
         return one
 
