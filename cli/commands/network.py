@@ -39,7 +39,7 @@ network.add_command(subscriber)
     help="Keeps CA, database and accounts; by default a temporary one that goes in the end.",
 )
 @click.option(
-    "--port-base", type=click.IntRange(1, 65532), metavar="N", help="First of four ports; by default free ones."
+    "--port-base", type=click.IntRange(1, 65530), metavar="N", help="First of six ports; by default free ones."
 )
 @click.option("--core", metavar="URI", help="Another core behind our eP-CSCF, such as sip:127.0.0.1:5060.")
 @click.option(
@@ -62,7 +62,7 @@ def up(
     host: str,
     insecure: bool,
 ) -> None:
-    """Run eP-CSCF, eIMS-AGW, S-CSCF and HSS until interrupted.
+    """Run eP-CSCF, eIMS-AGW, S-CSCF, HSS, WAF and WWSF until interrupted.
 
     With --json one line says where they listen, as soon as they do.
     """
@@ -93,6 +93,8 @@ def _show(console: Console, ims: ImsNetwork) -> None:
         {
             "eP-CSCF": ready["wss"],
             "S-CSCF": ready["sip"] or "another core",
+            "WWSF": ready["wwsf"] or "none: without TLS",
+            "WAF": ready["waf"] or "none: without TLS",
             "accounts": ready["accounts"],
             "CA": ready["ca"] or "none: without TLS",
         }
