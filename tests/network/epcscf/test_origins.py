@@ -36,6 +36,8 @@ def lets_in(options: EPcscfOptions, origin: str | None) -> bool:
         ({"origins": ("https://wwsf.example:8443",)}, "https://wwsf.example:9", False),
         ({"host": "::1"}, "https://[::1]:8080", True),
         ({"host": "192.0.2.1"}, "https://localhost:8080", False),
+        ({"host": "epcscf.example"}, "https://EPCSCF.example:8080", True),
+        ({"host": "epcscf.example"}, "https://localhost", False),
         ({"host": "0.0.0.0"}, "https://0.0.0.0", False),
         ({"host": "0.0.0.0"}, None, True),
         ({"origins": None, "native_clients": False}, "https://evil.example", True),

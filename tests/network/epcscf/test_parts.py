@@ -114,6 +114,13 @@ def test_credentials_for_the_home_domain_are_chosen():
     assert credentials_sent([other], None) == [other]
 
 
+def test_credentials_that_cannot_be_read_go_no_further():
+    request = Request.build("INVITE", "sip:x", [("Authorization", "Digest ="), ("Proxy-Authorization", "Bearer abc")])
+    clean_request_from_wic(request)
+    assert "Authorization" not in request.headers
+    assert "Proxy-Authorization" not in request.headers
+
+
 ACCESS = "P-Access-Network-Info"
 
 

@@ -239,9 +239,15 @@ async def test_a_caller_who_gives_up_while_the_token_is_checked(edge):
     await alice.receive("SIP/2.0 200")
     await alice.receive("SIP/2.0 487")
     edge.tokens.hold.set()
-    await asyncio.sleep(0)
+    await settled(edge)
     assert edge.epcscf.calls == 0
     assert edge.core.nothing_came()
+
+
+async def settled(edge) -> None:
+    """Wait until every check is over."""
+    while len(edge.epcscf._tasks):  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.001)
 
 
 async def test_a_connection_that_goes_while_the_token_is_checked(edge):
@@ -256,14 +262,20 @@ async def test_a_connection_that_goes_while_the_token_is_checked(edge):
     while driver.connections:  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0.001)
     edge.tokens.hold.set()
-    await asyncio.sleep(0)
+    await settled(edge)
     assert edge.core.nothing_came()
+
+
+async def test_a_good_token_after_a_bad_one(edge):
+    alice = await edge.wic("alice")
+    await refused(edge, alice, bearer(edge.tokens.refuse("bad", TokenInvalid(TokenFault.EXPIRED))))
+    await registered(edge, alice, edge.tokens.give("good"))
 
 
 async def test_headers_that_cannot_be_read_behind_a_good_token(edge):
     alice = await edge.wic("alice")
     edge.tokens.give("t")
-    alice.send(alice.register(bearer("t"), contact="<<<"))
+    alice.send(alice.register(bearer("t")).replace("Expires: 3600", "Expires: soon"))
     await alice.receive("SIP/2.0 400")
     await registered(edge, alice, "t")
     alice.send(alice.request("OPTIONS", "sip:x@ims.example", bearer("t"), "P-Preferred-Identity: <<<"))

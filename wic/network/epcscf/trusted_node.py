@@ -94,11 +94,10 @@ class TrustedNode:
         return Refusal(401, (("WWW-Authenticate", self.challenge(error)),))
 
     async def check(self, request: Request) -> Allowed | Refusal:
-        """Check the token of a request."""
+        """Check the token of a request that has Bearer credentials."""
         try:
             token = read_bearer(request)
-            if token is None:
-                return self.refusal("invalid_token")
+            assert token is not None, "the request has Bearer credentials"
             authorization = await self._validator.validate(token, now=self._wall_clock())
             return self._allowed(authorization)
         except TokenInvalid as invalid:
