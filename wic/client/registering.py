@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wic.client.events import ClientEvent
     from wic.client.options import ClientOptions
     from wic.registration import Binding, Registration, RegistrationEvent
+    from wic.registration.implicit_set import ImplicitSet
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
@@ -77,6 +78,7 @@ class Registering:
         self._registrations: Registrations | None = None
         self._reg_event: RegEventUsage | None = None
         self._identities = Identities.of(())
+        self._noted: tuple[ImplicitSet | Uri, ...] = ()
         self._leaving: set[str] = set()
         self._left = asyncio.Event()
 
@@ -265,9 +267,13 @@ class Registering:
             self._reg_event = None
 
     def _note_identities(self) -> None:
-        identities = Identities.of(self.bindings)
-        if self._reg_event is not None:
-            identities = identities.with_(self._reg_event.identities)
+        bindings = self.bindings
+        told = () if self._reg_event is None else self._reg_event.identities
+        sources: tuple[ImplicitSet | Uri, ...] = (*(each.implicit_set for each in bindings), *told)
+        if sources == self._noted:
+            return  # as it is after nearly every refresh
+        self._noted = sources
+        identities = Identities.of(bindings).with_(told)
         if identities != self._identities:
             known, self._identities = self._identities, identities
             if known.usable and identities.usable:

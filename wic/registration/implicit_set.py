@@ -42,7 +42,8 @@ class ImplicitSet:
 
     def holds(self, identity: Uri) -> bool:
         """Whether an identity may be used."""
-        return any(identity.aor().matches(each.aor()) for each in self.identities)
+        # Nearly always it is written the same; the rules for comparing URIs take their time.
+        return identity in self.identities or any(identity.aor().matches(each.aor()) for each in self.identities)
 
     def preferred(self, wanted: Uri | None = None) -> Uri:
         """Return the identity for P-Preferred-Identity: the one wanted if it may be used, else the default one.
