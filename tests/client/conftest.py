@@ -59,6 +59,9 @@ class Home(ProxyLogic):
         self.register_headers: list[tuple[str, object]] = []
         self.register_extra: list[tuple[str, object]] = []
         self.associated: list[str] = []
+        self.bars: set[str] = set()
+        self.forbids: set[str] = set()
+        self.answers: dict[str, object] = {}
         self.tamper: Callable[[Request], None] | None = None
         self.tamper_response: Callable[[Response], None] | None = None
         self.deaf_to: set[str] = set()
@@ -76,6 +79,11 @@ class Home(ProxyLogic):
             return
         if request.method == "REGISTER":
             self._register(context, now)
+        elif callable(answer := self.answers.get(request.method)):
+            answer(context, now)
+        elif answer is not None:
+            status, headers, body = answer
+            context.reject(status, now=now, headers=headers, body=body)
         elif context.in_dialog:
             context.forward(now=now)
         else:
@@ -92,6 +100,9 @@ class Home(ProxyLogic):
             challenges = self.verifier.make_challenges(now=now, stale=verdict.stale)
             context.reject(401, now=now, headers=[("WWW-Authenticate", each) for each in challenges])
             return
+        if request.to.uri.user in self.forbids:
+            context.reject(403, now=now)
+            return
         if self.register_status != 200:
             context.reject(self.register_status, now=now, headers=self.register_headers)
             return
@@ -106,7 +117,9 @@ class Home(ProxyLogic):
         bound[instance] = (contact, context.flow)
         self.flows[contact.uri.host] = context.flow
         granted = contact.with_params(contact.params.with_("expires", str(self.granted)))
-        uris = [*self.associated, str(request.to.uri)] if request.to.uri not in self.associated else self.associated
+        uris = list(self.associated)
+        if str(request.to.uri) not in uris and user not in self.bars:
+            uris.append(str(request.to.uri))
         headers = [("Contact", granted), ("Service-Route", ROUTE), *(("P-Associated-URI", f"<{uri}>") for uri in uris)]
         context.reject(200, now=now, headers=[*headers, *self.register_extra])
 
@@ -226,8 +239,8 @@ class Harbour:
         self.on_dial(far)
         return near
 
-    def client(self, user="alice", *servers, **changes):
-        account = self.home.account(user, server="", servers=servers or ("ws://a/",), insecure=True)
+    def client(self, user="alice", *servers, impus=(), **changes):
+        account = self.home.account(user, server="", servers=servers or ("ws://a/",), insecure=True, impus=impus)
         return Client(account, replace(OPTIONS, dial=self.dial, chance=self.chance, **changes))
 
     async def until(self, holds, seconds: float = 7200.0):
