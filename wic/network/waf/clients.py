@@ -106,6 +106,8 @@ class Clients:
             raise ConfigurationError(f"{client_id!r} is no client id: use ASCII letters without a colon")
         if secret is not None and len(secret.reveal()) < MIN_SECRET:
             raise ConfigurationError(f"a client secret has at least {MIN_SECRET} characters")
+        if secret is None and not consent:
+            raise ConfigurationError("users have to be asked about a client without a secret (RFC 8252 §8.6)")
         _check_grants(grants, confidential=secret is not None)
         for uri in redirect_uris:
             _check_redirect(uri)

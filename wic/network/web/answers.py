@@ -24,7 +24,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Strict-Transport-Security": "max-age=31536000",
     "Cache-Control": "no-store",
 }
 """Header fields of every answer that does not set them otherwise."""

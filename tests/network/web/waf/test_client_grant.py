@@ -168,6 +168,7 @@ async def test_bodies_that_are_no_form(browser, body: bytes, kind: str) -> None:
         ({"client_id": ""}, "client id"),
         ({"secret": Secret("short")}, "16 characters"),
         ({"grants": ("password",)}, "grant type"),
+        ({"consent": False}, "users have to be asked"),
         ({"grants": ("client_credentials",)}, "client secret"),
         ({"redirect_uris": ("http://web.example/cb",)}, "redirect URI"),
         ({"redirect_uris": ("https://web.example/cb#x",)}, "redirect URI"),

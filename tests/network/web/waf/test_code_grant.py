@@ -78,11 +78,12 @@ async def test_without_a_state_there_is_none_in_the_answer(client) -> None:
 
 
 async def test_a_client_with_one_redirect_uri_need_not_name_it(waf: Waf, client) -> None:
-    waf.store.add_client("one", redirect_uris=("https://one.example/cb?x=1",), consent=False)
+    secret = "secret of the one client"
+    waf.store.add_client("one", Secret(secret), redirect_uris=("https://one.example/cb?x=1",), consent=False)
     client.client_id = "one"
     answer = await client.browser.get(client.authorization(redirect_uri=None))
     assert answer.location.startswith("https://one.example/cb?x=1&iss=")
-    token = await client.redeem(answer.query["code"], redirect_uri=None)
+    token = await client.redeem(answer.query["code"], redirect_uri=None, client_secret=secret)
     assert token.status == 200
 
 
