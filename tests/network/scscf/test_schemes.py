@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wic.sip.grammar import quote
 
 IMPI = "alice@ims.example"
 OK, CHALLENGED, REFUSED = "SIP/2.0 200 ", "SIP/2.0 401 ", "SIP/2.0 403 "
@@ -106,7 +110,7 @@ def test_the_password_of_another_subscriber_does_not_do(make_desk, header, hss) 
 def test_a_trusted_node_has_done_it(make_desk, header) -> None:
     """TS 24.371 §A.3.2: the messages of Table A.3.2-2."""
     desk = make_desk()
-    credentials = desk.digest("auth-done", 'authorization-entity="webrtc_authserver1@thirdparty.net"')
+    credentials = desk.digest("auth-done", 'authorization-entity="webrtc_authserver1@waf.example"')
     response = desk.register(credentials)
     assert response.startswith(OK)
     assert header(response, "Authentication-Info") == []
@@ -173,4 +177,25 @@ def test_odd_credentials_get_an_answer_and_no_binding(make_desk, hss, credential
     desk = make_desk()
     for trusted in (True, False):
         assert desk.register(credentials, trusted=trusted)[:12] in {"SIP/2.0 400 ", CHALLENGED, REFUSED}
+    assert hss.bindings(IMPI, now=0) == []
+
+
+_VALUES = st.one_of(
+    st.sampled_from(
+        ["", "alice@ims.example", "ims.example", "auth", "auth-done", "tls-yes", "tls-connected", "00000001"]
+    ),
+    st.sampled_from(["AKAv2-SHA-256", "AKAv1-MD5", "SHA-256", "sip:ims.example", "A" * 44]),
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30),
+)
+_NAMES = ["realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "auts", "integrity-protected"]
+
+
+@pytest.mark.usefixtures("with_password", "with_usim")
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parameters=st.dictionaries(st.sampled_from(_NAMES), _VALUES))
+def test_no_credentials_break_the_registrar(make_desk, hss, parameters: dict[str, str]) -> None:
+    pairs = {"username": IMPI} | parameters
+    text = ", ".join(f"{name}={quote(value)}" for name, value in pairs.items())
+    response = make_desk().register(f"Digest {text}", trusted=False)
+    assert response[:12] in {"SIP/2.0 400 ", CHALLENGED, REFUSED}
     assert hss.bindings(IMPI, now=0) == []

@@ -1,4 +1,4 @@
-"""Instances of registered UEs, which GRUUs lead to (RFC 5627)."""
+"""Instances of a registered UE, which GRUUs lead to (RFC 5627)."""
 
 from __future__ import annotations
 
