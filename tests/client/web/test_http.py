@@ -50,9 +50,18 @@ async def test_the_certificate_is_checked(secure_server, tmp_path: Path) -> None
             await client.get(f"{secure_server.url}/a")
 
 
-async def test_what_does_not_speak_tls_is_said(server, web_client) -> None:
-    with pytest.raises(ConnectFailed, match="it does not speak TLS"):
-        await web_client.get(f"{server.url.replace('http:', 'https:')}/a")
+async def test_what_does_not_speak_tls_is_said(web_client) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        await reader.read()  # until the client has had enough
+        writer.close()
+
+    listener = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with listener:
+        with pytest.raises(ConnectFailed, match="it does not speak TLS"):
+            await web_client.get(f"https://127.0.0.1:{port}/")
 
 
 async def test_a_server_that_is_not_there(web_client, unused_tcp_port: int) -> None:
