@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -179,3 +180,18 @@ async def test_the_pool_for_those_who_have_signed_in(servers, store, person) -> 
     lent = await source.obtain(None)
     assert lent.impi == "pool1@ims.example"
     await source.give_back(lent)
+
+
+async def test_no_secret_is_logged(servers, store, person, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    settings = servers.settings()
+    first = await sign_in_by_browser(settings, store, show=person(servers.ca, "a long sentence").open)
+    second = await choose_source(settings, store).obtain(first)
+    pool = choose_source(servers.settings(waf="", wwsf=servers.url, pool=PoolAccess.ANONYMOUS), store)
+    lent = await pool.obtain(None)
+    await pool.give_back(lent)
+    await sign_out(settings, store)
+    for secret in (first.value, first.refresh, second.value, second.refresh, lent.value):
+        assert secret is not None
+        assert secret.reveal() not in caplog.text
+        assert secret.reveal() not in repr((first, second, lent))
