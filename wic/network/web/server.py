@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -20,6 +22,10 @@ BACKLOG = 128
 KEEP_ALIVE = 30.0
 SHUTDOWN = 2.0
 """Seconds that requests have to end when the server is closed."""
+HANDSHAKE = 10.0
+"""Seconds for a TLS handshake."""
+CONNECTIONS = 512
+"""Connections at a time; a crowd must not take the file descriptors of the other entities in this process."""
 
 
 class WebServer:
@@ -51,6 +57,7 @@ class WebServer:
         self._app = web.Application(middlewares=[answers], client_max_size=MAX_BODY)
         self._app.router.add_get("/style.css", _style)
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
 
     def add(self, routes: Iterable[web.RouteDef]) -> None:
         """Answer further paths; before `start`."""
@@ -62,14 +69,35 @@ class WebServer:
             self._app, access_log=None, handle_signals=False, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=SHUTDOWN
         )
         await self._runner.setup()
-        site = web.SockSite(self._runner, self._socket, ssl_context=self._context, backlog=BACKLOG)
-        await site.start()
+        assert self._runner.server is not None, "it is set up"
+        self._listener = await asyncio.get_running_loop().create_server(
+            partial(_admit, self._runner.server),
+            sock=self._socket,
+            ssl=self._context,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=HANDSHAKE,
+        )
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self._socket.close()
+
+
+class _Refused(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it."""
+        transport.close()
+
+
+def _admit(server: web.Server) -> asyncio.Protocol:
+    """Return what talks to a new connection."""
+    return server() if len(server.connections) < CONNECTIONS else _Refused()
 
 
 async def _style(request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.network.web import forms
+from wic.network.web import forms, server
 from wic.network.web.server import WebServer
 from wic.transport.tls import client_context
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 async def test_a_server_that_never_started_lets_its_port_go(server_tls) -> None:
-    server = WebServer("127.0.0.1", 0, server_tls)
-    await server.close()
-    again = WebServer("127.0.0.1", server.port, server_tls)
+    opened = WebServer("127.0.0.1", 0, server_tls)
+    await opened.close()
+    again = WebServer("127.0.0.1", opened.port, server_tls)
     await again.close()
 
 
 async def test_addresses_of_ipv6_are_written_in_brackets(server_tls) -> None:
-    server = WebServer("::1", 0, server_tls)
-    assert server.url == f"https://[::1]:{server.port}"
-    await server.close()
+    opened = WebServer("::1", 0, server_tls)
+    assert opened.url == f"https://[::1]:{opened.port}"
+    await opened.close()
 
 
 async def test_who_sends_no_body_is_not_waited_for(
@@ -39,6 +39,20 @@ async def test_who_sends_no_body_is_not_waited_for(
     writer.write(head.encode())
     assert b"400" in await reader.readline()
     writer.close()
+
+
+async def test_a_crowd_is_kept_out(
+    waf: Waf, authority: CertificateAuthority, open_browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 1)
+    context = client_context(ca=authority.certificate_path)
+    first, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    second, refused = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    assert await second.read() == b""
+    writer.close()
+    refused.close()
+    assert await first.read() == b""
+    assert (await open_browser(waf.url).get("/jwks")).status == 200
 
 
 async def test_what_is_no_http_is_answered(waf: Waf, authority: CertificateAuthority) -> None:
