@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
 import tomllib
 from pathlib import Path
@@ -91,6 +93,13 @@ def test_tuak(lab, subscriber, registered, key_file) -> None:
     subscriber("add", "tuak", "--auth", "aka", "--usim", "tuak", *keys)
     assert account(lab, "tuak")["usim"] == "tuak"
     registered("tuak")
+
+
+def test_keys_of_tuak_are_made_up_like_others(lab, subscriber, registered) -> None:
+    subscriber("add", "tauk", "--auth", "aka", "--usim", "tuak")
+    assert account(lab, "tauk")["usim"] == "tuak"
+    assert len(account(lab, "tauk")["opc"]) == 64
+    registered("tauk")
 
 
 def test_another_scheme_takes_the_place_of_the_first(subscriber) -> None:
@@ -275,6 +284,31 @@ def test_keys_are_nowhere_but_in_the_accounts_file(lab, wic, key_file) -> None:
     assert OPC not in result.output
     assert Path(lab.accounts).stat().st_mode & 0o777 == 0o600
     assert (lab.directory / "hss.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_the_hss_has_acknowledged_outlives_kill_9(start_wic, tmp_path) -> None:
+    directory = tmp_path / "ims"
+    network = start_wic("network", "up", "--dir", directory, "--json")
+    ready = json.loads(network.stdout.readline())
+    phone = start_wic("register", "alice", "--accounts", ready["accounts"], "--json")
+    assert json.loads(phone.stdout.readline())["scheme"] == "aka"
+
+    def rows(query: str) -> list[tuple[object, ...]]:
+        with contextlib.closing(sqlite3.connect(directory / "hss.sqlite")) as database:
+            return database.execute(query).fetchall()
+
+    questions = (
+        "SELECT impi, key, contact, cseq FROM binding",
+        "SELECT call_id, impi FROM reg_event_subscription",
+        "SELECT impi, sqn FROM usim WHERE sqn > 0",
+    )
+    # the WIC's own subscription, and the one of the eP-CSCF
+    wait_for(lambda: len(rows(questions[1])) == 2)
+    before = [rows(question) for question in questions]
+    network.kill()
+    network.wait(10)
+    assert [rows(question) for question in questions] == before
+    assert all(before)
 
 
 def test_the_domain_is_that_of_the_network(tmp_path, lab) -> None:
