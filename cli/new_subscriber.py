@@ -85,10 +85,9 @@ class NewSubscriber:
         if self.auth == Auth.BEARER.value and self.algorithm:
             raise ConfigurationError("--algorithm goes with --auth digest or aka.")
 
-    def _keys(self) -> Usim | None:
-        """Return the keys of the USIM; None has them made up."""
+    def _keys(self) -> Usim:
         if self.k_file is None and self.op_file is None and self.opc_file is None:
-            return None
+            return Usim.made_up(self.usim)
         if self.k_file is None or (self.op_file is None) == (self.opc_file is None):
             raise ConfigurationError("A USIM has K and one of OP and OPc: give --k-file, and --op-file or --opc-file.")
         return Usim(

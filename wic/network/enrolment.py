@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 AKA_ALGORITHM = "AKAv2-SHA-256"
 """What an account asks for unless told otherwise (TS 24.371 §6.2.1.3)."""
-_KEY_OCTETS = 16
 
 
 class Auth(Enum):
@@ -102,7 +101,7 @@ class Enrolment:
         Raises:
             ConfigurationError: an identity cannot be, or the file cannot be written.
         """
-        chosen = usim or Usim(k=secrets.token_bytes(_KEY_OCTETS), opc=secrets.token_bytes(_KEY_OCTETS))
+        chosen = usim or Usim.made_up()
         subscriber = new.subscriber(self.hss.realm)
         self.hss.add_usim(subscriber.impi, subscriber.identities, chosen)
         self.hss.remove_passwords(subscriber.impi)

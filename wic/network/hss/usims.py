@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,16 @@ class Usim:
         if len(self.amf) != 2:
             raise ConfigurationError(f"an AMF has 2 octets, not {len(self.amf)}")
         make_vector(self.algorithms(), 0, self.amf, bytes(16))  # a MAC that fits into no AUTN is refused here
+
+    @classmethod
+    def made_up(cls, functions: str = "milenage") -> Usim:
+        """Return keys that nobody can guess.
+
+        Raises:
+            ConfigurationError: the function set is unknown.
+        """
+        octets = 16 if functions == "milenage" else 32
+        return cls(functions=functions, k=secrets.token_bytes(octets), opc=secrets.token_bytes(octets))
 
     def algorithms(self) -> Milenage | Tuak:
         """Return f1 to f5*."""
