@@ -350,6 +350,18 @@ def test_a_failure_that_may_pass(world: World, status: int) -> None:
     assert world.composed == [True, True, False]
 
 
+def test_retry_after_is_obeyed(world: World) -> None:
+    """RFC 6665 §4.2.2."""
+    world.answering = 500
+    world.retry_headers = [("Retry-After", 30)]
+    world.subscribe()
+    world.answering = 200
+    world.run(29)
+    assert world.composed == [True]
+    world.run(1)
+    assert world.composed == [True, True]
+
+
 def test_a_change_that_waited_for_a_notify_which_failed(world: World) -> None:
     world.answering = None
     subscription = world.subscribe()

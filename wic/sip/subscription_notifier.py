@@ -13,7 +13,7 @@ from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOu
 from wic.sip.headers.media_type import MediaType
 from wic.sip.headers.subscription_state import SubscriptionState
 from wic.sip.message import Response
-from wic.sip.subscription_rules import ENDS_USAGE
+from wic.sip.subscription_rules import ENDS_USAGE, retry_after
 from wic.sip.subscription_tables import NOTIFIER, NotifierInput, NotifierState
 
 if TYPE_CHECKING:
@@ -273,20 +273,23 @@ class NotifierSubscription:
         if response.status in _ENDS or self._was_last:
             self._over()
         elif response.status >= 300:
-            self._undelivered(now)
+            self._undelivered(now, retry_after(response))
         else:
             with suppress(MalformedHeader):  # then the subscriber stays where it was
                 self.dialog.receive_response(response)
             self._flush(now)
 
-    def _undelivered(self, now: float) -> None:
-        """Go on after a failure that may pass: the next NOTIFY tells everything."""
+    def _undelivered(self, now: float, wait: float | None = None) -> None:
+        """Go on after a failure that may pass: the next NOTIFY tells everything, after Retry-After if that is given."""
         if self._was_last:
             self._over()
-        else:
-            self._missed = True
-            self._wanted = None if self._wanted is None else True
-            self._flush(now)
+            return
+        self._missed = True
+        if wait is not None:
+            self._earliest = max(self._earliest, now + wait)
+        if self._wanted is not None or wait is not None:
+            self._wanted = True
+        self._flush(now)
 
     @property
     def _was_last(self) -> bool:
