@@ -39,6 +39,8 @@ EPCSCF = "eP-CSCF"
 SCSCF = "S-CSCF"
 """What the entities are called in traces and ladders."""
 
+_REMEMBERED_FLOWS = 64
+
 EntityObserver: TypeAlias = "Callable[[str, float, Direction, bytes, Flow], None]"
 
 
@@ -51,6 +53,7 @@ class ImsNetwork:
 
     def __init__(self, options: NetworkOptions | None = None) -> None:
         self._options = options or NetworkOptions()
+        self._from_epcscf: set[Flow] = set()  # no other connection ever has an equal flow
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     # What users see
@@ -255,7 +258,13 @@ class ImsNetwork:
         node = self.epcscf.node
         if flow.transport == "UDP":
             return flow.remote == (node.mw.host, node.mw.port)
-        return any(connection.flow.local == flow.remote for connection in node.driver.connections)
+        if flow not in self._from_epcscf:
+            if not any(connection.flow.local == flow.remote for connection in node.driver.connections):
+                return False
+            if len(self._from_epcscf) >= _REMEMBERED_FLOWS:
+                self._from_epcscf.clear()
+            self._from_epcscf.add(flow)
+        return True
 
     def _open_directory(self) -> Path:
         if self._options.directory is None:

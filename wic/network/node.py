@@ -158,7 +158,7 @@ class Node:
 
     def is_open(self, flow: Flow) -> bool:
         """Tell whether the connection of a flow still stands."""
-        return any(connection.flow == flow for connection in self.driver.connections)
+        return self.driver.connection(flow) is not None
 
     async def close(self) -> None:
         """Stop listening and end every connection."""

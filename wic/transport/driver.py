@@ -162,6 +162,10 @@ class Driver:
         """Every open connection."""
         return tuple(self._connections.values())
 
+    def connection(self, flow: Flow) -> Connection | None:
+        """Return the connection of a flow, if it is open."""
+        return self._connections.get(flow)
+
     @property
     def counters(self) -> DriverCounters:
         """What went through so far."""

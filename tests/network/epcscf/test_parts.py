@@ -11,7 +11,7 @@ from wic.network.epcscf.trust import (
     clean_response_from_wic,
     clean_to_wic,
     digest_credentials,
-    keep_keys,
+    withhold_keys,
     write_credentials,
 )
 from wic.sdp.description import SessionDescription
@@ -85,11 +85,11 @@ def test_a_body_is_removed_with_its_headers():
 def test_keys_of_a_challenge_stay_with_the_epcscf():
     challenge = 'Digest realm="x", nonce="n", algorithm=AKAv1-MD5, ik="0123", ck="4567"'
     response = Response.build(401, headers=[("WWW-Authenticate", challenge)])
-    keep_keys(response)
+    withhold_keys(response)
     assert response.headers.get_all("WWW-Authenticate") == ['Digest realm="x", nonce="n", algorithm=AKAv1-MD5']
     for value in ('Digest realm="x", nonce="n"', "???"):
         untouched = Response.build(401, headers=[("WWW-Authenticate", value)])
-        keep_keys(untouched)
+        withhold_keys(untouched)
         assert untouched.headers.get_all("WWW-Authenticate") == [value]
 
 

@@ -13,7 +13,7 @@ from wic.network.epcscf.trust import (
     clean_request_from_wic,
     clean_to_wic,
     digest_credentials,
-    keep_keys,
+    withhold_keys,
     write_credentials,
 )
 from wic.network.epcscf.trusted_node import Refusal, restore_identities
@@ -160,7 +160,7 @@ class RegisterHandler:
         """Learn from a response and clean it for the WIC."""
         response = passing.response
         clean_to_wic(response)
-        keep_keys(response)
+        withhold_keys(response)
         if response.status >= 200:
             self._pending.get(passing.context.flow, {}).pop(registering.wanted, None)
         if self._parts.trusted is not None:

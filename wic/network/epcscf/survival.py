@@ -165,9 +165,9 @@ class Survival:
             del self._absent[wic.flow]
 
     def _hang_up(self, flow: Flow, reason: str) -> None:
-        for connection in self._parts.node.driver.connections:
-            if connection.flow == flow:
-                self._parts.tasks.start(connection.close(reason))
+        connection = self._parts.node.driver.connection(flow)
+        if connection is not None:
+            self._parts.tasks.start(connection.close(reason))
 
     # time (a `TimerSource` of the driver)
 

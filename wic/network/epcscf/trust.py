@@ -108,7 +108,7 @@ def write_credentials(request: Request, credentials: Params | None, protection: 
     request.headers.add("Authorization", AuthValue("Digest", params))
 
 
-def keep_keys(message: Message) -> None:
+def withhold_keys(message: Message) -> None:
     """Remove the keys `ik` and `ck` from the challenges of a 401: they are for the eP-CSCF only (TS 24.229 §5.2.2)."""
     try:
         challenges = message.auth("WWW-Authenticate")
