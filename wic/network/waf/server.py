@@ -69,25 +69,25 @@ class Waf:
         options = self.options
         server = WebServer(options.host, options.port, options.ssl_context, name=options.name)
         self._own = True
-        server.add(self.join(server).home())
+        self.join(server, alone=True)
         await server.start()
 
-    def join(self, server: WebServer) -> Login:
-        """Answer on a server that somebody else starts: WAF and WWSF co-located (TS 24.371 §5.4)."""
+    def join(self, server: WebServer, *, alone: bool = False) -> None:
+        """Answer on a server that somebody else starts: WAF and WWSF co-located (TS 24.371 §5.4).
+
+        Args:
+            server: the server; not started yet.
+            alone: whether the start page is the WAF's.
+        """
         self._server = server
         core = WafCore(options=self.options, store=self.store, issuer=server.url, passwords=self._passwords)
         login = Login(core)
-        for part in (
-            Metadata(core),
-            login,
-            Authorize(core),
-            TokenEndpoint(core),
-            TokenQuestions(core),
-            DevicePages(core),
-        ):
+        parts = (Metadata(core), login, Authorize(core), TokenEndpoint(core), TokenQuestions(core), DevicePages(core))
+        for part in parts:
             server.add(part.routes())
+        if alone:
+            server.add(login.home())
         self._tasks.start(self._keep_clean())
-        return login
 
     def rotate_keys(self) -> str:
         """Sign with a new key from now on; return its name."""
