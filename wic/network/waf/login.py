@@ -83,18 +83,22 @@ class Login:
     async def _check(self, request: web.Request, name: str, password: Secret) -> tuple[str, int, dict[str, str]] | None:
         """Return None if the password is right, and else what to say, with which status and header fields."""
         core, address = self._core, f"login {origin_of(request)}"
+        if core.passwords.is_busy:
+            raise PageRefusal(503, "Too many people sign in", "Try again in a moment.", {"Retry-After": "5"})
         wait = core.guard.wait(f"user {name}", address, now=core.now)
         if wait:
             seconds = whole_seconds(wait)
             return f"Too many wrong passwords. Try again in {seconds} s.", 429, {"Retry-After": seconds}
-        if core.passwords.is_busy:
-            raise PageRefusal(503, "Too many people sign in", "Try again in a moment.", {"Retry-After": "5"})
-        fits = len(password.reveal()) <= MAX_PASSWORD
-        stored = core.store.accounts.password_hash(name) if fits else None
-        if not await core.passwords.verify(password if fits else Secret(""), stored):
+        if not await self._is_right(name, password):
             return WRONG, 403, {}
         core.guard.succeeded(f"user {name}", address)
         return None
+
+    async def _is_right(self, name: str, password: Secret) -> bool:
+        users, fits = self._core.store.accounts, len(password.reveal()) <= MAX_PASSWORD
+        stored = users.password_hash(name) if fits else None
+        right = await self._core.passwords.verify(password if fits else Secret(""), stored)
+        return right and users.password_hash(name) == stored  # it may have been changed meanwhile
 
     def _signed_in(self, request: web.Request, name: str, continuation: str) -> web.Response:
         """Begin a session under a new cookie, so that one planted before is worth nothing."""

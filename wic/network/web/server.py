@@ -47,6 +47,7 @@ class WebServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((host, port))
+            self._socket.listen(BACKLOG)
         except OSError as error:
             self._socket.close()
             raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from error

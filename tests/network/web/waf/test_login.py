@@ -220,6 +220,24 @@ async def test_a_crowd_that_signs_in_is_told_to_wait(make_waf, open_browser, mon
     assert answer.headers["Retry-After"] == "5"
 
 
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_user_who_changes_while_the_password_is_checked(
+    waf: Waf, browser, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    verify = PasswordCheck.verify
+
+    async def changing(self: PasswordCheck, password: Secret, stored: str | None) -> bool:
+        right = await verify(self, password, stored)
+        if gone:
+            waf.store.remove_user("carol")
+        else:
+            waf.store.add_user("carol", Secret("another"), "carol@ims.example", ["sip:carol@ims.example"])
+        return right
+
+    monkeypatch.setattr(PasswordCheck, "verify", changing)
+    assert (await browser.sign_in()).status == 403
+
+
 async def test_how_many_may_wait_for_a_password() -> None:
     check = PasswordCheck(cost=16)
     assert not check.is_busy
