@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 
 import aiohttp
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
@@ -64,6 +66,42 @@ async def test_a_revoked_token_is_worth_nothing_at_once(ims, ue):
     challenge = carol.header(await carol.receive("SIP/2.0 401"), "WWW-Authenticate")
     assert f'authz_server="{account["waf"]}"' in challenge
     assert 'error="invalid_token"' in challenge
+
+
+def _segment(document: dict[str, object]) -> str:
+    return urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
+
+
+def _claims(token: str) -> dict[str, object]:
+    text = token.split(".")[1]
+    return json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+def _signed_by_a_stranger(token: str) -> str:
+    key = ECKey.generate_key("P-256")
+    return jwt.encode({"alg": "ES256", "typ": "at+jwt"}, _claims(token), key)
+
+
+FORGERIES = {
+    "no signature asked for": lambda token: f"{_segment({'alg': 'none', 'typ': 'at+jwt'})}.{token.split('.')[1]}.",
+    "another user": lambda token: ".".join(
+        [token.split(".")[0], _segment(_claims(token) | {"impi": "bob@ims.example"}), token.split(".")[2]]
+    ),
+    "a foreign key": _signed_by_a_stranger,
+    "half of it": lambda token: token[: len(token) // 2],
+    "no token at all": lambda token: "abc",
+    "the public key as a shared secret": lambda token: (
+        f"{_segment({'alg': 'HS256', 'typ': 'at+jwt'})}.{token.split('.')[1]}.AAAA"
+    ),
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES.keys())
+async def test_forged_tokens(ims, ue, forge):
+    carol = await ue("carol", register=False)
+    carol.send(carol.register(f"Authorization: Bearer {forge(await bot_token(ims))}"))
+    assert 'error="invalid_token"' in carol.header(await carol.receive("SIP/2.0 401"), "WWW-Authenticate")
+    assert ims.hss.bindings("carol@ims.example", now=0) == []
 
 
 async def test_a_guest_borrows_an_identity_and_gives_it_back(ims, ue):

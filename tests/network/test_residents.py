@@ -1,0 +1,54 @@
+"""Every account that an embedded network writes works, and a call outlives the connection it was made over."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from wic.client import Account, Client
+from wic.media import Silence
+from wic.network import ImsNetwork
+
+SCHEMES = {
+    "alice": 'integrity-protected="tls-connected"',
+    "bob": 'integrity-protected="tls-pending"',
+    "carol": 'integrity-protected="auth-done"',
+    "guest": 'integrity-protected="auth-done"',
+}
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """Keep what clients remember, such as the SQN of a USIM, with the test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.mark.parametrize(("name", "said"), SCHEMES.items())
+async def test_an_account_of_each_kind_registers(name, said):
+    async with ImsNetwork() as ims:
+        seen: list[str] = []
+        ims.on_message(lambda entity, now, direction, data, flow: seen.append(data.decode()))
+        async with Client(Account.load(name, path=ims.accounts_path)):
+            assert ims.epcscf.registrations == 1
+        assert ims.epcscf.registrations == 0
+        on_mw = [text for text in seen if text.startswith("REGISTER") and "integrity-protected" in text]
+        assert all(said in text for text in on_mw[:1])
+        assert on_mw
+
+
+async def test_a_call_goes_on_over_a_new_connection():
+    async with ImsNetwork() as ims:
+        accounts = [Account.load(name, path=ims.accounts_path) for name in ("alice", "bob")]
+        async with Client(accounts[0]) as alice, Client(accounts[1]) as bob:
+            call = await alice.call("sip:bob@ims.example", audio=Silence(), data=False)
+            other = await anext(bob.incoming())
+            await asyncio.gather(other.answer(audio=Silence()), call.answered(timeout=10))
+            wics = [each for each in ims.epcscf.node.driver.connections if each.flow.transport == "WSS"]
+            wics[0].abort("cut")
+            async with asyncio.timeout(15):
+                while wics[0] in ims.epcscf.node.driver.connections or ims.epcscf.registrations < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            assert ims.epcscf.calls == 2
+            await call.hangup()
+            await other.ended()
