@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from wic.client.account import Account
-from wic.client.web.sign_in import sign_in_by_browser, sign_in_by_device, sign_out
 from wic.client.web.store import TokenStore
 from wic.errors import ConfigurationError
 
@@ -47,6 +46,8 @@ def login(settings: Common, accounts: Path | None, account: str, no_browser: boo
     console = settings.console
 
     async def work() -> ExitCode:
+        from wic.client.web.sign_in import sign_in_by_browser, sign_in_by_device  # an HTTP client: loaded when needed
+
         web = _web(account, accounts)
         with console.progress("Waiting for the sign-in"):
             if device:
@@ -69,6 +70,8 @@ def logout(settings: Common, accounts: Path | None, account: str) -> None:
     """Revoke the token that `wic login` got for ACCOUNT, and forget it."""
 
     async def work() -> ExitCode:
+        from wic.client.web.sign_in import sign_out  # an HTTP client: loaded when needed
+
         was_in = await sign_out(_web(account, accounts), TokenStore())
         settings.console.document({"state": "signed-out", "account": account, "was_signed_in": was_in})
         settings.console.say(f"{account} is signed out." if was_in else f"Nobody was signed in for {account}.")

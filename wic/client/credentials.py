@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from wic.auth import AkaClient, BearerClient, DigestClient, DigestCredentials
 from wic.client.account import AuthScheme
 from wic.client.usim_store import StoredUsim
-from wic.client.web import TokenKeeper
 from wic.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -94,6 +93,8 @@ class WebCredentials:
         """
         self._account = account
         self._on_renewed = on_renewed
+        from wic.client.web import TokenKeeper  # an HTTP client, which others need not load
+
         self._keeper = TokenKeeper(web, on_token=self._replaced, on_failed=on_failed)
         self.authenticator = BearerClient(form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted)
 

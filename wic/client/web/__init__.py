@@ -1,7 +1,29 @@
-"""A client's way to access tokens: the WAF and the WWSF, over HTTPS."""
+"""A client's way to access tokens: the WAF and the WWSF, over HTTPS.
 
-from wic.client.web.authorization import PoolAccess, WebAuthorization
-from wic.client.web.keeper import TokenKeeper
-from wic.client.web.token import AccessToken
+The names below are loaded when they are first used (PEP 562): most accounts need no HTTP, which takes its time to load.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.client.web.authorization import PoolAccess, WebAuthorization
+    from wic.client.web.keeper import TokenKeeper
+    from wic.client.web.token import AccessToken
 
 __all__ = ["AccessToken", "PoolAccess", "TokenKeeper", "WebAuthorization"]
+
+_HOMES = {
+    "AccessToken": "wic.client.web.token",
+    "PoolAccess": "wic.client.web.authorization",
+    "TokenKeeper": "wic.client.web.keeper",
+    "WebAuthorization": "wic.client.web.authorization",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
