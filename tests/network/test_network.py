@@ -110,6 +110,23 @@ async def test_ports_are_remembered_unless_somebody_has_taken_them(tmp_path):
     assert Ports.remembered(tmp_path) == Ports(1, 2, 3, 4)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+async def test_a_network_on_all_addresses_names_one_that_others_reach(host, monkeypatch):
+    async with ImsNetwork(NetworkOptions(host=host, name="127.0.0.1")) as ims:
+        assert ims.wss_url == f"wss://127.0.0.1:{ims.epcscf.port}/"
+        assert ims.web.waf.url.startswith("https://127.0.0.1:")
+    async with ImsNetwork(NetworkOptions(host=host)) as ims:
+        assert "//0.0.0.0" not in ims.wss_url
+        assert "//[::]" not in ims.wss_url
+
+    def no_route(remote):
+        raise ConfigurationError(f"there is no way to {remote}")
+
+    monkeypatch.setattr("wic.network.node.local_address", no_route)
+    async with ImsNetwork(NetworkOptions(host=host)) as ims:
+        assert ims.wss_url == f"wss://127.0.0.1:{ims.epcscf.port}/"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

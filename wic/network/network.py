@@ -16,7 +16,7 @@ from wic.network.enrolment import Enrolment, Newcomer
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.hss import Hss
-from wic.network.node import LOOPBACK, address_of, local_address, sip_uri
+from wic.network.node import ALL_ADDRESSES, LOOPBACK, address_of, local_address, name_of, sip_uri
 from wic.network.options import NetworkOptions, Ready
 from wic.network.ports import Ports
 from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
@@ -140,6 +140,7 @@ class ImsNetwork:
         options = self._options
         self._running: list[Agw | Scscf | EPcscf | TokenValidator | WebAccess] = []
         self._hss: Hss | None = None
+        self._name = options.name or name_of(options.host)
         self.directory = self._open_directory()
         self.accounts = AccountsFile(self.directory / ACCOUNTS_FILE)
         self._hss = Hss(self.directory / DATABASE_FILE, realm=options.domain)
@@ -166,7 +167,7 @@ class ImsNetwork:
         options = self._options
         mw_host = options.mw_host or await self._towards_core()
         tokens = RandomTokens()
-        access = "" if options.host in ("0.0.0.0", "::") else options.host
+        access = "" if options.host in ALL_ADDRESSES else options.host
         self.agw = Agw(tokens, replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp))
         self._running.append(self.agw)
         await self.agw.start()
@@ -175,6 +176,7 @@ class ImsNetwork:
         epcscf = EPcscfOptions(
             domain=options.domain,
             host=options.host,
+            name=self._name,
             port=ports.wss,
             mw_host=mw_host,
             mw_port=ports.epcscf,
@@ -219,6 +221,7 @@ class ImsNetwork:
                 directory=self.directory,
                 domain=options.domain,
                 host=options.host,
+                name=self._name,
                 ssl_context=context,
                 ca=self.ca_path,
                 waf_port=ports.waf,
@@ -280,7 +283,7 @@ class ImsNetwork:
     def _ssl_context(self) -> ssl.SSLContext | None:
         if self._options.insecure:
             return None
-        names = {self._options.host, "localhost", "127.0.0.1", self._options.domain}
+        names = {self._options.host, self._name, "localhost", "127.0.0.1", self._options.domain}
         return CertificateAuthority(self.directory).server_context(*sorted(names))
 
     def _write_accounts(self) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from wic.transport.datagram import DatagramSocket
 
 LOOPBACK = "127.0.0.1"
+ALL_ADDRESSES = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}
+"""With an address elsewhere, of a block for documentation (RFC 5737, RFC 3849), towards which a route is looked up."""
 _ATTEMPTS = 20
 LR = UriParams((("lr", None),))
 
@@ -108,6 +110,16 @@ def local_address(remote: str) -> str:
         except OSError as error:
             raise ConfigurationError(f"there is no way to {remote}: {error.strerror}") from error
         return str(probe.getsockname()[0])
+
+
+def name_of(host: str) -> str:
+    """Return what to call a host: for all addresses, the one by which others reach this machine."""
+    if host not in ALL_ADDRESSES:
+        return host
+    try:
+        return local_address(ALL_ADDRESSES[host])
+    except ConfigurationError:
+        return LOOPBACK
 
 
 class Node:

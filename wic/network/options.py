@@ -37,6 +37,8 @@ class NetworkOptions:
     """Home domain."""
     host: str = "127.0.0.1"
     """Address for WICs and their media."""
+    name: str | None = None
+    """What WICs and browsers call that host; None takes the address, or for all addresses one of this machine."""
     mw_host: str | None = None
     """Address between the entities, and towards another core; None is loopback, or what leads to that core."""
     port_base: int | None = None

@@ -30,6 +30,8 @@ class WebAccessOptions:
     domain: str
     """Home domain."""
     host: str
+    name: str
+    """What the host is called in their URLs."""
     ssl_context: ssl.SSLContext
     ca: Path
     """Certificate of the CA that has signed theirs."""
@@ -54,6 +56,7 @@ class WebAccess:
                 ssl_context=options.ssl_context,
                 domain=options.domain,
                 host=options.host,
+                name=options.name,
                 port=options.waf_port,
             )
         )
@@ -99,6 +102,7 @@ class WebAccess:
                 ca=options.ca,
                 domain=options.domain,
                 host=options.host,
+                name=options.name,
                 port=options.wwsf_port,
                 pool=PoolOptions(anonymous=options.anonymous),
             )

@@ -39,6 +39,7 @@ def lets_in(options: EPcscfOptions, origin: str | None) -> bool:
         ({"host": "epcscf.example"}, "https://EPCSCF.example:8080", True),
         ({"host": "epcscf.example"}, "https://localhost", False),
         ({"host": "0.0.0.0"}, "https://0.0.0.0", False),
+        ({"host": "0.0.0.0", "name": "192.0.2.7"}, "https://192.0.2.7:8081", True),
         ({"host": "0.0.0.0"}, None, True),
         ({"origins": None, "native_clients": False}, "https://evil.example", True),
     ],

@@ -22,6 +22,8 @@ class EPcscfOptions:
     """Home domain."""
     host: str = "127.0.0.1"
     """Address towards the WICs."""
+    name: str | None = None
+    """What WICs call the host; None takes the address."""
     port: int = 0
     """WebSocket port; 0 takes a free one."""
     mw_host: str = "127.0.0.1"

@@ -14,7 +14,7 @@ def allowed_origins(options: EPcscfOptions) -> tuple[str | re.Pattern[str] | Non
     """Return the values of Origin that are let in, where None stands for its absence; None lets in all."""
     if options.origins is None:
         return None
-    pages = [_pages_of(host) for host in _names_of(options.host)]
+    pages = [_pages_of(host) for host in _names_of(options.name or options.host)]
     return (*options.origins, *pages, *([None] if options.native_clients else []))
 
 

@@ -83,7 +83,8 @@ class EPcscf:
     @property
     def url(self) -> str:
         """Where WICs connect."""
-        host, port = self._address
+        address, port = self._address
+        host = self._options.name or address
         scheme = "ws" if self._options.ssl_context is None else "wss"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
