@@ -52,6 +52,25 @@ class Registering:
     `on_failed` that it is not, and answers whether that is the end.
     """
 
+    __slots__ = (
+        "_account",
+        "_authenticator",
+        "_endpoint",
+        "_identities",
+        "_identity",
+        "_leaving",
+        "_left",
+        "_main",
+        "_noted",
+        "_on_failed",
+        "_on_registered",
+        "_options",
+        "_reg_event",
+        "_registrations",
+        "_tell",
+        "contact",
+    )
+
     def __init__(
         self,
         account: Account,
@@ -76,6 +95,7 @@ class Registering:
         self._on_failed = on_failed
         self._identity = Identity(impu=impu, domain=account.domain, instance=account.instance, contact=self.contact)
         self._registrations: Registrations | None = None
+        self._main: Registration | None = None
         self._reg_event: RegEventUsage | None = None
         self._identities = Identities.of(())
         self._noted: tuple[ImplicitSet | Uri, ...] = ()
@@ -90,7 +110,7 @@ class Registering:
     @property
     def main(self) -> Registration | None:
         """The registration of the main identity; None before the first try."""
-        return None if self._registrations is None else self._registrations[self.impu]
+        return self._main
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -128,6 +148,7 @@ class Registering:
             options=RegistrationOptions(expires=self._account.expires, user_agent=self._options.user_agent or None),
             make_backoff=self._new_backoff,
         )
+        self._main = self._registrations[self.impu]
         self._registrations.register_all(now=now)
 
     def refresh(self, *, now: float) -> None:
@@ -212,6 +233,8 @@ class Registering:
 
     def _register_others(self, binding: Binding, now: float) -> None:
         """Register what the account names and the network has not registered along."""
+        if not self._account.impus:
+            return
         assert self._registrations is not None
         known = {str(each.identity.impu) for each in self._all()}
         for text in self._account.impus:

@@ -69,6 +69,28 @@ class Signalling:
     registrations is told by `tell`.
     """
 
+    __slots__ = (
+        "_connection",
+        "_credentials",
+        "_cut",
+        "_dial",
+        "_host",
+        "_mending",
+        "_on_event",
+        "_options",
+        "_registering",
+        "_servers",
+        "_state",
+        "_tasks",
+        "_tell",
+        "_trial",
+        "_wants_token",
+        "account",
+        "driver",
+        "endpoint",
+        "tokens",
+    )
+
     def __init__(
         self,
         account: Account,
