@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -65,6 +64,19 @@ class RegEvent:
         options: how to subscribe.
     """
 
+    __slots__ = (
+        "_active",
+        "_contact",
+        "_credentials",
+        "_endpoint",
+        "_events",
+        "_identities",
+        "_implicit",
+        "_options",
+        "_timers",
+        "_watch",
+    )
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -78,7 +90,7 @@ class RegEvent:
         self._credentials = credentials
         self._options = options
         self._timers = TimerQueue()
-        self._events: deque[RegEventEvent] = deque()
+        self._events: list[RegEventEvent] = []
         self._watch: RegistrationWatch | None = None
         self._active = False
         self._identities: tuple[RegisteredIdentity, ...] = ()
@@ -128,7 +140,7 @@ class RegEvent:
 
     def next_event(self) -> RegEventEvent | None:
         """Return, once, the next thing that happened, or None."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""

@@ -47,6 +47,12 @@ class TableChange:
 class RegistrationTable:
     """Registrations and their contacts, those that are bound."""
 
+    __slots__ = (
+        "_aors",
+        "_contacts",
+        "_version",
+    )
+
     def __init__(self) -> None:
         self._version: int | None = None
         self._aors: dict[str, str] = {}

@@ -39,6 +39,17 @@ class RegistrationWatch:
         credentials: answers challenges; None cannot.
     """
 
+    __slots__ = (
+        "_now",
+        "_on_change",
+        "_on_end",
+        "_resync",
+        "_resynced",
+        "_timers",
+        "subscription",
+        "table",
+    )
+
     def __init__(
         self,
         endpoint: Endpoint,

@@ -73,6 +73,27 @@ class Subscription:
         check: looks at a NOTIFY before it is answered; RemoteProtocolError says how to refuse it.
     """
 
+    __slots__ = (
+        "_began",
+        "_check",
+        "_credentials",
+        "_dialog",
+        "_endpoint",
+        "_expires",
+        "_expires_at",
+        "_failures",
+        "_listener",
+        "_not_before",
+        "_options",
+        "_party",
+        "_queue",
+        "_rounds",
+        "_series",
+        "_state",
+        "_timers",
+        "_transaction",
+    )
+
     def __init__(
         self,
         endpoint: Endpoint,

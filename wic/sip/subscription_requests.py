@@ -25,6 +25,13 @@ class SubscribeSeries:
         options: what to subscribe to.
     """
 
+    __slots__ = (
+        "_options",
+        "call_id",
+        "cseq",
+        "tag",
+    )
+
     def __init__(self, tokens: Tokens, options: SubscriptionOptions) -> None:
         self.call_id = call_id(tokens)
         self.tag = tag(tokens)
