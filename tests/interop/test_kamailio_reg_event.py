@@ -1,64 +1,195 @@
-"""Kamailio's presence server tells a WIC of its registration: documents that another hand wrote."""
+"""Kamailio's presence server tells our client what becomes of its registration (RFC 3680)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
-from wic.client import Client
+import pytest
 
-from .peers import wics
+from wic.client import Client, ClientOptions
+from wic.client.events import ClientEvent, ConnectionLost, ConnectionRestored, Refreshed, Registered, RegistrationLost
+from wic.errors import RegistrationFailed
+from wic.registration import BackoffOptions
+
+from .peers import probe, wics
 from .peers.kamailio import Kamailio, KamailioOptions
 from .peers.wire import Wire
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from .conftest import Peers
+    from .peers.wire import Seen
+
+OTHER_DEVICE = "urn:uuid:00000000-0000-4000-8000-000000000002"
+REGINFO = "{urn:ietf:params:xml:ns:reginfo}"
+SOON = ClientOptions(backoff=BackoffOptions(first_time=0.2, base_time=1.0))
 
 
-def _states(wire: Wire) -> list[str]:
-    return [seen.header("Subscription-State").split(";")[0] for seen in wire.requests("NOTIFY", sent=False)]
+@dataclass
+class Watching:
+    """A client, what was on its wire, and what it told."""
+
+    client: Client
+    wire: Wire = field(default_factory=Wire)
+    told: list[ClientEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.client.on_message(self.wire.record)
+        self.client.on_event(self.told.append)
+
+    def notified(self, contact: str, event: str) -> bool:
+        """Whether a NOTIFY has told this about a contact, and was answered 200."""
+        return any(
+            (contact, event) in _contacts(seen) and _answer(self.wire, seen) == 200
+            for seen in self.wire.requests("NOTIFY", sent=False)
+        )
+
+    async def until_notified(self, contact: str, event: str) -> None:
+        await self.wire.until(lambda: self.notified(contact, event), seconds=10)
 
 
-def _answered(wire: Wire) -> list[str]:
-    """The answers of the WIC to NOTIFYs."""
+def _contacts(notify: Seen) -> list[tuple[str, str]]:
+    """The contacts of a document with what happened to them."""
+    if not notify.body:
+        return []
     return [
-        seen.start
-        for seen in wire
-        if seen.sent and seen.start.startswith("SIP/2.0") and "NOTIFY" in seen.header("CSeq")
+        (each.findtext(f"{REGINFO}uri", ""), each.get("event", ""))
+        for each in ElementTree.fromstring(notify.body).iter(f"{REGINFO}contact")
     ]
 
 
-async def test_a_wic_is_told_of_its_registration(peers: Peers) -> None:
-    kamailio = await peers.start(Kamailio(peers.directory, KamailioOptions(reg_event=True)))
-    wire = Wire()
-    client = Client(wics.account(kamailio))
-    client.on_message(wire.record)
-    async with client:
-        await wire.until(lambda: "<contact" in "".join(wire.bodies("application/reginfo+xml", sent=False)), seconds=15)
-        subscribe = wire.requests("SUBSCRIBE")[0]
+def _answer(wire: Wire, request: Seen) -> int | None:
+    """The status that we answered a request with."""
+    for seen in wire:
+        same = seen.header("CSeq") == request.header("CSeq") and seen.header("Call-ID") == request.header("Call-ID")
+        if seen.sent and same and seen.start.startswith("SIP/2.0"):
+            return int(seen.start.split()[1])
+    return None
+
+
+def _own_contact(client: Client) -> str:
+    assert client.binding is not None
+    return str(client.binding.contact.uri)
+
+
+@asynccontextmanager
+async def _registered(kamailio: Kamailio, *, instance: str = "", expires: int = 300) -> AsyncIterator[Watching]:
+    """Register alice, and wait until Kamailio has told her so."""
+    account = replace(wics.account(kamailio, expires=expires), instance=instance)
+    watching = Watching(Client(account, SOON))
+    async with watching.client:
+        await watching.until_notified(_own_contact(watching.client), "created")
+        yield watching
+
+
+async def _kamailio(peers: Peers, *, watch_seconds: int = 600) -> Kamailio:
+    options = KamailioOptions(reg_event=True, watch_seconds=watch_seconds)
+    return await peers.start(Kamailio(peers.directory, options))
+
+
+async def test_subscribes_to_its_own_registration(peers: Peers) -> None:
+    kamailio = await _kamailio(peers)
+    async with _registered(kamailio) as watching:
+        (subscribe,) = watching.wire.requests("SUBSCRIBE")
+        assert subscribe.start == "SUBSCRIBE sip:alice@ims.example SIP/2.0"
         assert subscribe.header("Event") == "reg"
-        assert "scscf" in subscribe.header("Route") or "lr" in subscribe.header("Route")
-        document = wire.bodies("application/reginfo+xml", sent=False)[-1]
-        assert 'aor="sip:alice@ims.example"' in document
-        assert 'state="active"' in document
-        assert client.binding is not None
-    assert set(_states(wire)) <= {"active", "terminated"}
-    assert set(_answered(wire)) <= {"SIP/2.0 200 OK", "SIP/2.0 481 Call/Transaction Does Not Exist"}
-    assert len(wire.requests("REGISTER")) == 3  # nothing that Kamailio said made it register anew
+        assert subscribe.header("Accept") == "application/reginfo+xml"
+        assert subscribe.header("Route") == f"<sip:127.0.0.1:{kamailio.port};transport=ws;lr>"
+        assert watching.wire.answers("SUBSCRIBE") == [200]
+        assert [str(each) for each in watching.client.identities.usable] == ["sip:alice@ims.example"]
 
 
-async def test_another_device_of_the_user_changes_nothing(peers: Peers) -> None:
-    kamailio = await peers.start(Kamailio(peers.directory, KamailioOptions(reg_event=True)))
-    wire = Wire()
-    account = wics.account(kamailio)
-    client = Client(account)
-    client.on_message(wire.record)
-    async with client:
-        await wire.until(lambda: len(_answered(wire)) > 0, seconds=15)
-        other = replace(account, instance="urn:uuid:00000000-0000-4000-8000-000000000001")
-        async with Client(other):
-            told = len(_answered(wire))
-            await wire.until(lambda: len(_answered(wire)) > told, seconds=15)
-        assert client.binding is not None
-        assert wire.requests("NOTIFY", sent=False)
-    assert len(wire.requests("REGISTER")) == 3
+async def test_the_subscription_is_refreshed(peers: Peers) -> None:
+    kamailio = await _kamailio(peers, watch_seconds=4)
+    async with _registered(kamailio) as watching:
+        await watching.wire.until(lambda: watching.wire.answers("SUBSCRIBE") == [200, 200, 200], seconds=15)
+        subscribes = watching.wire.requests("SUBSCRIBE")
+        assert len({seen.header("Call-ID") for seen in subscribes}) == 1
+        assert [seen.header("CSeq") for seen in subscribes] == [f"{number} SUBSCRIBE" for number in (1, 2, 3)]
+        assert "tag=" not in subscribes[0].header("To")
+        assert "tag=" in subscribes[1].header("To")
+
+
+async def test_hears_of_a_second_device(peers: Peers) -> None:
+    kamailio = await _kamailio(peers)
+    async with _registered(kamailio) as first:
+        async with _registered(kamailio, instance=OTHER_DEVICE) as second:
+            other = _own_contact(second.client)
+            await first.until_notified(other, "created")
+        await first.until_notified(other, "unregistered")
+        assert first.client.binding is not None
+        assert await probe.options(kamailio.address, "alice") == 200
+        assert not any(isinstance(event, RegistrationLost) for event in first.told)
+    assert first.wire.answers("REGISTER") == [401, 200, 200]
+
+
+async def test_an_operator_removes_the_user(peers: Peers) -> None:
+    kamailio = await _kamailio(peers)
+    async with _registered(kamailio) as watching:
+        waiting = asyncio.create_task(anext(watching.client.incoming()))
+        await kamailio.operate("ul.rm", "location", "alice")
+        with pytest.raises(RegistrationFailed, match="unregistered"):
+            await asyncio.wait_for(waiting, 10)
+        assert watching.client.binding is None
+        (lost,) = [event for event in watching.told if isinstance(event, RegistrationLost)]
+        assert lost.final
+        assert await kamailio.contacts("alice") == []
+    # TS 24.229 §5.1.1.7: what is not registered is neither registered anew nor deregistered.
+    assert watching.wire.answers("REGISTER") == [401, 200]
+    assert len(watching.wire.requests("SUBSCRIBE")) == 1
+
+
+async def test_an_operator_removes_the_other_device(peers: Peers) -> None:
+    kamailio = await _kamailio(peers)
+    async with _registered(kamailio) as first, _registered(kamailio, instance=OTHER_DEVICE) as second:
+        other = _own_contact(second.client)
+        await kamailio.operate("ul.rm_contact", "location", "alice", other)
+        await first.until_notified(other, "unregistered")
+        with pytest.raises(RegistrationFailed, match="unregistered"):
+            await asyncio.wait_for(anext(second.client.incoming()), 10)
+        assert first.client.binding is not None
+        assert [each["Address"] for each in await kamailio.contacts("alice")] == [_own_contact(first.client)]
+
+
+async def test_kamailio_is_restarted(peers: Peers) -> None:
+    kamailio = await _kamailio(peers)
+    async with _registered(kamailio) as watching:
+        begun = len(watching.wire)
+        await kamailio.restart()
+        again = Wire()
+
+        def subscribed_again() -> bool:
+            again[:] = watching.wire[begun:]
+            return any(_contacts(seen) for seen in again.requests("NOTIFY", sent=False))
+
+        await watching.wire.until(subscribed_again, seconds=20)
+        assert [type(event) for event in watching.told] == [Registered, ConnectionLost, Refreshed, ConnectionRestored]
+        # The dialog of before is tried, and is not known any more; then there is a new one.
+        in_dialog, anew = again.requests("SUBSCRIBE")
+        assert in_dialog.header("Call-ID") == watching.wire.requests("SUBSCRIBE")[0].header("Call-ID")
+        assert anew.header("Call-ID") != in_dialog.header("Call-ID")
+        assert await probe.options(kamailio.address, "alice") == 200
+
+
+async def test_leaves_quietly(peers: Peers) -> None:
+    kamailio = await _kamailio(peers)
+    async with _registered(kamailio) as watching:
+        pass
+    assert watching.wire.answers("REGISTER") == [401, 200, 200]
+    assert all(_answer(watching.wire, seen) in (200, 481) for seen in watching.wire.requests("NOTIFY", sent=False))
+    assert not any(isinstance(event, RegistrationLost) for event in watching.told)
+
+
+async def test_without_a_presence_server_it_stays_registered(peers: Peers) -> None:
+    kamailio = await peers.start(Kamailio(peers.directory))
+    watching = Watching(Client(wics.account(kamailio, expires=2), SOON))
+    async with watching.client:
+        await watching.wire.until(lambda: watching.wire.answers("REGISTER").count(200) == 3, seconds=10)
+        assert await probe.options(kamailio.address, "alice") == 200
+        assert watching.wire.answers("SUBSCRIBE") == [405]  # it went to alice herself, who refused it
+        assert not any(isinstance(event, RegistrationLost) for event in watching.told)

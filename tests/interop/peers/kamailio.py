@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .process import Peer, accepts, free_port, require
+from .process import Peer, PeerFailed, accepts, free_port, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +34,10 @@ class KamailioOptions:
     rtpengine: RtpEngine | None = None
     reg_event: bool = False
     """Whether its presence server tells who is registered (RFC 3680)."""
+    watch_seconds: int = 600
+    """How long a subscription to that may last."""
+    nonce_seconds: int = 300
+    """For which a Digest nonce is good; after that a challenge says stale=true."""
 
 
 class Kamailio(Peer):
@@ -63,7 +71,7 @@ class Kamailio(Peer):
         shutil.copy(CONFIG, self.directory / CONFIG.name)
         lines = [f'$sht(users=>{name}) = "{password}";\n' for name, password in self.options.subscribers.items()]
         if self.options.reg_event:
-            self._tables.mkdir()
+            self._tables.mkdir(exist_ok=True)
             for name in ("version", "presentity", "active_watchers", "watchers", "pua"):
                 shutil.copy(TABLES / name, self._tables)
         (self.directory / "subscribers.cfg").write_text("".join(lines))
@@ -75,6 +83,8 @@ class Kamailio(Peer):
             "LISTEN_UDP": f"udp:{self.address}",
             "DOMAIN": f'"{DOMAIN}"',
             "ALGORITHM": f'"{self.options.algorithm}"',
+            "NONCE": str(self.options.nonce_seconds),
+            "WATCH": str(self.options.watch_seconds),
         }
         if self.options.rtpengine is not None:
             defines |= {"RTPENGINE": f'"udp:{self.options.rtpengine.ng}"', "RECORD": "1"}
@@ -99,3 +109,37 @@ class Kamailio(Peer):
     async def ready(self) -> bool:
         """Kamailio accepts TCP last."""
         return await accepts(self.port)
+
+    async def restart(self) -> None:
+        """End it and start it again on the same port, with nothing registered."""
+        await self.stop()
+        await self.__aenter__()
+
+    async def operate(self, method: str, *parameters: str) -> Any:
+        """Run a command of its operator, such as `ul.rm location alice`.
+
+        Raises:
+            PeerFailed: it refused.
+        """
+        order = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters})
+        answer = json.loads(await asyncio.to_thread(_post, f"http://{self.address}/rpc", order.encode()))
+        if "error" in answer:
+            raise PeerFailed(f"kamailio: {method}: {answer['error']}")
+        return answer["result"]
+
+    async def contacts(self, user: str) -> list[dict[str, Any]]:
+        """Return what it knows about the contacts of a user."""
+        try:
+            found = await self.operate("ul.lookup", "location", user)
+        except PeerFailed:
+            return []
+        return [each["Contact"] for each in found["Contacts"]]
+
+
+def _post(url: str, body: bytes) -> bytes:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=5) as answer:
+            content: bytes = answer.read()
+    except urllib.error.HTTPError as refusal:
+        content = refusal.read()
+    return content
