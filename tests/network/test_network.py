@@ -57,6 +57,14 @@ async def test_lost_database_gets_its_users_back_from_the_accounts(tmp_path):
         assert ims.hss.ha1("bob@ims.example", "MD5") == before
 
 
+async def test_an_epcscf_that_watches_nobody(tmp_path, make_raw):
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, reg_event=False)) as ims:
+        ims.add_subscriber("alice", password=Secret(PASSWORD))
+        await (await make_raw("alice", ims.ready())).registered()
+        assert ims.epcscf.registrations == 1
+        assert len(ims.epcscf.watcher) == 0
+
+
 def six_free_ports():
     """A base below the ephemeral ports, from where nobody is given one of them meanwhile."""
     first = 20_000 + os.getpid() % 1000 * 6

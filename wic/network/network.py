@@ -16,6 +16,7 @@ from wic.network.enrolment import Enrolment, Newcomer
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.hss import Hss
+from wic.network.names import EPCSCF, SCSCF
 from wic.network.node import ALL_ADDRESSES, LOOPBACK, address_of, local_address, name_of, sip_uri
 from wic.network.options import NetworkOptions, Ready
 from wic.network.ports import Ports
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
     from wic.network.tokens import TokenValidator, TrustedIssuer
     from wic.sip.flow import Flow
     from wic.transport.driver import Direction
-
-EPCSCF = "eP-CSCF"
-SCSCF = "S-CSCF"
-"""What the entities are called in traces and ladders."""
 
 _REMEMBERED_FLOWS = 64
 
@@ -186,6 +183,7 @@ class ImsNetwork:
             authz_server=issuers[0].issuer if issuers else None,
             origins=options.origins,
             grace=options.grace,
+            reg_event=options.reg_event,
             timers=options.timers,
         )
         validator = make_validator(issuers, self.ca_path if context is not None else None)

@@ -67,6 +67,8 @@ class NetworkOptions:
     """See `EPcscfOptions`."""
     grace: float = 30.0
     """Seconds for which the calls of a WIC wait for it after its connection broke."""
+    reg_event: bool = True
+    """Whether the eP-CSCF watches the registrations of its WICs (TS 24.229 §5.2.3)."""
     registrar: RegistrarOptions | None = None
     """What the S-CSCF grants."""
     timers: Timers = RFC3261
