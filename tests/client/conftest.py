@@ -77,7 +77,7 @@ class Home(ProxyLogic):
         self.requests.append(request)
         if request.method in self.deaf_to:
             return
-        if request.method == "REGISTER":
+        if request.method == "REGISTER" and "REGISTER" not in self.answers:
             self._register(context, now)
         elif callable(answer := self.answers.get(request.method)):
             answer(context, now)
@@ -100,6 +100,10 @@ class Home(ProxyLogic):
             challenges = self.verifier.make_challenges(now=now, stale=verdict.stale)
             context.reject(401, now=now, headers=[("WWW-Authenticate", each) for each in challenges])
             return
+        self.grant(context, now)
+
+    def grant(self, context: ProxyContext, now: float) -> None:
+        request = context.request
         if request.to.uri.user in self.forbids:
             context.reject(403, now=now)
             return

@@ -337,7 +337,7 @@ class Client:
                 self._suspend_calls(0.0 if next_try is None else self.options.call_grace)
             case ConnectionRestored():
                 self._resume_calls()
-            case RegistrationLost(_, error, final=True) if not self.bindings:
+            case RegistrationLost(impu, error, final=True) if impu.matches(parse_impu(self._wire.account.impu)):
                 self._lost = error
                 self._changed.set()
             case _:

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from wic.client.events import (
+    ConnectionLost,
+    ConnectionRestored,
+    Deregistered,
+    IdentitiesChanged,
+    Refreshed,
+    Registered,
+    RegistrationLost,
+)
+from wic.client.identities import Identities
+from wic.errors import FlowLost, RegistrationFailed
+from wic.registration import Binding
+from wic.sip.headers.address import NameAddr
+from wic.sip.uri import Uri
+from wic_cli.happenings import in_words
+
+ALICE = Uri.parse("sip:alice@ims.example")
+BINDING = Binding(contact=NameAddr("", ALICE), expires=600, expires_at=600.0, impu=ALICE)
+REFUSED = RegistrationFailed("403 Forbidden")
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (Registered(ALICE, BINDING), "Registered sip:alice@ims.example for 600 s."),
+        (Refreshed(ALICE, BINDING), "Registered sip:alice@ims.example again for 600 s."),
+        (
+            RegistrationLost(ALICE, REFUSED, final=True),
+            "The registration of sip:alice@ims.example is lost: 403 Forbidden.",
+        ),
+        (
+            RegistrationLost(ALICE, REFUSED, final=False),
+            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden.",
+        ),
+        (Deregistered(ALICE), "sip:alice@ims.example is deregistered."),
+        (
+            ConnectionLost("wss://a/", FlowLost("the connection was lost"), 2.52),
+            "The connection was lost; the next try is in 2.5 s.",
+        ),
+        (ConnectionLost("wss://a/", FlowLost("the connection was lost"), None), "The connection was lost."),
+        (ConnectionRestored("wss://a/"), "Connected again to wss://a/."),
+        (IdentitiesChanged(Identities(ALICE, (ALICE,), ())), "Identities now: sip:alice@ims.example."),
+        (IdentitiesChanged(Identities.of(())), "Identities now: none."),
+    ],
+)
+def test_events_in_words(event, words):
+    assert in_words(event) == words

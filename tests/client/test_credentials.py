@@ -1,0 +1,222 @@
+"""Tokens that are refused, replaced and given back; in virtual time, and without a web server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from wic.auth import AkaResult, Secret, SoftUsim, bearer_challenge, read_bearer
+from wic.client import Account, AuthScheme, Client
+from wic.client.credentials import open_credentials
+from wic.client.events import ConnectionLost, Refreshed, RegistrationLost
+from wic.client.web import AccessToken, WebAuthorization
+from wic.errors import ConfigurationError, ConnectFailed, SignInFailed, TokenRefused
+from wic.sip.tokens import CountingTokens
+
+ISSUER = "https://waf.example"
+
+
+class Keeper:
+    """Gives token after token, or fails."""
+
+    def __init__(self, settings, *, on_token, on_failed):
+        type(self).last = self
+        self.on_token, self.on_failed = on_token, on_failed
+        self.given = 0
+        self.failures = []
+        self.before_renewal = None
+        self.closed = False
+
+    async def token(self):
+        return self.next()
+
+    async def renew(self):
+        if self.before_renewal is not None:
+            await self.before_renewal()
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.next()
+
+    def next(self):
+        self.given += 1
+        return AccessToken(
+            value=Secret(f"token{self.given}"),
+            issuer=ISSUER,
+            impi="carol@ims.example",
+            impus=("sip:carol@ims.example", "sip:work@ims.example"),
+            server="ws://a/",
+        )
+
+    async def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def carol(harbour, monkeypatch):
+    """A web user, and a network that accepts the tokens it has not `refused`."""
+    monkeypatch.setattr("wic.client.web.TokenKeeper", Keeper)
+    harbour.refused = set()
+    harbour.shown = []
+
+    def register(context, now):
+        token = read_bearer(context.request).reveal()
+        harbour.shown.append(token)
+        if token in harbour.refused:
+            challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
+            context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+        else:
+            harbour.home.grant(context, now)
+
+    harbour.home.answers["REGISTER"] = register
+
+    def make(**changes):
+        web = WebAuthorization(account="carol", wwsf="https://w.example")
+        account = Account(auth=AuthScheme.BEARER, web=web, insecure=True, **changes)
+        options = harbour.client().options
+        return Client(account, options)
+
+    return make
+
+
+@pytest.mark.virtual_time
+async def test_identities_and_server_come_with_the_token(harbour, carol):
+    async with carol() as client:
+        account = client.account
+        assert (account.server, account.impi) == ("ws://a/", "carol@ims.example")
+        assert (account.impu, account.impus) == ("sip:carol@ims.example", ("sip:work@ims.example",))
+        assert account.instance.startswith("urn:uuid:")
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        assert set(harbour.shown) == {"token1"}
+    assert Keeper.last.closed
+
+
+@pytest.mark.virtual_time
+async def test_a_token_that_is_refused_is_replaced_once(harbour, carol):
+    harbour.refused = {"token1"}
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        assert client.binding is not None
+        assert harbour.shown[:2] == ["token1", "token2"]
+    harbour.refused = {"token1", "token2"}
+    harbour.shown.clear()
+    with pytest.raises(TokenRefused, match="invalid_token"):
+        await carol().__aenter__()
+    assert harbour.shown == ["token1", "token2"]
+    assert Keeper.last.closed
+
+
+@pytest.mark.virtual_time
+async def test_a_token_that_is_refused_later_is_replaced_without_a_new_connection(harbour, carol):
+    harbour.home.granted = 1000
+    client = carol(impus=("sip:carol@ims.example",))
+    told = []
+    client.on_event(told.append)
+    async with client:
+        harbour.refused = {"token1"}
+        await harbour.until(lambda: any(isinstance(event, Refreshed) for event in told), 600.0)
+        assert harbour.shown[-1] == "token2"
+        assert len(harbour.dialled) == 1
+        assert not any(isinstance(event, ConnectionLost | RegistrationLost) for event in told)
+        harbour.refused = {f"token{number}" for number in range(10)}
+        await harbour.until(lambda: any(isinstance(event, RegistrationLost) and event.final for event in told), 600.0)
+        assert harbour.shown[-2:] == ["token2", "token3"]
+
+
+@pytest.mark.virtual_time
+async def test_a_web_server_that_is_away_for_a_while(harbour, carol):
+    harbour.home.granted = 1000
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        Keeper.last.failures = [
+            ConnectFailed("the WAF is away"),
+            SignInFailed("come back later", temporary=True, retry_after=30.0),
+        ]
+        harbour.refused = {"token1"}
+        await harbour.until(lambda: harbour.shown[-1] == "token2")
+        await harbour.until(lambda: client.binding is not None and not client._wire.is_cut)
+
+
+@pytest.mark.virtual_time
+async def test_a_web_server_that_says_no(harbour, carol):
+    harbour.home.granted = 1000
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        Keeper.last.failures = [SignInFailed("no", error="invalid_grant")]
+        harbour.refused = {"token1"}
+        with pytest.raises(SignInFailed, match="no"):
+            await anext(client.incoming())
+
+
+@pytest.mark.virtual_time
+async def test_a_connection_lost_while_a_token_is_fetched(harbour, carol):
+    harbour.home.granted = 1000
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+
+        async def cut():
+            Keeper.last.before_renewal = None
+            harbour.far[-1].abort("now of all times")
+            await asyncio.sleep(1.0)
+
+        Keeper.last.before_renewal = cut
+        harbour.refused = {"token1"}
+        await harbour.until(lambda: client._wire.is_cut, 600.0)
+        await harbour.until(lambda: not client._wire.is_cut)
+        assert len(harbour.dialled) == 2
+
+
+@pytest.mark.virtual_time
+async def test_a_token_that_was_replaced_in_time_is_registered_with(harbour, carol):
+    async with carol(impus=("sip:carol@ims.example",)):
+        Keeper.last.on_token(Keeper.last.next())
+        await harbour.until(lambda: harbour.shown[-1] == "token2", 5.0)
+
+
+@pytest.mark.virtual_time
+async def test_a_token_that_cannot_be_replaced_ends_the_registration(harbour, carol):
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        Keeper.last.on_failed(SignInFailed("lease lost", error="lease_lost"))
+        with pytest.raises(SignInFailed, match="lease lost"):
+            await anext(client.incoming())
+
+
+@pytest.mark.virtual_time
+async def test_a_token_that_tells_no_identities(harbour, carol, monkeypatch):
+    monkeypatch.setattr(Keeper, "next", lambda self: AccessToken(value=Secret("x")))
+    with pytest.raises(ConfigurationError, match="does not tell the identities"):
+        await carol().__aenter__()
+
+
+# a card reader
+
+
+class Card:
+    def authenticate(self, rand, autn):
+        return AkaResult(b"12345678", bytes(16), bytes(16))
+
+
+def opened(account, usim=None):
+    return open_credentials(
+        account, tokens=CountingTokens(), usim=usim, on_renewed=lambda: None, on_failed=lambda error: None
+    )
+
+
+def test_a_card_reader_takes_the_place_of_keys():
+    account = Account(server="wss://h/", impu="sip:a@h.example", impi="a@h.example", auth=AuthScheme.AKA)
+    assert opened(account, Card()).authenticator
+    with pytest.raises(ConfigurationError, match="or a card reader"):
+        opened(account)
+
+
+def test_a_usim_of_ones_own_is_preferred_to_the_keys(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    settings = {
+        "server": "wss://h/",
+        "impu": "sip:a@h.example",
+        "impi": "a@h.example",
+        "auth": "aka",
+        "k": "00" * 16,
+        "opc": "00" * 16,
+    }
+    account = Account.from_settings("x", settings, folder=tmp_path)
+    assert opened(account, SoftUsim(account.aka.functions())).authenticator
+    assert not (tmp_path / "wic").exists()
+    assert opened(account).authenticator
+    assert (tmp_path / "wic" / "usim").exists()
