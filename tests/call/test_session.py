@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -85,6 +86,19 @@ def test_a_lost_connection_ends_an_established_call(wire):
     assert isinstance(told[0].error.__cause__, FlowLost)
     assert told[1:] == [Released()]
     assert outgoing.state is CallState.ENDED
+
+
+def test_an_established_call_goes_over_to_another_flow(wire):
+    outgoing, incoming = wire.connect()
+    assert outgoing.survives
+    assert str(outgoing.identity) == "sip:alice@ims.example"
+    other = replace(outgoing.flow, id="another")
+    outgoing.move(other)
+    assert outgoing.flow == other
+    outgoing.hangup(now=0.0)
+    assert [transmit.flow for transmit in wire.alice.endpoint.to_send()] == [other]
+    assert not outgoing.survives
+    assert incoming.survives
 
 
 def test_a_connection_lost_during_the_bye_ends_it(wire):

@@ -33,23 +33,9 @@ class Settings:
         self.folder = folder
         self._values = values
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
     def keys(self) -> set[str]:
         """Return the names of what is set."""
         return set(self._values)
-
-    def required(self, key: str) -> str:
-        """Return a text that must be there.
-
-        Raises:
-            ConfigurationError: it is missing, empty or no text.
-        """
-        value = self.text(key)
-        if not value:
-            raise ConfigurationError(f"Account {self.name!r} needs {key!r}.")
-        return value
 
     def text(self, key: str, default: str = "") -> str:
         """Return a text.

@@ -1,0 +1,37 @@
+"""Reconnections against the embedded network: its eP-CSCF carries the calls on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from wic.client import Account, CallOutcome, Client, ClientOptions
+from wic.client.events import ConnectionRestored
+from wic.media import MediaTransportOptions, Silence
+from wic.network import ImsNetwork, NetworkOptions
+from wic.registration import BackoffOptions
+
+OPTIONS = ClientOptions(
+    close_timeout=3.0,
+    backoff=BackoffOptions(first_time=0.05),
+    media=MediaTransportOptions(ice_timeout=5.0, dtls_timeout=5.0),
+)
+
+
+async def test_a_call_outlives_a_cut_and_is_ended_over_the_new_connection(tmp_path):
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:
+        alice, bob = (Client(Account.load(name, ims.accounts_path), replace(OPTIONS)) for name in ("alice", "bob"))
+        async with alice, bob:
+            restored = asyncio.Event()
+            alice.on_event(lambda event: restored.set() if isinstance(event, ConnectionRestored) else None)
+            call = await alice.call("sip:bob@ims.example", audio=Silence())
+            other = await anext(bob.incoming())
+            await asyncio.gather(call.answered(timeout=10), other.answer(audio=Silence()))
+            before = alice.flow
+            alice._wire._connection.abort("cut")
+            await asyncio.wait_for(restored.wait(), 10)
+            assert alice.flow != before
+            assert not call.is_over
+            await call.hangup()
+            report = await asyncio.wait_for(other.ended(), 10)
+            assert report.outcome is CallOutcome.COMPLETED
