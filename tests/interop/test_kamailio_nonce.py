@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.client import Client
-from wic.client.events import ClientEvent, Refreshed, Registered
+from wic.client.events import ClientEvent, Deregistered, Refreshed, Registered
 
 from .peers import probe, wics
 from .peers.kamailio import Kamailio, KamailioOptions
@@ -33,4 +33,4 @@ async def test_a_stale_nonce_is_replaced_silently(peers: Peers, algorithm: str) 
     challenges = [seen.header("WWW-Authenticate") for seen in wire if seen.start.startswith("SIP/2.0 401")]
     assert "stale" not in challenges[0]
     assert all("stale=true" in challenge for challenge in challenges[1:])
-    assert [type(event) for event in told] == [Registered, Refreshed, Refreshed]
+    assert [type(event) for event in told] == [Registered, Refreshed, Refreshed, Deregistered]
