@@ -101,6 +101,8 @@ async def test_a_server_that_refers_elsewhere(harbour, status):
         await harbour.until(lambda: client.flow.remote[0] == "ws://b/", 600.0)
         await harbour.until(lambda: ConnectionRestored in kinds(told))
         assert RegistrationLost not in kinds(told)
+        assert next(event for event in told if isinstance(event, ConnectionLost)).server == "ws://a/"
+        assert told[-1].server == "ws://b/"
         assert len(harbour.home.driver.connections) == 1
 
 

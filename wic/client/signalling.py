@@ -355,8 +355,9 @@ class Signalling:
         if self._wants_token:
             self._start_mending(0.0)
         elif trial.elsewhere and (self._servers.has_others or not trial.waits):
+            left = self._servers.current
             self._servers.failed()
-            self._lose(trial.error, self._servers.wait())
+            self._lose(left, trial.error, self._servers.wait())
         elif not trial.waits:
             self._end(trial.error)
             return True
@@ -387,7 +388,7 @@ class Signalling:
             return
         match self._state:
             case SignallingState.UP:
-                self._lose(error, self._wait_after_loss())
+                self._lose(self._servers.current, error, self._wait_after_loss())
             case SignallingState.MENDING:
                 self._note_cut(error)
             case SignallingState.OVER:
@@ -402,11 +403,11 @@ class Signalling:
             return wait
         return max(wait, main.retry_at - self.now)  # the network told it to wait
 
-    def _lose(self, error: WicError, wait: float) -> None:
+    def _lose(self, server: str, error: WicError, wait: float) -> None:
         """Tell that there is no connection that serves, and look for one."""
         self._cut = True
         _log.warning("%s; trying %s in %.1f s", error, self._servers.current, wait)
-        self._tell(ConnectionLost(self._servers.current, error, wait))
+        self._tell(ConnectionLost(server, error, wait))
         self._start_mending(wait)
 
     def _start_mending(self, wait: float) -> None:
