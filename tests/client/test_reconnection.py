@@ -261,6 +261,22 @@ async def test_a_connection_lost_after_the_end_is_only_told(harbour):
         assert len(harbour.dialled) == 1
 
 
+async def test_a_listener_that_raises_harms_nobody(harbour):
+    client = harbour.client()
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: caught.append(context["exception"]))
+    caught = []
+
+    def listener(event):
+        raise ValueError(event)
+
+    client.on_event(listener)
+    told = watched(client)
+    async with client:
+        harbour.far[-1].abort("begin")
+        await harbour.until(lambda: ConnectionRestored in kinds(told), 15.0)
+    assert len(caught) == len(told)
+
+
 @pytest.mark.parametrize("after", [0.0, 1.0, 12.0])
 async def test_leaving_while_the_connection_is_lost(harbour, after):
     async with harbour.client(backoff=BackoffOptions(first_time=0.5)):

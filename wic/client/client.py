@@ -184,6 +184,7 @@ class Client:
             finally:
                 self._stop_grace()
                 await self.tasks.close()
+                await asyncio.sleep(0)  # so that listeners have heard of the deregistration
 
     async def deregister(self, impu: str | None = None) -> None:
         """Deregister one identity, or all; the calls of it are ended first (TS 24.371 §6A.2).
@@ -332,6 +333,8 @@ class Client:
     # what happens to the connection
 
     def _tell(self, event: ClientEvent) -> None:
+        for listener in self._listeners:  # one that raises harms nobody but itself
+            asyncio.get_running_loop().call_soon(listener, event)
         match event:
             case ConnectionLost(next_try=next_try):
                 self._suspend_calls(0.0 if next_try is None else self.options.call_grace)
@@ -342,8 +345,6 @@ class Client:
                 self._changed.set()
             case _:
                 pass
-        for listener in self._listeners:
-            listener(event)
 
     def _suspend_calls(self, grace: float) -> None:
         """Let calls go on for a while, in which another connection may be made."""
