@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wic.sip.message import Request
+    from wic.sip.params import Params
 
 _AKA = re.compile(r"AKAv[0-9]+-[A-Za-z0-9-]+", re.IGNORECASE)
 _IPSEC = "ipsec-3gpp"
@@ -37,12 +38,17 @@ def determine(request: Request) -> Mechanism:
     credentials = request.auth("Authorization")
     if any(each.scheme.lower() == "bearer" for each in credentials):
         return Mechanism.TOKEN
-    digest = next((each.params for each in credentials if each.scheme.lower() == "digest"), None)
-    if digest is None:
+    mechanism = determine_by_digest(
+        next((each.params for each in credentials if each.scheme.lower() == "digest"), None)
+    )
+    return Mechanism.IPSEC if mechanism is Mechanism.AKA and _wants_ipsec(request) else mechanism
+
+
+def determine_by_digest(credentials: Params | None) -> Mechanism:
+    """Tell what Digest credentials are for; a REGISTER without any does not say it."""
+    if credentials is None:
         return Mechanism.UNKNOWN
-    if not _AKA.fullmatch(digest.get("algorithm") or ""):
-        return Mechanism.DIGEST
-    return Mechanism.IPSEC if _wants_ipsec(request) else Mechanism.AKA
+    return Mechanism.AKA if _AKA.fullmatch(credentials.get("algorithm") or "") else Mechanism.DIGEST
 
 
 def _wants_ipsec(request: Request) -> bool:
@@ -52,19 +58,19 @@ def _wants_ipsec(request: Request) -> bool:
 
 
 def integrity_protected(mechanism: Mechanism, *, associated: bool, answered: bool, existing: str) -> str | None:
-    """Return what the eP-CSCF writes about a REGISTER that came by TLS; None writes nothing.
+    """Return what the eP-CSCF writes about Digest credentials that came by TLS; None writes nothing.
+
+    It is never `auth-done`: that is for the credentials that the eP-CSCF itself makes, of a token that it has checked.
 
     Args:
-        mechanism: what the REGISTER is for.
-        associated: whether it maps to an existing TLS association.
-        answered: whether it holds the response to a challenge.
+        mechanism: what the credentials are for.
+        associated: whether they map to an existing TLS association.
+        answered: whether they hold the response to a challenge.
         existing: the value for an existing association: `tls-protected`, or `tls-yes` as in TS 24.229 §7.2A.2.
     """
     match mechanism:
         case Mechanism.AKA:
             return "tls-connected"  # TS 24.371 §6.4.1.3 a), in every REGISTER
-        case Mechanism.TOKEN:
-            return "auth-done"  # TS 24.371 §6.4.2
         case Mechanism.DIGEST if associated:
             return existing  # TS 24.371 §6.4.1.2 1 c)
         case Mechanism.DIGEST if answered:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wic.network.epcscf.associations import Association, same_binding
 from wic.network.epcscf.flow_tokens import Owner
-from wic.network.epcscf.mechanism import Mechanism, determine, integrity_protected
+from wic.network.epcscf.mechanism import Mechanism, determine, determine_by_digest, integrity_protected
 from wic.network.epcscf.trust import (
     clean_request_from_wic,
     clean_to_wic,
@@ -79,7 +79,7 @@ class RegisterHandler:
             self._parts.tasks.start(self._with_token(context, self._parts.trusted, impu))
         else:
             clean_request_from_wic(request)
-            self._with_digest(context, mechanism, impu, now)
+            self._with_digest(context, impu, now)
 
     def flow_closed(self, flow: Flow) -> None:
         """Forget a connection that is gone."""
@@ -97,10 +97,11 @@ class RegisterHandler:
 
     # requests
 
-    def _with_digest(self, context: ProxyContext, mechanism: Mechanism, impu: str, now: float) -> None:
+    def _with_digest(self, context: ProxyContext, impu: str, now: float) -> None:
         """Forward a REGISTER whose credentials the core will check (TS 24.371 §6.4.1.2, §6.4.1.3)."""
         request, flow = context.request, context.flow
         credentials = digest_credentials(request, self._parts.options.domain)
+        mechanism = determine_by_digest(credentials)  # of those that go on: the WIC may have sent others, too
         impi = (credentials and credentials.get("username")) or impu
         write_credentials(request, credentials, self._protection(mechanism, flow, impi, impu, credentials, now))
         context.owner = Registering(mechanism, impi, impu, impu)
@@ -111,9 +112,11 @@ class RegisterHandler:
     ) -> str | None:
         if not flow.secure or credentials is None:
             return None  # the clauses are about a TLS session that was there before
+        known = self._parts.associations.find(flow, impi, impu, now=now)
         return integrity_protected(
             mechanism,
-            associated=self._parts.associations.find(flow, impi, impu, now=now) is not None,
+            # What another mechanism has proved is not for Digest to live on: a token's registration ends with it.
+            associated=known is not None and known.mechanism is Mechanism.DIGEST,
             answered=bool(credentials.get("response")),
             existing=self._parts.options.integrity_protected,
         )

@@ -1,0 +1,304 @@
+"""Peers that mean no good, made of strings: nothing here is built or read with wic's SIP classes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+import ssl
+from base64 import b64encode
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+import websockets
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+
+from wic.auth import Secret
+from wic.client import Account, Client, ClientOptions
+from wic.network import ImsNetwork, NetworkOptions
+from wic.network.scscf.options import RegistrarOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+PASSWORD = "correct horse"
+DOMAIN = "ims.example"
+_numbers = count(1)
+
+
+class Text:
+    """A message, as far as a few regular expressions can read it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def status(self) -> int:
+        """Of a response; 0 for a request."""
+        return int(self.text[8:11]) if self.text.startswith("SIP/2.0 ") else 0
+
+    @property
+    def method(self) -> str:
+        return self.one("CSeq").split()[-1]
+
+    def all(self, name: str) -> list[str]:
+        return re.findall(rf"^{name}: *(.*?)\r$", self.text, re.MULTILINE | re.IGNORECASE)
+
+    def one(self, name: str) -> str:
+        return next(iter(self.all(name)), "")
+
+    def parameter(self, name: str, parameter: str) -> str:
+        """A parameter of the first value of a header, without its quotes."""
+        found = re.search(rf'\b{re.escape(parameter)}="?([^",;]*)"?', self.one(name))
+        return found[1] if found else ""
+
+    def answer(self, status: str, *lines: str, body: str = "", tag: str = "far") -> str:
+        """Write a response to this request."""
+        to = self.one("To")
+        head = [f"SIP/2.0 {status}", *(f"Via: {value}" for value in self.all("Via"))]
+        head += [f"From: {self.one('From')}", to if "tag=" in to else f"To: {to};tag={tag}"]
+        head[-1] = head[-1] if head[-1].startswith("To: ") else f"To: {head[-1]}"
+        head += [f"Call-ID: {self.one('Call-ID')}", f"CSeq: {self.one('CSeq')}", *lines]
+        return "\r\n".join([*head, f"Content-Length: {len(body.encode())}", "", body])
+
+
+class Intruder:
+    """A WebSocket to the eP-CSCF, and whatever one wants to write into it."""
+
+    def __init__(self, socket: websockets.asyncio.client.ClientConnection, user: str) -> None:
+        self.socket = socket
+        self.user = user
+        self.call_id = f"reg-{next(_numbers)}"
+        self.instance = f"<urn:uuid:{user}>"
+        self._cseq = 0
+
+    async def send(self, text: str | bytes) -> None:
+        await self.socket.send(text)
+
+    async def receive(self, status: int) -> Text:
+        """The next final response or request; a request counts as 0."""
+        async with asyncio.timeout(10):
+            while True:
+                data = await self.socket.recv()
+                text = Text(data if isinstance(data, str) else data.decode())
+                if text.status // 100 != 1:
+                    break
+        assert text.status == status, text
+        return text
+
+    async def nothing_comes(self) -> None:
+        """See that all was answered: the answer to a question of its own is the next thing to come."""
+        await self.send(self.write("OPTIONS", f"sip:nobody@{DOMAIN}", call_id="the-end"))
+        async with asyncio.timeout(10):
+            assert "the-end" in str(await self.socket.recv())
+
+    def write(self, method: str, uri: str, *lines: str, to: str = "", from_: str = "", call_id: str = "") -> str:
+        self._cseq += 1
+        own = f"<sip:{self.user}@{DOMAIN}>"
+        head = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/WSS {self.user}.invalid;branch=z9hG4bK{next(_numbers)}",
+            "Max-Forwards: 70",
+            f"From: {from_ or own};tag={self.user}",
+            f"To: {to or f'<{uri}>'}",
+            f"Call-ID: {call_id or self.call_id}",
+            f"CSeq: {self._cseq} {method}",
+        ]
+        return "\r\n".join([*head, *lines, "Content-Length: 0", "", ""])
+
+    def register(self, *lines: str, impu: str = "", expires: int = 3600) -> str:
+        contact = f"<sip:{self.user}@{self.user}.invalid;transport=ws>"
+        contact += f';reg-id=1;+sip.instance="{self.instance}"'
+        impu = impu or f"sip:{self.user}@{DOMAIN}"
+        head = [f"Contact: {contact}", f"Expires: {expires}", "Supported: path, outbound", *lines]
+        return self.write("REGISTER", f"sip:{DOMAIN}", *head, to=f"<{impu}>", from_=f"<{impu}>")
+
+    def proof(self, challenged: Text, *, password: str = PASSWORD, user: str = "", extra: str = "") -> str:
+        """Answer the SHA-256 challenge (RFC 7616 §3.4)."""
+
+        def h(text: str) -> str:
+            return hashlib.sha256(text.encode()).hexdigest()
+
+        offered = next(each for each in challenged.all("WWW-Authenticate") if "algorithm=SHA-256" in each)
+        nonce = re.search(r'nonce="([^"]*)"', offered)[1]  # type: ignore[index]
+        impi, uri = f"{user or self.user}@{DOMAIN}", f"sip:{DOMAIN}"
+        response = h(f"{h(f'{impi}:{DOMAIN}:{password}')}:{nonce}:00000001:cn:auth:{h(f'REGISTER:{uri}')}")
+        return (
+            f'Authorization: Digest username="{impi}", realm="{DOMAIN}", nonce="{nonce}", uri="{uri}", '
+            f'response="{response}", algorithm=SHA-256, qop=auth, nc=00000001, cnonce="cn"{extra}'
+        )
+
+    async def registered(self, *lines: str, expires: int = 3600) -> Text:
+        await self.send(self.register(*lines, expires=expires))
+        challenged = await self.receive(401)
+        await self.send(self.register(*lines, self.proof(challenged), expires=expires))
+        return await self.receive(200)
+
+
+@pytest.fixture(autouse=True)
+def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever comes in, nothing is an error of ours."""
+    with caplog.at_level(logging.INFO):
+        yield
+    wrong = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR or record.exc_info]
+    assert not wrong, [record.getMessage() for record in wrong]
+
+
+@pytest.fixture
+async def ims(tmp_path) -> AsyncIterator[ImsNetwork]:
+    """A network; alice and bob have a password, usim a USIM."""
+    registrar = RegistrarOptions(min_expires=10)
+    options = NetworkOptions(
+        directory=tmp_path / "ims", subscribers=("usim", "good"), usims=("usim",), registrar=registrar, grace=0
+    )
+    async with ImsNetwork(options) as network:
+        for user in ("alice", "bob"):
+            network.add_subscriber(user, password=Secret(PASSWORD))
+        yield network
+
+
+@pytest.fixture
+async def well_behaved(ims: ImsNetwork) -> AsyncIterator[Client]:
+    """A client that was there before; whatever the others do, it can be reached and can renew its registration."""
+    driver_of = {"eP-CSCF": ims.epcscf.node.driver, "S-CSCF": ims.scscf.node.driver}
+    account = Account.load("good", path=ims.accounts_path)
+    async with Client(account, ClientOptions(reg_event=False)) as client:
+        granted = client.binding
+        yield client
+        assert client.binding is granted, "it has lost its registration, or had to renew it"
+        client._wire._credentials_renewed()  # what renews the registration now
+        async with asyncio.timeout(10):
+            while client.binding is granted:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert client.binding is not None
+    failures = {name: driver.counters.failures for name, driver in driver_of.items()}
+    assert not any(failures.values()), failures
+
+
+@pytest.fixture
+async def intrude(ims: ImsNetwork) -> AsyncIterator[Callable[[str], Awaitable[Intruder]]]:
+    """Make peers of the eP-CSCF."""
+    context = ssl.create_default_context(cafile=str(ims.ca_path))
+    async with AsyncExitStack() as stack:
+
+        async def make(user: str) -> Intruder:
+            opening = connect(ims.wss_url, subprotocols=["sip"], ssl=context, proxy=None, max_size=2**24)
+            return Intruder(await stack.enter_async_context(opening), user)
+
+        yield make
+
+
+@pytest.fixture
+def token_of(ims: ImsNetwork) -> Callable[[str], Awaitable[str]]:
+    """Get access tokens with the web credentials of a user's bot."""
+
+    async def get(name: str) -> str:
+        account = ims.accounts.get(name)
+        assert account is not None
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"{account['waf']}/token",
+                data={"grant_type": "client_credentials"},
+                headers={"Authorization": basic(str(account["client_id"]), str(account["client_secret"]))},
+                ssl=ssl.create_default_context(cafile=str(ims.ca_path)),
+            ) as answer,
+        ):
+            return str((await answer.json())["access_token"])
+
+    return get
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.fixture
+def on_mw(ims: ImsNetwork) -> list[Text]:
+    """What the eP-CSCF has sent to the core, without what is the well-behaved client's or its own."""
+    seen: list[Text] = []
+
+    def observe(now: float, direction: object, data: bytes, flow: object) -> None:
+        if flow.transport in ("UDP", "TCP") and direction.name == "SENT":  # type: ignore[attr-defined]
+            text = Text(data.decode())
+            if not text.status and text.method != "SUBSCRIBE" and "sip:good@" not in str(text):
+                seen.append(text)
+
+    ims.epcscf.node.driver.add_observer(observe)
+    return seen
+
+
+class Impostor:
+    """A server that a client connects to, and that answers as a test tells it."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.requests: list[Text] = []
+        self.responses: list[Text] = []
+        self.times: list[float] = []
+        self.connections = 0
+        self.sockets: list[websockets.asyncio.server.ServerConnection] = []
+        self.answer: Callable[[Text], list[str]] = lambda request: [self.grant(request)]
+
+    async def serve(self, socket: websockets.asyncio.server.ServerConnection) -> None:
+        self.connections += 1
+        self.sockets.append(socket)
+        async for data in socket:
+            text = Text(data if isinstance(data, str) else data.decode())
+            if text.status:
+                self.responses.append(text)
+                continue
+            self.requests.append(text)
+            self.times.append(asyncio.get_running_loop().time())
+            for each in self.answer(text):
+                await socket.send(each)
+
+    async def send(self, text: str) -> None:
+        await self.sockets[-1].send(text)
+
+    def registers(self) -> list[Text]:
+        return [each for each in self.requests if each.method == "REGISTER"]
+
+    def grant(self, request: Text, *lines: str, expires: int = 3600) -> str:
+        """200 to a REGISTER as a registrar gives it, 489 and 200 to the rest."""
+        if request.method != "REGISTER":
+            return request.answer("489 Bad Event" if request.method == "SUBSCRIBE" else "200 OK")
+        if request.one("Expires") == "0":
+            return request.answer("200 OK")
+        contact = re.sub(r";expires=\d+", "", request.one("Contact"))
+        return request.answer("200 OK", f"Contact: {contact};expires={expires}", *lines)
+
+    def client(self, user: str = "alice", *, options: dict[str, object] | None = None, **changes: object) -> Client:
+        settings: dict[str, object] = {
+            "name": user,
+            "server": self.url,
+            "impu": f"sip:{user}@{DOMAIN}",
+            "impi": f"{user}@{DOMAIN}",
+            "password": Secret(PASSWORD),
+            "insecure": True,
+        }
+        chosen = ClientOptions(close_timeout=1.0, register_timeout=5.0, reg_event=False)
+        return Client(Account(**(settings | changes)), replace(chosen, **(options or {})))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def _impostor() -> AsyncIterator[Impostor]:
+    made = Impostor()
+    async with serve(made.serve, "127.0.0.1", 0, subprotocols=["sip"], max_size=2**26) as server:
+        made.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        yield made
+
+
+@pytest.fixture
+async def impostor() -> AsyncIterator[Impostor]:
+    async with _impostor() as made:
+        yield made

@@ -1,0 +1,190 @@
+"""Nobody gets what another one has proved: TLS associations, tokens and identities at the eP-CSCF."""
+
+from __future__ import annotations
+
+import pytest
+
+from wic.auth import Secret
+
+ALICE, BOB = "sip:alice@ims.example", "sip:bob@ims.example"
+
+pytestmark = pytest.mark.usefixtures("well_behaved")
+
+
+def claim(user: str, *extra: str) -> str:
+    """Credentials without a proof."""
+    given = [
+        f'username="{user}@ims.example"',
+        'realm="ims.example"',
+        'nonce=""',
+        'uri="sip:ims.example"',
+        'response=""',
+    ]
+    return "Authorization: Digest " + ", ".join([*given, *extra])
+
+
+async def test_everything_the_same_over_another_connection(intrude, on_mw):
+    alice, mallory = await intrude("alice"), await intrude("alice")
+    await alice.registered()
+    mallory.call_id = alice.call_id
+    mallory._cseq = 10
+    on_mw.clear()
+    await mallory.send(mallory.register(claim("alice")))
+    await mallory.receive(401)
+    assert all("integrity-protected" not in str(each) for each in on_mw)
+    await mallory.send(mallory.write("OPTIONS", BOB))
+    await mallory.receive(403)
+    await alice.send(alice.register(claim("alice")))
+    await alice.receive(200)
+
+
+@pytest.mark.parametrize(
+    "smuggled",
+    [
+        'integrity-protected="auth-done"',
+        "integrity-protected=auth-done",
+        'INTEGRITY-PROTECTED="auth-done"',
+        'integrity-protected="tls-yes", integrity-protected="auth-done"',
+        'integrity-protected = "auth-done"',
+        r'integrity-protected="auth\-done"',
+        '\r\n integrity-protected="auth-done"',
+        'integrity-protected="auth-done", authorization-entity="https://waf.invalid"',
+        "auth-done",
+    ],
+)
+async def test_protection_that_a_wic_writes_itself(intrude, on_mw, smuggled):
+    mallory = await intrude("alice")
+    await mallory.send(mallory.register(claim("alice", smuggled)))
+    await mallory.receive(401)
+    assert all("auth-done" not in str(each).lower() and "entity" not in str(each) for each in on_mw)
+
+
+@pytest.mark.parametrize("first", ["Bearer x", "bearer x", 'Bearer access_token="x"', "Bearer"])
+@pytest.mark.parametrize("swapped", [False, True])
+async def test_a_token_and_credentials_at_once(intrude, on_mw, first, swapped):
+    """Neither vouches for the other: a token that is none does not make the eP-CSCF speak for whom Digest names."""
+    mallory = await intrude("alice")
+    lines = [f"Authorization: {first}", claim("alice")]
+    await mallory.send(mallory.register(*(lines[::-1] if swapped else lines)))
+    refused = await mallory.receive(401)
+    assert 'error="invalid_token"' in refused.one("WWW-Authenticate")
+    assert on_mw == []
+
+
+@pytest.mark.parametrize("first", ["Bearer x", 'Bearer access_token="x"'])
+async def test_a_token_where_none_are_taken(ims, intrude, on_mw, first):
+    """An eP-CSCF without a WAF vouches for nobody."""
+    object.__setattr__(ims.epcscf._parts, "trusted", None)
+    mallory = await intrude("alice")
+    await mallory.send(mallory.register(f"Authorization: {first}", claim("alice")))
+    await mallory.receive(401)
+    assert all("auth-done" not in str(each) for each in on_mw)
+    assert ims.hss.bindings("alice@ims.example", now=0) == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["t: <sip:bob@ims.example>"],
+        ["f: <sip:bob@ims.example>;tag=1"],
+        ["To: <sip:bob@ims.example>"],
+        ["From: <sip:bob@ims.example>;tag=1"],
+        ["i: another"],
+    ],
+)
+async def test_two_of_what_there_is_one_of(intrude, on_mw, lines):
+    mallory = await intrude("alice")
+    await mallory.send(mallory.register(*lines))
+    await mallory.receive(400)
+    assert on_mw == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "P-Asserted-Identity: <sip:bob@ims.example>",
+        "P-ASSERTED-IDENTITY:<sip:bob@ims.example>",
+        "P-Asserted-Identity : <sip:bob@ims.example>",
+        "P-Asserted-Identity\t:\r\n <sip:bob@ims.example>",
+        "Path: <sip:bob@evil.invalid;lr>",
+        "path: <sip:bob@evil.invalid;lr;ob>",
+        "Route: <sip:bob@127.0.0.1:9;lr>",
+        "Service-Route: <sip:bob@evil.invalid;lr>",
+        'P-Visited-Network-ID: "bob"',
+        "P-Charging-Vector: icid-value=bob",
+        "P-Associated-URI: <sip:bob@ims.example>",
+        "P-Served-User: <sip:bob@ims.example>",
+        "Restoration-Info: bob",
+        "Security-Client: bob",
+    ],
+)
+async def test_what_only_the_network_says(intrude, on_mw, line):
+    """In REGISTER and outside, however it is written."""
+    alice = await intrude("alice")
+    await alice.registered(line)
+    await alice.send(alice.write("OPTIONS", "sip:nobody@ims.example", line))
+    await alice.receive(404)
+    assert len(on_mw) >= 3
+    assert all("bob" not in str(each) and "evil" not in str(each) for each in on_mw)
+
+
+async def test_digest_does_not_live_on_what_a_token_has_proved(ims, intrude, on_mw, token_of):
+    """A token's registration ends with it (TS 24.371 §6.4.3), though the user has a password as well."""
+    ims.hss.add_subscriber("carol@ims.example", ["sip:carol@ims.example"], Secret("unknown to mallory"))
+    mallory = await intrude("carol")
+    await mallory.send(mallory.register(f"Authorization: Bearer {await token_of('carol')}"))
+    await mallory.receive(200)
+    (before,) = ims.hss.bindings("carol@ims.example", now=0)
+    await mallory.send(mallory.register(claim("carol"), expires=600_000))
+    await mallory.receive(401)
+    assert "integrity-protected" not in str(on_mw[-1])
+    assert ims.hss.bindings("carol@ims.example", now=0) == [before]
+
+
+async def test_a_token_of_one_and_the_name_of_another(ims, intrude, token_of):
+    """Over the connection of carol, with her token, nobody registers alice, calls as alice or ends alice's binding."""
+    alice, carol = await intrude("alice"), await intrude("carol")
+    await alice.registered()
+    bearer = f"Authorization: Bearer {await token_of('carol')}"
+    await carol.send(carol.register(bearer))
+    await carol.receive(200)
+    kept = ims.hss.bindings("alice@ims.example", now=0)
+    await carol.send(carol.register(bearer, claim("alice"), impu=ALICE))
+    granted = await carol.receive(200)
+    assert granted.one("P-Associated-URI") == "<sip:carol@ims.example>"
+    await carol.send(carol.register(bearer, impu=ALICE, expires=0))
+    await carol.receive(200)
+    await carol.send(carol.register(claim("alice"), impu=ALICE))
+    await carol.receive(401)
+    assert ims.hss.bindings("alice@ims.example", now=0) == kept
+
+
+async def test_who_was_challenged_is_not_who_answers(intrude, on_mw):
+    """Between 401 and 200 another connection gets nothing, and afterwards neither."""
+    alice, mallory = await intrude("alice"), await intrude("alice")
+    await alice.send(alice.register())
+    challenged = await alice.receive(401)
+    await mallory.send(mallory.register(claim("alice")))
+    await mallory.receive(401)
+    await alice.send(alice.register(alice.proof(challenged)))
+    await mallory.send(mallory.register(claim("alice")))
+    await alice.receive(200)
+    await mallory.receive(401)
+    await mallory.send(mallory.register(alice.proof(challenged)))  # seen somewhere, and sent again
+    assert "stale=true" in str(await mallory.receive(401))
+    await mallory.send(mallory.write("OPTIONS", BOB))
+    await mallory.receive(403)
+
+
+async def test_instance_and_reg_id_of_another(ims, intrude):
+    """They name a device of the user who proves who he is, and of nobody else."""
+    alice, bob = await intrude("alice"), await intrude("bob")
+    await alice.registered()
+    kept = ims.hss.bindings("alice@ims.example", now=0)
+    bob.instance, bob.call_id = alice.instance, alice.call_id
+    await bob.registered()
+    assert ims.hss.bindings("alice@ims.example", now=0) == kept
+    await bob.send(bob.write("OPTIONS", ALICE))
+    asked = await alice.receive(0)
+    await alice.send(asked.answer("200 OK"))
+    await bob.receive(200)
