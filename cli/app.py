@@ -5,33 +5,49 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from importlib import import_module
+from typing import cast
 
 import click
 
 from wic import __version__
 
-from .commands.answer import answer
-from .commands.call import call
-from .commands.demo import demo
-from .commands.login import login, logout
-from .commands.network import network
-from .commands.register import register
 from .console import Console
 from .exit_codes import ExitCode
 from .run import sentence
 
+_MODULES = {
+    "demo": "demo",
+    "network": "network",
+    "login": "login",
+    "logout": "login",
+    "register": "register",
+    "call": "call",
+    "answer": "answer",
+}
+"""Where each command is, in the order of the help."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _Commands(click.Group):
+    """Loads a command when it is wanted: calls need codecs, networks web servers, and both take their time to load."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return None
+        module = import_module(f".commands.{_MODULES[cmd_name]}", __package__)
+        return cast("click.Command", getattr(module, cmd_name))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="wic")
 def cli() -> None:
     """A headless WebRTC IMS Client (3GPP TS 24.371), and the IMS network it needs.
 
     Exit codes: 0 done, 1 the call, registration or check failed, 2 wrong usage or configuration, 3 interrupted.
     """
-
-
-for command in (demo, network, login, logout, register, call, answer):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wic.media import Capture
-from wic.network.network import EPCSCF
+from wic.network.names import EPCSCF
 from wic.sip.trace import Direction as TraceDirection
 from wic.sip.trace import format_message
 from wic.transport.driver import Direction

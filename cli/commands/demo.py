@@ -11,7 +11,7 @@ import click
 from wic.client import Account, CallOutcome, Client
 from wic.media import Count, Tone
 from wic.network import ImsNetwork
-from wic.network.network import SCSCF
+from wic.network.names import SCSCF
 
 from ..exit_codes import ExitCode
 from ..figures import show_media, show_timings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.network import EPCSCF
+from wic.network.names import EPCSCF
 
 from ..exit_codes import ExitCode
 from ..options import Common, common
