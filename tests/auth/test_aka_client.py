@@ -109,6 +109,18 @@ def test_a_nonce_that_was_not_accepted_is_not_used_again(aka: AkaClient) -> None
     assert sent(register(aka)).get("nonce") == ""
 
 
+def test_a_registration_that_begins_again_begins_without_a_nonce(aka: AkaClient) -> None:
+    """TS 24.229 §5.1.1.2.2; what was to be said about a bad challenge is not said either."""
+    first = register(aka)
+    aka.challenged(first, asked(challenge(33)))
+    aka.accepted(register(aka), OK)
+    aka.forget()
+    assert sent(register(aka)) == sent(first)
+    aka.challenged(register(aka), asked(challenge(66, OTHERS)))
+    aka.forget()
+    assert sent(register(aka)) == sent(first)
+
+
 def test_without_qop_and_with_auth_int(aka: AkaClient) -> None:
     aka.challenged(register(aka), asked(challenge(33, more="")))
     params = sent(register(aka))

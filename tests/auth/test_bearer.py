@@ -58,6 +58,13 @@ def test_which_requests_carry_it_is_a_matter_of_profile(everywhere: bool, carrie
     assert bool(credentials(sent(client, "MESSAGE", "sip:bob@ims.example"))[0]) is carries
 
 
+def test_a_registration_that_begins_again_still_has_the_token() -> None:
+    client = BearerClient(token=TOKEN)
+    before = credentials(sent(client))
+    client.forget()
+    assert credentials(sent(client)) == before
+
+
 def test_without_a_token_the_network_is_asked() -> None:
     client = BearerClient()
     first = sent(client)

@@ -67,6 +67,17 @@ def test_a_challenge_is_answered_and_the_nonce_counted(
         client.accepted(request, success(verdict.authentication_info))
 
 
+def test_a_registration_that_begins_again_begins_without_a_nonce(
+    client: DigestClient, register: Register, verifier: DigestVerifier, challenge: MakeChallenge
+) -> None:
+    """TS 24.229 §5.1.1.2.3."""
+    first = register(client)
+    client.challenged(first, challenge(*verifier.make_challenges(now=0)))
+    client.accepted(register(client), success())
+    client.forget()
+    assert sent(register(client)) == sent(first)
+
+
 @pytest.mark.parametrize("qop", ["auth", "auth-int"])
 @pytest.mark.parametrize("algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"])
 def test_every_algorithm_and_qop(

@@ -28,6 +28,18 @@ def test_deactivated_registers_anew_with_a_new_call_id(registered: World) -> Non
     assert first.call_id != second.call_id
 
 
+def test_what_begins_again_begins_without_a_proof(world: World) -> None:
+    """TS 24.229 §5.1.1.2.3: nonce and response are empty in an initial registration."""
+    world.registration.register(now=0)
+    world.check()
+    world.check()
+    world.registration.lose("deactivated", now=world.now, again_after=0)
+    world.wait()
+    world.take()
+    empty = 'nonce="", uri="sip:ims.example", response=""'
+    assert [empty in (each.headers.get("Authorization") or "") for each in world.sent] == [True, False, True]
+
+
 def test_rejected_is_the_end(registered: World) -> None:
     registered.registration.lose("rejected", now=5)
     (event,) = registered.drain()

@@ -114,6 +114,11 @@ class AkaClient:
             self._strikes = 0
             request.headers.add("Authorization", self._announcement(request))
 
+    def forget(self) -> None:
+        """Forget all challenges."""
+        self._spaces.clear()
+        self._refusal = None
+
     def challenged(self, request: Request, response: Response) -> None:
         """Have the USIM answer the strongest challenge of a 401 or 407.
 

@@ -13,11 +13,15 @@ class Authenticator(Protocol):
 
     Per request: `authorize` before it is sent; on 401 or 407 `challenged`, after which the request
     is built anew (next CSeq, same Call-ID), authorized and sent; on success `accepted`; `advice` goes
-    into what the user is told about a refusal.
+    into what the user is told about a refusal. `forget` before a registration begins again.
     """
 
     def authorize(self, request: Request) -> None:
         """Put into `request` the credentials that are known to be wanted; body and URI must be final."""
+        ...
+
+    def forget(self) -> None:
+        """Forget all challenges: an initial registration begins without any (TS 24.229 §5.1.1.2)."""
         ...
 
     def challenged(self, request: Request, response: Response) -> None:

@@ -118,6 +118,9 @@ class BearerClient:
         if self._proxies_ask:
             request.headers.add("Proxy-Authorization", _credentials(self._token, self._form))
 
+    def forget(self) -> None:
+        """Do nothing: a token is no answer to a challenge."""
+
     def challenged(self, request: Request, response: Response) -> None:
         """Take in the challenges of a 401 or 407 (RFC 8898 §2.1.1).
 

@@ -81,6 +81,10 @@ class DigestClient:
             realm = self._credentials.realm or request.uri.host
             request.headers.add("Authorization", announcement(self._credentials.username, realm, request))
 
+    def forget(self) -> None:
+        """Forget all challenges."""
+        self._spaces.clear()
+
     def challenged(self, request: Request, response: Response) -> None:
         """Take in the challenges of a 401 or 407.
 

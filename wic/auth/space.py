@@ -99,6 +99,10 @@ class Spaces:
             if header == "Proxy-Authorization" or space.uri == request.uri_text:
                 request.headers.add(header, space.answer(self.username, request, self._tokens))
 
+    def clear(self) -> None:
+        """Forget all nonces."""
+        self._spaces.clear()
+
     def drop_unproved(self, request: Request) -> None:
         """Forget the nonces that were used towards the URI of `request` and have not been accepted."""
         for (header, realm), space in list(self._spaces.items()):

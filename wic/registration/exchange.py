@@ -90,6 +90,10 @@ class Exchange:
 
     def register(self, flow: Flow, *, now: float, binding: Binding | None = None) -> None:
         """Send an initial REGISTER, with a new Call-ID; `binding` is what there is nevertheless."""
+        if self._rounds:
+            # TS 24.229 §5.1.1.2.2: who begins again begins without a nonce. The first time there may be one, of
+            # another identity of the user (§5.1.1.4.1).
+            self._credentials.forget()
         self._series = self._new_series(self._options.terms if binding is None else self._series.terms)
         self._begin(_Errand(Purpose.INITIAL, flow, binding), now)
 
