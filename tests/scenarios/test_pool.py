@@ -1,0 +1,85 @@
+"""Scenario 3, out of a pool (TS 24.371 §6.2.3, §6.3.2, §6.4.3): identities that the WWSF lends and gets back."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .web import claims_of, post, token_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .conftest import Network, Terminal, Visit
+
+GUEST = re.compile(r"sip:guest-\d+@ims\.example")
+
+
+@pytest.fixture(scope="module")
+def guest(visit: Callable[..., Visit]) -> Visit:
+    """Somebody without a subscription registers and deregisters."""
+    return visit("guest")
+
+
+@pytest.fixture
+def empty_pool(network: Network) -> Iterator[None]:
+    """Let one user, who has signed in, lease whatever there is."""
+    url, authorization = f"{network.ready['wwsf']}/pool/lease", f"Bearer {token_of(network, 'carol')}"
+    leases = [post(network, url, authorization)["lease"] for _ in range(4)]
+    yield
+    for lease in leases:
+        post(network, f"{url}/{lease}", authorization, method="DELETE")
+
+
+def test_the_identities_come_with_the_token(guest: Visit) -> None:
+    assert guest.code == 0, guest.stderr
+    claims = claims_of(guest.registers[0].one("Authorization").removeprefix("Bearer "))
+    (impu,) = claims["impu"]
+    assert GUEST.fullmatch(impu)
+    # TS 24.371 §6.2.3: assigned by the WWSF, IMPU and IMPI, and used as in §6.2.2.
+    assert guest.document["impu"] == impu
+    assert guest.document["impi"] == claims["impi"] == impu.removeprefix("sip:")
+    assert guest.registers[0].one("To") == f"<{impu}>"
+    assert claims["wwsf"] == "wwsf"
+
+
+def test_the_core_sees_a_subscriber_like_any_other(guest: Visit) -> None:
+    impu = guest.document["impu"]
+    for each in guest.mw_registers:
+        _, parameters = each.credentials()
+        assert parameters["username"] == f'"{guest.document["impi"]}"'
+        assert (parameters["integrity-protected"], parameters["response"]) == ('"auth-done"', '""')
+        assert each.one("To") == f"<{impu}>"
+    # TS 24.371 §6.4.3: not longer than the lease.
+    assert int(guest.mw_registers[0].one("Expires")) <= 3600
+    assert guest.answers[0].one("P-Associated-URI") == f"<{impu}>"
+
+
+def test_identities_are_given_back_with_the_deregistration(network: Network, terminal: Terminal) -> None:
+    # One more than an address may hold at a time, and than there are.
+    for _ in range(5):
+        with network.tap() as tap:
+            terminal.tap = tap
+            visit = terminal.register("guest")
+            assert visit.code == 0, visit.stderr
+            assert visit.registers[-1].one("Expires") == "0"
+
+
+def test_two_at_a_time_get_different_identities(network: Network, terminal: Terminal) -> None:
+    terminal.stay("guest")
+    terminal.tap.wait_for(200, "REGISTER")
+    with network.tap() as tap:
+        first, terminal.tap = terminal.tap, tap
+        visit = terminal.register("guest")
+    assert visit.code == 0, visit.stderr
+    assert visit.registers[0].one("To") != first.session.sent[0].one("To")
+
+
+@pytest.mark.usefixtures("empty_pool")
+def test_an_empty_pool_is_said_in_a_sentence(terminal: Terminal) -> None:
+    visit = terminal.register("guest")
+    assert visit.code == 1
+    assert re.search(r"in use", visit.complaint), visit.complaint
+    assert not terminal.tap.sessions, "there is nobody to register"
