@@ -51,12 +51,13 @@ const phone = (() => {
   };
 
   return {
-    async register({ server, uri, password, user, expires }) {
+    async register({ server, uri, password, user, token, expires }) {
       agent = new JsSIP.UA({
         sockets: [new JsSIP.WebSocketInterface(server)],
         uri,
         password,
         authorization_user: user,
+        authorization_jwt: token && `Bearer ${token}`,
         register_expires: expires ?? 300,
         session_timers: false,
       });

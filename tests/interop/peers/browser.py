@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.asyncio.client import connect
 
-from .jssip import PageServer
+from .jssip import PageServer, phone
 from .process import Peer, PeerFailed, require
 
 if TYPE_CHECKING:
@@ -79,6 +79,43 @@ class BrowserPage:
                     if await self.evaluate(condition) is True:
                         return
                 await asyncio.sleep(0.05)
+
+    async def shows(self, selector: str) -> None:
+        """Wait until there is an element."""
+        await self.until(f"document.querySelector({json.dumps(selector)}) !== null")
+
+    async def fill(self, **values: str) -> None:
+        """Write into the fields of these ids."""
+        for field, value in values.items():
+            await self.shows(f"#{field}")
+            await self.evaluate(f"document.getElementById({json.dumps(field)}).value = {json.dumps(value)}")
+
+    async def press(self, selector: str) -> None:
+        """Click on an element, once it is there."""
+        await self.shows(selector)
+        await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+    async def text(self, selector: str) -> str:
+        """Read what an element says, once it is there."""
+        await self.shows(selector)
+        return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
+
+    async def bring_phone(self) -> None:
+        """Make a WIC of this page, too: it runs with the rights of the page's own scripts."""
+        await self.evaluate(phone())
+
+    async def look(self, path: Path, *, width: int, height: int) -> bool:
+        """Take a picture of the page as it is on a screen of that size.
+
+        Returns:
+            Whether its whole width fits on the screen.
+        """
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        await self.browser.devtools("Emulation.setDeviceMetricsOverride", session=self._session, **size)
+        fits = await self.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        picture = await self.browser.devtools("Page.captureScreenshot", session=self._session, format="png")
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(picture["data"]))
+        return bool(fits)
 
     async def evaluate(self, expression: str, *, seconds: float = CALL_SECONDS) -> Any:
         """Evaluate JavaScript in the page; what it returns must be JSON."""

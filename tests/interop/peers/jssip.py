@@ -63,6 +63,11 @@ def script() -> str:
     return LOADER % (",\n".join(files), json.dumps(mains))
 
 
+def phone() -> str:
+    """Make of JsSIP and phone.js one script for a page of somebody else's."""
+    return f"{script()}\n{(FOLDER / 'phone.js').read_text()}"
+
+
 def _key(source: Path) -> str:
     return source.relative_to(MODULES).as_posix()
 
