@@ -94,7 +94,7 @@ class Exchange:
             # TS 24.229 §5.1.1.2.2: who begins again begins without a nonce. The first time there may be one, of
             # another identity of the user (§5.1.1.4.1).
             self._credentials.forget()
-        self._series = self._new_series(self._options.terms if binding is None else self._series.terms)
+            self._series = self._new_series(self._options.terms if binding is None else self._series.terms)
         self._begin(_Errand(Purpose.INITIAL, flow, binding), now)
 
     def refresh(self, flow: Flow, binding: Binding, *, now: float) -> None:
