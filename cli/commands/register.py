@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wic.client import Client
+from wic.client.events import RegistrationLost
 
 from ..accounts import find_account, split_words
 from ..exit_codes import ExitCode
@@ -18,6 +19,7 @@ from ..watch import Watch
 
 if TYPE_CHECKING:
     from wic.client import Account
+    from wic.client.events import ClientEvent
     from wic.registration import Binding
 
 
@@ -58,13 +60,19 @@ async def _register(settings: Common, account: Account, *, seconds: float | None
             await client.__aenter__()
         try:
             _show(settings, client, watch, started)
-            client.on_event(lambda event: settings.console.say(in_words(event)))
+            client.on_event(lambda event: _tell(settings, client, event))
             with settings.console.progress("Registered; Ctrl-C deregisters."):
                 await _hold(client, seconds)
         finally:
             await client.__aexit__(None, None, None)
     finally:
         watch.close()
+
+
+def _tell(settings: Common, client: Client, event: ClientEvent) -> None:
+    """Say what happened, unless it is what the command ends with."""
+    if not (isinstance(event, RegistrationLost) and event.final and not client.bindings):
+        settings.console.say(in_words(event))
 
 
 async def _hold(client: Client, seconds: float | None) -> None:

@@ -238,6 +238,7 @@ async def test_the_network_ends_the_registration_for_good(harbour, watcher):
         assert told[-1].final
         await asyncio.sleep(3600.0)
         assert client.binding is None
+    assert Deregistered not in kinds(told)
 
 
 @pytest.mark.parametrize(("attribute", "least"), [('retry-after="300"', 299.0), ("", 59.0)])

@@ -47,6 +47,7 @@ def test_identities_that_are_registered_one_by_one(network: Network, terminal: T
     assert visit.code == 0, visit.stderr
     granted = [each for each in visit.answers if each.status == 200]
     # TS 24.229 §5.4.1.2.2F: the implicit registration set, the default identity first.
+    assert visit.document["associated_uris"] == ["sip:gina@ims.example", "tel:+4930123"]
     assert granted[0].all("P-Associated-URI") == ["<sip:gina@ims.example>, <tel:+4930123>"]
     by_identity = {each.one("To") for each in visit.registers}
     assert by_identity == {"<sip:gina@ims.example>", "<sip:office@ims.example>"}
@@ -116,6 +117,8 @@ def test_a_rejected_registration_is_the_end(network: Network, terminal: Terminal
     assert len(registers(terminal.tap)) == 2
     (complaint,) = re.findall(r"^Error: (.*)$", terminal.said, re.MULTILINE)
     assert "rejected" in complaint
+    assert terminal.said.count("rejected") == 1
+    assert "deregistered" not in terminal.said
     assert terminal.tap.session.is_over
 
 

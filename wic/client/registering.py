@@ -266,7 +266,8 @@ class Registering:
             self._forget_reg_event()
         self._leaving.discard(str(impu))
         self._left.set()
-        self._tell(Deregistered(impu))
+        if str(impu) in map(str, (*self._identities.usable, *self._identities.barred)):  # else it was lost before
+            self._tell(Deregistered(impu))
         self._note_identities()
 
     def _failed(self, registration: Registration, event: BindingSuspended | BindingLost | RegisterFailed) -> None:
