@@ -105,7 +105,7 @@ async def run_epcscf(core_uri: str, scheme: str) -> None:
     """Be an eP-CSCF until standard input ends."""
     from wic.network import ImsNetwork, NetworkOptions
 
-    options = NetworkOptions(core=core_uri, insecure=scheme == "ws", subscribers=())
+    options = NetworkOptions(core=core_uri, insecure=scheme == "ws", subscribers=(), web=False, reg_event=False)
     async with ImsNetwork(options) as ims:
         print(json.dumps(ims.ready()), flush=True)
         await asyncio.to_thread(sys.stdin.read)

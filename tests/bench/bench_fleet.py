@@ -14,7 +14,7 @@ import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from measuring import cpu_seconds, heading, installed, measured, resident_bytes, table
+from measuring import cpu_seconds, heading, hold_many, installed, measured, resident_bytes, table
 from registrar import registrar
 
 WARM_UP = 50
@@ -51,6 +51,7 @@ async def keep_fleet(url: str, ca: Path, size: int, period: float) -> dict[str, 
                 await asyncio.gather(*(clients.enter_async_context(one) for one in batch))
 
         await register(0, WARM_UP)
+        hold_many()
         memory, began = resident_bytes(), cpu_seconds()
         await register(WARM_UP, WARM_UP + size)
         registered = cpu_seconds() - began
