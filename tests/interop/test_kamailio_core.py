@@ -11,7 +11,7 @@ import pytest
 
 from wic.auth.secret import Secret
 from wic.client import Account, CallOutcome, Client
-from wic.errors import AuthenticationFailed
+from wic.errors import AuthenticationFailed, ChallengeUnsupported, RegistrationFailed
 from wic.media import Tone, WavRecorder
 from wic.network import ImsNetwork, NetworkOptions
 
@@ -61,6 +61,35 @@ async def test_registers_along_our_path(peers: Peers, algorithm: str) -> None:
         assert await probe.options(kamailio.address, "alice") == 480
         with pytest.raises(AuthenticationFailed):
             await Client(_account(network, "alice", password="guessed")).__aenter__()
+
+
+async def test_a_core_that_believes_no_token(peers: Peers) -> None:
+    """The eP-CSCF vouches for carol, and Kamailio asks for her password all the same: nobody could answer that."""
+    kamailio = await peers.start(Kamailio(peers.directory, KamailioOptions(subscribers={"carol": "carol-secret"})))
+    wire = Wire()
+    async with _network(kamailio) as network:
+        client = Client(Account.load("carol", network.accounts_path))
+        client.on_message(wire.record)
+        with pytest.raises(RegistrationFailed, match="403"):
+            await client.__aenter__()
+    assert wire.answers("REGISTER") == [403]
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+async def test_a_core_without_aka(peers: Peers, algorithm: str) -> None:
+    """Who has a USIM answers no challenge for a password: that would be a downgrade."""
+    kamailio = await peers.start(Kamailio(peers.directory, KamailioOptions(algorithm=algorithm)))
+    wire = Wire()
+    async with _network(kamailio) as network:
+        settings = {"server": network.wss_url, "ca": str(network.ca_path), "impu": "sip:alice@ims.example"}
+        keys = {"auth": "aka", "impi": "alice@ims.example", "k": "465b5ce8b199b49faa5f0a2ee238a6bc", "opc": 32 * "0"}
+        client = Client(Account.from_settings("alice", settings | keys, folder=peers.directory))
+        client.on_message(wire.record)
+        with pytest.raises(ChallengeUnsupported, match=algorithm):
+            await client.__aenter__()
+    (asked,) = wire.requests("REGISTER")
+    assert "algorithm=AKAv2-SHA-256" in asked.header("Authorization")
+    assert wire.answers("REGISTER") == [401]
 
 
 async def test_the_command_runs_in_front_of_kamailio(peers: Peers) -> None:
