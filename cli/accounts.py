@@ -39,7 +39,11 @@ def split_words(
     """
     wanted = (() if options.server else ("ACCOUNT",)) + expected
     if len(words) != len(wanted):
-        hint = "with --server no ACCOUNT is named" if options.server else "or give --server, --impu and --impi"
+        hint = (
+            "with --server no ACCOUNT is named"
+            if options.server
+            else "or give --server and --impu instead of an ACCOUNT"
+        )
         raise click.UsageError(f"Expected {' '.join(wanted) or 'no words'} ({hint}), got {len(words)}.")
     return (None, list(words)) if options.server else (words[0], list(words[1:]))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 
+from wic.auth.aka import AKA_ALGORITHMS, find_aka_algorithm
 from wic.auth.keys import FUNCTION_SETS, parse_key
 from wic.client.secret_sources import read_secret_file
 from wic.errors import ConfigurationError
@@ -84,6 +85,9 @@ class NewSubscriber:
             raise ConfigurationError("--k-file, --op-file and --opc-file go with --auth aka.")
         if self.auth == Auth.BEARER.value and self.algorithm:
             raise ConfigurationError("--algorithm goes with --auth digest or aka.")
+        if self.auth == Auth.AKA.value and self.algorithm and find_aka_algorithm(self.algorithm) is None:
+            known = ", ".join(each.name for each in AKA_ALGORITHMS)
+            raise ConfigurationError(f"{self.algorithm!r} is no algorithm of AKA; choose among {known}.")
 
     def _keys(self) -> Usim:
         if self.k_file is None and self.op_file is None and self.opc_file is None:
@@ -109,7 +113,11 @@ def new_subscriber_options(
     """Give a command the options that describe a new subscriber."""
 
     @click.option(
-        "--auth", type=click.Choice([each.value for each in Auth]), default=Auth.DIGEST.value, show_default=True
+        "--auth",
+        type=click.Choice([each.value for each in Auth]),
+        default=Auth.DIGEST.value,
+        show_default=True,
+        help="How it proves who it is: a password, a USIM, or access tokens of the WAF.",
     )
     @click.option("--algorithm", metavar="NAME", help="The only Digest algorithm; or the one of AKA to ask for.")
     @click.option("--tel", metavar="URI", help="A telephone number of the subscriber, such as tel:+4930123.")
@@ -121,7 +129,13 @@ def new_subscriber_options(
     @click.option("--k-file", type=_FILE, metavar="FILE", help="Holds K in hexadecimal; else keys are made up.")
     @click.option("--op-file", type=_FILE, metavar="FILE", help="Holds OP (TUAK: TOP).")
     @click.option("--opc-file", type=_FILE, metavar="FILE", help="Holds OPc (TUAK: TOPc).")
-    @click.option("--usim", type=click.Choice(FUNCTION_SETS), default=FUNCTION_SETS[0], show_default=True)
+    @click.option(
+        "--usim",
+        type=click.Choice(FUNCTION_SETS),
+        default=FUNCTION_SETS[0],
+        show_default=True,
+        help="The functions of --auth aka.",
+    )
     @click.option("--allow-waf", metavar="ENTITY", multiple=True, help="Only these third parties may vouch for it.")
     @click.option("--bar-waf", metavar="ENTITY", multiple=True, help="This third party may not vouch for it.")
     @functools.wraps(command)

@@ -80,10 +80,16 @@ def account_options(
     """Give a command the options that name or describe an account."""
 
     @click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="The accounts file.")
-    @click.option("--server", metavar="URL", help="The eP-CSCF, wss://host:port/path; then no ACCOUNT is named.")
+    @click.option("--server", metavar="URL", help="The eP-CSCF, wss://host:port/path, instead of an ACCOUNT.")
     @click.option("--impu", metavar="URI", help="Public user identity, sip:user@domain.")
     @click.option("--impi", metavar="NAME", help="Private user identity; by default the IMPU without its scheme.")
-    @click.option("--auth", type=click.Choice(["digest", "aka", "bearer"]), default="digest", show_default=True)
+    @click.option(
+        "--auth",
+        type=click.Choice(["digest", "aka", "bearer"]),
+        default="digest",
+        show_default=True,
+        help="How to prove who it is: a password, a USIM, or access tokens.",
+    )
     @click.option(
         "--password-file",
         type=click.Path(path_type=Path),

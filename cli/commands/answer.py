@@ -62,7 +62,10 @@ def answer(
     after: float,
     reject: int | None,
 ) -> None:
-    """Register ACCOUNT and answer the calls that come in, each on its own; a JSON line for each with --json."""
+    """Register ACCOUNT and answer the calls that come in.
+
+    Each call is answered on its own, so several may go on at a time; with --json each has a line when it is over.
+    """
     if sum((echo, play is not None, reject is not None)) > 1:
         raise click.UsageError("--echo, --play and --reject exclude each other.")
     name, _ = split_words(words, options, expected=())

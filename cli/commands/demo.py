@@ -52,9 +52,9 @@ class Outcome:
 @click.command()
 @common
 def demo(settings: Common) -> None:
-    """Start an IMS network on loopback, register two WICs, and let them call each other.
+    """Let two WICs call each other in a network of their own.
 
-    Audio and a data channel go through the eIMS-AGW with ICE, DTLS-SRTP and SCTP. Nothing stays behind.
+    An IMS network starts on loopback; alice registers with a USIM, bob with a password. Audio and a data channel go through the eIMS-AGW with ICE, DTLS-SRTP and SCTP. Nothing stays behind.
     """
 
     async def work() -> ExitCode:

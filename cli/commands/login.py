@@ -67,7 +67,7 @@ def login(settings: Common, accounts: Path | None, account: str, no_browser: boo
 @_accounts_option
 @click.argument("account")
 def logout(settings: Common, accounts: Path | None, account: str) -> None:
-    """Revoke the token that `wic login` got for ACCOUNT, and forget it."""
+    """Revoke and forget the token of `wic login`."""
 
     async def work() -> ExitCode:
         from wic.client.web.sign_in import sign_out  # an HTTP client: loaded when needed

@@ -36,7 +36,7 @@ network.add_command(subscriber)
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Keeps CA, database and accounts; by default a temporary one that goes in the end.",
+    help="Keeps CA, databases, ports and accounts; by default a temporary one that goes in the end.",
 )
 @click.option(
     "--port-base", type=click.IntRange(1, 65530), metavar="N", help="First of six ports; by default free ones."
@@ -62,9 +62,9 @@ def up(
     host: str,
     insecure: bool,
 ) -> None:
-    """Run eP-CSCF, eIMS-AGW, S-CSCF, HSS, WAF and WWSF until interrupted.
+    """Run the network until interrupted.
 
-    With --json one line says where they listen, as soon as they do.
+    It has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json one line says where they listen, as soon as they do.
     """
     options = NetworkOptions(
         directory=directory, port_base=port_base, core=core, domain=domain, host=host, insecure=insecure

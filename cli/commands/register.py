@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 def register(
     settings: Common, options: AccountOptions, words: tuple[str, ...], once: bool, seconds: float | None
 ) -> None:
-    """Register ACCOUNT, show its binding and identities, stay and refresh; deregister on exit.
+    """Register ACCOUNT, stay registered, and deregister on exit.
 
-    What happens to connection and registration meanwhile is shown as it happens. Calls that come in are
+    Shows the binding and the identities that the network grants, and refreshes them. What happens to connection and registration meanwhile is shown as it happens. Calls that come in are
     answered 480: `wic answer` takes calls.
     """
     if once and seconds is not None:

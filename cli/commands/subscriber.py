@@ -31,7 +31,10 @@ _REASONS = (ContactEvent.DEACTIVATED, ContactEvent.REJECTED, ContactEvent.PROBAT
 
 @click.group()
 def subscriber() -> None:
-    """Add, list and remove the HSS's subscribers; a running network sees the change at once."""
+    """Keep the HSS's subscribers.
+
+    A running network sees every change at once.
+    """
 
 
 @subscriber.command()
@@ -40,7 +43,10 @@ def subscriber() -> None:
 @click.argument("name")
 @new_subscriber_options
 def add(settings: Common, directory: Path, name: str, new: NewSubscriber) -> None:
-    """Add the subscriber sip:NAME@DOMAIN and an account for it; one that exists gets other credentials."""
+    """Add the subscriber sip:NAME@DOMAIN.
+
+    An account that works for it is written into the accounts file. One that exists gets other credentials.
+    """
 
     def work() -> None:
         with Provisioning(directory) as provisioning:
@@ -56,7 +62,10 @@ def add(settings: Common, directory: Path, name: str, new: NewSubscriber) -> Non
 @common
 @DIRECTORY
 def list_(settings: Common, directory: Path) -> None:
-    """List the subscribers, how they prove who they are, and where they are registered."""
+    """List the subscribers.
+
+    Shows how they prove who they are, and where they are registered.
+    """
 
     def work() -> None:
         with Provisioning(directory) as provisioning:
@@ -94,7 +103,7 @@ def list_(settings: Common, directory: Path) -> None:
 @DIRECTORY
 @click.argument("name")
 def remove(settings: Common, directory: Path, name: str) -> None:
-    """Remove the subscriber NAME with its bindings and its account."""
+    """Remove NAME with its bindings and its account."""
 
     def work() -> None:
         with Provisioning(directory) as provisioning:
@@ -116,9 +125,19 @@ def remove(settings: Common, directory: Path, name: str) -> None:
     show_default=True,
     help="deactivated: it may register anew at once; rejected: it should not; probation: after --retry-after.",
 )
-@click.option("--retry-after", type=click.IntRange(1, 86400), default=60, show_default=True, metavar="S")
+@click.option(
+    "--retry-after",
+    type=click.IntRange(1, 86400),
+    default=60,
+    show_default=True,
+    metavar="S",
+    help="Seconds to stay away, with --reason probation.",
+)
 def deregister(settings: Common, directory: Path, name: str, reason: str, retry_after: int) -> None:
-    """Have the running network end the registration of the subscriber NAME."""
+    """End the registration of NAME.
+
+    The network that runs in DIR does it, and tells whoever watches the registration.
+    """
 
     def work() -> None:
         with Provisioning(directory) as provisioning:
@@ -142,7 +161,10 @@ def deregister(settings: Common, directory: Path, name: str, reason: str, retry_
     help="Its registration ends after so many seconds if no proof comes.",
 )
 def reauthenticate(settings: Common, directory: Path, name: str, within: int) -> None:
-    """Have the running network ask the subscriber NAME for a new proof of who it is."""
+    """Ask NAME for a new proof of who it is.
+
+    The network that runs in DIR shortens the registration, and the WIC has to authenticate again.
+    """
 
     def work() -> None:
         with Provisioning(directory) as provisioning:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.auth.challenge import Challenge, read_challenges
+from wic.auth.challenge import Challenge, name_challenges, read_challenges
 from wic.errors import RemoteProtocolError
 from wic.sip.headers import AuthValue
 from wic.sip.message import Response
@@ -98,3 +98,18 @@ def test_malformed_challenges_are_passed_over() -> None:
 def test_any_text_is_read_or_passed_over(text: str) -> None:
     chosen(("WWW-Authenticate", text), ("WWW-Authenticate", f"Digest {text}"))
     chosen(("WWW-Authenticate", f'Digest realm="{text}", nonce="{text}"'))
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ((), "something that cannot be read"),
+        (["=,="], "something that cannot be read"),
+        (['Digest realm="r", nonce="n", algorithm=AKAv1-MD5'] * 2, "Digest AKAv1-MD5"),
+        (['Bearer realm="r"', 'Digest realm="r", nonce="n"'], "Bearer or Digest"),
+        (["X" * 100 + ' realm="r"'], "X" * 40),
+    ],
+)
+def test_challenges_have_a_name(lines, named) -> None:
+    response = Response.build(401, headers=[("WWW-Authenticate", line) for line in lines])
+    assert name_challenges(response) == named

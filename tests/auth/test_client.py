@@ -254,7 +254,7 @@ def test_realms_without_end_do_not_fill_the_memory(
 def test_challenges_that_cannot_be_answered(
     value: str, client: DigestClient, register: Register, challenge: MakeChallenge
 ) -> None:
-    with pytest.raises(ChallengeUnsupported):
+    with pytest.raises(ChallengeUnsupported, match="see the account's 'auth'"):
         client.challenged(register(client), challenge(value))
 
 

@@ -267,6 +267,7 @@ def test_a_network_that_does_not_run(wic, complaint, tmp_path, start_wic, monkey
         (("--auth", "aka", "--k-file", "short", "--opc-file", "k"), "K has 32 hexadecimal digits, not 6"),
         (("--impu", "nonsense"), "nonsense"),
         (("--algorithm", "SHA-1"), "SHA-1"),
+        (("--auth", "aka", "--algorithm", "SHA-256"), "'SHA-256' is no algorithm of AKA; choose among AKAv2"),
     ],
 )
 def test_what_does_not_go_together(lab, wic, complaint, key_file, monkeypatch, tmp_path, words, told) -> None:

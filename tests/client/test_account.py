@@ -36,6 +36,8 @@ def write(tmp_path, text):
 
 def settings(**changes):
     plain = {"server": "wss://h.example/", "impu": "sip:a@h.example", "impi": "a@h.example"}
+    if changes.keys().isdisjoint({"auth", "password_file", "password_env"}):
+        plain["password"] = "sesame"
     return {key: value for key, value in (plain | changes).items() if value is not None}
 
 
@@ -117,13 +119,14 @@ def test_a_file_that_cannot_be_read(tmp_path):
         ({"expires": 0}, "at least 1 second"),
         ({"insecure": "yes"}, "must be a boolean"),
         ({"colour": "red"}, "unknown settings: colour"),
+        ({"password": None}, "needs 'password', 'password_file' or 'password_env'"),
         ({"auth": "aka"}, "needs 'k', 'k_file' or 'k_env'"),
         ({"auth": "magic"}, "'auth' must be"),
         ({"server": "https://h.example/"}, "must look like wss://"),
         ({"server": "wss:///"}, "must look like wss://"),
         ({"server": "wss://h.example:99999/"}, "must look like wss://"),
         ({"server": "ws://h.example/"}, "set insecure = true"),
-        ({"impu": "nonsense"}, "'impu' is not a URI"),
+        ({"impu": "nonsense"}, "'impu' must look like sip:user@domain, not 'nonsense'"),
         ({"impu": "tel:+49301234"}, "must look like sip:"),
         ({"impi": 'a"b'}, "must look like user@domain"),
         ({"instance": "mine"}, "must look like urn:uuid:"),
@@ -150,7 +153,6 @@ def test_an_account_made_by_hand_is_checked_too():
 def test_an_insecure_server_by_intention(tmp_path):
     account = Account.from_settings("x", settings(server="ws://h.example/", insecure=True), folder=tmp_path)
     assert account.insecure
-    assert account.password == Secret("")
 
 
 def test_a_password_from_a_file(tmp_path, caplog):
@@ -250,7 +252,7 @@ def test_servers_in_their_order(tmp_path):
 def test_further_identities(tmp_path):
     account = Account.from_settings("x", settings(impus=["sip:work@h.example"]), folder=tmp_path)
     assert account.impus == ("sip:work@h.example",)
-    with pytest.raises(ConfigurationError, match="'impus' is not a URI"):
+    with pytest.raises(ConfigurationError, match="'impus' must look like sip:user@domain"):
         Account.from_settings("x", settings(impus=["work"]), folder=tmp_path)
 
 

@@ -160,6 +160,18 @@ async def test_a_directory_that_is_a_file_is_refused(tmp_path):
             pass
 
 
+async def test_a_directory_is_for_one_network_at_a_time(tmp_path):
+    options = NetworkOptions(directory=tmp_path, insecure=True)
+    async with ImsNetwork(options) as first:
+        before = first.accounts_path.read_text()
+        with pytest.raises(ConfigurationError, match=r"a network already runs in .*: stop it first"):
+            async with ImsNetwork(options):
+                pass
+        assert first.accounts_path.read_text() == before
+    async with ImsNetwork(options) as second:
+        assert second.accounts_path.read_text() == before
+
+
 async def test_nothing_is_left_behind(tmp_path):
     def sockets() -> int:
         return len(os.listdir("/proc/self/fd"))

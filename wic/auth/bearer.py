@@ -153,7 +153,10 @@ class BearerClient:
         trusted = [each for each in challenges if each.authz_server is None or self._trusts(each.authz_server)]
         if not trusted:
             named = challenges[0].authz_server or "a server whose URL cannot be read"
-            raise ChallengeUnsupported(f"the network asks for an access token of {named}, which is not trusted here")
+            raise ChallengeUnsupported(
+                f"the network asks for an access token of {named}, which is not trusted here; if it is the right WAF,"
+                " name it in authz_servers"
+            )
         return trusted
 
     def _trusts(self, server: str) -> bool:

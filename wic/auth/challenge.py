@@ -25,6 +25,8 @@ MAX_VALUE = 4096
 MAX_CHALLENGES = 32
 """More challenges than this in one response are not looked at."""
 
+_MAX_NAME = 40
+
 CREDENTIALS_OF = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
 """Header of the credentials for each header of challenges (RFC 3261 §22.2, §22.3)."""
 
@@ -109,6 +111,13 @@ def read_values(response: Response, name: str) -> Sequence[AuthValue]:
         return response.auth(name)
     except MalformedHeader:
         return ()
+
+
+def name_challenges(response: Response) -> str:
+    """Name what a response asks for, in words for people: schemes, and the algorithms of Digest."""
+    values = [value for header in CREDENTIALS_OF for value in read_values(response, header)[:MAX_CHALLENGES]]
+    names = (f"{value.scheme} {value.params.get('algorithm') or ''}".strip()[:_MAX_NAME] for value in values)
+    return " or ".join(dict.fromkeys(names)) or "something that cannot be read"
 
 
 def _choose_qop(offered: str | None) -> str | None:

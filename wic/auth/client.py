@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wic.auth.challenge import MAX_VALUE, read_challenges
+from wic.auth.challenge import MAX_VALUE, name_challenges, read_challenges
 from wic.auth.digest import DigestAlgorithm, find_algorithm, make_ha1
 from wic.auth.secret import Secret
 from wic.auth.space import Spaces, announcement
@@ -95,7 +95,9 @@ class DigestClient:
         """
         challenges = read_challenges(response, lambda challenge: self._ha1(challenge) is not None)
         if not challenges:
-            raise ChallengeUnsupported(f"the network asks for an authentication that is not supported ({response!r})")
+            raise ChallengeUnsupported(
+                f"the network asks for {name_challenges(response)}, which this password cannot answer; see the account's 'auth'"
+            )
         for challenge in challenges:
             self._spaces.judge(request, challenge, self._blame(challenge))
             ha1 = self._ha1(challenge)

@@ -131,7 +131,7 @@ class Account:
             raise ConfigurationError(
                 f"Account {name!r}: with 'pool' the WWSF assigns the identities; leave out 'impu', 'impi' and 'impus'."
             )
-        return cls(
+        account = cls(
             name=name,
             server=table.text("server"),
             servers=table.texts("servers"),
@@ -147,6 +147,11 @@ class Account:
             expires=table.number("expires", _DEFAULT_EXPIRES),
             instance=table.text("instance"),
         )
+        if scheme is AuthScheme.DIGEST and not account.password.reveal():
+            raise ConfigurationError(
+                f"Account {name!r} with auth = \"digest\" needs 'password', 'password_file' or 'password_env'."
+            )
+        return account
 
 
 _COMMON = frozenset(

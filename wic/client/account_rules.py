@@ -69,6 +69,8 @@ def _check_impu(account: Account, key: str, text: str) -> None:
     try:
         impu = Uri.parse(text)
     except WicError as error:
-        raise ConfigurationError(f"Account {account.name!r}: {key!r} is not a URI: {error}.") from error
+        raise ConfigurationError(
+            f"Account {account.name!r}: {key!r} must look like sip:user@domain, not {text!r}."
+        ) from error
     if impu.scheme not in {"sip", "sips"} or not impu.user:
-        raise ConfigurationError(f"Account {account.name!r}: {key!r} must look like sip:user@domain.")
+        raise ConfigurationError(f"Account {account.name!r}: {key!r} must look like sip:user@domain, not {text!r}.")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from wic.errors import ConfigurationError
 from wic.network.accounts import AccountsFile
 from wic.network.agw.gateway import Agw
 from wic.network.certificates import CA_FILE, CertificateAuthority
+from wic.network.directory import NetworkDirectory
 from wic.network.enrolment import Enrolment, Newcomer
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
@@ -29,6 +28,7 @@ from wic.transport.tokens import RandomTokens
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from wic.auth.secret import Secret
@@ -45,13 +45,12 @@ class ImsNetwork:
     """A running network, as an async context manager.
 
     Raises:
-        ConfigurationError: the directory cannot be used, a port is taken, or the core cannot be reached.
+        ConfigurationError: the directory cannot be used, or another network runs in it; a port is taken, or the core cannot be reached.
     """
 
     def __init__(self, options: NetworkOptions | None = None) -> None:
         self._options = options or NetworkOptions()
         self._from_epcscf: set[Flow] = set()  # no other connection ever has an equal flow
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     # What users see
 
@@ -137,8 +136,10 @@ class ImsNetwork:
         options = self._options
         self._running: list[Agw | Scscf | EPcscf | TokenValidator | WebAccess] = []
         self._hss: Hss | None = None
+        self._directory: NetworkDirectory | None = None
         self._name = options.name or name_of(options.host)
-        self.directory = self._open_directory()
+        self._directory = NetworkDirectory(options.directory)
+        self.directory = self._directory.path
         self.accounts = AccountsFile(self.directory / ACCOUNTS_FILE)
         self._hss = Hss(self.directory / DATABASE_FILE, realm=options.domain)
         context = self._ssl_context()
@@ -267,17 +268,6 @@ class ImsNetwork:
             self._from_epcscf.add(flow)
         return True
 
-    def _open_directory(self) -> Path:
-        if self._options.directory is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="wic-network-")
-            return Path(self._temporary.name)
-        directory = self._options.directory
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise ConfigurationError(f"cannot use the directory {directory}: {error.strerror}") from error
-        return directory
-
     def _ssl_context(self) -> ssl.SSLContext | None:
         if self._options.insecure:
             return None
@@ -302,8 +292,8 @@ class ImsNetwork:
         await self._stop_entities()
         if self._hss is not None:
             self._hss.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        if self._directory is not None:
+            self._directory.close()
 
     async def _stop_entities(self) -> None:
         """Stop, the last one started first."""

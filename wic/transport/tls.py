@@ -11,14 +11,15 @@ from wic.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_UNTRUSTED = "its certificate comes from an authority that is not trusted; name that one's certificate as 'ca'"
 # From OpenSSL's x509_vfy.h; Python names only the number.
 _CERTIFICATE_FAULTS = {
     9: "its certificate is not valid yet",
     10: "its certificate has expired",
-    18: "its certificate is self-signed and not trusted",
-    19: "its certificate comes from an authority that is not trusted",
-    20: "its certificate comes from an authority that is not trusted",
-    21: "its certificate comes from an authority that is not trusted",
+    18: "its certificate is self-signed and not trusted; name it as 'ca' if it is right",
+    19: _UNTRUSTED,
+    20: _UNTRUSTED,
+    21: _UNTRUSTED,
     23: "its certificate has been revoked",
     62: "its certificate is for another host name",
     64: "its certificate is for another address",

@@ -65,7 +65,7 @@ async def test_what_does_not_speak_tls_is_said(web_client) -> None:
 
 
 async def test_a_server_that_is_not_there(web_client, unused_tcp_port: int) -> None:
-    with pytest.raises(ConnectFailed, match=rf"http://127\.0\.0\.1:{unused_tcp_port} cannot be used: "):
+    with pytest.raises(ConnectFailed, match=rf"http://127\.0\.0\.1:{unused_tcp_port} cannot be used: nothing listens"):
         await web_client.get(f"http://127.0.0.1:{unused_tcp_port}/")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import ssl
 from base64 import b64encode
@@ -195,5 +196,7 @@ def _explain(error: Exception) -> str:
         return "there is no such name"
     if isinstance(error, aiohttp.ClientConnectorError):
         why = error.os_error
+        if why.errno == errno.ECONNREFUSED:
+            return "nothing listens there"
         return explain(why) if isinstance(why, ssl.SSLError) else why.strerror or "it closed the connection"
     return "it does not speak HTTP as it should"
