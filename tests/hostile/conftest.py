@@ -5,27 +5,35 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import operator
+import random
 import re
 import ssl
 from base64 import b64encode
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import reduce
 from itertools import count
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-import websockets
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from websockets.asyncio.client import connect
-from websockets.asyncio.server import serve
 
 from wic.auth import Secret
 from wic.client import Account, Client, ClientOptions
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.scscf.options import RegistrarOptions
+from wic.transport.memory import MemoryNetwork
+from wic.transport.memory import Path as NetworkPath
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from websockets.asyncio.client import ClientConnection
+
+    from wic.transport.base import Connection, FlowHandler
 
 PASSWORD = "correct horse"
 DOMAIN = "ims.example"
@@ -74,7 +82,7 @@ class Text:
 class Intruder:
     """A WebSocket to the eP-CSCF, and whatever one wants to write into it."""
 
-    def __init__(self, socket: websockets.asyncio.client.ClientConnection, user: str) -> None:
+    def __init__(self, socket: ClientConnection, user: str) -> None:
         self.socket = socket
         self.user = user
         self.call_id = f"reg-{next(_numbers)}"
@@ -238,67 +246,98 @@ def on_mw(ims: ImsNetwork) -> list[Text]:
 
 
 class Impostor:
-    """A server that a client connects to, and that answers as a test tells it."""
+    """A server that a client connects to, in virtual time, and that answers as a test tells it."""
 
     def __init__(self) -> None:
-        self.url = ""
         self.requests: list[Text] = []
         self.responses: list[Text] = []
         self.times: list[float] = []
-        self.connections = 0
-        self.sockets: list[websockets.asyncio.server.ServerConnection] = []
+        self.connections: list[Connection] = []
         self.answer: Callable[[Text], list[str]] = lambda request: [self.grant(request)]
+        self._network = MemoryNetwork(path=NetworkPath(delay=0.01))
 
-    async def serve(self, socket: websockets.asyncio.server.ServerConnection) -> None:
-        self.connections += 1
-        self.sockets.append(socket)
-        async for data in socket:
-            text = Text(data if isinstance(data, str) else data.decode())
-            if text.status:
-                self.responses.append(text)
-                continue
+    async def dial(self, url: str, handler: FlowHandler) -> Connection:
+        number = len(self.connections)
+        near, _ = self._network.connect(handler, self, client_address=("10.0.0.1", 49152 + number))
+        return near
+
+    # the far end of the connections (a `FlowHandler`)
+
+    def opened(self, connection: Connection) -> None:
+        self.connections.append(connection)
+
+    def closed(self, flow: object, end: object) -> None:
+        pass
+
+    def received(self, flow: object, data: bytes) -> None:
+        text = Text(data.decode())
+        if text.status:
+            self.responses.append(text)
+        elif text.text.strip():
             self.requests.append(text)
             self.times.append(asyncio.get_running_loop().time())
-            for each in self.answer(text):
-                await socket.send(each)
+            if text.method != "ACK" and len(self.requests) < 5000:
+                for each in self.answer(text):
+                    self.send(each)
 
-    async def send(self, text: str) -> None:
-        await self.sockets[-1].send(text)
+    def send(self, text: str | bytes) -> None:
+        self.connections[-1].send(text if isinstance(text, bytes) else text.encode())
+
+    # what tests use
 
     def registers(self) -> list[Text]:
         return [each for each in self.requests if each.method == "REGISTER"]
 
-    def grant(self, request: Text, *lines: str, expires: int = 3600) -> str:
-        """200 to a REGISTER as a registrar gives it, 489 and 200 to the rest."""
+    def subscribes(self) -> list[Text]:
+        return [each for each in self.requests if each.method == "SUBSCRIBE"]
+
+    def grant(self, request: Text, *lines: str, expires: int = 3600, contact: str = "") -> str:
+        """200 to a REGISTER as a registrar gives it, 489 to SUBSCRIBE, and 200 to the rest."""
         if request.method != "REGISTER":
             return request.answer("489 Bad Event" if request.method == "SUBSCRIBE" else "200 OK")
         if request.one("Expires") == "0":
             return request.answer("200 OK")
-        contact = re.sub(r";expires=\d+", "", request.one("Contact"))
-        return request.answer("200 OK", f"Contact: {contact};expires={expires}", *lines)
+        own = contact or re.sub(r";expires=\d+", "", request.one("Contact"))
+        return request.answer("200 OK", f"Contact: {own};expires={expires}", *lines)
 
     def client(self, user: str = "alice", *, options: dict[str, object] | None = None, **changes: object) -> Client:
         settings: dict[str, object] = {
             "name": user,
-            "server": self.url,
+            "server": "ws://impostor/",
             "impu": f"sip:{user}@{DOMAIN}",
             "impi": f"{user}@{DOMAIN}",
             "password": Secret(PASSWORD),
             "insecure": True,
         }
-        chosen = ClientOptions(close_timeout=1.0, register_timeout=5.0, reg_event=False)
+        chosen = ClientOptions(close_timeout=1.0, reg_event=False, dial=self.dial, chance=random.Random(7).random)
         return Client(Account(**(settings | changes)), replace(chosen, **(options or {})))  # type: ignore[arg-type]
 
 
-@asynccontextmanager
-async def _impostor() -> AsyncIterator[Impostor]:
-    made = Impostor()
-    async with serve(made.serve, "127.0.0.1", 0, subprotocols=["sip"], max_size=2**26) as server:
-        made.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        yield made
+@pytest.fixture
+async def impostor() -> Impostor:
+    return Impostor()
 
 
 @pytest.fixture
-async def impostor() -> AsyncIterator[Impostor]:
-    async with _impostor() as made:
-        yield made
+def make_challenge() -> Callable[[], str]:
+    """Make nonces with the keys of 3GPP TS 35.208 test set 1, each with the next SQN; as the home network would."""
+    k, opc = bytes.fromhex("465b5ce8b199b49faa5f0a2ee238a6bc"), bytes.fromhex("cd63cb71954a9f4e48a5994e37a02baf")
+    numbers = count(1)
+
+    def e(block: bytes) -> bytes:
+        encryptor = Cipher(algorithms.AES(k), modes.ECB()).encryptor()  # noqa: S305 - Milenage is made of it
+        return encryptor.update(block)
+
+    def xor(*blocks: bytes) -> bytes:
+        return bytes(reduce(operator.xor, octets) for octets in zip(*blocks, strict=True))
+
+    def make() -> str:
+        rand, sqn, amf = hashlib.md5(b"chance", usedforsecurity=False).digest(), next(numbers) << 5, bytes(2)
+        octets = sqn.to_bytes(6)
+        temp = e(xor(rand, opc))
+        rotated = xor((octets + amf) * 2, opc)
+        mac = xor(e(xor(temp, rotated[8:] + rotated[:8], bytes(16))), opc)[:8]
+        ak = xor(e(xor(temp, opc, bytes(15) + b"\1")), opc)[:6]
+        return f'"{b64encode(rand + xor(octets, ak) + amf + mac).decode()}"'
+
+    return make

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.registration import BindingCreated, BindingLost, BindingRefreshed, BindingRemoved, RegistrationState
+from wic.registration import Backoff, BindingCreated, BindingLost, BindingRefreshed, BindingRemoved, RegistrationState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import World
 
 State = RegistrationState
@@ -112,3 +114,18 @@ def test_a_suspended_registration_is_shortened_without_a_register(registered: Wo
 def test_what_is_not_registered_cannot_be_shortened(world: World) -> None:
     world.registration.reauthenticate(600, now=0)
     assert world.registration.next_timeout() is None
+
+
+def test_registrations_that_are_ended_one_after_the_other_become_rare(make_world: Callable[..., World]) -> None:
+    """A network that deactivates whatever it grants must not make a flood of REGISTERs; one that lasted forgives."""
+    world = make_world(backoff=Backoff(lambda: 0.5))
+    world.registration.register(now=0)
+    world.accept()
+    waits = []
+    for lasted in (1.0, 1.0, 1.0, 1.0, 121.0, 1.0):
+        world.now += lasted
+        world.registration.lose("deactivated", now=world.now, again_after=0)
+        waits.append(world.registration.retry_at - world.now)
+        world.wait()
+        world.accept()
+    assert waits == [0, 90, 180, 360, 0, 90]

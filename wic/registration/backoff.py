@@ -69,13 +69,15 @@ class Backoff:
         """Count a failure and return the seconds to wait before the next try.
 
         Args:
-            retry_after: what the network asked for; it is obeyed up to `max_time`.
+            retry_after: what the network asked for; it is obeyed up to `max_time`, and at least as long as a wait
+                that doubles from 1 s to `base_time`, so that a network that always asks for none is not flooded.
             all_failed: whether the user is out of reach over every flow.
         """
         self._failures += 1
         options = self._options
         if retry_after is not None:
-            return min(retry_after, options.max_time)
+            least = min(options.base_time, 2.0 ** min(self._failures - 1, _MAX_DOUBLINGS))
+            return min(max(retry_after, least), options.max_time)
         if self._failures == 1:
             return self._chance() * options.first_time
         base = options.base_time if all_failed else options.base_time_others

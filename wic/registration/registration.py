@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _DEFAULT_OPTIONS: Final = RegistrationOptions()
 _NO_FLOW: Final = GiveUp(temporary=True, by_itself=False)
+_LASTING: Final = 120.0  # RFC 5626 §4.5: min-regtime, after which a registration counts as one that works
 Failure: TypeAlias = RegistrationFailed | AuthenticationFailed
 
 
@@ -59,6 +60,7 @@ class Registration:
         "_next_try",
         "_options",
         "_remove_next",
+        "_since",
         "_state",
         "flow",
         "identity",
@@ -99,6 +101,7 @@ class Registration:
         self._flow_lost: RegistrationFailed | None = None
         self._remove_next = False
         self._everywhere = False
+        self._since: float | None = None
 
     @property
     def state(self) -> RegistrationState:
@@ -188,7 +191,8 @@ class Registration:
             why: for the user.
             now: the time.
             again_after: seconds until an initial registration: 0 after `deactivated`, those of `retry-after` after
-                `probation`; None after `rejected` and the like, which is the end.
+                `probation`; None after `rejected` and the like, which is the end. It takes longer where the network
+                ends one registration after the other.
         """
         error = RegistrationFailed(f"the network ended the registration of {self.identity.impu}: {why}")
         if self._binding is None:
@@ -197,7 +201,7 @@ class Registration:
             self._lose_while_pending(error)
         else:
             wait = None if again_after is None else min(again_after, self._options.longest_wait)
-            self._lose(error, now, wait)
+            self._lose(error, now, None if wait is None else self._wait_after_loss(wait, now))
             self._ended = wait is None
 
     def restore(self, response: Response, *, now: float) -> bool:
@@ -258,7 +262,7 @@ class Registration:
         if self._state.pending:
             self._lose_while_pending(error)
         elif self._state is RegistrationState.REGISTERED:
-            self._lose(error, now, 0.0)
+            self._lose(error, now, self._wait_after_loss(0.0, now))
         else:
             self._lose(error, now, None if self._next_try is None else max(0.0, self._next_try - now))
 
@@ -313,8 +317,8 @@ class Registration:
         self._events.append(BindingCreated(binding) if self._binding is None else BindingRefreshed(binding))
         self._binding = binding
         self._next_try = now + binding.refresh_after
-        if self._backoff is not None:
-            self._backoff.succeed()
+        if self._since is None:
+            self._since = now
         if self._remove_next:
             self._remove_next = False
             self._remove(binding, now)
@@ -330,7 +334,7 @@ class Registration:
         if self._remove_next or self._state is RegistrationState.REMOVING:
             self._end(BindingRemoved(error))
             return
-        wait = self._wait_after(reaction)
+        wait = self._wait_after(reaction, now)
         if self._binding is None:
             self._end(RegisterFailed(error, wait, reaction.next_server))
             self._wait(wait, now)
@@ -342,13 +346,28 @@ class Registration:
         else:
             self._lose(error, now, wait)
 
-    def _wait_after(self, reaction: GiveUp) -> float | None:
+    def _wait_after(self, reaction: GiveUp, now: float) -> float | None:
         """Seconds until this registration tries again by itself, over the flow it has."""
         if not reaction.temporary or not reaction.by_itself:
             return None
         if self._backoff is None:
             return reaction.retry_after
+        self._forgive(self._backoff, now)
         return self._backoff.fail(retry_after=reaction.retry_after)
+
+    def _wait_after_loss(self, asked: float, now: float) -> float:
+        """Seconds until another initial registration: what is asked for, unless one after the other is lost."""
+        if self._backoff is None:
+            return asked
+        self._forgive(self._backoff, now)
+        wait = self._backoff.fail()
+        return asked if self._backoff.failures == 1 else max(asked, wait)
+
+    def _forgive(self, backoff: Backoff, now: float) -> None:
+        """Count failures anew after a registration that lasted."""
+        if self._since is not None and now - self._since >= _LASTING:
+            backoff.succeed()
+        self._since = None
 
     def _lose_while_pending(self, error: RegistrationFailed) -> None:
         """Be without a binding; the REGISTER on its way may bring another one."""
