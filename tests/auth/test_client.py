@@ -295,7 +295,9 @@ def test_advice_blames_the_password_only_when_it_was_used(
     client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
 ) -> None:
     forbidden = Response.build(403)
-    assert client.advice(register(client), forbidden) == ""
+    assert client.advice(register(client), forbidden) == (
+        "check that the network knows alice@ims.example together with the public identity"
+    )
     client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
     assert client.advice(register(client), forbidden) == "check the private identity and the password"
     assert client.advice(register(client), Response.build(503)) == ""

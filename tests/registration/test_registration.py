@@ -175,7 +175,10 @@ def test_a_refusal_is_told_in_a_sentence(world: World) -> None:
     (event,) = world.answer(403)
     assert isinstance(event, RegisterFailed)
     assert isinstance(event.error, RegistrationFailed)
-    assert str(event.error) == "ims.example refused to register sip:alice@ims.example: 403 Forbidden"
+    assert str(event.error) == (
+        "ims.example refused to register sip:alice@ims.example: 403 Forbidden;"
+        " check that the network knows alice@ims.example together with the public identity"
+    )
     assert event.error.response is not None
     assert event.error.response.status == 403
     assert event.retry_after is None
@@ -191,9 +194,9 @@ def test_a_refusal_after_a_challenge_says_what_to_look_at(world: World) -> None:
 
 def test_a_phrase_that_would_play_with_a_terminal_is_left_out(world: World) -> None:
     world.registration.register(now=0)
-    (event,) = world.answer(403, reason="\x1b[2J")
+    (event,) = world.answer(404, reason="\x1b[2J")
     assert isinstance(event, RegisterFailed)
-    assert str(event.error).endswith(": 403")
+    assert str(event.error).endswith(": 404")
 
 
 def test_retry_after_is_obeyed(world: World) -> None:

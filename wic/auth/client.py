@@ -117,9 +117,12 @@ class DigestClient:
 
     def advice(self, request: Request, response: Response) -> str:
         """Say what to look at when a response refuses a request."""
-        answered = any(value.params.get("response") for value in request.auth("Authorization"))
-        # TS 24.229 §5.4.1.2.3B: 403 after a challenge is what a wrong response to it gets.
-        return "check the private identity and the password" if response.status == 403 and answered else ""
+        if response.status != 403:
+            return ""
+        if any(value.params.get("response") for value in request.auth("Authorization")):
+            # TS 24.229 §5.4.1.2.3B: what a wrong response to a challenge gets.
+            return "check the private identity and the password"
+        return f"check that the network knows {self._credentials.username} together with the public identity"
 
     def _ha1(self, challenge: Challenge) -> Secret | None:
         return self._credentials.ha1(challenge.algorithm, challenge.realm)
