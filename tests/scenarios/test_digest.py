@@ -132,7 +132,7 @@ def test_the_200_brings_route_identities_and_gruus(bob: Visit) -> None:
     # RFC 5627 §5.3
     assert re.match(r'"sip:bob@ims\.example;gr=urn:uuid:', answer.parameter("Contact", "pub-gruu") or "")
     assert re.fullmatch(r'"sip:[^@]+@ims\.example;gr"', answer.parameter("Contact", "temp-gruu") or "")
-    # RFC 5626 §6, §5.4: outbound is used, and the flow wants to be kept; RFC 6223 §5.
+    # RFC 5626 §6, §4.4: outbound is used, and the flow wants to be kept; RFC 6223 §5.
     assert answer.one("Require") == "outbound"
     assert answer.one("Flow-Timer") == answer.parameter("Via", "keep") == "120"
     assert not answer.names & {"p-charging-vector", "p-visited-network-id", "security-server"}
