@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from wic.auth import DigestClient, DigestCredentials, Secret
-from wic.call import Accepted, CallRedirected, CallState, Ended, EndedBy, Failed, Progressed, Released
+from wic.auth import BearerClient, DigestClient, DigestCredentials, Secret
+from wic.call import Accepted, CallRedirected, CallState, Ended, EndedBy, Failed, Progressed, Released, TokenWanted
 from wic.call import outgoing as outgoing_module
 from wic.errors import (
     AuthenticationFailed,
@@ -17,6 +17,8 @@ from wic.errors import (
     NegotiationFailed,
     NetworkNotTrusted,
     RequestTimeout,
+    SignInFailed,
+    TokenRefused,
 )
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.headers.address import NameAddr
@@ -440,3 +442,54 @@ def test_the_end_of_another_transaction_means_nothing(scripted):
     assert outgoing.state is CallState.CONFIRMED
     assert not isinstance(outgoing.agreement, AnswerNotValid)
     assert not [event for event in scripted.alice.told if isinstance(event, Failed | CallFailed)]
+
+
+# an access token that the network does not accept (RFC 8898 §2.1.3)
+
+TOKEN_REFUSED = ("WWW-Authenticate", 'Bearer realm="ims.example", error="invalid_token"')
+
+
+@pytest.fixture
+def bearer(scripted):
+    """A caller whose token was refused."""
+    client = BearerClient(token=Secret("old"))
+    scripted.dial(dataclasses.replace(scripted.alice.profile, authenticator=client))
+    scripted.reply(401, headers=(TOKEN_REFUSED,))
+    wanted = only(scripted.alice.told, TokenWanted)
+    assert isinstance(wanted.error, TokenRefused)
+    assert scripted.alice.call.state is CallState.CALLING
+    return client
+
+
+def test_an_invite_is_repeated_with_another_token(scripted, bearer):
+    bearer.use(Secret("new"))
+    scripted.alice.call.repeat(now=1.0)
+    scripted.run()
+    first, second = (each for each in scripted.alice.sent if isinstance(each, Request) and each.method == "INVITE")
+    assert (str(first.auth("Authorization")[0]), str(second.auth("Authorization")[0])) == ("Bearer old", "Bearer new")
+    assert (second.call_id, second.cseq.number) == (first.call_id, first.cseq.number + 1)
+    scripted.alice.call.repeat(now=1.0)
+    scripted.run()
+    assert scripted.alice.last("INVITE") is second, "it is repeated once"
+    scripted.reply(401, headers=(TOKEN_REFUSED,))
+    failure = only(scripted.alice.told, Failed)
+    assert isinstance(failure.error, CallRejected)
+    assert isinstance(failure.error.__cause__, TokenRefused)
+
+
+def test_no_other_token_is_to_be_had(scripted, bearer):
+    error = SignInFailed("the WAF says no")
+    scripted.alice.call.give_up(error)
+    failure = only(scripted.alice.told, Failed)
+    assert isinstance(failure.error, CallRejected)
+    assert failure.error.__cause__ is error
+    scripted.alice.call.give_up(error)
+    scripted.alice.call.repeat(now=1.0)
+    assert scripted.alice.told == []
+
+
+def test_a_call_is_given_up_while_it_waits_for_a_token(scripted, bearer):
+    scripted.alice.call.hangup(now=0.0)
+    assert isinstance(only(scripted.alice.told, Failed).error, CallCancelled)
+    assert scripted.alice.call.state is CallState.ENDED
+    assert "CANCEL" not in scripted.alice.sent_methods()

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from wic.auth import DigestClient, DigestCredentials, Secret
-from wic.call import CallState, Ended, EndedBy, Released
+from wic.call import CallState, Ended, EndedBy, Failed, Released
 from wic.errors import CallFailed, FlowLost
-from wic.sip.events import MessageDropped
+from wic.sip.events import FlowClosed, MessageDropped
 from wic.sip.tokens import CountingTokens
 
 
@@ -93,12 +93,59 @@ def test_an_established_call_goes_over_to_another_flow(wire):
     assert outgoing.survives
     assert str(outgoing.identity) == "sip:alice@ims.example"
     other = replace(outgoing.flow, id="another")
-    outgoing.move(other)
+    outgoing.move(other, now=wire.now)
     assert outgoing.flow == other
     outgoing.hangup(now=0.0)
     assert [transmit.flow for transmit in wire.alice.endpoint.to_send()] == [other]
-    assert not outgoing.survives
+    assert outgoing.survives, "until its BYE is answered"
     assert incoming.survives
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_bye_waits_for_another_flow(wire, sent):
+    outgoing, _ = wire.connect()
+    wire.drop = {"BYE"}
+    if sent:
+        outgoing.hangup(now=0.0)
+        wire.run()
+    outgoing.suspend()
+    wire.alice.endpoint.flow_closed(wire.alice.flow, "reset", now=0.0)
+    while (event := wire.alice.endpoint.next_event()) is not None:
+        if not isinstance(event, FlowClosed):
+            outgoing.handle(event, now=0.0)
+    if not sent:
+        outgoing.hangup(now=0.0)
+    assert wire.alice.told == [Ended(EndedBy.LOCAL, "this side hung up")]
+    assert list(wire.alice.endpoint.to_send()) == []
+    other = replace(outgoing.flow, id="another")
+    outgoing.move(other, now=1.0)
+    assert [transmit.flow for transmit in wire.alice.endpoint.to_send()] == [other]
+    outgoing.move(other, now=1.0)
+    assert list(wire.alice.endpoint.to_send()) == [], "it is sent once"
+
+
+def test_a_fault_ends_a_call_that_nobody_has_answered_yet(wire):
+    outgoing = wire.dial()
+    incoming = wire.bob.call
+    incoming.ring(now=0.0)
+    wire.run()
+    error = CallFailed("the registration ended")
+    outgoing.fail(error, now=0.0)
+    wire.run()
+    assert Failed(error) in wire.alice.told
+    assert wire.alice.last("CANCEL")
+    assert incoming.state is CallState.ENDED
+    outgoing.fail(error, now=0.0)
+    assert wire.alice.told == []
+
+
+def test_a_fault_refuses_a_call_that_was_not_answered_yet(wire):
+    wire.dial()
+    error = CallFailed("the registration ended")
+    wire.bob.call.fail(error, now=0.0)
+    wire.run()
+    assert wire.bob.told == [Failed(error), Released()]
+    assert wire.bob.last(480).headers.get("Warning")
 
 
 def test_a_connection_lost_during_the_bye_ends_it(wire):

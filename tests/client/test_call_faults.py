@@ -17,6 +17,7 @@ from wic.errors import (
     IceFailed,
     MediaFailed,
     NegotiationFailed,
+    RegistrationFailed,
 )
 from wic.media import ConsentTimes, MediaTransport, MediaTransportOptions, Silence
 from wic.media.metronome import Metronome
@@ -171,6 +172,71 @@ async def test_calls_outlive_a_cut_connection(home):
         assert (await other.ended()).outcome is CallOutcome.COMPLETED
         assert call.report().outcome is CallOutcome.COMPLETED
     assert [type(event) for event in told][:3] == [ConnectionLost, Refreshed, ConnectionRestored]
+
+
+@pytest.mark.parametrize("detected", [True, False])
+async def test_a_call_that_is_hung_up_without_a_connection_ends_for_both(home, detected):
+    """Its BYE goes out as soon as there is a connection again."""
+    async with home.client("alice", backoff=BackoffOptions(first_time=0.5)) as alice, home.client("bob") as bob:
+        call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
+        if not detected:
+            home.deaf_to = {"BYE"}
+            leaving = asyncio.create_task(call.hangup())
+            await home.until(lambda: home.requests[-1].method == "BYE")
+            home.deaf_to = set()
+        ((_, flow),) = home.contacts["alice"].values()
+        next(each for each in home.driver.connections if each.flow == flow).abort("cut")
+        await home.until(lambda: alice._wire.is_cut)
+        if detected:
+            leaving = asyncio.create_task(call.hangup())
+            await leaving
+        assert call.report().outcome is CallOutcome.COMPLETED
+        assert not other.is_over
+        assert (await other.ended()).outcome is CallOutcome.COMPLETED
+        await leaving
+        await home.until(lambda: not alice._calls)
+
+
+async def test_a_bye_is_given_up_with_the_search_for_a_connection(home):
+    async with home.client("alice", call_grace=0.2) as alice, home.client("bob") as bob:
+        call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
+        home.deaf_to = {"REGISTER"}
+        ((_, flow),) = home.contacts["alice"].values()
+        next(each for each in home.driver.connections if each.flow == flow).abort("cut")
+        await home.until(lambda: alice._wire.is_cut)
+        await call.hangup()
+        await home.until(lambda: not alice._calls)
+        assert call.error is None
+        assert not other.is_over
+
+
+async def test_calls_end_with_the_registration(home):
+    """TS 24.229 §5.1.1.7; TS 24.371 §6A.2: then the connection is closed."""
+    home.granted = 2
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
+        asking = await alice.call("sip:bob@ims.example")
+        await asking.ringing()
+        home.forbids = {"alice"}
+        report = await call.ended()
+        assert report.outcome is CallOutcome.FAILED
+        assert "the registration ended" in report.reason
+        assert isinstance(call.error.__cause__, RegistrationFailed)
+        with pytest.raises(CallFailed, match="the registration ended"):
+            await asking.answered()
+        assert (await other.ended()).outcome is CallOutcome.COMPLETED
+        await home.until(lambda: len(home.driver.connections) == 1)
+
+
+async def test_calls_end_at_once_when_no_connection_is_looked_for_any_more(home):
+    async with home.client("alice", backoff=BackoffOptions(first_time=0.01)) as alice, home.client("bob") as bob:
+        call, _ = await home.connect(alice, bob, audio=Silence(), answer=Silence())
+        home.forbids = {"alice"}
+        ((_, flow),) = home.contacts["alice"].values()
+        next(each for each in home.driver.connections if each.flow == flow).abort("cut")
+        await call.ended()
+        assert isinstance(call.error.__cause__, RegistrationFailed)
+        await home.until(lambda: not alice._calls)
 
 
 async def test_a_call_that_is_being_made_does_not_outlive_its_connection(home):

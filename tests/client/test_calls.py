@@ -244,7 +244,7 @@ async def test_calls_that_nobody_takes_are_refused_beyond_a_limit(home):
         with pytest.raises(CallRejected, match="busy"):
             await second.answered(timeout=10)
         await first.hangup()
-        await home.until(lambda: not bob._waiting)
+        await home.until(lambda: not bob._calls.waiting)
         third = await alice.call("sip:bob@ims.example")
         await third.ringing()
         await third.hangup()
@@ -297,7 +297,7 @@ def ask(client, call, method, body=b""):
     headers += [("Content-Type", "application/sdp")] if body else []
     request = call._session._dialog.create_request(method, headers, body)
     transaction = client._wire.endpoint.send_request(request, client.flow, now=client.now)
-    client.pump()
+    client._wire.driver.pump()
     return transaction
 
 

@@ -48,7 +48,7 @@ async def test_entering_registers_and_leaving_deregisters(home):
 
 async def test_a_client_that_is_not_open(home):
     client = home.client("alice")
-    for use in (lambda: client.now, client.pump, lambda: client.flow):
+    for use in (lambda: client.now, lambda: client.flow):
         with pytest.raises(LocalProtocolError, match="async with"):
             use()
 
@@ -254,8 +254,8 @@ async def test_a_cancelled_program_deregisters(home):
 
 async def test_calls_that_come_while_leaving_are_refused(home):
     async with home.client("alice") as alice, home.client("bob") as bob:
-        bob._closing = True
+        bob._calls.closing = True
         call = await alice.call("sip:bob@ims.example")
         with pytest.raises(Exception, match="480"):
             await call.answered(timeout=10)
-        bob._closing = False
+        bob._calls.closing = False

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from wic.auth import AkaResult, Secret, SoftUsim, bearer_challenge, read_bearer
-from wic.client import Account, AuthScheme, Client
+from wic.client import Account, AuthScheme, Client, ClientOptions
 from wic.client.credentials import open_credentials
 from wic.client.events import ConnectionLost, Refreshed, RegistrationLost
 from wic.client.web import AccessToken, WebAuthorization
-from wic.errors import ConfigurationError, ConnectFailed, SignInFailed, TokenRefused
+from wic.errors import CallRejected, ConfigurationError, ConnectFailed, SignInFailed, TokenRefused
 from wic.sip.tokens import CountingTokens
 
 ISSUER = "https://waf.example"
@@ -182,6 +182,57 @@ async def test_a_token_that_tells_no_identities(harbour, carol, monkeypatch):
     monkeypatch.setattr(Keeper, "next", lambda self: AccessToken(value=Secret("x")))
     with pytest.raises(ConfigurationError, match="does not tell the identities"):
         await carol().__aenter__()
+
+
+# calls
+
+
+@pytest.fixture
+def caller(home, monkeypatch):
+    """A web user who calls in a network that asks every INVITE for a token that it has not `refused`."""
+    monkeypatch.setattr("wic.client.web.TokenKeeper", Keeper)
+    home.refused = {"token1"}
+    home.answers["REGISTER"] = home.grant
+
+    def invite(context, now):
+        if read_bearer(context.request).reveal() in home.refused:
+            challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
+            context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+        else:
+            context.reject(486, now=now)
+
+    home.answers["INVITE"] = invite
+    web = WebAuthorization(account="carol", wwsf="https://w.example")
+    account = Account(auth=AuthScheme.BEARER, web=web, insecure=True, server=home.url, impus=("sip:carol@ims.example",))
+    return Client(account, ClientOptions(reg_event=False))
+
+
+async def test_a_call_whose_token_is_refused_is_made_with_another_one(home, caller):
+    async with caller as client:
+        registers = sum(request.method == "REGISTER" for request in home.requests)
+        call = await client.call("sip:bob@ims.example")
+        with pytest.raises(CallRejected, match="486"):
+            await call.answered(timeout=10)
+        await home.until(lambda: sum(request.method == "REGISTER" for request in home.requests) > registers)
+        assert read_bearer(home.requests[-1]).reveal() == "token2"
+
+
+async def test_a_call_whose_second_token_is_refused_fails(home, caller):
+    home.refused = {"token1", "token2"}
+    async with caller as client:
+        call = await client.call("sip:bob@ims.example")
+        with pytest.raises(CallRejected, match="401") as caught:
+            await call.answered(timeout=10)
+        assert isinstance(caught.value.__cause__, TokenRefused)
+
+
+async def test_a_call_for_which_there_is_no_token_fails(home, caller):
+    async with caller as client:
+        Keeper.last.failures = [SignInFailed("no", error="invalid_grant")]
+        call = await client.call("sip:bob@ims.example")
+        with pytest.raises(CallRejected, match="401") as caught:
+            await call.answered(timeout=10)
+        assert isinstance(caught.value.__cause__, SignInFailed)
 
 
 # a card reader

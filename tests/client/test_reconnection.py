@@ -249,15 +249,32 @@ async def test_a_registration_that_is_refused_after_the_reconnection_is_over(har
 
 async def test_a_connection_lost_after_the_end_is_only_told(harbour):
     harbour.home.granted = 1000
-    client = harbour.client()
+    client = harbour.client(impus=("sip:work@ims.example",))
     told = watched(client)
     async with client:
-        harbour.home.register_status = 403
+        harbour.home.forbids = {"alice"}
         await harbour.until(lambda: RegistrationLost in kinds(told))
+        await asyncio.sleep(100.0)
+        assert harbour.home.driver.connections, "there is another identity, whose registration goes on"
         harbour.far[-1].abort("done with you")
         await harbour.until(lambda: isinstance(told[-1], ConnectionLost))
         assert told[-1].next_try is None
         await asyncio.sleep(100.0)
+        assert len(harbour.dialled) == 1
+
+
+async def test_the_connection_is_closed_when_nothing_is_registered_any_more(harbour):
+    """TS 24.371 §6A.2."""
+    harbour.home.granted = 1000
+    client = harbour.client(impus=("sip:work@ims.example",))
+    told = watched(client)
+    async with client:
+        await asyncio.sleep(10.0)
+        harbour.home.register_status = 403
+        await harbour.until(lambda: not client.bindings)
+        await harbour.until(lambda: not harbour.home.driver.connections, 1.0)
+        assert kinds(told).count(RegistrationLost) == 2
+        assert ConnectionLost not in kinds(told)
         assert len(harbour.dialled) == 1
 
 

@@ -145,7 +145,7 @@ async def test_an_s_cscf_that_lost_the_registration_is_told_it_again(harbour):
             ],
         )
         wire.endpoint.send_request(request, client.flow, now=client.now)
-        client.pump()
+        client._wire.driver.pump()
 
         def registered_anew():
             last = [each for each in harbour.home.requests if each.method == "REGISTER"][-1]

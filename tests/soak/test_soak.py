@@ -66,7 +66,7 @@ class Lab:
             tasks=len(asyncio.all_tasks()),
             threads=threading.active_count(),
             contexts=self.network.agw.contexts,
-            calls=sum(len(client._calls) for client in self.clients),
+            calls=sum(len(client._calls or ()) for client in self.clients),
         )
 
     async def settle(self, wanted: Footprint) -> None:

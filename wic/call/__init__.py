@@ -2,7 +2,18 @@
 
 from wic.call.agreement import Agreement
 from wic.call.errors import CallRedirected
-from wic.call.events import Accepted, CallEvent, Confirmed, Ended, EndedBy, Failed, Modified, Progressed, Released
+from wic.call.events import (
+    Accepted,
+    CallEvent,
+    Confirmed,
+    Ended,
+    EndedBy,
+    Failed,
+    Modified,
+    Progressed,
+    Released,
+    TokenWanted,
+)
 from wic.call.incoming import IncomingCall, receive_call
 from wic.call.outgoing import OutgoingCall
 from wic.call.profile import ALLOWED, CallProfile
@@ -27,5 +38,6 @@ __all__ = [
     "OutgoingCall",
     "Progressed",
     "Released",
+    "TokenWanted",
     "receive_call",
 ]

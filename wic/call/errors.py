@@ -46,8 +46,14 @@ class CallRedirected(CallRejected):
         self.contacts = contacts
 
 
-def rejection(response: Response) -> CallRejected:
+def rejection(response: Response, *, cause: Exception | None = None) -> CallRejected:
     """Make the error for a final response that is not a success."""
+    error = _rejection(response)
+    error.__cause__ = cause
+    return error
+
+
+def _rejection(response: Response) -> CallRejected:
     if response.status < 400:
         contacts = response.contacts
         where = ", ".join(str(contact.uri) for contact in contacts) or "nowhere"

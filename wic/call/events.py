@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from wic.call.agreement import Agreement
-    from wic.errors import CallFailed
+    from wic.errors import CallFailed, TokenRefused
     from wic.sdp.description import SessionDescription
 
 
@@ -55,6 +55,13 @@ class Modified:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenWanted:
+    """The network does not accept the access token of an INVITE; the call waits for `repeat` or `give_up`."""
+
+    error: TokenRefused
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The call ended before it was established."""
 
@@ -77,4 +84,4 @@ class Released:
     """Nothing more will be sent for the call; always the last event."""
 
 
-CallEvent: TypeAlias = Progressed | Accepted | Confirmed | Modified | Failed | Ended | Released
+CallEvent: TypeAlias = Progressed | Accepted | Confirmed | Modified | TokenWanted | Failed | Ended | Released

@@ -123,8 +123,11 @@ class IncomingCall(CallSession):
             self.reject(now=now)
 
     def fail(self, error: CallFailed, *, now: float) -> None:
-        """End an established call for a fault on this side of it; before the ACK, as soon as that has come."""
-        if self._state is CallState.ACCEPTED:
+        """End the call for a fault on this side of it; between answer and ACK, as soon as that has come."""
+        if self._undecided:
+            self._report_end(Failed(error))
+            self.reject(480, why=str(error), now=now)
+        elif self._state is CallState.ACCEPTED:
             self._report_end(Ended(EndedBy.NETWORK, str(error), error))
             self._hangup_wanted = True
         else:

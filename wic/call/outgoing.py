@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 from wic.call.agreement import Agreement
 from wic.call.bodies import SDP, read_description
 from wic.call.errors import cancelled, rejection, timed_out
-from wic.call.events import Accepted, Ended, EndedBy, Failed, Progressed
+from wic.call.events import Accepted, Ended, EndedBy, Failed, Progressed, TokenWanted
 from wic.call.profile import ALLOWED
 from wic.call.session import CallSession
 from wic.call.state import CallState
-from wic.errors import AuthenticationFailed, CallFailed, NegotiationFailed, RemoteProtocolError, WicError
+from wic.errors import (
+    AuthenticationFailed,
+    CallFailed,
+    NegotiationFailed,
+    RemoteProtocolError,
+    TokenRefused,
+    WicError,
+)
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.dialog import Dialog
 from wic.sip.events import ResponseReceived, TransactionTimedOut
@@ -73,18 +80,33 @@ class OutgoingCall(CallSession):
         self._offer = offer
         self._branches: dict[str, _Branch] = {}
         self._challenges = 0
+        self._token_refusal: Response | None = None
+        self._token_renewed = False
         self._from = NameAddr(profile.display, profile.identity).with_tag(tag(tokens))
         self._target = target
         self._invite = self._send(self._build_invite(1), now)
 
     def hangup(self, *, now: float) -> None:
         """Cancel the call, or end it by BYE if it was answered."""
-        if self._state in (CallState.CALLING, CallState.PROCEEDING):
+        if self._token_refusal is not None:
+            self._finish(Failed(cancelled(self._token_refusal)))
+        elif self._state in (CallState.CALLING, CallState.PROCEEDING):
             self._report_end(Failed(cancelled()))
             self._move(CallState.CANCELLING)
             self._endpoint.cancel(self._invite, now=now)
         elif self._state is CallState.CONFIRMED:
             self._end(Ended(EndedBy.LOCAL, "this side hung up"), now=now)
+
+    def repeat(self, *, now: float) -> None:
+        """Send the INVITE again, with the token that there is now; does nothing unless the call waits for one."""
+        if self._token_refusal is not None:
+            self._token_refusal = None
+            self._repeat_invite(now)
+
+    def give_up(self, error: WicError) -> None:
+        """End a call that waits for a token: there is none to be had."""
+        if self._token_refusal is not None:
+            self._finish(Failed(rejection(self._token_refusal, cause=error)))
 
     def _build_invite(self, number: int) -> Request:
         profile = self._profile
@@ -204,26 +226,33 @@ class OutgoingCall(CallSession):
         self._drop_branches()
         if self._state is CallState.CANCELLING:
             self._finish(None)
+        elif response.status in (401, 407):
+            self._challenged_again(response, now)
         else:
-            cause = self._challenged_again(response, now) if response.status in (401, 407) else None
-            if response.status in (401, 407) and cause is None:
-                return
-            failure = rejection(response)
-            failure.__cause__ = cause
-            self._finish(Failed(failure))
+            self._finish(Failed(rejection(response)))
 
-    def _challenged_again(self, response: Response, now: float) -> AuthenticationFailed | None:
-        """Repeat the INVITE with credentials (RFC 3261 §22.2), or tell why that is of no use."""
-        request = self._invite.request
+    def _challenged_again(self, response: Response, now: float) -> None:
+        """Repeat the INVITE with credentials (RFC 3261 §22.2), or end where that is of no use."""
         self._challenges += 1
         if self._challenges > _MAX_CHALLENGES:
-            return AuthenticationFailed("the network asks for credentials again and again")
-        refused = self._challenged(request, response)
+            refused: WicError | None = AuthenticationFailed("the network asks for credentials again and again")
+        else:
+            refused = self._challenged(self._invite.request, response)
         if refused is None:
-            self._invite = self._send(self._build_invite(request.cseq.number + 1), now)
-        return refused
+            self._repeat_invite(now)
+        elif isinstance(refused, TokenRefused) and not self._token_renewed:
+            # RFC 8898 §2.1.3: another token may be accepted; getting one takes time.
+            self._token_renewed = True
+            self._token_refusal = response
+            self._tell(TokenWanted(refused))
+        else:
+            self._finish(Failed(rejection(response, cause=refused)))
+
+    def _repeat_invite(self, now: float) -> None:
+        self._invite = self._send(self._build_invite(self._invite.request.cseq.number + 1), now)
 
     def _finish(self, event: Ended | Failed | None) -> None:
+        self._token_refusal = None
         self._drop_branches()
         super()._finish(event)
 

@@ -59,6 +59,7 @@ class CallSession(ABC):
         self._agreement: Agreement | None = None
         self._bye: ClientTransaction | None = None
         self._bye_challenges = 0
+        self._suspended = False
         self._in_dialog = InDialogRequests(endpoint, profile)
 
     @property
@@ -88,12 +89,19 @@ class CallSession(ABC):
 
     @property
     def survives(self) -> bool:
-        """Whether the call can go on over another flow: both sides know that it is up, and nothing is pending."""
-        return self._state is CallState.CONFIRMED
+        """Whether another flow is of use to the call: both sides know that it is up, or its BYE is not answered yet."""
+        return self._state in (CallState.CONFIRMED, CallState.ENDING)
 
-    def move(self, flow: Flow) -> None:
+    def suspend(self) -> None:
+        """Have no flow until `move` names another one; a BYE waits that long."""
+        self._suspended = True
+
+    def move(self, flow: Flow, *, now: float) -> None:
         """Send over another flow from now on; the dialog stays what it is (RFC 5626 §4.3)."""
         self._profile = replace(self._profile, flow=flow)
+        self._suspended = False
+        if self._state is CallState.ENDING and self._bye is None:
+            self._send_bye(now)
 
     def next_event(self) -> CallEvent | None:
         """Return the next event, or None."""
@@ -104,9 +112,12 @@ class CallSession(ABC):
         """End the call in the way its state asks for; once it is over, do nothing."""
 
     def fail(self, error: CallFailed, *, now: float) -> None:
-        """End an established call for a fault on this side of it, such as lost media."""
-        if self._state in (CallState.CONFIRMED, CallState.ACCEPTED):
+        """End the call for a fault on this side of it, such as lost media; once it is over, do nothing."""
+        if self._state is CallState.CONFIRMED:
             self._end(Ended(EndedBy.NETWORK, str(error), error), now=now)
+        elif self._state not in (CallState.ENDING, CallState.ENDED):
+            self._report_end(Failed(error))
+            self.hangup(now=now)
 
     def handle(self, event: Event, *, now: float) -> None:
         """Take an event of the endpoint that concerns this call."""
@@ -167,7 +178,9 @@ class CallSession(ABC):
     def _transport_failed(self, event: TransportFailed) -> None:
         error = connection_lost(event.reason, request=event.transaction.request)
         if event.transaction is self._bye:
-            self._finish(None)
+            self._bye = None
+            if not self._suspended:
+                self._finish(None)
         elif event.transaction.request.method == "INVITE":
             self._lost(error)
 
@@ -185,6 +198,8 @@ class CallSession(ABC):
 
     def _send_bye(self, now: float) -> None:
         assert self._dialog is not None
+        if self._suspended:
+            return
         request = self._dialog.create_request("BYE", headers=self._in_dialog.product())
         self._bye = self._send(request, now)
 

@@ -6,7 +6,17 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from wic.call import Accepted, Confirmed, Ended, Failed, IncomingCall, Modified, Progressed
+from wic.call import (
+    Accepted,
+    Confirmed,
+    Ended,
+    Failed,
+    IncomingCall,
+    Modified,
+    OutgoingCall,
+    Progressed,
+    TokenWanted,
+)
 from wic.client.channels import CallChannels, ChannelOpening
 from wic.client.figures import CallFigures
 from wic.client.progress import Progress
@@ -51,8 +61,17 @@ class Line(Protocol):
         """The time in the clock of the sessions."""
         ...
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing can be sent for now."""
+        ...
+
     def pump(self) -> None:
         """Send what a session wants to send."""
+        ...
+
+    async def renew_credentials(self) -> None:
+        """Get other credentials, because the network refused these; raises `WicError` if there are none."""
         ...
 
 
@@ -207,7 +226,10 @@ class Call:
             await self._released()
 
     async def hangup(self) -> None:
-        """End the call in whatever state it is: CANCEL, decline or BYE; harmless once it is over."""
+        """End the call in whatever state it is: CANCEL, decline or BYE; harmless once it is over.
+
+        While the connection is lost, the BYE waits for another one as long as the call would have.
+        """
         self._session.hangup(now=self._line.now)
         self._pump()
         await self._released()
@@ -275,6 +297,8 @@ class Call:
                 self._connect(event.agreement)
             case Modified():
                 self._line.tasks.spawn(self._media.change(event.agreement), "a change of media")
+            case TokenWanted():
+                self._line.tasks.spawn(self._renew_token(), "another token for a call")
             case Failed():
                 self._end(str(event.error), event.error)
             case Ended():
@@ -282,6 +306,16 @@ class Call:
             case _:  # Released
                 self._progress.released = True
                 self._on_released()
+
+    async def _renew_token(self) -> None:
+        assert isinstance(self._session, OutgoingCall), "only who calls shows a token"
+        try:
+            await self._line.renew_credentials()
+        except WicError as error:
+            self._session.give_up(error)
+        else:
+            self._session.repeat(now=self._line.now)
+        self._pump()
 
     def _connect(self, agreement: Agreement) -> None:
         self._progress.accepted = True
@@ -291,9 +325,9 @@ class Call:
         try:
             await self._media.connect(agreement)
         except MediaFailed as failure:
-            self._fail(failure)
+            self._media_ended(failure)
         except WicError as error:  # the peer's description, read again more closely
-            self._fail(MediaFailed(str(error)))
+            self._media_ended(MediaFailed(str(error)))
         else:
             self._channels.settle()
             self._progress.connected = True
@@ -301,16 +335,20 @@ class Call:
 
     def _media_failed(self, failure: MediaFailed) -> None:
         if isinstance(failure, ConsentLost | FingerprintMismatch | IceFailed):
-            self._fail(failure)
+            self._media_ended(failure)
         else:
             # The peer closed its media; most likely its BYE is on the way.
             grace = self._line.options.goodbye_grace
-            self._goodbye = asyncio.get_running_loop().call_later(grace, self._fail, failure)
+            self._goodbye = asyncio.get_running_loop().call_later(grace, self._media_ended, failure)
 
-    def _fail(self, failure: MediaFailed) -> None:
+    def _media_ended(self, failure: MediaFailed) -> None:
+        self.fail("the media failed", failure)
+
+    def fail(self, what: str, cause: WicError) -> None:
+        """End the call for a fault on this side of it; once it is over, do nothing."""
         if not self.is_over:
-            error = CallFailed(f"the media failed: {failure}")
-            error.__cause__ = failure
+            error = CallFailed(f"{what}: {cause}")
+            error.__cause__ = cause
             self._session.fail(error, now=self._line.now)
             self._pump()
 
@@ -355,7 +393,7 @@ class Call:
         """Wait until nothing more will be sent for the call, within reason, and its media are closed."""
         try:
             async with asyncio.timeout(self._line.options.close_timeout):
-                await self._progress.until(lambda: self._progress.released)
+                await self._progress.until(lambda: self._progress.released or self._line.is_cut)
         except TimeoutError:
             _log.info("call %s: no answer to its end", self.call_id)
         assert self._closing is not None  # whoever waits has ended the call, or seen its end

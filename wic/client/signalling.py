@@ -165,6 +165,16 @@ class Signalling:
         """Whether the connection was lost and is not restored yet."""
         return self._cut
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no other registration is looked for."""
+        return self._state is SignallingState.OVER
+
     def profile(self, identity: Uri | None = None) -> CallProfile:
         """Return what calls are made and taken with (TS 24.229 §5.1.2A.1).
 
@@ -232,6 +242,15 @@ class Signalling:
             raise ConfigurationError(f"{impu} is not registered by itself; these are: {known}.")
         return found
 
+    async def renew_credentials(self) -> None:
+        """Get other credentials, and register with them.
+
+        Raises:
+            WicError: there are none to be had.
+        """
+        await self._credentials.renew()
+        self._credentials_renewed()
+
     async def deregister(self, impu: Uri | None = None) -> None:
         """Deregister one identity, or all, as far as that is possible in reasonable time (TS 24.371 §6A.2).
 
@@ -249,7 +268,7 @@ class Signalling:
                 _log.warning("the network did not confirm the deregistration of %s", impu or self.account.impu)
         if impu is None or not self.bindings:
             self._move(SignallingState.OVER)
-            await self._hang_up("nothing is registered any more")
+            await self.hang_up("nothing is registered any more")
 
     async def close(self) -> None:
         """Deregister, as far as that is possible in reasonable time, and close the connection."""
@@ -280,7 +299,7 @@ class Signalling:
         except SignInFailed as error:
             trial = Trial(error, elsewhere=error.temporary, retry_after=error.retry_after if error.temporary else None)
         if not trial.kept:
-            await self._hang_up("the registration failed")
+            await self.hang_up("the registration failed")
         return trial
 
     async def _connect(self) -> Connection:
@@ -320,7 +339,8 @@ class Signalling:
         finally:
             self._trial = None
 
-    async def _hang_up(self, reason: str) -> None:
+    async def hang_up(self, reason: str) -> None:
+        """Close the connection that there is."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close(reason)
@@ -418,7 +438,7 @@ class Signalling:
         """Try until the user is registered again, or cannot be."""
         try:
             if self._cut:
-                await self._hang_up("another server is tried")
+                await self.hang_up("another server is tried")
             await asyncio.sleep(wait)
             while not (trial := await self._try()).kept:
                 assert trial.error is not None

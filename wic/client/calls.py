@@ -1,0 +1,289 @@
+"""The calls of one client: begun, taken, given what concerns them, and kept over a lost connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Literal
+
+from wic.call import CallSession, IncomingCall, OutgoingCall, receive_call
+from wic.client.call import Call
+from wic.client.call_media import CallMedia, acceptable
+from wic.errors import NegotiationFailed, RemoteProtocolError
+from wic.media import Certificate, available_codecs
+from wic.sip.events import FlowClosed, RequestReceived
+from wic.sip.headers.address import NameAddr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wic.client.call_media import PacketObserver
+    from wic.client.options import ClientOptions
+    from wic.client.signalling import Signalling
+    from wic.client.tasks import TaskSet
+    from wic.errors import WicError
+    from wic.media import MediaTransportOptions, Sink, Source
+    from wic.sip.events import Event
+    from wic.sip.flow import Address
+    from wic.sip.uri import Uri
+
+__all__ = ["Calls"]
+
+_log = logging.getLogger(__name__)
+
+
+class Calls:
+    """All calls that are not released yet; the `Line` of each."""
+
+    __slots__ = (
+        "_calls",
+        "_certificate",
+        "_grace",
+        "_packet_observers",
+        "_wire",
+        "closing",
+        "on_incoming",
+        "options",
+        "tasks",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        wire: Signalling,
+        options: ClientOptions,
+        *,
+        tasks: TaskSet,
+        packet_observers: Iterable[PacketObserver],
+        on_incoming: Callable[[], None],
+    ) -> None:
+        self.options = options
+        self.tasks = tasks
+        self.waiting: deque[Call] = deque()
+        """Incoming calls that nobody has taken yet."""
+        self.on_incoming = on_incoming
+        """Called when there is one more of them."""
+        self.closing = False
+        """Whether no more calls are taken."""
+        self._wire = wire
+        self._packet_observers = packet_observers
+        self._certificate: Certificate | None = None
+        self._calls: dict[CallSession, Call] = {}
+        self._grace: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def active(self) -> tuple[Call, ...]:
+        """The calls that are not over yet."""
+        return tuple(call for call in self._calls.values() if not call.is_over)
+
+    @property
+    def ending(self) -> tuple[Call, ...]:
+        """All calls, also those that have something to send yet."""
+        return tuple(self._calls.values())
+
+    def of(self, identity: Uri) -> tuple[Call, ...]:
+        """Return the calls of one identity of this side that are not over yet."""
+        return tuple(
+            call for session, call in self._calls.items() if not call.is_over and session.identity.matches(identity)
+        )
+
+    # what calls need
+
+    @property
+    def now(self) -> float:
+        """The time in the clock of the sessions."""
+        return self._wire.now
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing can be sent for now."""
+        return self._wire.is_cut
+
+    def pump(self) -> None:
+        """Send what a session wants to send."""
+        self._wire.driver.pump()
+
+    async def renew_credentials(self) -> None:
+        """Get other credentials, because the network refused these.
+
+        Raises:
+            WicError: there are none to be had.
+        """
+        await self._wire.renew_credentials()
+
+    # calls that begin
+
+    async def begin(
+        self,
+        target: Uri,
+        *,
+        caller: Uri | None,
+        data: bool,
+        audio: Source | None,
+        sinks: Iterable[Sink],
+        check: Callable[[], None],
+    ) -> Call:
+        """Send an INVITE.
+
+        Args:
+            target: whom to call.
+            caller: the identity that calls; None takes the default one.
+            data: whether to offer data channels.
+            audio: what to play.
+            sinks: who hears the other side.
+            check: raises if calls cannot be made any more.
+        """
+        wire = self._wire
+        wire.profile(caller)
+        media = self._new_media()
+        try:
+            offer = await media.offer(data=data)
+            check()
+            session = OutgoingCall(
+                wire.endpoint, wire.profile(caller), target=target, offer=offer, tokens=wire.tokens, now=wire.now
+            )
+        except BaseException:
+            await media.close()
+            raise
+        call = self._keep(session, media, NameAddr("", target))
+        call.attach(audio, sinks)
+        self.pump()
+        return call
+
+    def _keep(self, session: CallSession, media: CallMedia, peer: NameAddr) -> Call:
+        call = self._calls[session] = Call(self, session, media, peer, lambda: self._forget(session))
+        return call
+
+    def _forget(self, session: CallSession) -> None:
+        call = self._calls.pop(session)
+        if call in self.waiting:
+            self.waiting.remove(call)
+        if isinstance(session, IncomingCall):
+            self._wire.driver.remove_timer_source(session)
+
+    def _new_media(self) -> CallMedia:
+        if self._certificate is None:
+            self._certificate = Certificate.generate()
+        media = CallMedia(self._certificate, self._media_options(), self.options.codecs or available_codecs())
+        if self._packet_observers:
+            media.on_packet = self._show_packet
+        return media
+
+    def _media_options(self) -> MediaTransportOptions:
+        chosen = self.options.media
+        host = self._wire.flow.local[0]
+        if chosen.addresses or not ip_address(host).is_loopback:
+            return chosen
+        # A network on loopback reaches this client there, and nowhere else.
+        return replace(chosen, addresses=(host,))
+
+    def _show_packet(
+        self, at: float, protocol: Literal["rtp", "rtcp", "sctp"], source: Address, target: Address, data: bytes
+    ) -> None:
+        for observer in self._packet_observers:
+            observer(at, protocol, source, target, data)
+
+    # what happens
+
+    def handle(self, event: Event) -> None:
+        """Take an event of the endpoint that is none of the registrations' own."""
+        if isinstance(event, FlowClosed):
+            for session in tuple(self._calls):
+                if session.flow == event.flow and not session.survives:
+                    self._give(session, event)
+        elif (owner := _session_of(event)) is not None:
+            self._give(owner, event)
+        elif isinstance(event, RequestReceived):
+            self._request(event)
+
+    def _give(self, session: CallSession, event: Event) -> None:
+        session.handle(event, now=self.now)
+        call = self._calls.get(session)
+        if call is not None:
+            call.process_events()
+
+    def _request(self, event: RequestReceived) -> None:
+        """Take a request that belongs to no call yet."""
+        endpoint = self._wire.endpoint
+        if event.request.method == "OPTIONS":
+            endpoint.reply(event.transaction, 200, now=self.now, headers=[("Accept", "application/sdp")])
+        elif event.request.method != "INVITE":
+            # RFC 3261 §12.2.2, RFC 6086 §4.2.2: without a dialog there is nothing it could mean.
+            endpoint.reply(event.transaction, 481, now=self.now)
+        elif self.closing:
+            endpoint.reply(event.transaction, 480, now=self.now)
+        elif len(self.waiting) >= self.options.max_waiting_calls:
+            endpoint.reply(event.transaction, 486, now=self.now)
+        else:
+            self._invited(event)
+
+    def _invited(self, event: RequestReceived) -> None:
+        session = receive_call(self._wire.endpoint, self._wire.profile(), event, now=self.now)
+        if session is None:
+            return
+        try:
+            if session.offer is not None:
+                acceptable(session.offer, self.options.codecs or available_codecs())
+        except (NegotiationFailed, RemoteProtocolError) as error:
+            _log.info("a call from %s is refused: %s", session.caller.uri, error)
+            session.reject(488, why=str(error), now=self.now)
+            return
+        call = self._keep(session, self._new_media(), session.caller)
+        self._wire.driver.add_timer_source(session)
+        if self.options.ring:
+            call.ring()
+        self.waiting.append(call)
+        self.on_incoming()
+
+    # what happens to the connection and to the registrations
+
+    def suspend(self, grace: float) -> None:
+        """Let calls go on for a while, in which another connection may be made."""
+        self._stop_grace()
+        for session in self._calls:
+            session.suspend()
+        if self._calls:
+            words = f"no other one could be made within {grace:g} s" if grace else "no other one is looked for"
+            self._grace = asyncio.get_running_loop().call_later(grace, self.cut, words)
+
+    def resume(self) -> None:
+        """Go on over the connection that there is now."""
+        self._stop_grace()
+        for session in tuple(self._calls):
+            session.move(self._wire.flow, now=self.now)
+
+    def cut(self, reason: str) -> None:
+        """End all calls without a word to anybody: there will be no connection for them."""
+        self._stop_grace()
+        for session in tuple(self._calls):
+            self._give(session, FlowClosed(session.flow, reason))
+
+    def fail_unregistered(self, error: WicError, identity: Uri | None) -> None:
+        """End the calls of an identity, or of all, for which there is no registration (TS 24.229 §5.1.1.7)."""
+        bindings = self._wire.bindings if self._wire.is_connected else ()
+        for session, call in tuple(self._calls.items()):
+            concerned = identity is None or session.identity.matches(identity)
+            if concerned and not any(binding.implicit_set.holds(session.identity) for binding in bindings):
+                call.fail("the registration ended", error)
+        if not self._wire.is_connected:
+            self.cut("no other one is looked for")
+
+    def _stop_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+
+def _session_of(event: Event) -> CallSession | None:
+    """Find the call that an event belongs to: the owner of its transaction or of its dialog."""
+    for holder in (getattr(event, "transaction", None), getattr(event, "dialog", None)):
+        owner = getattr(holder, "owner", None)
+        if isinstance(owner, CallSession):
+            return owner
+    return None
