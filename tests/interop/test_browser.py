@@ -13,7 +13,8 @@ from wic.media import Tone, WavRecorder
 from wic.network import ImsNetwork, NetworkOptions
 
 from .peers import tone
-from .peers.browser import Browser, BrowserPage, pin
+from .peers.browser import ELSEWHERE, Browser, BrowserPage, pin
+from .peers.jssip import PageServer
 from .peers.process import PeerFailed
 from .peers.wics import Command
 from .peers.wire import Wire
@@ -35,13 +36,23 @@ async def network() -> AsyncIterator[ImsNetwork]:
         yield network
 
 
-async def _alice(peers: Peers, network: ImsNetwork, *, pinned: bool = True) -> BrowserPage:
-    """Register a page as alice; it trusts the eP-CSCF by the hash of its key alone."""
+async def _alice(peers: Peers, network: ImsNetwork, *, pinned: bool = True, at: str | None = None) -> BrowserPage:
+    """Register a page as alice; it trusts the eP-CSCF by the hash of its key alone.
+
+    Args:
+        peers: starts the browser.
+        network: where alice is known.
+        pinned: whether it trusts the eP-CSCF at all.
+        at: another address than that of a page of this host.
+    """
     microphone = tone.write(peers.directory / "microphone.wav", MICROPHONE, rate=48000)
     host, port = network.wss_url.removeprefix("wss://").rstrip("/").split(":")
     pins = [await asyncio.to_thread(pin, host, int(port))] if pinned else []
     browser = await peers.start(Browser(peers.directory, pins=pins, microphone=microphone))
     page = await browser.open_page()
+    if at is not None:
+        await page.go(at)
+        await page.until(f"location.href === '{at}' && document.readyState === 'complete'")
     account = Account.load("alice", network.accounts_path)
     status = await page.run(
         "register",
@@ -135,3 +146,17 @@ async def test_without_the_pin_it_does_not_trust_the_network(peers: Peers, netwo
     """So that the tests above prove TLS: the browser looks at the certificate."""
     with pytest.raises(PeerFailed, match="disconnected"):
         await _alice(peers, network, pinned=False)
+
+
+@pytest.mark.parametrize("welcome", [False, True])
+async def test_a_page_from_elsewhere(peers: Peers, welcome: bool) -> None:
+    """The eP-CSCF looks at Origin (TS 33.203 §X.2.1): pages of other hosts are let in by name only."""
+    with PageServer() as pages:
+        url = pages.url.replace("127.0.0.1", ELSEWHERE)
+        origins = (url.removesuffix("/page.html"),) if welcome else ()
+        async with ImsNetwork(NetworkOptions(usims=(), origins=origins)) as network:
+            if welcome:
+                await _alice(peers, network, at=url)
+            else:
+                with pytest.raises(PeerFailed, match="disconnected"):
+                    await _alice(peers, network, at=url)

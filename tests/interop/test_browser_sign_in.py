@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +127,15 @@ async def test_a_client_of_ours_takes_the_token_of_the_page(peers: Peers, networ
         assert client.binding is not None
 
 
+async def test_who_comes_back_is_still_signed_in(peers: Peers, network: ImsNetwork) -> None:
+    carol = await _signed_in(peers, network)
+    await carol.page.go("about:blank")
+    await carol.page.until("document.getElementById('status') === null")
+    await carol.page.go(str(network.ready()["wwsf"]))
+    await carol.page.until("document.getElementById('status')?.textContent.startsWith('Ready')")
+    assert await carol.page.text("#impu") == "sip:carol@ims.example"
+
+
 async def test_after_signing_out_there_is_no_token(peers: Peers, network: ImsNetwork) -> None:
     carol = await _signed_in(peers, network)
     await carol.page.press("form button")
@@ -139,6 +149,15 @@ async def test_somebody_without_a_name_is_a_wic(peers: Peers, network: ImsNetwor
     assert given["impu"].startswith("sip:guest")
     await _be_a_wic(guest.page, given, given["impu"])
     await guest.photograph("anonymous")
+    assert network.web is not None
+    store = network.web.wwsf.store
+
+    async def given_back() -> bool:
+        return store.leased(given["lease"], now=time.time()) is None
+
+    assert not await given_back()
+    await guest.page.go("about:blank")
+    await guest.page.browser.until(given_back, seconds=10, what="end of the lease")
 
 
 # for `wic login`

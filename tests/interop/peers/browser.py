@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+ELSEWHERE = "elsewhere.example"
+"""Another name of loopback, whose pages have an origin of their own."""
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -35,6 +37,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 )
 CALL_SECONDS = 30.0
