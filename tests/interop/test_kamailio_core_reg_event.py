@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.client import CallOutcome
 from wic.client.events import RegistrationLost
 from wic.errors import RegistrationFailed
+from wic.media import Tone
 
 from .peers import probe
+from .peers.baresip import Baresip, BaresipOptions
 from .peers.edge import open_edge
 from .peers.kamailio import Kamailio, KamailioOptions
 
@@ -65,3 +68,20 @@ async def test_the_news_follow_the_client_through_a_cut(peers: Peers) -> None:
         await _removed_by_an_operator(edge)
         assert _told(edge, "unregistered") == 1
         assert edge.cable.carried == 2
+
+
+async def test_calls_end_with_the_registration(peers: Peers) -> None:
+    """TS 24.229 §5.1.1.7: the dialogs of an identity that is not registered any more are released."""
+    kamailio = await _kamailio(peers)
+    async with open_edge(kamailio) as edge:
+        await edge.wire.until(lambda: _told(edge, "created") == 1, seconds=10)
+        baresip = await peers.start(Baresip(peers.directory, BaresipOptions(server=kamailio.address)))
+        call = await edge.client.call("sip:bob@ims.example", audio=Tone(440.0), data=False)
+        await call.answered(timeout=15)
+        await _removed_by_an_operator(edge)
+        await baresip.event("CALL_CLOSED")
+        async with asyncio.timeout(10):
+            await call.ended()
+    assert call.report().outcome is CallOutcome.FAILED
+    assert "unregistered" in call.report().reason
+    assert edge.wire.answers("BYE") == [200]
