@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-_PATIENCE = 12.0
+_PATIENCE = 20.0
 
 
 class Session:

@@ -123,6 +123,7 @@ def test_a_rejected_registration_is_the_end(network: Network, terminal: Terminal
     assert terminal.tap.session.is_over
 
 
+@pytest.mark.timeout(60)
 def test_a_cut_connection_is_made_anew_and_proves_itself_anew(network: Network, terminal: Terminal) -> None:
     process = terminal.stay("bob")
     terminal.tap.cut()

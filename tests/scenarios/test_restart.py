@@ -6,6 +6,8 @@ import json
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from .conftest import open_terminal
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ def contacts(network: Network) -> dict[str, list[str]]:
     return {each["impi"]: each["contacts"] for each in json.loads(network.subscriber("list", "--json"))}
 
 
+@pytest.mark.timeout(60)  # four processes, and clients that come back spread over seconds
 def test_a_killed_network_goes_on_where_it_was(own_network: Network, tmp_path: Path) -> None:
     with open_terminal(own_network, tmp_path) as first, open_terminal(own_network, tmp_path) as second:
         alice, guest = first.stay("alice"), second.stay("guest")
