@@ -20,11 +20,13 @@ ISSUER = "https://waf.example"
 class Keeper:
     """Gives token after token, or fails."""
 
+    failures_at_first = ()
+
     def __init__(self, settings, *, on_token, on_failed):
         type(self).last = self
         self.on_token, self.on_failed = on_token, on_failed
         self.given = 0
-        self.failures = []
+        self.failures, type(self).failures_at_first = self.failures_at_first, []
         self.before_renewal = None
         self.closed = False
 
@@ -130,9 +132,24 @@ async def test_a_web_server_that_is_away_for_a_while(harbour, carol):
             ConnectFailed("the WAF is away"),
             SignInFailed("come back later", temporary=True, retry_after=30.0),
         ]
+        told = []
+        client.on_event(told.append)
         harbour.refused = {"token1"}
-        await harbour.until(lambda: harbour.shown[-1] == "token2")
-        await harbour.until(lambda: client.binding is not None and not client._wire.is_cut)
+        await harbour.until(lambda: harbour.shown[-1] == "token1" and len(Keeper.last.failures) < 2, 600.0)
+        assert await harbour.until(lambda: harbour.shown[-1] == "token2") >= 29.0, "the WAF has named 30 s"
+        await harbour.until(lambda: client.binding is not None)
+        assert len(harbour.dialled) == 1
+        assert not any(isinstance(event, ConnectionLost | RegistrationLost) for event in told), "calls go on"
+
+
+@pytest.mark.virtual_time
+async def test_a_web_server_that_is_away_at_first(harbour, carol):
+    harbour.refused = {"token1"}
+    client = carol(impus=("sip:carol@ims.example",))
+    error = SignInFailed("come back later", temporary=True, retry_after=30.0)
+    Keeper.failures_at_first = [error]
+    with pytest.raises(SignInFailed, match="come back later"):
+        await client.__aenter__()
 
 
 @pytest.mark.virtual_time

@@ -185,6 +185,19 @@ async def test_a_server_that_accepts_and_closes(harbour):
         await harbour.until(lambda: not client._wire.is_cut)
 
 
+async def test_a_connection_that_ends_with_the_answer_is_no_connection(harbour):
+    def grant_and_close(context, now):
+        harbour.home.grant(context, now)
+        if len(harbour.far) == 2:
+            asyncio.get_running_loop().call_soon(harbour.far[-1].abort, "just now")
+
+    async with harbour.client() as client:
+        harbour.home.answers["REGISTER"] = grant_and_close
+        harbour.far[-1].abort("begin")
+        await harbour.until(lambda: len(harbour.far) == 3)
+        await harbour.until(lambda: not client._wire.is_cut)
+
+
 async def test_connections_that_do_not_last_are_not_made_without_end(harbour):
     async with harbour.client():
         harbour.dialled.clear()
