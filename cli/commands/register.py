@@ -99,7 +99,7 @@ def _show(settings: Common, client: Client, watch: Watch, started: float) -> Non
     settings.console.facts(
         {
             "contact": binding.contact.uri,
-            "identities": ", ".join(str(each) for each in client.identities.usable),
+            "identities": ", ".join(map(str, client.identities.usable)) or "none but barred ones",
             "service route": ", ".join(str(each.uri) for each in binding.service_route) or "-",
             "refresh in": f"{binding.refresh_after:.0f} s",
         }
