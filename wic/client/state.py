@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import tempfile
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
+from wic.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["locked", "state_directory", "write_private"]
+__all__ = ["locked", "open_lock", "state_directory", "write_private"]
 
 _POLL = 0.05
 
@@ -34,17 +34,7 @@ def write_private(path: Path, data: bytes) -> None:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            Path(temporary).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        replace_file(path, data)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
 
@@ -60,7 +50,7 @@ async def locked(path: Path, *, timeout: float = 30.0) -> AsyncIterator[None]:
     Raises:
         ConfigurationError: the lock cannot be made, or somebody holds it for too long.
     """
-    descriptor = _open_lock(path.with_name(f"{path.name}.lock"))
+    descriptor = open_lock(path.with_name(f"{path.name}.lock"))
     try:
         try:
             async with asyncio.timeout(timeout):
@@ -73,12 +63,19 @@ async def locked(path: Path, *, timeout: float = 30.0) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
-def _open_lock(path: Path) -> int:
+def open_lock(path: Path) -> int:
+    """Open a file for a lock, which ends when the descriptor is closed.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
+        ) from error
 
 
 def _take(descriptor: int) -> bool:

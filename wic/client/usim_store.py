@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wic.auth.usim import SoftUsim, UsimState
-from wic.client.state import state_directory, write_private
+from wic.client.state import open_lock, state_directory, write_private
 from wic.errors import AuthenticationFailed, ConfigurationError
 
 if TYPE_CHECKING:
@@ -92,14 +92,7 @@ class StoredUsim:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the lock beside the file, for the moment that one challenge takes."""
-        lock = self.path.with_suffix(".lock")
-        try:
-            lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ConfigurationError(
-                f"{lock} cannot be written: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
-            ) from error
+        descriptor = open_lock(self.path.with_suffix(".lock"))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

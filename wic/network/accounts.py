@@ -12,7 +12,7 @@ import tomllib
 from typing import TYPE_CHECKING, TypeAlias
 
 from wic.errors import ConfigurationError
-from wic.network.certificates import write_private
+from wic.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +122,7 @@ class AccountsFile:
             for name, entry in entries.items()
         ]
         try:
-            write_private(self.path, "\n\n".join([*tables, ""]).encode())
+            replace_file(self.path, "\n\n".join([*tables, ""]).encode())
         except OSError as error:
             raise ConfigurationError(f"cannot write the accounts file {self.path}: {error}") from error
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from typing import TYPE_CHECKING
 
 import trustme
 
 from wic.errors import ConfigurationError
+from wic.files import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ class CertificateAuthority:
                 self._ca = trustme.CA.from_pem(self.certificate_path.read_bytes(), key_path.read_bytes())
             else:
                 self._ca = trustme.CA(organization_name="wic test network", organization_unit_name="test CA")
-                write_private(key_path, self._ca.private_key_pem.bytes())
+                replace_file(key_path, self._ca.private_key_pem.bytes())
                 replace_file(self.certificate_path, self._ca.cert_pem.bytes(), mode=0o644)
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError(f"the test CA in {directory} cannot be used: {error}") from error
@@ -46,18 +46,3 @@ class CertificateAuthority:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._ca.issue_cert(*names).configure_cert(context)
         return context
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    replace_file(path, content, mode=0o600)
-
-
-def replace_file(path: Path, content: bytes, *, mode: int) -> None:
-    """Replace a file in one step, so that no reader and no crash ever sees half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(content)
-    draft.replace(path)

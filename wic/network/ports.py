@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
-from wic.network.certificates import write_private
+from wic.files import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +63,6 @@ class Ports:
             ConfigurationError: the directory cannot be written.
         """
         try:
-            write_private(directory / PORTS_FILE, json.dumps(asdict(self)).encode())
+            replace_file(directory / PORTS_FILE, json.dumps(asdict(self)).encode())
         except OSError as error:
             raise ConfigurationError(f"cannot write into the directory {directory}: {error.strerror}") from error

@@ -1,0 +1,86 @@
+"""One SQLite file that several processes may use at a time.
+
+WAL mode, one transaction for each change, committed before the method that made it returns: what was
+acknowledged survives `kill -9`. (A power cut may lose the last commits, never the file.)
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["SqliteFile"]
+
+_BUSY_TIMEOUT = 5.0
+"""Seconds to wait for another process."""
+
+
+class SqliteFile:
+    """A database file with a schema that is brought up to date when it is opened.
+
+    Args:
+        path: the file; made with mode 0600 if it is missing.
+        migrations: the statements of each schema version; the file's `user_version` says how many it has seen.
+
+    Raises:
+        ConfigurationError: the file cannot be opened, is no database or was written by a newer version.
+    """
+
+    def __init__(self, path: Path, migrations: Sequence[Sequence[str]]) -> None:
+        self._path = path
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(f"cannot open the database {path}: {error}") from error
+        try:
+            self._prepare(migrations)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise ConfigurationError(f"cannot use the database {path}: {error}") from error
+        except ConfigurationError:
+            self._db.close()
+            raise
+
+    def _prepare(self, migrations: Sequence[Sequence[str]]) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        if self._version() == len(migrations):
+            return
+        # Two processes may open an old file at once: the second one waits, and finds nothing left to do.
+        with self.transaction() as db:
+            version = self._version()
+            if version > len(migrations):
+                raise ConfigurationError(f"the database {self._path} was written by a newer version of wic")
+            for statements in migrations[version:]:
+                for statement in statements:
+                    db.execute(statement)
+            db.execute(f"PRAGMA user_version = {len(migrations)}")
+
+    def _version(self) -> int:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Do what is inside whole or not at all; it is committed when the block has ended."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
