@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
@@ -62,7 +61,7 @@ class Calls:
     ) -> None:
         self.options = options
         self.tasks = tasks
-        self.waiting: deque[Call] = deque()
+        self.waiting: list[Call] = []
         """Incoming calls that nobody has taken yet."""
         self.on_incoming = on_incoming
         """Called when there is one more of them."""

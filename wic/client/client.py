@@ -52,7 +52,7 @@ class Client:
         self._packet_observers: list[PacketObserver] = []
         self._signalling: Signalling | None = None
         self._calls: Calls | None = None
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Event | None = None
         self._lost: WicError | None = None
         self._listeners: list[Callable[[ClientEvent], None]] = []
 
@@ -145,7 +145,7 @@ class Client:
             self.options,
             tasks=self.tasks,
             packet_observers=self._packet_observers,
-            on_incoming=self._changed.set,
+            on_incoming=self._note,
         )
         for observer in self._observers:
             signalling.driver.add_observer(observer)
@@ -231,12 +231,11 @@ class Client:
         calls = self._switch
         while not calls.closing:
             while calls.waiting:
-                yield calls.waiting.popleft()
+                yield calls.waiting.pop(0)
             if self._lost is not None:
                 raise self._lost
             if not calls.closing:
-                self._changed.clear()
-                await self._changed.wait()
+                await self._change()
 
     # what happens
 
@@ -271,7 +270,7 @@ class Client:
     def _registration_ended(self, impu: Uri, error: WicError) -> None:
         if impu.matches(parse_impu(self._wire.account.impu)):
             self._lost = error
-            self._changed.set()
+            self._note()
         over = self._wire.is_over
         self._switch.fail_unregistered(error, None if over else impu)
         if over and not self.bindings:
@@ -284,7 +283,18 @@ class Client:
 
     def _close(self) -> None:
         self._switch.closing = True
-        self._changed.set()
+        self._note()
+
+    def _note(self) -> None:
+        """Let those who wait for incoming calls look again."""
+        if self._changed is not None:
+            self._changed.set()
+
+    async def _change(self) -> None:
+        if self._changed is None:
+            self._changed = asyncio.Event()  # large, and most clients of a fleet only call
+        self._changed.clear()
+        await self._changed.wait()
 
     def _check_usable(self) -> None:
         if self._switch.closing:

@@ -99,8 +99,8 @@ class Registering:
         self._reg_event: RegEventUsage | None = None
         self._identities = Identities.of(())
         self._noted: tuple[ImplicitSet | Uri, ...] = ()
-        self._leaving: set[str] = set()
-        self._left = asyncio.Event()
+        self._leaving: frozenset[str] = frozenset()
+        self._left: asyncio.Event | None = None
 
     @property
     def impu(self) -> Uri:
@@ -164,12 +164,13 @@ class Registering:
             self._leaving |= {str(each.identity.impu) for each in self._all()}
             self._registrations.deregister_all(now=now)
         else:
-            self._leaving.add(str(impu))
+            self._leaving |= {str(impu)}
             self._registrations.remove(impu, now=now)
         self._drain(now)
 
     async def removed(self) -> None:
         """Wait until what was to be deregistered is."""
+        self._left = self._left or asyncio.Event()
         while self._leaving:
             self._left.clear()
             await self._left.wait()
@@ -264,8 +265,9 @@ class Registering:
             _log.warning("the deregistration of %s failed: %s", impu, error)
         if registration is self.main:
             self._forget_reg_event()
-        self._leaving.discard(str(impu))
-        self._left.set()
+        self._leaving -= {str(impu)}
+        if self._left is not None:
+            self._left.set()
         if str(impu) in map(str, (*self._identities.usable, *self._identities.barred)):  # else it was lost before
             self._tell(Deregistered(impu))
         self._note_identities()

@@ -25,7 +25,7 @@ class Servers:
         self._urls = urls
         self._backoff = backoff
         self._index = 0
-        self._tried: set[int] = set()
+        self._tried: frozenset[int] = frozenset()
         self._up_since: float | None = None
 
     @property
@@ -46,7 +46,7 @@ class Servers:
     def works(self, *, now: float) -> None:
         """Take note that the current server has registered the user."""
         self._up_since = now
-        self._tried.clear()
+        self._tried = frozenset()
 
     def lost(self, *, now: float) -> float:
         """Take note that the connection to the current server ended; return the seconds to wait.
@@ -66,7 +66,7 @@ class Servers:
     def failed(self) -> None:
         """Take note that the current server is of no use now, and turn to the next."""
         self._up_since = None
-        self._tried.add(self._index)
+        self._tried |= {self._index}
         self._index = next((index for index in range(len(self._urls)) if index not in self._tried), 0)
 
     def wait(self, *, retry_after: float | None = None) -> float:
@@ -77,5 +77,5 @@ class Servers:
         """
         if not self.exhausted:
             return 0.0
-        self._tried.clear()
+        self._tried = frozenset()
         return self._backoff.fail(retry_after=retry_after if len(self._urls) == 1 else None)

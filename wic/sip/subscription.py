@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import AuthenticationFailed, LocalProtocolError, RemoteProtocolError
@@ -434,7 +435,7 @@ class Subscription:
 
     def _start(self, timer: _Timer, at: float) -> None:
         self._stop(timer)
-        self._timers[timer] = self._queue.schedule(at, lambda now: self._expire(timer, now))
+        self._timers[timer] = self._queue.schedule(at, partial(self._expire, timer))
 
     def _stop(self, timer: _Timer) -> None:
         running = self._timers.pop(timer, None)
