@@ -49,7 +49,7 @@ def _read(file: Path) -> Mapping[str, object]:
         ) from None
     except OSError as error:
         raise ConfigurationError(f"The accounts file {file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # TOML and UTF-8 errors alike
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors alike, and arrays in arrays without end
         raise ConfigurationError(f"The accounts file {file} is not valid TOML: {error}.") from error
     accounts = document.get("accounts", {})
     if not isinstance(accounts, dict):

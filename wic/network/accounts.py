@@ -42,7 +42,7 @@ class AccountsFile:
         path = self.path
         try:
             document = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"cannot read the accounts file {path}: {error}") from error
         self._accounts = self._tables(document, "accounts")
         self._web_users = self._tables(document, "web_users")

@@ -1,0 +1,294 @@
+"""Peers of the network that mean no good, on W2 and on Mw: they get the protocol's answer, and others notice nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import random
+import re
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from wic.client import Account, Client, ClientOptions
+from wic.network.scscf.server import Scscf
+
+from .conftest import Text, basic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.usefixtures("well_behaved")
+
+USIM = "usim@ims.example"
+ASKS = "algorithm=AKAv2-SHA-256"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """What the S-CSCF takes for the time of day."""
+    shift = [0.0]
+    monkeypatch.setitem(Scscf.__init__.__kwdefaults__, "wall_clock", lambda: time.time() + shift[0])
+    return shift
+
+
+@pytest.fixture
+def on_core() -> Callable[[int], Stranger]:
+    """Stand beside the elements of the core, as somebody whom none of them knows."""
+    opened = []
+
+    def stand(port: int) -> Stranger:
+        opened.append(Stranger(port))
+        return opened[-1]
+
+    yield stand
+    for each in opened:
+        each.socket.close()
+
+
+class Stranger:
+    """A UDP socket that sends to one port."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setblocking(False)
+        self.port = self.socket.getsockname()[1]
+
+    def write(self, method: str, uri: str, *lines: str, to: str = "<sip:alice@ims.example>") -> bytes:
+        head = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{random.randrange(10**9)};rport",
+            "Max-Forwards: 70",
+            "From: <sip:alice@ims.example>;tag=1",
+            f"To: {to}",
+            "Call-ID: stranger",
+            f"CSeq: {random.randrange(10**6)} {method}",
+            f"Contact: <sip:stranger@127.0.0.1:{self.port}>",
+            *lines,
+            "Content-Length: 0",
+        ]
+        return "\r\n".join([*head, "", ""]).encode()
+
+    async def ask(self, data: bytes) -> Text:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self.socket, data)
+        async with asyncio.timeout(10):
+            while (text := Text((await loop.sock_recv(self.socket, 65536)).decode())).status < 200:
+                pass
+        return text
+
+
+def claim(*extra: str, user: str = USIM, nonce: str = "", response: str = "") -> str:
+    given = [f'username="{user}"', 'realm="ims.example"', f'nonce="{nonce}"', 'uri="sip:ims.example"']
+    return "Authorization: Digest " + ", ".join([*given, f'response="{response}"', *extra])
+
+
+def sqn_of(ims) -> int:
+    return int(ims.hss._db.execute("SELECT sqn FROM usim WHERE impi = ?", (USIM,)).fetchone()[0])
+
+
+def usim_client(ims) -> Client:
+    return Client(Account.load("usim", path=ims.accounts_path), ClientOptions(reg_event=False))
+
+
+# vectors and sequence numbers
+
+
+async def test_challenges_for_somebody_else_by_the_hundred(ims, intrude):
+    """Each costs a sequence number of some 2**43 and pushes nobody's USIM out of range; little is kept of them."""
+    mallory = await intrude("usim")
+    async with usim_client(ims) as alice:
+        before = sqn_of(ims)
+        for number in range(150):
+            mallory.call_id = f"m{number}"
+            await mallory.send(mallory.register(claim(ASKS)))
+            await mallory.receive(401)
+        assert sqn_of(ims) >> 5 == (before >> 5) + 150
+        kept = ims.scscf.node  # the S-CSCF goes on
+        assert kept is not None
+        assert alice.binding is not None
+    async with usim_client(ims) as alice:
+        assert alice.binding is not None
+
+
+@pytest.mark.parametrize("gap", [1 << 29, -(1 << 29), 1 << 42])
+async def test_a_gap_in_the_sequence_is_closed(ims, gap):
+    """Whoever moved the counter of the home network: the USIM says where it stands, and the next challenge is good."""
+    async with usim_client(ims):
+        pass
+    ims.hss._db.execute("UPDATE usim SET sqn = ?", (((1 << 35) + (gap << 5)) % 2**48,))
+    async with usim_client(ims) as client:
+        assert client.binding is not None
+
+
+async def test_an_auts_that_no_usim_made(ims, intrude):
+    mallory = await intrude("usim")
+    await mallory.send(mallory.register(claim(ASKS)))
+    nonce = (await mallory.receive(401)).parameter("WWW-Authenticate", "nonce")
+    before = sqn_of(ims)
+    for auts in (base64.b64encode(os.urandom(14)).decode(), base64.b64encode(bytes(13)).decode(), "!!!", "A" * 9000):
+        await mallory.send(mallory.register(claim(ASKS, f'auts="{auts}"', nonce=nonce, response="0" * 64)))
+        answer = Text(str(await mallory.socket.recv()))
+        while answer.status < 200:
+            answer = Text(str(await mallory.socket.recv()))
+        assert answer.status in (400, 401, 403)
+    # Challenges have been made, but nobody has set the counter.
+    assert 0 <= (sqn_of(ims) >> 5) - (before >> 5) <= 4
+
+
+async def test_the_keys_of_a_challenge_stay_in_the_network(ims, intrude):
+    mallory = await intrude("usim")
+    await mallory.send(mallory.register(claim(ASKS)))
+    challenge = (await mallory.receive(401)).one("WWW-Authenticate")
+    assert not re.search(r"\b(ik|ck)\s*=", challenge)
+
+
+@pytest.mark.parametrize("shift", [86_400.0, -86_400.0])
+async def test_a_clock_that_jumps_between_challenge_and_answer(ims, intrude, clock, shift):
+    """The answer is stale then, which costs one more challenge."""
+    bob = await intrude("bob")
+    await bob.send(bob.register())
+    challenged = await bob.receive(401)
+    clock[0] = shift
+    await bob.send(bob.register(bob.proof(challenged)))
+    again = await bob.receive(401)
+    assert "stale=true" in str(again)
+    await bob.send(bob.register(bob.proof(again)))
+    await bob.receive(200)
+    clock[0] = 0.0
+
+
+# on Mw
+
+
+@pytest.mark.parametrize("value", ["auth-done", "tls-yes", "tls-protected", "tls-connected", "ip-assoc-yes"])
+async def test_nobody_else_vouches_on_mw(ims, on_core, value):
+    stranger = on_core(ims.scscf.node.mw.port)
+    credentials = claim(f'integrity-protected="{value}"', user="alice@ims.example")
+    path = f"Path: <sip:127.0.0.1:{stranger.port};lr;ob>"
+    lines = [credentials, path, "Supported: path, outbound", "Expires: 3600"]
+    answer = await stranger.ask(stranger.write("REGISTER", "sip:ims.example", *lines))
+    assert answer.status == 401
+    assert ims.hss.bindings("alice@ims.example", now=0) == []
+
+
+@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE", "MESSAGE", "NOTIFY", "BYE", "OPTIONS", "PUBLISH", "REFER"])
+@pytest.mark.parametrize("entity", ["scscf", "epcscf"])
+async def test_strangers_on_mw_are_refused(ims, on_core, entity, method):
+    """An asserted identity counts only from an eP-CSCF; dialogs that are none get 481 or 403."""
+    port = getattr(ims, entity).node.mw.port
+    stranger = on_core(port)
+    lines = ["P-Asserted-Identity: <sip:good@ims.example>", "Event: reg", "Subscription-State: terminated"]
+    routes = [f"Route: <sip:orig@127.0.0.1:{port};lr>"]
+    outside = stranger.write(method, "sip:bob@ims.example", *lines, *routes)
+    assert (await stranger.ask(outside)).status in (403, 404, 430, 480, 481, 489)
+    inside = stranger.write(method, f"sip:127.0.0.1:{port}", *lines, to="<sip:good@ims.example>;tag=1")
+    assert (await stranger.ask(inside)).status in (403, 481)
+
+
+async def test_garbage_on_mw(ims, on_core):
+    chance = random.Random(3)
+    for entity in (ims.scscf, ims.epcscf):
+        stranger = on_core(entity.node.mw.port)
+        sample = stranger.write("REGISTER", "sip:ims.example", claim())
+        for number in range(20):
+            for _ in range(10):
+                data = bytearray(sample)
+                for _ in range(chance.randrange(1, 6)):
+                    data[chance.randrange(len(data))] = chance.randrange(256)
+                stranger.socket.send(bytes(data[: chance.randrange(1, len(data))]))
+                stranger.socket.send(chance.randbytes(100))
+            question = stranger.write("OPTIONS", "sip:nobody@ims.example", to="<sip:nobody@ims.example>")
+            end = f"end-{number}"
+            answer = await stranger.ask(question.replace(b"Call-ID: stranger", f"Call-ID: {end}".encode()))
+            while end not in str(answer):
+                answer = await stranger.ask(b"")
+            assert 400 <= answer.status < 500
+
+
+# who watches whose registration
+
+
+async def test_the_registration_of_somebody_else_is_not_shown(intrude):
+    alice, bob = await intrude("alice"), await intrude("bob")
+    await alice.registered()
+    await bob.registered()
+    contact = f"Contact: <sip:bob@{bob.user}.invalid;transport=ws>"
+    for lie in ("P-Asserted-Identity", "P-Preferred-Identity"):
+        lines = ["Event: reg", "Expires: 3600", contact, f"{lie}: <sip:alice@ims.example>"]
+        await bob.send(bob.write("SUBSCRIBE", "sip:alice@ims.example", *lines, call_id=lie))
+        await bob.receive(403)
+    await alice.nothing_comes()
+
+
+async def test_subscriptions_by_the_hundred(ims, intrude):
+    """The oldest of one user give way; those of others stay."""
+    alice = await intrude("alice")
+    await alice.registered()
+    before = len(ims.scscf.notifier)
+    for number in range(100):
+        lines = ["Event: reg", "Expires: 3600", "Contact: <sip:alice@alice.invalid;transport=ws>"]
+        await alice.send(alice.write("SUBSCRIBE", "sip:alice@ims.example", *lines, call_id=f"s{number}"))
+    answers = 0
+    async with asyncio.timeout(15):
+        while answers < 100:
+            text = Text(str(await alice.socket.recv()))
+            if text.status >= 200:
+                assert text.status == 200
+                answers += 1
+            elif not text.status:
+                await alice.send(text.answer("200 OK"))
+    assert len(ims.scscf.notifier) <= before + 16
+
+
+# tokens and pools
+
+
+async def test_a_lease_of_somebody_else(ims):
+    """Its name is as long as a key, and stands in no log; who does not know it gets nothing with whatever token."""
+    context = ssl.create_default_context(cafile=str(ims.ca_path))
+    pool = f"{ims.accounts.get('guest')['wwsf']}/pool/lease"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        leases = []
+        for _ in range(2):
+            async with session.post(pool) as answer:
+                leases.append(await answer.json())
+        mine, yours = leases
+        assert mine["impi"] != yours["impi"]
+        for method in ("POST", "DELETE"):
+            for headers in (
+                {"Authorization": f"Bearer {mine['access_token']}"},
+                {"Authorization": basic("wic", "")},
+                {},
+                {"Origin": "https://evil.example", "Cookie": "session=x"},
+            ):
+                guesses = (yours["lease"][:-1], yours["lease"].swapcase(), "0", "..%2flease", "%00", "x" * 5000)
+                for lease in guesses:
+                    async with session.request(method, f"{pool}/{lease}", headers=headers) as answer:
+                        assert 400 <= answer.status < 500
+        assert len(yours["lease"]) >= 40
+        async with session.delete(
+            f"{pool}/{yours['lease']}", headers={"Authorization": f"Bearer {yours['access_token']}"}
+        ) as answer:
+            assert answer.status == 204
+
+
+async def test_one_address_does_not_empty_the_pool(ims):
+    context = ssl.create_default_context(cafile=str(ims.ca_path))
+    pool = f"{ims.accounts.get('guest')['wwsf']}/pool/lease"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        statuses = []
+        for _ in range(12):
+            async with session.post(pool, headers={"X-Forwarded-For": f"10.0.0.{len(statuses)}"}) as answer:
+                statuses.append(answer.status)
+                if answer.status != 201:
+                    assert int(answer.headers["Retry-After"]) >= 1
+    assert statuses.count(201) <= 4
+    assert set(statuses) <= {201, 429, 503}
