@@ -23,6 +23,7 @@ from wic.media import ConsentTimes, MediaTransport, MediaTransportOptions, Silen
 from wic.media.metronome import Metronome
 from wic.registration import BackoffOptions
 
+IMPATIENT = MediaTransportOptions(ice_timeout=0.5)
 FAST_CONSENT = MediaTransportOptions(consent=ConsentTimes(interval=0.1, expiry=0.6))
 
 
@@ -93,7 +94,7 @@ async def test_an_offer_without_ice_is_refused(home):
 
 async def test_an_answer_without_ice_fails_the_call(home):
     home.tamper_response = lambda response: setattr(response, "body", response.body.replace(b"a=ice-", b"a=x-"))
-    async with home.client("alice") as alice, home.client("bob") as bob:
+    async with home.client("alice", media=IMPATIENT) as alice, home.client("bob", media=IMPATIENT) as bob:
         call = await alice.call("sip:bob@ims.example")
         other = await home.take(bob)
         answering = asyncio.create_task(other.answer())
@@ -120,7 +121,7 @@ def vanish(call):
 
 
 async def test_a_peer_that_vanishes_ends_the_call_by_consent(home):
-    async with home.client("alice", media=FAST_CONSENT) as alice, home.client("bob") as bob:
+    async with home.client("alice", media=FAST_CONSENT, close_timeout=0.2) as alice, home.client("bob") as bob:
         call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
         home.deaf_to = {"BYE"}
         vanish(other)
@@ -198,7 +199,7 @@ async def test_a_call_that_is_hung_up_without_a_connection_ends_for_both(home, d
 
 
 async def test_a_bye_is_given_up_with_the_search_for_a_connection(home):
-    async with home.client("alice", call_grace=0.2) as alice, home.client("bob") as bob:
+    async with home.client("alice", call_grace=0.2) as alice, home.client("bob", close_timeout=0.2) as bob:
         call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
         home.deaf_to = {"REGISTER"}
         ((_, flow),) = home.contacts["alice"].values()
