@@ -40,6 +40,8 @@ class RegEventUsage:
     registration but its time.
     """
 
+    __slots__ = ("_flow", "_on_identities", "_reg_event", "_registrations", "identities")
+
     def __init__(
         self,
         endpoint: Endpoint,

@@ -183,11 +183,6 @@ class Driver:
         """Send by this UDP socket; the first one also takes flows that name no local address."""
         self._sockets[socket.address] = socket
 
-    def detach(self, flow: Flow) -> None:
-        """Forget a connection without a word to the endpoint."""
-        self._connections.pop(flow, None)
-        self._outbound.closed(flow)
-
     def add_timer_source(self, source: TimerSource) -> None:
         """Call `source` when its time has come, until it is removed."""
         self._sources.append(source)
@@ -200,10 +195,6 @@ class Driver:
     def add_observer(self, observer: MessageObserver) -> None:
         """Show every message to `observer` as it passes, for traces and captures."""
         self._observers.append(observer)
-
-    def remove_observer(self, observer: MessageObserver) -> None:
-        """Show `observer` no more."""
-        self._observers.remove(observer)
 
     # What flows say (FlowHandler).
 
