@@ -294,7 +294,7 @@ class Signalling:
         access.servers.works(now=self.now)
         if access.connection is not None:
             agree_keep_alive(access.connection, binding, self._options)
-        mending.note_restored()
+            mending.note_restored()
         access.judge(Trial())
 
     def _failed(self, trial: Trial) -> bool:
