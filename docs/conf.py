@@ -22,6 +22,8 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "changes"]
 html_theme = "furo"
 html_title = "wic"
+html_static_path = ["_static"]
+html_css_files = ["wic.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_fence_as_directive = ["mermaid"]
