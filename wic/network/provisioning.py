@@ -199,7 +199,9 @@ class Provisioning:
 
     def _demand(self, impi: str, outcome: OrderOutcome | None) -> None:
         if outcome is None:
-            raise OrderFailed(f"No S-CSCF runs in {self._directory}: start it with `wic network up`.")
+            raise OrderFailed(
+                f"No S-CSCF runs in {self._directory}: start it with `wic network up --dir {self._directory}`."
+            )
         if outcome is OrderOutcome.NOT_REGISTERED:
             raise OrderFailed(f"{impi} is not registered.")
 
