@@ -247,7 +247,7 @@ faults = st.lists(
 
 
 @given(faults=faults, granted=st.sampled_from([600, 1800, 7200, 600_000]))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_day(identity: Identity, faults: list[tuple[float, Fault, float]], granted: int) -> None:
     day = Day(identity, granted)
     for gap, fault, duration in faults:
