@@ -19,7 +19,7 @@ def show_call(console: Console, report: CallReport, watch: Watch) -> None:
     if console.is_terminal:
         watch.show_ladder()
     status = f" ({report.status})" if report.status else ""
-    console.say(f"Call with {report.peer}: {report.outcome.value}{status}. {report.reason}".rstrip())
+    console.say(f"Call with {report.peer}: {report.outcome.value}{status}: {report.reason}".removesuffix(": "))
     show_timings(console, report.timings)
     show_media(console, {"": report})
 

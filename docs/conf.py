@@ -22,6 +22,7 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "changes"]
 html_theme = "furo"
 html_title = "wic"
+html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["wic.css"]
 
@@ -30,6 +31,7 @@ myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
 nitpick_ignore_regex = [("py:.*", ".*")]  # types of other projects have no inventory at hand
 
 

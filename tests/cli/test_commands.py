@@ -115,7 +115,7 @@ def test_call_for_people(lab, wic, answering) -> None:
     bob = answering("bob", seconds=0.3)
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--duration", "20")
     assert result.exit_code == 0, result.output
-    assert "Call with sip:bob@ims.example: completed (200). the other side hung up" in result.stdout
+    assert "Call with sip:bob@ims.example: completed (200): the other side hung up" in result.stdout
     assert "invite to first media" in result.stdout
     assert bob.result(10).outcome == "completed"
 
@@ -198,7 +198,7 @@ def test_answer_plays_a_file(lab, wic, tmp_path, make_wav) -> None:
     report, _ = caller.result(15)
     assert result.exit_code == 0, result.output
     assert report.media[0].received > 5
-    assert "Call with sip:alice@ims.example: completed (200)." in result.stdout
+    assert "Call with sip:alice@ims.example: completed (200):" in result.stdout
 
 
 def test_answer_refuses(lab, wic) -> None:

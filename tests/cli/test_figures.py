@@ -36,7 +36,7 @@ def shown(report: CallReport, *, as_json: bool = False) -> tuple[str, str]:
 def test_a_call_in_words_and_tables() -> None:
     text, errors = shown(REPORT)
     assert errors == ""
-    assert text.startswith("Call with sip:bob@ims.example: completed (200). this side hung up\n")
+    assert text.startswith("Call with sip:bob@ims.example: completed (200): this side hung up\n")
     assert "  invite to answer  12 ms\n" in text
     assert "duration" not in text
     assert next(line for line in text.splitlines() if "opus" in line).split()[1:] == [
@@ -55,7 +55,7 @@ def test_a_call_in_words_and_tables() -> None:
 def test_a_call_that_never_was_has_no_tables() -> None:
     failed = replace(REPORT, outcome=CallOutcome.REJECTED, status=None, media=(), channels=())
     text, _ = shown(failed)
-    assert "rejected." in text
+    assert "rejected: " in text
     assert "Media" not in text
 
 
