@@ -178,7 +178,8 @@ async def test_calls_outlive_a_cut_connection(home):
 @pytest.mark.parametrize("detected", [True, False])
 async def test_a_call_that_is_hung_up_without_a_connection_ends_for_both(home, detected):
     """Its BYE goes out as soon as there is a connection again."""
-    async with home.client("alice", backoff=BackoffOptions(first_time=0.5)) as alice, home.client("bob") as bob:
+    soon = {"backoff": BackoffOptions(first_time=0.5), "chance": lambda: 1.0}
+    async with home.client("alice", **soon) as alice, home.client("bob", goodbye_grace=10.0) as bob:
         call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
         if not detected:
             home.deaf_to = {"BYE"}
@@ -199,7 +200,8 @@ async def test_a_call_that_is_hung_up_without_a_connection_ends_for_both(home, d
 
 
 async def test_a_bye_is_given_up_with_the_search_for_a_connection(home):
-    async with home.client("alice", call_grace=0.2) as alice, home.client("bob", close_timeout=0.2) as bob:
+    patient = {"goodbye_grace": 10.0, "close_timeout": 0.2}
+    async with home.client("alice", call_grace=0.2) as alice, home.client("bob", **patient) as bob:
         call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
         home.deaf_to = {"REGISTER"}
         ((_, flow),) = home.contacts["alice"].values()
