@@ -57,7 +57,7 @@ class Mending:
     def lose(self, server: str, error: WicError, wait: float) -> None:
         """Tell that there is no connection that serves, and look for one."""
         self.is_cut = True
-        _log.warning("%s; trying %s in %.1f s", error, self._access.servers.current, wait)
+        _log.info("%s; trying %s in %.1f s", error, self._access.servers.current, wait)
         self._tell(ConnectionLost(server, error, wait))
         self.begin(wait)
 
