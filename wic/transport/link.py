@@ -293,9 +293,9 @@ class Link(asyncio.Protocol, ABC):
         except ssl.SSLError as error:
             self._tls_failed(error, pipe)
             return
-        self._put(pipe.to_send())
         if pipe.established and self._state is LinkState.SECURING:
-            self._secured()
+            self._secured()  # a client's first words leave together with the end of its TLS handshake
+        self._put(pipe.to_send())
         if plain:
             self._plain_received(plain)
         if pipe.peer_closed:
