@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ MAX_CHALLENGES = 32
 """More challenges than this in one response are not looked at."""
 
 _MAX_NAME = 40
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 CREDENTIALS_OF = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
 """Header of the credentials for each header of challenges (RFC 3261 §22.2, §22.3)."""
@@ -128,6 +131,6 @@ def _choose_qop(offered: str | None) -> str | None:
 def _repeatable(value: str | None, name: str) -> str:
     if value is None:
         raise RemoteProtocolError(f"a challenge without {name}")
-    if len(value) > MAX_VALUE or any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if len(value) > MAX_VALUE or _CONTROL.search(value):
         raise RemoteProtocolError(f"a challenge whose {name} is too long or holds control characters")
     return value
