@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wic.auth.digest import DigestInput
 from wic.errors import AuthenticationFailed, NetworkNotTrusted
 from wic.sip.errors import MalformedHeader
+from wic.sip.grammar import quote
 from wic.sip.headers import AuthValue
 from wic.sip.params import AuthParams
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from wic.sip.params import Params
     from wic.sip.tokens import Tokens
 
-_QUOTED = ("username", "realm", "nonce", "uri", "response", "cnonce", "opaque", "auts")
+_QUOTED = frozenset({"username", "realm", "nonce", "uri", "response", "cnonce", "opaque", "auts"})
 _INFO_OF = {"Authorization": "Authentication-Info", "Proxy-Authorization": "Proxy-Authentication-Info"}
 _MAX_SPACES = 16
 _STALE_STRIKES = 2
@@ -196,8 +197,9 @@ def announcement(username: str, realm: str, request: Request) -> AuthValue:
 
 
 def digest_value(pairs: dict[str, str]) -> AuthValue:
-    """Return Digest credentials, with quotes where RFC 3261 §25.1 has them."""
-    return AuthValue("Digest", AuthParams(pairs.items(), quoted=_QUOTED))
+    """Return Digest credentials, with quotes where RFC 3261 §25.1 has them; what has none must be a token."""
+    written = [f"{name}={quote(value) if name in _QUOTED else value}" for name, value in pairs.items()]
+    return AuthValue("Digest", AuthParams.of_checked(", ".join(written)))
 
 
 def credentials_for(request: Request, challenge: Challenge) -> Params | None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class State(Enum):
     """Where a transaction stands."""
 
+    __hash__ = object.__hash__  # of C; that of Enum is of Python, and these are keys for every message
+
     CALLING = "Calling"
     TRYING = "Trying"
     PROCEEDING = "Proceeding"
@@ -33,6 +35,8 @@ class State(Enum):
 
 class Input(Enum):
     """What a transaction takes besides timers: received from the network, or sent by its user."""
+
+    __hash__ = object.__hash__  # of C; that of Enum is of Python, and these are keys for every message
 
     TRYING = "100"
     PROVISIONAL = "101-199"

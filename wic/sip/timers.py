@@ -9,6 +9,8 @@ from enum import Enum
 class Timer(Enum):
     """What a transaction can wait for, named as RFC 3261 names it."""
 
+    __hash__ = object.__hash__  # of C; that of Enum is of Python, and these are keys for every message
+
     A = "Timer A"
     """INVITE request retransmission, on unreliable transports."""
     B = "Timer B"

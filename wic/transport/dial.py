@@ -8,6 +8,7 @@ import errno
 import ipaddress
 import os
 import socket
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass
@@ -102,13 +103,20 @@ async def _ask_for_tunnel(sock: socket.socket, url: SplitResult, host: str, port
         raise ConnectFailed(f"The proxy {_shown(url)} refused to connect to {target}: HTTP {code}.")
 
 
-async def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, _SocketAddress]]:
+@lru_cache(maxsize=64)
+def _literal_family(host: str) -> socket.AddressFamily | None:
+    """Return the family of an address; None for a name."""
     try:
         version = ipaddress.ip_address(host).version
     except ValueError:
-        pass
-    else:
-        return [(socket.AF_INET6 if version == 6 else socket.AF_INET, (host, port))]
+        return None
+    return socket.AF_INET6 if version == 6 else socket.AF_INET
+
+
+async def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, _SocketAddress]]:
+    family = _literal_family(host)
+    if family is not None:
+        return [(family, (host, port))]
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
