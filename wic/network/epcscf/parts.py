@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wic.network.epcscf.associations import Associations
     from wic.network.epcscf.charging import Charging
+    from wic.network.epcscf.dialogs import Dialogs
     from wic.network.epcscf.flow_tokens import FlowTokens
     from wic.network.epcscf.options import EPcscfOptions
     from wic.network.epcscf.trusted_node import TrustedNode
@@ -29,6 +30,8 @@ class Parts:
     """Who is registered over which connection."""
     tokens: FlowTokens
     """What leads to connections."""
+    dialogs: Dialogs
+    """Where requests within dialogs may go."""
     charging: Charging
     core: Flow
     """Where REGISTERs go, and what has no other way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wic.network.epcscf.dialogs import DIALOG_FORMING
 from wic.network.epcscf.flow_tokens import Owner
 from wic.network.epcscf.passage import Passage, Way
 from wic.network.epcscf.registering import Registering
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _PAUSE = 5
 """Seconds that a WIC which sends too much is told to wait."""
-_DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
 
 
 class EPcscfLogic(ProxyLogic):
@@ -60,7 +60,7 @@ class EPcscfLogic(ProxyLogic):
     def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
         """Stay in the way of dialogs, once for each side, since the transport changes (RFC 5658 §3.2)."""
         passage = context.owner
-        if not isinstance(passage, Passage) or context.in_dialog or context.request.method not in _DIALOG_FORMING:
+        if not isinstance(passage, Passage) or context.in_dialog or context.request.method not in DIALOG_FORMING:
             return ()
         params = LR.with_(LEG, passage.leg) if passage.leg else LR
         params = params.with_("transport", "ws")  # RFC 7118 §5.1: for WSS as well
@@ -133,11 +133,20 @@ class EPcscfLogic(ProxyLogic):
         self._pass(context, Passage(Way.TO_CORE, Owner(flow, association.impi), identity), target, now)
 
     def _within_dialog_from_wic(self, context: ProxyContext, now: float) -> None:
-        """Take a request within a dialog: it has to come by our Record-Route, over the dialog's own connection."""
+        """Take a request within a dialog: it has to come by our Record-Route, over the dialog's own connection.
+
+        TS 24.229 §5.2.6.3: the Route values have to be those of the dialog; whatever the WIC wrote is replaced by them.
+        """
         wic = self._came_by(context.taken_routes, context.flow)
         if wic is None:
             context.reject(403, now=now)
             return
+        dialog = self._parts.dialogs.find(wic, context.request, Way.TO_CORE, now=now)
+        if dialog is None:
+            context.reject(481, now=now)
+            return
+        dialog.confine(context.request)
+        dialog.passed(context.request, Way.TO_CORE, now=now)
         clean_request_from_wic(context.request)
         context.request.headers.remove("P-Preferred-Identity")
         leg = self._sessions.find(context.taken_routes, context.flow)
@@ -157,6 +166,8 @@ class EPcscfLogic(ProxyLogic):
             context.reject(481 if context.in_dialog else 404, now=now)
             return
         wic = self._parts.tokens.owner(tokens[0])
+        if wic is not None and context.in_dialog:
+            self._take_note(context, wic, now)
         if wic is not None and context.in_dialog and self._survival.is_absent(wic):
             self._sessions.absent(context, self._sessions.find(context.taken_routes, wic.flow), now=now)
         elif wic is None or not (context.in_dialog or self._parts.associations.of(wic.flow, now=now)):
@@ -164,6 +175,11 @@ class EPcscfLogic(ProxyLogic):
             context.reject(430, now=now)
         else:
             self._to_wic(context, wic, now)
+
+    def _take_note(self, context: ProxyContext, wic: Owner, now: float) -> None:
+        dialog = self._parts.dialogs.find(wic, context.request, Way.TO_WIC, now=now)
+        if dialog is not None:
+            dialog.passed(context.request, Way.TO_WIC, now=now)
 
     def _to_wic(self, context: ProxyContext, wic: Owner, now: float) -> None:
         clean_to_wic(context.request)
@@ -199,6 +215,9 @@ class EPcscfLogic(ProxyLogic):
         if isinstance(owner, Registering):
             self._registers.response(passing, owner, now=now)
         elif isinstance(owner, Passage):
+            if self._parts.node.is_open(owner.flow):
+                request = passing.context.transaction.request
+                self._parts.dialogs.answered(owner, request, passing.response, now=now)
             if owner.way is Way.TO_CORE:
                 clean_to_wic(passing.response)
             else:
@@ -215,10 +234,13 @@ class EPcscfLogic(ProxyLogic):
         clean_response_from_wic(passing.response, passing.branch, passage.identity)
 
     def ack(self, ack: PassingAck, *, now: float) -> None:
-        """Pass the ACK of a 2xx; one that did not come by our Record-Route is lost."""
+        """Pass the ACK of a 2xx; one that did not come by our Record-Route, or is of no dialog, is lost."""
         if ack.flow.transport in ("WS", "WSS"):
-            if self._came_by(ack.taken_routes, ack.flow) is None:
+            wic = self._came_by(ack.taken_routes, ack.flow)
+            dialog = None if wic is None else self._parts.dialogs.find(wic, ack.request, Way.TO_CORE, now=now)
+            if dialog is None:
                 return
+            dialog.confine(ack.request)
             clean_request_from_wic(ack.request)
             self._sessions.ack(ack, ack.flow, Way.TO_CORE, now=now)
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wic.errors import ConfigurationError
 from wic.network.epcscf.associations import Associations
 from wic.network.epcscf.charging import Charging
+from wic.network.epcscf.dialogs import Dialogs
 from wic.network.epcscf.flow_tokens import FlowTokens
 from wic.network.epcscf.origins import allowed_origins
 from wic.network.epcscf.parts import Parts
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 _GRACE = 2.0
 """Seconds that the ends of calls may take when the entity stops."""
+_DIALOGS_PER_SESSION = 4
+"""Forks, subscriptions and what has just ended, for each call that a WIC may have and one more."""
 
 
 class EPcscf:
@@ -118,11 +121,12 @@ class EPcscf:
             tasks=self._tasks,
             associations=Associations(),
             tokens=FlowTokens(self.node.tokens),
+            dialogs=Dialogs(_DIALOGS_PER_SESSION * (options.max_sessions_per_flow + 1)),
             charging=Charging(self.node.tokens, options.domain, self.node.mw.host),
             core=core,
             trusted=self._trusted,
         )
-        self._sessions = Sessions(self.node, self._agw, self._tasks, options, self._flow_of)
+        self._sessions = Sessions(self.node, self._agw, self._tasks, options, parts.dialogs, self._flow_of)
         self.watcher = RegEventWatcher(self.node, core, parts.charging, self._deregistered)
         self._survival = Survival(parts, self._sessions, self.watcher if options.reg_event else None)
         self.node.driver.add_timer_source(self._survival)

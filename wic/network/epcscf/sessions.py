@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wic.errors import MediaFailed, NegotiationFailed
 from wic.network.epcscf.body import read_sdp, remove_body, write_sdp
+from wic.network.epcscf.dialogs import OWN_RECORD_ROUTES
 from wic.network.epcscf.exchange import Media
 from wic.network.epcscf.leg import Leg, LegState
 from wic.network.epcscf.passage import Passage, Way
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from wic.network.agw.gateway import Agw
+    from wic.network.epcscf.dialogs import Dialogs
     from wic.network.epcscf.exchange import Exchange
     from wic.network.epcscf.flow_tokens import Owner
     from wic.network.epcscf.options import EPcscfOptions
@@ -35,7 +37,6 @@ _log = logging.getLogger(__name__)
 LEG = "leg"
 """Parameter of our Record-Route on W2: which call a request belongs to."""
 _WITH_OFFERS = frozenset({"INVITE", "UPDATE", "PRACK"})
-_OWN_RECORD_ROUTES = 2
 _GONE = "the connection of the WIC is gone"
 _PAUSE = 5
 """Seconds after which a request to an absent WIC may be tried again."""
@@ -50,6 +51,7 @@ class Sessions:
         agw: the eIMS-AGW.
         tasks: owns what takes time.
         options: limits and policy.
+        dialogs: are told of calls that the eP-CSCF ends.
         core_flow: finds the way to an element of the core.
     """
 
@@ -59,12 +61,14 @@ class Sessions:
         agw: Agw,
         tasks: Tasks,
         options: EPcscfOptions,
+        dialogs: Dialogs,
         core_flow: Callable[[Message], Flow],
     ) -> None:
         self._node = node
         self._agw = agw
         self._tasks = tasks
         self._options = options
+        self._dialogs = dialogs
         self._core_flow = core_flow
         self._legs: dict[str, Leg] = {}
         self._hung_up: dict[Owner, list[Request]] = {}
@@ -117,7 +121,7 @@ class Sessions:
         except MediaFailed as error:
             context.reject(503, str(error), now=now)
             return False
-        leg = Leg(number, passage.wic, passage.way, context, media, _OWN_RECORD_ROUTES)
+        leg = Leg(number, passage.wic, passage.way, context, media, OWN_RECORD_ROUTES)
         leg.saw(passage.way, context.request.cseq.number)
         self._legs[number] = leg
         passage.leg = number
@@ -315,6 +319,9 @@ class Sessions:
             self._node.endpoint.send_ack(ack, self._flow(leg, leg.way, ack), now=now)
         for way in ways:
             bye = leg.bye(way, Reason.of("SIP", 503, reason))
+            dialog = self._dialogs.find(leg.owner, bye, way, now=now)
+            if dialog is not None:
+                dialog.passed(bye, way, now=now)
             self._node.endpoint.send_request(bye, self._flow(leg, way, bye), now=now)
 
     def _flow(self, leg: Leg, way: Way, message: Message) -> Flow:

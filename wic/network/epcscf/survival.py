@@ -88,6 +88,7 @@ class Survival:
         _log.info("%s goes on over %s instead of %s", impi, new, old)
         here, there = Owner(old, impi), Owner(new, impi)
         self._parts.tokens.move(here, there)
+        self._parts.dialogs.move(here, there)
         self._sessions.move(here, there, now=now)
         self._await_no_more(here)
         for association in self._parts.associations.over(old, impi):
@@ -138,6 +139,7 @@ class Survival:
         awaited = self._absent[flow].awaited if flow in self._absent else {}
         self._idle.pop(flow, None)
         self._parts.tokens.close(flow, awaited.keys())
+        self._parts.dialogs.close(flow, awaited.keys())
         self._sessions.flow_closed(flow, awaited.keys())
         for impi in gone.keys() - awaited.keys():
             self._unwatch(impi, now)
@@ -184,6 +186,7 @@ class Survival:
                 _log.info("%s did not come back", wic.impi)
                 self._await_no_more(wic)
                 self._parts.tokens.forget(wic)
+                self._parts.dialogs.forget(wic)
                 self._sessions.abandon(wic)
                 self._unwatch(wic.impi, now)
         for flow in list(takewhile(lambda flow: self._idle[flow] <= now, self._idle)):

@@ -1,0 +1,161 @@
+"""A registered WIC that wants requests carried elsewhere: within a dialog they go where the dialog goes."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Text
+
+pytestmark = pytest.mark.usefixtures("well_behaved")
+
+METHODS = ["BYE", "INFO", "OPTIONS", "SUBSCRIBE", "REFER", "UPDATE"]
+DETOURS = ["route", "route behind the others", "request-uri", "strict", "both"]
+
+
+@pytest.fixture
+def trap():
+    """Somebody whom no dialog knows."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        opened.bind(("127.0.0.1", 0))
+        opened.setblocking(False)
+        yield opened
+
+
+def caught(trap) -> bytes:
+    try:
+        return trap.recv(65536)
+    except BlockingIOError:
+        return b""
+
+
+class Within:
+    """A dialog, by the response that has made it."""
+
+    def __init__(self, wic, ok: Text) -> None:
+        self.wic, self.ok = wic, ok
+        self.target = re.search(r"<(.*)>", ok.one("Contact"))[1]
+        self.routes = list(reversed([each.strip() for line in ok.all("Record-Route") for each in line.split(",")]))
+
+    def write(self, method: str, uri: str, routes: list[str], *lines: str, to: str = "") -> str:
+        contact = f"Contact: <sip:{self.wic.user}@{self.wic.user}.invalid;transport=ws>"
+        head = [f"Route: {each}" for each in routes]
+        return self.wic.write(
+            method, uri, *head, contact, *lines, to=to or self.ok.one("To"), call_id=self.ok.one("Call-ID")
+        )
+
+    def astray(self, method: str, detour: str, trap, *lines: str) -> str:
+        """Write a request that is to go to a trap."""
+        evil = f"sip:127.0.0.1:{trap.getsockname()[1]};lr"
+        own = self.routes[0]
+        uri, routes = {
+            "route": (self.target, [own, f"<{evil}>"]),
+            "route behind the others": (self.target, [*self.routes[:3], f"<{evil}>", *self.routes[3:]]),
+            "request-uri": (evil, [own]),
+            "strict": (own.strip("<>"), [f"<{evil}>"]),
+            "both": (evil, [*self.routes, f"<{evil}>"]),
+        }[detour]
+        return self.write(method, uri, routes, *lines)
+
+
+@pytest.fixture
+async def call(intrude):
+    """A call from alice to bob, and bob."""
+    alice, bob = await intrude("alice"), await intrude("bob")
+    await alice.registered()
+    await bob.registered()
+    contact = "Contact: <sip:alice@alice.invalid;transport=ws>"
+    await alice.send(alice.write("INVITE", "sip:bob@ims.example", contact, call_id="call"))
+    invited = await bob.receive(0)
+    await bob.send(invited.answer("200 OK", "Contact: <sip:bob@bob.invalid;transport=ws>"))
+    made = Within(alice, await alice.receive(200))
+    await alice.send(made.write("ACK", made.target, made.routes))
+    assert (await bob.receive(0)).method == "ACK"
+    return made, bob
+
+
+@pytest.mark.parametrize("detour", DETOURS)
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_request_within_a_call(call, trap, method, detour):
+    """It reaches who was called, with the Request-URI that is his."""
+    made, bob = call
+    await made.wic.send(made.astray(method, detour, trap, "Event: presence", "Expires: 60"))
+    came = await bob.receive(0)
+    assert came.text.startswith(f"{method} sip:bob@bob.invalid;transport=ws SIP/2.0\r\n")
+    assert came.all("Route") == []
+    await bob.send(came.answer("200 OK", "Contact: <sip:bob@bob.invalid;transport=ws>"))
+    await made.wic.receive(200)
+    assert not caught(trap)
+
+
+@pytest.mark.parametrize("detour", DETOURS)
+async def test_an_acknowledgement(call, trap, detour):
+    made, bob = call
+    await made.wic.send(made.astray("ACK", detour, trap))
+    assert (await bob.receive(0)).text.startswith("ACK sip:bob@bob.invalid;transport=ws ")
+    assert not caught(trap)
+
+
+@pytest.mark.parametrize("method", ["ACK", *METHODS])
+async def test_a_dialog_that_is_none(call, trap, method):
+    """By our own Record-Route value of this connection, which alone leads nowhere."""
+    made, bob = call
+    evil = f"<sip:127.0.0.1:{trap.getsockname()[1]};lr>"
+    text = made.write(method, evil.strip("<>"), [made.routes[0], evil], to="<sip:bob@ims.example>;tag=invented")
+    await made.wic.send(text)
+    if method != "ACK":
+        await made.wic.receive(481)
+    await made.wic.nothing_comes()
+    await bob.nothing_comes()
+    assert not caught(trap)
+
+
+@pytest.mark.parametrize("detour", DETOURS)
+async def test_a_subscription_is_renewed_where_it_was_made(intrude, trap, detour):
+    """Behind the eP-CSCF there is no further Route in this dialog, so that only the Request-URI would decide."""
+    alice = await intrude("alice")
+    await alice.registered()
+    lines = ["Event: reg", "Expires: 3600"]
+    contact = "Contact: <sip:alice@alice.invalid;transport=ws>"
+    await alice.send(alice.write("SUBSCRIBE", "sip:alice@ims.example", *lines, contact, call_id="reg-event"))
+    made = Within(alice, await alice.receive(200))
+    await alice.send((await alice.receive(0)).answer("200 OK"))
+    for expires in (1800, 0):
+        await alice.send(made.astray("SUBSCRIBE", detour, trap, "Event: reg", f"Expires: {expires}"))
+        await alice.receive(200)
+        notify = await alice.receive(0)
+        assert notify.method == "NOTIFY"
+        await alice.send(notify.answer("200 OK"))
+    assert not caught(trap)
+
+
+async def test_a_called_one_has_no_other_ways_either(call, trap):
+    """The Record-Route that he answers with is not the one that is kept: his own requests go back to the caller."""
+    made, bob = call
+    evil = f"<sip:127.0.0.1:{trap.getsockname()[1]};lr>"
+    contact = f"Contact: <sip:alice@127.0.0.1:{trap.getsockname()[1]}>"
+    alice = made.wic
+    await alice.send(alice.write("INVITE", "sip:bob@ims.example", contact, f"Record-Route: {evil}", call_id="second"))
+    invited = await bob.receive(0)
+    assert evil not in str(invited)
+    answer = invited.answer("200 OK", f"Record-Route: {evil}", "Contact: <sip:bob@bob.invalid;transport=ws>")
+    await bob.send(answer)
+    ok = await alice.receive(200)
+    assert evil not in str(ok)
+    again = Within(alice, ok)
+    await alice.send(again.write("ACK", again.target, again.routes))
+    assert (await bob.receive(0)).method == "ACK"
+    uri = re.search(r"<(.*)>", invited.one("Contact"))[1]
+    routes = [f"Route: {each}" for each in [*invited.all("Record-Route")[:1], evil]]
+    to, own = invited.one("From"), invited.one("To")
+    text = bob.write("INFO", uri, *routes, to=to, from_=own, call_id="second").replace("tag=bob", "tag=far")
+    await bob.send(text)
+    info = await alice.receive(0)
+    assert info.method == "INFO"
+    await alice.send(info.answer("200 OK"))
+    await bob.receive(200)
+    assert not caught(trap)
