@@ -77,6 +77,7 @@ class WebServer:
             ssl=self._context,
             backlog=BACKLOG,
             ssl_handshake_timeout=HANDSHAKE,
+            ssl_shutdown_timeout=SHUTDOWN,
         )
 
     async def close(self) -> None:
@@ -84,8 +85,17 @@ class WebServer:
         if self._listener is not None:
             self._listener.close()
         if self._runner is not None:
-            await self._runner.cleanup()
+            await self._end_connections(self._runner)
         self._socket.close()
+
+    async def _end_connections(self, runner: web.AppRunner) -> None:
+        transports = [connection.transport for connection in runner.server.connections] if runner.server else []
+        await runner.cleanup()
+        # asyncio now waits for the farewell of every TLS peer, and a browser keeps its silent connections.
+        for transport in transports:
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)
 
 
 class _Refused(asyncio.Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,23 @@ async def test_addresses_of_ipv6_are_written_in_brackets(server_tls) -> None:
     opened = WebServer("::1", 0, server_tls)
     assert opened.url == f"https://[::1]:{opened.port}"
     await opened.close()
+
+
+async def test_who_does_not_say_goodbye_is_not_waited_for(waf: Waf, authority: CertificateAuthority) -> None:
+    context = client_context(ca=authority.certificate_path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    writer.write(b"GET /jwks HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"200" in await reader.readline()
+    writer.transport.pause_reading()  # so that it never hears of the end
+    await waf.close()
+    ours = [each for each in gc.get_objects() if isinstance(each, asyncio.Transport) and _port(each) == waf.port]
+    assert all(each.is_closing() for each in ours)
+    writer.transport.abort()
+
+
+def _port(transport: asyncio.Transport) -> int | None:
+    address = transport.get_extra_info("sockname")
+    return address[1] if isinstance(address, tuple) else None
 
 
 async def test_who_sends_no_body_is_not_waited_for(
