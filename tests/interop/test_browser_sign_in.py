@@ -72,6 +72,7 @@ async def _at_the_wwsf(peers: Peers, network: ImsNetwork) -> Person:
     person = await _person(peers, network)
     await person.page.go(str(network.ready()["wwsf"]))
     await person.page.shows("#status")
+    await person.page.until("document.readyState === 'complete'")  # its script listens then
     return person
 
 
