@@ -207,6 +207,7 @@ def test_no_token_for_those_who_are_not_trusted(challenge: str) -> None:
 def test_one_server_can_be_written_in_several_ways(written: str) -> None:
     client = BearerClient(token=TOKEN, everywhere=False, trusted_servers=[WAF])
     client.challenged(sent(client, "INVITE"), answer(bearer_challenge(realm="x", authz_server=written)))
+    assert read_bearer(sent(client, "INVITE")) == TOKEN
 
 
 def test_who_gave_the_token_is_trusted() -> None:
