@@ -1,14 +1,37 @@
-"""A registration over an endpoint, and a registrar whose answers a test chooses."""
+"""A registration over an endpoint, and a registrar whose answers a test chooses, or a home network gives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import pytest
 
-from wic.auth import DigestClient, DigestCredentials, DigestVerifier, Outcome, Secret, make_ha1
-from wic.registration import Identity, Registration, RegistrationEvent, parse_impu, websocket_contact
+from wic.auth import (
+    AkaUser,
+    AkaVerifier,
+    DigestClient,
+    DigestCredentials,
+    DigestVerifier,
+    Milenage,
+    Outcome,
+    Secret,
+    SequenceCounter,
+    find_aka_algorithm,
+    make_ha1,
+    make_vector,
+    verify_auts,
+)
+from wic.auth.aka import DEFAULT_AMF
+from wic.registration import (
+    Backoff,
+    Identity,
+    Registration,
+    RegistrationEvent,
+    Registrations,
+    parse_impu,
+    websocket_contact,
+)
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
@@ -18,20 +41,97 @@ from wic.sip.tokens import CountingTokens
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wic.auth import Authenticator
+    from wic.auth import Authenticator, Verdict
     from wic.sip.events import Event
 
 FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
+IMPI = "alice@ims.example"
+USIM = Milenage(b"k" * 16, op=b"o" * 16)
+Told = TypeVar("Told")
+Headers = list[tuple[str, object]]
+
+
+class Home(Protocol):
+    """What tells a subscriber from somebody else."""
+
+    def judge(self, request: Request, *, now: float) -> tuple[int, Headers]:
+        """Return 200 and the network's own proof, or a challenge or refusal."""
+
+    def forget(self) -> None:
+        """Forget all challenges, as after a restart."""
+
+
+class PasswordHome:
+    """Knows a password."""
+
+    def __init__(self) -> None:
+        self.password = "pw"
+        self._tokens = CountingTokens("h")
+        self._restarts = 0
+        self.forget()
+
+    def forget(self) -> None:
+        self._restarts += 1
+        self._verifier = DigestVerifier("ims.example", key=self._restarts.to_bytes(16), tokens=self._tokens)
+
+    def judge(self, request: Request, *, now: float) -> tuple[int, Headers]:
+        verdict = self._verifier.verify(request, self._lookup, now=now)
+        if verdict.outcome is Outcome.OK:
+            return 200, [("Authentication-Info", verdict.authentication_info)]
+        challenges = self._verifier.make_challenges(now=now, stale=verdict.stale)
+        return 401, [("WWW-Authenticate", each) for each in challenges]
+
+    def _lookup(self, username: str, algorithm: object) -> Secret | None:
+        return make_ha1(algorithm, username, "ims.example", Secret(self.password))  # type: ignore[arg-type]
 
 
 @dataclass
-class World:
-    """Both ends, and the wire between them as a list."""
+class UsimHome:
+    """Knows the keys of a USIM, or believes to, and counts sequence numbers."""
+
+    functions: Milenage = USIM
+    counter: SequenceCounter = field(default_factory=SequenceCounter)
+    resynchronises: bool = True
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._verifier = AkaVerifier("ims.example")
+        self._user = AkaUser(IMPI)
+
+    def forget(self) -> None:
+        self._user.forget()
+
+    def judge(self, request: Request, *, now: float) -> tuple[int, Headers]:
+        verdict = self._verifier.verify(request, self._user, now=now)
+        self.outcomes.append(verdict.outcome)
+        if verdict.outcome is Outcome.OK:
+            return 200, [("Authentication-Info", verdict.authentication_info)]
+        if verdict.outcome is Outcome.WRONG:
+            return 403, []
+        if verdict.outcome is Outcome.OUT_OF_SYNC and self.resynchronises:
+            self._resynchronise(verdict)
+        return 401, [("WWW-Authenticate", self._challenge(now, stale=verdict.stale))]
+
+    def _challenge(self, now: float, *, stale: bool) -> object:
+        algorithm = find_aka_algorithm("AKAv2-SHA-256")
+        assert algorithm is not None
+        self.counter = self.counter.next()
+        vector = make_vector(self.functions, self.counter.sqn, DEFAULT_AMF, len(self.outcomes).to_bytes(16))
+        return self._verifier.challenge(self._user, vector, algorithm, now=now, stale=stale, keys=False)
+
+    def _resynchronise(self, verdict: Verdict) -> None:
+        assert verdict.auts is not None
+        assert verdict.rand is not None
+        self.counter = self.counter.resynchronised(verify_auts(self.functions, verdict.rand, verdict.auts))
+
+
+@dataclass
+class Ends(Generic[Told]):
+    """A user of an endpoint that registers, whoever answers it, and the wire between them as a list."""
 
     endpoint: Endpoint
-    registration: Registration
-    verifier: DigestVerifier
-    password: str = "pw"
+    usage: Registration | Registrations
+    flow: Flow = FLOW
     now: float = 0.0
     sent: list[Request] = field(default_factory=list)
     foreign: list[Event] = field(default_factory=list)
@@ -41,73 +141,95 @@ class World:
         (transmit,) = self.endpoint.to_send()
         request = parse(transmit.data)
         assert isinstance(request, Request)
+        assert transmit.flow == self.flow
         self.sent.append(request)
         return request
 
     def answer(
         self, status: int, *headers: tuple[str, object], reason: str | None = None, body: bytes = b""
-    ) -> list[RegistrationEvent]:
-        """Answer it, and tell what the registration made of that."""
+    ) -> list[Told]:
+        """Answer it, and tell what came of that."""
         return self.reply(Response.answer(self.take(), status, reason, to_tag="r", headers=headers, body=body))
 
-    def accept(self, expires: int | None = 7200, *headers: tuple[str, object]) -> list[RegistrationEvent]:
+    def accept(self, expires: int | None = 7200, *headers: tuple[str, object]) -> list[Told]:
         """Answer with a 200 that lists the contact that was sent."""
-        request = self.take()
-        contact = f"{request.contacts[0]}" + ("" if expires is None else f";expires={expires}")
-        return self.reply(Response.answer(request, 200, to_tag="r", headers=[("Contact", contact), *headers]))
+        return self.reply(granted(self.take(), expires, *headers))
 
-    def reply(self, response: Response) -> list[RegistrationEvent]:
-        """Let a response arrive, and tell what the registration made of it."""
-        self.endpoint.receive(response.to_bytes(), self.registration.flow, now=self.now)
+    def reply(self, response: Response) -> list[Told]:
+        """Let a response arrive, and tell what came of it."""
+        self.endpoint.receive(response.to_bytes(), self.flow, now=self.now)
         return self.drain()
 
-    def cut(self) -> list[RegistrationEvent]:
+    def cut(self) -> list[Told]:
         """Lose the connection."""
-        self.endpoint.flow_closed(self.registration.flow, "reset by peer", now=self.now)
+        self.endpoint.flow_closed(self.flow, "reset by peer", now=self.now)
         return self.drain()
+
+    def drain(self) -> list[Told]:
+        """Hand over the endpoint's events and take what is told."""
+        while (event := self.endpoint.next_event()) is not None:
+            if not self.usage.handle(event, now=self.now):
+                self.foreign.append(event)
+        events = []
+        while (told := self.usage.next_event()) is not None:
+            events.append(told)
+        return events  # type: ignore[return-value]
+
+    def wait(self) -> None:
+        """Let time pass until there is something to do."""
+        deadline = self.usage.next_timeout()
+        assert deadline is not None
+        self.now = deadline
+        self.usage.handle_timeout(now=self.now)
+
+
+def granted(request: Request, expires: int | None, *headers: tuple[str, object]) -> Response:
+    """Write a 200 that lists the contact of the request."""
+    contact = f"{request.contacts[0]}" + ("" if expires is None else f";expires={expires}")
+    return Response.answer(request, 200, to_tag="r", headers=[("Contact", contact), *headers])
+
+
+@dataclass
+class World(Ends[RegistrationEvent]):
+    """One registration."""
+
+    home: Home = field(default_factory=PasswordHome)
+
+    @property
+    def registration(self) -> Registration:
+        assert isinstance(self.usage, Registration)
+        return self.usage
 
     def reconnect(self) -> None:
         """Register over another connection."""
-        old = self.registration.flow
-        flow = Flow(old.transport, old.local, old.remote, str(int(old.id) + 1))
-        self.registration.register(now=self.now, flow=flow)
+        old = self.flow
+        self.flow = Flow(old.transport, old.local, old.remote, str(int(old.id) + 1))
+        self.registration.register(now=self.now, flow=self.flow)
 
     def check(self) -> list[RegistrationEvent]:
         """Do what a registrar does: check the credentials, challenge or accept."""
         request = self.take()
-        verdict = self.verifier.verify(request, self._lookup, now=self.now)
-        if verdict.outcome is Outcome.OK:
-            response = Response.answer(
-                request, 200, to_tag="r", headers=[("Contact", f"{request.contacts[0]};expires=7200")]
-            )
-            if verdict.authentication_info:
-                response.headers.add("Authentication-Info", verdict.authentication_info)
-        else:
-            challenges = self.verifier.make_challenges(now=self.now, stale=verdict.stale)
-            response = Response.answer(
-                request, 401, to_tag="r", headers=[("WWW-Authenticate", each) for each in challenges]
-            )
-        return self.reply(response)
+        status, headers = self.home.judge(request, now=self.now)
+        if status == 200:
+            return self.reply(granted(request, 7200, *headers))
+        return self.reply(Response.answer(request, status, to_tag="r", headers=headers))
 
-    def _lookup(self, username: str, algorithm: object) -> Secret | None:
-        return make_ha1(algorithm, username, "ims.example", Secret(self.password))  # type: ignore[arg-type]
+    def settle(self) -> list[RegistrationEvent]:
+        """Let both sides talk until the registration has something to tell."""
+        for _ in range(8):
+            if told := self.check():
+                return told
+        raise AssertionError("it does not end")
 
-    def drain(self) -> list[RegistrationEvent]:
-        """Hand over the endpoint's events and take the registration's."""
-        while (event := self.endpoint.next_event()) is not None:
-            if not self.registration.handle(event, now=self.now):
-                self.foreign.append(event)
-        events = []
-        while (told := self.registration.next_event()) is not None:
-            events.append(told)
-        return events
 
-    def wait(self) -> None:
-        """Let time pass until the registration has something to do."""
-        deadline = self.registration.next_timeout()
-        assert deadline is not None
-        self.now = deadline
-        self.registration.handle_timeout(now=self.now)
+@dataclass
+class Household(Ends[tuple[Registration, RegistrationEvent]]):
+    """Several registrations over one flow."""
+
+    @property
+    def registrations(self) -> Registrations:
+        assert isinstance(self.usage, Registrations)
+        return self.usage
 
 
 @pytest.fixture
@@ -121,15 +243,21 @@ def identity() -> Identity:
 
 
 @pytest.fixture
-def make_world(identity: Identity) -> Callable[..., World]:
-    def make(credentials: Authenticator | None = None, **options: object) -> World:
-        tokens = CountingTokens()
-        endpoint = Endpoint(tokens=tokens, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)}))
+def make_endpoint() -> Callable[[], Endpoint]:
+    """Make the endpoint of a WIC."""
+    options = EndpointOptions(via={"WSS": ("x7k2.invalid", None)})
+    return lambda: Endpoint(tokens=CountingTokens(), options=options)
+
+
+@pytest.fixture
+def make_world(identity: Identity, make_endpoint: Callable[[], Endpoint]) -> Callable[..., World]:
+    def make(credentials: Authenticator | None = None, home: Home | None = None, **options: object) -> World:
+        endpoint = make_endpoint()
         credentials = credentials or DigestClient(
-            DigestCredentials(username="alice@ims.example", secret=Secret("pw")), tokens=tokens
+            DigestCredentials(username=IMPI, secret=Secret("pw")), tokens=endpoint.tokens
         )
         registration = Registration(endpoint, identity=identity, flow=FLOW, credentials=credentials, **options)  # type: ignore[arg-type]
-        return World(endpoint, registration, DigestVerifier("ims.example", key=b"k" * 16, tokens=tokens))
+        return World(endpoint, registration, home=home or PasswordHome())
 
     return make
 
@@ -145,3 +273,28 @@ def registered(world: World) -> World:
     world.registration.register(now=0)
     world.accept()
     return world
+
+
+@pytest.fixture
+def household(identity: Identity, make_endpoint: Callable[[], Endpoint]) -> Household:
+    endpoint = make_endpoint()
+    secret = DigestCredentials(username=IMPI, secret=Secret("pw"))
+    registrations = Registrations(
+        endpoint,
+        identity=identity,
+        flow=FLOW,
+        credentials=DigestClient(secret, tokens=endpoint.tokens),
+        make_backoff=lambda: Backoff(lambda: 0.5),
+    )
+    return Household(endpoint, registrations)
+
+
+@pytest.fixture
+def usim_home() -> type[UsimHome]:
+    """The home network of a USIM, right or wrong about its keys and numbers."""
+    return UsimHome
+
+
+@pytest.fixture
+def password_home() -> type[PasswordHome]:
+    return PasswordHome

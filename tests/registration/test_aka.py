@@ -1,25 +1,15 @@
-"""Registration with a USIM (TS 24.371 §6.2.1.3, TS 24.229 §5.1.1.5)."""
+"""A registration with a USIM, and an S-CSCF with an HSS: two machines, no network, virtual time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from wic.auth import (
-    AkaClient,
-    AkaUser,
-    AkaVerifier,
-    Milenage,
-    Outcome,
-    SequenceArray,
-    SoftUsim,
-    UsimState,
-    find_aka_algorithm,
-    make_vector,
-    verify_auts,
-)
-from wic.errors import AuthenticationFailed
+from wic.auth import AkaClient, Milenage, Outcome, SequenceArray, SequenceCounter, SoftUsim, UsimState
+from wic.errors import NetworkNotTrusted, SequenceOutOfRange
 from wic.registration import BindingCreated, BindingRefreshed, RegisterFailed
 from wic.sip.message import Response
 from wic.sip.tokens import CountingTokens
@@ -27,102 +17,136 @@ from wic.sip.tokens import CountingTokens
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import World
+    from conftest import UsimHome, World
 
     from wic.registration import RegistrationEvent
 
-IMPI = "alice@ims.example"
-USIM = Milenage(b"k" * 16, op=b"o" * 16)
-STRANGER = Milenage(b"x" * 16, op=b"o" * 16)
-ALGORITHM = find_aka_algorithm("AKAv2-SHA-256")
+    MakeWorld = Callable[..., tuple[World, UsimHome]]
 
-
-class Network:
-    """An S-CSCF and its HSS, as far as AKA needs them."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.sqn = 32
-        self.outcomes: list[Outcome] = []
-        self._user = AkaUser(IMPI)
-        self._verifier = AkaVerifier("ims.example")
-
-    def answer(self, functions: Milenage = USIM) -> list[RegistrationEvent]:
-        """Answer the REGISTER that is on its way; a challenge is made with these functions."""
-        assert ALGORITHM is not None
-        request = self.world.take()
-        verdict = self._verifier.verify(request, self._user, now=self.world.now)
-        self.outcomes.append(verdict.outcome)
-        if verdict.outcome is Outcome.OK:
-            contact = f"{request.contacts[0]};expires=7200"
-            return self.world.reply(Response.answer(request, 200, to_tag="r", headers=[("Contact", contact)]))
-        if verdict.outcome is Outcome.OUT_OF_SYNC:
-            assert verdict.rand is not None
-            assert verdict.auts is not None
-            self.sqn = verify_auts(functions, verdict.rand, verdict.auts)
-        self.sqn += 33  # the next SEQ and the next IND
-        vector = make_vector(functions, self.sqn, b"\0\0", self.sqn.to_bytes(16))
-        challenge = self._verifier.challenge(self._user, vector, ALGORITHM, now=self.world.now, keys=False)
-        headers = [("WWW-Authenticate", challenge)]
-        return self.world.reply(Response.answer(request, 401, to_tag="r", headers=headers))
+K, OP = b"k" * 16, b"o" * 16
+STRANGER = Milenage(b"x" * 16, op=OP)
 
 
 @pytest.fixture
-def make_network(make_world: Callable[..., World]) -> Callable[[SequenceArray], Network]:
-    def make(sequence: SequenceArray) -> Network:
-        usim = SoftUsim(USIM, state=UsimState(sequence))
-        world = make_world(AkaClient(IMPI, usim, tokens=CountingTokens("c"), realm="ims.example"))
+def make_usim_world(make_world: Callable[..., World], usim_home: type[UsimHome]) -> MakeWorld:
+    """Make a WIC that registers, and its home network; options say what the latter is wrong about."""
+
+    def make(sequence: SequenceArray | None = None, **options: object) -> tuple[World, UsimHome]:
+        usim = SoftUsim(Milenage(K, op=OP), state=UsimState(sequence or SequenceArray()))
+        home = usim_home(**options)  # type: ignore[arg-type]
+        credentials = AkaClient("alice@ims.example", usim, tokens=CountingTokens("c"))
+        world = make_world(credentials, home)
         world.registration.register(now=0)
-        return Network(world)
+        return world, home
 
     return make
 
 
-@pytest.fixture
-def network(make_network: Callable[[SequenceArray], Network]) -> Network:
-    return make_network(SequenceArray())
+def refresh(world: World) -> list[RegistrationEvent]:
+    """Let time pass until a refresh is due."""
+    world.wait()
+    return world.settle()
 
 
-def sent(network: Network, name: str) -> list[str | None]:
-    return [request.auth("Authorization")[0].params.get(name) for request in network.world.sent]
+def sent(world: World, name: str) -> list[str | None]:
+    return [request.auth("Authorization")[0].params.get(name) for request in world.sent]
 
 
-def test_a_registration_and_its_refresh(network: Network) -> None:
-    assert network.answer() == []
-    (event,) = network.answer()
-    assert isinstance(event, BindingCreated)
-    network.world.wait()
-    (event,) = network.answer()
-    assert isinstance(event, BindingRefreshed)
-    first, second, third = network.world.sent
-    assert sent(network, "algorithm") == ["AKAv2-SHA-256"] * 3
-    assert sent(network, "nonce")[0] == sent(network, "response")[0] == ""
-    assert (first.call_id, first.cseq.number) == (second.call_id, second.cseq.number - 1)
-    assert (third.call_id, third.cseq.number) == (first.call_id, 3)
-    assert not {"Security-Client", "Security-Verify", "Require"} & {name for name, _ in second.headers.items()}
+def test_the_messages(make_usim_world: MakeWorld) -> None:
+    """TS 24.371 §6.2.1.3, TS 24.229 §5.1.1.2.2 and §5.1.1.5.1."""
+    world, _ = make_usim_world()
+    assert [type(event) for event in world.settle()] == [BindingCreated]
+    first, second = world.sent
+    assert first.headers.get("Authorization") == (
+        'Digest username="alice@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", response="",'
+        " algorithm=AKAv2-SHA-256"
+    )
+    assert second.call_id == first.call_id
+    assert second.cseq.number == first.cseq.number + 1
+    assert sent(world, "uri")[1] == "sip:ims.example"
+    assert sent(world, "algorithm")[1] == "AKAv2-SHA-256"
+    assert sent(world, "nc")[1] == "00000001"
+    for request in world.sent:
+        for name in ("Security-Client", "Security-Verify", "Require", "Proxy-Require"):
+            assert name not in request.headers
+
+
+def test_refreshes_use_the_vector_again_until_a_new_one_is_wanted(
+    make_usim_world: MakeWorld,
+) -> None:
+    world, home = make_usim_world()
+    world.settle()
+    refresh(world)
+    home.forget()
+    assert [type(event) for event in refresh(world)] == [BindingRefreshed]
+    assert sent(world, "nc") == [None, "00000001", "00000002", "00000003", "00000001"]
+    assert len({request.call_id for request in world.sent}) == 1
+    assert [request.cseq.number for request in world.sent] == [1, 2, 3, 4, 5]
 
 
 def test_a_wrong_mac_a_wrong_sequence_number_and_a_right_challenge(
-    make_network: Callable[[SequenceArray], Network],
+    make_usim_world: MakeWorld,
 ) -> None:
     """Two invalid challenges are survived in one series: same Call-ID, rising CSeq (TS 24.229 §5.1.1.5.3)."""
-    network = make_network(SequenceArray().accepted(2**20 + 2))  # IND 2 is far ahead
-    for functions in (STRANGER, USIM, USIM):
-        assert network.answer(functions) == []
-    (event,) = network.answer()
+    ahead = SequenceArray().accepted(2**20 + 2)  # IND 2, which the second challenge has
+    world, home = make_usim_world(ahead, functions=STRANGER)
+    assert world.check() == []
+    home.functions = Milenage(K, op=OP)
+    (event,) = world.settle()
     assert isinstance(event, BindingCreated)
-    assert network.outcomes == [Outcome.MISSING, Outcome.MAC_FAILURE, Outcome.OUT_OF_SYNC, Outcome.OK]
-    assert sent(network, "response")[:2] == ["", ""]
-    assert [auts is not None for auts in sent(network, "auts")] == [False, False, True, False]
-    assert len({request.call_id for request in network.world.sent}) == 1
-    assert [request.cseq.number for request in network.world.sent] == [1, 2, 3, 4]
+    assert home.outcomes == [Outcome.MISSING, Outcome.MAC_FAILURE, Outcome.OUT_OF_SYNC, Outcome.OK]
+    assert sent(world, "response")[:2] == ["", ""]
+    assert [auts is not None for auts in sent(world, "auts")] == [False, False, True, False]
+    assert len({request.call_id for request in world.sent}) == 1
+    assert [request.cseq.number for request in world.sent] == [1, 2, 3, 4]
 
 
-def test_the_third_wrong_mac_ends_it(network: Network) -> None:
-    network.answer(STRANGER)
-    network.answer(STRANGER)
-    (event,) = network.answer(STRANGER)
-    assert isinstance(event, RegisterFailed)
-    assert isinstance(event.error, AuthenticationFailed)
-    assert len(network.world.sent) == 3
-    assert event.retry_after is None
+def test_the_third_invalid_challenge_ends_it(make_usim_world: MakeWorld) -> None:
+    world, _ = make_usim_world(functions=Milenage(K, opc=OP))
+    (failed,) = world.settle()
+    assert isinstance(failed, RegisterFailed)
+    assert isinstance(failed.error, NetworkNotTrusted)
+    assert "the value given as OP is the OPc" in str(failed.error)
+    assert failed.retry_after is None
+    assert sent(world, "response") == ["", "", ""]
+    assert sent(world, "auts") == [None, None, None]
+
+
+def test_a_network_out_of_sequence_is_resynchronised(make_usim_world: MakeWorld) -> None:
+    world, home = make_usim_world(counter=SequenceCounter(2**45))
+    assert [type(event) for event in world.settle()] == [BindingCreated]
+    assert home.outcomes == [Outcome.MISSING, Outcome.OUT_OF_SYNC, Outcome.OK]
+
+
+def test_a_network_that_does_not_resynchronise_is_given_up(
+    make_usim_world: MakeWorld,
+) -> None:
+    world, _ = make_usim_world(counter=SequenceCounter(2**45), resynchronises=False)
+    (failed,) = world.settle()
+    assert isinstance(failed, RegisterFailed)
+    assert isinstance(failed.error, SequenceOutOfRange)
+
+
+def test_a_403_to_what_the_usim_refused_says_why(make_usim_world: MakeWorld) -> None:
+    """Networks seldom challenge a USIM again that has found a wrong MAC."""
+    world, _ = make_usim_world(functions=Milenage(OP, op=K))
+    assert world.check() == []
+    (failed,) = world.reply(Response.answer(world.take(), 403, to_tag="r"))
+    assert isinstance(failed, RegisterFailed)
+    assert "the values of K and OP are exchanged" in str(failed.error)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.sampled_from(["refresh", "restart", "set back", "far ahead"]), max_size=20))
+def test_whatever_happens_to_the_network_the_registration_lives(make_usim_world: MakeWorld, story: list[str]) -> None:
+    world, home = make_usim_world()
+    assert isinstance(world.settle()[-1], BindingCreated)
+    for chapter in story:
+        if chapter != "refresh":
+            home.forget()
+        if chapter == "set back":
+            home.counter = SequenceCounter()
+        if chapter == "far ahead":
+            home.counter = SequenceCounter(home.counter.sqn + 2**40)
+        assert isinstance(refresh(world)[-1], BindingRefreshed), chapter
+    assert Outcome.WRONG not in home.outcomes

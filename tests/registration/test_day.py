@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wic.auth import DigestClient, DigestCredentials, DigestVerifier, Outcome, Secret, make_ha1
+from wic.auth import AkaClient, DigestClient, DigestCredentials, Milenage, Secret, SoftUsim
 from wic.registration import (
     Backoff,
     BindingCreated,
@@ -25,6 +26,11 @@ from wic.sip.flow import Flow
 from wic.sip.tokens import CountingTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Home
+
+    from wic.auth import Authenticator
     from wic.registration import Identity
     from wic.sip.message import Request
 
@@ -58,20 +64,12 @@ class Registrar:
     """Challenges, keeps one binding, and misbehaves when told."""
 
     granted: int
+    home: Home
     endpoint: Endpoint = field(default_factory=lambda: Endpoint(tokens=CountingTokens("s"), options=EndpointOptions()))
     expires_at: float = 0.0
     requests: int = 0
     fault: Fault | None = None
     ends_at: float = 0.0
-    restarts: int = 0
-
-    def __post_init__(self) -> None:
-        self.forget_nonces()
-
-    def forget_nonces(self) -> None:
-        self.restarts += 1
-        key = self.restarts.to_bytes(16, "big")
-        self._verifier = DigestVerifier("ims.example", key=key, tokens=self.endpoint.tokens)
 
     def misbehaves(self, fault: Fault, now: float) -> bool:
         return self.fault is fault and now < self.ends_at
@@ -98,37 +96,31 @@ class Registrar:
         if self.misbehaves(Fault.BROKEN, now):
             reply(500)
             return
-        verdict = self._verifier.verify(event.request, self._ha1, now=now)
-        if verdict.outcome is not Outcome.OK:
-            challenges = self._verifier.make_challenges(now=now, stale=verdict.stale)
-            reply(401, *[("WWW-Authenticate", each) for each in challenges])
-            return
-        self._bind(event.request, now)
-        reply(200, ("Contact", f"{event.request.contacts[0]};expires={self.granted}"), ("Require", "outbound"))
+        status, headers = self.home.judge(event.request, now=now)
+        if status == 200:
+            self._bind(event.request, now)
+            headers += [("Contact", f"{event.request.contacts[0]};expires={self.granted}"), ("Require", "outbound")]
+        reply(status, *headers)
 
     def _bind(self, request: Request, now: float) -> None:
         assert request.contacts[0].params.get("reg-id") == "1"
         self.expires_at = now + self.granted
 
-    @staticmethod
-    def _ha1(username: str, algorithm: object) -> Secret:
-        return make_ha1(algorithm, username, "ims.example", Secret("pw"))  # type: ignore[arg-type]
-
 
 class Day:
     """Drives a client and a registrar by the next thing that is due."""
 
-    def __init__(self, identity: Identity, granted: int) -> None:
+    def __init__(self, identity: Identity, credentials: Authenticator, home: Home, granted: int) -> None:
         tokens = CountingTokens()
         self.now = 0.0
-        self.registrar = Registrar(granted)
+        self.registrar = Registrar(granted, home)
         self.endpoint = Endpoint(tokens=tokens, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)}))
         self.backoff = Backoff(lambda: 0.5)
         self.registration = Registration(
             self.endpoint,
             identity=identity,
             flow=CLIENT_END,
-            credentials=DigestClient(DigestCredentials(username="alice", secret=Secret("pw")), tokens=tokens),
+            credentials=credentials,
             options=RegistrationOptions(expires=granted),
             backoff=Backoff(lambda: 0.5),
         )
@@ -225,10 +217,10 @@ class Day:
         elif fault is Fault.RESTART:
             self.trusts_registrar = False
             registrar.expires_at = 0.0
-            registrar.forget_nonces()
+            registrar.home.forget()
             self.cut()
         elif fault is Fault.FORGETFUL:
-            registrar.forget_nonces()
+            registrar.home.forget()
         elif fault is Fault.SHORTENED:
             registrar.expires_at = min(registrar.expires_at, self.now + 120)
             self.registration.reauthenticate(120, now=self.now)
@@ -239,6 +231,44 @@ class Day:
             self.sleep_until(self.now + duration)
         self.pump()
 
+    def live_through(self, faults: list[tuple[float, Fault, float]]) -> None:
+        """Let go wrong what goes wrong, each after a gap and for a duration; then let the day end quietly."""
+        for gap, fault, duration in faults:
+            self.pass_until(self.now + gap)
+            self.suffer(fault, duration)
+        self.pass_until(max(self.now, self.registrar.ends_at) + QUIET)
+        self.pass_until(max(DAY, self.now))
+        assert self.registration.state in (RegistrationState.REGISTERED, RegistrationState.REFRESHING)
+        assert self.registration.binding is not None
+        assert self.lost <= len(faults), "a binding was lost without a reason"
+        # Two for each registration, as many as nonces may need; a few for each fault, and those of its duration: a try
+        # takes 32 s at least where there is silence, and waits grow where there is an answer.
+        refreshes = self.now / self.registration.binding.refresh_after + 1
+        in_vain = sum(16 + duration / 16 for _, _, duration in faults)
+        assert self.registrar.requests <= 3 * refreshes + in_vain
+
+
+@pytest.fixture(params=["a password", "a USIM"])
+def make_day(
+    request: pytest.FixtureRequest, identity: Identity, password_home: Callable[[], Home], usim_home: Callable[[], Home]
+) -> Callable[[int], Day]:
+    """Make days of somebody who has a password, and of somebody who has a USIM."""
+
+    def make(granted: int) -> Day:
+        tokens = CountingTokens("c")
+        if request.param == "a password":
+            secret = DigestCredentials(username="alice@ims.example", secret=Secret("pw"))
+            return Day(identity, DigestClient(secret, tokens=tokens), password_home(), granted)
+        usim = SoftUsim(Milenage(b"k" * 16, op=b"o" * 16))
+        return Day(identity, AkaClient("alice@ims.example", usim, tokens=tokens), usim_home(), granted)
+
+    return make
+
+
+@pytest.mark.parametrize("granted", [600, 7200])
+def test_a_day_on_which_everything_goes_wrong_once(make_day: Callable[[int], Day], granted: int) -> None:
+    make_day(granted).live_through([(HOUR, fault, HOUR / 4) for fault in Fault])
+
 
 faults = st.lists(
     st.tuples(st.floats(0, 3 * HOUR, allow_nan=False), st.sampled_from(Fault), st.floats(1, HOUR, allow_nan=False)),
@@ -247,26 +277,15 @@ faults = st.lists(
 
 
 @given(faults=faults, granted=st.sampled_from([600, 1800, 7200, 600_000]))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_day(identity: Identity, faults: list[tuple[float, Fault, float]], granted: int) -> None:
-    day = Day(identity, granted)
-    for gap, fault, duration in faults:
-        day.pass_until(day.now + gap)
-        day.suffer(fault, duration)
-    day.pass_until(max(day.now, day.registrar.ends_at) + QUIET)
-    day.pass_until(max(DAY, day.now))
-    assert day.registration.state in (RegistrationState.REGISTERED, RegistrationState.REFRESHING)
-    assert day.registration.binding is not None
-    assert day.lost <= len(faults), "a binding was lost without a reason"
-    # Two for each registration, as many as nonces may need; a few for each fault, and those of its duration: a try
-    # takes 32 s at least where there is silence, and waits grow where there is an answer.
-    refreshes = day.now / day.registration.binding.refresh_after + 1
-    in_vain = sum(16 + duration / 16 for _, _, duration in faults)
-    assert day.registrar.requests <= 3 * refreshes + in_vain
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_day(make_day: Callable[[int], Day], faults: list[tuple[float, Fault, float]], granted: int) -> None:
+    make_day(granted).live_through(faults)
 
 
-def test_an_uneventful_day_costs_one_registration_and_no_more_than_its_refreshes(identity: Identity) -> None:
-    day = Day(identity, 7200)
+def test_an_uneventful_day_costs_one_registration_and_no_more_than_its_refreshes(
+    make_day: Callable[[int], Day],
+) -> None:
+    day = make_day(7200)
     day.pass_until(DAY)
     # 2 at first, then one every 6600 s; the nonce is used again, and its life decides about the rest.
     assert 2 + 13 <= day.registrar.requests <= 2 + 26

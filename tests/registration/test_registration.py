@@ -78,7 +78,7 @@ def test_a_401_that_cannot_be_used(headers: list[tuple[str, object]], world: Wor
 
 
 def test_a_wrong_password_ends_after_one_honest_retry(world: World) -> None:
-    world.password = "other"
+    world.home.password = "other"
     world.registration.register(now=0)
     world.check()
     (event,) = world.check()

@@ -2,104 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.auth import DigestClient, DigestCredentials, Secret
 from wic.errors import LocalProtocolError
 from wic.registration import (
-    Backoff,
     BindingCreated,
     BindingLost,
     BindingRefreshed,
     BindingRemoved,
     BindingSuspended,
     RegisterFailed,
-    Registrations,
     RegistrationState,
 )
-from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.flow import Flow
-from wic.sip.message import Request, Response
-from wic.sip.parser import parse
-from wic.sip.tokens import CountingTokens
+from wic.sip.message import Response
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    from wic.registration import Identity, RegistrationEvent
+    from conftest import Household
 
-FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
-OTHER_FLOW = replace(FLOW, id="2")
+    from wic.registration import Registration, RegistrationEvent
+
+OTHER_FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "2")
 ALICE = Uri.parse("sip:alice@ims.example")
 HOME = Uri.parse("sip:home@ims.example")
 WORK = Uri.parse("sip:work@ims.example")
 
 
-@dataclass
-class Household:
-    """Registrations, and whoever answers them."""
-
-    endpoint: Endpoint
-    registrations: Registrations
-    flow: Flow = FLOW
-    now: float = 0.0
-    sent: list[Request] = field(default_factory=list)
-
-    def take(self) -> Request:
-        """The one REGISTER that is on its way."""
-        (transmit,) = self.endpoint.to_send()
-        request = parse(transmit.data)
-        assert isinstance(request, Request)
-        assert transmit.flow == self.flow
-        self.sent.append(request)
-        return request
-
-    def accept(self, *headers: tuple[str, object]) -> list[tuple[str, RegistrationEvent]]:
-        request = self.take()
-        contact = f"{request.contacts[0]};expires=7200"
-        return self._reply(Response.answer(request, 200, to_tag="r", headers=[("Contact", contact), *headers]))
-
-    def refuse(self, status: int) -> list[tuple[str, RegistrationEvent]]:
-        return self._reply(Response.answer(self.take(), status, to_tag="r"))
-
-    def _reply(self, response: Response) -> list[tuple[str, RegistrationEvent]]:
-        self.endpoint.receive(response.to_bytes(), self.flow, now=self.now)
-        return self.drain()
-
-    def cut(self) -> list[tuple[str, RegistrationEvent]]:
-        self.endpoint.flow_closed(self.flow, "reset by peer", now=self.now)
-        return self.drain()
-
-    def drain(self) -> list[tuple[str, RegistrationEvent]]:
-        while (event := self.endpoint.next_event()) is not None:
-            self.registrations.handle(event, now=self.now)
-        told = []
-        while (pair := self.registrations.next_event()) is not None:
-            told.append((pair[0].identity.impu.user or "", pair[1]))
-        return told
-
-    def wait(self) -> None:
-        deadline = self.registrations.next_timeout()
-        assert deadline is not None
-        self.now = deadline
-        self.registrations.handle_timeout(now=self.now)
-
-
-def kinds(told: list[tuple[str, RegistrationEvent]]) -> list[tuple[str, type[object]]]:
-    return [(user, type(event)) for user, event in told]
-
-
-@pytest.fixture
-def household(identity: Identity) -> Household:
-    tokens = CountingTokens()
-    endpoint = Endpoint(tokens=tokens, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)}))
-    credentials = DigestClient(DigestCredentials(username="alice@ims.example", secret=Secret("pw")), tokens=tokens)
-    registrations = Registrations(
-        endpoint, identity=identity, flow=FLOW, credentials=credentials, make_backoff=lambda: Backoff(lambda: 0.5)
-    )
-    return Household(endpoint, registrations)
+def kinds(told: list[tuple[Registration, RegistrationEvent]]) -> list[tuple[str | None, type[object]]]:
+    return [(registration.identity.impu.user, type(event)) for registration, event in told]
 
 
 @pytest.fixture
@@ -182,7 +115,7 @@ def test_all_are_removed_the_main_one_last(three: Household) -> None:
 def test_an_identity_that_is_refused_does_not_stop_the_others(household: Household) -> None:
     household.registrations.register_all(now=0)
     household.registrations.add(HOME, now=0)
-    assert kinds(household.refuse(403)) == [("alice", RegisterFailed)]
+    assert kinds(household.answer(403)) == [("alice", RegisterFailed)]
     assert kinds(household.accept()) == [("home", BindingCreated)]
 
 
@@ -220,8 +153,8 @@ def test_a_restoration_concerns_all(household: Household) -> None:
     route = ("Service-Route", "<sip:scscf.example;lr>")
     household.registrations.register_all(now=0)
     household.registrations.add(HOME, now=0)
-    household.accept(route)
-    household.accept(route)
+    household.accept(7200, route)
+    household.accept(7200, route)
     body = (
         b'<ims-3gpp version="1"><alternative-service><type>restoration</type><reason/>'
         b"<action>initial-registration</action></alternative-service></ims-3gpp>"
@@ -229,9 +162,9 @@ def test_a_restoration_concerns_all(household: Household) -> None:
     headers = [("Content-Type", "application/3gpp-ims+xml"), ("P-Asserted-Identity", "<sip:scscf.example;lr>")]
     assert household.registrations.restore(Response.build(504, headers=headers, body=body), now=5)
     household.wait()
-    told = household.accept(route)
+    told = household.accept(7200, route)
     household.wait()
-    told += household.accept(route)
+    told += household.accept(7200, route)
     assert kinds(told) == [("alice", BindingRefreshed), ("home", BindingRefreshed)]
     assert household.now == 5
     assert not household.registrations.restore(Response.build(504), now=5)
