@@ -220,6 +220,14 @@ def nothing_left() -> Callable[[], tuple[int, int]]:
     return count
 
 
+class Told(list):
+    """What a client has told, in order."""
+
+    @property
+    def kinds(self) -> list[type]:
+        return [type(event) for event in self]
+
+
 class Harbour:
     """The home network behind several servers, on a network in memory; for tests in virtual time."""
 
@@ -246,6 +254,13 @@ class Harbour:
     def client(self, user="alice", *servers, impus=(), **changes):
         account = self.home.account(user, server="", servers=servers or ("ws://a/",), insecure=True, impus=impus)
         return Client(account, replace(OPTIONS, dial=self.dial, chance=self.chance, **changes))
+
+    @staticmethod
+    def watched(client) -> Told:
+        """Listen to a client."""
+        told = Told()
+        client.on_event(told.append)
+        return told
 
     async def until(self, holds, seconds: float = 7200.0):
         """Let time pass until something holds, and return how long it took."""

@@ -12,6 +12,7 @@ from wic.auth import Secret
 from wic.client import Account, CallOutcome, Client
 from wic.errors import (
     AuthenticationFailed,
+    CallRejected,
     ConfigurationError,
     ConnectFailed,
     FlowLost,
@@ -256,6 +257,6 @@ async def test_calls_that_come_while_leaving_are_refused(home):
     async with home.client("alice") as alice, home.client("bob") as bob:
         bob._calls.closing = True
         call = await alice.call("sip:bob@ims.example")
-        with pytest.raises(Exception, match="480"):
+        with pytest.raises(CallRejected, match="480"):
             await call.answered(timeout=10)
         bob._calls.closing = False

@@ -16,23 +16,13 @@ from wic.registration import BackoffOptions
 pytestmark = pytest.mark.virtual_time
 
 
-def watched(client):
-    told = []
-    client.on_event(told.append)
-    return told
-
-
-def kinds(told):
-    return [type(event) for event in told]
-
-
 def registers(harbour):
     return [request for request in harbour.home.requests if request.method == "REGISTER"]
 
 
 async def test_a_silent_cut_is_noticed_and_mended(harbour):
     client = harbour.client()
-    told = watched(client)
+    told = harbour.watched(client)
     async with client:
         before = registers(harbour)[-1]
         harbour.network.cut(("ws://a/", 443))
@@ -51,7 +41,7 @@ async def test_a_silent_cut_is_noticed_and_mended(harbour):
         assert after.contacts[0].params.get("+sip.instance") == before.contacts[0].params.get("+sip.instance")
         assert after.contacts[0].params.get("reg-id") == "1"
         assert len(harbour.home.contacts["alice"]) == 1
-    assert kinds(told)[:4] == [Registered, ConnectionLost, Refreshed, ConnectionRestored]
+    assert told.kinds[:4] == [Registered, ConnectionLost, Refreshed, ConnectionRestored]
     assert harbour.home.contacts["alice"] == {}
 
 
@@ -95,12 +85,12 @@ async def test_a_lost_server_is_tried_first_and_then_the_others(harbour):
 async def test_a_server_that_refers_elsewhere(harbour, status):
     harbour.home.granted = 1000
     async with harbour.client("alice", "ws://a/", "ws://b/") as client:
-        told = watched(client)
+        told = harbour.watched(client)
         harbour.home.register_status = status
         harbour.on_dial = lambda far: setattr(harbour.home, "register_status", 200)
         await harbour.until(lambda: client.flow.remote[0] == "ws://b/", 600.0)
-        await harbour.until(lambda: ConnectionRestored in kinds(told))
-        assert RegistrationLost not in kinds(told)
+        await harbour.until(lambda: ConnectionRestored in told.kinds)
+        assert RegistrationLost not in told.kinds
         assert next(event for event in told if isinstance(event, ConnectionLost)).server == "ws://a/"
         assert told[-1].server == "ws://b/"
         assert len(harbour.home.driver.connections) == 1
@@ -160,7 +150,7 @@ async def test_a_network_that_is_gone_for_long_is_asked_less_and_less(harbour):
 async def test_a_registration_that_expires_meanwhile_is_made_anew(harbour):
     harbour.home.granted = 400
     client = harbour.client()
-    told = watched(client)
+    told = harbour.watched(client)
     async with client:
         harbour.down = {"ws://a/"}
         harbour.far[-1].abort("gone")
@@ -170,7 +160,7 @@ async def test_a_registration_that_expires_meanwhile_is_made_anew(harbour):
         assert not lost.final
         harbour.down = set()
         await harbour.until(lambda: client.binding is not None)
-        assert kinds(told)[-2:] == [Registered, ConnectionRestored]
+        assert told.kinds[-2:] == [Registered, ConnectionRestored]
 
 
 async def test_a_server_that_accepts_and_closes(harbour):
@@ -246,7 +236,7 @@ async def test_a_server_that_never_answers_after_the_reconnection(harbour, caplo
 
 async def test_a_registration_that_is_refused_after_the_reconnection_is_over(harbour):
     client = harbour.client()
-    told = watched(client)
+    told = harbour.watched(client)
     async with client:
         harbour.home.register_status = 403
         harbour.far[-1].abort("begin")
@@ -263,10 +253,10 @@ async def test_a_registration_that_is_refused_after_the_reconnection_is_over(har
 async def test_a_connection_lost_after_the_end_is_only_told(harbour):
     harbour.home.granted = 1000
     client = harbour.client(impus=("sip:work@ims.example",))
-    told = watched(client)
+    told = harbour.watched(client)
     async with client:
         harbour.home.forbids = {"alice"}
-        await harbour.until(lambda: RegistrationLost in kinds(told))
+        await harbour.until(lambda: RegistrationLost in told.kinds)
         await asyncio.sleep(100.0)
         assert harbour.home.driver.connections, "there is another identity, whose registration goes on"
         harbour.far[-1].abort("done with you")
@@ -280,14 +270,14 @@ async def test_the_connection_is_closed_when_nothing_is_registered_any_more(harb
     """TS 24.371 §6A.2."""
     harbour.home.granted = 1000
     client = harbour.client(impus=("sip:work@ims.example",))
-    told = watched(client)
+    told = harbour.watched(client)
     async with client:
         await asyncio.sleep(10.0)
         harbour.home.register_status = 403
         await harbour.until(lambda: not client.bindings)
         await harbour.until(lambda: not harbour.home.driver.connections, 1.0)
-        assert kinds(told).count(RegistrationLost) == 2
-        assert ConnectionLost not in kinds(told)
+        assert told.kinds.count(RegistrationLost) == 2
+        assert ConnectionLost not in told.kinds
         assert len(harbour.dialled) == 1
 
 
@@ -300,10 +290,10 @@ async def test_a_listener_that_raises_harms_nobody(harbour):
         raise ValueError(event)
 
     client.on_event(listener)
-    told = watched(client)
+    told = harbour.watched(client)
     async with client:
         harbour.far[-1].abort("begin")
-        await harbour.until(lambda: ConnectionRestored in kinds(told), 15.0)
+        await harbour.until(lambda: ConnectionRestored in told.kinds, 15.0)
     assert len(caught) == len(told)
 
 

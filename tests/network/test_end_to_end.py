@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from wic.client import Account, CallOutcome, Client
-from wic.errors import AuthenticationFailed, CallRejected, RegistrationFailed
+from wic.errors import CallRejected, RegistrationFailed
 from wic.media import Echo, MediaTransport, Silence, Tone
 from wic.sdp.attributes import Fingerprint
 
@@ -76,9 +76,10 @@ async def test_a_declined_call(ims):
 async def test_a_wrong_password(ims):
     entry = dict(ims.accounts.get("alice"))
     ims.accounts.put("alice", {**entry, "password": "wrong"})
-    with pytest.raises((AuthenticationFailed, RegistrationFailed)):
+    with pytest.raises(RegistrationFailed, match="403 .*; check the private identity and the password"):
         async with client(ims, "alice"):
             pass
+    assert ims.hss.bindings("alice@ims.example", now=0) == []
 
 
 async def test_calls_leave_nothing_behind(ims):

@@ -54,5 +54,5 @@ async def test_a_flow_token_of_somebody_else_leads_nowhere(ue):
     bob.send(bob.request("BYE", f"sip:alice@{alice.host}", stolen, to=to, from_=own))
     await bob.receive("SIP/2.0 403")
     bob.send(bob.request("OPTIONS", f"sip:alice@{alice.host}", stolen, call_id="new"))
-    await bob.receive("SIP/2.0 4")
+    await bob.receive("SIP/2.0 404")
     assert alice.nothing_came()
