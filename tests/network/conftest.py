@@ -1,4 +1,4 @@
-"""A WIC made of strings: it shares no SIP code with the network that it tests."""
+"""A WIC and an element of the core, made of strings: they share no SIP code with the network that they test."""
 
 from __future__ import annotations
 
@@ -192,9 +192,76 @@ class RawUe:
         return "\r\n".join([*text, f"Content-Length: {len(body)}", "", body])
 
 
+class MwPeer(asyncio.DatagramProtocol):
+    """An element beside the one that is tested."""
+
+    def __init__(self) -> None:
+        self._messages: asyncio.Queue[str] = asyncio.Queue()
+        self._senders: dict[str, tuple[str, int]] = {}
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+        self.address: tuple[str, int] = transport.get_extra_info("sockname")
+        self.port = self.address[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._senders[data.decode()] = addr
+        self._messages.put_nowait(data.decode())
+
+    async def receive(self, start: str) -> str:
+        """Return the next message, which has to begin so."""
+        async with asyncio.timeout(10):
+            message = await self._messages.get()
+        assert message.startswith(start), message
+        return message
+
+    def nothing_came(self) -> bool:
+        return self._messages.empty()
+
+    def sender(self, message: str) -> tuple[str, int]:
+        """Return where a message came from."""
+        return self._senders[message]
+
+    def send(self, text: str, to: tuple[str, int]) -> None:
+        self._transport.sendto(text.encode(), to)
+
+    def answer(self, request: str, status: str, *lines: str, tag: str = "core") -> None:
+        kept = re.findall(r"^(?:Via|From|Call-ID|CSeq|Record-Route): .*$", request.replace("\r", ""), re.MULTILINE)
+        to = re.findall(r"^To: .*$", request.replace("\r", ""), re.MULTILINE)[0]
+        to = to if ";tag=" in to else f"{to};tag={tag}"
+        text = "\r\n".join([f"SIP/2.0 {status}", *kept, to, *lines, "Content-Length: 0", "", ""])
+        self.send(text, self.sender(request))
+
+    def grant(self, request: str, *lines: str, expires: int = 600) -> None:
+        """Answer a REGISTER with 200."""
+        contact = re.findall(r"^Contact: (.*)\r$", request, re.MULTILINE)[0]
+        contact = re.sub(r";expires=\d+", "", contact)
+        contacts = [f"Contact: {contact};expires={expires}"] if expires else []
+        self.answer(request, "200 OK", *contacts, "Service-Route: <sip:orig@127.0.0.1:9;lr>", *lines)
+
+
 @pytest.fixture
-async def ims(tmp_path: Path) -> AsyncIterator[ImsNetwork]:
-    options = NetworkOptions(directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10), grace=0)
+async def make_mw_peer() -> AsyncIterator[Callable[[], Awaitable[MwPeer]]]:
+    async with AsyncExitStack() as stack:
+
+        async def make() -> MwPeer:
+            loop = asyncio.get_running_loop()
+            transport, peer = await loop.create_datagram_endpoint(MwPeer, ("127.0.0.1", 0))
+            stack.callback(transport.close)
+            return peer
+
+        yield make
+
+
+@pytest.fixture
+def grace() -> float:
+    """Seconds for which the network waits for a WIC that has lost its connection."""
+    return 0.0
+
+
+@pytest.fixture
+async def ims(tmp_path: Path, grace: float) -> AsyncIterator[ImsNetwork]:
+    options = NetworkOptions(directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10), grace=grace)
     async with ImsNetwork(options) as network:
         for user in ("alice", "bob"):
             network.add_subscriber(user, password=Secret(PASSWORD))

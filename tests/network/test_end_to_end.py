@@ -76,7 +76,7 @@ async def test_a_declined_call(ims):
 async def test_a_wrong_password(ims):
     entry = dict(ims.accounts.get("alice"))
     ims.accounts.put("alice", {**entry, "password": "wrong"})
-    with pytest.raises(RegistrationFailed, match="403 .*; check the private identity and the password"):
+    with pytest.raises(RegistrationFailed, match=r"403 .*; check the private identity and the password"):
         async with client(ims, "alice"):
             pass
     assert ims.hss.bindings("alice@ims.example", now=0) == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 
@@ -78,30 +76,6 @@ async def test_a_wic_cannot_say_that_it_is_protected(ue, mw):
     assert b"integrity-protected" not in mw[0]
     assert b"sip:bob@ims.example" not in mw[0]
     assert b"icid-value=x" not in mw[0]
-
-
-async def test_the_scscf_believes_only_its_epcscf(ims):
-    """A REGISTER straight to the S-CSCF with `integrity-protected` gets a challenge like any other."""
-    answers: asyncio.Queue[bytes] = asyncio.Queue()
-
-    class Stranger(asyncio.DatagramProtocol):
-        def datagram_received(self, data, addr):
-            answers.put_nowait(data)
-
-    loop = asyncio.get_running_loop()
-    remote = (ims.scscf.node.mw.host, ims.scscf.node.mw.port)
-    transport, _ = await loop.create_datagram_endpoint(Stranger, remote_addr=remote)
-    host, port = transport.get_extra_info("sockname")
-    transport.sendto(
-        f"REGISTER sip:ims.example SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
-        "From: <sip:alice@ims.example>;tag=1\r\nTo: <sip:alice@ims.example>\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\n"
-        f'Contact: <sip:alice@{host}:{port}>\r\nAuthorization: Digest username="alice@ims.example", '
-        'realm="ims.example", nonce="", uri="sip:ims.example", response="", integrity-protected="tls-yes"\r\n'
-        "Content-Length: 0\r\n\r\n".encode()
-    )
-    async with asyncio.timeout(5):
-        assert (await answers.get()).startswith(b"SIP/2.0 401")
-    transport.close()
 
 
 async def test_a_wrong_password_is_refused(ue):

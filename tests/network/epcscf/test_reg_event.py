@@ -45,6 +45,7 @@ class Core:
 
     async def subscribed(self) -> str:
         self.request = await self.edge.core.receive(f"SUBSCRIBE {ALICE} ")
+        self.watcher = self.edge.core.sender(self.request)
         self.edge.core.answer(self.request, "200 OK", "Contact: <sip:127.0.0.1:9>", "Expires: 600000")
         return self.request
 
@@ -67,7 +68,7 @@ class Core:
             "",
             body,
         ]
-        self.edge.core.send("\r\n".join(text), self.request)
+        self.edge.core.send("\r\n".join(text), self.watcher)
         return await self.edge.core.receive("SIP/2.0 ")
 
     def reginfo(self, *registrations: tuple[str, str], **more: object) -> str:
@@ -175,6 +176,5 @@ async def test_a_deregistration_takes_the_subscription_along(core) -> None:
 async def test_a_notify_for_nobody(core) -> None:
     await core.subscribed()
     core.request = core.request.replace(header(core.request, "Call-ID"), "nobody")
-    core.edge.core._addresses[core.request] = next(iter(core.edge.core._addresses.values()))
     assert (await core.notify(core.reginfo())).startswith("SIP/2.0 481")
     assert is_registered(core)

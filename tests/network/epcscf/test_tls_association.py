@@ -227,10 +227,10 @@ async def test_pending_transactions_outlive_a_deregistration(edge):
     request = await registered(edge, alice, ANSWERED)
     path = lines(request, "Path")[0]
     port = edge.core.port
-    edge.core._transport.sendto(
+    edge.core.send(
         f"OPTIONS sip:alice@{alice.host} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK-o\r\n"
         f"Route: {path}\r\nFrom: <sip:bob@ims.example>;tag=b\r\nTo: <sip:alice@ims.example>\r\nCall-ID: o\r\n"
-        "CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode(),
+        "CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
         (edge.epcscf.node.mw.host, edge.epcscf.node.mw.port),
     )
     asked = await alice.receive("OPTIONS")

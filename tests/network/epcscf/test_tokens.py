@@ -162,7 +162,7 @@ async def test_an_epcscf_that_takes_no_tokens_lets_the_core_challenge(make_edge)
     assert len(lines(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")) == 1
 
 
-async def test_the_association_ends_with_the_token(edge, monkeypatch):
+async def test_the_association_ends_with_the_token(edge):
     alice = await edge.wic("alice")
     await registered(edge, alice, edge.tokens.give("t", life=100))  # the core grants 600 s all the same
     driver = edge.epcscf.node.driver

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
-from contextlib import AsyncExitStack
 from itertools import count
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -31,6 +30,9 @@ from wic.sip.parser import parse
 from wic.sip.tokens import CountingTokens
 from wic.sip.uri import Uri
 
+if TYPE_CHECKING:
+    from conftest import MwPeer
+
 ALICE, BOB = "sip:alice@ims.example", "sip:bob@ims.example"
 IMPI = "alice@ims.example"
 # TS 35.208 §4.3.1
@@ -39,28 +41,8 @@ OPC = bytes.fromhex("cd63cb71954a9f4e48a5994e37a02baf")
 PASSWORD = "sesame"
 
 
-class Peer(asyncio.DatagramProtocol):
-    """Something on Mw."""
-
-    def __init__(self) -> None:
-        self.got: asyncio.Queue[str] = asyncio.Queue()
-
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-        self.address = transport.get_extra_info("sockname")
-
-    def datagram_received(self, data, addr) -> None:
-        self.got.put_nowait(data.decode())
-
-    async def receive(self, start: str) -> str:
-        async with asyncio.timeout(5):
-            message = await self.got.get()
-        assert message.startswith(start), message
-        return message
-
-
 class World:
-    def __init__(self, hss: Hss, scscf: Scscf, peer: Peer) -> None:
+    def __init__(self, hss: Hss, scscf: Scscf, peer: MwPeer) -> None:
         self.hss, self.scscf, self.peer = hss, scscf, peer
         self.number = 0
 
@@ -79,13 +61,7 @@ class World:
             "Content-Length: 0\r\n\r\n",
         ]
         mw = self.scscf.node.mw
-        self.peer.transport.sendto("\r\n".join(text).encode(), (mw.host, mw.port))
-
-    def reply(self, request: str, status: str) -> None:
-        kept = re.findall(r"^(?:Via|From|To|Call-ID|CSeq): .*$", request.replace("\r", ""), re.MULTILINE)
-        text = "\r\n".join([f"SIP/2.0 {status}", *kept, "Content-Length: 0\r\n\r\n"])
-        mw = self.scscf.node.mw
-        self.peer.transport.sendto(text.encode(), (mw.host, mw.port))
+        self.peer.send("\r\n".join(text), (mw.host, mw.port))
 
     @property
     def orig(self) -> str:
@@ -111,24 +87,11 @@ class World:
 
 
 @pytest.fixture
-async def make_peer():
-    async with AsyncExitStack() as stack:
-
-        async def make() -> Peer:
-            loop = asyncio.get_running_loop()
-            transport, peer = await loop.create_datagram_endpoint(Peer, ("127.0.0.1", 0))
-            stack.callback(transport.close)
-            return peer
-
-        yield make
-
-
-@pytest.fixture
-async def world(tmp_path, make_peer):
+async def world(tmp_path, make_mw_peer):
     with Hss(tmp_path / "hss.db", realm="ims.example") as hss:
         for user in ("alice", "bob"):
             hss.add_subscriber(f"{user}@ims.example", [f"sip:{user}@ims.example"], Secret("x"))
-        peer = await make_peer()
+        peer = await make_mw_peer()
         options = ScscfOptions(registrar=RegistrarOptions(min_expires=10, max_bindings=2))
         scscf = Scscf(hss, trust=lambda flow: flow.remote == peer.address, options=options, wall_clock=lambda: 1e9)
         await scscf.start()

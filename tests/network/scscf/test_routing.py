@@ -19,7 +19,7 @@ async def test_a_request_goes_along_the_path_of_the_binding(world):
     got = await world.peer.receive("OPTIONS sip:bob@k.invalid ")
     assert f"Route: <sip:token-k@127.0.0.1:{world.peer.address[1]};lr;ob>" in got
     assert f"P-Called-Party-ID: <{BOB}>" in got
-    world.reply(got, "200 OK")
+    world.peer.answer(got, "200 OK")
     await world.peer.receive("SIP/2.0 200")
 
 
@@ -28,16 +28,16 @@ async def test_contacts_are_tried_by_preference(world):
     world.bind("bob", key="second", q=";q=0.5")
     world.send("OPTIONS", BOB)
     first = await world.peer.receive("OPTIONS sip:bob@first.invalid ")
-    world.reply(first, "486 Busy Here")
+    world.peer.answer(first, "486 Busy Here")
     second = await world.peer.receive("OPTIONS sip:bob@second.invalid ")
-    world.reply(second, "200 OK")
+    world.peer.answer(second, "200 OK")
     await world.peer.receive("SIP/2.0 200")
 
 
 async def test_a_failed_flow_removes_its_binding(world):
     world.bind("bob")
     world.send("OPTIONS", BOB)
-    world.reply(await world.peer.receive("OPTIONS"), "430 Flow Failed")
+    world.peer.answer(await world.peer.receive("OPTIONS"), "430 Flow Failed")
     await world.peer.receive("SIP/2.0 480")
     assert world.hss.bindings("bob@ims.example", now=0) == []
 
@@ -54,15 +54,15 @@ async def test_an_originating_request_needs_an_asserted_and_registered_identity(
     world.send("OPTIONS", BOB, world.orig)
     await world.peer.receive("SIP/2.0 403")
     world.send("OPTIONS", BOB, world.orig, f"P-Asserted-Identity: <{ALICE}>")
-    world.reply(await world.peer.receive("OPTIONS sip:bob@k.invalid"), "200 OK")
+    world.peer.answer(await world.peer.receive("OPTIONS sip:bob@k.invalid"), "200 OK")
     await world.peer.receive("SIP/2.0 200")
     world.hss.change_bindings("alice@ims.example", remove=["k"])
     world.send("OPTIONS", BOB, world.orig, f"P-Asserted-Identity: <{ALICE}>")
     await world.peer.receive("SIP/2.0 504")
 
 
-async def test_nobody_untrusted_may_originate(world, make_peer):
-    world.peer = await make_peer()
+async def test_nobody_untrusted_may_originate(world, make_mw_peer):
+    world.peer = await make_mw_peer()
     world.send("OPTIONS", BOB, world.orig, ASSERTED)
     await world.peer.receive("SIP/2.0 403")
 
@@ -70,7 +70,7 @@ async def test_nobody_untrusted_may_originate(world, make_peer):
 async def test_a_registered_user_reaches_other_elements_by_address(world):
     host, port = world.peer.address
     world.send("OPTIONS", f"sip:phone@{host}:{port}", world.orig, ASSERTED)
-    world.reply(await world.peer.receive(f"OPTIONS sip:phone@{host}:{port} "), "200 OK")
+    world.peer.answer(await world.peer.receive(f"OPTIONS sip:phone@{host}:{port} "), "200 OK")
     await world.peer.receive("SIP/2.0 200")
     world.send("OPTIONS", f"sip:phone@{host}:{port};transport=tls", world.orig, ASSERTED)
     await world.peer.receive("SIP/2.0 404")
@@ -173,7 +173,7 @@ async def test_a_request_to_a_gruu_goes_to_that_instance(world):
         world.send("OPTIONS", str(gruu))
         got = await world.peer.receive("OPTIONS sip:bob@phone.invalid ")
         assert f"P-Called-Party-ID: <{BOB}>" in got
-        world.reply(got, "200 OK")
+        world.peer.answer(got, "200 OK")
         await world.peer.receive("SIP/2.0 200")
     world.send("OPTIONS", f"{BOB};gr=urn:uuid:3")
     await world.peer.receive("SIP/2.0 480")
@@ -186,6 +186,6 @@ async def test_a_flow_that_came_back_in_the_meantime_is_kept(world):
     world.send("OPTIONS", BOB)
     got = await world.peer.receive("OPTIONS")
     world.bind("bob", path="new")
-    world.reply(got, "430 Flow Failed")
+    world.peer.answer(got, "430 Flow Failed")
     await world.peer.receive("SIP/2.0 480")
     assert len(world.hss.bindings("bob@ims.example", now=0)) == 1

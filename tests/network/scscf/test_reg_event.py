@@ -18,29 +18,11 @@ from wic.registration.reginfo import ContactEvent, ContactState, RegInfo, Regist
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conftest import MwPeer
+
 ALICE, TEL, HIDDEN = "sip:alice@ims.example", "tel:+4930123", "sip:secret@ims.example"
 IMPI = "alice@ims.example"
 NOW = 1e9
-
-
-class Peer(asyncio.DatagramProtocol):
-    """An eP-CSCF, as far as the S-CSCF can tell."""
-
-    def __init__(self) -> None:
-        self.got: asyncio.Queue[str] = asyncio.Queue()
-
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-        self.address = transport.get_extra_info("sockname")
-
-    def datagram_received(self, data, addr) -> None:
-        self.got.put_nowait(data.decode())
-
-    async def receive(self, start: str) -> str:
-        async with asyncio.timeout(5):
-            message = await self.got.get()
-        assert message.startswith(start), message
-        return message
 
 
 def header(message: str, name: str) -> str:
@@ -52,7 +34,7 @@ def document(notify: str) -> RegInfo:
 
 
 class World:
-    def __init__(self, path: Path, peer: Peer) -> None:
+    def __init__(self, path: Path, peer: MwPeer) -> None:
         self.path, self.peer = path, peer
         self.wall = NOW
         self.trusted = True
@@ -124,18 +106,12 @@ class World:
             "Content-Length: 0\r\n\r\n",
         ]
         mw = self.scscf.node.mw
-        self.peer.transport.sendto("\r\n".join(text).encode(), (mw.host, mw.port))
-
-    def reply(self, request: str, status: str = "200 OK") -> None:
-        kept = re.findall(r"^(?:Via|From|To|Call-ID|CSeq): .*$", request.replace("\r", ""), re.MULTILINE)
-        text = "\r\n".join([f"SIP/2.0 {status}", *kept, "Content-Length: 0\r\n\r\n"])
-        mw = self.scscf.node.mw
-        self.peer.transport.sendto(text.encode(), (mw.host, mw.port))
+        self.peer.send("\r\n".join(text), (mw.host, mw.port))
 
     async def notified(self, status: str = "200 OK") -> str:
         """Take a NOTIFY and answer it."""
         notify = await self.peer.receive("NOTIFY ")
-        self.reply(notify, status)
+        self.peer.answer(notify, status)
         return notify
 
     async def subscribed(self, **more: object) -> tuple[str, RegInfo]:
@@ -151,17 +127,14 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path):
-    loop = asyncio.get_running_loop()
-    transport, peer = await loop.create_datagram_endpoint(Peer, ("127.0.0.1", 0))
-    made = World(tmp_path, peer)
+async def world(tmp_path, make_mw_peer):
+    made = World(tmp_path, await make_mw_peer())
     with Hss(tmp_path / "hss.db", realm="ims.example") as hss:
         hss.add(Subscriber(IMPI, (Identity(ALICE), Identity(TEL), Identity(HIDDEN, barred=True))))
     await made.start()
     made.bind()
     yield made
     await made.stop()
-    transport.close()
 
 
 async def test_the_user_is_told_everything_at_once(world) -> None:
@@ -239,7 +212,7 @@ async def test_users_who_do_not_exist(world) -> None:
 
 async def test_other_packages_go_to_the_user(world) -> None:
     world.send(ALICE, "Event: dialog")
-    world.reply(await world.peer.receive("SUBSCRIBE sip:alice@k.invalid"), "489 Bad Event")
+    world.peer.answer(await world.peer.receive("SUBSCRIBE sip:alice@k.invalid"), "489 Bad Event")
     await world.peer.receive("SIP/2.0 489")
     world.send(ALICE, "Event: ?")
     await world.peer.receive("SUBSCRIBE sip:alice@k.invalid")
@@ -290,7 +263,7 @@ async def test_changes_are_put_together_while_a_notify_has_no_answer(world) -> N
     world.bind("two", ContactEvent.REGISTERED)
     world.bind("one", ContactEvent.REFRESHED)
     await asyncio.sleep(0)
-    world.reply(first)
+    world.peer.answer(first, "200 OK")
     told = document(await world.notified())
     assert [contact.event for contact in told.registrations[0].contacts] == [
         ContactEvent.REFRESHED,
@@ -347,10 +320,10 @@ async def test_the_oldest_gives_way(world) -> None:
         await world.subscribed()
     await world.subscribed(asserted=world.edge)  # is counted apart
     world.send()
-    got = [await world.peer.got.get() for _ in range(3)]
+    got = [await world.peer.receive("") for _ in range(3)]
     for message in got:
         if message.startswith("NOTIFY"):
-            world.reply(message)
+            world.peer.answer(message, "200 OK")
     states = [header(each, "Subscription-State") for each in got if each.startswith("NOTIFY")]
     assert sorted(states) == ["active;expires=3600", "terminated;reason=probation;retry-after=3600"]
     await world.over(3)
