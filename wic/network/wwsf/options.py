@@ -25,8 +25,9 @@ class PoolOptions:
     rate: int = 60
     """Leases that one address may ask for in a minute."""
     hold_until_expiry: bool = False
-    """Whether a pair that was given back stays out until its token is over. Needed where the eP-CSCF checks
-    signatures only; one that asks the WAF about each token learns at once that the old token is worth nothing."""
+    """Whether a pair that was given back stays out until its token is over: only then is the holder before surely
+    gone who did not deregister. Needed too where the eP-CSCF checks signatures only; one that asks the WAF about each
+    token learns at once that the old token is worth nothing, but a registration made with it lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

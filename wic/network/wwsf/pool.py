@@ -10,6 +10,7 @@ from wic.network.tokens.authorization import LEEWAY
 from wic.network.tokens.errors import TokenInvalid, WafUnreachable
 from wic.network.web.address import origin_of
 from wic.network.web.answers import JsonRefusal
+from wic.network.web.locks import Locks
 from wic.network.web.throttle import RateLimit
 from wic.network.wwsf.core import unavailable
 from wic.network.wwsf.sign_in import login_required
@@ -41,6 +42,7 @@ class Pool:
         self._core = core
         self._options = options
         self._limit = RateLimit(options.rate, 60.0)
+        self._locks = Locks()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what it answers."""
@@ -61,26 +63,27 @@ class Pool:
             raise JsonRefusal(503, "pool_exhausted", "all identities are in use", {"Retry-After": self._wait()})
         name, pair = leased
         try:
-            given = await self._token(pair)
+            return self._answer(name, pair, await self._token(pair), status=201)
         except BaseException:
             core.store.give_back(name, now=core.now, hold=False)
             raise
-        return self._answer(name, pair, given, status=201)
 
     async def _prolong(self, request: web.Request) -> web.Response:
+        """Give the holder the next token; until it is there nobody else gets the pair, or there were two holders."""
+        core, name = self._core, request.match_info["lease"]
         self._admit(request)
-        name = request.match_info["lease"]
-        pair = self._core.store.leased(name, now=self._core.now)
-        if pair is None:
-            raise no_lease()
-        return self._answer(name, pair, await self._token(pair), status=200)
+        async with self._locks.of(name):
+            pair = core.store.reserve(name, now=core.now, until=core.now + RESERVED)
+            if pair is None:
+                raise no_lease()
+            return self._answer(name, pair, await self._token(pair), status=200)
 
     async def _give_back(self, request: web.Request) -> web.Response:
-        core = self._core
+        core, name = self._core, request.match_info["lease"]
         core.check_origin(request)
-        hold = self._options.hold_until_expiry
-        if not core.store.give_back(request.match_info["lease"], now=core.now, hold=hold):
-            raise no_lease()
+        async with self._locks.of(name):
+            if not core.store.give_back(name, now=core.now, hold=self._options.hold_until_expiry):
+                raise no_lease()
         return web.Response(status=204)
 
     def _admit(self, request: web.Request) -> None:
@@ -96,19 +99,26 @@ class Pool:
         core = self._core
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            try:
-                return f"user {(await core.waf.check(token.strip())).subject}"
-            except TokenInvalid as error:
-                challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-                raise JsonRefusal(401, "invalid_token", str(error), challenge) from None
-            except WafUnreachable:
-                raise unavailable() from None
+            return f"user {await self._user(token.strip())}"
         session = core.store.session(core.cookie.read(request), now=core.now)
         if session is not None:
             return f"user {session.subject}"
         if self._options.anonymous:
             return f"address {origin_of(request)}"
         raise login_required()
+
+    async def _user(self, token: str) -> str:
+        """Return whom a token stands for: never ourselves, as whom we get the tokens of the pool."""
+        core = self._core
+        try:
+            authorization = await core.waf.check(token)
+        except TokenInvalid as error:
+            raise bad_token(str(error)) from None
+        except WafUnreachable:
+            raise unavailable() from None
+        if authorization.subject == authorization.client_id == core.options.client_id:
+            raise bad_token("the token is refused: it is of the pool, and no user's")
+        return authorization.subject
 
     async def _token(self, pair: Pair) -> GivenToken:
         try:
@@ -123,7 +133,8 @@ class Pool:
 
     def _answer(self, name: str, pair: Pair, given: GivenToken, *, status: int) -> web.Response:
         core, ends = self._core, given.authorization.expires_at
-        core.store.prolong(name, expires_at=ends + LEEWAY)
+        if not core.store.prolong(name, expires_at=ends + LEEWAY):
+            raise no_lease()  # an operator has removed the pair meanwhile
         document = {
             "access_token": given.access_token,
             "token_type": "Bearer",
@@ -139,6 +150,11 @@ class Pool:
         """Return how long it takes until a lease ends at the latest, for Retry-After."""
         ends = self._core.store.next_free()
         return str(max(1, int((ends or self._core.now) - self._core.now) + 1))
+
+
+def bad_token(why: str) -> JsonRefusal:
+    """The token shows no user."""
+    return JsonRefusal(401, "invalid_token", why, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
 def no_lease() -> JsonRefusal:

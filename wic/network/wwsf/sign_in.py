@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -14,6 +12,7 @@ from wic.network.tokens.errors import TokenInvalid, WafUnreachable
 from wic.network.web.address import origin_of
 from wic.network.web.answers import POLICY, JsonRefusal, PageRefusal
 from wic.network.web.forms import read_form, read_query
+from wic.network.web.locks import Locks
 from wic.network.web.pkce import make_challenge
 from wic.network.web.throttle import RateLimit
 from wic.network.web.visit import csrf_token, is_own_form, new_secret
@@ -48,7 +47,7 @@ class SignIn:
     def __init__(self, core: WwsfCore) -> None:
         self._core = core
         self._limit = RateLimit(SIGN_INS, 60.0)
-        self._renewing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._renewing = Locks()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what it answers."""
@@ -154,7 +153,7 @@ class SignIn:
         core = self._core
         if core.now < session.renew_at:
             return session
-        async with self._renewing.setdefault(visit, asyncio.Lock()):
+        async with self._renewing.of(visit):
             current = core.store.session(visit, now=core.now)
             if current is None:
                 raise login_required()
@@ -163,16 +162,14 @@ class SignIn:
     async def _renew(self, visit: str, session: Session) -> Session:
         core = self._core
         try:
-            if session.refresh_token is None:
-                raise WafRefused("no refresh token")
             given = await core.waf.refresh(session.refresh_token)
-        except WafUnreachable:
-            if session.token_expires_at > core.now:
-                return session
-            raise unavailable() from None
-        except (WafRefused, TokenInvalid):
-            core.store.end_session(visit)
-            raise login_required() from None
+        except (WafUnreachable, WafRefused, TokenInvalid) as error:
+            if isinstance(error, TokenInvalid) or (isinstance(error, WafRefused) and error.is_final):
+                core.store.end_session(visit)
+                raise login_required() from None
+            if session.token_expires_at <= core.now:
+                raise unavailable() from None
+            return session  # it may go better the next time
         renewed = replace(_session(given, now=core.now, expires_at=session.expires_at), subject=session.subject)
         core.store.keep_session(visit, renewed)
         return renewed
@@ -206,13 +203,14 @@ def login_required() -> JsonRefusal:
 def _session(given: GivenToken, *, now: float, expires_at: float) -> Session:
     authorization = given.authorization
     lifetime = authorization.expires_at - now
+    ahead = 0.0 if given.refresh_token is None else min(RENEW_BEFORE, lifetime / 2)
     return Session(
         subject=authorization.subject,
         impi=authorization.impi,
         impus=authorization.impus,
         access_token=given.access_token,
         token_expires_at=authorization.expires_at,
-        renew_at=now + max(lifetime - RENEW_BEFORE, lifetime / 2),
+        renew_at=authorization.expires_at - ahead,
         refresh_token=given.refresh_token,
         expires_at=expires_at,
     )

@@ -158,18 +158,24 @@ class WwsfStore:
             self._db.change("UPDATE pair SET used_at = ? WHERE impi = ?", now, pair.impi)
             return name, pair
 
-    def leased(self, name: str, *, now: float) -> Pair | None:
-        """Return the pair of a lease that still counts."""
-        row = self._db.row(
-            "SELECT impi, impu FROM lease JOIN pair USING (impi) WHERE id = ? AND NOT given_back AND expires_at > ?",
-            fingerprint(name),
-            now,
-        )
-        return None if row is None else Pair(str(row[0]), str(row[1]))
+    def reserve(self, name: str, *, now: float, until: float) -> Pair | None:
+        """Let a lease that still counts last until a moment at least; return its pair."""
+        key = fingerprint(name)
+        with self._db.transaction():
+            row = self._db.row(
+                "SELECT impi, impu FROM lease JOIN pair USING (impi)"
+                " WHERE id = ? AND NOT given_back AND expires_at > ?",
+                key,
+                now,
+            )
+            if row is None:
+                return None
+            self._db.change("UPDATE lease SET expires_at = max(expires_at, ?) WHERE id = ?", until, key)
+        return Pair(str(row[0]), str(row[1]))
 
-    def prolong(self, name: str, *, expires_at: float) -> None:
-        """Let a lease last until another moment."""
-        self._db.change("UPDATE lease SET expires_at = ? WHERE id = ?", expires_at, fingerprint(name))
+    def prolong(self, name: str, *, expires_at: float) -> bool:
+        """Let a lease last until another moment; return whether it is still there."""
+        return self._db.change("UPDATE lease SET expires_at = ? WHERE id = ?", expires_at, fingerprint(name)) > 0
 
     def give_back(self, name: str, *, now: float, hold: bool) -> bool:
         """End a lease.

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from wic.network.wwsf.options import WwsfOptions
 
 
+NO_MORE = "invalid_grant"
+"""The error that says that a code or refresh token is good for nothing (RFC 6749 §5.2)."""
+
+
 class WafRefused(AuthenticationFailed):
     """The WAF gives no token.
 
@@ -31,6 +35,11 @@ class WafRefused(AuthenticationFailed):
     def __init__(self, error: str) -> None:
         super().__init__(f"the WAF gives no token: {error}")
         self.error = error
+
+    @property
+    def is_final(self) -> bool:
+        """Whether what was shown for the token is good for nothing; else the fault may pass, or is ours."""
+        return self.error == NO_MORE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +108,10 @@ class WafClient:
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
         return await self._token({**form, "redirect_uri": self._redirect_uri})
 
-    async def refresh(self, token: str) -> GivenToken:
-        """Return the next token; errors as above."""
+    async def refresh(self, token: str | None) -> GivenToken:
+        """Return the next token; errors as above, also where there is nothing to get it with."""
+        if token is None:
+            raise WafRefused(NO_MORE)
         return await self._token({"grant_type": "refresh_token", "refresh_token": token})
 
     async def for_pair(self, impi: str) -> GivenToken:
@@ -128,6 +139,8 @@ class WafClient:
     async def _token(self, form: Mapping[str, str]) -> GivenToken:
         url = await self._metadata.endpoint("token_endpoint", now=self._options.clock())
         status, answer = await self._http.post(url, form, auth=self._auth)
+        if status == 429 or status >= 500:
+            raise WafUnreachable(f"{url} answers {status}")
         if status != 200:
             raise WafRefused(str(answer.get("error", status)))
         access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")

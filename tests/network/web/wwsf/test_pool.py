@@ -113,6 +113,60 @@ async def test_a_lease_is_prolonged(waf: Waf, wic, clock) -> None:
     assert (await lease(wic)).status == 503
 
 
+async def test_a_pair_is_not_given_away_while_its_holder_waits_for_the_next_token(
+    waf: Waf, wwsf: Wwsf, wic, monkeypatch
+) -> None:
+    """The WAF might hear of the holder before after it has heard of the next one."""
+    first, _ = await lease(wic), await lease(wic)
+    asked, go_on, for_pair = asyncio.Event(), asyncio.Event(), WafClient.for_pair
+
+    async def slow(self: WafClient, impi: str) -> object:
+        asked.set()
+        await go_on.wait()
+        return await for_pair(self, impi)
+
+    monkeypatch.setattr(WafClient, "for_pair", slow)
+    prolonged = asyncio.create_task(wic.post(f"/pool/lease/{first.json['lease']}"))
+    await asked.wait()
+    given_back = asyncio.create_task(wic.request("DELETE", f"/pool/lease/{first.json['lease']}"))
+    assert (await lease(wic)).status == 503
+    go_on.set()
+    assert [(await prolonged).status, (await given_back).status] == [200, 204]
+    again = await lease(wic)
+    assert is_active(waf, again)
+    assert not is_active(waf, await prolonged)
+
+
+async def test_a_lease_that_is_about_to_end_waits_for_its_next_token(waf: Waf, wwsf: Wwsf, wic, clock) -> None:
+    first, _ = await lease(wic), await lease(wic)
+    clock.now += 3629
+    assert wwsf.store.reserve(str(first.json["lease"]), now=clock.now, until=clock.now + 30) is not None
+    clock.now += 2
+    assert (await wic.post(f"/pool/lease/{first.json['lease']}")).status == 200
+
+
+async def test_a_pair_that_is_removed_while_its_token_is_fetched(waf: Waf, wwsf: Wwsf, wic, monkeypatch) -> None:
+    first, for_pair = await lease(wic), WafClient.for_pair
+
+    async def removed(self: WafClient, impi: str) -> object:
+        given = await for_pair(self, impi)
+        wwsf.store.remove_pool_pair(impi)
+        return given
+
+    monkeypatch.setattr(WafClient, "for_pair", removed)
+    assert (await wic.post(f"/pool/lease/{first.json['lease']}")).status == 404
+    assert (await lease(wic)).status == 404
+
+
+async def test_a_token_of_the_pool_is_no_user_s(waf: Waf, make_wwsf, open_browser, client) -> None:
+    wwsf = await make_wwsf(waf, pool=PoolOptions())
+    wic = open_browser(wwsf.url)
+    token = (await client.tokens())["access_token"]
+    lent = (await lease(wic, headers={"Authorization": f"Bearer {token}"})).json["access_token"]
+    answer = await lease(wic, headers={"Authorization": f"Bearer {lent}"})
+    assert (answer.status, answer.json["error"]) == (401, "invalid_token")
+
+
 async def test_the_pair_that_rested_longest_goes_first(wic, clock) -> None:
     first = await lease(wic)
     await wic.request("DELETE", f"/pool/lease/{first.json['lease']}")

@@ -11,8 +11,9 @@ import pytest
 
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
-from wic.network.waf import Waf, WafOptions
+from wic.network.waf import Waf, WafOptions, token_endpoint
 from wic.network.waf.options import Lifetimes
+from wic.network.web.answers import JsonRefusal
 from wic.network.web.visit import csrf_token
 from wic.network.wwsf import Wwsf, WwsfOptions
 
@@ -240,6 +241,25 @@ async def test_a_waf_that_is_away(waf: Waf, signed_in, open_browser, wwsf: Wwsf,
     assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")
 
 
+@pytest.mark.parametrize(
+    ("status", "error"), [(429, "slow_down"), (503, "temporarily_unavailable"), (401, "invalid_client")]
+)
+async def test_what_may_pass_at_the_waf_signs_nobody_out(
+    signed_in, clock, monkeypatch: pytest.MonkeyPatch, status: int, error: str
+) -> None:
+    def refuse(*arguments: object) -> dict[str, object]:
+        raise JsonRefusal(status, error, "not now")
+
+    first = (await signed_in.get("/token")).json["access_token"]
+    clock.now += 3301
+    with monkeypatch.context() as patched:
+        patched.setattr(token_endpoint, "authenticate_client", refuse)
+        assert (await signed_in.get("/token")).json["access_token"] == first
+        clock.now += 300
+        assert (await signed_in.get("/token")).status == 503
+    assert (await signed_in.get("/token")).json["expires_in"] == 3600
+
+
 async def test_without_a_waf_nobody_signs_in(waf: Waf, wwsf: Wwsf, page, clock) -> None:
     await waf.close()
     answer = await page.get("/signin")
@@ -281,8 +301,9 @@ async def test_a_waf_that_gives_no_refresh_token(waf: Waf, wwsf: Wwsf, page, clo
         consent=False,
     )
     await page.get(await through_waf(page, waf, await to_waf(page)))
-    assert (await page.get("/token")).status == 200
-    clock.now += 3600
+    clock.now += 3599
+    assert (await page.get("/token")).json["expires_in"] == 1
+    clock.now += 1
     assert (await page.get("/token")).status == 401
 
 
