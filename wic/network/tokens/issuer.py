@@ -21,6 +21,9 @@ class Introspection:
     """Its secret there."""
     url: str | None = None
     """Where to ask; None takes what the WAF's metadata say."""
+    references: bool = False
+    """Whether the WAF also gives out tokens that nobody else can read (RFC 8898 §1.3): what is no JWT is then asked
+    about, and the answer has to hold the claims that a JWT would have. One WAF at most can be such a one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,17 +33,26 @@ class UnverifiedToken:
     issuer: str
 
 
+def is_reference(token: str) -> bool:
+    """Tell whether a token is no JWS, so that only who has given it out can read it.
+
+    Raises:
+        TokenInvalid: it is too long, or cannot be a token.
+    """
+    if len(token) > MAX_TOKEN or not token.isascii():
+        raise TokenInvalid(TokenFault.MALFORMED, "it is too long, or not of ASCII letters")
+    return token.count(".") != 2
+
+
 def read_token(token: str) -> UnverifiedToken:
     """Read what is needed to find the key of a token.
 
     Raises:
         TokenInvalid: it is too long, no JWS, of another type, or signed with an algorithm that is not allowed.
     """
-    if len(token) > MAX_TOKEN or not token.isascii():
-        raise TokenInvalid(TokenFault.MALFORMED, "it is too long, or not of ASCII letters")
-    parts = token.split(".")
-    if len(parts) != 3:
+    if is_reference(token):
         raise TokenInvalid(TokenFault.MALFORMED, "it is no JWS of three parts")
+    parts = token.split(".")
     header, claims = _json_object(parts[0]), _json_object(parts[1])
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:

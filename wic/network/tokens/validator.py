@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from wic.errors import ConfigurationError
 from wic.network.tokens.authorization import Authorization, read_claims
 from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
 from wic.network.tokens.https import HttpsJson, basic_auth
-from wic.network.tokens.jws import read_token
+from wic.network.tokens.jws import is_reference, read_token
 from wic.network.tokens.keys import IssuerKeys, quiet
 from wic.network.tokens.metadata import IssuerMetadata
 
@@ -32,7 +34,8 @@ class TokenValidator:
         ca: a PEM file of further trust anchors for the way to them.
 
     Raises:
-        ConfigurationError: the file of trust anchors cannot be read.
+        ConfigurationError: the file of trust anchors cannot be read, or there is more than one WAF to ask about
+            tokens that cannot be read.
     """
 
     def __init__(self, issuers: Iterable[TrustedIssuer], *, ca: Path | None = None) -> None:
@@ -40,6 +43,10 @@ class TokenValidator:
         self._issuers = {each.issuer: each for each in issuers}
         self._metadata = {name: IssuerMetadata(each, self._http) for name, each in self._issuers.items()}
         self._keys = {name: IssuerKeys(each, self._http, self._metadata[name]) for name, each in self._issuers.items()}
+        readers = [each for each in self._issuers.values() if each.introspection and each.introspection.references]
+        if len(readers) > 1:  # none of them may be shown the tokens of the others
+            raise ConfigurationError(f"{readers[0].issuer} and {readers[1].issuer} cannot both give out references")
+        self._reader = readers[0] if readers else None
 
     async def validate(self, token: Secret, *, now: float) -> Authorization:
         """Return what a token allows.
@@ -53,6 +60,8 @@ class TokenValidator:
             WafUnreachable: its issuer's keys or word cannot be had.
         """
         text = token.reveal()
+        if self._reader is not None and is_reference(text):
+            return await self._read_reference(text, self._reader, now)
         unverified = read_token(text)
         issuer = self._issuers.get(unverified.issuer)
         if issuer is None:
@@ -63,8 +72,20 @@ class TokenValidator:
             await self._ask(text, issuer, issuer.introspection, now)
         return authorization
 
-    async def _ask(self, token: str, issuer: TrustedIssuer, introspection: Introspection, now: float) -> None:
-        """Ask the WAF whether it still stands by a token (RFC 7662 §2)."""
+    async def _read_reference(self, token: str, issuer: TrustedIssuer, now: float) -> Authorization:
+        """Have the WAF say what a token of its own allows."""
+        assert issuer.introspection is not None, "it has been chosen for it"
+        said = await self._ask(token, issuer, issuer.introspection, now)
+        if said.get("iss", issuer.issuer) != issuer.issuer:
+            raise TokenInvalid(TokenFault.ISSUER)
+        # RFC 7662 §2.2 leaves these out where there is nothing to say: it is the WAF that looks at the time.
+        defaults = {"iat": 0, "jti": hashlib.sha256(token.encode()).hexdigest()}
+        return read_claims({**defaults, **said}, issuer, now=now)
+
+    async def _ask(
+        self, token: str, issuer: TrustedIssuer, introspection: Introspection, now: float
+    ) -> dict[str, object]:
+        """Ask the WAF whether it still stands by a token (RFC 7662 §2); return what it says."""
         metadata = self._metadata[issuer.issuer]
         url = introspection.url or await metadata.endpoint("introspection_endpoint", now=now)
         auth = basic_auth(introspection.client_id, introspection.client_secret)
@@ -73,6 +94,7 @@ class TokenValidator:
             raise WafUnreachable(f"{url} answers {status} to the question about a token")
         if answer.get("active") is not True:
             raise TokenInvalid(TokenFault.REVOKED)
+        return answer
 
     async def close(self) -> None:
         """End the connections to the issuers."""
