@@ -94,14 +94,18 @@ class Intruder:
 
     async def receive(self, status: int) -> Text:
         """The next final response or request; a request counts as 0."""
+        text = await self.answered()
+        assert text.status == status, text
+        return text
+
+    async def answered(self) -> Text:
+        """The next final response or request, whatever it says."""
         async with asyncio.timeout(10):
             while True:
                 data = await self.socket.recv()
                 text = Text(data if isinstance(data, str) else data.decode())
                 if text.status // 100 != 1:
-                    break
-        assert text.status == status, text
-        return text
+                    return text
 
     async def nothing_comes(self) -> None:
         """See that all was answered: the answer to a question of its own is the next thing to come."""
@@ -162,11 +166,21 @@ def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-async def ims(tmp_path) -> AsyncIterator[ImsNetwork]:
+def web() -> bool:
+    """Whether the network has a WAF and a WWSF."""
+    return True
+
+
+@pytest.fixture
+async def ims(tmp_path, web: bool) -> AsyncIterator[ImsNetwork]:
     """A network; alice and bob have a password, usim a USIM."""
-    registrar = RegistrarOptions(min_expires=10)
     options = NetworkOptions(
-        directory=tmp_path / "ims", subscribers=("usim", "good"), usims=("usim",), registrar=registrar, grace=0
+        directory=tmp_path / "ims",
+        subscribers=("usim", "good"),
+        usims=("usim",),
+        registrar=RegistrarOptions(min_expires=10),
+        grace=0,
+        web=web,
     )
     async with ImsNetwork(options) as network:
         for user in ("alice", "bob"):

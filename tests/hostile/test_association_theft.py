@@ -71,10 +71,10 @@ async def test_a_token_and_credentials_at_once(intrude, on_mw, first, swapped):
     assert on_mw == []
 
 
+@pytest.mark.parametrize("web", [False])
 @pytest.mark.parametrize("first", ["Bearer x", 'Bearer access_token="x"'])
 async def test_a_token_where_none_are_taken(ims, intrude, on_mw, first):
     """An eP-CSCF without a WAF vouches for nobody."""
-    object.__setattr__(ims.epcscf._parts, "trusted", None)
     mallory = await intrude("alice")
     await mallory.send(mallory.register(f"Authorization: {first}", claim("alice")))
     await mallory.receive(401)
@@ -174,6 +174,19 @@ async def test_who_was_challenged_is_not_who_answers(intrude, on_mw):
     assert "stale=true" in str(await mallory.receive(401))
     await mallory.send(mallory.write("OPTIONS", BOB))
     await mallory.receive(403)
+
+
+async def test_a_second_register_while_one_is_pending(intrude, on_mw):
+    """It is held back, and spoils neither the first one nor what follows."""
+    alice = await intrude("alice")
+    await alice.send(alice.register())
+    await alice.send(alice.register())
+    refused = await alice.receive(500)
+    assert int(refused.one("Retry-After")) >= 1
+    challenged = await alice.receive(401)
+    assert len(on_mw) == 1
+    await alice.send(alice.register(alice.proof(challenged)))
+    await alice.receive(200)
 
 
 async def test_instance_and_reg_id_of_another(ims, intrude):
