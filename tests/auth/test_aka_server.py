@@ -111,7 +111,7 @@ def test_a_right_answer_and_its_refreshes(verifier: AkaVerifier, user: AkaUser, 
 
 
 def test_an_answer_comes_in_time(check: Check, good: Pairs) -> None:
-    """Reg-await-auth (TS 24.229 §7.6); a clock that was set back makes no nonce last longer."""
+    """Reg-await-auth (TS 24.229 §7.8); a clock that was set back makes no nonce last longer."""
     assert check(good, now=-1).outcome is Outcome.STALE
     assert check(good, now=240.1).outcome is Outcome.STALE
     assert check(good, now=240).outcome is Outcome.OK

@@ -138,7 +138,7 @@ def test_a_wrong_key_is_said_in_a_sentence(network: Network, terminal: Terminal)
     assert visit.code == 1
     assert re.search(r"MAC does not fit K and OPc", visit.complaint)
     assert k not in visit.stderr
-    # TS 24.229 §5.1.1.5.1: a wrong MAC is told with an empty response and no auts, twice at most.
+    # TS 24.229 §5.1.1.5.3: a wrong MAC is told with an empty response and no auts, twice at most.
     told = [each.credentials()[1] for each in visit.registers if each.credentials()[1]["nonce"] != '""']
     assert [each["response"] for each in told] == ['""', '""']
     assert not any("auts" in each for each in told)

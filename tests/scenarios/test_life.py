@@ -140,8 +140,8 @@ def test_a_cut_connection_is_made_anew_and_proves_itself_anew(network: Network, 
     on_mw = [
         each for each in network.on_mw(after) if each.method == "REGISTER" and each.one("CSeq") == after.one("CSeq")
     ]
-    # TS 24.371 §6.4.1.2: the association was that of the other TLS session.
-    assert on_mw[0].credentials()[1].get("integrity-protected") in (None, '"tls-pending"')
+    # TS 24.371 §6.4.1.2 b): the association was that of the other TLS session, and the nonce proves the password anew.
+    assert on_mw[0].credentials()[1]["integrity-protected"] == '"tls-pending"'
     assert f";rport={terminal.tap.sessions[1].port}" in on_mw[0].all("Via")[1]
     assert terminal.end(process, signal.SIGINT) == 3
     assert "Connected again to" in terminal.said
