@@ -22,6 +22,7 @@ MAX_DOCUMENT = 128 * 1024
 """Longest answer that is read, in bytes."""
 TIMEOUT = 5.0
 """Seconds until an answer must be complete."""
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 CONNECTIONS = 16
 """Connections at one time; more requests wait."""
 
@@ -82,7 +83,7 @@ class HttpsJson:
     async def _request(
         self, method: str, url: str, *, form: Mapping[str, str] | None = None, auth: str | None = None
     ) -> tuple[int, bytes]:
-        headers = {"Accept": "application/json"} | ({} if auth is None else {"Authorization": auth})
+        headers = HEADERS if auth is None else {**HEADERS, "Authorization": auth}
         try:
             async with self._open().request(method, url, data=form, allow_redirects=False, headers=headers) as response:
                 return response.status, await _read(url, response.content)
@@ -96,6 +97,7 @@ class HttpsJson:
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
+                auto_decompress=False,  # what is counted is what came
             )
         return self._session
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from wic.network.waf.clients import CODE
 from wic.network.waf.core import read_scope
 from wic.network.waf.errors import RedirectAnswer, bad_page_request
-from wic.network.web.answers import JsonRefusal, PageRefusal
+from wic.network.web.answers import JsonRefusal, PageRefusal, csp_source
 from wic.network.web.pkce import is_challenge
 
 if TYPE_CHECKING:
@@ -74,12 +73,8 @@ def refused(core: WafCore, redirect_uri: str, state: str | None, error: str, des
 
 
 def form_action(request: AuthorizationRequest) -> str:
-    """Return where a form may lead to, as a source of CSP: browsers hold redirects after a form against it.
-
-    CSP knows no IPv6 addresses, so that for such a one the scheme has to do.
-    """
-    parts = urlsplit(request.redirect_uri)
-    return f"{parts.scheme}:" if "[" in parts.netloc else f"{parts.scheme}://{parts.netloc}"
+    """Return where a form may lead to, as a source of CSP: browsers hold redirects after a form against it."""
+    return csp_source(request.redirect_uri)
 
 
 def _common(core: WafCore, state: str | None) -> dict[str, str]:

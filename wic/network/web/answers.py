@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -27,6 +28,18 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Header fields of every answer that does not set them otherwise."""
+
+
+def csp_source(url: str) -> str:
+    """Return the origin of a URL as a source of a policy, which knows no IPv6 addresses: then the scheme has to do.
+
+    >>> csp_source("wss://pcscf.ims.example:8443/path")
+    'wss://pcscf.ims.example:8443'
+    >>> csp_source("wss://[2001:db8::7]:8443/")
+    'wss:'
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}:" if "[" in parts.netloc else f"{parts.scheme}://{parts.netloc}"
 
 
 class Refusal(Exception, ABC):

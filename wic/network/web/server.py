@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
+HTTPS_PORT = 443
 BACKLOG = 128
 KEEP_ALIVE = 30.0
 SHUTDOWN = 2.0
@@ -52,8 +53,7 @@ class WebServer:
             self._socket.close()
             raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from error
         self.port: int = self._socket.getsockname()[1]
-        shown = name or host
-        self.url = f"https://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+        self.url = _url(name or host, self.port)
         self._context = ssl_context
         self._app = web.Application(middlewares=[answers], client_max_size=MAX_BODY)
         self._app.router.add_get("/style.css", _style)
@@ -67,7 +67,12 @@ class WebServer:
     async def start(self) -> None:
         """Begin to answer."""
         self._runner = web.AppRunner(
-            self._app, access_log=None, handle_signals=False, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=SHUTDOWN
+            self._app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=KEEP_ALIVE,
+            shutdown_timeout=SHUTDOWN,
+            auto_decompress=False,  # what is counted is what came
         )
         await self._runner.setup()
         assert self._runner.server is not None, "it is set up"
@@ -96,6 +101,16 @@ class WebServer:
             if transport is not None:
                 transport.abort()
         await asyncio.sleep(0)
+
+
+def _url(name: str, port: int) -> str:
+    """Write a URL as browsers write an Origin (RFC 6454 §6.2): in small letters, without the usual port.
+
+    >>> _url("WWSF.ims.example", 443), _url("::1", 8443)
+    ('https://wwsf.ims.example', 'https://[::1]:8443')
+    """
+    host = f"[{name}]" if ":" in name else name
+    return f"https://{host.lower()}" + ("" if port == HTTPS_PORT else f":{port}")
 
 
 class _Refused(asyncio.Protocol):

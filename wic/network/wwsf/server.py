@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from wic.errors import ConfigurationError
-from wic.network.tasks import Tasks
 from wic.network.waf.clients import NATIVE_CLIENT
 from wic.network.waf.store import WWSF_CALLBACK
+from wic.network.web.function import WebFunction
 from wic.network.web.server import WebServer
 from wic.network.wwsf.core import WwsfCore
 from wic.network.wwsf.pool import PATH, Pool
@@ -19,16 +18,11 @@ from wic.network.wwsf.store import WwsfStore
 from wic.network.wwsf.waf_client import WafClient
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from wic.network.waf.server import Waf
     from wic.network.wwsf.options import WwsfOptions
 
-SWEEP = 60.0
-"""Seconds between two rounds of removing what is over."""
 
-
-class Wwsf:
+class Wwsf(WebFunction):
     """The web server where a WIC begins.
 
     Args:
@@ -42,24 +36,11 @@ class Wwsf:
     def __init__(self, options: WwsfOptions, *, waf: Waf | None = None) -> None:
         if (options.issuer is None) == (waf is None):
             raise ConfigurationError("a WWSF needs one WAF: the issuer's URL, or one beside it")
+        super().__init__()
         self.options = options
         self.store = WwsfStore(options.database)
         self._waf = waf
-        self._server: WebServer | None = None
         self._client: WafClient | None = None
-        self._tasks = Tasks()
-
-    @property
-    def url(self) -> str:
-        """Where its page is, without a slash in the end."""
-        assert self._server is not None, "the WWSF is running"
-        return self._server.url
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        assert self._server is not None, "the WWSF is running"
-        return self._server.port
 
     @property
     def redirect_uri(self) -> str:
@@ -83,7 +64,7 @@ class Wwsf:
         server.add(SignIn(core).routes())
         if options.pool is not None:
             server.add(Pool(core, options.pool).routes())
-        self._tasks.start(self._keep_clean())
+        self._keep_clean()
         await server.start()
 
     async def _configuration(self, request: web.Request) -> web.Response:
@@ -98,10 +79,9 @@ class Wwsf:
         }
         return web.json_response(document, headers={"Cache-Control": "public, max-age=60"})
 
-    async def _keep_clean(self) -> None:
-        while True:
-            self.store.expire(now=self.options.clock())
-            await asyncio.sleep(SWEEP)
+    def sweep(self) -> int:
+        """Remove what is over; return how many rows there were."""
+        return self.store.expire(now=self.options.clock())
 
     async def close(self) -> None:
         """Stop listening, close the databases, and the WAF beside it."""
@@ -113,14 +93,3 @@ class Wwsf:
         if self._waf is not None:
             await self._waf.close()
         self.store.close()
-
-    async def __aenter__(self) -> Self:
-        """Start."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close."""
-        await self.close()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from wic.network.tokens.errors import TokenInvalid, WafUnreachable
 from wic.network.web.address import origin_of
-from wic.network.web.answers import POLICY, JsonRefusal, PageRefusal
+from wic.network.web.answers import POLICY, JsonRefusal, PageRefusal, csp_source
 from wic.network.web.forms import read_form, read_query
 from wic.network.web.locks import Locks
 from wic.network.web.pkce import make_challenge
@@ -78,8 +77,7 @@ class SignIn:
                 csrf=csrf_token(visit),
             )
         core.cookie.set(response, visit)
-        wss = urlsplit(core.options.wss)
-        connect = f"script-src 'self'; connect-src 'self' {wss.scheme}://{wss.netloc}"
+        connect = f"script-src 'self'; connect-src 'self' {csp_source(core.options.wss)}"
         response.headers["Content-Security-Policy"] = f"{POLICY}; {connect}"
         return response
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,14 @@ async def test_a_crowd_is_kept_out(
     refused.close()
     assert await first.read() == b""
     assert (await open_browser(waf.url).get("/jwks")).status == 200
+
+
+async def test_nothing_is_unpacked(browser) -> None:
+    """A few bytes that become millions would be in memory before anybody could count them."""
+    form = gzip.compress(b"grant_type=client_credentials&client_id=wic")
+    headers = {"Content-Type": forms.FORM, "Content-Encoding": "gzip"}
+    answer = await browser.request("POST", "/token", data=form, headers=headers)
+    assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
 async def test_what_is_no_http_is_answered(waf: Waf, authority: CertificateAuthority) -> None:

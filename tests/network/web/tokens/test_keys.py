@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,8 +99,9 @@ async def test_without_keys_nothing_is_known_about_a_token(issuer: Any, validato
         {"body": b'{"keys": {}}'},
         {"body": b" " * (MAX_DOCUMENT + 1)},
         {"status": 302, "headers": {"Location": "/jwks"}},
+        {"body": gzip.compress(b'{"keys": []}'), "headers": {"Content-Encoding": "gzip"}},
     ],
-    ids=range(7),
+    ids=range(8),
 )
 async def test_what_is_no_set_of_keys(issuer: Any, validator: TokenValidator, answer: dict[str, Any]) -> None:
     issuer.raw = web.Response(**answer)

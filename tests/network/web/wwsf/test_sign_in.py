@@ -66,6 +66,12 @@ async def test_the_page_shows_who_has_signed_in(signed_in) -> None:
     assert script.headers["Content-Type"].startswith("text/javascript")
 
 
+async def test_the_page_may_connect_to_an_address_of_ipv6(waf: Waf, make_wwsf, open_browser) -> None:
+    wwsf = await make_wwsf(waf, wss="wss://[::1]:8443/")
+    policy = (await open_browser(wwsf.url).get("/")).headers["Content-Security-Policy"]
+    assert policy.endswith("connect-src 'self' wss:")
+
+
 async def test_the_page_asks_strangers_to_sign_in(page) -> None:
     home = await page.get("/")
     assert 'href="/signin"' in home.text
