@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import sqlite3
 import ssl
 import subprocess
 import sys
 import tomllib
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -101,6 +102,12 @@ class Network:
         result = run_wic("network", "subscriber", words[0], "--dir", self.directory, *words[1:])
         assert result.exit_code == 0, result.output
         return result.stdout
+
+    def set_back(self, name: str) -> None:
+        """Let the HSS count a USIM's sequence numbers from zero, as out of an old backup."""
+        with closing(sqlite3.connect(self.directory / "hss.sqlite")) as hss, hss:
+            changed = hss.execute("UPDATE usim SET sqn = 0 WHERE impi = ?", (f"{name}@ims.example",))
+            assert changed.rowcount == 1
 
     def tap(self) -> Tap:
         server = CertificateAuthority(self.directory).server_context("127.0.0.1")

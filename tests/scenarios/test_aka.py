@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,8 +113,7 @@ def test_a_tuak_usim(network: Network, terminal: Terminal) -> None:
 def test_a_sequence_number_out_of_range_is_resynchronised(network: Network, terminal: Terminal) -> None:
     network.subscriber("add", "sven", "--auth", "aka")
     assert terminal.register("sven").code == 0
-    with closing(sqlite3.connect(network.directory / "hss.sqlite")) as hss, hss:  # as out of an old backup
-        hss.execute("UPDATE usim SET sqn = 0 WHERE impi = 'sven@ims.example'")
+    network.set_back("sven")
     with network.tap() as tap:
         terminal.tap = tap
         visit = terminal.register("sven")

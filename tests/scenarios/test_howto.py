@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Visit
+    from .conftest import Network, Visit
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "register.md"
 LINE = re.compile(r"^(?:Authorization|WWW-Authenticate): (.*)$", re.MULTILINE | re.IGNORECASE)
@@ -23,9 +23,11 @@ def shape(line: str) -> str:
     return VALUE.sub(lambda found: found[0] if found[1] in KEPT else f"{found[1]}=…", text)
 
 
-def test_the_messages_in_the_howto_are_those_on_the_wire(visit: Callable[..., Visit]) -> None:
+def test_the_messages_in_the_howto_are_those_on_the_wire(network: Network, visit: Callable[..., Visit]) -> None:
     visits = [visit(name) for name in ("bob", "alice", "carol", "guest")]
     visits.append(visit("carol", bearer_form="annex-a"))
+    network.set_back("alice")
+    visits.append(visit("alice"))
     messages = [
         message for each in visits for message in (*each.registers, *each.answers, *each.mw_registers, *each.mw_answers)
     ]
