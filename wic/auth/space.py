@@ -64,7 +64,7 @@ class Space:
             NetworkNotTrusted: its rspauth is wrong.
         """
         rspauth = None if info is None else info.get("rspauth")
-        qop = params.get("qop")
+        qop = None if rspauth is None else params.get("qop")
         if rspauth is None or qop is None:
             return
         parts = DigestInput(
@@ -93,12 +93,13 @@ class Spaces:
 
     def authorize(self, request: Request) -> None:
         """Put into `request` credentials for every realm that has asked for them, and no others."""
-        for header in _INFO_OF:
-            request.headers.remove(header)
+        answers: dict[str, list[AuthValue]] = {header: [] for header in _INFO_OF}
         for (header, _), space in self._spaces.items():
             # RFC 3261 §22.1: a UAS protects the Request-URI it challenged; a proxy all that passes it.
             if header == "Proxy-Authorization" or space.uri == request.uri_text:
-                request.headers.add(header, space.answer(self.username, request, self._tokens))
+                answers[header].append(space.answer(self.username, request, self._tokens))
+        for header, values in answers.items():
+            request.set_auth(header, values)
 
     def clear(self) -> None:
         """Forget all nonces."""
@@ -155,8 +156,9 @@ class Spaces:
         Gives each with the credentials that were sent and what (Proxy-)Authentication-Info says.
         """
         for header, info_header in _INFO_OF.items():
-            info = _read_info(response.headers.get(info_header))
-            for params in _sent(request, header):
+            sent = _sent(request, header)
+            info = _read_info(response.headers.get(info_header)) if sent else None
+            for params in sent:
                 space = self._spaces.get((header, params.get("realm") or ""))
                 if space is not None and params.get("response"):
                     yield space, params, info
@@ -198,8 +200,8 @@ def announcement(username: str, realm: str, request: Request) -> AuthValue:
 
 def digest_value(pairs: dict[str, str]) -> AuthValue:
     """Return Digest credentials, with quotes where RFC 3261 §25.1 has them; what has none must be a token."""
-    written = [f"{name}={quote(value) if name in _QUOTED else value}" for name, value in pairs.items()]
-    return AuthValue("Digest", AuthParams.of_checked(", ".join(written)))
+    written = [(name, quote(value) if name in _QUOTED else value) for name, value in pairs.items()]
+    return AuthValue("Digest", AuthParams.of_written(tuple(written)))
 
 
 def credentials_for(request: Request, challenge: Challenge) -> Params | None:

@@ -104,6 +104,8 @@ def same_device(contact: NameAddr, own: NameAddr) -> bool:
 def find_own(contacts: Sequence[NameAddr], own: NameAddr) -> NameAddr | None:
     """Return our contact among those of a 200: the one with our reg-id, else one of our device, else None."""
     ours = [contact for contact in contacts if same_device(contact, own)]
+    if len(ours) == 1:
+        return ours[0]
     exact = [contact for contact in ours if contact.params.get("reg-id") == own.params.get("reg-id")]
     return next(iter(exact or ours), None)
 

@@ -241,8 +241,10 @@ class Registration:
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""
-        expiry = None if self._binding is None else self._binding.expires_at
-        return min((time for time in (self._next_try, expiry) if time is not None), default=None)
+        if self._binding is None:
+            return self._next_try
+        expiry = self._binding.expires_at
+        return expiry if self._next_try is None else min(self._next_try, expiry)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due: refresh, try again after a wait, or notice that the binding has expired."""
@@ -396,5 +398,5 @@ class Registration:
         self._move(RegistrationState.UNREGISTERED)
 
     def _move(self, state: RegistrationState) -> None:
-        logger.debug("registration of %s: %s -> %s", self.identity.impu, self._state.name, state.name)
+        logger.debug("registration of %s: %s -> %s", self.identity.impu, self._state, state)
         self._state = state

@@ -152,12 +152,12 @@ class Registrations:
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""
-        times = [registration.next_timeout() for registration in self._pending() or self]
-        return min((time for time in times if time is not None), default=None)
+        times = [due for each in self._due() if (due := each.next_timeout()) is not None]
+        return min(times) if times else None
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due, one REGISTER at a time."""
-        for registration in self._pending() or self:
+        for registration in self._due():
             registration.handle_timeout(now=now)
             if registration.state.pending:
                 return
@@ -179,7 +179,12 @@ class Registrations:
             self._all.pop(str(registration.identity.impu.aor()), None)
 
     def _pending(self) -> list[Registration]:
-        return [registration for registration in self if registration.state.pending]
+        return [registration for registration in self._all.values() if registration.state.pending]
+
+    def _due(self) -> list[Registration]:
+        """Those whose time counts: the one that is under way, or all."""
+        every = list(self._all.values())
+        return every if len(every) == 1 else self._pending() or every
 
     def _command(self, registration: Registration, command: _Command, now: float) -> None:
         self._commands[registration] = command

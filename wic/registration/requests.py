@@ -22,19 +22,17 @@ class Series:
     What does not change from one to the next is written once.
     """
 
-    __slots__ = ("_call_id", "_cseq", "_from", "_options", "_terms", "_to", "_uri", "contact")
+    __slots__ = ("_call_id", "_contact", "_cseq", "_from", "_options", "_terms", "_to", "_uri", "contact")
 
     def __init__(self, identity: Identity, options: RegistrationOptions, terms: Terms, *, tokens: Tokens) -> None:
         address = NameAddr("", identity.impu)
         self._options = options
-        self._terms = terms
         self._uri = str(Uri(scheme="sip", host=identity.domain))
         self._to = str(address)
         self._from = str(address.with_tag(tag(tokens)))
         self._call_id = call_id(tokens)
         self._cseq = 0
-        self.contact = _contact(identity, options, terms)
-        """Our Contact."""
+        self.agree(identity, terms)
 
     @property
     def terms(self) -> Terms:
@@ -45,16 +43,18 @@ class Series:
         """Go on with other terms."""
         self._terms = terms
         self.contact = _contact(identity, self._options, terms)
+        """Our Contact."""
+        self._contact = str(self.contact)
 
     def register(self) -> Request:
         """Make the next REGISTER: the first one, or one that renews the binding."""
-        return self._make(self.contact, self._terms.expires)
+        return self._make(self._contact, self._terms.expires)
 
     def deregister(self, *, everywhere: bool = False) -> Request:
         """Make the REGISTER that removes the binding, or all bindings of the identity (TS 24.229 §5.1.1.6)."""
-        return self._make("*" if everywhere else self.contact, 0)
+        return self._make("*" if everywhere else self._contact, 0)
 
-    def _make(self, contact: NameAddr | str, expires: int) -> Request:
+    def _make(self, contact: str, expires: int) -> Request:
         self._cseq += 1
         headers: list[tuple[str, object]] = [
             ("From", self._from),

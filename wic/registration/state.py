@@ -16,6 +16,9 @@ class RegistrationState(Enum):
     WAITING = "not registered, and about to try again"
     REMOVING = "a REGISTER with expires 0 is on its way"
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def pending(self) -> bool:
         """Whether a REGISTER is on its way (TS 24.229 §5.1.1.2.1: one at a time)."""

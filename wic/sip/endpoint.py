@@ -226,7 +226,9 @@ class Endpoint:
             request.headers.add("Max-Forwards", _MAX_FORWARDS)
         host, port = self.options.via.get(flow.transport, flow.local)
         params = Params((("branch", branch or new_branch(self.tokens)), *self.options.via_params, *via_params))
-        request.headers.prepend("Via", Via("SIP/2.0", flow.transport, host, port, params))
+        via = Via("SIP/2.0", flow.transport, host, port, params)
+        request.headers.prepend("Via", via)
+        request.headers.keep_read("via", via)
         return request
 
     def _dialog_of(self, transaction: ServerTransaction, response: Response) -> Dialog | None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import split_list
 from wic.sip.limits import Limits
-from wic.sip.names import KEYS, display_name, key_of
+from wic.sip.names import DISPLAY, KEYS, display_name, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ FOLD: Final = re.compile(r"\r\n(?![ \t])")
 """What ends a header line: a line break that is no folding."""
 
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
-_UNREAD: Final = object()
+_UNREAD: Final[Any] = object()
 _LIST_VALUES: Final = Limits().list_values
 
 
@@ -47,12 +47,10 @@ class Headers:
 
     def __init__(self, pairs: Iterable[tuple[str, object]] = ()) -> None:
         """Make headers from names and values; `str()` of a value is its text."""
-        self._held: list[Field] | str = []
+        self._held: list[Field] | str = [_field(name, value) for name, value in pairs]
         self._index: Index | None = None
-        self._parsed: dict[str, object] = {}
+        self._parsed: dict[str, Any] = {}
         self._list_values = _LIST_VALUES
-        for name, value in pairs:
-            self.add(name, value)
 
     @classmethod
     def of_lines(cls, fields: list[Field], index: Index | None, list_values: int) -> Self:
@@ -72,23 +70,25 @@ class Headers:
             self._held = split[0]
         return self._held
 
-    def _values_of(self, name: str) -> list[str] | None:
+    def _indexed(self) -> Index:
         index = self._index
         if index is None:
             index = {}
             for key, _, value, _ in self._fields:
                 index.setdefault(key, []).append(value)
             self._index = index
-        return index.get(KEYS.get(name) or key_of(name) or "")
+        return index
 
     def get(self, name: str) -> str | None:
         """Return the value of the first line of that name, folding undone; None if there is none."""
-        values = self._values_of(name)
+        index = self._indexed() if self._index is None else self._index
+        values = index.get(KEYS.get(name) or key_of(name) or "")
         return values[0] if values else None
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of all lines of that name, one string a line."""
-        return list(self._values_of(name) or ())
+        index = self._indexed() if self._index is None else self._index
+        return list(index.get(KEYS.get(name) or key_of(name) or "", ()))
 
     def values(self, name: str) -> list[str]:
         """Return the values of a list header, lines split at their commas.
@@ -96,8 +96,7 @@ class Headers:
         Raises:
             MalformedHeader: an element is empty or broken, or there are more than the limit.
         """
-        lines = self._values_of(name) or ()
-        found = [value for line in lines for value in split_list(line)]
+        found = [value for line in self.get_all(name) for value in split_list(line)]
         if len(found) > self._list_values:
             raise MalformedHeader(f"{len(found)} values in {name}")
         return found
@@ -107,6 +106,10 @@ class Headers:
         field = _field(name, value)
         self._fields.append(field)
         self._changed(field[0])
+
+    def keep_read(self, slot: str, value: object) -> None:
+        """Let `parsed` return what a header was written from; see there."""
+        self._parsed[slot] = value
 
     def prepend(self, name: str, value: object) -> None:
         """Put a line before the first of its name, or at the top where there is none."""
@@ -135,9 +138,9 @@ class Headers:
 
     def remove(self, name: str) -> None:
         """Remove all lines of that name."""
-        key = key_of(name)
-        self._held = [field for field in self._fields if field[0] != key]
-        if key is not None:
+        key = KEYS.get(name) or key_of(name)
+        if key is not None and self._has(key):
+            self._held = [field for field in self._fields if field[0] != key]
             self._changed(key)
 
     def remove_first(self, name: str) -> None:
@@ -174,7 +177,8 @@ class Headers:
         return ((display_name(key, name), value) for key, name, value, _ in self._fields)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._values_of(name) is not None
+        key = (KEYS.get(name) or key_of(name)) if isinstance(name, str) else None
+        return key is not None and self._has(key)
 
     def __len__(self) -> int:
         return len(self._fields)
@@ -182,18 +186,19 @@ class Headers:
     def __repr__(self) -> str:
         return f"Headers({', '.join(name for name, _ in self.items())})"
 
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Iterate over keys and the lines that go out.
+    def lines(self) -> list[tuple[str, str]]:
+        """Return keys and the lines that go out.
 
         Raises:
             LocalProtocolError: a value of ours holds CR, LF or NUL.
         """
-        for key, name, value, line in self._fields:
-            if line is None:
-                if _FORBIDDEN.search(value):
-                    raise LocalProtocolError(f"line break or NUL in the value of {name}")
-                line = f"{display_name(key, name)}: {value}"
-            yield key, line
+        fields = self._fields
+        if _FORBIDDEN.search("".join([value for _, _, value, line in fields if line is None])):
+            name = next(name for _, name, value, line in fields if line is None and _FORBIDDEN.search(value))
+            raise LocalProtocolError(f"line break or NUL in the value of {name}")
+        return [
+            (key, f"{DISPLAY.get(key, name)}: {value}" if line is None else line) for key, name, value, line in fields
+        ]
 
     def parsed(self, slot: str, parse: Callable[[Headers], T]) -> T:
         """Return what `parse` makes of one header, kept until that header changes.
@@ -202,10 +207,10 @@ class Headers:
             slot: the key of the header, with a blank and a word after it where there are several readings.
             parse: makes an immutable value.
         """
-        found = self._parsed.get(slot, _UNREAD)
+        found: T = self._parsed.get(slot, _UNREAD)
         if found is _UNREAD:
             found = self._parsed[slot] = parse(self)
-        return cast("T", found)
+        return found
 
     def pack(self) -> None:
         """Become one text, to save memory; it is taken apart again when something is asked for.
@@ -217,6 +222,20 @@ class Headers:
             self._held = "\r\n".join([line for _, line in self.lines()])
         self._index = None
         self._parsed.clear()
+
+    def has_any(self, keys: frozenset[str]) -> bool:
+        """Whether there is a header with one of these keys."""
+        return not keys.isdisjoint(self._indexed())
+
+    def repeated(self, keys: Container[str]) -> str | None:
+        """Return the name of the first header that has more than one line, of those with these keys."""
+        for key, values in self._indexed().items():
+            if len(values) > 1 and key in keys:
+                return display_name(key, key)
+        return None
+
+    def _has(self, key: str) -> bool:
+        return key in ([field[0] for field in self._fields] if self._index is None else self._index)
 
     def _positions(self, key: str | None) -> Iterator[int]:
         return (place for place, field in enumerate(self._fields) if field[0] == key)
@@ -234,7 +253,7 @@ class Headers:
 
 
 def _field(name: str, value: object) -> Field:
-    key = key_of(name)
+    key = KEYS.get(name) or key_of(name)
     if key is None:
         raise LocalProtocolError(f"{name!r} cannot be the name of a header")
     return (key, name, str(value), None)

@@ -189,6 +189,14 @@ class Message:
 
         return list(self.headers.parsed(f"{key_of(name)} auth", read))
 
+    def set_auth(self, name: str, values: Iterable[AuthValue]) -> None:
+        """Replace the lines of a header by challenges or credentials, one a line; without any it is gone."""
+        self.headers.remove(name)
+        if written := tuple(values):
+            for value in written:
+                self.headers.add(name, value)
+            self.headers.keep_read(f"{key_of(name)} auth", written)
+
     def pack(self) -> None:
         """Let go of all that can be had again from the header lines, to save memory where a message only lies about."""
         self.raw = None

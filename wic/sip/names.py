@@ -123,7 +123,8 @@ _SPELLINGS: Final = [
     "WWW-Authenticate",
 ]
 
-_DISPLAY: Final = {name.lower(): name for name in _SPELLINGS}
+DISPLAY: Final = {name.lower(): name for name in _SPELLINGS}
+"""The registered spelling of each key."""
 
 KEYS: Final[dict[str, str]] = {
     **{spelling: name.lower() for name in _SPELLINGS for spelling in (name, name.lower(), name.upper())},
@@ -147,4 +148,4 @@ def key_of(name: str) -> str | None:
 
 def display_name(key: str, spelling: str) -> str:
     """Return the name that goes out: the registered spelling, or that of an unknown header as it was given."""
-    return _DISPLAY.get(key, spelling)
+    return DISPLAY.get(key, spelling)

@@ -73,7 +73,8 @@ class Params:
         return params
 
     @classmethod
-    def _of_pairs(cls, pairs: tuple[_Pair, ...]) -> Self:
+    def of_written(cls, pairs: tuple[_Pair, ...]) -> Self:
+        """Wrap names and values that are written as the grammar asks; nothing is checked or quoted."""
         params = cls.__new__(cls)
         params._text = None
         params._pairs = pairs
@@ -91,11 +92,16 @@ class Params:
         A parameter without a value gives the empty string, so that it differs from an absent one.
         """
         name = name.lower()
+        text = self._text
+        if text is not None and name not in text.lower() and "%" not in text:
+            return default  # seen without taking the text apart
         size = len(name)
-        for key, value in self._split():
+        for key, value in self._split() if self._pairs is None else self._pairs:
             # Names of another length, unless they are escaped, are passed over: it is the usual case.
             if key == name or ((len(key) == size or "%" in key) and self._name(key).lower() == name):
-                return "" if value is None else self._decode(value)
+                if value is None:
+                    return ""
+                return value if value.isalnum() else self._decode(value)
         return default
 
     def __contains__(self, name: object) -> bool:
@@ -118,12 +124,12 @@ class Params:
             elif not placed:
                 kept.append(pair)
                 placed = True
-        return self._of_pairs(tuple(kept if placed else [*kept, pair]))
+        return self.of_written(tuple(kept if placed else [*kept, pair]))
 
     def without(self, *names: str) -> Self:
         """Return a copy that lacks the parameters of these names."""
         gone = {name.lower() for name in names}
-        return self._of_pairs(tuple(pair for pair in self._split() if self._name(pair[0]).lower() not in gone))
+        return self.of_written(tuple(pair for pair in self._split() if self._name(pair[0]).lower() not in gone))
 
     def items(self) -> Iterator[_Pair]:
         """Iterate over names and plain values, in order; None for a name without `=`."""
@@ -138,7 +144,7 @@ class Params:
     def __str__(self) -> str:
         if self._text is None:
             pairs = self._split()
-            joined = self._between.join(name if value is None else f"{name}={value}" for name, value in pairs)
+            joined = self._between.join([name if value is None else f"{name}={value}" for name, value in pairs])
             self._text = self._before + joined if pairs else ""
         return self._text
 
@@ -151,7 +157,7 @@ class Params:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Params):
             return NotImplemented
-        return self._key() == other._key()
+        return str(self) == str(other) or self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())

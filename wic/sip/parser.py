@@ -114,7 +114,9 @@ def _content_length(headers: Headers, head: str, limits: Limits) -> int | None:
         return None
     if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
         raise _refused(head, f"Content-Length {', '.join(lengths)[:80]}", limits)
-    return int(lengths[0])
+    length = int(lengths[0])
+    headers.keep_read("content-length", length)
+    return length
 
 
 def _no_end(data: bytes, limits: Limits) -> MessageRefused:

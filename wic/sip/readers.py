@@ -63,12 +63,11 @@ def _optional(name: str, parse: Callable[[str], T]) -> Callable[[Headers], T | N
 def _all(name: str, parse: Callable[[str], T]) -> Callable[[Headers], tuple[T, ...]]:
     """Read all values of a list header."""
 
-    def read_list(headers: Headers) -> tuple[T, ...]:
-        return tuple([parse(value) for value in headers.values(name)])
-
     def read(headers: Headers) -> tuple[T, ...]:
+        if headers.get(name) is None:
+            return ()
         try:
-            return read_list(headers)
+            return tuple([parse(value) for value in headers.values(name)])
         except MalformedHeader as error:
             raise MalformedHeader(f"{name}: {error}") from error
 
@@ -79,7 +78,8 @@ def _all_tokens(name: str, *, lower: bool) -> Callable[[Headers], tuple[str, ...
     """Read a list of tokens; an empty line is an empty list (RFC 3261 §20.5, §20.37)."""
 
     def read(headers: Headers) -> tuple[str, ...]:
-        text = ",".join([line for line in headers.get_all(name) if line])
+        lines = headers.get_all(name)
+        text = ",".join([line for line in lines if line]) if lines else ""
         if not text:
             return ()
         if _TOKENS.fullmatch(text) is None:
@@ -117,7 +117,17 @@ def read_contacts(headers: Headers) -> tuple[NameAddr, ...]:
 
 
 read_via = _one("Via", _topmost_via)
-read_vias = _all("Via", Via.parse)
+_read_several_vias = _all("Via", Via.parse)
+
+
+def read_vias(headers: Headers) -> tuple[Via, ...]:
+    """Read all Via values, topmost first."""
+    lines = headers.get_all("via")
+    if len(lines) == 1 and "," not in lines[0]:  # as in most responses
+        return (headers.parsed("via", read_via),)
+    return _read_several_vias(headers)
+
+
 read_from = _one("From", NameAddr.parse)
 read_to = _one("To", NameAddr.parse)
 read_call_id = _one("Call-ID", _call_id)

@@ -32,6 +32,9 @@ class State(Enum):
     ACCEPTED = "Accepted"
     TERMINATED = "Terminated"
 
+    def __str__(self) -> str:
+        return self.value
+
 
 class Input(Enum):
     """What a transaction takes besides timers: received from the network, or sent by its user."""

@@ -143,10 +143,11 @@ class Transaction(ABC):
             self._layer.outbox.tell(event)
 
     def _move(self, state: State) -> None:
-        logger.debug("%s %s: %s -> %s", self._table.name, self.id, self._state.value, state.value)
+        logger.debug("%s %s: %s -> %s", self._table.name, self.id, self._state, state)
         self._state = state
-        for timer in self._running.keys() - self._table.live[state]:
-            self._running.pop(timer).cancel()
+        if self._running:
+            for timer in self._running.keys() - self._table.live[state]:
+                self._running.pop(timer).cancel()
         if state is State.TERMINATED:
             self._layer.forget(self)
 

@@ -39,17 +39,10 @@ KNOWN_METHODS: Final = frozenset(
 )
 """The methods of the IANA registry: they get 405 where they are not supported, any other gets 501."""
 
-_ONCE: Final = (
-    "Call-ID",
-    "CSeq",
-    "From",
-    "To",
-    "Max-Forwards",
-    "Content-Type",
-    "Expires",
-    "Min-Expires",
-    "Event",
+_ONCE: Final = frozenset(
+    {"call-id", "cseq", "from", "to", "max-forwards", "content-type", "expires", "min-expires", "event"}
 )
+_NOT_ALWAYS: Final = frozenset({"route", "record-route", "content-type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +126,15 @@ def _bad_request(why: str) -> Refusal:
 def _read(message: Message) -> None:
     """Read every header that routing, transactions and dialogs use."""
     _ = message.via, message.vias, message.from_, message.to, message.call_id, message.cseq
-    _ = message.routes, message.record_routes, message.content_type, message.content_length
+    _ = message.content_length
+    if message.headers.has_any(_NOT_ALWAYS):
+        _ = message.routes, message.record_routes, message.content_type
     if isinstance(message, Request) or message.cseq.method != "REGISTER":
         _ = message.contacts  # those of a registrar are bindings, of other devices too: whoever registers judges them
 
 
 def _repeated(headers: Headers) -> str | None:
-    name = next((name for name in _ONCE if len(headers.get_all(name)) > 1), None)
+    name = headers.repeated(_ONCE)
     return None if name is None else f"{name} is repeated"
 
 

@@ -241,10 +241,11 @@ class Driver:
     # Inside: sending.
 
     def _transmit(self) -> bool:
-        outgoing = tuple(self._endpoint.to_send())
-        for transmit in outgoing:
+        sent = False
+        for transmit in self._endpoint.to_send():
             self._send(transmit.flow, transmit.data)
-        return bool(outgoing)
+            sent = True
+        return sent
 
     def _send(self, flow: Flow, data: bytes) -> None:
         connection = self._connections.get(flow)

@@ -79,6 +79,8 @@ class TlsPipe:
         try:
             while chunk := self._tls.read(_RECORD):
                 chunks.append(chunk)
+                if not (self._incoming.pending or self._tls.pending()):
+                    return chunk if len(chunks) == 1 else b"".join(chunks)
             self.peer_closed = True
         except ssl.SSLWantReadError:
             pass
