@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from wic.auth import Secret
-from wic.client.web.http import MAX_BODY, ClientPassword, WebClient, origin
+from wic.client.web.http import MAX_BODY, ClientPassword, Reply, WebClient, origin
 from wic.errors import ConnectFailed, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -178,3 +178,4 @@ def test_origins(url: str, expected: str) -> None:
 
 def test_a_client_password_is_not_shown() -> None:
     assert "sesame" not in repr(ClientPassword("bot", Secret("sesame")))
+    assert "sesame" not in repr(Reply(200, {"access_token": "sesame"}))

@@ -168,6 +168,17 @@ async def test_trouble_until_the_end(keeper, heard: Heard) -> None:
     await kept.close()
 
 
+async def test_a_server_that_wants_to_be_left_alone_for_too_long(keeper, heard: Heard) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    source.troubles = [SignInFailed("busy", temporary=True, retry_after=86_400.0) for _ in range(1000)]
+    await asyncio.sleep(1000)
+    assert [at for at, _ in source.asked[:4]] == [0.0, 800.0, 900.0, 950.0]
+    assert [str(error) for error in heard.failures] == ["busy"]
+    await kept.close()
+
+
 @pytest.mark.parametrize(
     "error", [SignInNeeded("x"), SignInFailed("x", error="lease_lost")], ids=lambda error: type(error).__name__
 )
@@ -201,6 +212,8 @@ async def test_closing_waits_for_what_is_on_its_way(keeper) -> None:
     await kept.close()
     assert source.given_back == ["t1"]
     assert asking.cancelled()
+    await asyncio.sleep(10_000)
+    assert len(source.asked) == 1
 
 
 async def test_closing_while_a_token_is_replaced(keeper, heard: Heard) -> None:

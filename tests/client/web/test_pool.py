@@ -60,7 +60,7 @@ async def test_some_pools_are_for_those_who_have_signed_in(server, borrower, sto
     server.says("/pool/lease", LEASE, status=201)
     with pytest.raises(SignInNeeded, match="run `wic login carol`"):
         await borrower(PoolAccess.SIGNED_IN).obtain(None)
-    store.save(StoreKey(server.url, "wic", "carol"), AccessToken(value=Secret("mine"), issuer=server.url))
+    store.save(StoreKey(server.url, "", "carol"), AccessToken(value=Secret("mine"), issuer=server.url))
     await borrower(PoolAccess.SIGNED_IN).obtain(None)
     assert server.asked[-1].headers["Authorization"] == "Bearer mine"
 

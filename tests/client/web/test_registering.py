@@ -107,7 +107,7 @@ async def test_a_token_that_the_network_refuses_is_replaced(ims: ImsNetwork, see
     carol, store = person_account(ims), TokenStore()
     password = ims.accounts.web_password("carol")
     token = await sign_in_by_browser(carol.web, store, show=person(ims.ca_path, password).open)
-    store.save(StoreKey(carol.web.waf, "wic", "carol"), replace(token, value=Secret("worth.nothing.now")))
+    store.save(StoreKey.of(carol.web), replace(token, value=Secret("worth.nothing.now")))
     async with Client(carol, OPTIONS) as client:
         assert client.binding is not None
     first, second, *_ = [line for method, line in seen.credentials() if method == "REGISTER"]

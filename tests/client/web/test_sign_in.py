@@ -37,7 +37,7 @@ class Browser:
 
 
 def key(server) -> StoreKey:
-    return StoreKey(server.url, "wic", "carol")
+    return StoreKey(server.url, "", "carol")
 
 
 async def test_by_browser(server, settings, store) -> None:
@@ -65,7 +65,7 @@ async def test_by_browser_at_the_waf_of_a_wwsf(server, settings, store) -> None:
     token = await sign_in_by_browser(settings(waf="", wwsf=server.url), store, show=browser.open)
     assert token.server == "wss://pcscf.ims.example/"
     assert (browser.query["tenant"], browser.query["client_id"]) == ("1", "native")
-    assert store.load(StoreKey(server.url, "native", "carol")) == token
+    assert store.load(key(server)) == token
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,19 @@ async def test_signing_out(server, settings, store, refresh: Secret | None, revo
     assert not await sign_out(settings(), store)
 
 
-async def test_signing_out_where_the_server_is_away(server, settings, store) -> None:
+@pytest.mark.parametrize("known", ["waf", "wwsf"])
+async def test_signing_out_where_the_server_is_away(server, settings, store, known: str) -> None:
     store.save(key(server), AccessToken(value=Secret("one"), issuer=server.url))
     with pytest.raises(ConnectFailed):
-        await sign_out(settings(), store)
+        await sign_out(settings(**{"waf": "", known: server.url}), store)
     assert store.load(key(server)) is None
+
+
+async def test_a_token_is_revoked_by_who_has_given_it(server, other_server, settings, store) -> None:
+    """The WWSF may have another WAF by now."""
+    server.becomes_a_wwsf(issuer="http://another.example")
+    other_server.becomes_a_waf()
+    other_server.says("/revoke", {})
+    store.save(key(server), AccessToken(value=Secret("one"), issuer=other_server.url))
+    assert await sign_out(settings(waf="", wwsf=server.url), store)
+    assert other_server.forms("/revoke") == [{"token": "one", "client_id": "wic"}]

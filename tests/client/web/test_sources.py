@@ -28,7 +28,7 @@ def keep(server, store):
             expires_at=None if lasts is None else time.time() + lasts,
             refresh=None if refresh is None else Secret(refresh),
         )
-        store.save(StoreKey(server.url, "wic", "carol"), token)
+        store.save(StoreKey(server.url, "", "carol"), token)
         return token
 
     return put
@@ -88,9 +88,9 @@ async def test_one_that_ends_soon_is_refreshed(server, settings, store, keep) ->
     fresh = await source.obtain(None)
     assert fresh.value == Secret("two")
     assert fresh.refresh == Secret("two-next")  # rotated
-    assert store.load(StoreKey(server.url, "wic", "carol")) == fresh
+    assert store.load(StoreKey(server.url, "", "carol")) == fresh
     await source.give_back(fresh)
-    assert store.load(StoreKey(server.url, "wic", "carol")) == fresh
+    assert store.load(StoreKey(server.url, "", "carol")) == fresh
 
 
 async def test_one_that_was_refused_is_refreshed(server, settings, store, keep) -> None:
@@ -148,10 +148,26 @@ async def test_trouble_at_the_server_costs_no_sign_in(server, settings, store, k
     with pytest.raises(SignInFailed) as failed:
         await SignedIn(settings(), store).obtain(None)
     assert failed.value.temporary
-    assert store.load(StoreKey(server.url, "wic", "carol")) == kept
+    assert store.load(StoreKey(server.url, "", "carol")) == kept
 
 
 async def test_a_server_that_is_away(settings, store, keep, unused_tcp_port: int) -> None:
     away = f"http://127.0.0.1:{unused_tcp_port}"
+    store.save(StoreKey(away, "", "carol"), keep(lasts=5.0))
     with pytest.raises(ConnectFailed):
         await SignedIn(settings(waf="", wwsf=away), store).obtain(None)
+
+
+async def test_a_stored_token_needs_no_server(server, settings, store, keep) -> None:
+    kept = keep()
+    assert await SignedIn(settings(waf="", wwsf=server.url), store).obtain(None) == kept
+    assert server.asked == []
+
+
+async def test_no_waf_sees_the_refresh_token_of_another(server, other_server, settings, store, keep) -> None:
+    server.becomes_a_wwsf(issuer=other_server.url)
+    other_server.becomes_a_waf()
+    keep(lasts=5.0)
+    with pytest.raises(SignInNeeded, match=r"gives the tokens now for carol: run `wic login carol`\."):
+        await SignedIn(settings(waf="", wwsf=server.url), store).obtain(None)
+    assert other_server.asked == []

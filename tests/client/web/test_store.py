@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KEY = StoreKey("https://waf.ims.example", "wic", "carol")
 TOKEN = AccessToken(
     value=Secret("sesame"),
-    issuer=KEY.issuer,
+    issuer=KEY.server,
     expires_at=1234.5,
     scope="ims",
     impi="carol@ims.example",
@@ -39,7 +39,7 @@ def test_what_goes_in_comes_out(store: TokenStore) -> None:
     assert store.load(KEY) is None
     store.save(KEY, TOKEN)
     assert store.load(KEY) == TOKEN
-    bare = AccessToken(value=Secret("x"), issuer=KEY.issuer)
+    bare = AccessToken(value=Secret("x"), issuer=KEY.server)
     store.save(KEY, bare)
     assert store.load(KEY) == bare
     store.remove(KEY)
@@ -58,9 +58,9 @@ def test_whose_it_is(store: TokenStore) -> None:
     assert store.load(StoreKey("https://waf.ims.example/", "wic", "carol")) == TOKEN
     for other in (
         StoreKey("https://other.example", "wic", "carol"),
-        StoreKey(KEY.issuer, "bot", "carol"),
-        StoreKey(KEY.issuer, "wic", "../carol"),
-        StoreKey(KEY.issuer, "wiccarol", ""),
+        StoreKey(KEY.server, "bot", "carol"),
+        StoreKey(KEY.server, "wic", "../carol"),
+        StoreKey(KEY.server, "wiccarol", ""),
     ):
         assert store.load(other) is None
 

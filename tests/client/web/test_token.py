@@ -41,6 +41,11 @@ def test_a_single_identity_is_a_list_too() -> None:
     assert len(read(GOOD | {"impu": ["sip:c@x"] * 1000}).impus) == 64
 
 
+def test_texts_of_any_length_are_not_kept() -> None:
+    token = read(GOOD | {"impi": "x" * 1025, "impu": ["sip:" + "x" * 1021, "sip:c@x"], "scope": "x" * 1025})
+    assert (token.impi, token.impus, token.scope) == ("", ("sip:c@x",), "ims")
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -6,7 +6,7 @@ import errno
 import json
 import ssl
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote_plus, urlsplit
 
@@ -33,8 +33,8 @@ class Reply:
     """An answer: a status, and the JSON object that came with it."""
 
     status: int
-    document: Mapping[str, object]
-    """Empty where an error came without one."""
+    document: Mapping[str, object] = field(repr=False)
+    """Empty where an error came without one; it may hold tokens."""
     retry_after: float | None = None
     """Seconds of a Retry-After (RFC 9110 §10.2.3), if it had them."""
 

@@ -82,14 +82,13 @@ class TokenKeeper:
 
     async def close(self) -> None:
         """Stop replacing the token, and give back what was lent."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
         if self._replacing is not None:
             self._replacing.cancel()
             await asyncio.gather(self._replacing, return_exceptions=True)
         if self._obtaining is not None:  # to its end: a token refreshed and not stored would be lost
             await asyncio.gather(self._obtaining, return_exceptions=True)
+            self._disarm()  # the token that came has set the timer anew
         current, self._current = self._current, None
         if current is not None:
             await self._give_back(current)
@@ -118,12 +117,15 @@ class TokenKeeper:
 
     def _arm(self, token: AccessToken) -> None:
         """Set the one timer to when the token is to be replaced."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
         if token.expires_at is not None:
             delay = max((token.expires_at - time.time()) * _WHEN, _FIRST_PAUSE)
             self._timer = asyncio.get_running_loop().call_later(delay, self._due)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _due(self) -> None:
         self._timer = None
@@ -136,20 +138,22 @@ class TokenKeeper:
             try:
                 token = await self._obtain()
             except WicError as error:
-                wait = pause * random.uniform(0.5, 1.0)
-                if not _may_pass(error) or self._ends_within(wait):
+                wait, left = pause * random.uniform(0.5, 1.0), self._left()
+                if not _may_pass(error) or left <= wait:
                     self._on_failed(error)
                     return
                 _log.warning("no new access token yet: %s", error)
-                await asyncio.sleep(max(wait, _asked_wait(error)))
+                # A server that wants to be left alone for longer than the token lasts is asked once more before.
+                await asyncio.sleep(max(wait, min(_asked_wait(error), left / 2)))
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._on_token(token)
                 return
 
-    def _ends_within(self, seconds: float) -> bool:
-        current = self._current
-        return current is None or current.expires_at is None or current.expires_at - time.time() <= seconds
+    def _left(self) -> float:
+        """Return for how many seconds the token in use lasts; only one that ends is replaced."""
+        ends = None if self._current is None else self._current.expires_at
+        return 0.0 if ends is None else ends - time.time()
 
 
 def choose_source(settings: WebAuthorization, store: TokenStore) -> TokenSource:

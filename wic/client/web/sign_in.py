@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from wic.client.web.authorization import WebAuthorization
     from wic.client.web.device import UserCode
-    from wic.client.web.place import Place
     from wic.client.web.store import TokenStore
     from wic.client.web.token import AccessToken
     from wic.client.web.token_endpoint import TokenEndpoint
@@ -91,24 +90,26 @@ async def sign_out(settings: WebAuthorization, store: TokenStore) -> bool:
         RemoteProtocolError: what it says makes no sense.
         ConfigurationError: a file cannot be used.
     """
+    key = _key(settings)
+    async with store.locked(key):
+        token = store.load(key)
+        store.remove(key)
+    if token is None:
+        return False
     async with WebClient(ca=settings.ca) as web:
-        place, key = await _find(web, settings)
-        async with store.locked(key):
-            token = store.load(key)
-            store.remove(key)
-        if token is None:
-            return False
-        endpoint = await open_endpoint(web, place, settings)
+        place = await find_place(web, settings)
+        endpoint = await open_endpoint(web, replace(place, issuer=token.issuer), settings)
         # RFC 7009 §2.1: with the refresh token, the access tokens made of it go too.
         await endpoint.revoke(token.refresh or token.value)
-        return True
+    return True
 
 
 async def _sign_in(
     settings: WebAuthorization, store: TokenStore, get: Callable[[TokenEndpoint], Awaitable[AccessToken]]
 ) -> AccessToken:
+    key = _key(settings)
     async with WebClient(ca=settings.ca) as web:
-        place, key = await _find(web, settings)
+        place = await find_place(web, settings)
         endpoint = await open_endpoint(web, place, settings)
         token = replace(await get(endpoint), server=place.server)
         async with store.locked(key):
@@ -116,11 +117,10 @@ async def _sign_in(
     return token
 
 
-async def _find(web: WebClient, settings: WebAuthorization) -> tuple[Place, StoreKey]:
+def _key(settings: WebAuthorization) -> StoreKey:
     if settings.token is not None or settings.client_secret is not None:
         raise ConfigurationError(f"Account {settings.account!r} has its own token or client_secret: nobody signs in.")
-    place = await find_place(web, settings)
-    return place, StoreKey(place.issuer, place.client_id, settings.account)
+    return StoreKey.of(settings)
 
 
 async def _by_browser(endpoint: TokenEndpoint, show: Callable[[str], None], timeout: float) -> AccessToken:

@@ -15,7 +15,6 @@ from wic.errors import SignInFailed, SignInNeeded
 
 if TYPE_CHECKING:
     from wic.client.web.authorization import WebAuthorization
-    from wic.client.web.place import Place
     from wic.client.web.store import TokenStore
 
 _SOON = 30.0
@@ -89,29 +88,30 @@ class SignedIn:
 
     async def obtain(self, current: AccessToken | None) -> AccessToken:
         """Return the stored token if it is another than `current` and lasts a while, else refresh it."""
+        key = StoreKey.of(self._settings)
+        async with self._store.locked(key):
+            stored = self._store.load(key)
+            if stored is not None and _lasts(stored) and (current is None or stored.value != current.value):
+                return stored
+            if stored is None or stored.refresh is None:
+                raise self._needed("Nobody has signed in" if stored is None else "The sign-in has ended")
+            try:
+                fresh = await self._refreshed(stored)
+            except SignInFailed as error:
+                if error.error != "invalid_grant":  # RFC 6749 §5.2: expired, revoked, or used by somebody else
+                    raise
+                self._store.remove(key)
+                raise self._needed("The sign-in has ended") from error
+            self._store.save(key, fresh)
+            return fresh
+
+    async def _refreshed(self, stored: AccessToken) -> AccessToken:
         async with WebClient(ca=self._settings.ca) as web:
             place = await find_place(web, self._settings)
-            key = StoreKey(place.issuer, place.client_id, self._settings.account)
-            async with self._store.locked(key):
-                stored = self._store.load(key)
-                if stored is not None and _lasts(stored) and (current is None or stored.value != current.value):
-                    return stored
-                fresh = await self._refresh(web, place, key, stored)
-                self._store.save(key, fresh)
-                return fresh
-
-    async def _refresh(self, web: WebClient, place: Place, key: StoreKey, stored: AccessToken | None) -> AccessToken:
-        if stored is None or stored.refresh is None:
-            raise self._needed("Nobody has signed in" if stored is None else "The sign-in has ended")
-        endpoint = await open_endpoint(web, place, self._settings)
-        try:
-            fresh = await endpoint.refreshed(stored)
-        except SignInFailed as error:
-            if error.error != "invalid_grant":  # RFC 6749 §5.2: expired, revoked, or used by somebody else
-                raise
-            self._store.remove(key)
-            raise self._needed("The sign-in has ended") from error
-        return replace(fresh, server=place.server or stored.server)
+            if place.issuer.rstrip("/") != stored.issuer.rstrip("/"):  # a WAF is shown no token of another
+                raise self._needed(f"{place.issuer} gives the tokens now")
+            endpoint = await open_endpoint(web, place, self._settings)
+            return replace(await endpoint.refreshed(stored), server=place.server or stored.server)
 
     def _needed(self, why: str) -> SignInNeeded:
         account = self._settings.account

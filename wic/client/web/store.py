@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.auth.secret import Secret
 from wic.client.state import locked, state_directory, write_private
@@ -17,28 +17,38 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from wic.client.web.authorization import WebAuthorization
+
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
-_MAX_FILE = 65_536
+_MAX_FILE = 262_144
+_PATIENCE = 60.0
+"""Seconds to wait for a process that refreshes the token, which takes three requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreKey:
-    """Whose token: who gives it, to which program, for which account."""
+    """Whose token, in the words of an account's settings: nobody has to be asked where it is."""
 
-    issuer: str
+    server: str
+    """The WAF, or the WWSF that names one."""
     client_id: str
     account: str
 
+    @classmethod
+    def of(cls, settings: WebAuthorization) -> Self:
+        """Return the key for an account."""
+        return cls(settings.waf or settings.wwsf, settings.client_id, settings.account)
+
     def digest(self) -> str:
         """Return a name that any file system can take."""
-        parts = (self.issuer.rstrip("/"), self.client_id, self.account)
+        parts = (self.server.rstrip("/"), self.client_id, self.account)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 class TokenStore:
-    """Keeps one token for each account at each authorization server."""
+    """Keeps one token for each account at each server."""
 
     def __init__(self, directory: Path | None = None) -> None:
         """Take a directory; by default `tokens` in the user's state directory."""
@@ -49,7 +59,7 @@ class TokenStore:
 
         A refresh token that is used twice looks stolen to the server (RFC 9700 §4.14.2).
         """
-        return locked(self._path(key))
+        return locked(self._path(key), timeout=_PATIENCE)
 
     def load(self, key: StoreKey) -> AccessToken | None:
         """Return the token, or None if there is none that can be read.
@@ -98,9 +108,8 @@ class TokenStore:
 def _write(key: StoreKey, token: AccessToken) -> bytes:
     document = {
         "version": _VERSION,
-        "issuer": key.issuer,
-        "client_id": key.client_id,
         "account": key.account,
+        "issuer": token.issuer,
         "access_token": token.value.reveal(),
         "refresh_token": None if token.refresh is None else token.refresh.reveal(),
         "expires_at": token.expires_at,

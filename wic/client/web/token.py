@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wic.auth.bearer import checked_token
+from wic.auth.bearer import MAX_TOKEN, checked_token
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError, RemoteProtocolError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MAX_IDENTITIES = 64
+_MAX_TEXT = 1024
 _MAX_LIFETIME = 10 * 366 * 86_400
 _REFRESH_TOKEN = re.compile(r"[\x20-\x7e]{1,8192}")  # RFC 6749 §A.17
 
@@ -55,7 +56,7 @@ def read_token(document: Mapping[str, object], *, issuer: str, scope: str, now: 
     """
     if _text(document, "token_type").lower() != "bearer":
         raise RemoteProtocolError(f"{issuer} gave a token that is no bearer token", status_hint=None)
-    value = Secret(_text(document, "access_token"))
+    value = Secret(_text(document, "access_token", most=MAX_TOKEN))
     try:
         checked_token(value)
     except ConfigurationError as error:
@@ -75,15 +76,15 @@ def read_token(document: Mapping[str, object], *, issuer: str, scope: str, now: 
     )
 
 
-def _text(document: Mapping[str, object], name: str) -> str:
+def _text(document: Mapping[str, object], name: str, *, most: int = _MAX_TEXT) -> str:
     value = document.get(name)
-    return value if isinstance(value, str) and value.isprintable() else ""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= most else ""
 
 
 def _identities(value: object) -> tuple[str, ...]:
     """Read one identity or a list; what is none is left out."""
     values = value[:_MAX_IDENTITIES] if isinstance(value, list) else [value]
-    return tuple(each for each in values if isinstance(each, str) and each and each.isprintable())
+    return tuple(each for each in values if isinstance(each, str) and each.isprintable() and 0 < len(each) <= _MAX_TEXT)
 
 
 def _refresh_token(document: Mapping[str, object]) -> Secret | None:
