@@ -218,6 +218,7 @@ async def test_a_server_that_does_not_speak_sip():
 
 
 async def test_leaving_ends_the_calls(home, nothing_left):
+    """TS 24.371 §6A.2: dialogs are released before the registration."""
     async with home.client("bob") as bob:
         before = nothing_left()
         async with home.client("alice") as alice:
@@ -227,6 +228,8 @@ async def test_leaving_ends_the_calls(home, nothing_left):
             first, second = await anext(calls), await anext(calls)
             await asyncio.gather(second.answer(audio=Silence()), answered.answered(timeout=10))
         assert (ringing.report().outcome, answered.report().outcome) == (CallOutcome.CANCELLED, CallOutcome.COMPLETED)
+        last = [each.method for each in home.requests if each.method == "BYE" or each.expires == 0]
+        assert last == ["BYE", "REGISTER"]
         assert (await first.ended()).outcome is CallOutcome.CANCELLED
         assert (await second.ended()).outcome is CallOutcome.COMPLETED
         await calls.aclose()
