@@ -44,6 +44,17 @@ def test_challenges_are_ordered_and_share_a_nonce(verifier: DigestVerifier) -> N
     assert all("stale" not in value.params for value in verifier.make_challenges(now=0))
 
 
+@pytest.mark.parametrize(
+    ("usable", "offered"),
+    [({"MD5"}, ["MD5"]), ({"MD5", "SHA-256"}, ["SHA-256", "MD5"]), ({"SHA-1"}, ["SHA-256", "MD5"])],
+)
+def test_a_user_is_asked_for_what_there_is_a_hash_of(
+    usable: set[str], offered: list[str], verifier: DigestVerifier
+) -> None:
+    challenges = verifier.make_challenges(now=0, usable=lambda algorithm: algorithm.name in usable)
+    assert [value.params.get("algorithm") for value in challenges] == offered
+
+
 def test_right_credentials(good: dict[str, str], check: Check) -> None:
     verdict = check(good)
     assert (verdict.outcome, verdict.username, verdict.stale) == (Outcome.OK, "alice@ims.example", False)

@@ -189,8 +189,12 @@ async def test_nothing_is_left_behind(tmp_path):
 async def test_a_subscriber_may_be_held_to_one_algorithm(ims, ue):
     ims.add_subscriber("alice", password=Secret(PASSWORD), tel="tel:+491", algorithm="SHA-256")
     assert ims.hss.algorithms("alice@ims.example") == {"SHA-256"}
-    alice = await ue("alice")
-    assert alice.nothing_came()
+    alice = await ue("alice", register=False)
+    alice.send(alice.register())
+    challenges = alice.headers(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
+    offered = [alice.parameter(each, "algorithm") for each in challenges if each.startswith("Digest")]
+    assert offered == ["SHA-256"]
+    await ue("alice")
 
 
 SERVER = """

@@ -99,15 +99,24 @@ class DigestVerifier:
         self._nonces = NonceFactory(key, lifetime=nonce_lifetime)
         self._guard = ReplayGuard(capacity)
 
-    def make_challenges(self, *, now: float, stale: bool = False) -> list[AuthValue]:
-        """Return the challenges of one 401 or 407, one header line each, most preferred first."""
+    def make_challenges(
+        self, *, now: float, stale: bool = False, usable: Callable[[DigestAlgorithm], bool] = lambda algorithm: True
+    ) -> list[AuthValue]:
+        """Return the challenges of one 401 or 407, one header line each, most preferred first.
+
+        Args:
+            now: seconds.
+            stale: tells the client that its response was not looked at.
+            usable: whether there is a hash of the user's for an algorithm. A client answers the topmost challenge
+                (RFC 8760 §2.4), so one that it can never answer rightly must not be there.
+        """
         nonce = self._nonces.make(self._tokens.hex(8), now=now)
         pairs = {"realm": self.realm, "nonce": nonce, "qop": self._qop} | ({"stale": "true"} if stale else {})
         return [
             AuthValue(
                 "Digest", AuthParams((pairs | {"algorithm": each.name}).items(), quoted=("realm", "nonce", "qop"))
             )
-            for each in self._algorithms
+            for each in tuple(filter(usable, self._algorithms)) or self._algorithms
         ]
 
     def verify(self, request: Request, lookup: Ha1Lookup, *, now: float, header: str = "Authorization") -> Verdict:

@@ -46,8 +46,7 @@ class DigestScheme:
         raise self._refusal(attempt, verdict)
 
     def _ha1(self, username: str, algorithm: DigestAlgorithm) -> Secret | None:
-        # The -sess variants are made from the same H(user:realm:password) (RFC 7616 §3.4.2).
-        ha1 = self._hss.ha1(username, algorithm.name.removesuffix("-sess"))
+        ha1 = self._hss.ha1(username, _base(algorithm))
         return None if ha1 is None else Secret(ha1)
 
     def _refusal(self, attempt: Attempt, verdict: Verdict) -> Refused:
@@ -57,5 +56,13 @@ class DigestScheme:
             return Refused(403, "Authentication Failed")
         if verdict.outcome is Outcome.MALFORMED:
             _log.info("credentials that cannot be checked, for %s", attempt.identity.impu)
-        challenges = self._verifier.make_challenges(now=attempt.now, stale=verdict.stale)
+        known = self._hss.algorithms(attempt.subscriber.impi)
+        challenges = self._verifier.make_challenges(
+            now=attempt.now, stale=verdict.stale, usable=lambda algorithm: _base(algorithm) in known
+        )
         return Refused(401, None, *(("WWW-Authenticate", challenge) for challenge in challenges))
+
+
+def _base(algorithm: DigestAlgorithm) -> str:
+    """The -sess variants are made from the same H(user:realm:password) (RFC 7616 §3.4.2)."""
+    return algorithm.name.removesuffix("-sess")
