@@ -180,6 +180,19 @@ def test_odd_credentials_get_an_answer_and_no_binding(make_desk, hss, credential
     assert hss.bindings(IMPI, now=0) == []
 
 
+@pytest.mark.usefixtures("with_usim")
+@pytest.mark.parametrize(
+    "other",
+    ['Digest username="alice@ims.example", realm="other", nc=zz', 'Digest username="x", realm="other"', "Bearer abc"],
+)
+def test_credentials_for_somebody_else_beside_ours(make_desk, card, other: str) -> None:
+    """Those that are checked are those that are read, wherever they stand."""
+    desk = make_desk()
+    challenged = desk.register(desk.digest("tls-connected"))
+    answer = desk.answer_aka(challenged, card)
+    assert desk.register(other, f"Authorization: {answer}").startswith("SIP/2.0 200 ")
+
+
 _VALUES = st.one_of(
     st.sampled_from(
         ["", "alice@ims.example", "ims.example", "auth", "auth-done", "tls-yes", "tls-connected", "00000001"]

@@ -52,7 +52,7 @@ class Attempt:
 
     request: Request
     credentials: Params | None
-    """Of the first Authorization header field."""
+    """Of Digest, for our realm: those that a scheme checks."""
     protection: Protection
     subscriber: Subscriber
     identity: Identity

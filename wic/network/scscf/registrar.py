@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wic.auth.credentials import find_credentials
 from wic.network.scscf.attempt import Attempt, choose_scheme, read_protection
 from wic.network.scscf.contacts import wanted_bindings
 from wic.network.scscf.refusal import Refused
@@ -80,7 +81,7 @@ class Registrar:
         return response
 
     def _attempt(self, request: Request, trusted: bool, now: float) -> Attempt:
-        credentials = next((value.params for value in request.auth("Authorization")), None)
+        credentials = find_credentials(request, "Authorization", self._hss.realm)
         impu = str(request.to.uri.aor())
         subscriber = self._subscriber(impu, None if credentials is None else credentials.get("username"))
         identity = None if subscriber is None else subscriber.identity(impu)
