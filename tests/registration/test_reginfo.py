@@ -155,18 +155,21 @@ HOSTILE = {
     "no uri": document(REGISTRATION.format('<contact id="1" state="active" event="registered"/>')),
     "no such event": document(REGISTRATION.format(CONTACT.format(1).replace("registered", "moved"))),
     "no such contact state": document(REGISTRATION.format(CONTACT.format(1).replace("active", "init"))),
-    "expires": document(REGISTRATION.format(CONTACT.format(1).replace("<uri>", "<uri>", 1).replace(">", ' expires="x">', 1))),
+    "expires": document(REGISTRATION.format(CONTACT.format(1).replace(">", ' expires="x">', 1))),
     "nameless parameter": document(REGISTRATION.format(CONTACT.format(1).replace("<uri>", "<unknown-param/><uri>"))),
     "UTF-16 that is none": document().replace(b"<reginfo", b'<?xml version="1.0" encoding="UTF-16"?><reginfo'),
     "no such encoding": b'<?xml version="1.0" encoding="x-y"?>' + document(),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_documents(data: bytes) -> None:
+TOO_LARGE = {"100 MB", "a little too much", "deep", "many"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_documents(name: str) -> None:
     with pytest.raises(MalformedBody) as refused:
-        parse_reginfo(data)
-    assert refused.value.status_hint in (400, 413)
+        parse_reginfo(HOSTILE[name])
+    assert refused.value.status_hint == (413 if name in TOO_LARGE else 400)
 
 
 def test_numbers_are_bounded() -> None:

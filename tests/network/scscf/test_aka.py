@@ -137,13 +137,16 @@ def test_a_sequence_out_of_range_is_resynchronised(make_desk, card, hss) -> None
     assert desk.register(stale).startswith("SIP/2.0 401 ")
 
 
-@pytest.mark.parametrize("auts", ["", "AAAA", "!", "A" * 4000, base64.b64encode(bytes(14)).decode()])
-def test_an_auts_that_no_usim_made_changes_nothing(make_desk, card, auts: str) -> None:
+@pytest.mark.parametrize(
+    ("auts", "status"),
+    [("", 401), ("AAAA", 401), ("!", 401), ("A" * 4000, 401), (base64.b64encode(bytes(14)).decode(), 403)],
+)
+def test_an_auts_that_no_usim_made_changes_nothing(make_desk, card, auts: str, status: int) -> None:
     desk = make_desk()
     challenged = first(desk)
     answer = desk.digest("tls-connected", f'auts="{auts}"', "algorithm=AKAv2-SHA-256", nonce=nonce_of(challenged))
     refused = desk.register(answer)
-    assert refused.startswith(("SIP/2.0 401 ", "SIP/2.0 403 "))
+    assert refused.startswith(f"SIP/2.0 {status} ")
     assert desk.register(desk.answer_aka(first(desk), card)).startswith("SIP/2.0 200 ")
 
 
