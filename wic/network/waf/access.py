@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from joserfc import jws
@@ -18,19 +17,6 @@ if TYPE_CHECKING:
     from wic.network.waf.consents import Consent, Consents
     from wic.network.waf.keys import SigningKeys
     from wic.network.web.database import Database
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
-    """An access token that was given out.
-
-    Attributes:
-        text: the token.
-        claims: what it says.
-    """
-
-    text: str
-    claims: dict[str, object]
 
 
 class AccessTokens:

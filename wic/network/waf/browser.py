@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from wic.network.waf.errors import bad_page_request, foreign_form
+from wic.network.waf.errors import bad_page_request, foreign_form, whole_seconds
 from wic.network.web.answers import POLICY
 from wic.network.web.forms import parse_parameters, read_form
 from wic.network.web.visit import csrf_token, is_own_form, new_secret
@@ -17,6 +18,32 @@ if TYPE_CHECKING:
 
 CONTINUATIONS = ("/authorize", "/device")
 """Where one may go on after signing in; nothing else is ever redirected to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What was wrong with the form that was sent before.
+
+    Attributes:
+        text: what people are told.
+        status: HTTP status.
+        retry_after: whole seconds after which to try again; empty if at once.
+    """
+
+    text: str
+    status: int
+    retry_after: str = ""
+
+
+def too_often(wait: float, guessed: str) -> Alert:
+    """Somebody has guessed too often.
+
+    Args:
+        wait: seconds until the next guess.
+        guessed: what at, as in "passwords".
+    """
+    seconds = whole_seconds(wait)
+    return Alert(text=f"Too many wrong {guessed}. Try again in {seconds} s.", status=429, retry_after=seconds)
 
 
 def signed_in(core: WafCore, request: web.Request) -> WebUser | None:
@@ -32,7 +59,7 @@ def form_page(
     *,
     title: str,
     leads_to: str = "",
-    status: int = 200,
+    alert: Alert | None = None,
     **values: str,
 ) -> web.Response:
     """Return a page with a form that belongs to this visit.
@@ -43,12 +70,16 @@ def form_page(
         template: its file.
         title: its title.
         leads_to: where the form may lead besides this server.
-        status: HTTP status.
+        alert: what was wrong the last time.
         **values: what the template shows.
     """
     visit = core.cookie.read(request) or new_secret()
-    response = core.pages.page(template, title=title, status=status, csrf=csrf_token(visit), **values)
+    shown = "" if alert is None else core.pages.fragment("alert.html", text=alert.text)
+    status = 200 if alert is None else alert.status
+    response = core.pages.page(template, title=title, status=status, csrf=csrf_token(visit), alert=shown, **values)
     core.cookie.set(response, visit)
+    if alert is not None and alert.retry_after:
+        response.headers["Retry-After"] = alert.retry_after
     if leads_to:
         policy = POLICY.replace("form-action 'self'", f"form-action 'self' {leads_to}")
         response.headers["Content-Security-Policy"] = policy

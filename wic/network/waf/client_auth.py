@@ -61,7 +61,7 @@ def _check_secret(core: WafCore, request: web.Request, client_id: str, secret: s
         raise too_many(wait)
     if secret is None or not core.store.clients.knows_secret(client_id, secret):
         raise invalid_client("there is no such client, or its secret is another", by_header=by_header)
-    core.guard.succeeded(name, None)
+    core.guard.succeeded(name, None, forgive=True)
 
 
 def _from_header(request: web.Request) -> tuple[str, str]:

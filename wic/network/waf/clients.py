@@ -184,9 +184,13 @@ def _check_grants(grants: Sequence[str], *, confidential: bool) -> None:
 
 
 def _check_redirect(uri: str) -> None:
-    parts = urlsplit(uri)
-    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
-    if not safe or not parts.hostname or "#" in uri or not uri.isascii() or not uri.isprintable():
+    try:
+        parts = urlsplit(uri)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+        usable = safe and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "#" in uri or not uri.isascii() or not uri.isprintable():
         raise ConfigurationError(
             f"{uri!r} is no redirect URI: use https, or http on 127.0.0.1 or [::1], without a fragment"
         )

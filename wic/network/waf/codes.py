@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.network.waf.errors import invalid_grant
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 class Redemption:
     """What a client shows to have a code turned into tokens."""
 
-    code: str
+    code: str = field(repr=False)
     """The code."""
     client: str
     """Who shows it."""
     redirect_uri: str
     """Where the code was sent; empty if the authorization request did not say."""
-    verifier: str
+    verifier: str = field(repr=False)
     """The PKCE verifier."""
 
 

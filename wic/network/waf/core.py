@@ -73,9 +73,15 @@ class Guard:
                 self._by_address.attempt(address, now=now)
         return wait
 
-    def succeeded(self, name: str, address: str | None) -> None:
-        """Take the guess back; an address keeps its other failures, or a user of ours could clear it for guessing."""
-        self._by_name.succeeded(name, forgive=True)
+    def succeeded(self, name: str, address: str | None, *, forgive: bool = False) -> None:
+        """Take the guess back; an address keeps its other failures, or a user of ours could clear it for guessing.
+
+        Args:
+            name: what was guessed at.
+            address: where the guess came from; None if it was not counted.
+            forgive: whether the name's other failures count no more, because only who knows a secret can succeed.
+        """
+        self._by_name.succeeded(name, forgive=forgive)
         if address is not None:
             self._by_address.succeeded(address)
 

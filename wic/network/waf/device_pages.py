@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from wic.network.waf.browser import form_page, own_form, signed_in, to_sign_in
+from wic.network.waf.browser import Alert, form_page, own_form, signed_in, to_sign_in, too_often
 from wic.network.waf.client_auth import authenticate_client
 from wic.network.waf.clients import DEVICE
 from wic.network.waf.core import read_scope
@@ -17,7 +17,6 @@ from wic.network.waf.errors import (
     invalid_request,
     too_many,
     unauthorized_client,
-    whole_seconds,
 )
 from wic.network.web.address import origin_of
 from wic.network.web.forms import read_form, read_query
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from wic.network.waf.devices import DeviceRequest
     from wic.network.waf.users import WebUser
 
-UNKNOWN = "There is no such code, or its time is over."
+UNKNOWN = Alert(text="There is no such code, or its time is over.", status=404)
 
 
 class DevicePages:
@@ -78,17 +77,8 @@ class DevicePages:
             return to_sign_in(request)
         return self._page(request, code=show_user_code(code) if code else "")
 
-    def _page(self, request: web.Request, *, code: str = "", alert: str = "", status: int = 200) -> web.Response:
-        fragment = self._core.pages.fragment
-        return form_page(
-            self._core,
-            request,
-            "device.html",
-            title="Connect a device",
-            status=status,
-            code=code,
-            alert=fragment("alert.html", text=alert) if alert else "",
-        )
+    def _page(self, request: web.Request, *, code: str = "", alert: Alert | None = None) -> web.Response:
+        return form_page(self._core, request, "device.html", title="Connect a device", alert=alert, code=code)
 
     async def _enter(self, request: web.Request) -> web.Response:
         core, form = self._core, await own_form(self._core, request)
@@ -98,13 +88,10 @@ class DevicePages:
         guessed, address = f"device {user.name}", f"device {origin_of(request)}"
         wait = core.guard.wait(guessed, address, now=core.now)
         if wait:
-            seconds = whole_seconds(wait)
-            page = self._page(request, alert=f"Too many wrong codes. Try again in {seconds} s.", status=429)
-            page.headers["Retry-After"] = seconds
-            return page
+            return self._page(request, alert=too_often(wait, "codes"))
         found = core.store.devices.find(read_user_code(form.get("user_code", "")), now=core.now)
         if found is None:
-            return self._page(request, alert=UNKNOWN, status=404)
+            return self._page(request, alert=UNKNOWN)
         core.guard.succeeded(guessed, address)
         return self._decide(request, user, found, form.get("decision"))
 

@@ -8,8 +8,17 @@ from aiohttp import web
 
 from wic.auth.secret import Secret
 from wic.network.waf.authorization import form_action, read_authorization
-from wic.network.waf.browser import form_page, own_form, query_of, read_continuation, redirect, signed_in
-from wic.network.waf.errors import bad_page_request, whole_seconds
+from wic.network.waf.browser import (
+    Alert,
+    form_page,
+    own_form,
+    query_of,
+    read_continuation,
+    redirect,
+    signed_in,
+    too_often,
+)
+from wic.network.waf.errors import bad_page_request
 from wic.network.waf.passwords import MAX_PASSWORD
 from wic.network.waf.users import MAX_NAME
 from wic.network.web.address import origin_of
@@ -19,7 +28,7 @@ from wic.network.web.forms import read_query
 if TYPE_CHECKING:
     from wic.network.waf.core import WafCore
 
-WRONG = "This name and password do not fit together."
+WRONG = Alert(text="This name and password do not fit together.", status=403)
 
 
 class Login:
@@ -48,7 +57,7 @@ class Login:
         return self._page(request, read_query(request, bad_page_request).get("continue", "/"))
 
     def _page(
-        self, request: web.Request, continuation: str, *, name: str = "", alert: str = "", status: int = 200
+        self, request: web.Request, continuation: str, *, name: str = "", alert: Alert | None = None
     ) -> web.Response:
         core, target = self._core, read_continuation(continuation)
         leads_to, purpose = "", "to go on"
@@ -61,37 +70,32 @@ class Login:
             "login.html",
             title="Sign in",
             leads_to=leads_to,
-            status=status,
+            alert=alert,
             purpose=purpose,
             domain=core.options.domain,
             target=target,
             name=name,
-            alert=core.pages.fragment("alert.html", text=alert) if alert else "",
         )
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         form = await own_form(self._core, request)
         name, target = form.get("username", "")[:MAX_NAME], form.get("continue", "/")
-        refused = await self._check(request, name, Secret(form.get("password", "")))
-        if refused is None:
+        alert = await self._check(request, name, Secret(form.get("password", "")))
+        if alert is None:
             return self._signed_in(request, name, target)
-        alert, status, headers = refused
-        page = self._page(request, target, name=name, alert=alert, status=status)
-        page.headers.update(headers)
-        return page
+        return self._page(request, target, name=name, alert=alert)
 
-    async def _check(self, request: web.Request, name: str, password: Secret) -> tuple[str, int, dict[str, str]] | None:
-        """Return None if the password is right, and else what to say, with which status and header fields."""
+    async def _check(self, request: web.Request, name: str, password: Secret) -> Alert | None:
+        """Return None if the password is right, and else what to say."""
         core, address = self._core, f"login {origin_of(request)}"
         if core.passwords.is_busy:
             raise PageRefusal(503, "Too many people sign in", "Try again in a moment.", {"Retry-After": "5"})
         wait = core.guard.wait(f"user {name}", address, now=core.now)
         if wait:
-            seconds = whole_seconds(wait)
-            return f"Too many wrong passwords. Try again in {seconds} s.", 429, {"Retry-After": seconds}
+            return too_often(wait, "passwords")
         if not await self._is_right(name, password):
-            return WRONG, 403, {}
-        core.guard.succeeded(f"user {name}", address)
+            return WRONG
+        core.guard.succeeded(f"user {name}", address, forgive=True)
         return None
 
     async def _is_right(self, name: str, password: Secret) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
-from wic.network.waf.passwords import COST, MAX_PASSWORD, hash_password
+from wic.network.waf.passwords import COST, MAX_PASSWORD, hash_password, verify_password
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,10 @@ class Users:
         self._cost = password_cost
 
     def add(self, name: str, password: Secret, impi: str, impus: Sequence[str]) -> WebUser:
-        """Add a user, or give the user another password and subscription; then browsers have to sign in again.
+        """Add a user, or give the user another password and subscription.
+
+        Browsers then have to sign in again. Another password ends all that was got with the old one; other identities
+        end the access tokens, and come with the next.
 
         Raises:
             ConfigurationError: a name, password or identity is not of its form.
@@ -57,8 +60,17 @@ class Users:
             raise ConfigurationError(f"a password has 1 to {MAX_PASSWORD} characters")
         check_identities(impi, impus)
         hashed, listed = hash_password(password, cost=self._cost), json.dumps(list(impus))
+        stored, new = self.password_hash(name), WebUser(name, impi, tuple(impus))
+        is_other = stored is not None and not verify_password(password, stored)
         with self._db.transaction():
             self._db.change("DELETE FROM session WHERE user = ?", name)
+            if is_other:
+                self._db.change("UPDATE consent SET revoked = 1 WHERE user = ?", name)
+                self._db.change("DELETE FROM device WHERE user = ?", name)
+            if self.find(name) != new:
+                self._db.change(
+                    "DELETE FROM access_token WHERE consent IN (SELECT id FROM consent WHERE user = ?)", name
+                )
             self._db.change(
                 "INSERT INTO user VALUES (?1, ?2, ?3, ?4)"
                 " ON CONFLICT DO UPDATE SET password = ?2, impi = ?3, impus = ?4",
@@ -67,7 +79,7 @@ class Users:
                 impi,
                 listed,
             )
-        return WebUser(name, impi, tuple(impus))
+        return new
 
     def remove(self, name: str) -> bool:
         """Remove a user with all that was given out for the user; return whether the user was there."""

@@ -79,7 +79,12 @@ class Throttle:
 
     def _record(self, name: str, now: float) -> _Record | None:
         record = self._records.get(name)
-        if record is not None and now - record.last > self._options.forget and now >= record.blocked_until:
+        if record is None:
+            return None
+        if now < record.last:  # the clock was set back; nobody is to wait until it is where it was
+            record.blocked_until -= record.last - now
+            record.last = now
+        if now - record.last > self._options.forget and now >= record.blocked_until:
             del self._records[name]
             return None
         return record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError
@@ -79,10 +79,10 @@ class Session:
     subject: str
     impi: str
     impus: tuple[str, ...]
-    access_token: str
+    access_token: str = field(repr=False)
     token_expires_at: float
     renew_at: float
-    refresh_token: str | None
+    refresh_token: str | None = field(repr=False)
     expires_at: float
 
 

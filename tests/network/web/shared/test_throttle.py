@@ -68,6 +68,11 @@ def test_a_rate_is_that_of_any_window() -> None:
 
 
 def test_a_clock_that_is_set_back_does_not_lock_out() -> None:
+    throttle = Throttle(ThrottleOptions(free=0, base=10))
+    throttle.attempt("a", now=100_000)
+    assert throttle.wait("a", now=0) == 10
+    assert throttle.wait("a", now=4) == 6
+    assert throttle.wait("a", now=10) == 0
     limit = RateLimit(1, 60)
     assert limit.take("a", now=1000) == 0
     assert limit.take("a", now=0) == 0

@@ -173,6 +173,8 @@ async def test_bodies_that_are_no_form(browser, body: bytes, kind: str) -> None:
         ({"redirect_uris": ("http://web.example/cb",)}, "redirect URI"),
         ({"redirect_uris": ("https://web.example/cb#x",)}, "redirect URI"),
         ({"redirect_uris": ("https:///cb",)}, "redirect URI"),
+        ({"redirect_uris": ("https://[::1/cb",)}, "redirect URI"),
+        ({"redirect_uris": ("https://web.example:0/cb",)}, "redirect URI"),
         ({"redirect_uris": ("javascript:alert(1)",)}, "redirect URI"),
         ({"impi": "bot@ims.example"}, "public one"),
         ({"impi": "bot@ims.example", "impus": ["mailto:x"]}, "public identity"),

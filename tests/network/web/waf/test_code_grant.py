@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from wic.auth.secret import Secret
+from wic.network.waf.codes import Redemption
 
 if TYPE_CHECKING:
     from wic.network.waf import Waf
@@ -19,6 +20,11 @@ def parts(token: object) -> tuple[dict[str, object], dict[str, object]]:
     """Header and claims of a JWT, unverified."""
     header, claims, _ = (base64.urlsafe_b64decode(part + "==") for part in str(token).split("."))
     return json.loads(header), json.loads(claims)
+
+
+def is_active(waf: Waf, tokens: dict[str, object]) -> bool:
+    _, claims = parts(tokens["access_token"])
+    return waf.store.access_tokens.is_active(str(claims["jti"]), now=waf.options.clock())
 
 
 async def test_a_signed_in_user_lets_a_client_have_a_token(waf: Waf, client) -> None:
@@ -287,12 +293,36 @@ async def test_the_redirect_cannot_be_changed_in_the_consent_form(client) -> Non
 
 async def test_tokens_follow_the_user_s_identities(waf: Waf, client) -> None:
     tokens = await client.tokens()
-    waf.store.add_user("carol", Secret("another"), "carol@ims.example", ["sip:caroline@ims.example"])
+    waf.store.add_user("carol", Secret("correct horse"), "carol@ims.example", ["sip:caroline@ims.example"])
+    assert not is_active(waf, tokens)  # it names identities that are not hers any more
     renewed = (await client.refresh(tokens["refresh_token"])).json
     assert renewed["impu"] == ["sip:caroline@ims.example"]
+    waf.store.add_user("carol", Secret("correct horse"), "carol@ims.example", ["sip:caroline@ims.example"])
+    assert is_active(waf, renewed)
     assert waf.store.remove_user("carol")
     assert (await client.refresh(renewed["refresh_token"])).json["error"] == "invalid_grant"
     assert not waf.store.remove_user("carol")
+
+
+async def test_another_password_ends_what_was_got_with_the_old_one(waf: Waf, client) -> None:
+    """Whoever had stolen it."""
+    tokens, code = await client.tokens(), await client.code()
+    waf.store.add_user("carol", Secret("another"), "carol@ims.example", ["sip:carol@ims.example", "tel:+4930123"])
+    assert not is_active(waf, tokens)
+    assert (await client.refresh(tokens["refresh_token"])).json["error"] == "invalid_grant"
+    assert (await client.redeem(code)).json["error"] == "invalid_grant"
+
+
+async def test_no_key_allows_anything_by_accident(client) -> None:
+    """A page that has its visitor hold Enter and opens this one must not get a consent."""
+    page = await client.browser.get(client.authorization())
+    assert "autofocus" not in page.text
+
+
+def test_no_secret_is_shown() -> None:
+    shown = repr(Redemption(code="the code", client="wic", redirect_uri="", verifier="the verifier"))
+    assert "the code" not in shown
+    assert "the verifier" not in shown
 
 
 async def test_the_consent_page_lets_the_answer_through(client) -> None:

@@ -130,6 +130,17 @@ async def test_guessing_user_codes_is_slowed_down(browser, clock) -> None:
     assert (await browser.form("/device", user_code=begun["user_code"])).status == 200
 
 
+async def test_own_codes_do_not_pay_for_guesses(browser, clock) -> None:
+    """Everybody can have as many codes as he likes."""
+    begun = await begin(browser)
+    await browser.sign_in()
+    for _ in range(3):
+        assert (await browser.form("/device", user_code="BBBB-BBBB")).status == 404
+        assert (await browser.form("/device", user_code=begun["user_code"])).status == 200
+    assert (await browser.form("/device", user_code="BBBB-BBBB")).status == 404
+    assert (await browser.form("/device", user_code=begun["user_code"])).status == 429
+
+
 async def test_the_device_page_needs_its_own_form_and_a_user(waf: Waf, browser, open_browser) -> None:
     begun = await begin(browser)
     await browser.sign_in()

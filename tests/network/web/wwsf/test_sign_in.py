@@ -365,5 +365,10 @@ async def test_a_port_that_is_taken(waf: Waf, wwsf: Wwsf, tmp_path: Path) -> Non
     await other.close()
 
 
-async def test_no_secret_is_shown(wwsf: Wwsf) -> None:
+async def test_no_secret_is_shown(wwsf: Wwsf, signed_in) -> None:
     assert "for machines" not in repr(wwsf.options)
+    (cookie,) = (each for each in signed_in.session.cookie_jar if each.key == "__Host-wwsf")
+    session = wwsf.store.session(cookie.value, now=wwsf.options.clock())
+    assert session is not None
+    assert session.access_token not in repr(session)
+    assert str(session.refresh_token) not in repr(session)
