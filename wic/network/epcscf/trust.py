@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wic.network.trust_boundary import clean_from_outside, clean_to_outside, remove_all
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.auth import AuthValue
 
@@ -12,53 +13,17 @@ if TYPE_CHECKING:
     from wic.sip.params import Params
     from wic.sip.proxy import Branch
 
-_NETWORK_ONLY = (
-    "P-Charging-Vector",
-    "P-Charging-Function-Addresses",
-    "P-Visited-Network-ID",
-    "P-User-Database",
-    "P-Served-User",
-    "P-Profile-Key",
-    "P-Private-Network-Indication",
-    "P-Refused-URI-List",
-    "Relayed-Charge",
-    "Restoration-Info",
-    "Resource-Share",
-    "Priority-Share",
-    "Attestation-Info",
-    "Origination-Id",
-    "Cellular-Network-Info",
-    "Service-Interact-Info",
-)
-"""Of no business to a WIC, in either direction."""
-_ACCESS_INFO = "P-Access-Network-Info"
-
-_FROM_WIC = (
-    *_NETWORK_ONLY,
-    "P-Asserted-Identity",
-    "P-Asserted-Service",
-    "P-Associated-URI",
-    "P-Called-Party-ID",
-    "P-Early-Media-Authorization",
-    "Feature-Caps",
-    "History-Info",
-    "Response-Source",
-    "Additional-Identity",
-    "Path",
-    "Service-Route",
-    "Record-Route",
-)
-"""What only the network may say."""
-
+_ROUTING = ("Path", "Service-Route", "Record-Route")
+"""Which elements are on the way is not for a WIC to say."""
 _SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
 
 
 def clean_request_from_wic(request: Request) -> None:
     """Remove from a request of a WIC what only the network may assert, and what ends at the eP-CSCF."""
+    clean_from_outside(request)
     # TS 24.371 §6.1: no security agreement on W2, TLS is there already.
-    _remove(request, (*_FROM_WIC, *_SECURITY_AGREEMENT))
+    remove_all(request, (*_ROUTING, *_SECURITY_AGREEMENT))
     _remove_tokens(request)
-    _keep_own_access_info(request)
 
 
 def clean_response_from_wic(response: Response, branch: Branch | None, identity: str) -> None:
@@ -66,8 +31,8 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
 
     TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent.
     """
-    _remove(response, _FROM_WIC)
-    _keep_own_access_info(response)
+    clean_from_outside(response)
+    remove_all(response, _ROUTING)
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
     if identity:
@@ -76,12 +41,7 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
 
 def clean_to_wic(message: Message) -> None:
     """Remove from a message to a WIC what belongs to the network only."""
-    # RFC 7315 §5.4: where somebody is, is not for the other end.
-    _remove(message, (*_NETWORK_ONLY, _ACCESS_INFO))
-    # RFC 3325 §5: an identity that its owner wants to be kept private does not leave the trust domain.
-    privacy = {word.strip().lower() for value in message.headers.get_all("Privacy") for word in value.split(";")}
-    if "id" in privacy:
-        message.headers.remove("P-Asserted-Identity")
+    clean_to_outside(message)
 
 
 def digest_credentials(request: Request, realm: str) -> Params | None:
@@ -135,23 +95,3 @@ def _remove_tokens(request: Request) -> None:
             for each in credentials:
                 if each.scheme.lower() != "bearer":
                     request.headers.add(name, each)
-
-
-def _keep_own_access_info(message: Message) -> None:
-    """Remove access network information that claims to be the network's (TS 24.229 §4.4.3, RFC 7315 §5.4)."""
-    if _ACCESS_INFO not in message.headers:
-        return
-    try:
-        values = message.headers.values(_ACCESS_INFO)
-    except MalformedHeader:
-        values = []
-    message.headers.remove(_ACCESS_INFO)
-    for value in values:
-        if not any(part.strip().lower() == "network-provided" for part in value.split(";")):
-            message.headers.add(_ACCESS_INFO, value)
-
-
-def _remove(message: Message, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name in message.headers:
-            message.headers.remove(name)
