@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
+from wic.auth.secret import Secret
+from wic.network.hss import Identity
 from wic.registration.reginfo import ContactEvent
+
+OFFICE = "sip:office@ims.example"
 
 
 async def until(condition) -> None:
@@ -52,7 +58,7 @@ async def test_the_end_of_one_registration_is_not_that_of_another(ims, ue, time_
     alice.user, alice.registration = "bob", "bob"
     await alice.registered(contact=f'<sip:bob@{alice.host}>;reg-id=1;+sip.instance="<urn:uuid:alice>"')
     assert ims.epcscf.registrations == 3
-    ims.epcscf._survival.terminated("alice@ims.example", [], now=ims.epcscf.node.driver.now)
+    ims.epcscf._survival.terminated("alice@ims.example", "sip:alice@ims.example", [], now=ims.epcscf.node.driver.now)
     assert ims.epcscf.registrations == 3
     await alice.registered(contact=f"<sip:bob@{alice.host}>;reg-id=1", expires=0)
     alice.user, alice.registration = "alice", "again"
@@ -87,3 +93,43 @@ async def test_two_users_of_a_lost_connection_come_back_one_by_one(ims, ue):
     bob = await ue("bob", register=False)
     await bob.registered(contact=f'<sip:bob@{bob.host}>;reg-id=1;+sip.instance="<urn:uuid:both>"')
     assert survival._awaited == survival._absent == {}
+
+
+@pytest.fixture
+async def gina(ims, ue):
+    """A user of two registration sets, both of them registered by one contact (TS 24.229 §5.1.1.2)."""
+    identities = (Identity("sip:gina@ims.example"), Identity(OFFICE, registration_set=1))
+    ims.hss.add_subscriber("gina@ims.example", identities, Secret("correct horse"))
+    made = await ue("gina")
+    await register_office(made)
+    await until(lambda: len(ims.scscf.notifier) == 2)
+    return made
+
+
+async def register_office(gina, expires: int = 3600) -> None:
+    main, gina.registration = gina.registration, "office"
+    await gina.registered(to=f"<{OFFICE}>", expires=expires)
+    gina.registration = main
+
+
+async def test_the_end_of_one_identity_is_not_that_of_another(ims, ue, gina):
+    await register_office(gina, expires=0)
+    await until(lambda: len(ims.scscf.notifier) == 1)
+    assert len(ims.epcscf.watcher) == ims.epcscf.registrations == 1
+    gina.send(gina.request("OPTIONS", "sip:nobody@ims.example"))
+    await gina.receive("SIP/2.0 404")
+    alice = await ue("alice")
+    alice.send(alice.request("OPTIONS", "sip:gina@ims.example"))
+    gina.send(gina.respond(await gina.receive("OPTIONS"), "200 OK"))
+    await alice.receive("SIP/2.0 200")
+
+
+async def test_the_network_ends_one_identity_of_several(ims, gina):
+    (office,) = ims.hss.bindings("gina@ims.example", registration_set=1, now=time.time())
+    ims.scscf.removals.flow_failed(office, now=time.time())
+    ims.scscf.node.driver.pump()
+    await until(lambda: ims.epcscf.registrations == 1)
+    (left,) = ims.epcscf._parts.associations.under("gina@ims.example")
+    assert left.impus == ("sip:gina@ims.example",)
+    await until(lambda: len(ims.scscf.notifier) == 1)
+    assert len(ims.epcscf.watcher) == 1

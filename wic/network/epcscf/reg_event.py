@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -33,8 +33,8 @@ _EXPIRES: Final = 600_000
 """Seconds: no registration is longer (TS 24.229 §5.2.3)."""
 
 _Key: TypeAlias = tuple[str, str]
-Ended: TypeAlias = Callable[[str, list[Uri]], None]
-"""Is told a private identity and the contacts that are registered no more."""
+Ended: TypeAlias = Callable[[str, str, list[Uri]], None]
+"""Is told a private identity, the default public one of a set, and the contacts that are registered no more for it."""
 
 
 class RegEventWatcher:
@@ -56,7 +56,7 @@ class RegEventWatcher:
         self._timers = TimerQueue()
         self._watches: dict[_Key, RegistrationWatch] = {}
         self._by_subscription: dict[Subscription, RegistrationWatch] = {}
-        self._ended: list[tuple[str, list[Uri]]] = []
+        self._ended: list[tuple[str, str, list[Uri]]] = []
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -77,9 +77,15 @@ class RegEventWatcher:
         subscriber = Subscriber(resource=Uri.parse(impu), identity=self._own, contact=contact, flow=self._core)
         watch.subscription.subscribe(subscriber, now=now)
 
-    def forget(self, impi: str, *, now: float) -> None:
-        """Let go of the subscriptions for somebody who is registered here no more; a NOTIFY gets 481 then."""
-        for key in [key for key in self._watches if key[0] == impi]:
+    def keep(self, impi: str, impus: Collection[str], *, now: float) -> None:
+        """Let go of somebody's subscriptions but for those that are still needed; a NOTIFY gets 481 then.
+
+        Args:
+            impi: whose.
+            impus: the default public user identities with which there are registrations.
+            now: the time.
+        """
+        for key in [key for key in self._watches if key[0] == impi and key[1] not in impus]:
             watch = self._watches.pop(key)
             watch.drop()
             del self._by_subscription[watch.subscription]
@@ -127,7 +133,7 @@ class RegEventWatcher:
         gone = {contact.info.uri: None for contact in change.ended if contact.info.uri not in bound}
         uris = [uri for text in gone if (uri := _uri(text)) is not None]
         if uris:
-            self._ended.append((key[0], uris))
+            self._ended.append((*key, uris))
 
     def _over(self, key: _Key, event: SubscriptionEnded) -> None:
         if event.error is not None:

@@ -157,8 +157,8 @@ class EPcscf:
             raise ConfigurationError(f"the core {text!r} cannot be reached by UDP or TCP; change its transport")
         return flow
 
-    def _deregistered(self, impi: str, contacts: list[Uri]) -> None:
-        self._survival.terminated(impi, contacts, now=self.node.driver.now)
+    def _deregistered(self, impi: str, impu: str, contacts: list[Uri]) -> None:
+        self._survival.terminated(impi, impu, contacts, now=self.node.driver.now)
 
     def _handle(self, event: Event) -> None:
         now = self.node.driver.now

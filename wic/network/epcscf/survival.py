@@ -13,7 +13,7 @@ from wic.network.epcscf.flow_tokens import Owner
 from wic.sip.headers.address import NameAddr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from wic.network.epcscf.associations import Association, DeviceKey
     from wic.network.epcscf.parts import Parts
@@ -31,8 +31,8 @@ class Watcher(Protocol):
         """Begin, or go on; the user has just registered."""
         ...
 
-    def forget(self, impi: str, *, now: float) -> None:
-        """End; the user is registered here no more."""
+    def keep(self, impi: str, impus: Collection[str], *, now: float) -> None:
+        """End, but for these default public user identities: with the others nobody is registered here any more."""
         ...
 
 
@@ -106,10 +106,19 @@ class Survival:
             self._linger(association.flow, now)
         self._unwatch(association.impi, now)
 
-    def terminated(self, impi: str, contacts: Iterable[Uri], *, now: float) -> None:
-        """Drop what the registrar says has ended, by its reg event package (TS 24.229 §5.2.5.2)."""
+    def terminated(self, impi: str, impu: str, contacts: Iterable[Uri], *, now: float) -> None:
+        """Drop what the registrar says has ended, by its reg event package (TS 24.229 §5.2.5.2).
+
+        Args:
+            impi: whose registration.
+            impu: the default public user identity of the set that has ended; a contact may serve other sets as well.
+            contacts: of the bindings that are gone.
+            now: the time.
+        """
         ended = [NameAddr("", uri) for uri in contacts]
         for association in self._parts.associations.under(impi):
+            if association.impus[0] != impu:
+                continue
             if any(same_binding(own, each) for own in association.contacts for each in ended):
                 _log.info("the network has deregistered %s", association.impu)
                 self.removed(association, now=now)
@@ -119,9 +128,9 @@ class Survival:
         self._idle[flow] = now + self._parts.options.linger
 
     def _unwatch(self, impi: str, now: float) -> None:
-        here = self._parts.associations.under(impi) or self._waits[impi]
-        if self._watcher is not None and not here:
-            self._watcher.forget(impi, now=now)
+        if self._watcher is not None and not self._waits[impi]:
+            here = {association.impus[0] for association in self._parts.associations.under(impi)}
+            self._watcher.keep(impi, here, now=now)
 
     # connections
 
