@@ -21,6 +21,7 @@ class Keeper:
     """Gives token after token, or fails."""
 
     failures_at_first = ()
+    impus = ("sip:carol@ims.example", "sip:work@ims.example")
 
     def __init__(self, settings, *, on_token, on_failed):
         type(self).last = self
@@ -46,7 +47,7 @@ class Keeper:
             value=Secret(f"token{self.given}"),
             issuer=ISSUER,
             impi="carol@ims.example",
-            impus=("sip:carol@ims.example", "sip:work@ims.example"),
+            impus=self.impus,
             server="ws://a/",
         )
 
@@ -198,6 +199,38 @@ async def test_a_token_that_cannot_be_replaced_ends_the_registration(harbour, ca
 async def test_a_token_that_tells_no_identities(harbour, carol, monkeypatch):
     monkeypatch.setattr(Keeper, "next", lambda self: AccessToken(value=Secret("x")))
     with pytest.raises(ConfigurationError, match="does not tell the identities"):
+        await carol().__aenter__()
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    ("told", "main", "others"),
+    [
+        (("sip:carol@ims.example", "tel:+15551234"), "sip:carol@ims.example", ()),
+        (("tel:+15551234", "sip:carol@ims.example"), "sip:carol@ims.example", ()),
+        (
+            ("sip:carol@ims.example", "sip:carol@IMS.example", "sip:work@ims.example", "sip:w%6Frk@ims.example"),
+            "sip:carol@ims.example",
+            ("sip:work@ims.example",),
+        ),
+        (("carol", "sip:ims.example", "sip:carol@ims.example"), "sip:carol@ims.example", ()),
+    ],
+    ids=["a number", "a number in front", "the same again", "nonsense"],
+)
+async def test_of_the_identities_of_a_token_those_are_registered_that_can_be(
+    harbour, carol, monkeypatch, told, main, others
+):
+    """RFC 3261 §10.2: the To of a REGISTER; a telephone number is registered along with a SIP URI."""
+    monkeypatch.setattr(Keeper, "impus", told)
+    async with carol() as client:
+        assert (client.account.impu, client.account.impus) == (main, others)
+        await harbour.until(lambda: len(client.bindings) == 1 + len(others), 5.0)
+
+
+@pytest.mark.virtual_time
+async def test_a_token_of_a_telephone_number_alone(carol, monkeypatch):
+    monkeypatch.setattr(Keeper, "impus", ("tel:+15551234",))
+    with pytest.raises(ConfigurationError, match=r"needs 'impu' and 'impi': .* no SIP URI"):
         await carol().__aenter__()
 
 

@@ -12,7 +12,7 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from wic.client.account import Account
 
-__all__ = ["check_account"]
+__all__ = ["check_account", "is_registrable"]
 
 _INSTANCE = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -66,11 +66,14 @@ def _check_server(account: Account, server: str) -> None:
 
 
 def _check_impu(account: Account, key: str, text: str) -> None:
+    if not is_registrable(text):
+        raise ConfigurationError(f"Account {account.name!r}: {key!r} must look like sip:user@domain, not {text!r}.")
+
+
+def is_registrable(text: str) -> bool:
+    """Tell whether a text is an identity that a REGISTER can name: the SIP URI of a user (RFC 3261 §10.2)."""
     try:
         impu = Uri.parse(text)
-    except WicError as error:
-        raise ConfigurationError(
-            f"Account {account.name!r}: {key!r} must look like sip:user@domain, not {text!r}."
-        ) from error
-    if impu.scheme not in {"sip", "sips"} or not impu.user:
-        raise ConfigurationError(f"Account {account.name!r}: {key!r} must look like sip:user@domain, not {text!r}.")
+    except WicError:
+        return False
+    return impu.scheme in {"sip", "sips"} and bool(impu.user)

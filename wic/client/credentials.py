@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from wic.auth import AkaClient, BearerClient, DigestClient, DigestCredentials
 from wic.client.account import AuthScheme
+from wic.client.account_rules import is_registrable
 from wic.client.usim_store import StoredUsim
 from wic.errors import ConfigurationError
+from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,22 +125,33 @@ class WebCredentials:
 def with_assigned(account: Account, token: AccessToken) -> Account:
     """Complete an account by the identities and the server that came with a token.
 
+    A token may stand for telephone numbers too; those the network registers along with a SIP URI.
+
     Raises:
         ConfigurationError: something is still missing, or cannot be used.
     """
-    impu = account.impu or next(iter(token.impus), "")
+    assigned = tuple(filter(is_registrable, token.impus))
+    impu = account.impu or next(iter(assigned), "")
     impi = account.impi or token.impi
     if not impu or not impi:
         raise ConfigurationError(
-            f"Account {account.name!r} needs 'impu' and 'impi': the token does not tell the identities it stands for."
+            f"Account {account.name!r} needs 'impu' and 'impi': the token does not tell the identities it stands for,"
+            " or no SIP URI among them."
         )
     return replace(
         account,
         server=account.server or token.server,
         impu=impu,
         impi=impi,
-        impus=account.impus or tuple(each for each in token.impus if each != impu),
+        impus=account.impus or _others(impu, assigned),
     )
+
+
+def _others(impu: str, assigned: tuple[str, ...]) -> tuple[str, ...]:
+    """What is to be registered besides `impu`: each identity once, however often it is written."""
+    found = {Uri.parse(text).aor(): text for text in reversed(assigned)}
+    found.pop(Uri.parse(impu).aor(), None)
+    return tuple(reversed(found.values()))
 
 
 def open_credentials(

@@ -14,6 +14,8 @@ from wic.client.web.sign_in import sign_in_by_browser
 from wic.client.web.store import StoreKey, TokenStore
 from wic.errors import SignInNeeded
 from wic.network import ImsNetwork, NetworkOptions
+from wic.network.enrolment import Newcomer
+from wic.network.provisioning import Provisioning
 from wic.network.waf.options import Lifetimes
 from wic.transport.driver import Direction
 
@@ -82,6 +84,13 @@ async def test_every_request_carries_the_token(ims: ImsNetwork, seen: Seen) -> N
     methods = {method for method, _ in seen.credentials()}
     assert {"REGISTER", "SUBSCRIBE"} <= methods
     assert all(line.startswith("Authorization: Bearer ey") for _, line in seen.credentials())
+
+
+async def test_a_web_user_with_a_telephone_number(ims: ImsNetwork) -> None:
+    with Provisioning(ims.accounts_path.parent) as provisioning:
+        provisioning.add_web_user(Newcomer(name="dave", further=("tel:+4930123",)))
+    async with Client(account(ims, "dave"), OPTIONS) as client:
+        assert set(map(str, client.identities.usable)) == {"sip:dave@ims.example", "tel:+4930123"}
 
 
 async def test_by_profile_only_register_carries_it_in_the_older_form(ims: ImsNetwork, seen: Seen) -> None:
