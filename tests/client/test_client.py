@@ -25,11 +25,6 @@ from wic.transport.driver import Direction
 from wic.transport.websocket import serve_websocket
 
 
-async def until(holds):
-    while not holds():  # noqa: ASYNC110 - what is waited for has no event of its own
-        await asyncio.sleep(0.01)
-
-
 async def test_entering_registers_and_leaving_deregisters(home):
     client = home.client("alice")
     assert client.binding is None
@@ -75,7 +70,7 @@ async def test_packets_can_be_watched(home):
         other = await anext(bob.incoming())
         await asyncio.gather(call.answered(timeout=10), other.answer(audio=Silence()))
         for protocol in ("rtp", "sctp"):
-            await until(lambda protocol=protocol: sum(each == protocol for each, *_ in seen) == 2)
+            await home.until(lambda protocol=protocol: sum(each == protocol for each, *_ in seen) == 2)
         await call.hangup()
     rtp = {(source, target) for protocol, source, target in seen if protocol == "rtp"}
     assert {(target, source) for source, target in rtp} == rtp
@@ -84,7 +79,7 @@ async def test_packets_can_be_watched(home):
 async def test_the_registration_is_refreshed(home):
     home.granted = 2
     async with home.client("alice"):
-        await until(lambda: len(home.requests) >= 3)
+        await home.until(lambda: len(home.requests) >= 3)
         assert home.requests[2].expires != 0
 
 
@@ -102,7 +97,7 @@ async def test_a_wrong_password(home, nothing_left):
     with pytest.raises(AuthenticationFailed, match=r"password of alice@ims\.example"):
         await Client(home.account("alice", password=Secret("wrong"))).__aenter__()
     assert len(home.requests) == 2
-    await until(lambda: nothing_left() == before)
+    await home.until(lambda: nothing_left() == before)
 
 
 async def test_a_refused_registration(home):
@@ -146,12 +141,12 @@ async def test_a_registration_that_has_to_wait(home, caplog):
     async with home.client("alice") as client:
         home.register_status = 503
         home.register_headers = [("Retry-After", "1")]
-        await until(lambda: client.binding is None)
+        await home.until(lambda: client.binding is None)
         assert "trying again in 1 s" in caplog.text
         with pytest.raises(RegistrationFailed, match="told it to wait"):
             await client.call("sip:bob@ims.example")
         home.register_status = 200
-        await until(lambda: client.binding is not None)
+        await home.until(lambda: client.binding is not None)
 
 
 async def test_media_addresses_of_choice(home):
@@ -233,7 +228,7 @@ async def test_leaving_ends_the_calls(home, nothing_left):
         assert (await first.ended()).outcome is CallOutcome.CANCELLED
         assert (await second.ended()).outcome is CallOutcome.COMPLETED
         await calls.aclose()
-        await until(lambda: nothing_left()[0] <= before[0] and nothing_left()[1] <= before[1])
+        await home.until(lambda: nothing_left()[0] <= before[0] and nothing_left()[1] <= before[1])
 
 
 async def test_a_cancelled_program_deregisters(home):

@@ -29,6 +29,13 @@ PASSWORD = "correct horse"
 _numbers = count(1)
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that nobody tells of."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 class RawUe:
     """One connection to the eP-CSCF and what came in over it."""
 

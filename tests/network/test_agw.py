@@ -21,8 +21,10 @@ from wic.sdp.attributes import Setup
 from wic.sdp.gateway import MsrpPlace
 from wic.sip.tokens import CountingTokens
 
+from .conftest import until
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 OPTIONS = AgwOptions(first_port=31000, last_port=31099, silence=0.2)
 LOOPBACK = MediaTransportOptions(addresses=("127.0.0.1",))
@@ -49,12 +51,6 @@ async def world() -> AsyncIterator[World]:
     yield World(agw, [])
     await agw.close()
     assert agw.contexts == 0
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.005)
 
 
 async def join(context: Context, index: int) -> MediaTransport:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 
 import pytest
 
 from wic.auth.secret import Secret
+
+from .conftest import until
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 SECURITY = f"a=ice-ufrag:abcd\r\na=ice-pwd:{'p' * 24}\r\na=fingerprint:{FINGERPRINT}\r\n"
@@ -56,12 +57,6 @@ def uri_of(value: str) -> str:
     found = re.search("<(.*?)>", value)
     assert found is not None
     return found[1]
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.005)
 
 
 class Call:

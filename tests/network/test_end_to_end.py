@@ -14,11 +14,7 @@ from wic.errors import CallRejected, RegistrationFailed
 from wic.media import Echo, MediaTransport, Silence, Tone
 from wic.sdp.attributes import Fingerprint
 
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.01)
+from .conftest import until
 
 
 def client(ims, name):

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from wic.auth.secret import Secret
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that nobody tells of."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 @pytest.fixture
 def grace() -> float:
     return 30.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from math import inf
 
@@ -13,6 +12,8 @@ from wic.network.epcscf.flow_tokens import Owner
 from wic.network.epcscf.passage import Passage, Way
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
+
+from .conftest import until
 
 WIC = Owner(Flow("WSS", ("127.0.0.1", 443), ("10.0.0.1", 50000)), "alice@ims.example")
 BACK = Owner(Flow("WSS", ("127.0.0.1", 443), ("10.0.0.1", 50001)), "alice@ims.example")
@@ -301,9 +302,7 @@ async def test_the_calls_that_the_network_ends_are_known_to_end(call, ims):
 async def test_dialogs_are_forgotten_with_a_wic_that_does_not_come_back(call, ims, time_passes):
     alice, bob, _ = call
     alice.cut()
-    async with asyncio.timeout(10):
-        while not ims.epcscf._survival._absent:  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.005)
+    await until(lambda: ims.epcscf._survival._absent)
     assert len(ims.epcscf._parts.dialogs) == 2
     time_passes(ims.epcscf, 31)
     bob.send(bob.respond(await bob.receive("BYE"), "200 OK"))

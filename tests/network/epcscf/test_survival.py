@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 import pytest
+
+from .conftest import until
 
 BOB = "sip:bob@ims.example"
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
@@ -42,12 +43,6 @@ class Call:
             call_id="call-1",
             **more,
         )
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
