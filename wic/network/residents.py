@@ -103,7 +103,7 @@ class WebResidents:
             hss.add(subscriber)
         kept = account.get("client_secret")
         if isinstance(kept, str) and not store.clients.knows_secret(client, kept):
-            store.add_client(client, Secret(kept), grants=("client_credentials",), impi=impi, impus=impus)
+            store.clients.add(client, Secret(kept), grants=("client_credentials",), impi=impi, impus=impus)
         password = self._accounts.web_password(name)
         if password is None or not any(user.name == name for user in store.users()):
             password = password or secrets.token_urlsafe(12)

@@ -74,7 +74,7 @@ class WebAccess:
             ConfigurationError: the port is taken, or the address is not of this machine.
         """
         await self.waf.start()
-        self.waf.store.add_client(_EPCSCF, self._asking_secret, grants=())
+        self.waf.store.clients.add(_EPCSCF, self._asking_secret, grants=())
         return TrustedIssuer(
             issuer=self.waf.url,
             audience=self.waf.options.audience,

@@ -60,7 +60,7 @@ class WebFiles:
             ConfigurationError: the secret or an identity is not of its form, or the file cannot be used.
         """
         with self._waf() as waf:
-            waf.add_client(
+            waf.clients.add(
                 client_id, secret, grants=("client_credentials",), impi=subscriber.impi, impus=_usable(subscriber)
             )
 

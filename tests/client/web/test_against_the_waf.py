@@ -53,7 +53,7 @@ class Servers:
     def fill(self) -> None:
         store = self.waf.store
         store.add_user("carol", Secret("a long sentence"), "carol@ims.example", ["sip:carol@ims.example"])
-        store.add_client(
+        store.clients.add(
             "bot", BOT_SECRET, grants=("client_credentials",), impi="bot@ims.example", impus=["sip:bot@ims.example"]
         )
         store.add_pool_pair("wwsf", "pool1@ims.example", "sip:pool1@ims.example")

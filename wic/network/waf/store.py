@@ -41,6 +41,9 @@ class WafStore:
         path: the file; made with mode 0600 if it is missing.
         password_cost: scrypt's N for new passwords.
 
+    Attributes:
+        clients: the table of clients, for `add` and `remove`.
+
     Raises:
         ConfigurationError: the file cannot be used.
     """
@@ -83,32 +86,6 @@ class WafStore:
     def users(self) -> list[WebUser]:
         """Return every web user, by name."""
         return self.accounts.all()
-
-    def add_client(
-        self,
-        client_id: str,
-        secret: Secret | None = None,
-        *,
-        title: str | None = None,
-        redirect_uris: Sequence[str] = (),
-        grants: Sequence[str] = (CODE, REFRESH),
-        consent: bool = True,
-        wwsf: str | None = None,
-        impi: str | None = None,
-        impus: Sequence[str] = (),
-    ) -> OAuthClient:
-        """Add a client, or replace it; see `Clients.add`."""
-        return self.clients.add(
-            client_id,
-            secret,
-            title=title,
-            redirect_uris=redirect_uris,
-            grants=grants,
-            consent=consent,
-            wwsf=wwsf,
-            impi=impi,
-            impus=impus,
-        )
 
     def add_wwsf(self, client_id: str, secret: Secret, url: str) -> OAuthClient:
         """Add the WWSF of this operator, or move it to another URL; its identity is its client id."""

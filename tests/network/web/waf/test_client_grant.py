@@ -31,7 +31,7 @@ def claims(answer) -> dict[str, object]:
 
 @pytest.fixture
 def bot(waf: Waf) -> str:
-    waf.store.add_client(
+    waf.store.clients.add(
         "bot", Secret(SECRET), grants=("client_credentials",), impi="bot@ims.example", impus=["sip:bot@ims.example"]
     )
     return "bot"
@@ -89,7 +89,7 @@ async def test_a_wwsf_gets_nothing_outside_of_its_pool(browser, wwsf_client: str
 
 async def test_a_pair_has_one_holder(waf: Waf, browser, wwsf_client: str) -> None:
     """A token for the next holder takes back the one before."""
-    waf.store.add_client("epcscf", Secret(SECRET), grants=())
+    waf.store.clients.add("epcscf", Secret(SECRET), grants=())
     tokens = []
     for _ in range(2):
         answer = await browser.post("/token", {**FORM, "impi": "pool1@ims.example"}, headers=basic("wwsf", SECRET))
@@ -182,7 +182,7 @@ async def test_bodies_that_are_no_form(browser, body: bytes, kind: str) -> None:
 )
 async def test_clients_that_cannot_be(waf: Waf, arguments: dict[str, object], word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
-        waf.store.add_client(**{"client_id": "new", **arguments})
+        waf.store.clients.add(**{"client_id": "new", **arguments})
 
 
 async def test_a_client_that_is_removed_has_no_tokens(waf: Waf, client) -> None:

@@ -85,7 +85,7 @@ async def test_without_a_state_there_is_none_in_the_answer(client) -> None:
 
 async def test_a_client_with_one_redirect_uri_need_not_name_it(waf: Waf, client) -> None:
     secret = "secret of the one client"
-    waf.store.add_client("one", Secret(secret), redirect_uris=("https://one.example/cb?x=1",), consent=False)
+    waf.store.clients.add("one", Secret(secret), redirect_uris=("https://one.example/cb?x=1",), consent=False)
     client.client_id = "one"
     answer = await client.browser.get(client.authorization(redirect_uri=None))
     assert answer.location.startswith("https://one.example/cb?x=1&iss=")
@@ -139,7 +139,7 @@ async def test_codes_are_sent_nowhere_else(client, uri: str) -> None:
 
 
 async def test_registered_addresses_are_compared_letter_by_letter(waf: Waf, client) -> None:
-    waf.store.add_client("web", redirect_uris=("https://web.example/cb", "https://web.example/cb2"))
+    waf.store.clients.add("web", redirect_uris=("https://web.example/cb", "https://web.example/cb2"))
     client.client_id = "web"
     for uri in (
         "https://web.example/cb/",
@@ -186,7 +186,7 @@ async def test_what_is_wrong_with_a_request_is_told_to_the_client(
 
 
 async def test_a_client_that_may_not_ask_for_codes(waf: Waf, client) -> None:
-    waf.store.add_client("poor", redirect_uris=("https://poor.example/cb",), grants=("refresh_token",))
+    waf.store.clients.add("poor", redirect_uris=("https://poor.example/cb",), grants=("refresh_token",))
     answer = await client.browser.get(client.authorization(client_id="poor", redirect_uri="https://poor.example/cb"))
     assert answer.query["error"] == "unauthorized_client"
 
@@ -259,7 +259,7 @@ async def test_the_challenge_itself_is_no_verifier(client) -> None:
 
 
 async def test_another_client_cannot_use_the_code(waf: Waf, client) -> None:
-    waf.store.add_client("other", redirect_uris=("https://other.example/cb",))
+    waf.store.clients.add("other", redirect_uris=("https://other.example/cb",))
     code = await client.code()
     assert (await client.redeem(code, client_id="other")).json["error"] == "invalid_grant"
     assert (await client.redeem(code)).status == 200

@@ -92,13 +92,13 @@ async def test_a_code_that_nobody_typed_in_time(browser, clock) -> None:
 
 async def test_device_codes_of_nobody(waf: Waf, browser) -> None:
     assert (await poll(browser, "invented")).json["error"] == "invalid_grant"
-    waf.store.add_client("tv", grants=(GRANT,))
+    waf.store.clients.add("tv", grants=(GRANT,))
     code = (await begin(browser))["device_code"]
     assert (await poll(browser, code, client_id="tv")).json["error"] == "invalid_grant"
 
 
 async def test_clients_and_scopes_that_may_not(waf: Waf, browser) -> None:
-    waf.store.add_client("web", redirect_uris=("https://web.example/cb",))
+    waf.store.clients.add("web", redirect_uris=("https://web.example/cb",))
     for form, error in (
         ({"client_id": "web"}, "unauthorized_client"),
         ({"client_id": "wic", "scope": "mail"}, "invalid_scope"),
@@ -161,7 +161,7 @@ async def test_a_user_who_is_gone_gives_no_token(waf: Waf, browser) -> None:
 
 
 async def test_the_page_shows_a_client_that_was_removed_by_its_name(waf: Waf, browser) -> None:
-    waf.store.add_client("tv", title="The TV", grants=(GRANT,))
+    waf.store.clients.add("tv", title="The TV", grants=(GRANT,))
     begun = (await browser.post("/device_authorization", {"client_id": "tv"})).json
     await browser.sign_in()
     assert "The TV" in (await browser.form("/device", user_code=begun["user_code"])).text

@@ -47,7 +47,7 @@ async def test_two_at_the_same_moment_are_one_too_many(client) -> None:
 
 
 async def test_only_its_client_can_use_it(waf: Waf, client) -> None:
-    waf.store.add_client("other", redirect_uris=("https://other.example/cb",))
+    waf.store.clients.add("other", redirect_uris=("https://other.example/cb",))
     token = (await client.tokens())["refresh_token"]
     assert (await client.refresh(token, client_id="other")).json["error"] == "invalid_grant"
     assert (await client.refresh(token)).status == 200

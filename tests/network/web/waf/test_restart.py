@@ -98,7 +98,7 @@ async def test_what_is_over_is_removed(waf: Waf, client, clock) -> None:
 
 
 async def test_no_secret_is_in_the_file_as_it_is(waf: Waf, client) -> None:
-    waf.store.add_client("bot", Secret("secret of a machine"), grants=())
+    waf.store.clients.add("bot", Secret("secret of a machine"), grants=())
     tokens = await client.tokens()
     code = await client.code()
     cookie = next(iter(client.browser.session.cookie_jar)).value

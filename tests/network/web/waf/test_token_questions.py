@@ -20,7 +20,7 @@ SECRET = "secret of the eP-CSCF"
 @pytest.fixture
 def epcscf(waf: Waf) -> dict[str, str]:
     """The credentials of a resource server."""
-    waf.store.add_client("epcscf", Secret(SECRET), grants=())
+    waf.store.clients.add("epcscf", Secret(SECRET), grants=())
     return {"Authorization": "Basic " + base64.b64encode(f"epcscf:{SECRET}".replace(" ", "+").encode()).decode()}
 
 
@@ -60,7 +60,7 @@ async def test_a_changed_token_is_not_active(client, epcscf) -> None:
 
 
 async def test_other_clients_learn_about_their_own_only(waf: Waf, client) -> None:
-    waf.store.add_client("web", Secret("secret of the web client"), redirect_uris=("https://web.example/cb",))
+    waf.store.clients.add("web", Secret("secret of the web client"), redirect_uris=("https://web.example/cb",))
     credentials = {"client_id": "web", "client_secret": "secret of the web client"}
     token = (await client.tokens())["access_token"]
     answer = await client.browser.post("/introspect", {"token": str(token), **credentials})
@@ -104,7 +104,7 @@ async def test_what_nobody_knows_is_revoked_already(browser) -> None:
 
 
 async def test_only_its_client_can_take_a_token_back(waf: Waf, client) -> None:
-    waf.store.add_client("web", redirect_uris=("https://web.example/cb",))
+    waf.store.clients.add("web", redirect_uris=("https://web.example/cb",))
     tokens = await client.tokens()
     for name in ("access_token", "refresh_token"):
         answer = await revoke(client.browser, tokens[name], "web")
@@ -117,7 +117,7 @@ async def test_the_epcscf_believes_what_the_waf_signs_until_it_is_taken_back(
 ) -> None:
     """Both ends together, in real time."""
     waf = await make_waf(clock=time.time)
-    waf.store.add_client("epcscf", Secret(SECRET), grants=())
+    waf.store.clients.add("epcscf", Secret(SECRET), grants=())
     browser = open_browser(waf.url)
     await browser.sign_in()
     tokens = await native(browser).tokens()

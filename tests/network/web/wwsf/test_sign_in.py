@@ -299,7 +299,7 @@ async def test_short_lived_tokens_are_renewed_in_time(make_waf, make_wwsf, open_
 
 
 async def test_a_waf_that_gives_no_refresh_token(waf: Waf, wwsf: Wwsf, page, clock) -> None:
-    waf.store.add_client(
+    waf.store.clients.add(
         "wwsf",
         wwsf.options.client_secret,
         redirect_uris=(wwsf.redirect_uri,),
