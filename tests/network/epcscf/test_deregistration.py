@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
@@ -11,13 +10,9 @@ from wic.auth.secret import Secret
 from wic.network.hss import Identity
 from wic.registration.reginfo import ContactEvent
 
+from .conftest import until
+
 OFFICE = "sip:office@ims.example"
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.005)
 
 
 async def deregister(ims, user: str) -> None:

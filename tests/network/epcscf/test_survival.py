@@ -111,6 +111,16 @@ async def test_who_does_not_come_back_loses_the_call(call, ims, time_passes):
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
+async def test_who_comes_back_too_late_learns_that_the_call_is_over(call, ue, ims, time_passes):
+    """RFC 5057 §5.1: 481 ends the dialog at the WIC, 403 would not."""
+    await lose(call.alice, ims)
+    time_passes(ims.epcscf, 31)
+    call.bob.send(call.bob.respond(await call.bob.receive("BYE"), "200 OK"))
+    call.alice = await back(ue)
+    call.alice.send(call.within("alice", "BYE", cseq=20))
+    await call.alice.receive("SIP/2.0 481")
+
+
 async def test_the_wait_is_a_timer_of_the_driver(call, ims):
     await lose(call.alice, ims)
     due = ims.epcscf._survival.next_timeout()
