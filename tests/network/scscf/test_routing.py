@@ -189,3 +189,66 @@ async def test_a_flow_that_came_back_in_the_meantime_is_kept(world):
     world.peer.answer(got, "430 Flow Failed")
     await world.peer.receive("SIP/2.0 480")
     assert len(world.hss.bindings("bob@ims.example", now=0)) == 1
+
+
+# the boundary of the trust domain
+
+NETWORK_ONLY = ("P-Charging-Vector: icid-value=1", "P-Access-Network-Info: IEEE-802.11;network-provided")
+
+
+def names(message: str) -> set[str]:
+    return {line.partition(":")[0] for line in message.split("\r\n")[1:]}
+
+
+@pytest.fixture
+async def stranger(world, make_mw_peer):
+    """Somebody on Mw who is no eP-CSCF of this network."""
+    return await make_mw_peer()
+
+
+async def test_nobody_untrusted_asserts_anything(world, stranger):
+    """TS 24.229 §4.4.2, RFC 3325 §5: what an element outside says of identities does not reach a user."""
+    world.bind("bob")
+    eyes, world.peer = world.peer, stranger
+    world.send("OPTIONS", BOB, "P-Asserted-Identity: <sip:police@ims.example>", *NETWORK_ONLY)
+    got = await eyes.receive("OPTIONS sip:bob@k.invalid ")
+    assert not {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} & names(got)
+    eyes.answer(got, "200 OK", ASSERTED, *NETWORK_ONLY)
+    answer = await stranger.receive("SIP/2.0 200")
+    assert "P-Asserted-Identity" in names(answer)
+    assert not {"P-Charging-Vector", "P-Access-Network-Info"} & names(answer)
+
+
+async def test_an_element_of_this_network_asserts(world):
+    world.bind("bob")
+    world.send("OPTIONS", BOB, world.orig, ASSERTED, "Privacy: id", *NETWORK_ONLY)
+    got = await world.peer.receive("OPTIONS sip:bob@k.invalid ")
+    assert {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} <= names(got)
+    world.peer.answer(got, "200 OK", f"P-Asserted-Identity: <{BOB}>", "Privacy: id", *NETWORK_ONLY)
+    answer = await world.peer.receive("SIP/2.0 200")
+    assert {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} <= names(answer)
+
+
+@pytest.mark.parametrize("private", [True, False])
+async def test_what_is_the_networks_stays_there(world, stranger, private):
+    """RFC 3325 §7: a private identity does not leave the trust domain, and nothing of the network's own does."""
+    host, port = stranger.address
+    privacy = ["Privacy: critical;id"] if private else []
+    world.send("OPTIONS", f"sip:phone@{host}:{port}", world.orig, ASSERTED, *privacy, *NETWORK_ONLY)
+    got = await stranger.receive("OPTIONS sip:phone")
+    assert not {"P-Charging-Vector", "P-Access-Network-Info"} & names(got)
+    assert ("P-Asserted-Identity" in names(got)) is not private
+    stranger.answer(got, "200 OK", f"P-Asserted-Identity: <{BOB}>", *NETWORK_ONLY)
+    answer = await world.peer.receive("SIP/2.0 200")
+    assert not {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} & names(answer)
+
+
+async def test_acknowledgements_cross_the_boundary_alike(world, stranger):
+    inside, mw = world.peer, world.scscf.node.mw
+    for sender, receiver in ((inside, stranger), (stranger, inside)):
+        world.peer = sender
+        host, port = receiver.address
+        routes = f"Route: <sip:{mw.host}:{mw.port};lr>, <sip:{host}:{port};lr>"
+        world.send("ACK", "sip:x@elsewhere.invalid", routes, *NETWORK_ONLY, to=f"<{BOB}>;tag=x")
+        got = await receiver.receive("ACK sip:x@elsewhere.invalid ")
+        assert not {"P-Charging-Vector", "P-Access-Network-Info"} & names(got)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wic.network.hss import Binding
+from wic.network.scscf.boundary import Boundary
 from wic.network.scscf.reg_event import wants_reg_event
 from wic.network.scscf.restoration import RESTORATION_BODY, restoration_headers
 from wic.sip.errors import MalformedHeader
@@ -14,20 +14,20 @@ from wic.sip.message import Response
 from wic.sip.proxy import PassingResponse, ProxyLogic, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wic.network.hss import Hss
     from wic.network.node import Node
+    from wic.network.scscf.boundary import Trust
     from wic.network.scscf.callees import Callees
     from wic.network.scscf.reg_event import RegEventNotifier
     from wic.network.scscf.registrar import Registrar
     from wic.network.scscf.removals import Removals
     from wic.sip.flow import Flow
-    from wic.sip.proxy import ProxyContext
+    from wic.sip.message import Request
+    from wic.sip.proxy import PassingAck, ProxyContext
     from wic.sip.uri import Uri
 
-Trust = Callable[["Flow"], bool]
-"""Tells whether a flow comes from an eP-CSCF of this network, which may assert identities."""
 ORIGINATING = "orig"
 """User part of the Service-Route, which tells the originating case (TS 24.229 §5.4.3.2)."""
 _DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
@@ -69,6 +69,7 @@ class ScscfLogic(ProxyLogic):
         self._notifier = notifier
         self._domain = domain.lower()
         self._trust = trust
+        self._boundary = Boundary(trust, node.flow_to)
         self._wall_clock = wall_clock
 
     def next_hop(self, uri: Uri) -> Flow | None:
@@ -81,8 +82,19 @@ class ScscfLogic(ProxyLogic):
             return ()
         return (f"<{self._node.mw.uri()}>",)
 
+    def rewrite_request(self, context: ProxyContext, request: Request, target: Target) -> None:
+        """Keep from elements outside what is the network's own."""
+        self._boundary.leave(request, target.flow)
+
+    def ack(self, ack: PassingAck, *, now: float) -> None:
+        """Let the ACK of a 2xx pass."""
+        self._boundary.enter(ack.request, ack.flow)
+        self._boundary.leave(ack.request)
+        ack.forward(now=now)
+
     def route(self, context: ProxyContext, *, now: float) -> None:
         """Answer a REGISTER, follow the routes within a dialog, or look the target up."""
+        self._boundary.enter(context.request, context.flow)
         try:
             self._route(context, now)
         except MalformedHeader as error:
@@ -123,8 +135,7 @@ class ScscfLogic(ProxyLogic):
         if watched is None:
             context.reject(404, now=now)
             return
-        asserted = context.request.headers.values("P-Asserted-Identity") if self._trust(context.flow) else []
-        uris = [NameAddr.parse(value).uri for value in asserted]
+        uris = [NameAddr.parse(value).uri for value in context.request.headers.values("P-Asserted-Identity")]
         self._notifier.subscribe(context, watched.impu, uris, now=now)
 
     def _follow(self, context: ProxyContext, now: float) -> None:
@@ -153,13 +164,11 @@ class ScscfLogic(ProxyLogic):
             context.reject(404, "No Route To Domain", now=now)
 
     def _is_registered(self, context: ProxyContext) -> bool | None:
-        """Tell whether who calls is registered, by the identity that a trusted eP-CSCF asserted.
+        """Tell whether who calls is registered, by the identity that a trusted eP-CSCF asserted: others' are removed.
 
         Returns:
             None if nobody may call by that identity: it is not asserted, not known or barred.
         """
-        if not self._trust(context.flow):
-            return None
         now = self._wall_clock()
         known = None
         for value in context.request.headers.values("P-Asserted-Identity"):
@@ -185,7 +194,8 @@ class ScscfLogic(ProxyLogic):
             context.forward([_target(binding) for binding in callee.bindings], now=now)
 
     def response(self, passing: PassingResponse, *, now: float) -> None:
-        """Remove bindings whose flows have failed (RFC 5626 §5.3, §6)."""
+        """Clean a response, and remove bindings whose flows have failed (RFC 5626 §5.3, §6)."""
+        self._boundary.pass_back(passing)
         if passing.response.status >= 200:
             failed = [branch for branch in passing.context.branches if branch.final and branch.final.status == 430]
             for branch in failed:

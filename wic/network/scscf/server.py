@@ -21,7 +21,7 @@ from wic.network.scscf.options import RegistrarOptions
 from wic.network.scscf.reg_event import RegEventNotifier, RegEventNotifierOptions
 from wic.network.scscf.registrar import Registrar
 from wic.network.scscf.removals import Removals
-from wic.network.scscf.routing import ORIGINATING, ScscfLogic, Trust
+from wic.network.scscf.routing import ORIGINATING, ScscfLogic
 from wic.network.scscf.timers import Expiry, OrderBook
 from wic.network.scscf.trusted_node import TrustedNodeScheme
 from wic.sip.params import UriParams
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.network.hss import Hss
+    from wic.network.scscf.boundary import Trust
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.tokens import Tokens
