@@ -73,7 +73,7 @@ def refused(core: WafCore, redirect_uri: str, state: str | None, error: str, des
 
 
 def form_action(request: AuthorizationRequest) -> str:
-    """Return where a form may lead to, as a source of CSP: browsers hold redirects after a form against it."""
+    """Return where a form may lead to, as a source of CSP."""
     return csp_source(request.redirect_uri)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from wic.network.waf.errors import bad_page_request, foreign_form, whole_seconds
-from wic.network.web.answers import POLICY
+from wic.network.web.answers import policy_with
 from wic.network.web.forms import parse_parameters, read_form
 from wic.network.web.visit import csrf_token, is_own_form, new_secret
 
@@ -81,8 +81,7 @@ def form_page(
     if alert is not None and alert.retry_after:
         response.headers["Retry-After"] = alert.retry_after
     if leads_to:
-        policy = POLICY.replace("form-action 'self'", f"form-action 'self' {leads_to}")
-        response.headers["Content-Security-Policy"] = policy
+        response.headers["Content-Security-Policy"] = policy_with(leads_to)
     return response
 
 
@@ -118,5 +117,5 @@ def query_of(continuation: str) -> dict[str, str]:
 
 
 def redirect(location: str) -> web.Response:
-    """Send the browser to another page of ours."""
+    """Send the browser to another page of ours, or of our WWSF."""
     return web.Response(status=303, headers={"Location": location})

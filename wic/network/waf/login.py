@@ -1,4 +1,4 @@
-"""GET and POST /login, POST /logout: who sits at the browser."""
+"""GET and POST /login: who sits at the browser."""
 
 from __future__ import annotations
 
@@ -43,11 +43,7 @@ class Login:
 
     def routes(self) -> list[web.RouteDef]:
         """Return what it answers."""
-        return [
-            web.get("/login", self._show),
-            web.post("/login", self._sign_in),
-            web.post("/logout", self._sign_out),
-        ]
+        return [web.get("/login", self._show), web.post("/login", self._sign_in)]
 
     def home(self) -> list[web.RouteDef]:
         """Return the start page, for a WAF that is alone on its port."""
@@ -113,15 +109,6 @@ class Login:
         response = redirect(read_continuation(continuation))
         visit = core.store.sessions.open(name, expires_at=core.now + core.options.lifetimes.session)
         core.cookie.set(response, visit)
-        return response
-
-    async def _sign_out(self, request: web.Request) -> web.Response:
-        await own_form(self._core, request)
-        visit = self._core.cookie.read(request)
-        assert visit is not None, "the form is of this visit"
-        self._core.store.sessions.close(visit)
-        response = redirect("/login")
-        self._core.cookie.clear(response)
         return response
 
     async def _home(self, request: web.Request) -> web.Response:

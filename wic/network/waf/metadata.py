@@ -9,6 +9,7 @@ from aiohttp import web
 from wic.network.waf.client_auth import METHODS
 from wic.network.waf.clients import GRANTS
 from wic.network.waf.core import SCOPE
+from wic.network.waf.logout import PATH as LOGOUT
 
 if TYPE_CHECKING:
     from wic.network.waf.core import WafCore
@@ -40,6 +41,7 @@ class Metadata:
             "device_authorization_endpoint": f"{issuer}/device_authorization",
             "introspection_endpoint": f"{issuer}/introspect",
             "revocation_endpoint": f"{issuer}/revoke",
+            "end_session_endpoint": f"{issuer}{LOGOUT}",
             "jwks_uri": f"{issuer}/jwks",
             "scopes_supported": [SCOPE],
             "response_types_supported": ["code"],

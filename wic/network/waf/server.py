@@ -8,6 +8,7 @@ from wic.network.waf.authorize import Authorize
 from wic.network.waf.core import WafCore
 from wic.network.waf.device_pages import DevicePages
 from wic.network.waf.login import Login
+from wic.network.waf.logout import Logout
 from wic.network.waf.metadata import Metadata
 from wic.network.waf.passwords import COST, PasswordCheck
 from wic.network.waf.store import WafStore
@@ -64,8 +65,8 @@ class Waf(WebFunction):
         self._server = server
         core = WafCore(options=self.options, store=self.store, issuer=server.url, passwords=self._passwords)
         login = Login(core)
-        parts = (Metadata(core), login, Authorize(core), TokenEndpoint(core), TokenQuestions(core), DevicePages(core))
-        for part in parts:
+        pages = (login, Logout(core), Authorize(core), DevicePages(core))
+        for part in (*pages, Metadata(core), TokenEndpoint(core), TokenQuestions(core)):
             server.add(part.routes())
         if alone:
             server.add(login.home())

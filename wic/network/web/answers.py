@@ -42,6 +42,11 @@ def csp_source(url: str) -> str:
     return f"{parts.scheme}:" if "[" in parts.netloc else f"{parts.scheme}://{parts.netloc}"
 
 
+def policy_with(leads_to: str) -> str:
+    """Return the policy of a page whose form leads to another server: browsers hold redirects after it against it."""
+    return POLICY.replace("form-action 'self'", f"form-action 'self' {leads_to}")
+
+
 class Refusal(Exception, ABC):
     """Ends the handling of a request with an answer."""
 

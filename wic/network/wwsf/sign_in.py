@@ -9,7 +9,7 @@ from aiohttp import web
 
 from wic.network.tokens.errors import TokenInvalid, WafUnreachable
 from wic.network.web.address import origin_of
-from wic.network.web.answers import POLICY, JsonRefusal, PageRefusal, csp_source
+from wic.network.web.answers import JsonRefusal, PageRefusal, csp_source, policy_with
 from wic.network.web.forms import read_form, read_query
 from wic.network.web.locks import Locks
 from wic.network.web.pkce import make_challenge
@@ -78,7 +78,7 @@ class SignIn:
             )
         core.cookie.set(response, visit)
         connect = f"script-src 'self'; connect-src 'self' {csp_source(core.options.wss)}"
-        response.headers["Content-Security-Policy"] = f"{POLICY}; {connect}"
+        response.headers["Content-Security-Policy"] = f"{policy_with(csp_source(core.waf.issuer))}; {connect}"
         return response
 
     async def _script(self, request: web.Request) -> web.Response:
@@ -179,18 +179,19 @@ class SignIn:
             raise PageRefusal(403, "This form is out of date", "Go back, reload the page and try again.")
         session = core.store.session(visit, now=core.now)
         core.store.end_session(visit)
-        if session is not None:
-            await self._revoke(session)
-        response = web.Response(status=303, headers={"Location": "/"})
+        leads_to = None if session is None else await self._sign_out_of_waf(session)
+        response = web.Response(status=303, headers={"Location": leads_to or "/"})
         core.cookie.clear(response)
         return response
 
-    async def _revoke(self, session: Session) -> None:
-        """Take back what the session had; if the WAF does not hear it, time will."""
+    async def _sign_out_of_waf(self, session: Session) -> str | None:
+        """Take back what the session had, and return where its user signs out of the WAF, if that can be."""
+        waf = self._core.waf
         try:
-            await self._core.waf.revoke(session.refresh_token or session.access_token)
+            await waf.revoke(session.refresh_token or session.access_token)
         except WafUnreachable:
-            return
+            return None  # the tokens end by themselves
+        return await waf.sign_out_url()
 
 
 def login_required() -> JsonRefusal:

@@ -13,6 +13,7 @@ from wic.network.tokens.https import HttpsJson, basic_auth
 from wic.network.tokens.issuer import TrustedIssuer
 from wic.network.tokens.metadata import IssuerMetadata
 from wic.network.tokens.validator import TokenValidator
+from wic.network.web.answers import csp_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +97,16 @@ class WafClient:
             "code_challenge_method": "S256",
         }
         return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
+
+    async def sign_out_url(self) -> str | None:
+        """Return where a browser has to go to sign out of the WAF as well; None if it says no such place of its own."""
+        try:
+            url = await self._metadata.endpoint("end_session_endpoint", now=self._options.clock())
+        except WafUnreachable:
+            return None
+        if csp_source(url) != csp_source(self.issuer):  # the page's policy lets nobody go anywhere else
+            return None
+        return f"{url}{'&' if '?' in url else '?'}{urlencode({'client_id': self._options.client_id})}"
 
     async def redeem(self, code: str, verifier: str) -> GivenToken:
         """Return the token for a code.

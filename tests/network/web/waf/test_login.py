@@ -57,6 +57,21 @@ async def test_a_user_signs_in_and_out(browser) -> None:
     assert (await browser.get("/")).location == "/login"
 
 
+@pytest.mark.parametrize("client", ["", "wic", "nobody", "web"])
+async def test_signing_out_leads_nobody_away(waf: Waf, browser, client: str) -> None:
+    """Only the operator's own WWSF gets its users back."""
+    waf.store.clients.add("web", redirect_uris=("https://web.example/cb",))
+    assert (await browser.get(f"/logout?client_id={client}")).location == "/login"
+    await browser.sign_in()
+    page = await browser.get(f"/logout?client_id={client}")
+    assert page.field("client_id") == client
+    assert "form-action 'self';" in page.headers["Content-Security-Policy"]
+    assert (await browser.get("/device")).status == 200  # asking is not doing
+    out = await browser.post("/logout", {"csrf": page.field("csrf"), "client_id": client})
+    assert out.location == "/login"
+    assert (await browser.get("/device")).status == 303
+
+
 async def test_a_session_ends(browser, clock) -> None:
     await browser.sign_in()
     clock.now += 8 * 3600

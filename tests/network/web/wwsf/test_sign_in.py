@@ -11,6 +11,8 @@ import pytest
 
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
+from wic.network.tokens.errors import WafUnreachable
+from wic.network.tokens.metadata import IssuerMetadata
 from wic.network.waf import Waf, WafOptions, token_endpoint
 from wic.network.waf.options import Lifetimes
 from wic.network.web.answers import JsonRefusal
@@ -178,11 +180,44 @@ async def test_signing_out_takes_the_tokens_back(waf: Waf, signed_in) -> None:
     token = str((await signed_in.get("/token")).json["access_token"])
     assert (await signed_in.post("/signout", {"csrf": "forged"})).status == 403
     csrf = (await signed_in.get("/")).field("csrf")
-    assert (await signed_in.post("/signout", {"csrf": csrf})).location == "/"
+    assert (await signed_in.post("/signout", {"csrf": csrf})).status == 303
     assert (await signed_in.get("/token")).status == 401
     claims = waf.store.access_tokens.read(token)
     assert claims is not None
     assert not waf.store.access_tokens.is_active(str(claims["jti"]), now=waf.options.clock())
+
+
+async def test_signing_out_leads_to_the_waf_and_back(waf: Waf, wwsf: Wwsf, signed_in) -> None:
+    """Or the next one at this browser would be the last one's friend."""
+    home = await signed_in.get("/")
+    assert f"form-action 'self' {waf.url};" in home.headers["Content-Security-Policy"]
+    away = await signed_in.post("/signout", {"csrf": home.field("csrf")})
+    assert away.location == f"{waf.url}/logout?client_id=wwsf"
+    page = await signed_in.get(away.location)
+    assert "carol" in page.text
+    assert f"form-action 'self' {wwsf.url};" in page.headers["Content-Security-Policy"]
+    form = {"csrf": page.field("csrf"), "client_id": page.field("client_id")}
+    assert (await signed_in.post(f"{waf.url}/logout", form)).location == f"{wwsf.url}/"
+    assert (await signed_in.get(away.location)).location == f"{wwsf.url}/"  # nobody is signed in any more
+    assert urlsplit((await signed_in.get(await to_waf(signed_in))).location).path == "/login"
+
+
+@pytest.mark.parametrize("endpoint", [None, "https://elsewhere.example/logout"])
+async def test_a_waf_without_a_place_to_sign_out(
+    signed_in, monkeypatch: pytest.MonkeyPatch, endpoint: str | None
+) -> None:
+    asked = IssuerMetadata.endpoint
+
+    async def answer(self: IssuerMetadata, name: str, *, now: float) -> str:
+        if name != "end_session_endpoint":
+            return await asked(self, name, now=now)
+        if endpoint is None:
+            raise WafUnreachable("no such name")
+        return endpoint
+
+    monkeypatch.setattr(IssuerMetadata, "endpoint", answer)
+    csrf = (await signed_in.get("/")).field("csrf")
+    assert (await signed_in.post("/signout", {"csrf": csrf})).location == "/"
 
 
 async def test_signing_out_twice_or_without_a_waf(waf: Waf, wwsf: Wwsf, signed_in) -> None:

@@ -3,8 +3,16 @@
 "use strict";
 
 const line = document.getElementById("status");
+const button = document.getElementById("anonymous");
 const RENEW_BEFORE = 120;
+const LONGEST_PAUSE = 60;
 const LONGEST_WAIT = 2 ** 31 - 1;
+
+class Refused extends Error {}
+
+function later(seconds, work) {
+  setTimeout(work, Math.min(seconds * 1000, LONGEST_WAIT));
+}
 
 function handOn(authorization) {
   line.textContent = `Ready: ${new URL(authorization.wss).host}`;
@@ -13,21 +21,31 @@ function handOn(authorization) {
 
 async function ask(path, method) {
   const response = await fetch(path, { method, headers: { Accept: "application/json" } });
-  const answer = await response.json();
-  if (!response.ok) {
-    throw new Error(answer.error_description);
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) {
+    return answer;
   }
-  return answer;
+  const mayPass = response.status === 429 || response.status >= 500;
+  const error = new (mayPass ? Error : Refused)(answer.error_description ?? `status ${response.status}`);
+  error.retryAfter = Number(response.headers.get("Retry-After"));
+  throw error;
 }
 
-async function keep(path, method, next) {
+async function keep(path, method, next, failures = 0) {
   try {
     const authorization = await ask(path, method);
     handOn(authorization);
     const seconds = Math.max(authorization.expires_in - RENEW_BEFORE, authorization.expires_in / 2, 5);
-    setTimeout(() => keep(next(authorization), method, next), Math.min(seconds * 1000, LONGEST_WAIT));
+    later(seconds, () => keep(next(authorization), method, next));
   } catch (error) {
     line.textContent = `Not ready: ${error.message}`;
+    if (!(error instanceof Refused)) {
+      // A server that restarts, or has no identity to lend now; a crowd does not come back at one moment.
+      const pause = Math.min(2 ** failures, LONGEST_PAUSE) * (0.5 + Math.random() / 2);
+      later(Math.max(pause, error.retryAfter || 0), () => keep(path, method, next, failures + 1));
+    } else if (button) {
+      button.disabled = false;
+    }
   }
 }
 
@@ -35,10 +53,13 @@ if (document.currentScript.dataset.signedIn !== undefined) {
   keep("/token", "GET", () => "/token");
 }
 
-document.getElementById("anonymous")?.addEventListener("click", (event) => {
-  event.target.disabled = true;
+button?.addEventListener("click", () => {
+  button.disabled = true;
   keep("/pool/lease", "POST", (authorization) => `/pool/lease/${authorization.lease}`);
+});
+
+if (button) {
   window.addEventListener("wic-authorized", ({ detail }) => {
     window.onpagehide = () => fetch(`/pool/lease/${detail.lease}`, { method: "DELETE", keepalive: true });
   });
-});
+}
