@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 import wic
 from wic.network import ImsNetwork, NetworkOptions
+from wic.registration import BackoffOptions
 from wic.registration.reginfo import ContactEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 IMPI = "bob@ims.example"
+SOON = BackoffOptions(first_time=0.2)
 
 
 class Wire:
@@ -90,3 +94,29 @@ async def test_shortened_leads_to_another_proof(network: ImsNetwork) -> None:
         (binding,) = network.hss.bindings(IMPI, now=time.time())
         assert binding.expires_at > time.time() + 1000
         assert not binding.prove
+
+
+async def subscribed(network: ImsNetwork, count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(network.scscf.notifier) != count:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+
+async def test_a_restart_of_the_network_leaves_one_subscription_of_each(tmp_path: Path) -> None:
+    """The client's and the eP-CSCF's; the dialogs of before lead nowhere, and both sides learn of it."""
+    options = NetworkOptions(directory=tmp_path / "ims", web=False, subscribers=("bob",))
+    async with AsyncExitStack() as stack:
+        async with ImsNetwork(options) as network:
+            client = wic.Client(wic.Account.load("bob", network.accounts_path), wic.ClientOptions(backoff=SOON))
+            wire = Wire(client)
+            await stack.enter_async_context(client)
+            await wire.until(lambda: wire.count("NOTIFY") == 1)
+            await subscribed(network, 2)
+        async with ImsNetwork(options) as network:
+            await wire.until(lambda: wire.count("NOTIFY") == 2)
+            await subscribed(network, 2)
+            before = wire.count("REGISTER")
+            network.scscf.removals.reauthenticate(IMPI, within=2, now=time.time())
+            network.scscf.node.driver.pump()
+            await wire.until(lambda: wire.count("NOTIFY") == 3 and wire.count("REGISTER") > before)
+            await stack.aclose()

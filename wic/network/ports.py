@@ -45,7 +45,7 @@ class Ports:
     def remembered(cls, directory: Path) -> Ports:
         """Return the ports that a network in this directory had the last time, or free ones.
 
-        A network that comes back on its old ports finds its bindings, its accounts and its tokens still true.
+        A network that comes back on its old ports is found by its accounts, and by the WICs that it had.
         """
         try:
             values = json.loads((directory / PORTS_FILE).read_text("utf-8"))

@@ -32,7 +32,8 @@ __all__ = ["Granted", "NotifierOptions", "NotifierSubscription", "SubscriptionKe
 
 logger = logging.getLogger(__name__)
 
-_ENDS: Final = ENDS_USAGE | {408}
+# RFC 5626 §5.3.1: 430 says that the flow behind a token of the dialog's route set is gone, and no other will have it.
+_ENDS: Final = ENDS_USAGE | {408, 430}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

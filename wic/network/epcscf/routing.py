@@ -139,7 +139,8 @@ class EPcscfLogic(ProxyLogic):
         """
         wic = self._came_by(context.taken_routes, context.flow)
         if wic is None:
-            context.reject(403, now=now)
+            # RFC 5057 §5.1: a token that leads nowhere is of a dialog that is over, and only 481 says so.
+            context.reject(481 if self._is_void(context.taken_routes) else 403, now=now)
             return
         dialog = self._parts.dialogs.find(wic, context.request, Way.TO_CORE, now=now)
         if dialog is None:
@@ -156,6 +157,11 @@ class EPcscfLogic(ProxyLogic):
         """Return whose dialog the topmost of our Record-Route values means, if it is one of this connection."""
         owner = self._parts.tokens.owner(taken[0].uri.user) if taken else None
         return owner if owner is not None and owner.flow == flow else None
+
+    def _is_void(self, taken: tuple[NameAddr, ...]) -> bool:
+        """Tell whether the topmost of our Record-Route values leads nowhere: its WIC came back too late, or we did."""
+        token = taken[0].uri.user if taken else None
+        return token is not None and self._parts.tokens.owner(token) is None
 
     # from the core
 
