@@ -39,9 +39,10 @@ class SigningKeys:
             self._db.change("INSERT INTO signing_key VALUES (?, ?, ?, NULL)", kid, jwk, now)
         return kid
 
-    def ensure(self, *, now: float) -> None:
-        """Make the first key; before anything is signed."""
-        if self._db.row("SELECT 1 FROM signing_key WHERE retired_at IS NULL") is None:
+    def ensure(self, *, now: float, lifetime: float) -> None:
+        """Make a key if there is none that signs, or if it has done so for long enough; before anything is signed."""
+        newest = self._db.row("SELECT 1 FROM signing_key WHERE retired_at IS NULL AND made_at > ?", now - lifetime)
+        if newest is None:
             self.rotate(now=now)
 
     def forget(self, *, before: float) -> int:

@@ -30,6 +30,8 @@ class Lifetimes:
     """A device code and its user code."""
     session: float = 8 * 3600.0
     """A browser's session."""
+    key: float = 90 * 86400.0
+    """A key that signs; then the next one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

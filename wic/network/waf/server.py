@@ -39,7 +39,7 @@ class Waf(WebFunction):
         self.options = options
         self.store = WafStore(options.database, password_cost=password_cost)
         self.store.clients.add_native()
-        self.store.keys.ensure(now=options.clock())
+        self.store.keys.ensure(now=options.clock(), lifetime=options.lifetimes.key)
         self._passwords = PasswordCheck(cost=password_cost)
         self._own = False
 
@@ -77,9 +77,10 @@ class Waf(WebFunction):
         return self.store.rotate_key(now=self.options.clock())
 
     def sweep(self) -> int:
-        """Remove what is over; return how many rows there were."""
-        key_lifetime = self.options.lifetimes.access + KEY_OVERLAP
-        return self.store.expire(now=self.options.clock(), key_lifetime=key_lifetime)
+        """Remove what is over, and change the key if it is time; return how many rows there were."""
+        now, lifetimes = self.options.clock(), self.options.lifetimes
+        self.store.keys.ensure(now=now, lifetime=lifetimes.key)
+        return self.store.expire(now=now, key_lifetime=lifetimes.access + KEY_OVERLAP)
 
     async def close(self) -> None:
         """Stop listening, and close the database."""

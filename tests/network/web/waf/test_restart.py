@@ -82,6 +82,26 @@ async def test_a_waf_rotates_its_own_keys(waf: Waf, browser) -> None:
     assert (await browser.get("/jwks")).json["keys"][0]["kid"] == kid
 
 
+async def test_a_key_signs_for_so_long_and_no_longer(waf: Waf, make_waf, browser, clock) -> None:
+    async def signing() -> object:
+        return (await browser.get("/jwks")).json["keys"][0]["kid"]
+
+    first = await signing()
+    clock.now += 90 * 86400 - 1
+    waf.sweep()
+    assert await signing() == first
+    clock.now += 1
+    waf.sweep()
+    second = await signing()
+    assert second != first
+    assert len((await browser.get("/jwks")).json["keys"]) == 2
+    port = waf.port
+    await waf.close()
+    clock.now += 90 * 86400
+    await make_waf(port=port)
+    assert await signing() not in (first, second)
+
+
 async def test_what_is_over_is_removed(waf: Waf, client, clock) -> None:
     tokens = await client.tokens()
     await client.code()
