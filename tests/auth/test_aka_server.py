@@ -55,9 +55,17 @@ def aka() -> AkaClient:
     return AkaClient(IMPI, SoftUsim(FUNCTIONS), tokens=CountingTokens())
 
 
-def ask(verifier: AkaVerifier, user: AkaUser, sqn: int = 33, *, now: float = 0, name: str = ALGORITHM.name) -> Response:
+def ask(
+    verifier: AkaVerifier,
+    user: AkaUser,
+    sqn: int = 33,
+    *,
+    now: float = 0,
+    name: str = ALGORITHM.name,
+    source: str = "",
+) -> Response:
     vector = make_vector(FUNCTIONS, sqn, DEFAULT_AMF, sqn.to_bytes(16))
-    value = verifier.challenge(user, vector, algorithm(name), now=now)
+    value = verifier.challenge(user, vector, algorithm(name), now=now, source=source)
     return Response.build(401, headers=[("WWW-Authenticate", value)])
 
 
@@ -92,10 +100,10 @@ def test_a_challenge_with_keys_for_the_p_cscf(verifier: AkaVerifier, user: AkaUs
     assert text.endswith(f'ik="{vector.ik.hex()}", ck="{vector.ck.hex()}"')
 
 
-def test_a_challenge_without_keys_and_with_stale(verifier: AkaVerifier, user: AkaUser) -> None:
+def test_a_challenge_with_stale(verifier: AkaVerifier, user: AkaUser) -> None:
     vector = make_vector(FUNCTIONS, 33, DEFAULT_AMF, b"r" * 16)
-    params = verifier.challenge(user, vector, ALGORITHM, now=0, stale=True, keys=False).params
-    assert list(params) == ["realm", "nonce", "algorithm", "qop", "stale"]
+    params = verifier.challenge(user, vector, ALGORITHM, now=0, stale=True).params
+    assert list(params) == ["realm", "nonce", "algorithm", "qop", "stale", "ik", "ck"]
 
 
 def test_a_right_answer_and_its_refreshes(verifier: AkaVerifier, user: AkaUser, aka: AkaClient) -> None:
@@ -206,8 +214,27 @@ def test_asking_for_challenges_does_not_push_out_one_in_use(
     aka.accepted(request, Response.build(200))
     for sqn in range(64, 64 + 32 * 50, 32):
         ask(verifier, user, sqn)
-    assert len(user) == 8
+    assert len(user) == 32
     assert verifier.verify(register(aka), user, now=0).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("others", [1, 3, 30])
+def test_whoever_asks_for_most_challenges_loses_his_own(
+    verifier: AkaVerifier, user: AkaUser, aka: AkaClient, others: int
+) -> None:
+    asked = ask(verifier, user, source="hers")
+    for number in range(200):
+        ask(verifier, user, 66 + number, source=f"his {number % others}")
+    aka.challenged(register(aka), asked)
+    assert verifier.verify(register(aka), user, now=0).outcome is Outcome.OK
+    assert len(user) == 32
+
+
+def test_of_many_who_ask_once_the_first_one_loses(verifier: AkaVerifier, aka: AkaClient) -> None:
+    user = AkaUser(IMPI, capacity=2)
+    asked = [ask(verifier, user, 33 + number, source=str(number)) for number in range(3)]
+    nonces = [response.auth("WWW-Authenticate")[0].params.get("nonce") or "" for response in asked]
+    assert [user.find(nonce) is not None for nonce in nonces] == [False, True, True]
 
 
 def test_a_user_with_many_challenges_in_use_loses_the_oldest(verifier: AkaVerifier, aka: AkaClient) -> None:

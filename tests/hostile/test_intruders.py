@@ -106,7 +106,7 @@ def usim_client(ims) -> Client:
 
 
 async def test_challenges_for_somebody_else_by_the_hundred(ims, intrude):
-    """Each costs a sequence number of some 2**43 and pushes nobody's USIM out of range; eight are remembered."""
+    """Each costs a sequence number of some 2**43 and pushes nobody's USIM out of range; 32 are remembered."""
     mallory = await intrude("usim")
     nonces = []
     async with usim_client(ims) as alice:
@@ -118,12 +118,25 @@ async def test_challenges_for_somebody_else_by_the_hundred(ims, intrude):
         assert sqn_of(ims) >> 5 == (before >> 5) + 150
         assert alice.binding is not None
         answers = []
-        for nonce in nonces[:-10:-1]:
+        for nonce in nonces[:-34:-1]:
             await mallory.send(mallory.register(guess(nonce)))
             answers.append((await mallory.answered()).status)
-        assert answers == [403] * 7 + [401] * 2, "the eighth is that of alice"
+        assert answers == [403] * 31 + [401] * 2, "the oldest is that of alice"
     async with usim_client(ims) as alice:
         assert alice.binding is not None
+
+
+async def test_challenges_between_a_challenge_and_its_answer(ims, intrude):
+    """Whoever asks over and over pushes out his own; a wrong answer gets 403 if its challenge is remembered."""
+    alice, mallory = await intrude("usim"), await intrude("usim")
+    await alice.send(alice.register(claim(ASKS)))
+    nonce = (await alice.receive(401)).parameter("WWW-Authenticate", "nonce")
+    for number in range(100):
+        mallory.call_id = f"m{number}"
+        await mallory.send(mallory.register(claim(ASKS)))
+        await mallory.receive(401)
+    await alice.send(alice.register(guess(nonce)))
+    assert (await alice.answered()).status == 403
 
 
 @pytest.mark.parametrize("gap", [1 << 29, -(1 << 29), 1 << 42])

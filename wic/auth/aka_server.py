@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,8 @@ class IssuedChallenge:
     """H(A1) with the password of its vector, made once."""
     issued: float
     """When, in seconds."""
+    source: str
+    """Where it was asked for."""
     proved: bool = False
     """Whether it was answered rightly."""
     counts: CountWindow = UNUSED
@@ -80,13 +83,12 @@ class AkaUser:
 
     __slots__ = ("_capacity", "_issued", "impi")
 
-    def __init__(self, impi: str, *, capacity: int = 8) -> None:
+    def __init__(self, impi: str, *, capacity: int = 32) -> None:
         """Begin without challenges.
 
         Args:
             impi: private user identity.
-            capacity: challenges to remember. Of more than one, so that nobody can push out the
-                challenge of somebody else by asking for another one.
+            capacity: challenges to remember.
         """
         self.impi = impi
         self._capacity = capacity
@@ -96,11 +98,19 @@ class AkaUser:
         return len(self._issued)
 
     def remember(self, challenge: IssuedChallenge) -> None:
-        """Keep a challenge; the oldest one without an answer makes room."""
+        """Keep a challenge.
+
+        The oldest without an answer makes room, of those that were asked for where most were: whoever asks in
+        somebody else's name pushes out his own.
+        """
         if len(self._issued) >= self._capacity:
-            unproved = (each for each, old in self._issued.items() if not old.proved)
-            del self._issued[next(unproved, next(iter(self._issued)))]
+            del self._issued[self._dispensable(challenge)]
         self._issued[challenge.nonce] = challenge
+
+    def _dispensable(self, newest: IssuedChallenge) -> str:
+        waiting = [each for each in self._issued.values() if not each.proved]
+        ((source, _),) = Counter(each.source for each in (*waiting, newest)).most_common(1)
+        return next((each.nonce for each in waiting if each.source == source), next(iter(self._issued)))
 
     def find(self, nonce: str) -> IssuedChallenge | None:
         """Return the challenge of that nonce."""
@@ -136,31 +146,30 @@ class AkaVerifier:
         algorithm: AkaAlgorithm,
         *,
         now: float,
+        source: str = "",
         stale: bool = False,
-        keys: bool = True,
     ) -> AuthValue:
-        """Return the challenge of a 401, and remember it.
+        """Return the challenge of a 401, with IK and CK for the P-CSCF (TS 24.229 §5.4.1.2.1), and remember it.
 
         Args:
             user: whom to challenge.
             vector: never used before.
             algorithm: to answer with.
             now: seconds.
+            source: where it is asked for, such as a connection; nothing that others can choose.
             stale: tells the client that its response was not looked at.
-            keys: put in IK and CK, which are for the P-CSCF and go no further (TS 24.229 §5.4.1.2.1).
         """
         nonce = make_nonce(vector.rand, vector.autn)
         password = aka_password(algorithm, res=vector.xres, ck=vector.ck, ik=vector.ik)
         ha1 = make_ha1(algorithm, user.impi, self.realm, password)
-        user.remember(IssuedChallenge(nonce, vector.rand, algorithm, ha1, now))
+        user.remember(IssuedChallenge(nonce, vector.rand, algorithm, ha1, now, source))
         pairs = {"realm": self.realm, "nonce": nonce, "algorithm": algorithm.name, "qop": _QOP}
         if stale:
             pairs["stale"] = "true"
-        if keys:
-            pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}
+        pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}
         return AuthValue("Digest", AuthParams(pairs.items(), quoted=_QUOTED))
 
-    def verify(self, request: Request, user: AkaUser, *, now: float, header: str = "Authorization") -> Verdict:
+    def verify(self, request: Request, user: AkaUser, *, now: float) -> Verdict:
         """Check the credentials of a request.
 
         A challenge is used up by a refusal of the USIM, by a wrong response, and by time.
@@ -169,10 +178,9 @@ class AkaVerifier:
             request: as it came.
             user: whom the request claims to come from.
             now: seconds, of the clock that `challenge` was given.
-            header: `Authorization` or `Proxy-Authorization`.
         """
         try:
-            params = find_credentials(request, header, self.realm)
+            params = find_credentials(request, "Authorization", self.realm)
         except MalformedHeader:
             return Verdict(outcome=Outcome.MALFORMED)
         if params is None:

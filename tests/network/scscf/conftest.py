@@ -161,6 +161,7 @@ class Desk:
         contact: str = "<sip:alice@host.invalid>",
         call_id: str = "c1",
         cseq: int | None = None,
+        path: str = "<sip:token@192.0.2.1;lr;ob>",
         trusted: bool = True,
     ) -> str:
         """Send a REGISTER; return the response as text."""
@@ -174,7 +175,7 @@ class Desk:
             f"To: <{impu}>",
             f"Call-ID: {call_id}",
             f"CSeq: {next(self._cseq) if cseq is None else cseq} REGISTER",
-            "Path: <sip:token@192.0.2.1;lr;ob>",
+            f"Path: {path}",
             *own,
             *lines,
             "Content-Length: 0\r\n\r\n",

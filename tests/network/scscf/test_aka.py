@@ -13,9 +13,9 @@ IMPI = "alice@ims.example"
 pytestmark = pytest.mark.usefixtures("with_usim")
 
 
-def first(desk, algorithm: str = "AKAv2-SHA-256") -> str:
-    more = (f"algorithm={algorithm}",) if algorithm else ()
-    return desk.register(desk.digest("tls-connected", *more))
+def first(desk, algorithm: str = "AKAv2-SHA-256", **more: object) -> str:
+    asks = (f"algorithm={algorithm}",) if algorithm else ()
+    return desk.register(desk.digest("tls-connected", *asks), **more)
 
 
 def nonce_of(message: str) -> str:
@@ -172,9 +172,26 @@ def test_a_challenge_waits_four_minutes_for_its_answer(make_desk, card) -> None:
 def test_outstanding_challenges_are_bounded(make_desk, card) -> None:
     desk = make_desk()
     oldest = first(desk)
-    for _ in range(8):
+    for _ in range(32):
         first(desk)
     assert "stale=true" in desk.register(desk.answer_aka(oldest, card))
+
+
+def test_nobody_pushes_out_what_was_asked_for_over_another_connection(make_desk, card) -> None:
+    """The topmost Path is the token that the eP-CSCF gave the connection: nobody can write another one's."""
+    desk = make_desk()
+    hers = first(desk, path="<sip:hers@192.0.2.1;lr;ob>, <sip:x@192.0.2.9;lr>")
+    for number in range(100):
+        first(desk, path=f"<sip:his@192.0.2.1;lr;ob>, <sip:x{number}@192.0.2.9;lr>")
+    assert desk.register(desk.answer_aka(hers, card)).startswith("SIP/2.0 200 ")
+
+
+def test_what_a_stranger_writes_as_path_tells_nobody_apart(make_desk, card) -> None:
+    desk = make_desk()
+    hers = first(desk, path="<sip:hers@192.0.2.1;lr;ob>")
+    for number in range(100):
+        first(desk, path=f"<sip:token-{number}@192.0.2.1;lr;ob>", trusted=False)
+    assert desk.register(desk.answer_aka(hers, card)).startswith("SIP/2.0 200 ")
 
 
 def test_a_registered_ue_proves_itself_with_the_same_vector(make_desk, card) -> None:

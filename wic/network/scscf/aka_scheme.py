@@ -120,7 +120,9 @@ class AkaScheme:
         vector = self._hss.next_vector(attempt.subscriber.impi, rand)
         if vector is None:
             return Refused(403, "Authentication Failed")  # the USIM was taken away a moment ago
-        challenge = self._verifier.challenge(user.challenges, vector, algorithm, now=attempt.now, stale=stale)
+        challenge = self._verifier.challenge(
+            user.challenges, vector, algorithm, now=attempt.now, source=attempt.source, stale=stale
+        )
         return Refused(401, None, ("WWW-Authenticate", challenge))
 
     def _algorithm(self, asked: str | None) -> AkaAlgorithm:

@@ -61,6 +61,8 @@ class Attempt:
     """Those of the implicit registration set that the identity belongs to."""
     now: float
     """Seconds of the epoch."""
+    source: str = ""
+    """The connection of a WIC, as its eP-CSCF calls it in Path; for all who come past an eP-CSCF the same."""
 
     @property
     def algorithm(self) -> str | None:

@@ -97,6 +97,7 @@ class Registrar:
             identity=identity,
             bindings=tuple(bindings),
             now=now,
+            source=str(request.paths[0]) if trusted and request.paths else "",
         )
 
     def _subscriber(self, impu: str, impi: str | None) -> Subscriber | None:
