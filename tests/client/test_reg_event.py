@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Registered, RegistrationLost
+from wic.client.events import (
+    ConnectionRestored,
+    Deregistered,
+    IdentitiesChanged,
+    Refreshed,
+    Registered,
+    RegistrationLost,
+)
 from wic.errors import RegistrationFailed
 from wic.sip.message import Request
 
@@ -34,13 +41,21 @@ class Watcher:
         self.tag = request.to.tag or context.transaction.tag
         context.reject(self.status, now=now, headers=[("Contact", "<sip:scscf.ims.example>"), ("Expires", 600000)])
 
-    def notify(self, contact, *, aor="sip:alice@ims.example", state="active"):
+    def notify(self, contact, *, aor="sip:alice@ims.example", state="active", **others):
+        """Tell of the client's contact, at one address-of-record, and at those of other users by what is said there."""
         request, flow = self.subscribes[-1]
         uri = request.contacts[0].uri
+
+        def registration(id, aor, state, contact):
+            inner = f'<contact id="c{id}" {contact}><uri>{uri}</uri></contact>'
+            return f'<registration aor="{aor}" id="{id}" state="{state}">{inner}</registration>'
+
+        registrations = [registration("a", aor, state, contact)]
+        for user, said in others.items():
+            registrations.append(registration(user, f"sip:{user}@ims.example", "active", said))
         body = (
             f'<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="{self.version}" state="full">'
-            f'<registration aor="{aor}" id="a" state="{state}"><contact id="c" {contact}><uri>{uri}</uri></contact>'
-            "</registration></reginfo>"
+            f"{''.join(registrations)}</reginfo>"
         ).replace("&", "&amp;")
         self.version += 1
         notify = Request.build(
@@ -145,3 +160,34 @@ async def test_a_network_without_reg_event(harbour, watcher, status, caplog):
         await asyncio.sleep(3000.0)
         assert set(told.kinds) <= {Registered, Refreshed}
         assert caplog.records == []
+
+
+async def test_the_identity_that_leads_next_is_watched(harbour, watcher):
+    client = harbour.client("alice", impus=("sip:work@ims.example",), reg_event=True)
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await client.deregister("sip:alice@ims.example")
+        await harbour.until(lambda: len(watcher.subscribes) == 2, 5.0)
+        assert [str(request.to.uri.user) for request, _ in watcher.subscribes] == ["alice", "work"]
+        watcher.version = 0
+        watcher.notify('state="terminated" event="rejected"', aor="sip:work@ims.example", state="terminated")
+        with pytest.raises(RegistrationFailed, match="rejected"):
+            await anext(client.incoming())
+
+
+async def test_the_network_ends_the_main_registration_alone(harbour, watcher):
+    """The others go on, and so does the client."""
+    client = harbour.client("alice", impus=("sip:work@ims.example",), reg_event=True)
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        watcher.notify(ACTIVE, aor="sip:work@ims.example", alice='state="terminated" event="rejected"')
+        await harbour.until(lambda: RegistrationLost in told.kinds, 5.0)
+        assert [(str(each.impu), each.final) for each in told if isinstance(each, RegistrationLost)] == [
+            ("sip:alice@ims.example", True)
+        ]
+        harbour.far[-1].abort("begin")
+        await harbour.until(lambda: ConnectionRestored in told.kinds, 15.0)
+        assert texts(each.impu for each in client.bindings) == ["sip:work@ims.example"]
+        assert str(client._wire.profile().identity) == "sip:work@ims.example"
+        await client.call("sip:bob@ims.example")

@@ -6,9 +6,16 @@ import asyncio
 
 import pytest
 
-from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Registered, RegistrationLost
+from wic.client.events import (
+    ConnectionRestored,
+    Deregistered,
+    IdentitiesChanged,
+    Refreshed,
+    Registered,
+    RegistrationLost,
+)
 from wic.client.identities import Identities
-from wic.errors import ConfigurationError, FlowLost
+from wic.errors import ConfigurationError, FlowLost, RegistrationFailed
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
 from wic.sip.uri import Uri
@@ -84,6 +91,49 @@ async def test_one_identity_can_be_deregistered(harbour):
         with pytest.raises(FlowLost):
             await client.call("sip:bob@ims.example")
         assert [call async for call in client.incoming()] == []
+
+
+async def test_an_identity_that_the_user_gave_up_stays_away(harbour):
+    """TS 24.229 §5.1.1.6: neither a refresh nor another connection brings it back."""
+    harbour.home.granted = 1000
+    client = harbour.client("alice", impus=("sip:work@ims.example",))
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await client.deregister("sip:work@ims.example")
+        told.clear()
+        await harbour.until(lambda: Refreshed in told.kinds, 600.0)
+        harbour.far[-1].abort("begin")
+        await harbour.until(lambda: ConnectionRestored in told.kinds, 15.0)
+        await asyncio.sleep(60.0)
+        assert texts(each.impu for each in client.bindings) == ["sip:alice@ims.example"]
+
+
+async def test_another_identity_leads_when_the_main_one_is_gone(harbour):
+    """The connection is mended for it too."""
+    client = harbour.client("alice", impus=("sip:work@ims.example",))
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await client.deregister("sip:alice@ims.example")
+        harbour.dialled.clear()
+        harbour.far[-1].abort("begin")
+        await harbour.until(lambda: ConnectionRestored in told.kinds, 15.0)
+        await asyncio.sleep(600.0)
+        assert len(harbour.dialled) == 1
+        assert texts(each.impu for each in client.bindings) == ["sip:work@ims.example"]
+        harbour.home.register_status = 403
+        harbour.far[-1].abort("begin")
+        with pytest.raises(RegistrationFailed, match="403"):
+            await anext(client.incoming())
+
+
+async def test_identities_that_are_named_twice(harbour, caplog):
+    again = ("sip:work@ims.example", "sip:work@IMS.example", "sip:alice@ims.example")
+    async with harbour.client("alice", impus=again) as client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        assert texts(each.impu for each in client.bindings) == ["sip:alice@ims.example", "sip:work@ims.example"]
+    assert caplog.records == []
 
 
 async def test_all_identities_can_be_deregistered(harbour):

@@ -186,7 +186,7 @@ class Client:
         calls = self.calls if leaving is None else self._switch.of(leaving)
         await asyncio.gather(*(call.hangup() for call in calls))
         await self._wire.deregister(leaving)
-        if not self.bindings:
+        if self._wire.is_over:
             self._switch.cut("nothing is registered any more")
             self._close()
 
@@ -268,10 +268,10 @@ class Client:
                 pass
 
     def _registration_ended(self, impu: Uri, error: WicError) -> None:
-        if impu.matches(parse_impu(self._wire.account.impu)):
+        over = self._wire.is_over
+        if over and self._lost is None:
             self._lost = error
             self._note()
-        over = self._wire.is_over
         self._switch.fail_unregistered(error, None if over else impu)
         if over and not self.bindings:
             self.tasks.spawn(self._leave(), "the end of the registration")

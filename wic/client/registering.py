@@ -21,6 +21,7 @@ from wic.registration import (
     RegisterFailed,
     RegistrationOptions,
     Registrations,
+    RegistrationState,
     parse_impu,
     websocket_contact,
 )
@@ -48,19 +49,21 @@ _log = logging.getLogger(__name__)
 class Registering:
     """Registers the main identity first, then the others that the network does not register along with it.
 
-    The main registration decides about the connection: `on_registered` hears that it is made or renewed,
-    `on_failed` that it is not, and answers whether that is the end.
+    The leading registration decides about the connection: `on_registered` hears that it is made or renewed,
+    `on_failed` that it is not, and answers whether that is the end. It is that of the main identity; when the user
+    or the network has ended that one for good, the next one that lives takes its place.
     """
 
     __slots__ = (
         "_account",
         "_authenticator",
         "_endpoint",
+        "_given_up",
         "_identities",
         "_identity",
+        "_leading",
         "_leaving",
         "_left",
-        "_main",
         "_noted",
         "_on_failed",
         "_on_registered",
@@ -95,7 +98,8 @@ class Registering:
         self._on_failed = on_failed
         self._identity = Identity(impu=impu, domain=account.domain, instance=account.instance, contact=self.contact)
         self._registrations: Registrations | None = None
-        self._main: Registration | None = None
+        self._leading: Registration | None = None
+        self._given_up: frozenset[str] = frozenset()
         self._reg_event: RegEventUsage | None = None
         self._identities = Identities.of(())
         self._noted: tuple[ImplicitSet | Uri, ...] = ()
@@ -108,9 +112,14 @@ class Registering:
         return self._identity.impu
 
     @property
-    def main(self) -> Registration | None:
-        """The registration of the main identity; None before the first try."""
-        return self._main
+    def leading(self) -> Registration | None:
+        """The registration that decides about the connection; None before the first try."""
+        return self._leading
+
+    @property
+    def lives(self) -> bool:
+        """Whether there is a registration that is kept or tried for."""
+        return any(_lives(each) for each in self._all())
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -148,7 +157,7 @@ class Registering:
             options=RegistrationOptions(expires=self._account.expires, user_agent=self._options.user_agent or None),
             make_backoff=self._new_backoff,
         )
-        self._main = self._registrations[self.impu]
+        self._leading = self._registrations[self.impu]
         self._registrations.register_all(now=now)
 
     def refresh(self, *, now: float) -> None:
@@ -165,6 +174,7 @@ class Registering:
             self._registrations.deregister_all(now=now)
         else:
             self._leaving |= {str(impu)}
+            self._given_up |= {str(impu.aor())}
             self._registrations.remove(impu, now=now)
         self._drain(now)
 
@@ -219,28 +229,25 @@ class Registering:
                 self._tell(Refreshed(impu, binding))
                 self._granted(registration, binding, now)
             case BindingRemoved(error):
-                self._removed(registration, error)
+                self._removed(registration, error, now)
             case BindingSuspended() | BindingLost() | RegisterFailed():
-                self._failed(registration, event)
+                self._failed(registration, event, now)
 
     # what registrations tell
 
     def _granted(self, registration: Registration, binding: Binding, now: float) -> None:
-        if registration is self.main:
+        if registration is self._leading:
             self._register_others(binding, now)
             self._watch(binding, registration.flow, now)
             self._on_registered(binding)
         self._note_identities()
 
     def _register_others(self, binding: Binding, now: float) -> None:
-        """Register what the account names and the network has not registered along."""
-        if not self._account.impus:
-            return
+        """Register what the account names, the network has not registered along, and the user has not given up."""
         assert self._registrations is not None
-        known = {str(each.identity.impu) for each in self._all()}
-        for text in self._account.impus:
-            impu = parse_impu(text)
-            if str(impu) not in known and not binding.implicit_set.holds(impu):
+        for impu in map(parse_impu, self._account.impus):
+            known = impu in self._registrations or binding.implicit_set.holds(impu)
+            if not known and str(impu.aor()) not in self._given_up:
                 self._registrations.add(impu, now=now)
 
     def _watch(self, binding: Binding, flow: Flow, now: float) -> None:
@@ -259,11 +266,23 @@ class Registering:
             )
         self._reg_event.follow(binding, flow, now=now)
 
-    def _removed(self, registration: Registration, error: Exception | None) -> None:
+    def _hand_over(self, now: float) -> None:
+        """Let another registration lead, and be watched, where the leading one has ended for good."""
+        if self._leading is None or not self._leading.ended:
+            return
+        following = next(filter(_lives, self._all()), None)
+        if following is not None:
+            self._leading = following
+            self._forget_reg_event()
+            if following.binding is not None:
+                self._watch(following.binding, following.flow, now)
+
+    def _removed(self, registration: Registration, error: Exception | None, now: float) -> None:
         impu = registration.identity.impu
         if error is not None:
             _log.warning("the deregistration of %s failed: %s", impu, error)
-        if registration is self.main:
+        self._hand_over(now)
+        if registration is self._leading:
             self._forget_reg_event()
         self._leaving -= {str(impu)}
         if self._left is not None:
@@ -272,10 +291,13 @@ class Registering:
             self._tell(Deregistered(impu))
         self._note_identities()
 
-    def _failed(self, registration: Registration, event: BindingSuspended | BindingLost | RegisterFailed) -> None:
+    def _failed(
+        self, registration: Registration, event: BindingSuspended | BindingLost | RegisterFailed, now: float
+    ) -> None:
         impu = registration.identity.impu
         final = event.retry_after is None
-        if registration is self.main:
+        self._hand_over(now)
+        if registration is self._leading:
             if isinstance(event, BindingLost):
                 self._forget_reg_event()
             final = self._on_failed(Trial(event.error, elsewhere=event.next_server, retry_after=event.retry_after))
@@ -283,7 +305,7 @@ class Registering:
             _log.warning("registration of %s: %s; trying again in %g s", impu, event.error, event.retry_after)
         if isinstance(event, BindingSuspended):
             return
-        if registration is not self.main or not final:
+        if registration is not self._leading or not final:
             self._tell(RegistrationLost(impu, event.error, final=final))
         self._note_identities()
 
@@ -312,3 +334,7 @@ class Registering:
 
     def _new_backoff(self) -> Backoff:
         return Backoff(self._options.chance, self._options.backoff)
+
+
+def _lives(registration: Registration) -> bool:
+    return registration.state not in (RegistrationState.UNREGISTERED, RegistrationState.REMOVING)

@@ -256,7 +256,7 @@ class Signalling:
             self._move(SignallingState.OVER)
         if self._access is not None and self._access.connection is not None:
             await self._remove(self._access.registering, impu)
-        if impu is None or not self.bindings:
+        if impu is None or self._access is None or not self._access.registering.lives:
             self._move(SignallingState.OVER)
             await self.hang_up("nothing is registered any more")
 
@@ -289,7 +289,7 @@ class Signalling:
     # what registrations tell
 
     def _registered(self, binding: Binding) -> None:
-        """The main identity is registered over the connection there is."""
+        """The leading identity is registered over the connection there is."""
         access, mending = self._parts
         access.servers.works(now=self.now)
         if access.connection is not None:
@@ -298,7 +298,7 @@ class Signalling:
         access.judge(Trial())
 
     def _failed(self, trial: Trial) -> bool:
-        """The main identity is not registered, or only as long as the registrar remembers; return whether for good."""
+        """The leading identity is not registered, or only as long as the registrar remembers; return whether for good."""
         access, mending = self._parts
         if isinstance(trial.error, TokenRefused):
             access.wants_token = True
@@ -353,10 +353,10 @@ class Signalling:
 
     def _wait_after_loss(self, access: Access) -> float:
         wait = access.servers.lost(now=self.now)
-        main = access.registering.main
-        if main is None or main.retry_at is None:
+        leading = access.registering.leading
+        if leading is None or leading.retry_at is None:
             return wait
-        return max(wait, main.retry_at - self.now)  # the network told it to wait
+        return max(wait, leading.retry_at - self.now)  # the network told it to wait
 
     def _lose(self, server: str, error: WicError, wait: float) -> None:
         self._move(SignallingState.MENDING)
