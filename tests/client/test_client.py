@@ -76,11 +76,12 @@ async def test_packets_can_be_watched(home):
     assert {(target, source) for source, target in rtp} == rtp
 
 
-async def test_the_registration_is_refreshed(home):
-    home.granted = 2
-    async with home.client("alice"):
-        await home.until(lambda: len(home.requests) >= 3)
-        assert home.requests[2].expires != 0
+@pytest.mark.virtual_time
+async def test_the_registration_is_refreshed(harbour):
+    """TS 24.229 §5.1.1.4.1: 600 s before the end."""
+    async with harbour.client():
+        assert 2999 < await harbour.until(lambda: len(harbour.home.requests) > 2) < 3001
+        assert harbour.home.requests[2].expires == 600000
 
 
 async def test_over_tls(secure_home):
@@ -126,27 +127,28 @@ async def test_a_deregistration_that_is_refused(home, caplog):
     assert "the deregistration of sip:alice@ims.example failed" in caplog.text
 
 
-async def test_a_lost_registration(home):
-    home.granted = 2
-    async with home.client("alice") as client:
-        home.register_status = 403
+@pytest.mark.virtual_time
+async def test_a_lost_registration(harbour):
+    async with harbour.client() as client:
+        harbour.home.register_status = 403
         with pytest.raises(RegistrationFailed, match="403"):
             await anext(client.incoming())
-        with pytest.raises(RegistrationFailed):
+        with pytest.raises(RegistrationFailed, match="403"):
             await client.call("sip:bob@ims.example")
 
 
-async def test_a_registration_that_has_to_wait(home, caplog):
-    home.granted = 2
-    async with home.client("alice") as client:
-        home.register_status = 503
-        home.register_headers = [("Retry-After", "1")]
-        await home.until(lambda: client.binding is None)
-        assert "trying again in 1 s" in caplog.text
+@pytest.mark.virtual_time
+async def test_a_registration_that_has_to_wait(harbour, caplog):
+    harbour.home.granted = 1000
+    async with harbour.client() as client:
+        harbour.home.register_status = 503
+        harbour.home.register_headers = [("Retry-After", "600")]
+        await harbour.until(lambda: client.binding is None)
+        assert "trying again in 600 s" in caplog.text
         with pytest.raises(RegistrationFailed, match="told it to wait"):
             await client.call("sip:bob@ims.example")
-        home.register_status = 200
-        await home.until(lambda: client.binding is not None)
+        harbour.home.register_status = 200
+        await harbour.until(lambda: client.binding is not None)
 
 
 async def test_media_addresses_of_choice(home):
