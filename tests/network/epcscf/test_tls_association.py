@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -247,3 +248,46 @@ async def test_a_200_that_cannot_be_read_registers_nobody(edge):
     edge.core.answer(await edge.core.receive("REGISTER"), "200 OK", "Contact: <<<")
     await alice.receive("SIP/2.0 200")
     assert edge.epcscf.registrations == 0
+
+
+async def lose(edge, wic) -> None:
+    wic.cut()
+    async with asyncio.timeout(5):
+        while any(each.flow.transport == "WSS" for each in edge.epcscf.node.driver.connections):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def settled(edge) -> None:
+    """Wait until the eP-CSCF has taken what was sent to it on Mw."""
+    address = (edge.epcscf.node.mw.host, edge.epcscf.node.mw.port)
+    edge.core.send(
+        f"OPTIONS sip:nobody@{address[0]}:{address[1]} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP 127.0.0.1:{edge.core.port};branch=z9hG4bK-settled\r\nFrom: <sip:core>;tag=c\r\n"
+        "To: <sip:nobody>\r\nCall-ID: settled\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+        address,
+    )
+    await edge.core.receive("SIP/2.0 404")
+
+
+async def test_a_200_that_comes_after_the_connection_has_gone_registers_nobody(make_edge):
+    edge = await make_edge(reg_event=True)
+    alice = await edge.wic("alice")
+    alice.send(alice.register(EMPTY))
+    request = await edge.core.receive("REGISTER")
+    await lose(edge, alice)
+    edge.core.grant(request)
+    await settled(edge)  # and no SUBSCRIBE came
+    assert edge.epcscf.registrations == len(edge.epcscf.watcher) == 0
+
+
+async def test_a_late_200_does_not_take_the_registration_away_from_the_next_connection(edge):
+    first = await edge.wic("alice")
+    first.send(first.register(EMPTY))
+    late = await edge.core.receive("REGISTER")
+    await lose(edge, first)
+    second = await edge.wic("alice")
+    await registered(edge, second, EMPTY)
+    edge.core.grant(late)
+    await settled(edge)
+    assert edge.epcscf.registrations == 1
+    await registered(edge, second, EMPTY)

@@ -195,6 +195,8 @@ class RegisterHandler:
     def _registered(self, context: ProxyContext, response: Response, registering: Registering, now: float) -> None:
         """Create the association of §6.4.1.2, or remove it with the contacts that are gone (§6A.3)."""
         request, flow = context.transaction.request, context.flow
+        if not self._parts.node.is_open(flow):
+            return  # it was registered for a connection that has gone meanwhile; 430 will tell the core
         granted = granted_contacts(request, response)
         if granted:
             expires = max(seconds for _, seconds in granted)
