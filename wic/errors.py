@@ -17,6 +17,7 @@
         ChallengeUnsupported
         NetworkNotTrusted
         SequenceOutOfRange
+        UsimFailed
         TokenRefused                 .authz_server, .error, .scope
         SignInFailed                 .error, .temporary
           SignInNeeded
@@ -115,6 +116,10 @@ class ChallengeUnsupported(AuthenticationFailed):
 
 class NetworkNotTrusted(AuthenticationFailed):
     """The network could not prove that it knows the user's secret (AUTN, rspauth)."""
+
+
+class UsimFailed(AuthenticationFailed):
+    """The USIM gave no answer: no card, no reader, or no place to remember its sequence number; later it may."""
 
 
 class TokenRefused(AuthenticationFailed):

@@ -14,6 +14,7 @@ from wic.errors import (
     ConfigurationError,
     NetworkNotTrusted,
     SequenceOutOfRange,
+    UsimFailed,
 )
 from wic.sip.message import Request, Response
 from wic.sip.tokens import CountingTokens
@@ -340,6 +341,17 @@ def test_a_nextnonce_that_is_no_good_challenge_is_passed_over(nonce: str, aka: A
     aka.challenged(register(aka), asked(challenge(33)))
     aka.accepted(register(aka), Response.build(200, headers=[("Authentication-Info", f'nextnonce="{nonce}"')]))
     assert (sent(register(aka)).get("nonce"), sent(register(aka)).get("nc")) == (nonce_of(33), "00000003")
+
+
+def test_a_usim_that_fails_at_a_nextnonce_undoes_no_success(aka: AkaClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise UsimFailed("the USIM did not answer")
+
+    aka.challenged(register(aka), asked(challenge(33)))
+    monkeypatch.setattr(SoftUsim, "authenticate", away)
+    info = f'nextnonce="{nonce_of(66)}"'
+    aka.accepted(register(aka), Response.build(200, headers=[("Authentication-Info", info)]))
+    assert sent(register(aka)).get("nonce") == nonce_of(33)
 
 
 def test_a_proxy_may_ask_as_well(aka: AkaClient) -> None:

@@ -117,7 +117,7 @@ class UsimHome:
         assert algorithm is not None
         self.counter = self.counter.next()
         vector = make_vector(self.functions, self.counter.sqn, DEFAULT_AMF, len(self.outcomes).to_bytes(16))
-        return self._verifier.challenge(self._user, vector, algorithm, now=now, stale=stale, keys=False)
+        return self._verifier.challenge(self._user, vector, algorithm, now=now, stale=stale)
 
     def _resynchronise(self, verdict: Verdict) -> None:
         assert verdict.auts is not None

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wic.auth import AkaClient, Milenage, Outcome, SequenceArray, SequenceCounter, SoftUsim, UsimState
-from wic.errors import NetworkNotTrusted, SequenceOutOfRange
-from wic.registration import BindingCreated, BindingRefreshed, RegisterFailed
+from wic.errors import NetworkNotTrusted, SequenceOutOfRange, UsimFailed
+from wic.registration import Backoff, BindingCreated, BindingRefreshed, BindingSuspended, RegisterFailed
 from wic.sip.message import Response
 from wic.sip.tokens import CountingTokens
 
@@ -35,7 +35,7 @@ def make_usim_world(make_world: Callable[..., World], usim_home: type[UsimHome])
         usim = SoftUsim(Milenage(K, op=OP), state=UsimState(sequence or SequenceArray()))
         home = usim_home(**options)  # type: ignore[arg-type]
         credentials = AkaClient("alice@ims.example", usim, tokens=CountingTokens("c"))
-        world = make_world(credentials, home)
+        world = make_world(credentials, home, backoff=Backoff(lambda: 0.5))
         world.registration.register(now=0)
         return world, home
 
@@ -110,6 +110,24 @@ def test_the_third_invalid_challenge_ends_it(make_usim_world: MakeWorld) -> None
     assert failed.retry_after is None
     assert sent(world, "response") == ["", "", ""]
     assert sent(world, "auts") == [None, None, None]
+
+
+def test_a_usim_that_is_away_for_a_while_is_asked_again(
+    make_usim_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise UsimFailed("the USIM did not answer")
+
+    world, home = make_usim_world()
+    world.settle()
+    home.forget()
+    with monkeypatch.context() as patched:
+        patched.setattr(SoftUsim, "authenticate", away)
+        (suspended,) = refresh(world)
+    assert isinstance(suspended, BindingSuspended)
+    assert isinstance(suspended.error, UsimFailed)
+    assert suspended.retry_after is not None
+    assert [type(event) for event in refresh(world)] == [BindingRefreshed]
 
 
 def test_a_network_out_of_sequence_is_resynchronised(make_usim_world: MakeWorld) -> None:

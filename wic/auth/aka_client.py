@@ -128,6 +128,7 @@ class AkaClient:
             ChallengeUnsupported: no AKA challenge is among them that this side accepts.
             NetworkNotTrusted: for the third time the MAC is wrong; the message says what to look at.
             SequenceOutOfRange: for the third time the SQN is out of range.
+            UsimFailed: the USIM gave no answer.
             AuthenticationFailed: the network has rejected a response, though its own MAC was right.
         """
         challenge, algorithm, rand, autn = self._choose(response)
@@ -222,7 +223,7 @@ class AkaClient:
             return
         try:
             result = self._usim.authenticate(*parse_nonce(nonce))
-        except (MalformedNonce, MacFailure, SynchronisationFailure):
+        except (MalformedNonce, AuthenticationFailed):  # nothing undoes the success that brought it
             return
         challenge = replace(space.challenge, nonce=nonce, stale=False)
         space.use(challenge, self._ha1(challenge, algorithm, result))

@@ -60,6 +60,8 @@ class Usim(Protocol):
         Raises:
             MacFailure: the challenge does not come from who knows K.
             SynchronisationFailure: its SQN was used before, or is out of range.
+            UsimFailed: there is no answer, because the card or its reader is not there. A client takes any other
+                exception of a USIM that is plugged in for this one.
         """
         ...
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from wic.auth import AkaClient, BearerClient, DigestClient, DigestCredentials
 from wic.client.account import AuthScheme
 from wic.client.account_rules import is_registrable
+from wic.client.plugged_usim import PluggedUsim
 from wic.client.usim_store import StoredUsim
 from wic.errors import ConfigurationError
 from wic.sip.uri import Uri
@@ -189,10 +190,10 @@ def _aka(account: Account, usim: Usim | None, tokens: Tokens) -> AkaClient:
             raise ConfigurationError(
                 f"Account {account.name!r} with auth = \"aka\" needs 'k' and 'opc', or a card reader."
             )
-        return AkaClient(account.impi, usim, tokens=tokens, realm=account.domain)
+        return AkaClient(account.impi, PluggedUsim(usim), tokens=tokens, realm=account.domain)
     return AkaClient(
         account.impi,
-        usim or StoredUsim(account.impi, settings),
+        StoredUsim(account.impi, settings) if usim is None else PluggedUsim(usim),
         tokens=tokens,
         realm=account.domain,
         algorithm=settings.algorithm,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wic.auth.usim import SoftUsim, UsimState
 from wic.client.state import open_lock, state_directory, write_private
-from wic.errors import AuthenticationFailed, ConfigurationError
+from wic.errors import ConfigurationError, UsimFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,14 +57,14 @@ class StoredUsim:
         Raises:
             MacFailure: the challenge was made with other keys.
             SynchronisationFailure: its SQN was used before, or is out of range.
-            AuthenticationFailed: the state cannot be kept, so that no challenge may be answered.
+            UsimFailed: the state cannot be kept, so that no challenge may be answered.
         """
         try:
             with self._locked():
                 usim = SoftUsim(self._functions, state=self._read(), on_change=self._write, amf=self._amf)
                 return usim.authenticate(rand, autn)
         except ConfigurationError as error:
-            raise AuthenticationFailed(f"the USIM cannot remember its sequence number: {error}") from error
+            raise UsimFailed(f"the USIM cannot remember its sequence number: {error}") from error
 
     def _read(self) -> UsimState:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from wic.errors import AuthenticationFailed, RegistrationFailed, TokenRefused
+from wic.errors import AuthenticationFailed, RegistrationFailed, TokenRefused, UsimFailed
 from wic.registration.binding import read_binding
 from wic.registration.reactions import GiveUp, Occasion, Purpose, Removed, SendAgain, StartAnew, react, react_to_silence
 from wic.registration.requests import Series
@@ -147,6 +147,8 @@ class Exchange:
             self._challenged(request, response, now)
         except TokenRefused as error:  # with a new one the binding can be kept (RFC 8898 §2.1.3)
             return Refused(error, GiveUp(temporary=True, by_itself=False))
+        except UsimFailed as error:  # the card may be put back
+            return Refused(error, GiveUp(temporary=True))
         except (AuthenticationFailed, RegistrationFailed) as error:
             return Refused(error, GiveUp())
         return None

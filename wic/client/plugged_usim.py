@@ -1,0 +1,35 @@
+"""A USIM that somebody plugs in: code that is not ours, and may fail in any way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.errors import AuthenticationFailed, UsimFailed
+
+if TYPE_CHECKING:
+    from wic.auth.usim import AkaResult, Usim
+
+__all__ = ["PluggedUsim"]
+
+
+class PluggedUsim:
+    """Turns whatever a card reader raises into an error that a registration can live with."""
+
+    __slots__ = ("_usim",)
+
+    def __init__(self, usim: Usim) -> None:
+        self._usim = usim
+
+    def authenticate(self, rand: bytes, autn: bytes) -> AkaResult:
+        """Have the USIM answer a challenge.
+
+        Raises:
+            AuthenticationFailed: what the USIM says of the challenge.
+            UsimFailed: it says nothing.
+        """
+        try:
+            return self._usim.authenticate(rand, autn)
+        except AuthenticationFailed:
+            raise
+        except Exception as error:  # a reader has exceptions of its own
+            raise UsimFailed(f"the USIM did not answer: {str(error) or type(error).__name__}") from error
