@@ -116,6 +116,19 @@ async def test_a_guest_borrows_an_identity_and_gives_it_back(ims, ue):
     assert (await post(ims, f"{account['wwsf']}/pool/lease/{lease['lease']}", method="DELETE"))[0] == 204
 
 
+async def test_who_gave_an_identity_back_does_not_stay_registered_with_it(ims, ue):
+    """Or calls for the next holder would reach the last one as well."""
+    pool = f"{ims.web.wwsf.url}/pool/lease"
+    leases = [(await post(ims, pool))[1] for _ in range(4)]
+    guest = await ue("anybody", register=False)
+    await register(guest, leases[0]["access_token"])
+    assert (await post(ims, f"{pool}/{leases[0]['lease']}", method="DELETE"))[0] == 204
+    assert ims.hss.bindings(leases[0]["impi"], now=0)
+    _, again = await post(ims, pool)
+    assert again["impi"] == leases[0]["impi"]
+    assert ims.hss.bindings(again["impi"], now=0) == []
+
+
 async def test_people_sign_in_with_the_password_of_the_accounts_file(ims):
     (user,) = ims.web.waf.store.users()
     assert (user.name, user.impi, user.impus) == ("carol", "carol@ims.example", ("sip:carol@ims.example",))

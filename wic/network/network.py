@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -23,6 +24,7 @@ from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
 from wic.network.residents import Residents, WebResidents
 from wic.network.scscf.server import Scscf, ScscfOptions
 from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
+from wic.registration.reginfo import ContactEvent
 from wic.transport.tokens import RandomTokens
 
 if TYPE_CHECKING:
@@ -194,8 +196,14 @@ class ImsNetwork:
         self._running.append(self.epcscf)
         await self.epcscf.start()
         if self.web is not None:
-            await self.web.start_wwsf(self.wss_url)
+            await self.web.start_wwsf(self.wss_url, on_lent=self._end_registration if self.scscf else None)
         self._taken(ports).remember(self.directory)
+
+    def _end_registration(self, impi: str) -> None:
+        """End what the last holder of a lent identity has left (TS 24.371 §6A.3)."""
+        assert self.scscf is not None, "there is one to ask"
+        self.scscf.removals.deregister(impi, ContactEvent.REJECTED, now=time.time())
+        self.scscf.node.driver.pump()
 
     def _taken(self, asked: Ports) -> Ports:
         """Return the ports that the entities have got; those of entities that do not run stay as they are."""

@@ -15,6 +15,7 @@ from wic.network.wwsf.options import PoolOptions
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from pathlib import Path
 
 _EPCSCF = "epcscf"
@@ -81,11 +82,13 @@ class WebAccess:
             introspection=Introspection(client_id=_EPCSCF, client_secret=self._asking_secret),
         )
 
-    async def start_wwsf(self, wss: str) -> None:
+    async def start_wwsf(self, wss: str, *, on_lent: Callable[[str], None] | None) -> None:
         """Start the WWSF.
 
         Args:
             wss: where WICs connect.
+            on_lent: ends what the last holder of a private identity has left registered; None where nobody can, so
+                that a pair of the pool rests until the time of its token is over.
 
         Raises:
             ConfigurationError: the port is taken, or the address is not of this machine.
@@ -104,7 +107,8 @@ class WebAccess:
                 host=options.host,
                 name=options.name,
                 port=options.wwsf_port,
-                pool=PoolOptions(anonymous=options.anonymous),
+                pool=PoolOptions(anonymous=options.anonymous, hold_until_expiry=on_lent is None),
+                on_lent=on_lent,
             )
         )
         await self._wwsf.start()

@@ -25,9 +25,9 @@ class PoolOptions:
     rate: int = 60
     """Leases that one address may ask for in a minute."""
     hold_until_expiry: bool = False
-    """Whether a pair that was given back stays out until its token is over: only then is the holder before surely
-    gone who did not deregister. Needed too where the eP-CSCF checks signatures only; one that asks the WAF about each
-    token learns at once that the old token is worth nothing, but a registration made with it lasts."""
+    """Whether a pair that was given back stays out until its token is over. Needed where nobody ends what the holder
+    before has left registered (`WwsfOptions.on_lent`), and where the eP-CSCF checks signatures only; one that asks the
+    WAF about each token learns at once that the old token is worth nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,5 +60,8 @@ class WwsfOptions:
     """Seconds for which a browser stays signed in."""
     pool: PoolOptions | None = None
     """How identities are given out to users without a subscription of their own; None does not."""
+    on_lent: Callable[[str], None] | None = None
+    """Told the private identity of a pair that has got a new holder, so that the network can end what the one before
+    has left registered."""
     clock: Callable[[], float] = time.time
     """Tells the time in seconds of the epoch."""

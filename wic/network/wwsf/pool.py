@@ -63,7 +63,10 @@ class Pool:
             raise JsonRefusal(503, "pool_exhausted", "all identities are in use", {"Retry-After": self._wait()})
         name, pair = leased
         try:
-            return self._answer(name, pair, await self._token(pair), status=201)
+            given = await self._token(pair)
+            if core.options.on_lent is not None:
+                core.options.on_lent(pair.impi)
+            return self._answer(name, pair, given, status=201)
         except BaseException:
             core.store.give_back(name, now=core.now, hold=False)
             raise
