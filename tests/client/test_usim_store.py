@@ -12,7 +12,7 @@ from wic.auth import Secret, SequenceCounter, SynchronisationFailure, make_vecto
 from wic.client.aka_settings import AkaSettings, UsimKind
 from wic.client.state import state_directory
 from wic.client.usim_store import StoredUsim
-from wic.errors import AuthenticationFailed, ConfigurationError
+from wic.errors import AuthenticationFailed, ConfigurationError, UsimFailed
 
 K = "465b5ce8b199b49faa5f0a2ee238a6bc"
 OPC = "cd63cb71954a9f4e48a5994e37a02baf"
@@ -99,6 +99,19 @@ def test_nothing_is_answered_that_cannot_be_remembered(tmp_path, monkeypatch):
         usim.authenticate(*challenge(sqn))
     monkeypatch.undo()
     assert usim.authenticate(*challenge(sqn))
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    usim = StoredUsim(IMPI, settings(), folder=tmp_path)
+
+    def no_locks(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(UsimFailed, match="cannot be locked: No locks available; set \\$XDG_STATE_HOME"):
+        usim.authenticate(*challenge(SequenceCounter().next().sqn))
+    with pytest.raises(ConfigurationError, match="cannot be locked"):
+        StoredUsim(IMPI, settings(), folder=tmp_path)
 
 
 def test_two_programs_answer_no_challenge_twice(tmp_path):

@@ -15,7 +15,7 @@ from wic.files import replace_file
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["locked", "open_lock", "state_directory", "write_private"]
+__all__ = ["locked", "open_lock", "state_directory", "take_lock", "write_private"]
 
 _POLL = 0.05
 
@@ -50,11 +50,12 @@ async def locked(path: Path, *, timeout: float = 30.0) -> AsyncIterator[None]:
     Raises:
         ConfigurationError: the lock cannot be made, or somebody holds it for too long.
     """
-    descriptor = open_lock(path.with_name(f"{path.name}.lock"))
+    lock = path.with_name(f"{path.name}.lock")
+    descriptor = open_lock(lock)
     try:
         try:
             async with asyncio.timeout(timeout):
-                while not _take(descriptor):  # noqa: ASYNC110 - a lock of the system has no event
+                while not take_lock(descriptor, lock, wait=False):  # noqa: ASYNC110 - a lock of the system has no event
                     await asyncio.sleep(_POLL)
         except TimeoutError:
             raise ConfigurationError(f"Another process has held {path} for more than {timeout:g} s.") from None
@@ -78,9 +79,23 @@ def open_lock(path: Path) -> int:
         ) from error
 
 
-def _take(descriptor: int) -> bool:
+def take_lock(descriptor: int, path: Path, *, wait: bool) -> bool:
+    """Take the lock of a file that is open; False if somebody else holds it.
+
+    Args:
+        descriptor: the file.
+        path: its name, for messages.
+        wait: whether to stand still until it is free.
+
+    Raises:
+        ConfigurationError: the file system has no locks.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be locked: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
+        ) from error
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import os
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wic.auth.usim import SoftUsim, UsimState
-from wic.client.state import open_lock, state_directory, write_private
+from wic.client.state import open_lock, state_directory, take_lock, write_private
 from wic.errors import ConfigurationError, UsimFailed
 
 if TYPE_CHECKING:
@@ -92,9 +91,10 @@ class StoredUsim:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the lock beside the file, for the moment that one challenge takes."""
-        descriptor = open_lock(self.path.with_suffix(".lock"))
+        path = self.path.with_suffix(".lock")
+        descriptor = open_lock(path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            take_lock(descriptor, path, wait=True)
             yield
         finally:
             os.close(descriptor)
