@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,13 @@ def test_any_name_and_password_can_be_written(tmp_path_factory: pytest.TempPathF
     path.unlink(missing_ok=True)
     AccountsFile(path).put(name, {"password": text})
     assert AccountsFile(path).get(name) == {"password": text}
+
+
+def test_programs_that_write_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    path, names = tmp_path / "accounts.toml", [f"user-{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as programs:
+        list(programs.map(lambda name: AccountsFile(path).put(name, ALICE), names))
+    assert sorted(AccountsFile(path).names()) == sorted(names)
 
 
 def test_accounts_follow_the_network_to_another_port(tmp_path: Path) -> None:

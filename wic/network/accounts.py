@@ -6,16 +6,19 @@ accounts of clients it holds the passwords of web users, for people who sign in 
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import tomllib
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from wic.errors import ConfigurationError
 from wic.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 Value: TypeAlias = str | bool | int | list[str]
@@ -74,27 +77,23 @@ class AccountsFile:
 
     def put_web_user(self, name: str, password: str) -> None:
         """Add or replace one web user and write the file."""
-        self._read()
-        self._web_users[name] = {"password": password}
-        self._write()
+        with self._changing():
+            self._web_users[name] = {"password": password}
 
     def remove_web_user(self, name: str) -> None:
         """Remove one web user and write the file."""
-        self._read()
-        if self._web_users.pop(name, None) is not None:
-            self._write()
+        with self._changing():
+            self._web_users.pop(name, None)
 
     def put(self, name: str, entry: Mapping[str, Value]) -> None:
         """Add or replace one account and write the file."""
-        self._read()
-        self._accounts[name] = dict(entry)
-        self._write()
+        with self._changing():
+            self._accounts[name] = dict(entry)
 
     def remove(self, impi: str) -> None:
         """Remove the accounts with this private identity and write the file."""
-        self._read()
-        self._accounts = {name: entry for name, entry in self._accounts.items() if entry.get("impi") != impi}
-        self._write()
+        with self._changing():
+            self._accounts = {name: entry for name, entry in self._accounts.items() if entry.get("impi") != impi}
 
     def move(self, server: str, *, ca: str | None, web: Mapping[str, str]) -> None:
         """Point every account to the place where the network listens now, and write the file.
@@ -104,16 +103,31 @@ class AccountsFile:
             ca: file of the trust anchor; None where there is no TLS.
             web: URLs of the web servers, by the key that names them.
         """
-        self._read()
-        for entry in self._accounts.values():
-            entry["server"] = server
-            entry.update({key: url for key, url in web.items() if key in entry})
-            for key, value in (("ca", ca), ("insecure", None if server.startswith("wss:") else True)):
-                if value is None:
-                    entry.pop(key, None)
-                else:
-                    entry[key] = value
-        self._write()
+        with self._changing():
+            for entry in self._accounts.values():
+                entry["server"] = server
+                entry.update({key: url for key, url in web.items() if key in entry})
+                for key, value in (("ca", ca), ("insecure", None if server.startswith("wss:") else True)):
+                    if value is None:
+                        entry.pop(key, None)
+                    else:
+                        entry[key] = value
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Read the file, let it be changed and write it, while no other program does."""
+        try:
+            lock = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)  # the directory's: no file stays behind
+        except OSError as error:
+            raise ConfigurationError(f"cannot write the accounts file {self.path}: {error}") from error
+        try:
+            with suppress(OSError):  # some file systems of networks lock no directories
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read()
+            yield
+            self._write()
+        finally:
+            os.close(lock)
 
     def _write(self) -> None:
         tables = [
