@@ -116,6 +116,7 @@ def test_requests_without_credentials(verifier: DigestVerifier, lookup: Lookup) 
     assert outcome() is Outcome.MISSING
     assert outcome(("Authorization", "Bearer abc")) is Outcome.MISSING
     assert outcome(("Authorization", '="')) is Outcome.MALFORMED
+    assert outcome(("Authorization", 'Digest realm="ims.example", username="a", Username="b"')) is Outcome.MALFORMED
 
 
 def test_an_announced_user_is_known_but_not_proved(

@@ -6,7 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from wic.auth.digest import DigestInput
-from wic.sip.errors import MalformedUri
+from wic.sip.errors import MalformedHeader, MalformedUri
 from wic.sip.params import AuthParams
 from wic.sip.uri import Uri
 
@@ -28,10 +28,23 @@ def find_credentials(request: Request, header: str, realm: str) -> Params | None
     """Return the Digest credentials of a request for one realm.
 
     Raises:
-        MalformedHeader: the header does not follow the grammar.
+        MalformedHeader: the header does not follow the grammar, or a parameter of these occurs twice.
     """
     values = (value for value in request.auth(header) if value.scheme.lower() == "digest")
-    return next((value.params for value in values if value.params.get("realm") == realm), None)
+    found = next((value.params for value in values if value.params.get("realm") == realm), None)
+    if found is not None:
+        refuse_repetition(found)
+    return found
+
+
+def refuse_repetition(params: Params) -> None:
+    """Refuse credentials that say something twice, for somebody else may read the other one (RFC 7616 §3.4).
+
+    Raises:
+        MalformedHeader: a parameter occurs twice.
+    """
+    if len({name.lower() for name in params}) != len(params):
+        raise MalformedHeader("a parameter of the credentials occurs twice")
 
 
 def read_input(

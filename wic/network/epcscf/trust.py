@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wic.auth.credentials import refuse_repetition
 from wic.network.trust_boundary import clean_from_outside, clean_to_outside, remove_all
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.auth import AuthValue
@@ -48,10 +49,13 @@ def digest_credentials(request: Request, realm: str) -> Params | None:
     """Return the Digest credentials of a REGISTER: those for the home domain, else the first.
 
     Raises:
-        MalformedHeader: Authorization cannot be read.
+        MalformedHeader: Authorization cannot be read, or a parameter of these credentials occurs twice.
     """
     found = [each.params for each in request.auth("Authorization") if each.scheme.lower() == "digest"]
-    return next((params for params in found if params.get("realm") == realm), found[0] if found else None)
+    chosen = next((params for params in found if params.get("realm") == realm), found[0] if found else None)
+    if chosen is not None:
+        refuse_repetition(chosen)
+    return chosen
 
 
 def write_credentials(request: Request, credentials: Params | None, protection: str | None) -> None:
