@@ -10,6 +10,7 @@ import click
 
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.names import EPCSCF
+from wic.network.tokens import TrustedIssuer
 
 from ..exit_codes import ExitCode
 from ..options import Common, common
@@ -52,7 +53,42 @@ network.add_command(subscriber)
 )
 @click.option("--domain", default="ims.example", show_default=True, help="The home domain.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where WICs reach the eP-CSCF and the eIMS-AGW.")
+@click.option(
+    "--name",
+    metavar="HOST",
+    help="What WICs and browsers call that host; by default its address.",
+)
 @click.option("--insecure", is_flag=True, help="WS instead of WSS, for peers that cannot speak TLS.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Whose web pages may connect as well, such as https://wwsf.example:8081; any number of times.",
+)
+@click.option(
+    "--integrity-protected",
+    type=click.Choice(["tls-protected", "tls-yes"]),
+    default="tls-protected",
+    show_default=True,
+    help="What the core is told of a REGISTER within a TLS association.",
+)
+@click.option(
+    "--guests",
+    type=click.IntRange(0, 1000),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="How many identities the WWSF has to lend at least.",
+)
+@click.option("--sign-in-only", is_flag=True, help="The WWSF lends them to those only who have signed in.")
+@click.option(
+    "--third-party-waf",
+    "third_parties",
+    multiple=True,
+    metavar="ISSUER",
+    help="A WAF of somebody else whose tokens are believed, such as https://waf.example; any number of times.",
+)
 def up(
     settings: Common,
     directory: Path | None,
@@ -60,20 +96,40 @@ def up(
     core: str | None,
     domain: str,
     host: str,
+    name: str | None,
     insecure: bool,
+    origins: tuple[str, ...],
+    integrity_protected: str,
+    guests: int,
+    sign_in_only: bool,
+    third_parties: tuple[str, ...],
 ) -> None:
     """Run the network until interrupted.
 
     It has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json one line says where they listen, as soon as they do.
     """
-    options = NetworkOptions(
-        directory=directory, port_base=port_base, core=core, domain=domain, host=host, insecure=insecure
-    )
+
+    def options() -> NetworkOptions:
+        audience = f"sip:{domain}"
+        return NetworkOptions(
+            directory=directory,
+            port_base=port_base,
+            core=core,
+            domain=domain,
+            host=host,
+            name=name,
+            insecure=insecure,
+            origins=origins,
+            integrity_protected=integrity_protected,
+            guests=guests,
+            anonymous=not sign_in_only,
+            issuers=tuple(TrustedIssuer(issuer=each, audience=audience, third_party=True) for each in third_parties),
+        )
 
     async def work() -> ExitCode:
         watch = Watch(settings)
         try:
-            async with ImsNetwork(options) as ims:
+            async with ImsNetwork(options()) as ims:
                 if settings.trace or settings.pcap:
                     watch.attach_network(ims, EPCSCF)
                 _show(settings.console, ims)

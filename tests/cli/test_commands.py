@@ -10,6 +10,7 @@ import wave
 import pytest
 
 from wic import __version__
+from wic.errors import ConfigurationError
 
 CALL_KEYS = {"outcome", "status", "reason", "call_id", "timings", "media", "channels", "emergency"}
 MEDIA_KEYS = {"kind", "codec", "sent", "received", "lost", "jitter_ms", "mos"}
@@ -264,6 +265,30 @@ def test_network_up(lab, wic, tmp_path) -> None:
     assert document["wss"].startswith("wss://127.0.0.1:")
     assert document["accounts"] == str(directory / "accounts.toml")
     assert "The IMS network listens" in result.stderr
+
+
+def test_network_up_believes_a_waf_of_somebody_else(wic, monkeypatch) -> None:
+    chosen = []
+
+    def network(options):
+        chosen.append(options)
+        raise ConfigurationError("enough was seen")
+
+    monkeypatch.setattr("wic_cli.commands.network.ImsNetwork", network)
+    words = (
+        "--domain",
+        "home.example",
+        "--third-party-waf",
+        "https://a.example",
+        "--third-party-waf",
+        "https://b.example",
+    )
+    assert wic("network", "up", *words).exit_code == 2
+    issuers = [(each.issuer, each.audience, each.third_party) for each in chosen[0].issuers]
+    assert issuers == [
+        ("https://a.example", "sip:home.example", True),
+        ("https://b.example", "sip:home.example", True),
+    ]
 
 
 # subscribers

@@ -318,6 +318,15 @@ def test_a_core_that_is_no_uri(wic, complaint) -> None:
     assert complaint(wic("network", "up", "--host", "192.0.2.1"), code=2)
 
 
+@pytest.mark.parametrize("origin", ["https://wwsf.example/", "wwsf.example", "https://WWSF.example", "*", ""])
+def test_an_origin_that_no_browser_writes(wic, complaint, origin) -> None:
+    assert "https://HOST:PORT" in complaint(wic("network", "up", "--origin", origin), code=2)
+
+
+def test_a_waf_of_somebody_else_without_https(wic, complaint) -> None:
+    assert "by https" in complaint(wic("network", "up", "--third-party-waf", "http://waf.example"), code=2)
+
+
 def test_an_agw_that_this_version_lacks(wic) -> None:
     result = wic("network", "up", "--agw", "rtpengine:127.0.0.1:2223")
     assert result.exit_code == 2

@@ -55,8 +55,9 @@ def start_wic(*words: object, folder: Path) -> subprocess.Popen[str]:
 class Network:
     """A network that was started on the command line."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *words: object) -> None:
         self.directory = directory
+        self._words = words
         self._folder = directory.parent
         self._starts = 0
         self.start()
@@ -64,7 +65,7 @@ class Network:
     def start(self) -> None:
         self._starts += 1
         self.capture = self._folder / f"mw-{self._starts}.pcapng"
-        words = ("network", "up", "--dir", self.directory, "--pcap", self.capture, "--json")
+        words = ("network", "up", "--dir", self.directory, "--pcap", self.capture, "--json", *self._words)
         self.process = start_wic(*words, folder=self._folder)
         assert self.process.stdout is not None
         self.ready = json.loads(self.process.stdout.readline())
@@ -214,8 +215,8 @@ def open_terminal(network: Network, folder: Path) -> Iterator[Terminal]:
 
 
 @contextmanager
-def run_network(folder: Path) -> Iterator[Network]:
-    network = Network(folder / "ims")
+def run_network(folder: Path, *words: object) -> Iterator[Network]:
+    network = Network(folder / "ims", *words)
     try:
         yield network
         network.stop()

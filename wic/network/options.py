@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
+from wic.errors import ConfigurationError
 from wic.network.agw.gateway import AgwOptions
 from wic.sip.timers import RFC3261, Timers
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
     from wic.network.scscf.options import RegistrarOptions
     from wic.network.tokens import TrustedIssuer
+
+# RFC 6454 §6.2: scheme, host and port, without a path.
+_ORIGIN = re.compile(r"https?://[^/?#@\sA-Z]+")
 
 
 class Ready(TypedDict):
@@ -29,7 +34,11 @@ class Ready(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions:
-    """Options of an `ImsNetwork`."""
+    """Options of an `ImsNetwork`.
+
+    Raises:
+        ConfigurationError: an origin is not written as browsers do.
+    """
 
     directory: Path | None = None
     """Keeps CA, database, accounts and ports; None takes a temporary one that is removed in the end."""
@@ -75,3 +84,10 @@ class NetworkOptions:
     """SIP timers of eP-CSCF and S-CSCF."""
     agw: AgwOptions = field(default_factory=AgwOptions)
     """Ports and times of the eIMS-AGW; its addresses and MSRP port are set by the network."""
+
+    def __post_init__(self) -> None:
+        for origin in self.origins or ():
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ConfigurationError(
+                    f"{origin!r} is no origin of a web page: write https://HOST or https://HOST:PORT, in lower case"
+                )
