@@ -160,6 +160,29 @@ def test_a_refused_token_is_replaced() -> None:
         client.challenged(sent(client), refusal)
 
 
+def test_a_token_that_came_from_elsewhere_is_refused_by_whoever_is_named() -> None:
+    """RFC 8898 §2.1.1 has a server checked before it is asked for a token, which nobody does here."""
+    client = BearerClient(token=TOKEN, everywhere=False)
+    refusal = answer(bearer_challenge(realm="x", authz_server=WAF, error="invalid_token"))
+    with pytest.raises(TokenRefused) as refused:
+        client.challenged(sent(client), refusal)
+    assert str(refused.value) == (
+        f"the network does not accept the access token: invalid_token; it wants one of {WAF}, which is not trusted here"
+    )
+    assert (refused.value.authz_server, refused.value.error) == (None, "invalid_token")
+    with pytest.raises(ChallengeUnsupported, match=r"asks for an access token of .* not trusted here"):
+        client.challenged(sent(client, "MESSAGE"), refusal)
+
+
+def test_a_network_that_wants_no_token() -> None:
+    client = BearerClient(token=TOKEN)
+    with pytest.raises(ChallengeUnsupported) as refused:
+        client.challenged(sent(client), answer('Digest realm="x", nonce="n", algorithm=SHA-256', "Basic"))
+    assert str(refused.value) == (
+        "the network asks for Digest SHA-256 or Basic, which an access token cannot answer; see the account's 'auth'"
+    )
+
+
 def test_among_several_challenges_it_is_the_bearer_one() -> None:
     client = BearerClient(token=TOKEN, everywhere=False, trusted_servers=[WAF])
     response = answer(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from wic.auth.challenge import CREDENTIALS_OF, MAX_CHALLENGES, read_values
+from wic.auth.challenge import CREDENTIALS_OF, MAX_CHALLENGES, name_challenges, read_values
 from wic.auth.secret import Secret
-from wic.errors import ChallengeUnsupported, ConfigurationError, RemoteProtocolError, TokenRefused
+from wic.errors import (
+    AuthenticationFailed,
+    ChallengeUnsupported,
+    ConfigurationError,
+    RemoteProtocolError,
+    TokenRefused,
+)
 from wic.sip.headers import AuthValue
 from wic.sip.params import AuthParams
 
@@ -125,15 +131,24 @@ class BearerClient:
         """Take in the challenges of a 401 or 407 (RFC 8898 §2.1.1).
 
         Raises:
-            ChallengeUnsupported: none of them is a Bearer challenge, or they name servers that are not trusted.
-            TokenRefused: the network wants another token, or there is none yet.
+            ChallengeUnsupported: none of them is a Bearer challenge, or who has not got the token yet names a server
+                that is not trusted.
+            TokenRefused: the network wants another token than it got, or there is none yet.
         """
-        challenges = self._trusted_challenges(response)
-        if self._token is None:
-            raise _refusal("the network asks for an access token", challenges[0])
-        unanswered = [challenge for challenge in challenges if not self._carried(request, challenge.header)]
+        challenges = read_bearer_challenges(response)
+        if not challenges:
+            raise ChallengeUnsupported(
+                f"the network asks for {name_challenges(response)}, which an access token cannot answer;"
+                " see the account's 'auth'"
+            )
+        # RFC 8898 §2.1.1: the UAC checks the URL against a preconfigured list; no URL means the server we know.
+        trusted = [each for each in challenges if each.authz_server is None or self._trusts(each.authz_server)]
+        carried = [each for each in challenges if self._carried(request, each.header)]
+        if self._token is None or not (trusted or carried):
+            raise _request_for_token(challenges[0], trusted)
+        unanswered = [each for each in trusted if each not in carried]
         if not unanswered:
-            raise _refusal("the network does not accept the access token", challenges[0])
+            raise _refusal_of_token(challenges[0], trusted)
         for challenge in unanswered:
             self._remember(challenge.header, request)
 
@@ -143,21 +158,6 @@ class BearerClient:
     def advice(self, request: Request, response: Response) -> str:
         """Say what to look at when a response refuses a request: what is wrong with a token, 401 says."""
         return ""
-
-    def _trusted_challenges(self, response: Response) -> list[BearerChallenge]:
-        """Return the challenges that may be answered; one that names no server means the one we know."""
-        challenges = read_bearer_challenges(response)
-        if not challenges:
-            raise ChallengeUnsupported(f"the network does not ask for an access token ({response!r})")
-        # RFC 8898 §2.1.1: the UAC checks the URL against a preconfigured list.
-        trusted = [each for each in challenges if each.authz_server is None or self._trusts(each.authz_server)]
-        if not trusted:
-            named = challenges[0].authz_server or "a server whose URL cannot be read"
-            raise ChallengeUnsupported(
-                f"the network asks for an access token of {named}, which is not trusted here; if it is the right WAF,"
-                " name it in authz_servers"
-            )
-        return trusted
 
     def _trusts(self, server: str) -> bool:
         return _same_server(server) in self._trusted
@@ -247,15 +247,38 @@ def _credentials(token: Secret, form: BearerForm) -> AuthValue:
     return AuthValue("Bearer", AuthParams([("access_token", token.reveal())], quoted=["access_token"]))
 
 
-def _refusal(sentence: str, challenge: BearerChallenge) -> TokenRefused:
+def _request_for_token(first: BearerChallenge, trusted: list[BearerChallenge]) -> AuthenticationFailed:
+    """What to raise when there is no token for who asks."""
+    if trusted:
+        return _refusal("the network asks for an access token", trusted[0])
+    return ChallengeUnsupported(
+        f"the network asks for an access token of {_named(first)}, which is not trusted here; if it is the right WAF,"
+        " name it in authz_servers"
+    )
+
+
+def _refusal_of_token(first: BearerChallenge, trusted: list[BearerChallenge]) -> TokenRefused:
+    """What to raise when a request has carried the token in use."""
+    sentence = "the network does not accept the access token"
+    if trusted:
+        return _refusal(sentence, trusted[0])
+    wanted = f"; it wants one of {_named(first)}, which is not trusted here"
+    return _refusal(sentence, replace(first, authz_server=None), wanted)
+
+
+def _refusal(sentence: str, challenge: BearerChallenge, wanted: str = "") -> TokenRefused:
     reason = f": {challenge.error}" if challenge.error else ""
     scope = f" (scope {challenge.scope})" if challenge.scope else ""
     return TokenRefused(
-        sentence + reason + scope,
+        sentence + reason + scope + wanted,
         authz_server=challenge.authz_server,
         error=challenge.error,
         scope=challenge.scope,
     )
+
+
+def _named(challenge: BearerChallenge) -> str:
+    return challenge.authz_server or "a server whose URL cannot be read"
 
 
 def _showable(text: str | None) -> str | None:
