@@ -83,6 +83,7 @@ def test_only_who_has_signed_in_borrows_an_identity(network: Network) -> None:
     lease = post(network, pool, authorization)["lease"]
     assert refusal(network, pool, authorization) == 503
     post(network, f"{pool}/{lease}", authorization, method="DELETE")
+    assert network.accounts["guest"]["pool"] == "signed-in"
 
 
 def test_everybody_calls_the_host_by_its_name(network: Network) -> None:

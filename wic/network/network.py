@@ -294,7 +294,7 @@ class ImsNetwork:
             guests = WebResidents(self._enrolment, self.web)
             for name in self._options.web_users:
                 guests.add_web_user(name)
-            guests.add_guests(self._options.guests)
+            guests.add_guests(self._options.guests, anonymous=self._options.anonymous)
 
     async def _stop(self) -> None:
         await self._stop_entities()

@@ -110,8 +110,12 @@ class WebResidents:
             store.add_user(name, Secret(password), impi, impus)
             self._accounts.put_web_user(name, password)
 
-    def add_guests(self, number: int) -> None:
+    def add_guests(self, number: int, *, anonymous: bool) -> None:
         """Fill the pool with so many identities, and add one account that borrows from it.
+
+        Args:
+            number: of identities.
+            anonymous: whether whoever uses the account need not sign in.
 
         Raises:
             ConfigurationError: the accounts file cannot be written.
@@ -123,6 +127,6 @@ class WebResidents:
                 hss.add(subscriber)
             self._web.add_pool_pair(subscriber.impi, subscriber.impus[0])
         if number and self._accounts.get(GUEST) is None:
-            wwsf = {"wwsf": self._web.wwsf.url, "pool": "anonymous"}
+            wwsf = {"wwsf": self._web.wwsf.url, "pool": "anonymous" if anonymous else "signed-in"}
             own = {"server": self._enrolment.server, "auth": Auth.BEARER.value, "ca": CA_FILE}
             self._accounts.put(GUEST, own | wwsf)
