@@ -14,6 +14,8 @@ from wic.client.events import (
     RegistrationLost,
 )
 
+from .run import clause
+
 if TYPE_CHECKING:
     from wic.client.events import ClientEvent
 
@@ -26,12 +28,12 @@ def in_words(event: ClientEvent) -> str:
         case Refreshed(impu, binding):
             return f"Registered {impu} again for {binding.expires} s."
         case RegistrationLost(impu, error, final):
-            return f"The registration of {impu} is lost{'' if final else ' for now'}: {error}."
+            return f"The registration of {impu} is lost{'' if final else ' for now'}: {clause(error)}."
         case Deregistered(impu):
             return f"{impu} is deregistered."
         case ConnectionLost(_, error, next_try):
             plan = "" if next_try is None else f"; the next try is in {next_try:.1f} s"
-            return f"{_capital(str(error))}{plan}."
+            return f"{_capital(clause(error))}{plan}."
         case ConnectionRestored(server):
             return f"Connected again to {server}."
         case IdentitiesChanged(identities):

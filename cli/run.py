@@ -95,6 +95,11 @@ def sentence(error: BaseException) -> str:
     return text or type(error).__name__
 
 
+def clause(error: BaseException) -> str:
+    """An error as a part of a sentence that goes on, or ends with a full stop of its own."""
+    return sentence(error).removesuffix(".")
+
+
 def exit_with(code: ExitCode) -> None:
     """End the command with a code."""
     click.get_current_context().exit(int(code))

@@ -19,7 +19,7 @@ from ..accounts import find_account, split_words
 from ..exit_codes import ExitCode
 from ..figures import show_call
 from ..options import AccountOptions, Common, account_options, common
-from ..run import exit_with, run
+from ..run import clause, exit_with, run
 from ..watch import Watch
 
 if TYPE_CHECKING:
@@ -133,4 +133,4 @@ async def _chat(settings: Common, made: Call, wanted: CallOptions) -> None:
             async for message in channel:
                 settings.console.say(f"{channel.label}: {message if isinstance(message, str) else message.hex()}")
     except MediaFailed as error:
-        settings.console.error(f"The data channel {wanted.channel} could not be used: {error}.")
+        settings.console.error(f"The data channel {wanted.channel} could not be used: {clause(error)}.")

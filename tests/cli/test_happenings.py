@@ -12,7 +12,7 @@ from wic.client.events import (
     RegistrationLost,
 )
 from wic.client.identities import Identities
-from wic.errors import FlowLost, RegistrationFailed
+from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, SignInNeeded
 from wic.registration import Binding
 from wic.sip.headers.address import NameAddr
 from wic.sip.uri import Uri
@@ -42,6 +42,14 @@ REFUSED = RegistrationFailed("403 Forbidden")
             "The connection was lost; the next try is in 2.5 s.",
         ),
         (ConnectionLost("wss://a/", FlowLost("the connection was lost"), None), "The connection was lost."),
+        (
+            ConnectionLost("wss://a/", ConnectFailed("Nothing listens there."), 1.0),
+            "Nothing listens there; the next try is in 1.0 s.",
+        ),
+        (
+            RegistrationLost(ALICE, SignInNeeded("Nobody has signed in: run `wic login`."), final=True),
+            "The registration of sip:alice@ims.example is lost: Nobody has signed in: run `wic login`.",
+        ),
         (ConnectionRestored("wss://a/"), "Connected again to wss://a/."),
         (IdentitiesChanged(Identities(ALICE, (ALICE,), ())), "Identities now: sip:alice@ims.example."),
         (IdentitiesChanged(Identities.of(())), "Identities now: none."),
