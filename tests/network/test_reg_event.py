@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
@@ -11,6 +10,8 @@ from wic.auth.secret import Secret
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.scscf.options import RegistrarOptions
 from wic.registration.reginfo import ContactEvent, ContactState, parse_reginfo
+
+from .conftest import until
 
 ALICE = "sip:alice@ims.example"
 IMPI = "alice@ims.example"
@@ -36,9 +37,7 @@ async def notified(ue) -> bytes:
 
 async def watched(ims: ImsNetwork, count: int) -> None:
     """Wait until the S-CSCF has so many subscriptions."""
-    async with asyncio.timeout(5):
-        while len(ims.scscf.notifier) != count:  # noqa: ASYNC110 - there is nobody who would tell
-            await asyncio.sleep(0.001)
+    await until(lambda: len(ims.scscf.notifier) == count)
 
 
 async def test_a_wic_is_told_of_its_registration(ue) -> None:
@@ -133,10 +132,17 @@ async def test_others_may_not_watch(ue) -> None:
 async def test_a_subscription_outlives_a_restart_of_the_network(tmp_path, make_raw) -> None:
     options = NetworkOptions(directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10))
     async with ImsNetwork(options) as ims:
+        answers: list[bytes] = []
+
+        def observe(entity, now, direction, data, flow) -> None:
+            if entity == "S-CSCF" and data.startswith(b"SIP/2.0 200") and b"NOTIFY" in data:
+                answers.append(data)
+
+        ims.on_message(observe)
         ims.add_subscriber("alice", password=Secret("correct horse"))
         alice = await make_raw("alice", ims.ready())
         await alice.registered()
         await subscribe(alice)
-        await watched(ims, 2)
+        await until(lambda: len(answers) == 2)  # hers and the eP-CSCF's: nothing is on its way
     async with ImsNetwork(options) as ims:
         assert len(ims.scscf.notifier) == 2
