@@ -169,8 +169,44 @@ async def test_a_deregistration_takes_the_subscription_along(core) -> None:
     await core.register(expires=0)
     assert len(core.edge.epcscf.watcher) == 0
     assert core.edge.core.nothing_came()
-    late = await core.notify(core.reginfo((ALICE, "unregistered"), version=1), "terminated;reason=noresource")
-    assert late.startswith("SIP/2.0 481")
+    last = core.reginfo((ALICE, "unregistered"), version=1)
+    assert (await core.notify(last, "terminated;reason=noresource")).startswith("SIP/2.0 200")
+    assert (await core.notify(last, "terminated;reason=noresource")).startswith("SIP/2.0 481")
+    assert core.edge.epcscf.watcher.next_timeout() is None
+
+
+async def test_what_is_still_told_of_an_earlier_registration(core) -> None:
+    """It is listened to for 64*T1, and does not touch the next registration."""
+    await core.subscribed()
+    await core.notify(core.reginfo((ALICE, "registered")))
+    await core.register(expires=0)
+    await core.register()
+    next_one = await core.edge.core.receive("SUBSCRIBE")
+    core.edge.core.answer(next_one, "200 OK", "Contact: <sip:127.0.0.1:9>", "Expires: 600000")
+    assert (await core.notify(core.reginfo((ALICE, "rejected"), version=1))).startswith("SIP/2.0 200")
+    assert is_registered(core)
+    watcher, driver = core.edge.epcscf.watcher, core.edge.epcscf.node.driver
+    watcher.handle_timeout(now=driver.now + 31)
+    assert (await core.notify(core.reginfo(version=2))).startswith("SIP/2.0 200")
+    watcher.handle_timeout(now=driver.now + 33)
+    assert (await core.notify(core.reginfo(version=3))).startswith("SIP/2.0 481")
+
+
+async def test_nobody_subscribes_anew_for_who_has_gone(core) -> None:
+    await core.subscribed()
+    await core.notify(core.reginfo((ALICE, "registered")))
+    await core.register(expires=0)
+    ended = core.reginfo((ALICE, "unregistered"), version=1)
+    assert (await core.notify(ended, "terminated;reason=deactivated")).startswith("SIP/2.0 200")
+    assert core.edge.epcscf.watcher.next_timeout() is None
+
+
+async def test_who_goes_where_no_reg_event_is_known(core) -> None:
+    core.edge.core.answer(await core.edge.core.receive("SUBSCRIBE"), "489 Bad Event")
+    await core.register(expires=0)
+    assert len(core.edge.epcscf.watcher) == 0
+    await core.register()
+    await core.edge.core.receive("SUBSCRIBE")
 
 
 async def test_a_notify_for_nobody(core) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -14,6 +15,7 @@ from wic.sip.headers.address import NameAddr
 from wic.sip.params import UriParams
 from wic.sip.subscription import Subscription
 from wic.sip.subscription_options import Subscriber
+from wic.sip.subscription_tables import SubscriberState
 from wic.sip.timer_queue import TimerQueue
 from wic.sip.uri import Uri
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.subscription_events import SubscriptionEnded
+    from wic.sip.timer_queue import ScheduledTimer
 
 __all__ = ["RegEventWatcher"]
 
@@ -32,9 +35,21 @@ _log = logging.getLogger(__name__)
 _EXPIRES: Final = 600_000
 """Seconds: no registration is longer (TS 24.229 §5.2.3)."""
 
-_Key: TypeAlias = tuple[str, str]
+_LIVE: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
 Ended: TypeAlias = Callable[[str, str, list[Uri]], None]
 """Is told a private identity, the default public one of a set, and the contacts that are registered no more for it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Watched:
+    """A registration that is watched, or was until a moment ago."""
+
+    impi: str
+    impu: str
+    """The default one of the set."""
+    watch: RegistrationWatch = field(init=False)
+    until: ScheduledTimer | None = None
+    """When to let go of it, since nobody is registered any more; None while somebody is."""
 
 
 class RegEventWatcher:
@@ -54,12 +69,12 @@ class RegEventWatcher:
         self._on_ended = on_ended
         self._own = node.mw.uri(params=UriParams())
         self._timers = TimerQueue()
-        self._watches: dict[_Key, RegistrationWatch] = {}
-        self._by_subscription: dict[Subscription, RegistrationWatch] = {}
+        self._watches: dict[str, dict[str, _Watched]] = {}  # by private and default public identity
+        self._by_subscription: dict[Subscription, _Watched] = {}
         self._ended: list[tuple[str, str, list[Uri]]] = []
 
     def __len__(self) -> int:
-        return len(self._watches)
+        return sum(map(len, self._watches.values()))
 
     def watch(self, impi: str, impu: str, *, now: float) -> None:
         """Subscribe, unless that has been done for this registration, or was refused.
@@ -69,26 +84,29 @@ class RegEventWatcher:
             impu: its default public user identity.
             now: the time.
         """
-        if (impi, impu) in self._watches:
+        watches = self._watches.setdefault(impi, {})
+        if impu in watches:
             return
-        watch = self._watches[impi, impu] = self._new_watch((impi, impu))
-        self._by_subscription[watch.subscription] = watch
+        watched = watches[impu] = self._new_watch(impi, impu)
+        subscription = watched.watch.subscription
+        self._by_subscription[subscription] = watched
         contact = NameAddr("", self._own)
         subscriber = Subscriber(resource=Uri.parse(impu), identity=self._own, contact=contact, flow=self._core)
-        watch.subscription.subscribe(subscriber, now=now)
+        subscription.subscribe(subscriber, now=now)
 
     def keep(self, impi: str, impus: Collection[str], *, now: float) -> None:
-        """Let go of somebody's subscriptions but for those that are still needed; a NOTIFY gets 481 then.
+        """Let go of somebody's subscriptions but for those that are still needed.
+
+        They are considered cancelled (TS 24.229 §5.2.5.1), but what the registrar has yet to say is answered.
 
         Args:
             impi: whose.
             impus: the default public user identities with which there are registrations.
             now: the time.
         """
-        for key in [key for key in self._watches if key[0] == impi and key[1] not in impus]:
-            watch = self._watches.pop(key)
-            watch.drop()
-            del self._by_subscription[watch.subscription]
+        watched = self._watches.get(impi, {})
+        for each in [each for impu, each in watched.items() if impu not in impus]:
+            self._cancel(each, now)
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to a subscription."""
@@ -102,7 +120,8 @@ class RegEventWatcher:
         if not isinstance(owner, Subscription):
             return False
         # What still comes for one that is forgotten is answered as well.
-        self._by_subscription.get(owner, owner).handle(event, now=now)
+        watched = self._by_subscription.get(owner)
+        (owner if watched is None else watched.watch).handle(event, now=now)
         while self._ended:
             self._on_ended(*self._ended.pop(0))
         return True
@@ -115,32 +134,59 @@ class RegEventWatcher:
         """Refresh, or try again."""
         self._timers.handle_timeout(now)
 
-    def _new_watch(self, key: _Key) -> RegistrationWatch:
+    def _new_watch(self, impi: str, impu: str) -> _Watched:
         # TS 24.229 §5.2.3: in its own name, as an element of the trust domain.
         headers = (("P-Asserted-Identity", NameAddr("", self._own)), ("P-Charging-Vector", self._charging.vector()))
-        return RegistrationWatch(
+        watched = _Watched(impi, impu)
+        watched.watch = RegistrationWatch(
             self._node.endpoint,
             expires=_EXPIRES,
             headers=headers,
             timers=self._timers,
-            on_change=partial(self._changed, key),
-            on_end=partial(self._over, key),
+            on_change=partial(self._changed, watched),
+            on_end=partial(self._over, watched),
         )
+        return watched
 
-    def _changed(self, key: _Key, change: TableChange) -> None:
+    def _changed(self, watched: _Watched, change: TableChange) -> None:
         """Note which contacts are gone for every identity of the set."""
-        bound = {contact.info.uri for contact in self._watches[key].table}
+        if watched.until is not None:
+            return  # it is about a registration that had ended before
+        bound = {contact.info.uri for contact in watched.watch.table}
         gone = {contact.info.uri: None for contact in change.ended if contact.info.uri not in bound}
         uris = [uri for text in gone if (uri := _uri(text)) is not None]
         if uris:
-            self._ended.append((*key, uris))
+            self._ended.append((watched.impi, watched.impu, uris))
 
-    def _over(self, key: _Key, event: SubscriptionEnded) -> None:
-        if event.error is not None:
+    def _over(self, watched: _Watched, event: SubscriptionEnded) -> None:
+        if watched.until is not None:
+            watched.until.cancel()
+            self._let_go(watched)
+        elif event.error is not None:
             # It stays known, so that a core without this service is not asked again with every refresh.
-            _log.info("the subscription to the registration of %s failed: %s", key[1], event.error)
+            _log.info("the subscription to the registration of %s failed: %s", watched.impu, event.error)
         elif event.retry_after is None:
-            del self._by_subscription[self._watches.pop(key).subscription]
+            self._remove(watched)
+            self._let_go(watched)
+
+    def _cancel(self, watched: _Watched, now: float) -> None:
+        self._remove(watched)
+        if watched.watch.subscription.state in _LIVE:
+            wait = self._node.endpoint.options.timers.timeout
+            watched.until = self._timers.schedule(now + wait, lambda _: self._let_go(watched))
+        else:
+            self._let_go(watched)
+
+    def _remove(self, watched: _Watched) -> None:
+        watches = self._watches[watched.impi]
+        del watches[watched.impu]
+        if not watches:
+            del self._watches[watched.impi]
+
+    def _let_go(self, watched: _Watched) -> None:
+        """Forget a subscription: its NOTIFYs get 481 from now on."""
+        watched.watch.drop()
+        del self._by_subscription[watched.watch.subscription]
 
 
 def _uri(text: str) -> Uri | None:
