@@ -13,13 +13,21 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 
-def show_call(console: Console, report: CallReport, watch: Watch) -> None:
-    """Show a call's report: the document for scripts; outcome, ladder and figures for people."""
+def show_call(console: Console, report: CallReport, watch: Watch, *, why: bool = True) -> None:
+    """Show a call's report: the document for scripts; outcome, ladder and figures for people.
+
+    Args:
+        console: where.
+        report: of a call that is over.
+        watch: has its messages.
+        why: say the reason of the outcome, unless that was done already.
+    """
     console.document(report.to_dict())
     if console.is_terminal:
         watch.show_ladder()
     status = f" ({report.status})" if report.status else ""
-    console.say(f"Call with {report.peer}: {report.outcome.value}{status}: {report.reason}".removesuffix(": "))
+    reason = f": {report.reason}" if why and report.reason else ""
+    console.say(f"Call with {report.peer}: {report.outcome.value}{status}{reason}")
     show_timings(console, report.timings)
     show_media(console, {"": report})
 

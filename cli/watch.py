@@ -37,8 +37,9 @@ class Watch:
         self.participants: list[str] = []
         self._epoch = time.time() - time.monotonic()  # observers are told the loop's time
 
-    def attach(self, client: Client, name: str) -> None:
-        """Watch a client; its column on the ladder is `name`."""
+    def attach(self, client: Client, name: str = "") -> None:
+        """Watch a client; its column on the ladder is `name`, or what its account says before it is registered."""
+        name = name or (client.account.impi or client.account.name).partition("@")[0]
         self._add_column(name)
         self._add_column(EPCSCF)
 

@@ -84,11 +84,11 @@ async def _answer_calls(settings: Common, account: Account, wanted: AnswerOption
         WavRecorder(wanted.record).close()  # that it cannot be written is told before anybody calls
     watch = Watch(settings)
     client = Client(account)
-    watch.attach(client, account.impi.partition("@")[0])
+    watch.attach(client)
     taken: list[asyncio.Task[bool]] = []
     try:
         async with client, asyncio.TaskGroup() as group:
-            settings.console.say(f"{account.impu} is registered and waits for calls.", style="green")
+            settings.console.say(f"{client.account.impu} is registered and waits for calls.", style="green")
             async for call in client.incoming():
                 one = _OneCall(settings, watch, wanted, call, number=len(taken) + 1)
                 taken.append(group.create_task(one.take(source)))

@@ -19,7 +19,7 @@ from ..accounts import find_account, split_words
 from ..exit_codes import ExitCode
 from ..figures import show_call
 from ..options import AccountOptions, Common, account_options, common
-from ..run import clause, exit_with, run
+from ..run import clause, exit_with, run, sentence
 from ..watch import Watch
 
 if TYPE_CHECKING:
@@ -89,10 +89,11 @@ async def _call(settings: Common, account: Account, wanted: CallOptions) -> Exit
     sinks = [WavRecorder(wanted.record)] if wanted.record else []
     watch = Watch(settings)
     made: Call | None = None
+    failed = False
     client = Client(account)
-    watch.attach(client, account.impi.partition("@")[0])
+    watch.attach(client)
     try:
-        with settings.console.progress(f"Registering {account.impu}") as progress:
+        with settings.console.progress(f"Registering {account.impu or account.name}") as progress:
             async with client:
                 progress.update(f"Calling {wanted.target}")
                 made = await client.call(wanted.target, audio=source, sinks=sinks)
@@ -101,15 +102,15 @@ async def _call(settings: Common, account: Account, wanted: CallOptions) -> Exit
                 await _talk(settings, made, wanted, seconds)
                 await made.hangup()
     except CallFailed as error:
-        settings.console.error(str(error))
-        return ExitCode.FAILED
+        settings.console.error(sentence(error))
+        failed = True
     finally:
         for sink in sinks:
             sink.close()
         watch.close()
         if made is not None:
-            show_call(settings.console, made.report(), watch)
-    return ExitCode.DONE
+            show_call(settings.console, made.report(), watch, why=not failed)
+    return ExitCode.FAILED if failed else ExitCode.DONE
 
 
 async def _talk(settings: Common, made: Call, wanted: CallOptions, seconds: float | None) -> None:

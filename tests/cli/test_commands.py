@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import wave
@@ -130,6 +131,13 @@ def test_a_call_that_is_refused(lab, wic, answering, complaint) -> None:
     assert json.loads(result.stdout)["status"] == 486
 
 
+def test_why_a_call_failed_is_said_once(lab, wic, complaint) -> None:
+    result = wic("call", "alice", "nobody@ims.example", "--accounts", lab.accounts)
+    assert result.stdout.splitlines() == ["Call with sip:nobody@ims.example: rejected (404)"]
+    assert result.stderr.splitlines() == ["Error: nobody by that name is known (404 Not Found)"]
+    assert result.exit_code == 1
+
+
 def test_a_call_that_nobody_answers(lab, wic, complaint) -> None:
     ringing = lab.client("bob")
     lab.do(ringing.__aenter__())
@@ -200,6 +208,15 @@ def test_answer_plays_a_file(lab, wic, tmp_path, make_wav) -> None:
     assert result.exit_code == 0, result.output
     assert report.media[0].received > 5
     assert "Call with sip:alice@ims.example: completed (200):" in result.stdout
+
+
+def test_an_identity_out_of_the_pool_is_shown(lab, wic) -> None:
+    caller = lab.start(lab.call("alice", "guest-1"))
+    words = ("--calls", "1", "--reject", "486", "--trace")
+    result = wic("answer", "guest", "--accounts", lab.accounts, *words)
+    caller.result(15)
+    assert "sip:guest-1@ims.example is registered and waits for calls." in result.stdout
+    assert re.search(r"^guest .* >>> ", result.stderr, re.MULTILINE)
 
 
 def test_answer_refuses(lab, wic) -> None:
