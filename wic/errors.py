@@ -30,6 +30,7 @@
         FingerprintMismatch
         IceFailed
         ConsentLost
+      StorageFailed
 
 A branch says who has to act: the user (`ConfigurationError`), whoever wrote the calling code
 (`LocalProtocolError`), the peer (`RemoteProtocolError`), or nobody but time (`TransportError`).
@@ -50,6 +51,10 @@ class WicError(Exception):
 
 class ConfigurationError(WicError):
     """The user's configuration cannot work; the message says what to change in one sentence."""
+
+
+class StorageFailed(WicError):
+    """A database cannot be written: the disk is full or fails, or another process has held the file for too long."""
 
 
 class ProtocolError(WicError):

@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, StorageFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ class SqliteFile:
             raise ConfigurationError(f"cannot open the database {path}: {error}") from error
         try:
             self._prepare(migrations)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StorageFailed) as error:
             self._db.close()
             raise ConfigurationError(f"cannot use the database {path}: {error}") from error
         except ConfigurationError:
@@ -72,14 +72,22 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do what is inside whole or not at all; it is committed when the block has ended."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Do what is inside whole or not at all; it is committed when the block has ended.
+
+        Raises:
+            StorageFailed: the disk is full or fails, or another process holds the file.
+        """
         try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # after some errors, such as a full disk, SQLite has rolled back by itself
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise StorageFailed(f"cannot write the database {self._path}: {error}") from error
 
     def close(self) -> None:
         """Close the file."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sqlite3
+from contextlib import closing
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -99,6 +101,19 @@ async def world(tmp_path, make_mw_peer):
         made.bind("alice")
         yield made
         await scscf.close()
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Hold the database, as another process may do for long; `rollback` lets go."""
+    with closing(sqlite3.connect(tmp_path / "hss.db", isolation_level=None)) as other:
+
+        def begin(hss: Hss) -> sqlite3.Connection:
+            hss._db.execute("PRAGMA busy_timeout = 0")
+            other.execute("BEGIN IMMEDIATE")
+            return other
+
+        yield begin
 
 
 class Card:

@@ -64,6 +64,21 @@ def test_a_failed_flow_leaves_the_one_that_replaced_it(make_desk, hss) -> None:
     assert desk.told[-1] == (IMPI, [(KEY, "deactivated", None)])
 
 
+def test_orders_wait_until_the_database_can_be_written(make_desk, hss, hold, caplog) -> None:
+    desk = make_desk()
+    register(desk)
+    number = hss.give_order(IMPI, Action.DEREGISTER, reason="rejected", now=desk.now)
+    book = OrderBook(hss, desk.removals, lambda: desk.now, due=0.0)
+    other = hold(hss)
+    book.handle_timeout(now=1.0)
+    assert hss.order_outcome(number) is None
+    assert "database is locked" in caplog.text
+    assert book.next_timeout() == 6.0
+    other.rollback()
+    book.handle_timeout(now=6.0)
+    assert hss.order_outcome(number) is OrderOutcome.DONE
+
+
 def test_orders_of_another_process_are_carried_out(make_desk, hss, tmp_path) -> None:
     desk = make_desk()
     register(desk)

@@ -191,6 +191,61 @@ async def test_a_flow_that_came_back_in_the_meantime_is_kept(world):
     assert len(world.hss.bindings("bob@ims.example", now=0)) == 1
 
 
+# a database that cannot be written
+
+
+async def test_a_register_that_cannot_be_stored_gets_an_answer(world):
+    """RFC 3261 §21.5.4: for now."""
+    world.hss._db.execute("PRAGMA max_page_count = 1")
+    for number in range(100):
+        world.send(
+            "REGISTER", "sip:ims.example", PROTECTED.replace("tls-yes", "auth-done"), f"{CONTACT};x={number:05000}"
+        )
+        answer = await world.peer.receive("SIP/2.0 ")
+        if answer.startswith("SIP/2.0 503 "):
+            break
+    assert "Retry-After: 10" in answer
+    world.hss._db.execute("PRAGMA max_page_count = 10000")
+    world.send("REGISTER", "sip:ims.example", PROTECTED.replace("tls-yes", "auth-done"), CONTACT)
+    await world.peer.receive("SIP/2.0 200")
+
+
+async def test_a_failed_flow_is_told_whatever_becomes_of_its_binding(world, hold):
+    world.bind("bob")
+    world.send("OPTIONS", BOB)
+    got = await world.peer.receive("OPTIONS")
+    other = hold(world.hss)
+    world.peer.answer(got, "430 Flow Failed")
+    await world.peer.receive("SIP/2.0 480")
+    assert len(world.hss.bindings("bob@ims.example", now=0)) == 1
+    other.rollback()
+
+
+async def test_bindings_end_when_the_database_can_be_written_again(world, hold, caplog):
+    world.bind("bob", expires_at=1e9 - 1)
+    other = hold(world.hss)
+    world.scscf._expiry.handle_timeout(now=0)
+    assert world.scscf._expiry.next_timeout() == 5.0
+    assert "database is locked" in caplog.text
+    other.rollback()
+    world.scscf._expiry.handle_timeout(now=5.0)
+    assert world.hss.bindings("bob@ims.example", now=0) == []
+
+
+async def test_a_watcher_is_told_whatever_becomes_of_its_subscription(world, hold, caplog):
+    """What cannot be written down is made anew after a restart."""
+    other = hold(world.hss)
+    contact = f"Contact: <sip:{world.peer.address[0]}:{world.peer.address[1]}>"
+    world.send("SUBSCRIBE", ALICE, ASSERTED, "Event: reg", "Expires: 3600", contact)
+    await world.peer.receive("SIP/2.0 200")
+    world.peer.answer(await world.peer.receive("NOTIFY"), "481 Gone")
+    world.send("OPTIONS", "sip:nobody@ims.example")
+    await world.peer.receive("SIP/2.0 404")
+    assert len(world.scscf.notifier) == 0
+    assert "database is locked" in caplog.text
+    other.rollback()
+
+
 # the boundary of the trust domain
 
 NETWORK_ONLY = ("P-Charging-Vector: icid-value=1", "P-Access-Network-Info: IEEE-802.11;network-provided")

@@ -51,18 +51,20 @@ class Orders(Database):
             seconds: see `Order`.
             now: seconds of the epoch.
         """
-        row = self._db.execute(
-            "INSERT INTO orders (impi, action, reason, seconds, given_at) VALUES (?, ?, ?, ?, ?) RETURNING number",
-            (impi, action.value, reason, seconds, now),
-        ).fetchone()
-        return int(row[0])
+        with self.transaction() as db:
+            row = db.execute(
+                "INSERT INTO orders (impi, action, reason, seconds, given_at) VALUES (?, ?, ?, ?, ?) RETURNING number",
+                (impi, action.value, reason, seconds, now),
+            ).fetchone()
+            return int(row[0])
 
     def open_orders(self, *, now: float) -> list[Order]:
         """Return the orders that nobody has done yet; those too old for anybody to wait for are dropped."""
-        self._db.execute("DELETE FROM orders WHERE given_at < ?", (now - _FORGOTTEN_AFTER,))
-        rows = self._db.execute(
-            "SELECT number, impi, action, reason, seconds FROM orders WHERE outcome IS NULL ORDER BY number"
-        ).fetchall()
+        with self.transaction() as db:
+            db.execute("DELETE FROM orders WHERE given_at < ?", (now - _FORGOTTEN_AFTER,))
+            rows = db.execute(
+                "SELECT number, impi, action, reason, seconds FROM orders WHERE outcome IS NULL ORDER BY number"
+            ).fetchall()
         return [
             Order(number=number, impi=impi, action=Action(action), reason=reason, seconds=seconds)
             for number, impi, action, reason, seconds in rows
@@ -70,7 +72,8 @@ class Orders(Database):
 
     def settle_order(self, number: int, outcome: OrderOutcome) -> None:
         """Say what came of an order."""
-        self._db.execute("UPDATE orders SET outcome = ? WHERE number = ?", (outcome.value, number))
+        with self.transaction() as db:
+            db.execute("UPDATE orders SET outcome = ? WHERE number = ?", (outcome.value, number))
 
     def order_outcome(self, number: int) -> OrderOutcome | None:
         """Return what came of an order; None if nobody has done it yet."""
@@ -79,4 +82,5 @@ class Orders(Database):
 
     def drop_order(self, number: int) -> None:
         """Forget an order, done or not."""
-        self._db.execute("DELETE FROM orders WHERE number = ?", (number,))
+        with self.transaction() as db:
+            db.execute("DELETE FROM orders WHERE number = ?", (number,))

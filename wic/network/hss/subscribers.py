@@ -73,11 +73,13 @@ class Subscribers(Database):
 
     def remove_passwords(self, impi: str) -> bool:
         """Take SIP Digest from a subscriber; return whether it had a password."""
-        return self._db.execute("DELETE FROM credential WHERE impi = ?", (impi,)).rowcount > 0
+        with self.transaction() as db:
+            return db.execute("DELETE FROM credential WHERE impi = ?", (impi,)).rowcount > 0
 
     def remove(self, impi: str) -> bool:
         """Remove a subscriber with all that belongs to it; return whether it was there."""
-        return self._db.execute("DELETE FROM subscriber WHERE impi = ?", (impi,)).rowcount > 0
+        with self.transaction() as db:
+            return db.execute("DELETE FROM subscriber WHERE impi = ?", (impi,)).rowcount > 0
 
     def subscribers(self) -> list[Subscriber]:
         """Return every subscriber, by private identity."""

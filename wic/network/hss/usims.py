@@ -93,7 +93,8 @@ class Usims(Subscribers):
 
     def remove_usim(self, impi: str) -> bool:
         """Take the USIM from a subscriber; return whether there was one."""
-        return self._db.execute("DELETE FROM usim WHERE impi = ?", (impi,)).rowcount > 0
+        with self.transaction() as db:
+            return db.execute("DELETE FROM usim WHERE impi = ?", (impi,)).rowcount > 0
 
     def usim(self, impi: str) -> Usim | None:
         """Return the keys of a subscriber's USIM."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from wic.errors import StorageFailed
 from wic.network.scscf.reg_event_documents import Documents
 from wic.network.scscf.reg_event_store import StoredSubscription, SubscriptionStore
 from wic.registration.reginfo import REGINFO, ContactEvent
@@ -17,7 +19,7 @@ from wic.sip.subscription_notifier import NotifierOptions, NotifierSubscription,
 from wic.sip.timer_queue import TimerQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from wic.network.hss import Binding, Hss, Subscriber
     from wic.network.scscf.changes import BindingChange
@@ -308,13 +310,23 @@ class _Watch:
             told=self.told,
             expires_at=notifier.wall_clock() + subscription.expires_at - notifier.clock(),
         )
-        notifier.store.save(stored)
+        with self._if_possible():
+            notifier.store.save(stored)
 
     def over(self) -> None:
         """Forget the subscription."""
         _log.debug("a subscription to the registration of %s is over", self.key[0])
-        self._notifier.store.remove(self.subscription.dialog.id)
+        with self._if_possible():
+            self._notifier.store.remove(self.subscription.dialog.id)
         self._notifier.forget(self)
+
+    @contextmanager
+    def _if_possible(self) -> Iterator[None]:
+        """Go on without it: after a restart the watcher would have to subscribe anew, or be told once too often."""
+        try:
+            yield
+        except StorageFailed as error:
+            _log.error("a subscription to the registration of %s would not outlive a restart: %s", self.key[0], error)
 
 
 def _keys(bindings: Sequence[Binding]) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from wic.errors import StorageFailed
 from wic.network.hss import Binding
 from wic.network.scscf.boundary import Boundary
 from wic.network.scscf.reg_event import wants_reg_event
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
     from wic.sip.proxy import PassingAck, ProxyContext
     from wic.sip.uri import Uri
 
+_log = logging.getLogger(__name__)
+
 ORIGINATING = "orig"
 """User part of the Service-Route, which tells the originating case (TS 24.229 §5.4.3.2)."""
+_RETRY_AFTER = 10
+"""Seconds after which a database may be written again."""
 _DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
 
 
@@ -99,6 +105,9 @@ class ScscfLogic(ProxyLogic):
             self._route(context, now)
         except MalformedHeader as error:
             context.reject(400, str(error), now=now)
+        except StorageFailed as error:
+            _log.error("%s", error)
+            context.reject(503, headers=[("Retry-After", _RETRY_AFTER)], now=now)
 
     def _route(self, context: ProxyContext, now: float) -> None:
         request = context.request
@@ -200,11 +209,17 @@ class ScscfLogic(ProxyLogic):
             failed = [branch for branch in passing.context.branches if branch.final and branch.final.status == 430]
             for branch in failed:
                 if isinstance(branch.target.owner, Binding):
-                    self._removals.flow_failed(branch.target.owner, now=self._wall_clock())
+                    self._flow_failed(branch.target.owner)
             if passing.response.status == 430:
                 request, tag = passing.context.transaction.request, passing.context.transaction.tag
                 passing.response = Response.answer(request, 480, to_tag=tag)
         passing.release(now=now)
+
+    def _flow_failed(self, binding: Binding) -> None:
+        try:
+            self._removals.flow_failed(binding, now=self._wall_clock())
+        except StorageFailed as error:
+            _log.error("a binding stays whose flow has failed: %s", error)
 
     def _is_home(self, uri: Uri) -> bool:
         return uri.is_sip and (uri.host.lower() == self._domain or self._is_own(uri))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from wic.errors import StorageFailed
 from wic.network.hss import Action, OrderOutcome
 from wic.registration.reginfo import ContactEvent
 
@@ -19,6 +20,8 @@ _log = logging.getLogger(__name__)
 _LONGEST_SLEEP = 60.0
 _SHORTEST_SLEEP = 0.1
 _LOOK_EVERY = 0.25
+_TRY_AGAIN = 5.0
+"""After the database could not be written."""
 
 
 class Expiry:
@@ -40,7 +43,12 @@ class Expiry:
     def handle_timeout(self, *, now: float) -> None:
         """Remove what is over."""
         wall = self._wall_clock()
-        self._removals.expire(now=wall)
+        self._due = now + _TRY_AGAIN
+        try:
+            self._removals.expire(now=wall)
+        except StorageFailed as error:
+            _log.error("bindings whose time is over stay: %s", error)
+            return
         following = self._hss.next_expiry()
         wait = _LONGEST_SLEEP if following is None else following - wall
         self._due = now + min(_LONGEST_SLEEP, max(_SHORTEST_SLEEP, wait))
@@ -67,12 +75,20 @@ class OrderBook:
         """Do what was ordered."""
         self._due = now + _LOOK_EVERY
         seen = self._hss.changes_of_others()
-        if seen != self._seen:
+        if seen == self._seen:
+            return
+        try:
+            self._carry_out_all(self._wall_clock())
+        except StorageFailed as error:
+            _log.error("orders wait: %s", error)
+            self._due = now + _TRY_AGAIN
+        else:
             self._seen = seen
-            wall = self._wall_clock()
-            for order in self._hss.open_orders(now=wall):
-                registered = self._carry_out(order, wall)
-                self._hss.settle_order(order.number, OrderOutcome.DONE if registered else OrderOutcome.NOT_REGISTERED)
+
+    def _carry_out_all(self, now: float) -> None:
+        for order in self._hss.open_orders(now=now):
+            registered = self._carry_out(order, now)
+            self._hss.settle_order(order.number, OrderOutcome.DONE if registered else OrderOutcome.NOT_REGISTERED)
 
     def _carry_out(self, order: Order, now: float) -> bool:
         """Do it; return whether the subscriber was registered."""

@@ -8,6 +8,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
+from wic.errors import StorageFailed
 from wic.network.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class WebFunction(ABC):
         while True:
             try:
                 self.sweep()
-            except sqlite3.OperationalError as error:  # locked by another process for long, or the disk is full
+            except (StorageFailed, sqlite3.OperationalError) as error:
                 _log.warning("what is over stays for now: %s", error)
             await asyncio.sleep(SWEEP)
 
