@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wic.network.hss import Identity, Subscriber
+from wic.registration.reginfo import ContactEvent
 
 IMPI = "alice@ims.example"
 ALICE, BOB = f"sip:{IMPI}", "sip:bob@ims.example"
@@ -219,6 +220,20 @@ async def test_a_failed_flow_is_told_whatever_becomes_of_its_binding(world, hold
     await world.peer.receive("SIP/2.0 480")
     assert len(world.hss.bindings("bob@ims.example", now=0)) == 1
     other.rollback()
+
+
+async def test_a_shorter_binding_is_not_overslept(world):
+    """What ends while the next look is a minute away is told in time, not when somebody looks by chance."""
+    expiry, now = world.scscf._expiry, world.scscf.node.driver.now
+    expiry.handle_timeout(now=now)
+    assert expiry.next_timeout() == now + 60
+    world.send("REGISTER", "sip:ims.example", PROTECTED.replace("tls-yes", "auth-done"), CONTACT, "Expires: 7")
+    await world.peer.receive("SIP/2.0 200")
+    assert 7 <= expiry.next_timeout() - now < 17
+    world.scscf.removals.reauthenticate("bob@ims.example", within=2, now=1e9)
+    assert 2 <= expiry.next_timeout() - now < 12
+    world.scscf.removals.deregister("bob@ims.example", ContactEvent.REJECTED, now=1e9)
+    assert 2 <= expiry.next_timeout() - now < 12
 
 
 async def test_bindings_end_when_the_database_can_be_written_again(world, hold, caplog):

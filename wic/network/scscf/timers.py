@@ -10,9 +10,10 @@ from wic.network.hss import Action, OrderOutcome
 from wic.registration.reginfo import ContactEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from wic.network.hss import Hss, Order
+    from wic.network.scscf.changes import BindingChange
     from wic.network.scscf.removals import Removals
 
 _log = logging.getLogger(__name__)
@@ -25,16 +26,25 @@ _TRY_AGAIN = 5.0
 
 
 class Expiry:
-    """Removes bindings whose time is over; a timer source of the driver.
+    """Removes bindings whose time is over; a timer source of the driver, and a `BindingObserver`.
 
     The HSS may be changed by another process, so it is looked at again after a minute at most.
     """
 
-    def __init__(self, hss: Hss, removals: Removals, wall_clock: Callable[[], float], *, due: float) -> None:
+    def __init__(
+        self, hss: Hss, removals: Removals, wall_clock: Callable[[], float], *, clock: Callable[[], float]
+    ) -> None:
         self._hss = hss
         self._removals = removals
         self._wall_clock = wall_clock
-        self._due = due
+        self._clock = clock
+        self._due = clock()
+
+    def changed(self, impi: str, changes: Sequence[BindingChange], *, now: float) -> None:
+        """Wake up for a binding that ends before the next look."""
+        ends = [change.binding.expires_at for change in changes if not change.event.terminates]
+        if ends:
+            self._due = min(self._due, self._clock() + max(_SHORTEST_SLEEP, min(ends) - now))
 
     def next_timeout(self) -> float | None:
         """Return when the next binding may end."""
