@@ -27,19 +27,23 @@ def in_words(event: ClientEvent) -> str:
             return f"Registered {impu} for {binding.expires} s."
         case Refreshed(impu, binding):
             return f"Registered {impu} again for {binding.expires} s."
-        case RegistrationLost(impu, error, final):
-            return f"The registration of {impu} is lost{'' if final else ' for now'}: {clause(error)}."
-        case Deregistered(impu):
-            return f"{impu} is deregistered."
+        case RegistrationLost(impu, error, final, next_try):
+            return f"The registration of {impu} is lost{'' if final else ' for now'}: {clause(error)}{_plan(next_try)}."
+        case Deregistered(impu, error):
+            unconfirmed = "leaves, but the network did not confirm it, and may keep it for a while"
+            return f"{impu} is deregistered." if error is None else f"{impu} {unconfirmed}: {clause(error)}."
         case ConnectionLost(_, error, next_try):
-            plan = "" if next_try is None else f"; the next try is in {next_try:.1f} s"
-            return f"{_capital(clause(error))}{plan}."
+            return f"{_capital(clause(error))}{_plan(next_try)}."
         case ConnectionRestored(server):
             return f"Connected again to {server}."
         case IdentitiesChanged(identities):
             return f"Identities now: {', '.join(map(str, identities.usable)) or 'none'}."
         case _:
             assert_never(event)
+
+
+def _plan(next_try: float | None) -> str:
+    return "" if next_try is None else f"; the next try is in {next_try:.1f} s"
 
 
 def _capital(text: str) -> str:

@@ -71,7 +71,7 @@ async def _register(settings: Common, account: Account, *, seconds: float | None
 
 def _tell(settings: Common, client: Client, event: ClientEvent) -> None:
     """Say what happened, unless it is what the command ends with."""
-    if not (isinstance(event, RegistrationLost) and event.final and not client.bindings):
+    if not (isinstance(event, RegistrationLost) and event.final and event.error is client.ended_by):
         settings.console.say(in_words(event))
 
 

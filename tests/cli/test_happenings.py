@@ -36,7 +36,15 @@ REFUSED = RegistrationFailed("403 Forbidden")
             RegistrationLost(ALICE, REFUSED, final=False),
             "The registration of sip:alice@ims.example is lost for now: 403 Forbidden.",
         ),
+        (
+            RegistrationLost(ALICE, REFUSED, final=False, next_try=60.0),
+            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; the next try is in 60.0 s.",
+        ),
         (Deregistered(ALICE), "sip:alice@ims.example is deregistered."),
+        (
+            Deregistered(ALICE, RegistrationFailed("no answer")),
+            "sip:alice@ims.example leaves, but the network did not confirm it, and may keep it for a while: no answer.",
+        ),
         (
             ConnectionLost("wss://a/", FlowLost("the connection was lost"), 2.52),
             "The connection was lost; the next try is in 2.5 s.",

@@ -115,18 +115,6 @@ async def test_a_network_that_does_not_answer(home):
             pass
 
 
-async def test_a_deregistration_that_is_not_answered(home, caplog):
-    async with home.client("alice", close_timeout=0.1):
-        home.deaf_to = {"REGISTER"}
-    assert "did not confirm the deregistration" in caplog.text
-
-
-async def test_a_deregistration_that_is_refused(home, caplog):
-    async with home.client("alice"):
-        home.register_status = 500
-    assert "the deregistration of sip:alice@ims.example failed" in caplog.text
-
-
 @pytest.mark.virtual_time
 async def test_a_lost_registration(harbour):
     async with harbour.client() as client:

@@ -191,3 +191,20 @@ async def test_the_network_ends_the_main_registration_alone(harbour, watcher):
         assert texts(each.impu for each in client.bindings) == ["sip:work@ims.example"]
         assert str(client._wire.profile().identity) == "sip:work@ims.example"
         await client.call("sip:bob@ims.example")
+
+
+async def test_a_registration_that_is_granted_and_ended_in_one_breath(harbour, watcher, subscribed):
+    client, told = subscribed
+
+    def grant_and_end(context, now):
+        harbour.home.grant(context, now)
+        watcher.subscribes[-1] = (watcher.subscribes[-1][0], harbour.far[-1].flow)
+        rejected = 'state="terminated" event="rejected"'
+        asyncio.get_running_loop().call_soon(lambda: watcher.notify(rejected, state="terminated"))
+
+    harbour.home.answers["REGISTER"] = grant_and_end
+    harbour.far[-1].abort("begin")
+    with pytest.raises(RegistrationFailed, match="rejected"):
+        await anext(client.incoming())
+    assert (told[-1].final, client._wire.is_over) == (True, True)
+    await harbour.until(lambda: not harbour.home.driver.connections, 1.0)

@@ -34,6 +34,7 @@ class Access:
         "_driver",
         "_options",
         "_trial",
+        "_verdict",
         "connection",
         "registering",
         "servers",
@@ -60,7 +61,8 @@ class Access:
         self._driver = driver
         self._dial = dial
         self._credentials = credentials
-        self._trial: asyncio.Future[Trial] | None = None
+        self._trial: asyncio.Event | None = None
+        self._verdict = Trial()
 
     async def attempt(self, *, patient: bool) -> Trial:
         """Connect if there is no connection, and register over it.
@@ -87,10 +89,15 @@ class Access:
         return trial
 
     def judge(self, trial: Trial) -> bool:
-        """Give whoever waits for a try its outcome; False if nobody does."""
-        if self._trial is None or self._trial.done():
+        """Give whoever waits for a try its outcome; False if nobody does.
+
+        What a 200 granted may be taken away before anybody has looked.
+        """
+        if self._trial is None:
             return False
-        self._trial.set_result(trial)
+        if not self._trial.is_set() or self._verdict.error is None:
+            self._verdict = trial
+        self._trial.set()
         return True
 
     def lost(self, flow: Flow) -> bool:
@@ -142,13 +149,13 @@ class Access:
     async def _register_once(self, connection: Connection) -> Trial:
         if connection is not self.connection:
             raise self._flow_lost()
-        trial: asyncio.Future[Trial] = asyncio.get_running_loop().create_future()
-        self._trial = trial
+        judged = self._trial = asyncio.Event()
         try:
             self.registering.register(connection.flow, now=self._driver.now)
             self._driver.pump()
             async with asyncio.timeout(self._options.register_timeout):
-                return await trial
+                await judged.wait()
+            return self._verdict
         except TimeoutError:
             within = f"within {self._options.register_timeout:g} s"
             error = RegistrationFailed(f"the network did not answer the registration {within}")

@@ -270,7 +270,7 @@ class Calls:
             concerned = identity is None or session.identity.matches(identity)
             if concerned and not any(binding.implicit_set.holds(session.identity) for binding in bindings):
                 call.fail("the registration ended", error)
-        if not self._wire.is_connected:
+        if identity is None and not self._wire.is_connected:
             self.cut("no other one is looked for")
 
     def _stop_grace(self) -> None:

@@ -88,6 +88,11 @@ class Client:
         return self._wire.flow
 
     @property
+    def ended_by(self) -> WicError | None:
+        """What ended the registration for good; None while the client can be used, or was deregistered."""
+        return self._lost
+
+    @property
     def calls(self) -> tuple[Call, ...]:
         """The calls that are not over yet."""
         return () if self._calls is None else self._calls.active
@@ -273,7 +278,7 @@ class Client:
             self._lost = error
             self._note()
         self._switch.fail_unregistered(error, None if over else impu)
-        if over and not self.bindings:
+        if over and not (self.bindings and self._wire.is_connected):
             self.tasks.spawn(self._leave(), "the end of the registration")
 
     async def _leave(self) -> None:

@@ -47,6 +47,8 @@ class RegistrationLost:
     error: WicError
     final: bool
     """Whether the client does not try again by itself."""
+    next_try: float | None = None
+    """Seconds from now; None if it comes with another connection, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Deregistered:
     """A public identity was deregistered by this side."""
 
     impu: Uri
+    error: WicError | None = None
+    """Why the network did not confirm it; it then keeps the registration until that ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,13 @@ class Mending:
             self.is_cut = False
             self._tell(ConnectionRestored(self._access.servers.current))
 
+    def cancel(self) -> None:
+        """Give up the search, unless it is what has come to an end."""
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+
     async def stop(self) -> None:
-        """Give up the search."""
+        """Give up the search, and wait until it is given up."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Registered, RegistrationLost
 from wic.client.identities import Identities, find_binding
 from wic.client.reg_event_reactions import RegEventUsage
-from wic.client.trial import Trial
+from wic.client.trial import Consequence, Trial
 from wic.registration import (
     Backoff,
     BindingCreated,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from wic.client.account import Account
     from wic.client.events import ClientEvent
     from wic.client.options import ClientOptions
+    from wic.errors import WicError
     from wic.registration import Binding, Registration, RegistrationEvent
     from wic.registration.implicit_set import ImplicitSet
     from wic.sip.endpoint import Endpoint
@@ -50,7 +52,7 @@ class Registering:
     """Registers the main identity first, then the others that the network does not register along with it.
 
     The leading registration decides about the connection: `on_registered` hears that it is made or renewed,
-    `on_failed` that it is not, and answers whether that is the end. It is that of the main identity; when the user
+    `on_failed` that it, or another one, is not, and answers what comes of that. It is that of the main identity; when the user
     or the network has ended that one for good, the next one that lives takes its place.
     """
 
@@ -58,6 +60,7 @@ class Registering:
         "_account",
         "_authenticator",
         "_endpoint",
+        "_forsaken",
         "_given_up",
         "_identities",
         "_identity",
@@ -84,7 +87,7 @@ class Registering:
         authenticator: Authenticator,
         tell: Callable[[ClientEvent], None],
         on_registered: Callable[[Binding], None],
-        on_failed: Callable[[Trial], bool],
+        on_failed: Callable[[Trial, bool], Consequence],
     ) -> None:
         impu = parse_impu(account.impu)
         self.contact = websocket_contact(impu.user, host)
@@ -104,6 +107,7 @@ class Registering:
         self._identities = Identities.of(())
         self._noted: tuple[ImplicitSet | Uri, ...] = ()
         self._leaving: frozenset[str] = frozenset()
+        self._forsaken: dict[str, WicError] = {}
         self._left: asyncio.Event | None = None
 
     @property
@@ -184,6 +188,11 @@ class Registering:
         while self._leaving:
             self._left.clear()
             await self._left.wait()
+
+    def forsake(self, error: WicError) -> None:
+        """Wait no longer for those that leave; unless the network confirms it yet, this is why it did not."""
+        self._forsaken |= dict.fromkeys(self._leaving, error)
+        self._leaving = frozenset()
 
     # what happens
 
@@ -277,10 +286,12 @@ class Registering:
             if following.binding is not None:
                 self._watch(following.binding, following.flow, now)
 
-    def _removed(self, registration: Registration, error: Exception | None, now: float) -> None:
+    def _removed(self, registration: Registration, error: WicError | None, now: float) -> None:
         impu = registration.identity.impu
+        forsaken = self._forsaken.pop(str(impu), None)
         if error is not None:
-            _log.warning("the deregistration of %s failed: %s", impu, error)
+            error = forsaken or error
+            _log.info("the deregistration of %s failed: %s", impu, error)
         self._hand_over(now)
         if registration is self._leading:
             self._forget_reg_event()
@@ -288,25 +299,37 @@ class Registering:
         if self._left is not None:
             self._left.set()
         if str(impu) in map(str, (*self._identities.usable, *self._identities.barred)):  # else it was lost before
-            self._tell(Deregistered(impu))
+            self._tell(Deregistered(impu, error))
         self._note_identities()
 
     def _failed(
         self, registration: Registration, event: BindingSuspended | BindingLost | RegisterFailed, now: float
     ) -> None:
-        impu = registration.identity.impu
-        final = event.retry_after is None
         self._hand_over(now)
-        if registration is self._leading:
-            if isinstance(event, BindingLost):
-                self._forget_reg_event()
-            final = self._on_failed(Trial(event.error, elsewhere=event.next_server, retry_after=event.retry_after))
-        if event.retry_after is not None:
-            _log.warning("registration of %s: %s; trying again in %g s", impu, event.error, event.retry_after)
+        leads = registration is self._leading
+        lost = isinstance(event, BindingLost)
+        if leads and lost:
+            self._forget_reg_event()
+        consequence = self._on_failed(
+            Trial(event.error, elsewhere=event.next_server, retry_after=event.retry_after), leads
+        )
         if isinstance(event, BindingSuspended):
+            if consequence is Consequence.WAITS:
+                impu = registration.identity.impu
+                _log.warning("registration of %s: %s; trying again in %.0f s", impu, event.error, event.retry_after)
             return
-        if registration is not self._leading or not final:
-            self._tell(RegistrationLost(impu, event.error, final=final))
+        told = RegistrationLost(registration.identity.impu, event.error, final=True)
+        match consequence:
+            case Consequence.WAITS:
+                self._tell(replace(told, final=False, next_try=event.retry_after))
+            case Consequence.SEARCHED if lost:
+                self._tell(replace(told, final=False))
+            case Consequence.GONE if lost:
+                self._tell(told)
+            case Consequence.LOST:
+                self._tell(told)
+            case _:
+                pass
         self._note_identities()
 
     def _forget_reg_event(self) -> None:

@@ -18,8 +18,8 @@ from wic.client.keep_alive import agree_keep_alive
 from wic.client.mending import Mending
 from wic.client.registering import Registering
 from wic.client.servers import Servers
-from wic.client.trial import Trial
-from wic.errors import ConfigurationError, FlowLost, TokenRefused
+from wic.client.trial import Consequence, Trial
+from wic.errors import ConfigurationError, FlowLost, RegistrationFailed, TokenRefused
 from wic.registration import Backoff, parse_impu
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
@@ -65,6 +65,7 @@ class Signalling:
     __slots__ = (
         "_access",
         "_credentials",
+        "_fault",
         "_host",
         "_mending",
         "_on_event",
@@ -114,6 +115,7 @@ class Signalling:
         self._access: Access | None = None
         self._mending: Mending | None = None
         self._state = SignallingState.OPENING
+        self._fault: WicError | None = None
 
     @property
     def now(self) -> float:
@@ -148,8 +150,8 @@ class Signalling:
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection."""
-        return self._access is not None and self._access.connection is not None
+        """Whether there is a connection that the user is registered over."""
+        return self._access is not None and self._access.connection is not None and not self.is_cut
 
     @property
     def is_over(self) -> bool:
@@ -189,6 +191,7 @@ class Signalling:
             TransportError: there is no connection to be had, or it was lost.
             AuthenticationFailed: the network does not accept the credentials.
             RegistrationFailed: the network refused the registration, or did not answer.
+            SignInFailed: the credentials ended meanwhile.
         """
         self.account = account = await self._credentials.prepare()
         access = self._access = self._make_access(account)
@@ -198,6 +201,8 @@ class Signalling:
             if not trial.elsewhere or servers.exhausted:
                 raise error
             _log.warning("%s; trying %s", error, servers.current)
+        if self.is_over:
+            raise self._fault or FlowLost("the client was closed meanwhile")
         self._move(SignallingState.UP)
 
     def _make_access(self, account: Account) -> Access:
@@ -250,14 +255,15 @@ class Signalling:
     async def deregister(self, impu: Uri | None = None) -> None:
         """Deregister one identity, or all, as far as that is possible in reasonable time (TS 24.371 §6A.2).
 
-        The connection is closed when no identity is left.
+        The connection is closed when no identity is left. Without a connection there is nobody to tell: the identity
+        stays away all the same.
         """
         if impu is None:
-            self._move(SignallingState.OVER)
-        if self._access is not None and self._access.connection is not None:
+            self._finish()
+        if self._access is not None:
             await self._remove(self._access.registering, impu)
-        if impu is None or self._access is None or not self._access.registering.lives:
-            self._move(SignallingState.OVER)
+        if self._access is None or not self._access.registering.lives:
+            self._finish()
             await self.hang_up("nothing is registered any more")
 
     async def _remove(self, registering: Registering, impu: Uri | None) -> None:
@@ -267,7 +273,8 @@ class Signalling:
             async with asyncio.timeout(self._options.close_timeout):
                 await registering.removed()
         except TimeoutError:
-            _log.warning("the network did not confirm the deregistration of %s", impu or self.account.impu)
+            within = f"within {self._options.close_timeout:g} s"
+            registering.forsake(RegistrationFailed(f"it did not answer {within}"))
 
     async def hang_up(self, reason: str) -> None:
         """Close the connection, if there is one."""
@@ -297,26 +304,42 @@ class Signalling:
             mending.note_restored()
         access.judge(Trial())
 
-    def _failed(self, trial: Trial) -> bool:
-        """The leading identity is not registered, or only as long as the registrar remembers; return whether for good."""
+    def _failed(self, trial: Trial, leading: bool) -> Consequence:
+        """An identity is not registered, or only as long as the registrar remembers; return what comes of that."""
+        if self.is_over:
+            return Consequence.GONE
         access, mending = self._parts
+        if not leading:
+            if access.connection is None:
+                return Consequence.SEARCHED
+            return Consequence.WAITS if trial.waits else Consequence.LOST
         if isinstance(trial.error, TokenRefused):
             access.wants_token = True
             trial = Trial(trial.error, elsewhere=True)
-        if access.judge(trial) or self._state is not SignallingState.UP or access.connection is None:
-            return False
+        if access.judge(trial):
+            if self._state is SignallingState.OPENING or (trial.is_end and access.connection is not None):
+                return Consequence.TOLD
+            return Consequence.WAITS if trial.kept else Consequence.SEARCHED
+        return self._react(trial, access, mending)
+
+    def _react(self, trial: Trial, access: Access, mending: Mending) -> Consequence:
+        """Do something about the leading registration, for which nobody waits."""
         assert trial.error is not None
+        if self._state is not SignallingState.UP or access.connection is None:
+            return Consequence.SEARCHED
         if access.wants_token:
             self._move(SignallingState.MENDING)
             mending.begin(0.0)
-        elif trial.elsewhere and (access.servers.has_others or not trial.waits):
+            return Consequence.SEARCHED
+        if trial.elsewhere and (access.servers.has_others or not trial.waits):
             left = access.servers.current
             access.servers.failed()
             self._lose(left, trial.error, access.servers.wait())
-        elif not trial.waits:
-            self._end(trial.error)
-            return True
-        return False
+            return Consequence.SEARCHED
+        if trial.waits:
+            return Consequence.WAITS
+        self._end(trial.error)
+        return Consequence.TOLD
 
     def _credentials_renewed(self) -> None:
         if self._access is not None and self._state is SignallingState.UP:
@@ -369,9 +392,25 @@ class Signalling:
             self._end(error)
 
     def _end(self, error: WicError) -> None:
-        """The user is not registered, and only the user can change that."""
+        """The user is not registered, or not for long, and only the user can change that."""
+        if self.is_over:
+            return
+        opening = self._state is SignallingState.OPENING
+        self._fault = error
+        self._finish()
+        if not opening:  # else `open` tells
+            self._tell(RegistrationLost(self._leading, error, final=True))
+
+    def _finish(self) -> None:
+        """Look for nothing any more."""
         self._move(SignallingState.OVER)
-        self._tell(RegistrationLost(parse_impu(self.account.impu), error, final=True))
+        if self._mending is not None:
+            self._mending.cancel()
+
+    @property
+    def _leading(self) -> Uri:
+        leading = self._parts[0].registering.leading
+        return parse_impu(self.account.impu) if leading is None else leading.identity.impu
 
     @property
     def _parts(self) -> tuple[Access, Mending]:

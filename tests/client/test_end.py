@@ -1,0 +1,265 @@
+"""A client whose registration is over: nothing brings it back, and nothing is left of it; in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from wic.client.events import (
+    ConnectionLost,
+    Deregistered,
+    Refreshed,
+    Registered,
+    RegistrationLost,
+)
+from wic.errors import ConfigurationError, RegistrationFailed, SignInNeeded
+from wic.registration import parse_impu
+
+pytestmark = pytest.mark.virtual_time
+
+ENDED = SignInNeeded("The sign-in has ended for alice: run `wic login alice`.")
+
+
+def losses(told):
+    return [(str(event.impu), event.final) for event in told if isinstance(event, RegistrationLost)]
+
+
+def departures(told):
+    return [event for event in told if isinstance(event, Deregistered)]
+
+
+async def cut(harbour, client):
+    harbour.far[-1].abort("begin")
+    await harbour.until(lambda: client._wire.is_cut, 5.0)
+
+
+# while another connection is looked for
+
+
+@pytest.mark.parametrize("after", [0.0, 0.5, 3.0])
+async def test_a_deregistration_while_the_connection_is_lost_is_the_end(harbour, after):
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        await cut(harbour, client)
+        await asyncio.sleep(after)
+        dialled = len(harbour.dialled)
+        assert client._wire.is_cut
+        told.clear()
+        await client.deregister()
+        assert client.bindings == ()
+        await asyncio.sleep(600.0)
+        assert told.kinds == [Deregistered]
+        assert "connection was lost" in str(told[0].error)
+        assert len(harbour.dialled) == dialled
+
+
+async def test_a_deregistration_while_another_registration_is_on_its_way(harbour):
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        reached = asyncio.Event()
+        harbour.on_dial = lambda far: reached.set()
+        await cut(harbour, client)
+        await reached.wait()
+        await asyncio.sleep(0.005)
+        await client.deregister()
+        await asyncio.sleep(600.0)
+        assert told.kinds[-1] is Deregistered
+        assert told[-1].error is None
+        assert len(harbour.dialled) == 2
+    assert harbour.home.contacts["alice"] == {}
+
+
+async def test_one_identity_is_given_up_while_the_connection_is_lost(harbour):
+    client = harbour.client("alice", impus=("sip:work@ims.example",))
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await cut(harbour, client)
+        await client.deregister("sip:work@ims.example")
+        await asyncio.sleep(0)
+        assert "connection was lost" in str(departures(told)[-1].error)
+        await harbour.until(lambda: not client._wire.is_cut, 15.0)
+        await asyncio.sleep(60.0)
+        assert [str(each.impu) for each in client.bindings] == ["sip:alice@ims.example"]
+
+
+async def test_credentials_that_end_while_the_connection_is_lost(harbour):
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        await cut(harbour, client)
+        told.clear()
+        client._wire._end(ENDED)
+        await asyncio.sleep(60.0)
+        assert told.kinds == [RegistrationLost]
+        assert losses(told) == [("sip:alice@ims.example", True)]
+        assert client._wire.is_over
+        assert not harbour.home.driver.connections
+
+
+async def test_credentials_that_end_while_the_client_is_opened(harbour):
+    client = harbour.client()
+    told = harbour.watched(client)
+    harbour.on_dial = lambda far: client._wire._end(ENDED)
+    with pytest.raises(SignInNeeded):
+        await client.__aenter__()
+    assert RegistrationLost not in told.kinds
+    assert harbour.home.contacts["alice"] == {}
+
+
+# after the end
+
+
+async def test_what_the_last_binding_leaves_behind(harbour):
+    """TS 24.371 §6A.2."""
+    harbour.home.granted = 1000
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        told.clear()
+        client._wire._end(ENDED)
+        await asyncio.sleep(100.0)
+        assert harbour.home.driver.connections, "calls go on while there is a binding"
+        harbour.home.register_status = 403
+        await harbour.until(lambda: not client.bindings, 1000.0)
+        await harbour.until(lambda: not harbour.home.driver.connections, 1.0)
+        await asyncio.sleep(3000.0)
+        assert losses(told) == [("sip:alice@ims.example", True)] * 2
+        assert len(harbour.dialled) == 1
+
+
+async def test_a_registration_that_may_come_back_does_not_after_the_end(harbour):
+    harbour.home.granted = 1000
+    client = harbour.client("alice", impus=("sip:work@ims.example",))
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        client._wire._end(ENDED)
+        harbour.home.register_status = 503
+        await harbour.until(lambda: not client.bindings, 1100.0)
+        await asyncio.sleep(10_000.0)
+        assert not harbour.home.driver.connections
+        assert all(final for _, final in losses(told))
+        assert len(losses(told)) == 3
+        told.clear()
+    assert told == []
+
+
+async def test_a_client_that_is_over_deregisters_what_is_left(harbour):
+    client = harbour.client()
+    async with client:
+        client._wire._end(ENDED)
+        await client.deregister()
+        assert client.bindings == ()
+        await harbour.until(lambda: not harbour.home.driver.connections, 1.0)
+    assert harbour.home.contacts["alice"] == {}
+
+
+# what is told
+
+
+async def test_a_first_registration_that_is_refused_is_no_loss(harbour):
+    harbour.home.register_status = 403
+    client = harbour.client()
+    told = harbour.watched(client)
+    with pytest.raises(RegistrationFailed, match="403"):
+        await client.__aenter__()
+    await asyncio.sleep(0)
+    assert told == []
+
+
+async def test_a_refusal_after_the_reconnection_is_told_once(harbour, caplog):
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        told.clear()
+        harbour.home.register_status = 403
+        harbour.far[-1].abort("begin")
+        await asyncio.sleep(60.0)
+        assert told.kinds == [ConnectionLost, RegistrationLost]
+        assert losses(told) == [("sip:alice@ims.example", True)]
+    assert caplog.records == []
+
+
+async def test_a_registration_that_comes_back_by_itself_is_told_with_its_wait(harbour, caplog):
+    harbour.home.granted = 2
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        harbour.home.register_status, harbour.home.register_headers = 503, [("Retry-After", "60")]
+        await harbour.until(lambda: not client.bindings, 5.0)
+        await harbour.until(lambda: len(losses(told)) == 2, 70.0)
+        assert losses(told) == [("sip:alice@ims.example", False)] * 2
+        lost = [event for event in told if isinstance(event, RegistrationLost)]
+        assert 50.0 < lost[0].next_try <= 60.0
+        assert lost[1].next_try == 60.0
+        assert sum("trying again" in record.message for record in caplog.records) == 1, "while it was only suspended"
+
+
+async def test_a_further_identity_whose_registration_is_cut_is_not_lost(harbour):
+    client = harbour.client("alice", impus=("sip:work@ims.example",))
+    told = harbour.watched(client)
+
+    def cut_work(context, now):
+        if context.request.to.uri.user == "work" and len(harbour.far) == 1:
+            harbour.far[-1].abort("now of all times")
+        else:
+            harbour.home.grant(context, now)
+
+    harbour.home.answers["REGISTER"] = cut_work
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 30.0)
+        assert RegistrationLost not in told.kinds
+        assert told.kinds.count(Registered) == 2
+
+
+async def test_a_deregistration_that_is_refused(harbour, caplog):
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        told.clear()
+        harbour.home.forbids = {"alice"}
+    assert told.kinds == [Deregistered]
+    assert "403" in str(told[0].error)
+    assert caplog.records == []
+
+
+async def test_a_deregistration_that_is_not_answered(harbour, caplog):
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        told.clear()
+        harbour.home.deaf_to = {"REGISTER"}
+    assert told.kinds == [Deregistered]
+    assert str(told[0].error) == "it did not answer within 3 s"
+    assert caplog.records == []
+
+
+async def test_an_unanswered_deregistration_is_waited_for_once(harbour):
+    client = harbour.client("alice", impus=("sip:work@ims.example", "sip:club@ims.example"))
+    told = harbour.watched(client)
+    loop = asyncio.get_running_loop()
+
+    def ignore_work(context, now):
+        if context.request.to.uri.user != "work" or context.request.expires != 0:
+            harbour.home.grant(context, now)
+
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 3, 5.0)
+        harbour.home.answers["REGISTER"] = ignore_work
+        began = loop.time()
+        await client.deregister("sip:work@ims.example")
+        assert loop.time() - began < 3.1
+        await harbour.until(lambda: Deregistered in told.kinds, 150.0)
+        assert str(departures(told)[-1].error) == "it did not answer within 3 s"
+        began = loop.time()
+        await client.deregister("sip:club@ims.example")
+        assert loop.time() - began < 1.0
+        await asyncio.sleep(0)
+        assert departures(told)[-1] == Deregistered(parse_impu("sip:club@ims.example"))
+        with pytest.raises(ConfigurationError):
+            await client.deregister("sip:work@ims.example")
+        assert Refreshed not in told.kinds
