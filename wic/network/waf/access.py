@@ -52,7 +52,7 @@ class AccessTokens:
         if consent.wwsf is not None:
             claims["wwsf"] = consent.wwsf
         self._db.change("INSERT INTO access_token VALUES (?, ?, 0, ?)", jti, consent.id, expires_at)
-        return self._keys.sign(claims)
+        return self._keys.sign(claims, now=now)
 
     def read(self, token: str) -> dict[str, object] | None:
         """Return the claims of a token that we have signed, whether it still counts or not."""

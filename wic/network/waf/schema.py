@@ -85,4 +85,5 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX device_user ON device (user);
     """,
+    "ALTER TABLE signing_key RENAME COLUMN made_at TO begins_at",
 )

@@ -105,7 +105,7 @@ class WafStore:
 
     def rotate_key(self, *, now: float) -> str:
         """Sign with a new key from now on; return its name."""
-        return self.keys.rotate(now=now)
+        return self.keys.rotate(at=now)
 
     # What time does
 

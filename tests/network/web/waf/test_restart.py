@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import sqlite3
 import stat
@@ -83,23 +85,38 @@ async def test_a_waf_rotates_its_own_keys(waf: Waf, browser) -> None:
 
 
 async def test_a_key_signs_for_so_long_and_no_longer(waf: Waf, make_waf, browser, clock) -> None:
-    async def signing() -> object:
-        return (await browser.get("/jwks")).json["keys"][0]["kid"]
+    """Who checks signatures may keep the keys for an hour: the next one is shown before it signs."""
 
-    first = await signing()
-    clock.now += 90 * 86400 - 1
-    waf.sweep()
-    assert await signing() == first
+    def signing() -> object:
+        header = waf.store.keys.sign({}, now=clock.now).partition(".")[0]
+        return json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
+
+    async def shown() -> list[object]:
+        waf.sweep()
+        return [key["kid"] for key in (await browser.get("/jwks")).json["keys"]]
+
+    begun, first = clock.now, signing()
+    clock.now = begun + 90 * 86400 - 7201
+    assert await shown() == [first]
     clock.now += 1
-    waf.sweep()
-    second = await signing()
-    assert second != first
-    assert len((await browser.get("/jwks")).json["keys"]) == 2
+    second, *others = await shown()
+    assert others == [first]
+    assert signing() == first
+    clock.now = begun + 90 * 86400
+    assert signing() == second
+    assert await shown() == [second, first]
+    clock.now += 3600 + 300
+    assert await shown() == [second]
+    clock.now = begun  # set back
+    assert signing() == second
     port = waf.port
     await waf.close()
-    clock.now += 90 * 86400
-    await make_waf(port=port)
-    assert await signing() not in (first, second)
+    clock.now = begun + 180 * 86400
+    waf = await make_waf(port=port)
+    assert len(await shown()) == 2
+    assert signing() == second
+    clock.now += 7200
+    assert signing() != second
 
 
 async def test_what_is_over_is_removed(waf: Waf, client, clock) -> None:
