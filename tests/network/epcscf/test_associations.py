@@ -73,8 +73,9 @@ def test_a_barred_identity_maps_to_its_association_and_is_never_asserted():
 def test_associations_expire():
     table = Associations()
     table.store(association("a", "sip:a@x"))
+    assert table.identity(FLOW, ["sip:a@x"], now=99.0) is not None
     assert table.identity(FLOW, ["sip:a@x"], now=100.0) is None
-    assert len(table) == 0
+    assert table.find(FLOW, "a", "sip:a@x", now=100.0) is None
 
 
 def test_a_device_is_known_again_over_another_connection():

@@ -102,12 +102,8 @@ class Associations:
         return [each for flow in self._flows_of.get(impi, ()) for each in self.over(flow, impi)]
 
     def of(self, flow: Flow, *, now: float) -> list[Association]:
-        """Return what is registered over a connection; what has expired goes."""
-        found = self.over(flow)
-        for association in found:
-            if association.expires_at <= now:
-                self.remove(association)
-        return [association for association in found if association.expires_at > now]
+        """Return what is registered over a connection and has not expired."""
+        return [association for association in self.over(flow) if association.expires_at > now]
 
     def find(self, flow: Flow, impi: str, impu: str, *, now: float) -> Association | None:
         """Return the association that a REGISTER maps to (TS 24.371 §6.4.1.2 1 a)."""

@@ -55,7 +55,7 @@ class EPcscfOptions:
     grace: float = 30.0
     """How long the calls of a WIC wait for it after its connection broke; 0 ends them at once."""
     linger: float = 32.0
-    """How long a connection is kept after the last registration over it has been removed."""
+    """How long a connection is kept over which nobody is registered, be it not yet or not any more."""
     reg_event: bool = True
     """Whether to subscribe to the registration state of the WICs (TS 24.229 §5.2.3)."""
     max_sessions_per_flow: int = 64

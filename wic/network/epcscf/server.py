@@ -11,6 +11,7 @@ from wic.network.epcscf.associations import Associations
 from wic.network.epcscf.charging import Charging
 from wic.network.epcscf.dialogs import Dialogs
 from wic.network.epcscf.flow_tokens import FlowTokens
+from wic.network.epcscf.newcomers import Newcomers
 from wic.network.epcscf.origins import allowed_origins
 from wic.network.epcscf.parts import Parts
 from wic.network.epcscf.reg_event import RegEventWatcher
@@ -103,7 +104,7 @@ class EPcscf:
 
     @property
     def registrations(self) -> int:
-        """How many registrations over open connections are known, some of which may have expired."""
+        """How many registrations over open connections there are."""
         return len(self._parts.associations)
 
     async def start(self) -> None:
@@ -134,7 +135,7 @@ class EPcscf:
         self._web = await serve_websocket(
             options.host,
             options.port,
-            handler=self.node.driver,
+            handler=Newcomers(self.node.driver, self._opened),
             ssl_context=options.ssl_context,
             options=replace(options.websocket, origins=allowed_origins(options)),
         )
@@ -156,6 +157,9 @@ class EPcscf:
         if flow is None:
             raise ConfigurationError(f"the core {text!r} cannot be reached by UDP or TCP; change its transport")
         return flow
+
+    def _opened(self, flow: Flow) -> None:
+        self._survival.opened(flow, now=self.node.driver.now)
 
     def _deregistered(self, impi: str, impu: str, contacts: list[Uri]) -> None:
         self._survival.terminated(impi, impu, contacts, now=self.node.driver.now)

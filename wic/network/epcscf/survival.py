@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from wic.network.epcscf.associations import same_binding
 from wic.network.epcscf.flow_tokens import Owner
 from wic.sip.headers.address import NameAddr
+from wic.sip.timer_queue import TimerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from wic.network.epcscf.parts import Parts
     from wic.network.epcscf.sessions import Sessions
     from wic.sip.flow import Flow
+    from wic.sip.timer_queue import ScheduledTimer
     from wic.sip.uri import Uri
 
 _log = logging.getLogger(__name__)
@@ -64,7 +67,8 @@ class Survival:
         self._absent: dict[Flow, _Absence] = {}  # in the order of their ends
         self._awaited: dict[DeviceKey, Flow] = {}
         self._waits: Counter[str] = Counter()  # for each private identity
-        self._idle: dict[Flow, float] = {}  # likewise
+        self._timers = TimerQueue()
+        self._looks: dict[Flow, ScheduledTimer] = {}  # when to see whether anybody is registered over a connection
 
     def is_absent(self, owner: Owner) -> bool:
         """Tell whether a WIC has lost its connection and may come back."""
@@ -79,7 +83,7 @@ class Survival:
         before |= {self._awaited[key] for key in association.devices if key in self._awaited}
         for old in before - {association.flow}:
             self._move(association.impi, old, association.flow, now)
-        self._idle.pop(association.flow, None)
+        self._look_later(association.flow, now)
         if self._watcher is not None:
             self._watcher.watch(association.impi, association.impus[0], now=now)
 
@@ -102,8 +106,7 @@ class Survival:
         Transactions that are pending over its connection end by themselves, and calls may still be ended.
         """
         self._parts.associations.remove(association)
-        if not self._parts.associations.over(association.flow):
-            self._linger(association.flow, now)
+        self._look_later(association.flow, now)
         self._unwatch(association.impi, now)
 
     def terminated(self, impi: str, impu: str, contacts: Iterable[Uri], *, now: float) -> None:
@@ -123,16 +126,41 @@ class Survival:
                 _log.info("the network has deregistered %s", association.impu)
                 self.removed(association, now=now)
 
-    def _linger(self, flow: Flow, now: float) -> None:
-        self._idle.pop(flow, None)
-        self._idle[flow] = now + self._parts.options.linger
-
     def _unwatch(self, impi: str, now: float) -> None:
         if self._watcher is not None and not self._waits[impi]:
             here = {association.impus[0] for association in self._parts.associations.under(impi)}
             self._watcher.keep(impi, here, now=now)
 
     # connections
+
+    def opened(self, flow: Flow, *, now: float) -> None:
+        """Take note of a connection, over which somebody should register soon."""
+        self._look_later(flow, now)
+
+    def _look_later(self, flow: Flow, now: float) -> None:
+        """Look at a connection when a registration over it expires; if there is none, after a while."""
+        ends = [association.expires_at for association in self._parts.associations.over(flow)]
+        self._look_no_more(flow)
+        at = min(ends, default=now + self._parts.options.linger)
+        self._looks[flow] = self._timers.schedule(at, partial(self._look, flow))
+
+    def _look_no_more(self, flow: Flow) -> None:
+        timer = self._looks.pop(flow, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _look(self, flow: Flow, now: float) -> None:
+        """Drop what has expired, and hang up where nobody was registered for a while; a call may go on."""
+        registered = self._parts.associations.over(flow)
+        for association in registered:
+            if association.expires_at <= now:
+                _log.info("the registration of %s has expired", association.impu)
+                self.removed(association, now=now)
+        if registered or self._sessions.over(flow):
+            self._look_later(flow, now)
+        else:
+            self._look_no_more(flow)
+            self._hang_up(flow, "nobody is registered over this connection")
 
     def flow_closed(self, flow: Flow, *, now: float) -> None:
         """Wait for the WICs of a connection that is gone, and end the calls of those who cannot come back.
@@ -146,7 +174,7 @@ class Survival:
         if gone and self._parts.options.grace > 0:
             self._await(flow, gone, now)
         awaited = self._absent[flow].awaited if flow in self._absent else {}
-        self._idle.pop(flow, None)
+        self._look_no_more(flow)
         self._parts.tokens.close(flow, awaited.keys())
         self._parts.dialogs.close(flow, awaited.keys())
         self._sessions.flow_closed(flow, awaited.keys())
@@ -184,12 +212,14 @@ class Survival:
 
     def next_timeout(self) -> float | None:
         """Return when the next wait is over."""
-        waits = [absence.until for absence in list(self._absent.values())[:1]]
-        waits += list(self._idle.values())[:1]
-        return min(waits, default=None)
+        absence = next(iter(self._absent.values()), None)
+        look = self._timers.next_timeout()
+        if absence is None or look is None:
+            return look if absence is None else absence.until
+        return min(absence.until, look)
 
     def handle_timeout(self, *, now: float) -> None:
-        """End the calls of WICs that did not come back, and connections over which nobody is registered any more."""
+        """End the calls of WICs that did not come back, and connections over which nobody is registered."""
         for gone in list(takewhile(lambda flow: self._absent[flow].until <= now, self._absent)):
             for wic in [Owner(gone, impi) for impi in self._absent[gone].awaited]:
                 _log.info("%s did not come back", wic.impi)
@@ -198,9 +228,4 @@ class Survival:
                 self._parts.dialogs.forget(wic)
                 self._sessions.abandon(wic)
                 self._unwatch(wic.impi, now)
-        for flow in list(takewhile(lambda flow: self._idle[flow] <= now, self._idle)):
-            if self._sessions.over(flow):
-                self._linger(flow, now)
-            else:
-                del self._idle[flow]
-                self._hang_up(flow, "nobody is registered over this connection any more")
+        self._timers.handle_timeout(now)

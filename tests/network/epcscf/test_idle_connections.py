@@ -1,0 +1,85 @@
+"""Connections over which nobody is registered: not yet, not any more, or not as long as they stand."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+EMPTY = (
+    'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", '
+    'uri="sip:ims.example", response=""'
+)
+
+
+async def registered(edge, wic, *, expires: int = 600, **more) -> None:
+    wic.send(wic.register(EMPTY, **more))
+    edge.core.grant(await edge.core.receive("REGISTER"), expires=expires)
+    await wic.receive("SIP/2.0 200")
+
+
+async def test_who_never_registers_is_hung_up(edge, time_passes):
+    alice = await edge.wic("alice")
+    alice.send(alice.register(EMPTY))
+    refused = await edge.core.receive("REGISTER")
+    edge.core.answer(refused, "401 Unauthorized", 'WWW-Authenticate: Digest realm="ims.example", nonce="n"')
+    await alice.receive("SIP/2.0 401")
+    time_passes(edge.epcscf, 31)
+    assert not alice.ended.is_set()
+    time_passes(edge.epcscf, 33)
+    await alice.ended.wait()
+
+
+async def test_the_wait_is_a_timer_of_the_driver(make_edge):
+    edge = await make_edge(linger=0.05)
+    alice = await edge.wic("alice")
+    async with asyncio.timeout(10):
+        await alice.ended.wait()
+    assert edge.epcscf._survival.next_timeout() is None
+
+
+async def test_what_has_expired_is_gone_though_nobody_asks(make_edge, time_passes):
+    edge = await make_edge(reg_event=True)
+    alice = await edge.wic("alice")
+    await registered(edge, alice)
+    edge.core.answer(await edge.core.receive("SUBSCRIBE"), "489 Bad Event")
+    time_passes(edge.epcscf, 599)
+    assert edge.epcscf.registrations == len(edge.epcscf.watcher) == 1
+    time_passes(edge.epcscf, 601)
+    assert edge.epcscf.registrations == len(edge.epcscf.watcher) == 0
+    assert not alice.ended.is_set()
+    time_passes(edge.epcscf, 634)
+    await alice.ended.wait()
+
+
+async def test_a_refresh_is_waited_for(edge, time_passes):
+    alice = await edge.wic("alice")
+    await registered(edge, alice, expires=60)
+    await registered(edge, alice, expires=600)
+    time_passes(edge.epcscf, 100)
+    assert edge.epcscf.registrations == 1
+    time_passes(edge.epcscf, 601)
+    assert edge.epcscf.registrations == 0
+
+
+@pytest.mark.parametrize("first", [60, 600])
+async def test_one_registration_may_outlive_another(edge, time_passes, first):
+    alice = await edge.wic("alice")
+    await registered(edge, alice, expires=first)
+    await registered(edge, alice, expires=660 - first, to="<sip:office@ims.example>")
+    time_passes(edge.epcscf, 61)
+    assert edge.epcscf.registrations == 1
+    time_passes(edge.epcscf, 100)
+    assert not alice.ended.is_set()
+    time_passes(edge.epcscf, 601)
+    time_passes(edge.epcscf, 634)
+    await alice.ended.wait()
+
+
+async def test_a_connection_that_goes_leaves_no_timer(edge):
+    alice = await edge.wic("alice")
+    assert edge.epcscf._survival.next_timeout() is not None
+    await alice.close()
+    async with asyncio.timeout(10):
+        while edge.epcscf._survival.next_timeout() is not None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.001)
