@@ -313,13 +313,6 @@ def test_a_binding_that_is_gone_already_counts_as_removed(registered: World) -> 
     assert registered.answer(481) == [BindingRemoved()]
 
 
-def test_deregistration_of_all_devices(registered: World) -> None:
-    """RFC 3261 §10.2.2."""
-    registered.registration.deregister(now=5, everywhere=True)
-    assert registered.answer(200) == [BindingRemoved()]
-    assert (registered.sent[-1].headers.get("Contact"), registered.sent[-1].expires) == ("*", 0)
-
-
 def test_deregistration_of_nothing(world: World) -> None:
     world.registration.deregister(now=0)
     assert world.drain() == [BindingRemoved()]

@@ -62,7 +62,6 @@ class _Errand:
     flow: Flow
     binding: Binding | None = None
     """The binding that there is."""
-    everywhere: bool = False
 
 
 class Exchange:
@@ -101,9 +100,9 @@ class Exchange:
         """Send a REGISTER that renews the binding; the flow may be a new one."""
         self._begin(_Errand(Purpose.REFRESH, flow, binding), now)
 
-    def remove(self, flow: Flow, binding: Binding, *, now: float, everywhere: bool = False) -> None:
-        """Send a REGISTER that removes the binding, or all bindings of the identity."""
-        self._begin(_Errand(Purpose.REMOVAL, flow, binding, everywhere), now)
+    def remove(self, flow: Flow, binding: Binding, *, now: float) -> None:
+        """Send a REGISTER that removes the binding."""
+        self._begin(_Errand(Purpose.REMOVAL, flow, binding), now)
 
     def handle(self, event: Answer, *, now: float) -> Outcome | None:
         """Take what became of the transaction; return the outcome once it is known."""
@@ -131,7 +130,7 @@ class Exchange:
         self._rounds += 1
         errand = self._errand
         removes = errand.purpose is Purpose.REMOVAL
-        request = self._series.deregister(everywhere=errand.everywhere) if removes else self._series.register()
+        request = self._series.deregister() if removes else self._series.register()
         self._credentials.authorize(request)
         via_params = _KEEP if self._options.keep_alive else ()
         self.transaction = self._endpoint.send_request(request, errand.flow, now=now, owner=self, via_params=via_params)

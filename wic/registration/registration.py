@@ -54,7 +54,6 @@ class Registration:
         "_binding",
         "_ended",
         "_events",
-        "_everywhere",
         "_exchange",
         "_flow_lost",
         "_next_try",
@@ -100,7 +99,6 @@ class Registration:
         self._ended = False
         self._flow_lost: RegistrationFailed | None = None
         self._remove_next = False
-        self._everywhere = False
         self._since: float | None = None
 
     @property
@@ -152,18 +150,13 @@ class Registration:
             raise LocalProtocolError("there is no binding to refresh")
         self._send(now)
 
-    def deregister(self, *, now: float, everywhere: bool = False) -> None:
+    def deregister(self, *, now: float) -> None:
         """Remove the binding; while a REGISTER is on its way, as soon as that is answered (TS 24.229 §5.1.1.6).
 
         Ends in `BindingRemoved` in any case, at once if there is nothing to remove or no flow to do it over.
-
-        Args:
-            now: the time.
-            everywhere: remove the bindings of all devices of the identity (`Contact: *`, RFC 3261 §10.2.2).
         """
         if self._state is RegistrationState.REMOVING:
             return
-        self._everywhere = everywhere
         if self._state.pending:
             self._remove_next = True
         elif self._binding is not None and self._flow_lost is None:
@@ -293,7 +286,7 @@ class Registration:
     def _remove(self, binding: Binding, now: float) -> None:
         self._next_try = None
         self._move(RegistrationState.REMOVING)
-        self._exchange.remove(self.flow, binding, now=now, everywhere=self._everywhere)
+        self._exchange.remove(self.flow, binding, now=now)
 
     # outcomes
 
@@ -316,7 +309,8 @@ class Registration:
             self._start_anew(now)
 
     def _registered(self, binding: Binding, now: float) -> None:
-        self._events.append(BindingCreated(binding) if self._binding is None else BindingRefreshed(binding))
+        anew = self._state is RegistrationState.REGISTERING
+        self._events.append(BindingCreated(binding) if self._binding is None else BindingRefreshed(binding, anew))
         self._binding = binding
         self._next_try = now + binding.refresh_after
         if self._since is None:

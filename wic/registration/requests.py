@@ -48,20 +48,20 @@ class Series:
 
     def register(self) -> Request:
         """Make the next REGISTER: the first one, or one that renews the binding."""
-        return self._make(self._contact, self._terms.expires)
+        return self._make(self._terms.expires)
 
-    def deregister(self, *, everywhere: bool = False) -> Request:
-        """Make the REGISTER that removes the binding, or all bindings of the identity (TS 24.229 §5.1.1.6)."""
-        return self._make("*" if everywhere else self._contact, 0)
+    def deregister(self) -> Request:
+        """Make the REGISTER that removes the binding (TS 24.229 §5.1.1.6)."""
+        return self._make(0)
 
-    def _make(self, contact: str, expires: int) -> Request:
+    def _make(self, expires: int) -> Request:
         self._cseq += 1
         headers: list[tuple[str, object]] = [
             ("From", self._from),
             ("To", self._to),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._cseq} REGISTER"),
-            ("Contact", contact),
+            ("Contact", self._contact),
             ("Expires", expires),
         ]
         if self._terms.extensions:
