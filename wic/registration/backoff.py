@@ -26,13 +26,11 @@ class BackoffOptions:
     """The wait after the first failure is drawn from 0 to this, so that the clients of a lost server come back apart."""
     base_time: float = 30.0
     """`base-time (if all failed)`: no flow of this user works."""
-    base_time_others: float = 90.0
-    """`base-time (if all have not failed)`: the user is registered over another flow."""
     max_time: float = 1800.0
     """`max-time`; also the most that a Retry-After can ask for."""
 
     def __post_init__(self) -> None:
-        if min(self.first_time, self.base_time, self.base_time_others, self.max_time) <= 0:
+        if min(self.first_time, self.base_time, self.max_time) <= 0:
             raise ConfigurationError("the times of a back-off must be positive")
         if self.first_time > _LONGEST_FIRST:
             raise ConfigurationError(f"the first wait of a back-off must not be longer than {_LONGEST_FIRST:g} s")
@@ -65,13 +63,12 @@ class Backoff:
         """How many tries have failed since the last success."""
         return self._failures
 
-    def fail(self, *, retry_after: float | None = None, all_failed: bool = True) -> float:
+    def fail(self, *, retry_after: float | None = None) -> float:
         """Count a failure and return the seconds to wait before the next try.
 
         Args:
             retry_after: what the network asked for; it is obeyed up to `max_time`, and at least as long as a wait
                 that doubles from 1 s to `base_time`, so that a network that always asks for none is not flooded.
-            all_failed: whether the user is out of reach over every flow.
         """
         self._failures += 1
         options = self._options
@@ -80,8 +77,7 @@ class Backoff:
             return min(max(retry_after, least), options.max_time)
         if self._failures == 1:
             return self._chance() * options.first_time
-        base = options.base_time if all_failed else options.base_time_others
-        wait = min(options.max_time, base * 2.0 ** min(self._failures, _MAX_DOUBLINGS))
+        wait = min(options.max_time, options.base_time * 2.0 ** min(self._failures, _MAX_DOUBLINGS))
         return wait * (1 + self._chance()) / 2  # from 50 to 100 per cent
 
     def succeed(self) -> None:
