@@ -18,6 +18,7 @@ MAY_PASS: Final = frozenset({408, 480, 500, 503, 504})
 PAUSE: Final = 30.0
 """Seconds before an attempt that nobody said when to make."""
 LONGEST_PAUSE: Final = 1800.0
+"""Seconds, whatever was asked for: the longest wait of a registration as well (RFC 5626 §4.5)."""
 
 _EARLY: Final = 600
 _LONG: Final = 1200
@@ -31,10 +32,10 @@ def refresh_after(expires: float) -> float:
 
 
 def retry_after(response: Response) -> float | None:
-    """Return the seconds that a failure asks to wait for; one that cannot be read asks for nothing."""
+    """Return the seconds that a failure asks to wait for, up to a limit; one that cannot be read asks for nothing."""
     text = response.headers.get("Retry-After")
     try:
-        return None if text is None else float(RetryAfter.parse(text).seconds)
+        return None if text is None else min(float(RetryAfter.parse(text).seconds), LONGEST_PAUSE)
     except MalformedHeader:
         return None
 
@@ -50,7 +51,7 @@ def retry_after_end(state: SubscriptionState) -> float | None:
     if state.reason in _AT_ONCE:
         return 0.0
     # probation, giveup, and what nobody knows: as told, or after a while.
-    return float(PAUSE if state.retry_after is None else state.retry_after)
+    return PAUSE if state.retry_after is None else min(float(state.retry_after), LONGEST_PAUSE)
 
 
 def pause(failures: int) -> float:

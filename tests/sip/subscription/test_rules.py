@@ -17,10 +17,18 @@ def test_pauses_grow() -> None:
     assert pause(10**6) == LONGEST_PAUSE
 
 
-@pytest.mark.parametrize(("text", "seconds"), [(None, None), ("5", 5), ("5 (busy);duration=60", 5), ("-1", None)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [(None, None), ("5", 5), ("5 (busy);duration=60", 5), ("1800", 1800), ("3153600000", 1800), ("-1", None)],
+)
 def test_retry_after(text: str | None, seconds: float | None) -> None:
     assert retry_after(Response.build(503, headers=[("Retry-After", text)] if text else [])) == seconds
 
 
 def test_reasons_are_read_in_any_case() -> None:
     assert retry_after_end(SubscriptionState.parse("terminated;reason=Rejected")) is None
+
+
+def test_nobody_is_sent_away_for_years() -> None:
+    assert retry_after_end(SubscriptionState.parse("terminated;reason=probation;retry-after=1800")) == 1800
+    assert retry_after_end(SubscriptionState.parse("terminated;reason=giveup;retry-after=3153600000")) == 1800
