@@ -132,7 +132,7 @@ class Registrations:
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to one of the registrations alone."""
-        mine = any(registration.handle(event, now=now) for registration in self)
+        mine = any(registration.handle(event, now=now) for registration in self._all.values())
         if isinstance(event, FlowClosed) and event.flow == self._flow:
             # What waits for its turn needs a new flow, but for a deregistration, which can be told to be in vain.
             self._commands = {each: command for each, command in self._commands.items() if command is _deregister}
@@ -142,7 +142,7 @@ class Registrations:
 
     def next_event(self) -> tuple[Registration, RegistrationEvent] | None:
         """Return, once, the next thing that happened and to which registration, or None."""
-        for registration in self:
+        for registration in self._all.values():
             event = registration.next_event()
             if event is not None:
                 if isinstance(event, BindingRemoved):

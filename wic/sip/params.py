@@ -92,13 +92,11 @@ class Params:
         A parameter without a value gives the empty string, so that it differs from an absent one.
         """
         name = name.lower()
-        text = self._text
-        if text is not None and name not in text.lower() and "%" not in text:
+        if self._text is not None and name not in self._text.lower():
             return default  # seen without taking the text apart
         size = len(name)
         for key, value in self._split() if self._pairs is None else self._pairs:
-            # Names of another length, unless they are escaped, are passed over: it is the usual case.
-            if key == name or ((len(key) == size or "%" in key) and self._name(key).lower() == name):
+            if key == name or (len(key) == size and key.lower() == name):
                 if value is None:
                     return ""
                 return value if value.isalnum() else self._decode(value)
@@ -199,6 +197,13 @@ class UriParams(Params):
     _grammar = re.compile(URI_PARAMS)
     _pattern = re.compile(r"([^;=]++)(?:=([^;]*+))?")
     _safe: ClassVar[str] = "-_.!~*'()[]/:&+$"
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of the first parameter of that name; names may be escaped like values."""
+        if "%" not in str(self):
+            return super().get(name, default)
+        name = name.lower()
+        return next((value or "" for key, value in self.items() if key.lower() == name), default)
 
     @staticmethod
     def _name(name: str) -> str:

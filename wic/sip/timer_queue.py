@@ -68,10 +68,16 @@ class TimerQueue:
 
     def handle_timeout(self, now: float) -> None:
         """Fire everything that is due, earliest first."""
+        while self.fire_next(now):
+            continue
+
+    def fire_next(self, now: float) -> bool:
+        """Fire the first timer that is due; return whether there was one."""
         due = self.next_timeout()
-        while due is not None and due <= now:
-            heapq.heappop(self._heap)[2].fire(now)
-            due = self.next_timeout()
+        if due is None or due > now:
+            return False
+        heapq.heappop(self._heap)[2].fire(now)
+        return True
 
     def note_cancelled(self) -> None:
         """Count an entry that will not fire; sweep the heap when most of it is such entries."""

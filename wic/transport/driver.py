@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeAlias
 
 from wic.sip.flow import Flow
+from wic.transport.alarms import alarms
 from wic.transport.outbound import Outbound
 from wic.transport.stream import StreamOptions
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import ssl
 
     from wic.sip.events import Event, Transmit
+    from wic.transport.alarms import Alarm
     from wic.transport.base import Connection, DatagramPort, FlowEnd
 
 _log = logging.getLogger(__name__)
@@ -135,8 +137,8 @@ class Driver:
         chosen = options or DriverOptions()
         self._endpoint = endpoint
         self._on_event = on_event
-        self._loop = asyncio.get_running_loop()
-        self._clock = clock or self._loop.time
+        self._alarms = alarms()
+        self._clock = clock or asyncio.get_running_loop().time
         self._connections: dict[Flow, Connection] = {}
         self._sockets: dict[tuple[str, int], DatagramPort] = {}
         self._outbound = Outbound(
@@ -144,7 +146,7 @@ class Driver:
         )
         self._sources: list[TimerSource] = []
         self._observers: list[MessageObserver] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Alarm | None = None
         self._deadline = 0.0
         self._not_before = 0.0
         self._pumping = False
@@ -335,9 +337,9 @@ class Driver:
         if self._timer is None or deadline < self._deadline:
             self._disarm()
             self._deadline = deadline
-            self._timer = self._loop.call_later(max(0.0, deadline - self.now), self._time_passed)
+            self._timer = self._alarms.call_later(max(0.0, deadline - self.now), self._time_passed)
 
-    def _time_passed(self) -> None:
+    def _time_passed(self, _: float) -> None:
         self._timer = None
         for source in (self._endpoint, *self._sources):
             self._wake(source)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, cast
 
 from wic.errors import ConnectFailed, TransportError
 from wic.sip.flow import Flow
+from wic.transport.alarms import alarms
 from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.tls import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wic.transport.alarms import Alarm
     from wic.transport.base import FlowHandler, KeepAlive, LinkOptions
     from wic.transport.tls_pipe import TlsPipe
 
@@ -48,6 +50,7 @@ class Link(asyncio.Protocol, ABC):
 
     __slots__ = (
         "__weakref__",
+        "_alarms",
         "_asked",
         "_closed",
         "_end_seen",
@@ -57,7 +60,6 @@ class Link(asyncio.Protocol, ABC):
         "_handler",
         "_heard",
         "_keep_alive",
-        "_loop",
         "_lost",
         "_options",
         "_pipe",
@@ -90,7 +92,7 @@ class Link(asyncio.Protocol, ABC):
             ready: done when messages may flow, or failed with the reason why they never will.
             lost: called when the socket is gone.
         """
-        self._loop = asyncio.get_running_loop()
+        self._alarms = alarms()
         self._handler = handler
         self._options = options
         self._keep_alive = options.keep_alive
@@ -100,7 +102,7 @@ class Link(asyncio.Protocol, ABC):
         self._state = LinkState.SECURING
         self._transport: asyncio.Transport | None = None
         self._flow: Flow | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Alarm | None = None
         self._end_seen: FlowEnd | None = None
         self._failure: TransportError | None = None
         self._closed: asyncio.Future[None] | None = None
@@ -131,7 +133,7 @@ class Link(asyncio.Protocol, ABC):
         if self._state is LinkState.CLOSED:
             return
         if self._closed is None:
-            self._closed = self._loop.create_future()
+            self._closed = asyncio.get_running_loop().create_future()
         if self._state in (LinkState.SECURING, LinkState.GREETING):
             self.abort(reason)
         elif self._state is LinkState.OPEN:
@@ -317,11 +319,11 @@ class Link(asyncio.Protocol, ABC):
         self._put(pipe.to_send())
         self._socket().close()
 
-    def _open_too_slow(self) -> None:
+    def _open_too_slow(self, now: float) -> None:
         self._fail(ConnectFailed(f"no handshake within {self._options.open_timeout:g} s"))
-        self._give_up()
+        self._give_up(now)
 
-    def _give_up(self) -> None:
+    def _give_up(self, _: float) -> None:
         self._timer = None
         if self._transport is not None:
             self._transport.abort()
@@ -333,7 +335,7 @@ class Link(asyncio.Protocol, ABC):
         if self._keep_alive is not None:
             self._arm(self._keep_alive.every, self._look)
 
-    def _look(self) -> None:
+    def _look(self, now: float) -> None:
         """See whether the peer was heard since the last look, and ask it if not."""
         keep_alive = self._keep_alive
         assert keep_alive is not None, "nobody looks without it"
@@ -344,15 +346,15 @@ class Link(asyncio.Protocol, ABC):
             self._arm(max(0.0, keep_alive.every - waited), self._look)
         elif self._asked:
             self._end(EndedBy.NETWORK, f"no answer to a keep-alive within {keep_alive.answer_within:g} s")
-            self._give_up()
+            self._give_up(now)
         else:
             self._asked = True
             self._arm(keep_alive.answer_within, self._look)
             self._ping()
 
-    def _arm(self, delay: float, callback: Callable[[], None]) -> None:
+    def _arm(self, delay: float, action: Callable[[float], None]) -> None:
         self._disarm()
-        self._timer = self._loop.call_later(delay, callback)
+        self._timer = self._alarms.call_later(delay, action)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+    from wic.transport.alarms import Alarm
     from wic.transport.base import Connection, FlowHandler, Listener
 
 
@@ -66,7 +67,7 @@ class StreamLink(Link):
         super().__init__(handler=handler, options=options, pipe=pipe, ready=ready, lost=lost)
         self._framer = StreamFramer(options.limits)
         self._idle_timeout = options.idle_timeout
-        self._idle: asyncio.TimerHandle | None = None
+        self._idle: Alarm | None = None
         self._used = False
 
     def send(self, data: bytes) -> None:
@@ -115,9 +116,9 @@ class StreamLink(Link):
 
     def _arm_idle(self) -> None:
         if self._idle_timeout is not None:
-            self._idle = self._loop.call_later(self._idle_timeout, self._look_for_use)
+            self._idle = self._alarms.call_later(self._idle_timeout, self._look_for_use)
 
-    def _look_for_use(self) -> None:
+    def _look_for_use(self, _: float) -> None:
         used, self._used = self._used, False
         if used:
             self._arm_idle()

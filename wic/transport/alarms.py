@@ -1,0 +1,74 @@
+"""The deadlines of thousands of connections and machines, behind one timer of their event loop.
+
+asyncio compares timers in Python, dozens of times for each one that is set while ten thousand clients wait for
+something; here the comparisons are those of C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakKeyDictionary, ref
+
+from wic.sip.timer_queue import ScheduledTimer, TimerQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Alarm: TypeAlias = ScheduledTimer
+"""What `Alarms.call_later` gives, to be cancelled."""
+
+
+class Alarms:
+    """Calls back when it is time; `alarms()` gives those of the running event loop."""
+
+    __slots__ = ("__weakref__", "_handle", "_loop", "_queue")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queue = TimerQueue()
+        self._handle: asyncio.TimerHandle | None = None
+
+    def call_later(self, delay: float, action: Callable[[float], None]) -> Alarm:
+        """Have `action` called with the loop's time, in `delay` seconds."""
+        at = self._loop.time() + delay
+        alarm = self._queue.schedule(at, action)
+        self._arm(at)
+        return alarm
+
+    def _arm(self, at: float) -> None:
+        """Be called at that time at the latest."""
+        if self._handle is not None:
+            if self._handle.when() <= at:
+                return
+            self._handle.cancel()
+        self._handle = self._loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        """Call back what is due; what is added meanwhile waits for the loop's next turn, as with asyncio."""
+        assert self._handle is not None, "what rings was armed"
+        now = max(self._loop.time(), self._handle.when())  # a loop rings early by the resolution of its clock
+        self._handle = None
+        try:
+            for _ in range(len(self._queue)):
+                if not self._queue.fire_next(now):
+                    break
+        finally:  # an exception is the loop's to report, and ends nobody else's time
+            due = self._queue.next_timeout()
+            if due is not None:
+                self._arm(due)
+
+
+# Whoever waits holds its alarms, and they hold the loop: this table must hold neither.
+_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[Alarms]] = WeakKeyDictionary()
+
+
+def alarms() -> Alarms:
+    """Return the alarms of the running event loop."""
+    loop = asyncio.get_running_loop()
+    known = _of_loops.get(loop)
+    found = None if known is None else known()
+    if found is None:
+        found = Alarms(loop)
+        _of_loops[loop] = ref(found)
+    return found
