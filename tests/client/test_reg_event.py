@@ -208,3 +208,49 @@ async def test_a_registration_that_is_granted_and_ended_in_one_breath(harbour, w
         await anext(client.incoming())
     assert (told[-1].final, client._wire.is_over) == (True, True)
     await harbour.until(lambda: not harbour.home.driver.connections, 1.0)
+
+
+@pytest.mark.parametrize("status", [481, 500])
+async def test_a_registration_begun_anew_is_watched_anew(harbour, watcher, subscribed, status):
+    """TS 24.229 §5.1.1.3: an S-CSCF that lost the registration has lost the subscription too."""
+    client, _ = subscribed
+    harbour.home.granted = 1000
+    wire = client._wire
+    wire._access.registering.refresh(now=client.now)
+    wire.driver.pump()
+    await asyncio.sleep(1.0)
+    assert len(watcher.subscribes) == 1, "a refresh leaves the subscription alone"
+    refused = []
+
+    def forget(context, now):
+        if refused:
+            harbour.home.grant(context, now)
+        else:
+            refused.append(context.request)
+            context.reject(status, now=now)
+
+    harbour.home.answers["REGISTER"] = forget
+    await harbour.until(lambda: len(watcher.subscribes) == 2, 600.0)
+    one, other = (request for request, _ in watcher.subscribes)
+    assert one.call_id != other.call_id
+    watcher.version = 0
+    watcher.notify('state="active" event="shortened" expires="60"')
+    await asyncio.sleep(1.0)
+    assert client.binding.expires == 60
+
+
+async def test_a_later_subscription_is_that_of_the_last_registration(harbour, watcher):
+    harbour.home.granted = 1000
+    client = harbour.client("alice", reg_event=True)
+    told = harbour.watched(client)
+    watcher.status = 503
+    async with client:
+        await harbour.until(lambda: watcher.subscribes, 5.0)
+        harbour.home.associated = ["sip:new@ims.example"]
+        await harbour.until(lambda: Refreshed in told.kinds, 600.0)
+        count = len(watcher.subscribes)
+        await harbour.until(lambda: len(watcher.subscribes) > count, 7200.0)
+        assert [str(watcher.subscribes[n][0].to.uri) for n in (0, -1)] == [
+            "sip:alice@ims.example",
+            "sip:new@ims.example",
+        ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -390,6 +390,17 @@ def test_a_reconnection(active: World) -> None:
     assert active.take().to.tag is None
 
 
+def test_another_way_is_taken_when_there_is_something_to_send(active: World) -> None:
+    route = NameAddr.parse("<sip:orig@other.ims.example;lr>")
+    active.reg_event.renewed(binding=replace(active.binding, service_route=(route,)), flow=FLOW)
+    assert active.endpoint.to_send() == []
+    active.reg_event.moved(binding=replace(active.binding, service_route=(route,)), flow=FLOW, now=active.now)
+    assert active.take().headers.get_all("Route") == [], "a dialog keeps its routes"
+    active.answer(481)
+    active.wait()
+    assert active.take().headers.get_all("Route") == [str(route)]
+
+
 def test_the_end(active: World) -> None:
     active.reg_event.unsubscribe(now=0)
     assert active.take().expires == 0
@@ -417,6 +428,7 @@ def test_a_registration_that_is_gone_while_nothing_is_missed(active: World) -> N
 
 def test_before_the_first_subscription(world: World) -> None:
     world.reg_event.moved(binding=world.binding, flow=FLOW, now=0)
+    world.reg_event.renewed(binding=world.binding, flow=FLOW)
     world.reg_event.unsubscribe(now=0)
     world.endpoint.receive(b"?", FLOW, now=0)
     event = world.endpoint.next_event()

@@ -120,6 +120,7 @@ def test_a_refresh_may_be_asked_for(registered: World) -> None:
     registered.registration.refresh(now=5)
     (event,) = registered.accept()
     assert isinstance(event, BindingRefreshed)
+    assert not event.anew
 
 
 def test_timeouts_come_when_due(registered: World) -> None:
@@ -266,6 +267,7 @@ def test_a_refresh_that_fails_for_now_becomes_a_first_registration(status: int, 
     assert registered.registration.state is State.REGISTERING
     (event,) = registered.accept()
     assert isinstance(event, BindingRefreshed)
+    assert event.anew
     _, second, third = registered.sent
     assert second.call_id != third.call_id
     assert third.cseq.number == 1

@@ -61,12 +61,22 @@ class RegEventUsage:
         self.identities: tuple[Uri, ...] = ()
         """The identities that the network says this contact is registered for."""
 
-    def follow(self, binding: Binding, flow: Flow, *, now: float) -> None:
-        """Subscribe, or go on over the flow that the registration has now."""
-        if self._flow is None:
+    def follow(self, binding: Binding, flow: Flow, *, now: float, anew: bool = False) -> None:
+        """Subscribe, or go on as the registration does now.
+
+        Args:
+            binding: the registration.
+            flow: the flow that it has now.
+            now: the time.
+            anew: whether it was begun anew, without the subscription that it had.
+        """
+        if anew or self._flow is None:
+            self._reg_event.drop()
             self._reg_event.subscribe(binding=binding, flow=flow, now=now)
         elif flow != self._flow:
             self._reg_event.moved(binding=binding, flow=flow, now=now)
+        else:
+            self._reg_event.renewed(binding=binding, flow=flow)
         self._flow = flow
 
     def drop(self) -> None:

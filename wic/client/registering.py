@@ -234,9 +234,9 @@ class Registering:
             case BindingCreated(binding):
                 self._tell(Registered(impu, binding))
                 self._granted(registration, binding, now)
-            case BindingRefreshed(binding):
+            case BindingRefreshed(binding, anew):
                 self._tell(Refreshed(impu, binding))
-                self._granted(registration, binding, now)
+                self._granted(registration, binding, now, anew=anew)
             case BindingRemoved(error):
                 self._removed(registration, error, now)
             case BindingSuspended() | BindingLost() | RegisterFailed():
@@ -244,10 +244,10 @@ class Registering:
 
     # what registrations tell
 
-    def _granted(self, registration: Registration, binding: Binding, now: float) -> None:
+    def _granted(self, registration: Registration, binding: Binding, now: float, *, anew: bool = False) -> None:
         if registration is self._leading:
             self._register_others(binding, now)
-            self._watch(binding, registration.flow, now)
+            self._watch(binding, registration.flow, now, anew=anew)
             self._on_registered(binding)
         self._note_identities()
 
@@ -259,7 +259,7 @@ class Registering:
             if not known and str(impu.aor()) not in self._given_up:
                 self._registrations.add(impu, now=now)
 
-    def _watch(self, binding: Binding, flow: Flow, now: float) -> None:
+    def _watch(self, binding: Binding, flow: Flow, now: float, *, anew: bool = False) -> None:
         """Have the network tell what becomes of the registration (TS 24.229 §5.1.1.3)."""
         if not self._options.reg_event:
             return
@@ -273,7 +273,7 @@ class Registering:
                 on_identities=self._note_identities,
                 user_agent=self._options.user_agent or None,
             )
-        self._reg_event.follow(binding, flow, now=now)
+        self._reg_event.follow(binding, flow, now=now, anew=anew)
 
     def _hand_over(self, now: float) -> None:
         """Let another registration lead, and be watched, where the leading one has ended for good."""

@@ -22,6 +22,8 @@ class BindingRefreshed:
     """The registration goes on; routes and identities may have changed."""
 
     binding: Binding
+    anew: bool = False
+    """Whether it had to begin anew, by an initial REGISTER; what went along with it at the registrar is gone."""
 
 
 @dataclass(frozen=True, slots=True)

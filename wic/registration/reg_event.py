@@ -118,6 +118,11 @@ class RegEvent:
         if self._watch is not None:
             self._watch.subscription.move(self._subscriber(binding, flow), now=now)
 
+    def renewed(self, *, binding: Binding, flow: Flow) -> None:
+        """Take note of another Service-Route, GRUU or default identity, for SUBSCRIBEs to come."""
+        if self._watch is not None:
+            self._watch.subscription.use(self._subscriber(binding, flow))
+
     def unsubscribe(self, *, now: float) -> None:
         """End the subscription; harmless where there is none."""
         if self._watch is not None:

@@ -158,9 +158,13 @@ class Subscription:
             self._rounds = 0
             self._send(now)
 
+    def use(self, subscriber: Subscriber) -> None:
+        """Take another way from the next SUBSCRIBE on."""
+        self._party = subscriber
+
     def move(self, subscriber: Subscriber, *, now: float) -> None:
         """Go on by another way, as after a reconnection: refresh, or try now what was to be tried later."""
-        self._party = subscriber
+        self.use(subscriber)
         if self._state is not SubscriberState.WAITING:
             self.refresh(now=now)
         elif now >= self._not_before:
