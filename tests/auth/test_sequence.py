@@ -92,11 +92,6 @@ def test_a_counter_takes_one_index_after_the_other() -> None:
     assert SequenceCounter(sqn(40, 31)).next().sqn == sqn(41, 0)
 
 
-def test_a_counter_takes_the_index_that_it_is_told() -> None:
-    assert SequenceCounter(sqn(4, 9)).next(ind=2).sqn == sqn(5, 2)
-    assert SequenceCounter(sqn(4, 9)).next(ind=34).sqn == sqn(5, 2)
-
-
 def test_a_counter_begins_anew_at_its_end() -> None:
     assert SequenceCounter(HIGHEST).next().sqn == 0
 

@@ -90,25 +90,22 @@ class SequenceCounter:
     """The side of the HSS: a counter that is not tied to time (§C.1.1.1, §C.3.2).
 
     >>> counter = SequenceCounter().next()
-    >>> counter.sqn, counter.next().sqn, counter.next(ind=7).sqn
-    (33, 66, 71)
+    >>> counter.sqn, counter.next().sqn
+    (33, 66)
     """
 
     sqn: int = 0
     """SQN_HE, the last one that was given out."""
     ind_bits: int = 5
 
-    def next(self, ind: int | None = None) -> SequenceCounter:
-        """Return the counter whose `sqn` is for the next vector.
+    def next(self) -> SequenceCounter:
+        """Return the counter whose `sqn` is for the next vector; its IND is the one after (§C.1.2).
 
         At its end it begins anew; a USIM that has come so far takes no vector any more (§C.2.1).
-
-        Args:
-            ind: index of whoever asks for vectors (§C.1.2); None takes one after the other.
         """
         count = 1 << self.ind_bits
         seq = ((self.sqn >> self.ind_bits) + 1) % 2 ** (SQN_BITS - self.ind_bits)
-        return replace(self, sqn=seq << self.ind_bits | (self.sqn + 1 if ind is None else ind) % count)
+        return replace(self, sqn=seq << self.ind_bits | (self.sqn + 1) % count)
 
     def resynchronised(self, sqn_ms: int, *, delta: int = SequenceRules().delta) -> SequenceCounter:
         """Return the counter after a USIM has told its SQN_MS (TS 33.102 §6.3.5).

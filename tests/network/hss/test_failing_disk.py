@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.errors import ConfigurationError, StorageFailed
-from wic.network.hss import Action, Hss, OrderOutcome, Subscriber, Usim
+from wic.network.hss import Action, Hss, OrderOutcome, Usim
+from wic.network.hss.identities import make_subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def locked(hss: Hss, tmp_path: Path) -> Iterator[None]:
 
 def test_what_finds_no_room_is_not_done(hss: Hss) -> None:
     """SQLite rolls back by itself then, which must not hide what has happened."""
-    crowd = Subscriber.of("bob@ims.example", *(f"sip:bob-{number}@ims.example" for number in range(1000)))
+    crowd = make_subscriber("bob@ims.example", [f"sip:bob-{number}@ims.example" for number in range(1000)])
     hss._db.execute("PRAGMA max_page_count = 1")
     with pytest.raises(StorageFailed, match=r"cannot write the database .*hss\.db: database or disk is full"):
         hss.add(crowd)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
 from wic.sip.errors import MalformedUri
@@ -39,11 +39,6 @@ class Subscriber:
     """Private user identity."""
     identities: tuple[Identity, ...]
     """Public user identities, in order: of each set, the first that is not barred is the default one."""
-
-    @classmethod
-    def of(cls, impi: str, *impus: str) -> Self:
-        """Make a subscriber with one implicit registration set and nothing barred."""
-        return cls(impi, tuple(Identity(impu) for impu in impus))
 
     @property
     def impus(self) -> tuple[str, ...]:

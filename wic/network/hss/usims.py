@@ -108,13 +108,12 @@ class Usims(Subscribers):
         """Tell whether a subscriber may use AKA."""
         return self._db.execute("SELECT 1 FROM usim WHERE impi = ?", (impi,)).fetchone() is not None
 
-    def next_vector(self, impi: str, rand: bytes, *, ind: int | None = None) -> AuthenticationVector | None:
+    def next_vector(self, impi: str, rand: bytes) -> AuthenticationVector | None:
         """Make a vector with the next SQN, which is committed before the vector is returned.
 
         Args:
             impi: of the subscriber.
             rand: 16 octets of chance.
-            ind: index of who asks (TS 33.102 §C.1.2); None takes one after the other.
 
         Returns:
             None if the subscriber has no USIM.
@@ -124,7 +123,7 @@ class Usims(Subscribers):
             return None
         with self.transaction() as db:
             (sqn,) = db.execute("SELECT sqn FROM usim WHERE impi = ?", (impi,)).fetchone()
-            counter = SequenceCounter(sqn).next(ind)
+            counter = SequenceCounter(sqn).next()
             db.execute("UPDATE usim SET sqn = ? WHERE impi = ?", (counter.sqn, impi))
         return make_vector(usim.algorithms(), counter.sqn, usim.amf, rand)
 
