@@ -254,3 +254,12 @@ async def test_a_later_subscription_is_that_of_the_last_registration(harbour, wa
             "sip:alice@ims.example",
             "sip:new@ims.example",
         ]
+
+
+async def test_a_registrar_that_has_forgotten_the_registration(harbour, watcher, subscribed):
+    """As after a restart: its document does not speak of the contact, and nobody has said that it should go."""
+    client, told = subscribed
+    watcher.notify('state="active" event="registered"', state="init")
+    await harbour.until(lambda: told.kinds.count(Registered) == 2, 5.0)
+    assert [each.final for each in told if isinstance(each, RegistrationLost)] == [False]
+    assert client.binding is not None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,7 +68,17 @@ def test_what_ended_was_there_or_is_told_to_have_ended() -> None:
     change = table.apply(document(1, ("a", "1", True), full=True))
     assert (change.ended, change.active) == ((), ())
     change = table.apply(document(2, full=True))
-    assert [(each.aor, each.info.event) for each in change.ended] == [("sip:a@d", ContactEvent.UNREGISTERED)]
+    assert [(each.aor, each.info.event) for each in change.ended] == [("sip:a@d", ContactEvent.EXPIRED)]
+
+
+def test_an_end_keeps_the_event_it_was_told_with() -> None:
+    table = RegistrationTable()
+    table.apply(document(0, ("a", "1", True), ("a", "2", True), full=True))
+    (registration,) = document(1, ("a", "1", False), ("a", "2", False)).registrations
+    events = (ContactEvent.UNREGISTERED, ContactEvent.REFRESHED)
+    contacts = tuple(replace(each, event=event) for each, event in zip(registration.contacts, events, strict=True))
+    change = table.apply(RegInfo(version=1, full=False, registrations=(replace(registration, contacts=contacts),)))
+    assert [each.info.event for each in change.ended] == [ContactEvent.UNREGISTERED, ContactEvent.EXPIRED]
 
 
 triples = st.tuples(st.sampled_from("abc"), st.sampled_from("123"), st.booleans())

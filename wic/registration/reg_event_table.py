@@ -121,6 +121,6 @@ class RegistrationTable:
 
 
 def _ended(contact: ContactInfo) -> ContactInfo:
-    """Return a contact as one that is not bound any more, with the event that it has, or the plainest one."""
-    event = contact.event if contact.event.terminates else ContactEvent.UNREGISTERED
+    """Return a contact as one that is not bound any more: for the reason it has, or for none but its time."""
+    event = contact.event if contact.event.terminates else ContactEvent.EXPIRED
     return replace(contact, state=ContactState.TERMINATED, event=event)
