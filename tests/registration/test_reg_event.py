@@ -237,7 +237,7 @@ def test_one_identity_goes(active: World) -> None:
 def test_a_full_state_without_us(active: World) -> None:
     (ended, _) = active.notify(registration())
     aors = (Uri.parse(ALICE), Uri.parse(TEL))
-    assert ended == RegistrationTerminated(Termination.UNREGISTERED, None, aors, last=True)
+    assert ended == RegistrationTerminated(Termination.EXPIRED, None, aors, last=True)
 
 
 def test_a_contact_that_took_the_place_of_ours(active: World) -> None:
@@ -326,7 +326,7 @@ def test_a_notifier_whose_version_never_moves(active: World) -> None:
 def test_a_registration_that_ends_with_all_its_contacts(active: World) -> None:
     ended = registration(aor=TEL, id="r2", state=RegistrationState.TERMINATED)
     (told, _) = active.notify(ended, full=False)
-    assert told == RegistrationTerminated(Termination.UNREGISTERED, None, (Uri.parse(TEL),), last=False)
+    assert told == RegistrationTerminated(Termination.EXPIRED, None, (Uri.parse(TEL),), last=False)
 
 
 @pytest.mark.parametrize(
