@@ -36,7 +36,7 @@ def authenticate_client(core: WafCore, request: web.Request, form: dict[str, str
     client = core.store.clients.find(client_id)
     if client is not None and not client.confidential and secret is None:
         return client
-    _check_secret(core, request, client_id, secret, by_header=by_header)
+    _check_secret(core, request, client_id, secret)
     assert client is not None, "it has a secret"
     return client
 
@@ -53,14 +53,14 @@ def authenticate_confidential(core: WafCore, request: web.Request, form: dict[st
     return client
 
 
-def _check_secret(core: WafCore, request: web.Request, client_id: str, secret: str | None, *, by_header: bool) -> None:
+def _check_secret(core: WafCore, request: web.Request, client_id: str, secret: str | None) -> None:
     # Counted for each address apart: a stranger must not be able to lock out the eP-CSCF or the WWSF.
     name = f"client {client_id[:MAX_CREDENTIALS]} {origin_of(request)}"
     wait = core.guard.wait(name, None, now=core.now)
     if wait:
         raise too_many(wait)
     if secret is None or not core.store.clients.knows_secret(client_id, secret):
-        raise invalid_client("there is no such client, or its secret is another", by_header=by_header)
+        raise invalid_client("there is no such client, or its secret is another")
     core.guard.succeeded(name, None, forgive=True)
 
 
@@ -74,5 +74,5 @@ def _from_header(request: web.Request) -> tuple[str, str]:
         if not colon:
             raise ValueError
     except (binascii.Error, ValueError):
-        raise invalid_client("the Authorization header is no Basic one", by_header=True) from None
+        raise invalid_client("the Authorization header is no Basic one") from None
     return unquote_plus(client_id), unquote_plus(secret)

@@ -18,10 +18,9 @@ def invalid_request(description: str) -> JsonRefusal:
     return JsonRefusal(400, "invalid_request", description)
 
 
-def invalid_client(description: str, *, by_header: bool = False) -> JsonRefusal:
+def invalid_client(description: str) -> JsonRefusal:
     """Nobody knows the client, or it could not prove that it is the one."""
-    headers = {"WWW-Authenticate": 'Basic realm="waf"'} if by_header else {}
-    return JsonRefusal(401, "invalid_client", description, headers)
+    return JsonRefusal(401, "invalid_client", description, {"WWW-Authenticate": 'Basic realm="waf"'})
 
 
 def invalid_grant(description: str) -> JsonRefusal:

@@ -196,7 +196,7 @@ class SignIn:
 
 def login_required() -> JsonRefusal:
     """Nobody has signed in with this browser."""
-    return JsonRefusal(401, "login_required", "sign in first")
+    return JsonRefusal(401, "login_required", "sign in first", {"WWW-Authenticate": "Bearer"})
 
 
 def _session(given: GivenToken, *, now: float, expires_at: float) -> Session:

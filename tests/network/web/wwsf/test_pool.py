@@ -195,6 +195,7 @@ async def test_strangers_are_refused_where_users_have_to_sign_in(waf: Waf, make_
     wwsf = await make_wwsf(waf, pool=PoolOptions())
     answer = await lease(open_browser(wwsf.url))
     assert (answer.status, answer.json["error"]) == (401, "login_required")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
     configuration = (await open_browser(wwsf.url).get("/.well-known/wic-configuration")).json
     assert configuration["anonymous"] is False
 
