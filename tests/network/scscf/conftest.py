@@ -48,7 +48,7 @@ class World:
         self.hss, self.scscf, self.peer = hss, scscf, peer
         self.number = 0
 
-    def send(self, method: str, uri: str, *lines: str, to: str = f"<{BOB}>") -> None:
+    def send(self, method: str, uri: str, *lines: str, to: str = f"<{BOB}>", call_id: str = "") -> None:
         self.number += 1
         host, port = self.peer.address
         text = [
@@ -57,7 +57,7 @@ class World:
             "Max-Forwards: 70",
             f"From: <{ALICE}>;tag=a",
             f"To: {to}",
-            f"Call-ID: c{self.number}",
+            f"Call-ID: {call_id or f'c{self.number}'}",
             f"CSeq: {self.number} {method}",
             *lines,
             "Content-Length: 0\r\n\r\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wic.network.hss import Identity, Subscriber
+from wic.network.scscf.server import Scscf, ScscfOptions
 from wic.registration.reginfo import ContactEvent
 
 IMPI = "alice@ims.example"
@@ -313,12 +314,84 @@ async def test_what_is_the_networks_stays_there(world, stranger, private):
     assert not {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} & names(answer)
 
 
-async def test_acknowledgements_cross_the_boundary_alike(world, stranger):
-    inside, mw = world.peer, world.scscf.node.mw
+async def test_acknowledgements_cross_the_boundary_alike(world, stranger, dialog):
+    inside = world.peer
     for sender, receiver in ((inside, stranger), (stranger, inside)):
         world.peer = sender
         host, port = receiver.address
-        routes = f"Route: <sip:{mw.host}:{mw.port};lr>, <sip:{host}:{port};lr>"
-        world.send("ACK", "sip:x@elsewhere.invalid", routes, *NETWORK_ONLY, to=f"<{BOB}>;tag=x")
+        routes = f"Route: {dialog}, <sip:{host}:{port};lr>"
+        world.send("ACK", "sip:x@elsewhere.invalid", routes, *NETWORK_ONLY, to=f"<{BOB}>;tag=x", call_id="call")
         got = await receiver.receive("ACK sip:x@elsewhere.invalid ")
         assert not {"P-Charging-Vector", "P-Access-Network-Info"} & names(got)
+
+
+# within a dialog
+
+
+@pytest.fixture
+async def dialog(world, stranger, header):
+    """A dialog of a stranger with bob: the Record-Route of the S-CSCF."""
+    world.bind("bob")
+    inside, world.peer = world.peer, stranger
+    host, port = stranger.address
+    world.send("INVITE", BOB, f"Contact: <sip:stranger@{host}:{port}>", call_id="call")
+    got = await inside.receive("INVITE")
+    inside.answer(got, "200 OK", "Contact: <sip:bob@k.invalid>")
+    await stranger.receive("SIP/2.0 200")
+    world.peer = inside
+    return header(got, "Record-Route")[0]
+
+
+async def test_a_dialog_is_followed_both_ways(world, stranger, dialog):
+    inside = world.peer
+    for sender, receiver in ((inside, stranger), (stranger, inside)):
+        world.peer = sender
+        host, port = receiver.address
+        world.send("BYE", f"sip:x@{host}:{port}", f"Route: {dialog}", to=f"<{BOB}>;tag=x", call_id="call")
+        receiver.answer(await receiver.receive("BYE"), "200 OK")
+        await sender.receive("SIP/2.0 200")
+
+
+@pytest.mark.parametrize(
+    ("route", "call_id", "target"),
+    [
+        ("{dialog}", "call", "sip:x@127.0.0.2:5060"),
+        ("{dialog}, <sip:127.0.0.2:5060;lr>", "call", BOB),
+        ("{dialog}, <sip:{host}:{port};maddr=127.0.0.2;lr>", "call", BOB),
+        ("{dialog}", "call", "sip:x@name.invalid"),
+        ("{dialog}", "other", "sip:x@{host}:{port}"),
+        ("<sip:{mw.host}:{mw.port};lr>", "call", "sip:x@{host}:{port}"),
+        ("<sip:%E9@{mw.host}:{mw.port};lr>", "call", "sip:x@{host}:{port}"),
+        ("<sip:00000000000000000000000000000000@{mw.host}:{mw.port};lr>", "call", "sip:x@{host}:{port}"),
+    ],
+)
+async def test_nobody_is_led_past_the_ends_of_a_dialog(world, stranger, dialog, route, call_id, target):
+    """An element that is not of this network cannot let the S-CSCF send to whom it likes."""
+    inside, world.peer = world.peer, stranger
+    host, port = inside.address
+    given = {"dialog": dialog, "mw": world.scscf.node.mw, "host": host, "port": port}
+    where = {"to": f"<{BOB}>;tag=x", "call_id": call_id}
+    world.send("ACK", target.format(**given), f"Route: {route.format(**given)}", **where)
+    world.send("INFO", target.format(**given), f"Route: {route.format(**given)}", **where)
+    await stranger.receive("SIP/2.0 403")
+    assert inside.nothing_came()
+
+
+async def test_a_dialog_is_followed_after_a_restart(world, stranger, dialog):
+    await world.scscf.close()
+    world.scscf = Scscf(world.hss, options=ScscfOptions(port=world.scscf.node.mw.port), wall_clock=lambda: 1e9)
+    await world.scscf.start()
+    inside, world.peer = world.peer, stranger
+    host, port = inside.address
+    world.send("BYE", f"sip:x@{host}:{port}", f"Route: {dialog}", to=f"<{BOB}>;tag=x", call_id="call")
+    await inside.receive("BYE")
+    await world.scscf.close()
+
+
+async def test_an_invite_without_contact_is_led_to_nobody(world, stranger, header):
+    world.bind("bob")
+    inside, world.peer = world.peer, stranger
+    world.send("INVITE", BOB, call_id="call")
+    mark = header(await inside.receive("INVITE"), "Record-Route")[0]
+    world.send("INFO", "sip:x@127.0.0.2:5060", f"Route: {mark}", to=f"<{BOB}>;tag=x", call_id="call")
+    await stranger.receive("SIP/2.0 403")

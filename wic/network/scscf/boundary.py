@@ -17,6 +17,11 @@ Trust = Callable[[Flow], bool]
 """Tells whether a flow comes from an eP-CSCF of this network, which may assert identities."""
 
 
+def next_hop(request: Request) -> Uri:
+    """Return where a request is to go, once the Route values that led here are off."""
+    return request.routes[0].uri if request.routes else request.uri
+
+
 class Boundary:
     """Cleans what crosses it (TS 24.229 §4.4, RFC 3325 §5, §7).
 
@@ -36,7 +41,7 @@ class Boundary:
 
     def leave(self, request: Request, flow: Flow | None = None) -> None:
         """Let a request go; without a flow it goes by its Route and Request-URI."""
-        flow = flow or self._flow_to(request.routes[0].uri if request.routes else request.uri)
+        flow = flow or self._flow_to(next_hop(request))
         if flow is None or not self._trust(flow):
             clean_to_outside(request)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
 from wic.network.hss import Binding
-from wic.network.scscf.boundary import Boundary
+from wic.network.scscf.boundary import Boundary, next_hop
+from wic.network.scscf.dialog_marks import DialogMarks
 from wic.network.scscf.reg_event import wants_reg_event
 from wic.network.scscf.restoration import RESTORATION_BODY, restoration_headers
 from wic.sip.errors import MalformedHeader
@@ -76,6 +77,7 @@ class ScscfLogic(ProxyLogic):
         self._domain = domain.lower()
         self._trust = trust
         self._boundary = Boundary(trust, node.flow_to)
+        self._marks = DialogMarks(hss.gruu_key(), node.flow_to)
         self._wall_clock = wall_clock
 
     def next_hop(self, uri: Uri) -> Flow | None:
@@ -86,14 +88,17 @@ class ScscfLogic(ProxyLogic):
         """Stay in the way of dialogs (TS 24.229 §5.4.3.2, §5.4.3.3)."""
         if context.in_dialog or context.request.method not in _DIALOG_FORMING:
             return ()
-        return (f"<{self._node.mw.uri()}>",)
+        behind = target.routes[0].uri if target.routes else target.uri or next_hop(context.request)
+        return (f"<{self._node.mw.uri(self._marks.make(context.request, behind))}>",)
 
     def rewrite_request(self, context: ProxyContext, request: Request, target: Target) -> None:
         """Keep from elements outside what is the network's own."""
         self._boundary.leave(request, target.flow)
 
     def ack(self, ack: PassingAck, *, now: float) -> None:
-        """Let the ACK of a 2xx pass."""
+        """Let the ACK of a 2xx pass, if it goes where its dialog goes."""
+        if not self._is_within_dialog(ack):
+            return
         self._boundary.enter(ack.request, ack.flow)
         self._boundary.leave(ack.request)
         ack.forward(now=now)
@@ -148,13 +153,18 @@ class ScscfLogic(ProxyLogic):
         self._notifier.subscribe(context, watched.impu, uris, now=now)
 
     def _follow(self, context: ProxyContext, now: float) -> None:
-        """Pass a request on within a dialog, which our own Record-Route has to have led here."""
+        """Pass a request on within a dialog of ours."""
         if not context.request.routes and self._is_own(context.request.uri):
             context.reject(481, now=now)
-        elif not context.taken_routes:
+        elif not self._is_within_dialog(context):
             context.reject(403, now=now)
         else:
             context.forward(now=now)
+
+    def _is_within_dialog(self, passing: ProxyContext | PassingAck) -> bool:
+        """Tell whether our own Record-Route has led a request here; that of a stranger has to be marked for its way."""
+        taken = passing.taken_routes
+        return bool(taken) and (self._trust(passing.flow) or self._marks.fit(taken, passing.request))
 
     def _originate(self, context: ProxyContext, now: float) -> None:
         """Serve the caller, then the called one: both in this hop, since one S-CSCF serves all (§5.4.3.2)."""
