@@ -85,13 +85,19 @@ class Home(ProxyLogic):
             status, headers, body = answer
             context.reject(status, now=now, headers=headers, body=body)
         elif context.in_dialog:
+            self._tamper(request)
             context.forward(now=now)
         else:
             bound = self.contacts.get(request.uri.user or "", {})
             if bound:
+                self._tamper(request)
                 context.forward([Target(uri=contact.uri, flow=flow) for contact, flow in bound.values()], now=now)
             else:
                 context.reject(404, now=now)
+
+    def _tamper(self, request: Request) -> None:
+        if self.tamper is not None:
+            self.tamper(request)
 
     def _register(self, context: ProxyContext, now: float) -> None:
         request = context.request
@@ -132,10 +138,6 @@ class Home(ProxyLogic):
 
     def record_route(self, context: ProxyContext, target: Target) -> list[str]:
         return [str(ROUTE)]
-
-    def rewrite_request(self, context: ProxyContext, request: Request, target: Target) -> None:
-        if self.tamper is not None:
-            self.tamper(request)
 
     def response(self, passing: PassingResponse, *, now: float) -> None:
         if self.tamper_response is not None:
