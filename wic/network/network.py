@@ -19,6 +19,7 @@ from wic.network.hss import Hss
 from wic.network.names import EPCSCF, SCSCF
 from wic.network.node import ALL_ADDRESSES, LOOPBACK, address_of, local_address, name_of, sip_uri
 from wic.network.options import NetworkOptions, Ready
+from wic.network.own_flows import OwnFlows
 from wic.network.ports import Ports
 from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
 from wic.network.residents import Residents, WebResidents
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from wic.sip.flow import Flow
     from wic.transport.driver import Direction
 
-_REMEMBERED_FLOWS = 64
-
 EntityObserver: TypeAlias = "Callable[[str, float, Direction, bytes, Flow], None]"
 
 
@@ -52,7 +51,8 @@ class ImsNetwork:
 
     def __init__(self, options: NetworkOptions | None = None) -> None:
         self._options = options or NetworkOptions()
-        self._from_epcscf: set[Flow] = set()  # no other connection ever has an equal flow
+        self._epcscf: EPcscf | None = None
+        self._own_flows = OwnFlows()
 
     # What users see
 
@@ -165,6 +165,7 @@ class ImsNetwork:
     async def _listen(self, ports: Ports, context: ssl.SSLContext | None) -> None:
         """Start the entities, each before those that need it."""
         options = self._options
+        self._epcscf = self._own_flows.edge = None
         mw_host = options.mw_host or await self._towards_core()
         tokens = RandomTokens()
         access = "" if options.host in ALL_ADDRESSES else options.host
@@ -192,9 +193,10 @@ class ImsNetwork:
         validator = make_validator(issuers, self.ca_path if context is not None else None)
         if validator is not None:
             self._running.append(validator)
-        self.epcscf = EPcscf(self.agw, epcscf, tokens, validator=validator)
-        self._running.append(self.epcscf)
-        await self.epcscf.start()
+        edge = EPcscf(self.agw, epcscf, tokens, validator=validator)
+        self._running.append(edge)
+        await edge.start()
+        self._epcscf, self._own_flows.edge = edge, edge.node
         if self.web is not None:
             await self.web.start_wwsf(self.wss_url, on_lent=self._end_registration if self.scscf else None)
         self._taken(ports).remember(self.directory)
@@ -252,29 +254,22 @@ class ImsNetwork:
         settings = ScscfOptions(domain=options.domain, host=host, port=ports.scscf, timers=options.timers)
         if options.registrar is not None:
             settings = replace(settings, registrar=options.registrar)
-        scscf = Scscf(self.hss, trust=self._is_epcscf, options=settings)
+        scscf = Scscf(self.hss, trust=self._own_flows.holds, options=settings)
         self._running.append(scscf)
         await scscf.start()
         return scscf
+
+    @property
+    def epcscf(self) -> EPcscf:
+        """The P-CSCF that WICs connect to."""
+        assert self._epcscf is not None, "the network is running"
+        return self._epcscf
 
     @property
     def hss(self) -> Hss:
         """The subscriber database."""
         assert self._hss is not None, "the network is running"
         return self._hss
-
-    def _is_epcscf(self, flow: Flow) -> bool:
-        """Tell whether a flow of the S-CSCF begins at our eP-CSCF (TS 33.210: one security domain)."""
-        node = self.epcscf.node
-        if flow.transport == "UDP":
-            return flow.remote == (node.mw.host, node.mw.port)
-        if flow not in self._from_epcscf:
-            if not any(connection.flow.local == flow.remote for connection in node.driver.connections):
-                return False
-            if len(self._from_epcscf) >= _REMEMBERED_FLOWS:
-                self._from_epcscf.clear()
-            self._from_epcscf.add(flow)
-        return True
 
     def _ssl_context(self) -> ssl.SSLContext | None:
         if self._options.insecure:
