@@ -23,7 +23,7 @@ from wic.network.epcscf.throttle import Throttle
 from wic.network.epcscf.trusted_node import TrustedNode
 from wic.network.node import LR, Node, address_of, sip_uri
 from wic.network.tasks import Tasks
-from wic.sip.events import FlowClosed
+from wic.sip.events import FlowClosed, RequestReceived
 from wic.sip.proxy import ProxyCore, ProxyOptions
 from wic.sip.uri import Uri
 from wic.transport.tokens import RandomTokens
@@ -82,6 +82,7 @@ class EPcscf:
             )
         self._throttle = Throttle(options.requests_per_second, options.requests_at_once)
         self._web: Listener | None = None
+        self._core: ProxyCore | None = None
         self.node = Node(tokens or RandomTokens(), self._handle, self._options.timers)
 
     @property
@@ -166,6 +167,11 @@ class EPcscf:
 
     def _handle(self, event: Event) -> None:
         now = self.node.driver.now
+        if self._core is None:
+            # Mw is open, and W2 is not: its address, which is free to choose, is needed to know our own routes.
+            if isinstance(event, RequestReceived):
+                self.node.endpoint.reply(event.transaction, 503, now=now, headers=[("Retry-After", 1)])
+            return
         if self.watcher.handle(event, now=now) or self._core.handle(event, now=now):
             return
         if isinstance(event, FlowClosed) and event.flow.transport in ("WS", "WSS"):

@@ -1,0 +1,48 @@
+"""What comes while the entities start, one after the other."""
+
+from __future__ import annotations
+
+from wic.network import ImsNetwork, NetworkOptions
+from wic.network.epcscf import server
+from wic.network.web_access import WebAccess
+from wic.sip.flow import Flow
+from wic.transport.base import EndedBy, FlowEnd
+
+
+def request(method: str, port: int) -> str:
+    return (
+        f"{method} sip:ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK-early\r\n"
+        "From: <sip:bob@ims.example>;tag=b\r\nTo: <sip:bob@ims.example>\r\nCall-ID: early\r\n"
+        f"CSeq: 1 {method}\r\nContact: <sip:bob@127.0.0.1:{port}>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    )
+
+
+async def test_a_phone_registers_at_the_scscf_before_there_is_an_epcscf(make_mw_peer, monkeypatch):
+    phone, network, start_waf = await make_mw_peer(), ImsNetwork(), WebAccess.start_waf
+
+    async def start(self):
+        issuer = await start_waf(self)
+        phone.send(request("REGISTER", phone.port), ("127.0.0.1", network.scscf.node.mw.port))
+        await phone.receive("SIP/2.0 403 Identity Not Known")
+        return issuer
+
+    monkeypatch.setattr(WebAccess, "start_waf", start)
+    async with network:
+        assert network.scscf.node.driver.counters.failures == 0
+
+
+async def test_a_request_on_mw_before_the_epcscf_knows_its_own_address(make_mw_peer, monkeypatch):
+    peer, network, serve = await make_mw_peer(), ImsNetwork(NetworkOptions(web=False)), server.serve_websocket
+
+    async def open_late(host, port, **more):
+        driver = more["handler"]._driver
+        address = next(iter(driver._sockets))
+        peer.send(request("OPTIONS", peer.port), address)
+        answer = await peer.receive("SIP/2.0 503")
+        assert "Retry-After: 1\r\n" in answer
+        driver.closed(Flow("UDP", address, peer.address), FlowEnd(EndedBy.PEER, "nobody minds"))
+        return await serve(host, port, **more)
+
+    monkeypatch.setattr(server, "serve_websocket", open_late)
+    async with network:
+        assert network.epcscf.node.driver.counters.failures == 0
