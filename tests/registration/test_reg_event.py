@@ -234,6 +234,14 @@ def test_one_identity_goes(active: World) -> None:
     ]
 
 
+def test_identities_that_go_for_different_reasons(active: World) -> None:
+    one = contact(ContactEvent.REJECTED)
+    other = contact(ContactEvent.PROBATION, "c2", retry_after=30)
+    (first, second, _) = active.notify(registration(one), registration(other, aor=TEL, id="r2"))
+    assert first == RegistrationTerminated(Termination.REJECTED, None, (Uri.parse(ALICE),), last=False)
+    assert second == RegistrationTerminated(Termination.PROBATION, 30, (Uri.parse(TEL),), last=True)
+
+
 def test_a_full_state_without_us(active: World) -> None:
     (ended, _) = active.notify(registration())
     aors = (Uri.parse(ALICE), Uri.parse(TEL))
@@ -444,6 +452,20 @@ def test_a_binding_without_gruu(world: World) -> None:
     binding = Binding(contact=world.own, expires=60, expires_at=60, impu=Uri.parse(ALICE))
     world.reg_event.subscribe(binding=binding, flow=FLOW, now=0)
     assert world.take().headers.get("Contact") == f"<{URI}>"
+
+
+@pytest.mark.parametrize(
+    ("associated", "resource"),
+    [((TEL, ALICE), ALICE), ((TEL, "sips:work@ims.example"), "sips:work@ims.example"), ((TEL,), TEL)],
+)
+def test_a_sip_uri_is_subscribed_to_where_there_is_one(
+    world: World, associated: tuple[str, ...], resource: str
+) -> None:
+    """TS 24.229 §5.1.1.3."""
+    uris = tuple(NameAddr.parse(f"<{each}>") for each in associated)
+    world.reg_event.subscribe(binding=replace(world.binding, associated_uris=uris), flow=FLOW, now=0)
+    request = world.take()
+    assert {request.uri_text, str(request.to.uri), str(request.from_.uri)} == {resource}
 
 
 def test_events_of_others_are_left_to_them(active: World) -> None:

@@ -387,3 +387,9 @@ def test_keep_alives_need_not_be_offered(make_world: Callable[..., World]) -> No
     world = make_world(options=RegistrationOptions(keep_alive=False))
     world.registration.register(now=0)
     assert "keep" not in world.take().via.params
+
+
+def test_the_states_are_logged_by_name(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", logger="wic.registration"):
+        world.registration.register(now=0)
+    assert "UNREGISTERED -> REGISTERING" in caplog.text

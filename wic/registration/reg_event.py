@@ -174,10 +174,12 @@ class RegEvent:
         )
 
     def _subscriber(self, binding: Binding, flow: Flow) -> Subscriber:
-        # TS 24.229 §5.1.1.3: the default identity, or the registered one; what is barred is neither.
+        # TS 24.229 §5.1.1.3: a SIP URI that is the default identity, or the registered one; what is barred is neither.
+        uris = (each for each in binding.identities if each.scheme in ("sip", "sips"))
+        identity = next(uris, binding.default_identity)
         return Subscriber(
-            resource=binding.default_identity,
-            identity=binding.default_identity,
+            resource=identity,
+            identity=identity,
             contact=NameAddr("", binding.public_gruu or self._contact.uri),
             flow=flow,
             routes=binding.service_route,
@@ -193,8 +195,7 @@ class RegEvent:
         own = [each for each in self._watch.table if self._is_own(each.info)]
         held = {each.aor for each in own}
         ended = [each for each in change.ended if self._is_own(each.info) and each.aor not in held]
-        if ended:
-            self._events.append(_termination(ended, last=not own))
+        self._events += _terminations(ended, last=not own)
         shortened = [each.info.expires for each in change.active if self._is_own(each.info) and _is_shortened(each)]
         if shortened:
             self._events.append(RegistrationShortened(min(each for each in shortened if each is not None)))
@@ -226,6 +227,18 @@ class RegEvent:
 
 def _is_shortened(contact: BoundContact) -> bool:
     return contact.info.event is ContactEvent.SHORTENED and contact.info.expires is not None
+
+
+def _terminations(ended: list[BoundContact], *, last: bool) -> list[RegistrationTerminated]:
+    """Say for each reason which identities it ended; the last of them concerns whatever is left."""
+    reasons: dict[ContactEvent, list[BoundContact]] = {}
+    for each in ended:
+        reasons.setdefault(each.info.event, []).append(each)
+    count = len(reasons)
+    return [
+        _termination(contacts, last=last and number == count)
+        for number, contacts in enumerate(reasons.values(), start=1)
+    ]
 
 
 def _termination(ended: list[BoundContact], *, last: bool) -> RegistrationTerminated:
