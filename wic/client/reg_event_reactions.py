@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from wic.registration.reg_event import RegEvent, RegEventOptions
+from wic.registration.reg_event import RegEvent
 from wic.registration.reg_event_events import (
     IdentitiesChanged,
     RegEventFailed,
@@ -40,7 +40,7 @@ class RegEventUsage:
     registration but its time.
     """
 
-    __slots__ = ("_flow", "_on_identities", "_reg_event", "_registrations", "identities")
+    __slots__ = ("_flow", "_on_identities", "_reg_event", "_registrations", "ended", "identities")
 
     def __init__(
         self,
@@ -52,14 +52,14 @@ class RegEventUsage:
         on_identities: Callable[[], None],
         user_agent: str | None,
     ) -> None:
-        self._reg_event = RegEvent(
-            endpoint, contact=contact, credentials=authenticator, options=RegEventOptions(user_agent=user_agent)
-        )
+        self._reg_event = RegEvent(endpoint, contact=contact, credentials=authenticator, user_agent=user_agent)
         self._registrations = registrations
         self._on_identities = on_identities
         self._flow: Flow | None = None
         self.identities: tuple[Uri, ...] = ()
         """The identities that the network says this contact is registered for."""
+        self.ended: tuple[Uri, ...] = ()
+        """Those it said so of, and says no more, though the last 200 lists them."""
 
     def follow(self, binding: Binding, flow: Flow, *, now: float, anew: bool = False) -> None:
         """Subscribe, or go on as the registration does now.
@@ -78,6 +78,7 @@ class RegEventUsage:
         else:
             self._reg_event.renewed(binding=binding, flow=flow)
         self._flow = flow
+        self.ended = ()
 
     def drop(self) -> None:
         """Forget the subscription: the registration is gone, and with it the subscription."""
@@ -110,12 +111,21 @@ class RegEventUsage:
                 for registration in self._registrations():
                     registration.reauthenticate(expires, now=now)
             case IdentitiesChanged(identities):
-                self.identities = tuple(each.uri for each in identities)
-                self._on_identities()
+                self._told(tuple(each.uri for each in identities))
             case RegEventFailed(error, reason):
                 _log.debug("no news about the registration: %s", error or reason)
             case _:
                 _log.debug("the network tells what becomes of the registration")
+
+    def _told(self, identities: tuple[Uri, ...]) -> None:
+        bindings = [each.binding for each in self._registrations() if each.binding is not None]
+        listed = {str(uri) for binding in bindings for uri in binding.identities}
+        gone = {str(each): each for each in (*self.ended, *self.identities) if str(each) in listed}
+        for each in identities:
+            gone.pop(str(each), None)
+        self.ended = tuple(gone.values())
+        self.identities = identities
+        self._on_identities()
 
     def _terminated(self, event: RegistrationTerminated, now: float) -> None:
         for registration in self._registrations():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from wic.registration.reg_event_events import (
     IdentitiesChanged,
@@ -32,23 +32,11 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.subscription_events import SubscriptionEnded
-    from wic.sip.subscription_tables import SubscriberState
 
-__all__ = ["RegEvent", "RegEventOptions"]
+__all__ = ["RegEvent"]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RegEventOptions:
-    """How to subscribe."""
-
-    expires: int = 600_000
-    """Seconds to ask for (TS 24.229 §5.1.1.3)."""
-    user_agent: str | None = None
-    preferred_identity: bool = False
-    """Whether SUBSCRIBE names the default identity as P-Preferred-Identity."""
-
-
-_DEFAULT_OPTIONS = RegEventOptions()
+_EXPIRES: Final = 600_000
+"""Seconds to ask for (TS 24.229 §5.1.1.3)."""
 
 
 class RegEvent:
@@ -61,7 +49,7 @@ class RegEvent:
         endpoint: sends and receives; its methods have to include NOTIFY.
         contact: our Contact as it is registered, with `+sip.instance` and `reg-id`.
         credentials: answers challenges; None cannot.
-        options: how to subscribe.
+        user_agent: what SUBSCRIBE says of this program.
     """
 
     __slots__ = (
@@ -72,8 +60,8 @@ class RegEvent:
         "_events",
         "_identities",
         "_implicit",
-        "_options",
         "_timers",
+        "_user_agent",
         "_watch",
     )
 
@@ -83,23 +71,18 @@ class RegEvent:
         *,
         contact: NameAddr,
         credentials: Authenticator | None = None,
-        options: RegEventOptions = _DEFAULT_OPTIONS,
+        user_agent: str | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._contact = contact
         self._credentials = credentials
-        self._options = options
+        self._user_agent = user_agent
         self._timers = TimerQueue()
         self._events: list[RegEventEvent] = []
         self._watch: RegistrationWatch | None = None
         self._active = False
         self._identities: tuple[RegisteredIdentity, ...] = ()
         self._implicit: set[str] = set()
-
-    @property
-    def state(self) -> SubscriberState | None:
-        """Where the subscription stands; None before the first."""
-        return None if self._watch is None else self._watch.subscription.state
 
     # commands
 
@@ -110,7 +93,7 @@ class RegEvent:
             LocalProtocolError: there is a subscription already.
         """
         if self._watch is None:
-            self._watch = self._new_watch(binding)
+            self._watch = self._new_watch()
         self._watch.subscription.subscribe(self._subscriber(binding, flow), now=now)
 
     def moved(self, *, binding: Binding, flow: Flow, now: float) -> None:
@@ -122,11 +105,6 @@ class RegEvent:
         """Take note of another Service-Route, GRUU or default identity, for SUBSCRIBEs to come."""
         if self._watch is not None:
             self._watch.subscription.use(self._subscriber(binding, flow))
-
-    def unsubscribe(self, *, now: float) -> None:
-        """End the subscription; harmless where there is none."""
-        if self._watch is not None:
-            self._watch.subscription.unsubscribe(now=now)
 
     def drop(self) -> None:
         """Forget the subscription without a word: without a registration there is none (TS 24.229 §5.1.1.6)."""
@@ -157,16 +135,11 @@ class RegEvent:
 
     # SUBSCRIBE
 
-    def _new_watch(self, binding: Binding) -> RegistrationWatch:
-        headers: list[tuple[str, object]] = []
-        if self._options.preferred_identity:
-            headers.append(("P-Preferred-Identity", NameAddr("", binding.default_identity)))
-        if self._options.user_agent is not None:
-            headers.append(("User-Agent", self._options.user_agent))
+    def _new_watch(self) -> RegistrationWatch:
         return RegistrationWatch(
             self._endpoint,
-            expires=self._options.expires,
-            headers=tuple(headers),
+            expires=_EXPIRES,
+            headers=() if self._user_agent is None else (("User-Agent", self._user_agent),),
             timers=self._timers,
             on_change=self._changed,
             on_end=self._ended,
