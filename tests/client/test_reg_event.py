@@ -15,7 +15,8 @@ from wic.client.events import (
     Registered,
     RegistrationLost,
 )
-from wic.errors import RegistrationFailed
+from wic.errors import ConfigurationError, RegistrationFailed
+from wic.registration import parse_impu
 from wic.sip.message import Request
 
 pytestmark = pytest.mark.virtual_time
@@ -138,7 +139,7 @@ async def test_the_network_wants_another_authentication(harbour, watcher, subscr
 
 async def test_the_network_registers_another_identity(harbour, watcher, subscribed):
     client, told = subscribed
-    watcher.notify(ACTIVE, aor="sip:new@ims.example")
+    watcher.notify(ACTIVE, new=ACTIVE)
     await harbour.until(lambda: IdentitiesChanged in told.kinds, 5.0)
     assert texts(client.identities.usable) == ["sip:alice@ims.example", "sip:new@ims.example"]
 
@@ -263,3 +264,53 @@ async def test_a_registrar_that_has_forgotten_the_registration(harbour, watcher,
     await harbour.until(lambda: told.kinds.count(Registered) == 2, 5.0)
     assert [each.final for each in told if isinstance(each, RegistrationLost)] == [False]
     assert client.binding is not None
+
+
+async def test_calls_are_made_with_what_the_network_has_registered_meanwhile(harbour, watcher, subscribed):
+    client, _ = subscribed
+    watcher.notify(ACTIVE, new=ACTIVE)
+    await asyncio.sleep(1.0)
+    assert "sip:new@ims.example" in texts(client.identities.usable)
+    profile = client._wire.profile(parse_impu("sip:new@ims.example"))
+    assert str(profile.identity) == "sip:new@ims.example"
+    assert profile.service_route == client.binding.service_route
+    await client.call("sip:bob@ims.example", identity="sip:new@ims.example")
+
+
+async def test_no_calls_are_made_with_what_the_network_has_ended(harbour, watcher):
+    """TS 24.229 §5.1.1.7; until the next REGISTER says otherwise."""
+    harbour.home.associated = ["sip:extra@ims.example", "sip:alice@ims.example"]
+    client = harbour.client("alice", reg_event=True)
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: watcher.subscribes, 5.0)
+        watcher.notify(ACTIVE)
+        await asyncio.sleep(1.0)
+        assert texts(client.identities.usable) == harbour.home.associated, "what is not spoken of has not ended"
+        watcher.notify(ACTIVE, extra=ACTIVE)
+        watcher.notify(ACTIVE, extra='state="terminated" event="unregistered"')
+        await asyncio.sleep(1.0)
+        assert texts(client.identities.usable) == ["sip:alice@ims.example"]
+        assert str(client.identities.default) == "sip:alice@ims.example"
+        assert told.kinds.count(IdentitiesChanged) == 1
+        with pytest.raises(
+            ConfigurationError, match=r"no identity of this account; use one of sip:alice@ims\.example\."
+        ):
+            await client.call("sip:bob@ims.example", identity="sip:extra@ims.example")
+        client._wire._access.registering.refresh(now=client.now)
+        client._wire.driver.pump()
+        await asyncio.sleep(1.0)
+        assert texts(client.identities.usable) == harbour.home.associated
+
+
+async def test_a_default_identity_that_the_network_has_ended(harbour, watcher):
+    harbour.home.associated = ["sip:extra@ims.example", "sip:more@ims.example"]
+    harbour.home.bars = {"alice"}
+    client = harbour.client("alice", reg_event=True)
+    async with client:
+        await harbour.until(lambda: watcher.subscribes, 5.0)
+        watcher.notify(ACTIVE, extra=ACTIVE)
+        watcher.notify(ACTIVE, extra='state="terminated" event="unregistered"')
+        await asyncio.sleep(1.0)
+        assert str(client._wire.profile().identity) == "sip:more@ims.example"
+        assert texts(client.identities.barred) == ["sip:alice@ims.example"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Registered, RegistrationLost
-from wic.client.identities import Identities, find_binding
+from wic.client.identities import KnownIdentities
 from wic.client.reg_event_reactions import RegEventUsage
 from wic.client.trial import Consequence, Trial
 from wic.registration import (
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from wic.auth import Authenticator
     from wic.client.account import Account
     from wic.client.events import ClientEvent
+    from wic.client.identities import Identities
     from wic.client.options import ClientOptions
     from wic.errors import WicError
     from wic.registration import Binding, Registration, RegistrationEvent
-    from wic.registration.implicit_set import ImplicitSet
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
@@ -67,7 +67,6 @@ class Registering:
         "_leading",
         "_leaving",
         "_left",
-        "_noted",
         "_on_failed",
         "_on_registered",
         "_options",
@@ -104,8 +103,7 @@ class Registering:
         self._leading: Registration | None = None
         self._given_up: frozenset[str] = frozenset()
         self._reg_event: RegEventUsage | None = None
-        self._identities = Identities.of(())
-        self._noted: tuple[ImplicitSet | Uri, ...] = ()
+        self._identities = KnownIdentities()
         self._leaving: frozenset[str] = frozenset()
         self._forsaken: dict[str, WicError] = {}
         self._left: asyncio.Event | None = None
@@ -133,7 +131,7 @@ class Registering:
     @property
     def identities(self) -> Identities:
         """Who the user is to the network now."""
-        return self._identities
+        return self._identities.current
 
     def choose(self, identity: Uri | None) -> tuple[Uri, Binding | None]:
         """Return the identity to call with, and the registration that it belongs to.
@@ -141,10 +139,11 @@ class Registering:
         Raises:
             ConfigurationError: the identity is none of this user's.
         """
+        if bindings := self.bindings:
+            return self._identities.choose(identity, bindings)
         if identity is not None:
-            return identity, find_binding(self.bindings, identity)
-        binding = next(iter(self.bindings), None)
-        return (self.impu, None) if binding is None else (binding.preferred_identity(), binding)
+            self.identities.check(identity)
+        return self.impu, None
 
     # commands
 
@@ -298,7 +297,7 @@ class Registering:
         self._leaving -= {str(impu)}
         if self._left is not None:
             self._left.set()
-        if str(impu) in map(str, (*self._identities.usable, *self._identities.barred)):  # else it was lost before
+        if str(impu) in map(str, (*self.identities.usable, *self.identities.barred)):  # else it was lost before
             self._tell(Deregistered(impu, error))
         self._note_identities()
 
@@ -338,17 +337,10 @@ class Registering:
             self._reg_event = None
 
     def _note_identities(self) -> None:
-        bindings = self.bindings
-        told = () if self._reg_event is None else self._reg_event.identities
-        sources: tuple[ImplicitSet | Uri, ...] = (*(each.implicit_set for each in bindings), *told)
-        if sources == self._noted:
-            return  # as it is after nearly every refresh
-        self._noted = sources
-        identities = Identities.of(bindings).with_(told)
-        if identities != self._identities:
-            known, self._identities = self._identities, identities
-            if known.usable and identities.usable:
-                self._tell(IdentitiesChanged(identities))
+        watch = self._reg_event
+        told, ended = ((), ()) if watch is None else (watch.identities, watch.ended)
+        if self._identities.note(self.bindings, told, ended):
+            self._tell(IdentitiesChanged(self.identities))
 
     # helpers
 
