@@ -388,6 +388,16 @@ class TestLoops:
         assert b.requests[0].request.max_forwards == 0
 
 
+def test_each_copy_can_be_rewritten(net, make_phone, make_proxy, make_request) -> None:
+    a, b, c = make_phone("a"), make_phone("b", (200,)), make_phone("c", (200,))
+    p = make_proxy("p", to(b), to(c))
+    p.rewrite_request = lambda context, request, target: request.headers.add("X-Target", target.uri)
+    a.send(make_request("MESSAGE"), p.host)
+    net.run()
+    assert [phone.requests[0].request.headers.get("X-Target") for phone in (b, c)] == [b.uri, c.uri]
+    assert "X-Target" not in p.contexts[0].request.headers
+
+
 def test_the_path_of_a_binding_leads_over_another_proxy(net, make_phone, make_proxy, make_request) -> None:
     a, b, q = make_phone("a"), make_phone("b", (200,)), make_proxy("q")
     p = make_proxy("p", Target(uri=Uri.parse(b.uri), routes=(NameAddr.parse(f"<{q.uri}>"),)))

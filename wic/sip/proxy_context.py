@@ -242,6 +242,7 @@ class ProxyContext:
             request.headers.prepend("Route", hop)
         for value in reversed(self._logic.record_route(self, target)):
             request.headers.prepend("Record-Route", value)
+        self._logic.rewrite_request(self, request, target)
         next_hop = aim(request)
         flow = target.flow or self._logic.next_hop(next_hop)
         if flow is None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
+    from wic.sip.message import Request
     from wic.sip.proxy_context import ProxyContext
     from wic.sip.proxy_passing import PassingAck, PassingResponse
     from wic.sip.uri import Uri
@@ -52,6 +53,11 @@ class ProxyLogic(ABC):
     def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
         """Return Record-Route values to put on top of a request, topmost first."""
         return ()
+
+    def rewrite_request(  # noqa: B027 - most logics leave it alone
+        self, context: ProxyContext, request: Request, target: Target
+    ) -> None:
+        """Change the copy of a request that goes to one target; its Via is still to come."""
 
     def response(self, passing: PassingResponse, *, now: float) -> None:
         """Change a response, then `passing.release(...)` it, now or later; those behind it wait for it."""
