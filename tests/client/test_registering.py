@@ -196,3 +196,115 @@ async def test_an_s_cscf_that_lost_the_registration_is_told_it_again(harbour):
 def test_no_identities():
     none = Identities.of(())
     assert (none.default, none.usable, none.barred) == (None, (), ())
+
+
+# identities that are added
+
+
+async def test_an_identity_is_added_and_given_up_and_added_again(harbour):
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        for _ in range(2):
+            await client.register("sip:work@ims.example")
+            assert texts(client.identities.usable) == ["sip:alice@ims.example", "sip:work@ims.example"]
+            await client.register("sip:work@ims.example")
+            await client.deregister("sip:work@ims.example")
+        await client.register("sip:work@ims.example")
+        harbour.far[-1].abort("begin")
+        await harbour.until(lambda: told.kinds.count(Refreshed) == 2, 15.0)
+        await client.deregister("sip:alice@ims.example")
+        await client.register("sip:alice@ims.example")
+        assert len(client.bindings) == 2
+        harbour.far[-1].abort("begin")
+        await harbour.until(lambda: told.kinds.count(Refreshed) == 4, 150.0)
+        await harbour.until(lambda: not client._wire.is_cut)
+    assert told.kinds.count(Registered) == 5
+    assert all(contacts == {} for contacts in harbour.home.contacts.values())
+
+
+async def test_what_is_registered_along_is_not_added(harbour):
+    harbour.home.associated = ["sip:alice@ims.example", "sip:work@ims.example"]
+    async with harbour.client() as client:
+        await client.register("sip:work@ims.example")
+        assert len(client.bindings) == 1
+
+
+async def test_an_identity_that_cannot_be_added(harbour, caplog):
+    harbour.home.forbids = {"work"}
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        with pytest.raises(ConfigurationError, match="tel:"):
+            await client.register("tel:+49301234")
+        for _ in range(2):
+            with pytest.raises(RegistrationFailed, match="403"):
+                await client.register("sip:work@ims.example")
+        harbour.home.forbids = set()
+        harbour.far[-1].abort("begin")
+        await harbour.until(lambda: ConnectionRestored in told.kinds, 15.0)
+        await asyncio.sleep(60.0)
+        assert RegistrationLost not in told.kinds
+        assert texts(each.impu for each in client.bindings) == ["sip:alice@ims.example"]
+        await client.register("sip:work@ims.example")
+    with pytest.raises(FlowLost, match="closed"):
+        await client.register("sip:work@ims.example")
+    assert caplog.records == []
+
+
+async def test_an_identity_of_the_account_that_was_refused_is_added_later(harbour):
+    harbour.home.forbids = {"work"}
+    client = harbour.client("alice", impus=("sip:work@ims.example",))
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: RegistrationLost in told.kinds, 5.0)
+        harbour.home.forbids = set()
+        await client.register("sip:work@ims.example")
+        assert len(client.bindings) == 2
+
+
+async def test_adding_an_identity_takes_its_time(harbour):
+    client = harbour.client(register_timeout=30.0)
+    async with client:
+        harbour.home.deaf_to = {"REGISTER"}
+        one, other = (asyncio.create_task(client.register("sip:work@ims.example")) for _ in range(2))
+        await asyncio.sleep(1.0)
+        other.cancel()
+        with pytest.raises(RegistrationFailed, match="did not answer the registration within 30 s"):
+            await one
+        harbour.home.deaf_to = set()
+        await harbour.until(lambda: len(client.bindings) == 2, 200.0)
+
+
+@pytest.mark.parametrize("status", [503, 480])
+async def test_an_identity_that_may_be_added_later_is_tried_for(harbour, status):
+    client = harbour.client()
+    told = harbour.watched(client)
+    async with client:
+        harbour.home.register_status, harbour.home.register_headers = status, [("Retry-After", "30")]
+        with pytest.raises(RegistrationFailed, match=str(status)):
+            await client.register("sip:work@ims.example")
+        harbour.home.register_status = 200
+        await harbour.until(lambda: len(client.bindings) == 2, 40.0)
+        assert [each.final for each in told if isinstance(each, RegistrationLost)] == [False]
+
+
+async def test_the_connection_is_lost_while_an_identity_is_added(harbour):
+    async with harbour.client() as client:
+        harbour.home.deaf_to = {"REGISTER"}
+        adding = asyncio.create_task(client.register("sip:work@ims.example"))
+        await asyncio.sleep(1.0)
+        harbour.home.deaf_to = set()
+        harbour.far[-1].abort("now of all times")
+        await adding
+        assert len(client.bindings) == 2
+
+
+async def test_an_identity_is_given_up_while_it_is_added(harbour):
+    async with harbour.client() as client:
+        adding = asyncio.create_task(client.register("sip:work@ims.example"))
+        await asyncio.sleep(0)
+        await client.deregister()
+        with pytest.raises(RegistrationFailed, match="deregistered meanwhile"):
+            await adding
+    assert all(contacts == {} for contacts in harbour.home.contacts.values())

@@ -12,7 +12,7 @@ from wic.client.options import ClientOptions
 from wic.client.signalling import Signalling
 from wic.client.targets import parse_target
 from wic.client.tasks import TaskSet
-from wic.errors import FlowLost, LocalProtocolError, RegistrationFailed, WicError
+from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed, WicError
 from wic.registration import parse_impu
 from wic.sip.trace import Direction as TraceDirection
 from wic.sip.trace import format_message
@@ -175,6 +175,25 @@ class Client:
                 self._switch.cut("the client is closed")
                 await self.tasks.close()
                 await asyncio.sleep(0)  # so that listeners have heard of the deregistration
+
+    async def register(self, impu: str) -> None:
+        """Register another identity of this user, or one that was deregistered; without effect if it is registered.
+
+        It is then kept like the others, until `deregister`. If the network wants to be asked later, this raises, and
+        the identity is asked for again by itself; `wic.client.events.Registered` then tells of it.
+
+        Raises:
+            ConfigurationError: it is no SIP URI.
+            FlowLost: there is no connection now.
+            RegistrationFailed: the network refused it, or did not answer.
+            AuthenticationFailed: the network does not accept the credentials for it.
+            LocalProtocolError: it is being deregistered.
+        """
+        wanted = parse_impu(impu)
+        if wanted.scheme == "tel":
+            raise ConfigurationError(f"{impu} is not registered by itself: the network adds it to a SIP URI.")
+        self._check_usable()
+        await self._wire.register(wanted)
 
     async def deregister(self, impu: str | None = None) -> None:
         """Deregister one identity, or all; the calls of it are ended first (TS 24.371 §6A.2).

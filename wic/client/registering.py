@@ -11,6 +11,7 @@ from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Regist
 from wic.client.identities import KnownIdentities
 from wic.client.reg_event_reactions import RegEventUsage
 from wic.client.trial import Consequence, Trial
+from wic.errors import RegistrationFailed
 from wic.registration import (
     Backoff,
     BindingCreated,
@@ -64,6 +65,7 @@ class Registering:
         "_given_up",
         "_identities",
         "_identity",
+        "_joining",
         "_leading",
         "_leaving",
         "_left",
@@ -106,6 +108,7 @@ class Registering:
         self._identities = KnownIdentities()
         self._leaving: frozenset[str] = frozenset()
         self._forsaken: dict[str, WicError] = {}
+        self._joining: dict[str, asyncio.Future[WicError | None]] = {}
         self._left: asyncio.Event | None = None
 
     @property
@@ -163,6 +166,33 @@ class Registering:
         self._leading = self._registrations[self.impu]
         self._registrations.register_all(now=now)
 
+    def add(self, impu: Uri, *, now: float) -> asyncio.Future[WicError | None]:
+        """Register another identity, or one that is not registered any more.
+
+        Returns:
+            What will have come of it: None if it is registered.
+
+        Raises:
+            LocalProtocolError: it is being deregistered.
+        """
+        registrations = self._registrations
+        assert registrations is not None, "there is a registration once the client is open"
+        key = str(impu.aor())
+        if key in self._joining:
+            return self._joining[key]
+        joining = asyncio.get_running_loop().create_future()
+        if any(each.implicit_set.holds(impu) for each in self.bindings):
+            joining.set_result(None)
+            return joining
+        if impu in registrations and registrations[impu].state is RegistrationState.UNREGISTERED:
+            registrations.remove(impu, now=now)  # it was refused, and is asked for again
+            self._drain(now)
+        if impu not in registrations or registrations[impu].ended:
+            registrations.add(impu, now=now)
+        self._given_up -= {key}
+        self._joining[key] = joining
+        return joining
+
     def refresh(self, *, now: float) -> None:
         """Renew what is registered, because the credentials are new."""
         if self._registrations is not None:
@@ -172,6 +202,8 @@ class Registering:
         """Deregister one identity, or all; `removed` tells when that is done."""
         if self._registrations is None:
             return
+        for key in tuple(self._joining) if impu is None else (str(impu.aor()),):
+            self._joined(key, RegistrationFailed(f"{key} was deregistered meanwhile"))
         if impu is None:
             self._leaving |= {str(each.identity.impu) for each in self._all()}
             self._registrations.deregister_all(now=now)
@@ -243,7 +275,16 @@ class Registering:
 
     # what registrations tell
 
+    def _joined(self, key: str, error: WicError | None) -> bool:
+        """Tell who waits for an identity what came of it; return whether anybody does."""
+        joining = self._joining.pop(key, None)
+        if joining is None:
+            return False
+        joining.set_result(error)
+        return True
+
     def _granted(self, registration: Registration, binding: Binding, now: float, *, anew: bool = False) -> None:
+        self._joined(str(registration.identity.impu.aor()), None)
         if registration is self._leading:
             self._register_others(binding, now)
             self._watch(binding, registration.flow, now, anew=anew)
@@ -317,6 +358,8 @@ class Registering:
                 impu = registration.identity.impu
                 _log.warning("registration of %s: %s; trying again in %.0f s", impu, event.error, event.retry_after)
             return
+        key = str(registration.identity.impu.aor())
+        joined = consequence is not Consequence.SEARCHED and self._joined(key, event.error)
         told = RegistrationLost(registration.identity.impu, event.error, final=True)
         match consequence:
             case Consequence.WAITS:
@@ -325,11 +368,19 @@ class Registering:
                 self._tell(replace(told, final=False))
             case Consequence.GONE if lost:
                 self._tell(told)
+            case Consequence.LOST if joined:
+                self._withdraw(registration, now)
             case Consequence.LOST:
                 self._tell(told)
             case _:
                 pass
         self._note_identities()
+
+    def _withdraw(self, registration: Registration, now: float) -> None:
+        """Ask no more for an identity that was to be added, and was refused."""
+        assert self._registrations is not None
+        self._given_up |= {str(registration.identity.impu.aor())}
+        self._registrations.remove(registration.identity.impu, now=now)
 
     def _forget_reg_event(self) -> None:
         if self._reg_event is not None:

@@ -243,6 +243,23 @@ class Signalling:
             raise ConfigurationError(f"{impu} is not registered by itself; these are: {known}.")
         return found
 
+    async def register(self, impu: Uri) -> None:
+        """Register another identity; without effect if it is registered.
+
+        Raises:
+            LocalProtocolError: it is being deregistered.
+            RegistrationFailed: the network refused it, or did not answer.
+            AuthenticationFailed: the network does not accept the credentials for it.
+        """
+        joining = self._parts[0].registering.add(impu, now=self.now)
+        self.driver.pump()
+        await asyncio.wait({joining}, timeout=self._options.register_timeout)
+        if not joining.done():
+            within = f"within {self._options.register_timeout:g} s"
+            raise RegistrationFailed(f"the network did not answer the registration {within}")
+        if (error := joining.result()) is not None:
+            raise error
+
     async def renew_credentials(self) -> None:
         """Get other credentials, and register with them.
 
