@@ -46,7 +46,8 @@ async def test_both_subscribe(peers: Peers) -> None:
             seen for seen in edge.mw if seen.sent and seen.start == "SUBSCRIBE sip:alice@ims.example SIP/2.0"
         ]
         # TS 24.229 §5.2.3 and §5.1.1.3: each in its own name, which the core may trust.
-        assert proxy.header("P-Asserted-Identity") == proxy.header("Contact")
+        register = next(seen for seen in edge.mw if seen.sent and seen.start.startswith("REGISTER "))
+        assert proxy.header("P-Asserted-Identity") == register.header("Path")
         assert client.header("P-Asserted-Identity") == "<sip:alice@ims.example>"
         notifies = [seen for seen in edge.mw if not seen.sent and seen.start.startswith("NOTIFY ")]
         assert {seen.header("Call-ID") for seen in notifies} == {proxy.header("Call-ID"), client.header("Call-ID")}

@@ -74,12 +74,13 @@ async def test_the_edge_subscribes_as_well(ue, ims, mw) -> None:
     assert len(ims.epcscf.watcher) == 1
     own = f"<sip:{ims.epcscf.node.mw.host}:{ims.epcscf.node.mw.port}>"
     request = next(message for message in mw if message.startswith(b"SUBSCRIBE")).decode()
+    path = next(line for message in mw for line in message.decode().splitlines() if line.startswith("Path: "))[6:]
     for line in (
         f"SUBSCRIBE {ALICE} SIP/2.0",
         f"From: {own};tag=",
         f"To: <{ALICE}>",
         "Event: reg",
-        f"P-Asserted-Identity: {own}",
+        f"P-Asserted-Identity: {path}",
         "P-Charging-Vector: icid-value=",
     ):
         assert line in request

@@ -40,6 +40,7 @@ class Core:
     async def register(self, expires: int = 600) -> None:
         self.wic.send(self.wic.register(EMPTY, expires=expires))
         request = await self.edge.core.receive("REGISTER")
+        self.path = header(request, "Path")
         self.edge.core.grant(request, f"P-Associated-URI: <{ALICE}>, <{TEL}>", expires=expires)
         await self.wic.receive("SIP/2.0 200")
 
@@ -92,7 +93,9 @@ async def test_the_subscribe(core) -> None:
     own = f"<sip:127.0.0.1:{core.edge.epcscf.node.mw.port}>"
     assert header(request, "From").startswith(f"{own};tag=")
     assert header(request, "To") == f"<{ALICE}>"
-    assert header(request, "P-Asserted-Identity") == header(request, "Contact") == own
+    assert header(request, "Contact") == own
+    # TS 24.229 §5.2.3: the URI that stands in Path, by which the S-CSCF can tell whose registration it is.
+    assert header(request, "P-Asserted-Identity") == core.path
     assert (header(request, "Event"), header(request, "Expires")) == ("reg", "600000")
     assert "icid-value=" in header(request, "P-Charging-Vector")
 

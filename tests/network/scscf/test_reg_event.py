@@ -87,7 +87,14 @@ class World:
         self.scscf.node.driver.pump()
 
     def send(
-        self, uri: str = ALICE, *lines: str, asserted: str = ALICE, to: str = "", call: str = "", expires: int = 3600
+        self,
+        uri: str = ALICE,
+        *lines: str,
+        asserted: str = ALICE,
+        to: str = "",
+        call: str = "",
+        contact: str = "",
+        expires: int = 3600,
     ) -> None:
         self.number += 1
         host, port = self.peer.address
@@ -99,7 +106,7 @@ class World:
             f"To: {to or f'<{ALICE}>'}",
             f"Call-ID: {call or f'c{self.number}'}",
             f"CSeq: {self.number} SUBSCRIBE",
-            f"Contact: <sip:ue@{host}:{port}>",
+            f"Contact: <{contact or f'sip:ue@{host}:{port}'}>",
             *([f"P-Asserted-Identity: <{asserted}>"] if asserted else []),
             f"Expires: {expires}",
             *(lines or ["Event: reg"]),
@@ -178,6 +185,31 @@ async def test_nobody_else_may(world, asserted) -> None:
     world.send(asserted=asserted)
     await world.peer.receive("SIP/2.0 403")
     assert len(world.scscf.notifier) == 0
+
+
+@pytest.mark.parametrize(
+    ("asserted", "contact"),
+    [
+        ("sip:team@ims.example", "sip:team@{who}.invalid;transport=ws"),
+        ("sip:team@ims.example", "sip:team@ims.example;gr=urn:uuid:{who}"),
+        ("{edge}", ""),
+    ],
+)
+@pytest.mark.parametrize("who", ["ann", "ben"])
+async def test_of_those_who_share_an_identity_each_watches_its_own(world, asserted, contact, who) -> None:
+    """The Contact of the SUBSCRIBE, or the URI that the eP-CSCF wrote into Path, tells who it is."""
+    host, port = world.peer.address
+    for name in ("ann", "ben"):
+        impi = f"{name}@ims.example"
+        world.hss.add(Subscriber(impi, (Identity("sip:team@ims.example"),)))
+        more = {"contact": f"<sip:team@{name}.invalid;transport=ws>", "path": (f"<sip:{name}@{host}:{port};lr;ob>",)}
+        world.hss.change_bindings(impi, store=[world.binding(name, impi=impi, **more)])
+    asserted = asserted.format(edge=f"sip:{who}@{host}:{port}")
+    lines = ("Event: reg", f"Record-Route: <sip:{host}:{port};lr>")
+    world.send("sip:team@ims.example", *lines, asserted=asserted, contact=contact.format(who=who))
+    await world.peer.receive("SIP/2.0 200")
+    told = document(await world.notified())
+    assert [each.uri for each in told.registrations[0].contacts] == [f"sip:team@{who}.invalid;transport=ws"]
 
 
 async def test_only_the_trusted_assert(world) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wic.network.epcscf.flow_tokens import Owner
+from wic.sip.params import UriParams
+
 if TYPE_CHECKING:
     from wic.network.epcscf.associations import Associations
     from wic.network.epcscf.charging import Charging
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from wic.network.node import Node
     from wic.network.tasks import Tasks
     from wic.sip.flow import Flow
+    from wic.sip.uri import Uri
+
+_OB = UriParams((("lr", None), ("ob", None)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +43,7 @@ class Parts:
     """Where REGISTERs go, and what has no other way."""
     trusted: TrustedNode | None
     """Checks access tokens; None where nobody may come with one."""
+
+    def path(self, flow: Flow) -> Uri:
+        """Return what stands in Path for a connection (RFC 5626 §5.1)."""
+        return self.node.mw.uri(self.tokens.token(Owner(flow)), _OB)

@@ -76,18 +76,19 @@ class RegEventWatcher:
     def __len__(self) -> int:
         return sum(map(len, self._watches.values()))
 
-    def watch(self, impi: str, impu: str, *, now: float) -> None:
+    def watch(self, impi: str, impu: str, path: Uri, *, now: float) -> None:
         """Subscribe, unless that has been done for this registration, or was refused.
 
         Args:
             impi: who has registered.
             impu: its default public user identity.
+            path: what stands in the Path of this registration.
             now: the time.
         """
         watches = self._watches.setdefault(impi, {})
         if impu in watches:
             return
-        watched = watches[impu] = self._new_watch(impi, impu)
+        watched = watches[impu] = self._new_watch(impi, impu, path)
         subscription = watched.watch.subscription
         self._by_subscription[subscription] = watched
         contact = NameAddr("", self._own)
@@ -134,9 +135,9 @@ class RegEventWatcher:
         """Refresh, or try again."""
         self._timers.handle_timeout(now)
 
-    def _new_watch(self, impi: str, impu: str) -> _Watched:
-        # TS 24.229 §5.2.3: in its own name, as an element of the trust domain.
-        headers = (("P-Asserted-Identity", NameAddr("", self._own)), ("P-Charging-Vector", self._charging.vector()))
+    def _new_watch(self, impi: str, impu: str, path: Uri) -> _Watched:
+        # TS 24.229 §5.2.3: in its own name, as an element of the trust domain, and as it stands in Path.
+        headers = (("P-Asserted-Identity", NameAddr("", path)), ("P-Charging-Vector", self._charging.vector()))
         watched = _Watched(impi, impu)
         watched.watch = RegistrationWatch(
             self._node.endpoint,

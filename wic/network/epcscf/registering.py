@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.network.epcscf.associations import Association, same_binding
-from wic.network.epcscf.flow_tokens import Owner
 from wic.network.epcscf.mechanism import Mechanism, determine, determine_by_digest, integrity_protected
 from wic.network.epcscf.trust import (
     clean_request_from_wic,
@@ -19,7 +18,6 @@ from wic.network.epcscf.trust import (
 from wic.network.epcscf.trusted_node import Refusal, restore_identities
 from wic.sip.errors import MalformedHeader
 from wic.sip.message import Response
-from wic.sip.params import UriParams
 from wic.sip.proxy import ContextState, Target
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_OB = UriParams((("lr", None), ("ob", None)))
 _PAUSE = 5
 """Seconds that a WIC is told to wait whose REGISTER came while another one is pending."""
 
@@ -147,7 +144,7 @@ class RegisterHandler:
         request, flow = context.request, context.flow
         request.headers.remove("Route")
         _stamp_received(request, flow)
-        request.headers.prepend("Path", f"<{self._parts.node.mw.uri(self._parts.tokens.token(Owner(flow)), _OB)}>")
+        request.headers.prepend("Path", f"<{self._parts.path(flow)}>")
         # RFC 3327 §5.2: the registrar has to understand Path, or nobody will reach the WIC.
         if "path" not in request.require:
             request.headers.add("Require", "path")

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 class Watcher(Protocol):
     """Who watches the registration state of users at their registrar (TS 24.229 §5.2.3)."""
 
-    def watch(self, impi: str, impu: str, *, now: float) -> None:
+    def watch(self, impi: str, impu: str, path: Uri, *, now: float) -> None:
         """Begin, or go on; the user has just registered."""
         ...
 
@@ -85,7 +85,8 @@ class Survival:
             self._move(association.impi, old, association.flow, now)
         self._look_later(association.flow, now)
         if self._watcher is not None:
-            self._watcher.watch(association.impi, association.impus[0], now=now)
+            path = self._parts.path(association.flow)
+            self._watcher.watch(association.impi, association.impus[0], path, now=now)
 
     def _move(self, impi: str, old: Flow, new: Flow, now: float) -> None:
         """Let dialogs and calls go on over a new connection, and end the old one (RFC 5626 §6: it is replaced)."""

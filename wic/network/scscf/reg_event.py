@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from wic.errors import StorageFailed
 from wic.network.scscf.reg_event_documents import Documents
 from wic.network.scscf.reg_event_store import StoredSubscription, SubscriptionStore
+from wic.network.scscf.reg_event_watchers import find_watcher
 from wic.registration.reginfo import REGINFO, ContactEvent
 from wic.sip.errors import MalformedHeader, SubscribeRefused
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
@@ -21,7 +22,7 @@ from wic.sip.timer_queue import TimerQueue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from wic.network.hss import Binding, Hss, Subscriber
+    from wic.network.hss import Binding, Hss
     from wic.network.scscf.changes import BindingChange
     from wic.network.scscf.reg_event_documents import GruuFinder
     from wic.sip.dialog import Dialog
@@ -127,19 +128,18 @@ class RegEventNotifier:
             asserted: who the trusted network says asks; empty where nobody is trusted.
             now: the time of the endpoint.
         """
-        found = self._authorized(impu, asserted)
-        if found is None:
+        transaction = context.transaction
+        watcher = find_watcher(self.hss, impu, asserted, transaction.request.contacts, now=self.wall_clock())
+        if watcher is None:
             # TS 24.229 §5.4.2.1.1: for the user itself, and for the P-CSCF in its Path.
             context.reject(403, now=now)
             return
-        subscriber, registration_set, watcher = found
-        transaction = context.transaction
         try:
             granted = grant(transaction.request, self._options, tag=transaction.tag, contact=self._contact)
         except SubscribeRefused as refused:
             context.reject(refused.status_hint or 400, now=now, headers=refused.headers)
             return
-        watch = _Watch(self, subscriber.impi, registration_set, watcher)
+        watch = _Watch(self, watcher.impi, watcher.registration_set, watcher.name)
         subscription = self._begin(watch, granted.dialog, granted.event, now + granted.expires)
         self._make_room(watch, now)
         watch.keep()
@@ -148,19 +148,6 @@ class RegEventNotifier:
             subscription.notify(now=now)
         else:
             subscription.end("timeout", now=now)
-
-    def _authorized(self, impu: str, asserted: Sequence[Uri]) -> tuple[Subscriber, int, str] | None:
-        """Return whose registration it is, and who asks; None if that is nobody who may."""
-        for holder in self.hss.holders(impu):
-            number = next(each.registration_set for each in holder.identities if each.impu == impu)
-            bindings = self._bindings(holder.impi, number)
-            usable = {each.impu for each in holder.associated(number)}
-            for uri in asserted:
-                if bindings and str(uri.aor()) in usable:
-                    return holder, number, "user"
-                if any(_is_at(uri, binding) for binding in bindings):
-                    return holder, number, f"{uri.host}:{uri.port}"
-        return None
 
     def _begin(self, watch: _Watch, dialog: Dialog, event: str, expires_at: float) -> NotifierSubscription:
         watch.subscription = NotifierSubscription(
@@ -331,9 +318,3 @@ class _Watch:
 
 def _keys(bindings: Sequence[Binding]) -> tuple[str, ...]:
     return tuple(binding.key for binding in bindings)
-
-
-def _is_at(uri: Uri, binding: Binding) -> bool:
-    """Whether a URI names an element in the Path of a binding; user part and parameters are flow tokens there."""
-    hops = [NameAddr.parse(path).uri for path in binding.path]
-    return uri.is_sip and any((hop.host.lower(), hop.port) == (uri.host.lower(), uri.port) for hop in hops)
