@@ -266,7 +266,6 @@ def test_both_forms_are_read() -> None:
 def test_the_token_of_a_proxy_stands_in_its_own_header() -> None:
     built = request(**{"Proxy-Authorization": "Bearer abc"})
     assert read_bearer(built) is None
-    assert read_bearer(built, "Proxy-Authorization") == Secret("abc")
 
 
 @pytest.mark.parametrize(

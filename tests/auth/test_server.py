@@ -126,15 +126,6 @@ def test_an_announced_user_is_known_but_not_proved(
     assert (verdict.outcome, verdict.username) == (Outcome.MISSING, "alice@ims.example")
 
 
-def test_a_proxy_checks_its_own_header(
-    verifier: DigestVerifier, client: DigestClient, lookup: Lookup, register: Register, challenge: MakeChallenge
-) -> None:
-    asked = challenge(*verifier.make_challenges(now=0), status=407, header="Proxy-Authenticate")
-    client.challenged(register(client), asked)
-    verdict = verifier.verify(register(client), lookup, now=0, header="Proxy-Authorization")
-    assert verdict.outcome is Outcome.OK
-
-
 def test_a_stranger_costs_as_many_hashes_as_a_subscriber(
     good: dict[str, str], check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,7 +180,7 @@ class AkaVerifier:
             now: seconds, of the clock that `challenge` was given.
         """
         try:
-            params = find_credentials(request, "Authorization", self.realm)
+            params = find_credentials(request, self.realm)
         except MalformedHeader:
             return Verdict(outcome=Outcome.MALFORMED)
         if params is None:

@@ -184,24 +184,20 @@ def read_bearer_challenges(response: Response) -> tuple[BearerChallenge, ...]:
     )
 
 
-def read_bearer(request: Request, header: str = "Authorization") -> Secret | None:
+def read_bearer(request: Request) -> Secret | None:
     """Return the access token that a request carries, in either form; None if it carries none.
-
-    Args:
-        request: as it came.
-        header: `Authorization` or `Proxy-Authorization`.
 
     Raises:
         RemoteProtocolError: the header is malformed, or it carries two tokens, or none that can be one.
     """
-    values = [value for value in request.auth(header) if value.scheme.lower() == "bearer"]
+    values = [value for value in request.auth("Authorization") if value.scheme.lower() == "bearer"]
     if not values:
         return None
     if len(values) > 1:
-        raise RemoteProtocolError(f"a request with several access tokens in {header}")
+        raise RemoteProtocolError("a request with several access tokens")
     text = values[0].token or values[0].params.get("access_token") or ""
     if not _is_token(text):
-        raise RemoteProtocolError(f"{header} holds no access token, or one that is too long")
+        raise RemoteProtocolError("Authorization holds no access token, or one that is too long")
     return Secret(text)
 
 

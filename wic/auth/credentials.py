@@ -24,13 +24,13 @@ MAX_USERNAME = 255
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
-def find_credentials(request: Request, header: str, realm: str) -> Params | None:
-    """Return the Digest credentials of a request for one realm.
+def find_credentials(request: Request, realm: str) -> Params | None:
+    """Return the Digest credentials for one realm that a request has in Authorization.
 
     Raises:
         MalformedHeader: the header does not follow the grammar, or a parameter of these occurs twice.
     """
-    values = (value for value in request.auth(header) if value.scheme.lower() == "digest")
+    values = (value for value in request.auth("Authorization") if value.scheme.lower() == "digest")
     found = next((value.params for value in values if value.params.get("realm") == realm), None)
     if found is not None:
         refuse_repetition(found)

@@ -119,17 +119,16 @@ class DigestVerifier:
             for each in tuple(filter(usable, self._algorithms)) or self._algorithms
         ]
 
-    def verify(self, request: Request, lookup: Ha1Lookup, *, now: float, header: str = "Authorization") -> Verdict:
+    def verify(self, request: Request, lookup: Ha1Lookup, *, now: float) -> Verdict:
         """Check the credentials of a request.
 
         Args:
             request: as it came.
             lookup: finds H(A1) for a user name and an algorithm.
             now: seconds, of the clock that `make_challenges` was given.
-            header: `Authorization` or `Proxy-Authorization`.
         """
         try:
-            ours = find_credentials(request, header, self.realm)
+            ours = find_credentials(request, self.realm)
         except MalformedHeader:
             return Verdict(outcome=Outcome.MALFORMED)
         if ours is None:

@@ -81,7 +81,7 @@ class Registrar:
         return response
 
     def _attempt(self, request: Request, trusted: bool, now: float) -> Attempt:
-        credentials = find_credentials(request, "Authorization", self._hss.realm)
+        credentials = find_credentials(request, self._hss.realm)
         impu = str(request.to.uri.aor())
         subscriber = self._subscriber(impu, None if credentials is None else credentials.get("username"))
         identity = None if subscriber is None else subscriber.identity(impu)
