@@ -137,6 +137,41 @@ async def test_a_token_that_is_refused_later_is_replaced_without_a_new_connectio
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_token_that_is_refused_for_a_further_identity_is_replaced(harbour, carol, later):
+    harbour.home.granted = 1000
+    grant = harbour.home.answers["REGISTER"]
+    refused = {"token1"}
+
+    def register(context, now):
+        stale = context.request.to.uri.user == "work" and read_bearer(context.request).reveal() in refused
+        if stale and (not later or now > started + 400.0):
+            challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
+            context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+        else:
+            grant(context, now)
+
+    started = asyncio.get_running_loop().time()
+    harbour.home.answers["REGISTER"] = register
+    client = carol(impus=("sip:work@ims.example",))
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await asyncio.sleep(600.0)
+        assert Keeper.last.given == 2
+        assert len(client.bindings) == 2
+        assert len(harbour.dialled) == 1
+        assert not any(isinstance(event, ConnectionLost | RegistrationLost) for event in told)
+        refused |= {f"token{number}" for number in range(100)}
+        await harbour.until(lambda: len(client.bindings) == 1, 1700.0)
+        assert [(str(each.impu), each.final) for each in told if isinstance(each, RegistrationLost)] == [
+            ("sip:work@ims.example", True)
+        ]
+        assert Keeper.last.given == 3, "a token that is refused at once is not replaced"
+        await client.call("sip:bob@ims.example")
+
+
+@pytest.mark.virtual_time
 async def test_a_web_server_that_is_away_for_a_while(harbour, carol):
     harbour.home.granted = 1000
     async with carol(impus=("sip:carol@ims.example",)) as client:

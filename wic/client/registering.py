@@ -11,7 +11,7 @@ from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Regist
 from wic.client.identities import KnownIdentities
 from wic.client.reg_event_reactions import RegEventUsage
 from wic.client.trial import Consequence, Trial
-from wic.errors import RegistrationFailed
+from wic.errors import RegistrationFailed, TokenRefused
 from wic.registration import (
     Backoff,
     BindingCreated,
@@ -72,6 +72,7 @@ class Registering:
         "_on_failed",
         "_on_registered",
         "_options",
+        "_refused",
         "_reg_event",
         "_registrations",
         "_tell",
@@ -104,6 +105,7 @@ class Registering:
         self._registrations: Registrations | None = None
         self._leading: Registration | None = None
         self._given_up: frozenset[str] = frozenset()
+        self._refused: frozenset[str] = frozenset()
         self._reg_event: RegEventUsage | None = None
         self._identities = KnownIdentities()
         self._leaving: frozenset[str] = frozenset()
@@ -284,7 +286,9 @@ class Registering:
         return True
 
     def _granted(self, registration: Registration, binding: Binding, now: float, *, anew: bool = False) -> None:
-        self._joined(str(registration.identity.impu.aor()), None)
+        key = str(registration.identity.impu.aor())
+        self._joined(key, None)
+        self._refused -= {key}
         if registration is self._leading:
             self._register_others(binding, now)
             self._watch(binding, registration.flow, now, anew=anew)
@@ -350,9 +354,7 @@ class Registering:
         lost = isinstance(event, BindingLost)
         if leads and lost:
             self._forget_reg_event()
-        consequence = self._on_failed(
-            Trial(event.error, elsewhere=event.next_server, retry_after=event.retry_after), leads
-        )
+        consequence = self._on_failed(self._trial(registration, event), leads)
         if isinstance(event, BindingSuspended):
             if consequence is Consequence.WAITS:
                 impu = registration.identity.impu
@@ -375,6 +377,15 @@ class Registering:
             case _:
                 pass
         self._note_identities()
+
+    def _trial(self, registration: Registration, event: BindingSuspended | BindingLost | RegisterFailed) -> Trial:
+        """Sum up a failure; a token that is refused twice for an identity that does not lead is left at that."""
+        stale = False
+        if isinstance(event.error, TokenRefused):
+            key = str(registration.identity.impu.aor())
+            stale = registration is self._leading or key not in self._refused
+            self._refused |= {key}
+        return Trial(event.error, elsewhere=event.next_server, retry_after=event.retry_after, stale=stale)
 
     def _withdraw(self, registration: Registration, now: float) -> None:
         """Ask no more for an identity that was to be added, and was refused."""

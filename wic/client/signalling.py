@@ -19,7 +19,7 @@ from wic.client.mending import Mending
 from wic.client.registering import Registering
 from wic.client.servers import Servers
 from wic.client.trial import Consequence, Trial
-from wic.errors import ConfigurationError, FlowLost, RegistrationFailed, TokenRefused
+from wic.errors import ConfigurationError, FlowLost, RegistrationFailed
 from wic.registration import Backoff, parse_impu
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
@@ -326,13 +326,11 @@ class Signalling:
         if self.is_over:
             return Consequence.GONE
         access, mending = self._parts
-        if not leading:
-            if access.connection is None:
-                return Consequence.SEARCHED
-            return Consequence.WAITS if trial.waits else Consequence.LOST
-        if isinstance(trial.error, TokenRefused):
+        if trial.stale:
             access.wants_token = True
             trial = Trial(trial.error, elsewhere=True)
+        if not leading:
+            return self._react_to_another(trial, access, mending)
         if access.judge(trial):
             if self._state is SignallingState.OPENING or (trial.is_end and access.connection is not None):
                 return Consequence.TOLD
@@ -345,9 +343,7 @@ class Signalling:
         if self._state is not SignallingState.UP or access.connection is None:
             return Consequence.SEARCHED
         if access.wants_token:
-            self._move(SignallingState.MENDING)
-            mending.begin(0.0)
-            return Consequence.SEARCHED
+            return self._replace_token(mending)
         if trial.elsewhere and (access.servers.has_others or not trial.waits):
             left = access.servers.current
             access.servers.failed()
@@ -357,6 +353,19 @@ class Signalling:
             return Consequence.WAITS
         self._end(trial.error)
         return Consequence.TOLD
+
+    def _react_to_another(self, trial: Trial, access: Access, mending: Mending) -> Consequence:
+        """Do something about a registration that does not lead."""
+        if access.connection is None:
+            return Consequence.SEARCHED
+        if access.wants_token:
+            return self._replace_token(mending) if self._state is SignallingState.UP else Consequence.SEARCHED
+        return Consequence.WAITS if trial.waits else Consequence.LOST
+
+    def _replace_token(self, mending: Mending) -> Consequence:
+        self._move(SignallingState.MENDING)
+        mending.begin(0.0)
+        return Consequence.SEARCHED
 
     def _credentials_renewed(self) -> None:
         if self._access is not None and self._state is SignallingState.UP:

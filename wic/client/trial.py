@@ -23,6 +23,9 @@ class Trial:
     retry_after: float | None = None
     """Seconds after which the registration tries again by itself, over the connection it has."""
 
+    stale: bool = False
+    """Whether another access token may do better."""
+
     @property
     def waits(self) -> bool:
         """Whether the registration tries again by itself."""
