@@ -53,7 +53,7 @@ async def _register(settings: Common, account: Account, *, seconds: float | None
     """Hold a registration for a time, or until something ends it."""
     client = Client(account)
     watch = Watch(settings)
-    watch.attach(client, (account.impi or account.name).partition("@")[0])
+    watch.attach(client)
     started = asyncio.get_running_loop().time()
     try:
         with settings.console.progress(f"Registering {account.impu or account.name} at {account.server or 'the WWSF'}"):
