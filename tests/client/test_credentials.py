@@ -242,6 +242,32 @@ async def test_a_token_that_cannot_be_replaced_ends_the_registration(harbour, ca
 
 
 @pytest.mark.virtual_time
+async def test_what_was_lent_is_given_back_after_the_deregistration(harbour, carol):
+    """TS 24.371 §6A.2."""
+    async with carol(impus=("sip:work@ims.example",)) as client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await client.deregister("sip:work@ims.example")
+        assert not Keeper.last.closed
+        await client.deregister()
+        assert Keeper.last.closed
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("cut", [False, True])
+async def test_what_was_lent_is_given_back_when_nothing_is_registered_any_more(harbour, carol, cut):
+    harbour.home.granted = 1000
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        if cut:
+            harbour.far[-1].abort("begin")
+            await harbour.until(lambda: client._wire.is_cut, 5.0)
+        Keeper.last.on_failed(SignInFailed("lease lost", error="lease_lost"))
+        await asyncio.sleep(1.0)
+        assert Keeper.last.closed == cut
+        harbour.home.forbids = {"carol"}
+        await harbour.until(lambda: Keeper.last.closed, 1100.0)
+
+
+@pytest.mark.virtual_time
 async def test_a_token_that_tells_no_identities(harbour, carol, monkeypatch):
     monkeypatch.setattr(Keeper, "next", lambda self: AccessToken(value=Secret("x")))
     with pytest.raises(ConfigurationError, match="does not tell the identities"):

@@ -238,6 +238,25 @@ async def test_a_deregistration_that_is_not_answered(harbour, caplog):
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
+async def test_deregistrations_that_are_not_answered_leave_no_connection(harbour, one_by_one):
+    client = harbour.client("alice", impus=("sip:work@ims.example",))
+    told = harbour.watched(client)
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        harbour.home.deaf_to = {"REGISTER"}
+        if one_by_one:
+            await client.deregister("sip:work@ims.example")
+            assert harbour.home.driver.connections
+            await client.deregister("sip:alice@ims.example")
+        else:
+            await client.deregister()
+        await harbour.until(lambda: not harbour.home.driver.connections, 1.0)
+        assert client.bindings == ()
+        assert [str(each.error) for each in departures(told)] == ["it did not answer within 3 s"] * 2
+        assert ConnectionLost not in told.kinds
+
+
 async def test_an_unanswered_deregistration_is_waited_for_once(harbour):
     client = harbour.client("alice", impus=("sip:work@ims.example", "sip:club@ims.example"))
     told = harbour.watched(client)

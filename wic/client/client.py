@@ -301,9 +301,9 @@ class Client:
             self.tasks.spawn(self._leave(), "the end of the registration")
 
     async def _leave(self) -> None:
-        """Close the connection when the calls are over: nothing is registered any more (TS 24.371 §6A.2)."""
+        """Leave the network when the calls are over."""
         await asyncio.gather(*(call.ended() for call in self._switch.ending))
-        await self._wire.hang_up("nothing is registered any more")
+        await self._wire.leave()
 
     def _close(self) -> None:
         self._switch.closing = True

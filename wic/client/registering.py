@@ -126,7 +126,7 @@ class Registering:
     @property
     def lives(self) -> bool:
         """Whether there is a registration that is kept or tried for."""
-        return any(_lives(each) for each in self._all())
+        return any(map(self._lives, self._all()))
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -323,7 +323,7 @@ class Registering:
         """Let another registration lead, and be watched, where the leading one has ended for good."""
         if self._leading is None or not self._leading.ended:
             return
-        following = next(filter(_lives, self._all()), None)
+        following = next(filter(self._lives, self._all()), None)
         if following is not None:
             self._leading = following
             self._forget_reg_event()
@@ -406,12 +406,12 @@ class Registering:
 
     # helpers
 
+    def _lives(self, registration: Registration) -> bool:
+        given_up = str(registration.identity.impu.aor()) in self._given_up
+        return not given_up and registration.state is not RegistrationState.UNREGISTERED
+
     def _all(self) -> tuple[Registration, ...]:
         return () if self._registrations is None else tuple(self._registrations)
 
     def _new_backoff(self) -> Backoff:
         return Backoff(self._options.chance, self._options.backoff)
-
-
-def _lives(registration: Registration) -> bool:
-    return registration.state not in (RegistrationState.UNREGISTERED, RegistrationState.REMOVING)

@@ -279,9 +279,9 @@ class Signalling:
             self._finish()
         if self._access is not None:
             await self._remove(self._access.registering, impu)
-        if self._access is None or not self._access.registering.lives:
+        if impu is None or self._access is None or not self._access.registering.lives:
             self._finish()
-            await self.hang_up("nothing is registered any more")
+            await self.leave()
 
     async def _remove(self, registering: Registering, impu: Uri | None) -> None:
         registering.deregister(impu, now=self.now)
@@ -293,10 +293,13 @@ class Signalling:
             within = f"within {self._options.close_timeout:g} s"
             registering.forsake(RegistrationFailed(f"it did not answer {within}"))
 
-    async def hang_up(self, reason: str) -> None:
-        """Close the connection, if there is one."""
-        if self._access is not None:
-            await self._access.hang_up(reason)
+    async def leave(self) -> None:
+        """Close the connection, and give back what was lent: nothing is registered any more (TS 24.371 §6A.2)."""
+        try:
+            if self._access is not None:
+                await self._access.hang_up("nothing is registered any more")
+        finally:
+            await self._credentials.close()
 
     async def close(self) -> None:
         """Deregister, as far as that is possible in reasonable time, and close the connection."""
