@@ -55,10 +55,12 @@ async def test_a_deregistration_while_the_connection_is_lost_is_the_end(harbour,
         assert len(harbour.dialled) == dialled
 
 
-async def test_a_deregistration_while_another_registration_is_on_its_way(harbour):
-    client = harbour.client()
+@pytest.mark.parametrize("impus", [(), ("sip:work@ims.example",)])
+async def test_a_deregistration_while_another_registration_is_on_its_way(harbour, impus):
+    client = harbour.client("alice", impus=impus)
     told = harbour.watched(client)
     async with client:
+        await harbour.until(lambda: len(client.bindings) == 1 + len(impus), 5.0)
         reached = asyncio.Event()
         harbour.on_dial = lambda far: reached.set()
         await cut(harbour, client)
@@ -68,6 +70,7 @@ async def test_a_deregistration_while_another_registration_is_on_its_way(harbour
         await asyncio.sleep(600.0)
         assert told.kinds[-1] is Deregistered
         assert told[-1].error is None
+        assert told.kinds.count(Registered) == 1 + len(impus)
         assert len(harbour.dialled) == 2
     assert harbour.home.contacts["alice"] == {}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.registration import Backoff, BindingCreated, BindingLost, BindingRefreshed, BindingRemoved, RegistrationState
+from wic.sip.message import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,28 @@ def test_a_registration_that_is_ended_while_a_register_is_on_its_way(registered:
     (event,) = registered.accept()
     assert isinstance(event, BindingCreated)
     assert len(registered.sent) == 2
+
+
+def test_a_registration_that_is_ended_for_good_while_a_register_is_on_its_way(registered: World) -> None:
+    """What that REGISTER brings is not kept: nobody is to come back by itself (TS 24.229 §5.1.1.7)."""
+    registered.wait()
+    registered.registration.lose("rejected", now=registered.now)
+    (event,) = registered.drain()
+    assert isinstance(event, BindingLost)
+    assert event.retry_after is None
+    registered.accept()
+    assert registered.take().expires == 0
+    registered.reply(Response.answer(registered.sent[-1], 200, to_tag="r"))
+    assert registered.registration.ended
+    assert registered.registration.next_timeout() is None
+
+
+def test_a_refusal_after_the_network_has_ended_the_registration(registered: World) -> None:
+    registered.wait()
+    registered.registration.lose("rejected", now=registered.now)
+    registered.drain()
+    registered.answer(403)
+    assert registered.registration.ended
 
 
 def test_a_registration_that_is_ended_while_it_is_removed(registered: World) -> None:

@@ -208,6 +208,7 @@ class Registering:
             self._joined(key, RegistrationFailed(f"{key} was deregistered meanwhile"))
         if impu is None:
             self._leaving |= {str(each.identity.impu) for each in self._all()}
+            self._given_up |= {str(each.identity.impu.aor()) for each in self._all()}
             self._registrations.deregister_all(now=now)
         else:
             self._leaving |= {str(impu)}
@@ -290,8 +291,9 @@ class Registering:
         self._joined(key, None)
         self._refused -= {key}
         if registration is self._leading:
-            self._register_others(binding, now)
-            self._watch(binding, registration.flow, now, anew=anew)
+            if self._lives(registration):  # else it is about to go
+                self._register_others(binding, now)
+                self._watch(binding, registration.flow, now, anew=anew)
             self._on_registered(binding)
         self._note_identities()
 
@@ -408,7 +410,8 @@ class Registering:
 
     def _lives(self, registration: Registration) -> bool:
         given_up = str(registration.identity.impu.aor()) in self._given_up
-        return not given_up and registration.state is not RegistrationState.UNREGISTERED
+        ended = given_up or registration.ended
+        return not ended and registration.state is not RegistrationState.UNREGISTERED
 
     def _all(self) -> tuple[Registration, ...]:
         return () if self._registrations is None else tuple(self._registrations)

@@ -191,7 +191,7 @@ class Registration:
         if self._binding is None:
             return
         if self._state.pending:
-            self._lose_while_pending(error)
+            self._lose_while_pending(error, final=again_after is None)
         else:
             wait = None if again_after is None else min(again_after, self._options.longest_wait)
             self._lose(error, now, None if wait is None else self._wait_after_loss(wait, now))
@@ -365,11 +365,13 @@ class Registration:
             backoff.succeed()
         self._since = None
 
-    def _lose_while_pending(self, error: RegistrationFailed) -> None:
-        """Be without a binding; the REGISTER on its way may bring another one."""
+    def _lose_while_pending(self, error: RegistrationFailed, *, final: bool = False) -> None:
+        """Be without a binding; the REGISTER on its way may bring another one, which is given up if this is the end."""
         self._binding = None
         if self._state is not RegistrationState.REMOVING:
-            self._events.append(BindingLost(error, 0.0))
+            self._events.append(BindingLost(error, None if final else 0.0))
+            self._ended = final
+            self._remove_next = self._remove_next or final
             self._move(RegistrationState.REGISTERING)
 
     def _lose(self, error: Failure, now: float, wait: float | None) -> None:
