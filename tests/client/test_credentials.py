@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from dataclasses import replace
 
 import pytest
 
-from wic.auth import MacFailure, Milenage, Secret, SoftUsim, bearer_challenge, make_vector, read_bearer
-from wic.auth.aka import DEFAULT_AMF, make_nonce
+from wic.auth import Secret, bearer_challenge, read_bearer
 from wic.client import Account, AuthScheme, Client, ClientOptions
-from wic.client.credentials import open_credentials
 from wic.client.events import ConnectionLost, Refreshed, RegistrationLost
 from wic.client.web import AccessToken, WebAuthorization
 from wic.errors import (
     CallRejected,
     ConfigurationError,
     ConnectFailed,
-    NetworkNotTrusted,
     SignInFailed,
     TokenRefused,
-    UsimFailed,
 )
-from wic.sip.tokens import CountingTokens
 
 ISSUER = "https://waf.example"
 
@@ -355,107 +348,3 @@ async def test_a_call_for_which_there_is_no_token_fails(home, caller):
         with pytest.raises(CallRejected, match="401") as caught:
             await call.answered(timeout=10)
         assert isinstance(caught.value.__cause__, SignInFailed)
-
-
-# a card reader
-
-
-def opened(account, usim=None):
-    return open_credentials(
-        account, tokens=CountingTokens(), usim=usim, on_renewed=lambda: None, on_failed=lambda error: None
-    )
-
-
-FUNCTIONS = Milenage(b"k" * 16, op=b"o" * 16)
-
-
-class Reader:
-    """A card in a reader, which somebody may pull out."""
-
-    def __init__(self):
-        self.card = SoftUsim(FUNCTIONS)
-        self.broken = None
-
-    def authenticate(self, rand, autn):
-        if self.broken is not None:
-            raise self.broken
-        return self.card.authenticate(rand, autn)
-
-
-@pytest.fixture
-def erin(harbour):
-    """A user with a card, and a network that wants a new proof at each REGISTER."""
-    harbour.home.granted = 1000
-    numbers = itertools.count(1)
-
-    def register(context, now):
-        (credentials,) = context.request.auth("Authorization")
-        if credentials.params.get("response") and credentials.params.get("nonce") in given:
-            given.clear()
-            harbour.home.grant(context, now)
-            return
-        vector = make_vector(FUNCTIONS, next(numbers) << 5, DEFAULT_AMF, bytes(16))
-        given.add(nonce := make_nonce(vector.rand, vector.autn))
-        challenge = f'Digest realm="ims.example", nonce="{nonce}", algorithm=AKAv2-SHA-256, qop="auth"'
-        context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
-
-    given = set()
-    harbour.home.answers["REGISTER"] = register
-    account = harbour.home.account("erin", server="ws://a/", insecure=True, auth=AuthScheme.AKA)
-    reader = Reader()
-    return Client(account, replace(harbour.client().options, usim=reader)), reader
-
-
-@pytest.mark.virtual_time
-@pytest.mark.parametrize("error", [OSError("card removed"), ConfigurationError("no such card"), AttributeError()])
-async def test_a_card_that_is_put_back_registers_again(harbour, erin, error):
-    client, reader = erin
-    told = harbour.watched(client)
-    async with client:
-        reader.broken = error
-        await harbour.until(lambda: len(harbour.home.requests) > 4)
-        reader.broken = None
-        await harbour.until(lambda: Refreshed in told.kinds)
-        assert len(harbour.dialled) == 1
-        assert RegistrationLost not in told.kinds
-
-
-@pytest.mark.virtual_time
-async def test_a_card_that_is_not_there_is_told_at_once(erin):
-    client, reader = erin
-    reader.broken = OSError("card removed")
-    with pytest.raises(UsimFailed, match="the USIM did not answer: card removed"):
-        await client.__aenter__()
-
-
-@pytest.mark.virtual_time
-async def test_what_a_card_says_of_the_network_is_heard(harbour, erin):
-    client, reader = erin
-    reader.broken = MacFailure("these are no keys of mine")
-    with pytest.raises(NetworkNotTrusted, match="no keys of mine"):
-        await client.__aenter__()
-    assert len(harbour.home.requests) == 3
-
-
-def test_a_card_reader_takes_the_place_of_keys():
-    account = Account(server="wss://h/", impu="sip:a@h.example", impi="a@h.example", auth=AuthScheme.AKA)
-    assert opened(account, Reader()).authenticator
-    with pytest.raises(ConfigurationError, match="or a card reader"):
-        opened(account)
-
-
-def test_a_usim_of_ones_own_is_preferred_to_the_keys(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    settings = {
-        "server": "wss://h/",
-        "impu": "sip:a@h.example",
-        "impi": "a@h.example",
-        "auth": "aka",
-        "k": "00" * 16,
-        "opc": "00" * 16,
-    }
-    account = Account.from_settings("x", settings, folder=tmp_path)
-    assert opened(account, SoftUsim(account.aka.functions())).authenticator
-    assert not (tmp_path / "wic").exists()
-    assert opened(account).authenticator
-    assert (tmp_path / "wic" / "usim").exists()
