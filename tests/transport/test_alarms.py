@@ -9,6 +9,7 @@ import weakref
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wic.transport.alarms import alarms
 from wic.transport.virtual_time import VirtualTimeLoop
 
@@ -79,7 +80,8 @@ async def test_an_exception_ends_nobody_elses_time():
 
 def test_a_loop_has_one_and_neither_outlives_its_use():
     async def main():
-        assert alarms() is (mine := alarms())
+        mine = alarms()
+        assert alarms() is mine
         mine.call_later(1000, print)
         return weakref.ref(mine), weakref.ref(asyncio.get_running_loop())
 
