@@ -46,6 +46,12 @@ def test_everything_a_200_says() -> None:
     assert str(binding.temporary_gruu) == "sip:t@ims.example;gr"
 
 
+def test_a_gruu_that_nobody_can_call_is_none() -> None:
+    binding = read(("Contact", f'{OWN};pub-gruu="mailto:alice@ims.example";temp-gruu="sips:t@ims.example;gr"'))
+    assert binding.public_gruu is None
+    assert str(binding.temporary_gruu) == "sips:t@ims.example;gr"
+
+
 @pytest.mark.parametrize(
     ("headers", "expires"),
     [
@@ -71,6 +77,7 @@ def test_how_long(headers: list[tuple[str, object]], expires: int) -> None:
         ([("Contact", f'{OWN}, "<sip:other')], "cannot be read"),
         ([("Contact", OWN), ("Expires", "never")], "cannot be read"),
         ([("Contact", OWN), ("Service-Route", "<nonsense>")], "cannot be read"),
+        ([("Contact", OWN), ("Service-Route", "<sip:scscf.example;lr>, <javascript:alert>")], "no SIP URI"),
         ([("Contact", f'{OWN};pub-gruu="nonsense"')], "cannot be read"),
     ],
 )

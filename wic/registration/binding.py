@@ -108,7 +108,7 @@ def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) 
         expires=expires,
         expires_at=now + expires,
         impu=impu,
-        service_route=response.service_routes,
+        service_route=_routes(response),
         path=response.paths,
         associated_uris=response.associated_uris,
         public_gruu=_gruu(contact, "pub-gruu"),
@@ -138,9 +138,18 @@ def _own_contact(response: Response, own: NameAddr) -> NameAddr:
     return found
 
 
+def _routes(response: Response) -> tuple[NameAddr, ...]:
+    """Service-Route; requests could not be sent along anything but SIP URIs (RFC 3608 §4, RFC 3261 §20.34)."""
+    routes = response.service_routes
+    if not all(route.uri.is_sip for route in routes):
+        raise MalformedHeader("Service-Route is no SIP URI")
+    return routes
+
+
 def _gruu(contact: NameAddr, name: str) -> Uri | None:
     text = contact.params.get(name)
-    return Uri.parse(text) if text else None
+    uri = Uri.parse(text) if text else None
+    return uri if uri is not None and uri.is_sip else None  # RFC 5627 §3.1: a SIP or SIPS URI
 
 
 def _seconds(text: str | None) -> int | None:
