@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Servers"]
 
+_NONE: Final[frozenset[int]] = frozenset()
 _STABLE: Final = 120.0  # RFC 5626 §4.5: min-regtime, after which a flow counts as one that works
 
 
@@ -25,7 +26,7 @@ class Servers:
         self._urls = urls
         self._backoff = backoff
         self._index = 0
-        self._tried: frozenset[int] = frozenset()
+        self._tried = _NONE
         self._up_since: float | None = None
 
     @property
@@ -46,7 +47,7 @@ class Servers:
     def works(self, *, now: float) -> None:
         """Take note that the current server has registered the user."""
         self._up_since = now
-        self._tried = frozenset()
+        self._tried = _NONE
 
     def lost(self, *, now: float) -> float:
         """Take note that the connection to the current server ended; return the seconds to wait.
@@ -77,5 +78,5 @@ class Servers:
         """
         if not self.exhausted:
             return 0.0
-        self._tried = frozenset()
+        self._tried = _NONE
         return self._backoff.fail(retry_after=retry_after if len(self._urls) == 1 else None)

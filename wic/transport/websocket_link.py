@@ -103,6 +103,7 @@ class WebSocketLink(Link):
                 self._frame_received(event)
             else:
                 self._handshake_received(event)
+                event.headers.clear()  # the library keeps it as long as the connection lasts
         self._flush()
         if self._end_seen is None and self._framing.close_expected():
             self._see_end()
