@@ -15,7 +15,7 @@ from wic.client.events import (
     RegistrationLost,
 )
 from wic.client.identities import Identities
-from wic.errors import ConfigurationError, FlowLost, RegistrationFailed
+from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
 from wic.sip.uri import Uri
@@ -308,3 +308,15 @@ async def test_an_identity_is_given_up_while_it_is_added(harbour):
         with pytest.raises(RegistrationFailed, match="deregistered meanwhile"):
             await adding
     assert all(contacts == {} for contacts in harbour.home.contacts.values())
+
+
+async def test_an_identity_that_is_leaving_is_not_added(harbour):
+    async with harbour.client("alice", impus=("sip:work@ims.example",)) as client:
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        leaving = asyncio.create_task(client.deregister("sip:work@ims.example"))
+        await asyncio.sleep(0)
+        with pytest.raises(LocalProtocolError, match="is being deregistered"):
+            await client.register("sip:work@ims.example")
+        await leaving
+        await client.register("sip:work@ims.example")
+        assert len(client.bindings) == 2

@@ -84,8 +84,6 @@ class Access:
             trial = Trial(error)
         if not trial.kept:
             await self.hang_up("the registration failed")
-        elif self.connection is None:  # it has ended just now
-            trial = Trial(self._flow_lost(), elsewhere=True)
         return trial
 
     def judge(self, trial: Trial) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,8 @@ from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Regist
 from wic.client.identities import KnownIdentities
 from wic.client.reg_event_reactions import RegEventUsage
 from wic.client.trial import Consequence, Trial
-from wic.errors import RegistrationFailed, TokenRefused
+from wic.client.wishes import Wishes
+from wic.errors import LocalProtocolError, TokenRefused
 from wic.registration import (
     Backoff,
     BindingCreated,
@@ -30,6 +30,7 @@ from wic.registration import (
 from wic.sip.events import ResponseReceived
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from wic.auth import Authenticator
@@ -61,14 +62,9 @@ class Registering:
         "_account",
         "_authenticator",
         "_endpoint",
-        "_forsaken",
-        "_given_up",
         "_identities",
         "_identity",
-        "_joining",
         "_leading",
-        "_leaving",
-        "_left",
         "_on_failed",
         "_on_registered",
         "_options",
@@ -76,6 +72,7 @@ class Registering:
         "_reg_event",
         "_registrations",
         "_tell",
+        "_wishes",
         "contact",
     )
 
@@ -104,14 +101,10 @@ class Registering:
         self._identity = Identity(impu=impu, domain=account.domain, instance=account.instance, contact=self.contact)
         self._registrations: Registrations | None = None
         self._leading: Registration | None = None
-        self._given_up: frozenset[str] = frozenset()
-        self._refused: frozenset[str] = frozenset()
+        self._refused: frozenset[Uri] = frozenset()
         self._reg_event: RegEventUsage | None = None
         self._identities = KnownIdentities()
-        self._leaving: frozenset[str] = frozenset()
-        self._forsaken: dict[str, WicError] = {}
-        self._joining: dict[str, asyncio.Future[WicError | None]] = {}
-        self._left: asyncio.Event | None = None
+        self._wishes = Wishes()
 
     @property
     def impu(self) -> Uri:
@@ -179,20 +172,19 @@ class Registering:
         """
         registrations = self._registrations
         assert registrations is not None, "there is a registration once the client is open"
-        key = str(impu.aor())
-        if key in self._joining:
-            return self._joining[key]
-        joining = asyncio.get_running_loop().create_future()
+        if (joining := self._wishes.joining(impu)) is not None:
+            return joining
+        if impu in registrations and not registrations[impu].ended and self._wishes.is_given_up(impu):
+            raise LocalProtocolError(f"{impu} is being deregistered")
+        joining = self._wishes.join(impu)
         if any(each.implicit_set.holds(impu) for each in self.bindings):
-            joining.set_result(None)
+            self._wishes.joined(impu, None)
             return joining
         if impu in registrations and registrations[impu].state is RegistrationState.UNREGISTERED:
             registrations.remove(impu, now=now)  # it was refused, and is asked for again
             self._drain(now)
         if impu not in registrations or registrations[impu].ended:
             registrations.add(impu, now=now)
-        self._given_up -= {key}
-        self._joining[key] = joining
         return joining
 
     def refresh(self, *, now: float) -> None:
@@ -204,29 +196,21 @@ class Registering:
         """Deregister one identity, or all; `removed` tells when that is done."""
         if self._registrations is None:
             return
-        for key in tuple(self._joining) if impu is None else (str(impu.aor()),):
-            self._joined(key, RegistrationFailed(f"{key} was deregistered meanwhile"))
         if impu is None:
-            self._leaving |= {str(each.identity.impu) for each in self._all()}
-            self._given_up |= {str(each.identity.impu.aor()) for each in self._all()}
+            self._wishes.leave(each.identity.impu for each in self._all())
             self._registrations.deregister_all(now=now)
         else:
-            self._leaving |= {str(impu)}
-            self._given_up |= {str(impu.aor())}
+            self._wishes.leave([impu])
             self._registrations.remove(impu, now=now)
         self._drain(now)
 
     async def removed(self) -> None:
         """Wait until what was to be deregistered is."""
-        self._left = self._left or asyncio.Event()
-        while self._leaving:
-            self._left.clear()
-            await self._left.wait()
+        await self._wishes.all_left()
 
     def forsake(self, error: WicError) -> None:
         """Wait no longer for those that leave; unless the network confirms it yet, this is why it did not."""
-        self._forsaken |= dict.fromkeys(self._leaving, error)
-        self._leaving = frozenset()
+        self._wishes.forsake(error)
 
     # what happens
 
@@ -278,18 +262,9 @@ class Registering:
 
     # what registrations tell
 
-    def _joined(self, key: str, error: WicError | None) -> bool:
-        """Tell who waits for an identity what came of it; return whether anybody does."""
-        joining = self._joining.pop(key, None)
-        if joining is None:
-            return False
-        joining.set_result(error)
-        return True
-
     def _granted(self, registration: Registration, binding: Binding, now: float, *, anew: bool = False) -> None:
-        key = str(registration.identity.impu.aor())
-        self._joined(key, None)
-        self._refused -= {key}
+        self._wishes.joined(registration.identity.impu, None)
+        self._refused -= {registration.identity.impu}
         if registration is self._leading:
             if self._lives(registration):  # else it is about to go
                 self._register_others(binding, now)
@@ -302,7 +277,7 @@ class Registering:
         assert self._registrations is not None
         for impu in map(parse_impu, self._account.impus):
             known = impu in self._registrations or binding.implicit_set.holds(impu)
-            if not known and str(impu.aor()) not in self._given_up:
+            if not known and not self._wishes.is_given_up(impu):
                 self._registrations.add(impu, now=now)
 
     def _watch(self, binding: Binding, flow: Flow, now: float, *, anew: bool = False) -> None:
@@ -334,16 +309,12 @@ class Registering:
 
     def _removed(self, registration: Registration, error: WicError | None, now: float) -> None:
         impu = registration.identity.impu
-        forsaken = self._forsaken.pop(str(impu), None)
+        error = self._wishes.left(impu, error)
         if error is not None:
-            error = forsaken or error
             _log.info("the deregistration of %s failed: %s", impu, error)
         self._hand_over(now)
         if registration is self._leading:
             self._forget_reg_event()
-        self._leaving -= {str(impu)}
-        if self._left is not None:
-            self._left.set()
         if str(impu) in map(str, (*self.identities.usable, *self.identities.barred)):  # else it was lost before
             self._tell(Deregistered(impu, error))
         self._note_identities()
@@ -352,6 +323,7 @@ class Registering:
         self, registration: Registration, event: BindingSuspended | BindingLost | RegisterFailed, now: float
     ) -> None:
         self._hand_over(now)
+        impu = registration.identity.impu
         leads = registration is self._leading
         lost = isinstance(event, BindingLost)
         if leads and lost:
@@ -359,12 +331,10 @@ class Registering:
         consequence = self._on_failed(self._trial(registration, event), leads)
         if isinstance(event, BindingSuspended):
             if consequence is Consequence.WAITS:
-                impu = registration.identity.impu
                 _log.warning("registration of %s: %s; trying again in %.0f s", impu, event.error, event.retry_after)
             return
-        key = str(registration.identity.impu.aor())
-        joined = consequence is not Consequence.SEARCHED and self._joined(key, event.error)
-        told = RegistrationLost(registration.identity.impu, event.error, final=True)
+        joined = consequence is not Consequence.SEARCHED and self._wishes.joined(impu, event.error)
+        told = RegistrationLost(impu, event.error, final=True)
         match consequence:
             case Consequence.WAITS:
                 self._tell(replace(told, final=False, next_try=event.retry_after))
@@ -384,15 +354,15 @@ class Registering:
         """Sum up a failure; a token that is refused twice for an identity that does not lead is left at that."""
         stale = False
         if isinstance(event.error, TokenRefused):
-            key = str(registration.identity.impu.aor())
-            stale = registration is self._leading or key not in self._refused
-            self._refused |= {key}
+            impu = registration.identity.impu
+            stale = registration is self._leading or impu not in self._refused
+            self._refused |= {impu}
         return Trial(event.error, elsewhere=event.next_server, retry_after=event.retry_after, stale=stale)
 
     def _withdraw(self, registration: Registration, now: float) -> None:
         """Ask no more for an identity that was to be added, and was refused."""
         assert self._registrations is not None
-        self._given_up |= {str(registration.identity.impu.aor())}
+        self._wishes.give_up(registration.identity.impu)
         self._registrations.remove(registration.identity.impu, now=now)
 
     def _forget_reg_event(self) -> None:
@@ -409,8 +379,7 @@ class Registering:
     # helpers
 
     def _lives(self, registration: Registration) -> bool:
-        given_up = str(registration.identity.impu.aor()) in self._given_up
-        ended = given_up or registration.ended
+        ended = registration.ended or self._wishes.is_given_up(registration.identity.impu)
         return not ended and registration.state is not RegistrationState.UNREGISTERED
 
     def _all(self) -> tuple[Registration, ...]:
