@@ -133,7 +133,7 @@ class AkaVerifier:
 
         Args:
             realm: the realm.
-            answer_within: seconds in which a challenge has to be answered (reg-await-auth, TS 24.229 §7.6);
+            answer_within: seconds in which a challenge has to be answered (reg-await-auth, TS 24.229 §7.8);
                 once it was, it can be used as long as `AkaUser` keeps it.
         """
         self.realm = realm

@@ -21,7 +21,7 @@ class RegistrarOptions:
     """At each how manyth REGISTER a registered UE has to answer a new challenge: 1 is always, None only when an
     operator orders it or no TLS association or answer to the last challenge protects the REGISTER."""
     answer_within: float = 240.0
-    """How long a challenge of AKA waits for its answer: the timer reg-await-auth (TS 24.229 §7.6)."""
+    """How long a challenge of AKA waits for its answer: the timer reg-await-auth (TS 24.229 §7.8)."""
     aka_algorithms: tuple[str, ...] = tuple(algorithm.name for algorithm in AKA_ALGORITHMS)
     """Those a UE may ask for; one that asks for another gets AKAv1-MD5."""
     refuse_unknown_algorithms: bool = False
