@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.network.waf import Waf, WafOptions
 from wic.network.web import forms, server
 from wic.network.web.server import WebServer
 from wic.transport.tls import client_context
 
 if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+
     from wic.network.certificates import CertificateAuthority
-    from wic.network.waf import Waf
 
 
 async def test_a_server_that_never_started_lets_its_port_go(server_tls) -> None:
@@ -58,6 +61,17 @@ async def test_who_sends_no_body_is_not_waited_for(
     writer.write(head.encode())
     assert b"400" in await reader.readline()
     writer.close()
+
+
+async def test_who_says_nothing_is_not_kept(
+    tmp_path: Path, server_tls: ssl.SSLContext, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "KEEP_ALIVE", 0.01)
+    async with Waf(WafOptions(database=tmp_path / "waf.sqlite", ssl_context=server_tls), password_cost=16) as waf:
+        context = client_context(ca=authority.certificate_path)
+        reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_a_crowd_is_kept_out(
