@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from wic.client.events import ClientEvent
     from wic.registration import Binding
 
+    from ..console import Console
+
 
 @click.command()
 @common
@@ -60,7 +62,7 @@ async def _register(settings: Common, account: Account, *, seconds: float | None
             await client.__aenter__()
         try:
             _show(settings, client, watch, started)
-            client.on_event(lambda event: _tell(settings, client, event))
+            client.on_event(lambda event: tell(settings.console, client, event))
             with settings.console.progress("Registered; Ctrl-C deregisters."):
                 await _hold(client, seconds)
         finally:
@@ -69,10 +71,10 @@ async def _register(settings: Common, account: Account, *, seconds: float | None
         watch.close()
 
 
-def _tell(settings: Common, client: Client, event: ClientEvent) -> None:
+def tell(console: Console, client: Client, event: ClientEvent) -> None:
     """Say what happened, unless it is what the command ends with."""
     if not (isinstance(event, RegistrationLost) and event.final and event.error is client.ended_by):
-        settings.console.say(in_words(event))
+        console.say(in_words(event))
 
 
 async def _hold(client: Client, seconds: float | None) -> None:
