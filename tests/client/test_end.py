@@ -151,6 +151,19 @@ async def test_a_registration_that_may_come_back_does_not_after_the_end(harbour)
     assert told == []
 
 
+async def test_a_client_that_is_over_gives_up_one_identity_of_two(harbour):
+    """The call of the other one goes on."""
+    client = harbour.client("alice", impus=("sip:work@ims.example",))
+    async with client, harbour.client("bob"):
+        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        call = await client.call("sip:bob@ims.example")
+        client._wire._end(ENDED)
+        await client.deregister("sip:work@ims.example")
+        await asyncio.sleep(1.0)
+        assert not call.is_over
+        assert harbour.home.driver.connections
+
+
 async def test_a_client_that_is_over_deregisters_what_is_left(harbour):
     client = harbour.client()
     async with client:

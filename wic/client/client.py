@@ -210,7 +210,7 @@ class Client:
         calls = self.calls if leaving is None else self._switch.of(leaving)
         await asyncio.gather(*(call.hangup() for call in calls))
         await self._wire.deregister(leaving)
-        if self._wire.is_over:
+        if not self._wire.lives:
             self._switch.cut("nothing is registered any more")
             self._close()
 

@@ -158,6 +158,11 @@ class Signalling:
         """Whether no other registration is looked for."""
         return self._state is SignallingState.OVER
 
+    @property
+    def lives(self) -> bool:
+        """Whether there is a registration that is kept or tried for."""
+        return self._access is not None and self._access.registering.lives
+
     def profile(self, identity: Uri | None = None) -> CallProfile:
         """Return what calls are made and taken with (TS 24.229 §5.1.2A.1).
 
@@ -279,7 +284,7 @@ class Signalling:
             self._finish()
         if self._access is not None:
             await self._remove(self._access.registering, impu)
-        if impu is None or self._access is None or not self._access.registering.lives:
+        if impu is None or not self.lives:
             self._finish()
             await self.leave()
 
