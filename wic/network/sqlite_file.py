@@ -77,7 +77,7 @@ class SqliteFile:
         Raises:
             StorageFailed: the disk is full or fails, or another process holds the file.
         """
-        try:
+        with self._writing():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -86,6 +86,11 @@ class SqliteFile:
                 if self._db.in_transaction:  # after some errors, such as a full disk, SQLite has rolled back by itself
                     self._db.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
             raise StorageFailed(f"cannot write the database {self._path}: {error}") from error
 

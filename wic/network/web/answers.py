@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from wic.errors import StorageFailed
 from wic.network.web.pages import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger(__name__)
 
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 """Content Security Policy of a page without scripts."""
@@ -28,6 +32,9 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Header fields of every answer that does not set them otherwise."""
+
+_LATER = {"Retry-After": "5"}
+"""After which time a database may have room again, or be free."""
 
 
 def csp_source(url: str) -> str:
@@ -102,6 +109,13 @@ class JsonRefusal(Refusal):
         return web.json_response(document, status=self.status, headers=self.headers)
 
 
+def _come_later(request: web.Request) -> Refusal:
+    """Refuse what cannot be stored now, in the words of whoever asks: only browsers want HTML."""
+    if "text/html" in request.headers.get("Accept", ""):
+        return PageRefusal(503, "This does not work at the moment", "Try again in a few seconds.", _LATER)
+    return JsonRefusal(503, "temporarily_unavailable", "nothing can be stored at the moment", _LATER)
+
+
 @web.middleware
 async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn refusals into answers, and give every answer the header fields that protect it."""
@@ -110,6 +124,9 @@ async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
     except Refusal as refusal:
         response = refusal.response()
+    except StorageFailed as error:
+        _log.error("%s", error)
+        response = _come_later(request).response()
     except web.HTTPException as error:
         kept = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         response = PageRefusal(error.status, error.reason, "This address does nothing of the kind.", kept).response()

@@ -28,8 +28,13 @@ class Database(SqliteFile):
         super().__init__(path, [tuple(filter(str.strip, script.split(";"))) for script in migrations])
 
     def change(self, statement: str, *values: Value) -> int:
-        """Run a statement that changes rows; return how many."""
-        return self._db.execute(statement, values).rowcount
+        """Run a statement that changes rows; return how many.
+
+        Raises:
+            StorageFailed: the disk is full or fails, or another process holds the file.
+        """
+        with self._writing():
+            return self._db.execute(statement, values).rowcount
 
     def row(self, query: str, *values: Value) -> tuple[Value, ...] | None:
         """Return the first row of a query."""

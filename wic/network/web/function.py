@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
@@ -68,7 +67,7 @@ class WebFunction(ABC):
         while True:
             try:
                 self.sweep()
-            except (StorageFailed, sqlite3.OperationalError) as error:
+            except StorageFailed as error:
                 _log.warning("what is over stays for now: %s", error)
             await asyncio.sleep(SWEEP)
 

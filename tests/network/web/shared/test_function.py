@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, StorageFailed
 from wic.network.waf import Waf, WafOptions
 from wic.network.web import function
 
@@ -33,7 +33,7 @@ async def test_a_start_that_fails_leaves_nothing_open(waf: Waf, tmp_path: Path, 
 async def test_a_database_that_is_locked_is_cleaned_later(
     tmp_path: Path, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outcomes, cleaned = iter([sqlite3.OperationalError("database is locked"), None]), asyncio.Event()
+    outcomes, cleaned = iter([StorageFailed("database is locked"), None]), asyncio.Event()
 
     def sweep(self: Waf) -> int:
         if (error := next(outcomes, None)) is not None:
