@@ -373,10 +373,13 @@ def test_a_lost_subscription_is_made_anew_and_compared(active: World) -> None:
 
 def test_503_with_retry_after(world: World) -> None:
     """TS 34.229-1 §10.1."""
+    assert not world.reg_event.stands
     first = world.subscribe()
+    assert world.reg_event.stands
     (failed,) = world.answer(503, ("Retry-After", 120))
     assert isinstance(failed, RegEventFailed)
     assert failed.retry_after == 120
+    assert not world.reg_event.stands
     assert world.wait() == 120
     assert world.take().call_id != first.call_id
 

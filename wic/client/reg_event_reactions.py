@@ -70,7 +70,9 @@ class RegEventUsage:
             now: the time.
             anew: whether it was begun anew, without the subscription that it had.
         """
-        if anew or self._flow is None:
+        if self._flow is None:
+            self._reg_event.subscribe(binding=binding, flow=flow, now=now)
+        elif anew and self._reg_event.stands:
             self._reg_event.drop()
             self._reg_event.subscribe(binding=binding, flow=flow, now=now)
         elif flow != self._flow:

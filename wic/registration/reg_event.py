@@ -20,6 +20,7 @@ from wic.registration.reginfo import ContactEvent
 from wic.sip.errors import MalformedUri
 from wic.sip.headers import NameAddr
 from wic.sip.subscription_options import Subscriber
+from wic.sip.subscription_tables import SubscriberState
 from wic.sip.timer_queue import TimerQueue
 from wic.sip.uri import Uri
 
@@ -37,6 +38,7 @@ __all__ = ["RegEvent"]
 
 _EXPIRES: Final = 600_000
 """Seconds to ask for (TS 24.229 §5.1.1.3)."""
+_STANDING: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
 
 
 class RegEvent:
@@ -83,6 +85,11 @@ class RegEvent:
         self._active = False
         self._identities: tuple[RegisteredIdentity, ...] = ()
         self._implicit: set[str] = set()
+
+    @property
+    def stands(self) -> bool:
+        """Whether there is a subscription, or one is being made; not if another one will be tried later."""
+        return self._watch is not None and self._watch.subscription.state in _STANDING
 
     # commands
 
