@@ -81,6 +81,14 @@ network.add_command(subscriber)
     metavar="N",
     help="How many identities the WWSF has to lend at least.",
 )
+@click.option(
+    "--leases-each",
+    type=click.IntRange(1, 1000),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="How many of them one user may have at a time, or one machine without a user.",
+)
 @click.option("--sign-in-only", is_flag=True, help="The WWSF lends them to those only who have signed in.")
 @click.option(
     "--third-party-waf",
@@ -101,6 +109,7 @@ def up(
     origins: tuple[str, ...],
     integrity_protected: str,
     guests: int,
+    leases_each: int,
     sign_in_only: bool,
     third_parties: tuple[str, ...],
 ) -> None:
@@ -122,6 +131,7 @@ def up(
             origins=origins,
             integrity_protected=integrity_protected,
             guests=guests,
+            leases_each=leases_each,
             anonymous=not sign_in_only,
             issuers=tuple(TrustedIssuer(issuer=each, audience=audience, third_party=True) for each in third_parties),
         )

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -267,9 +268,15 @@ def grace() -> float:
 
 
 @pytest.fixture
-async def ims(tmp_path: Path, grace: float) -> AsyncIterator[ImsNetwork]:
+def limits() -> dict[str, int | float]:
+    """Options that say how much of something the network takes."""
+    return {}
+
+
+@pytest.fixture
+async def ims(tmp_path: Path, grace: float, limits: dict[str, int | float]) -> AsyncIterator[ImsNetwork]:
     options = NetworkOptions(directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10), grace=grace)
-    async with ImsNetwork(options) as network:
+    async with ImsNetwork(replace(options, **limits)) as network:
         for user in ("alice", "bob"):
             network.add_subscriber(user, password=Secret(PASSWORD))
         yield network

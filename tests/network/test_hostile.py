@@ -107,10 +107,10 @@ async def test_a_call_survives_the_garbage_of_its_own_wic(ue, ims):
     assert ims.epcscf.calls == 2
 
 
+@pytest.mark.parametrize("limits", [{"requests_per_second": 0.001, "requests_at_once": 7}])
 async def test_a_flood_of_one_wic_is_held_back(ue, ims):
     """Beyond a burst it is told to wait, at little cost; others and calls are not concerned."""
     alice, bob = await ue("alice"), await ue("bob")
-    ims.epcscf._throttle.__init__(rate=0.001, burst=5)
     for number in range(40):
         alice.send(alice.request("OPTIONS", "sip:nobody@ims.example", call_id=f"n{number}"))
     await alive(bob)

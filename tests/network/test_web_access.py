@@ -56,6 +56,14 @@ async def test_a_web_user_registers_with_a_token(ims, ue):
     assert "carol@ims.example" in alice.header(await alice.receive("SIP/2.0 200"), "P-Asserted-Identity")
 
 
+@pytest.mark.parametrize("limits", [{"guests": 3, "leases_each": 2, "lease_rate": 5}])
+async def test_one_machine_gets_as_much_of_the_pool_as_the_operator_says(ims):
+    pool = f"{ims.ready()['wwsf']}/pool/lease"
+    answers = [await post(ims, pool) for _ in range(6)]
+    assert [status for status, _ in answers] == [201] * 2 + [429] * 4
+    assert [answer["error"] for _, answer in answers[2:]] == ["too_many_leases"] * 3 + ["slow_down"]
+
+
 async def test_a_revoked_token_is_worth_nothing_at_once(ims, ue):
     token = await bot_token(ims)
     account = ims.accounts.get("carol")

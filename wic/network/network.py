@@ -187,6 +187,8 @@ class ImsNetwork:
             authz_server=issuers[0].issuer if issuers else None,
             origins=options.origins,
             grace=options.grace,
+            requests_per_second=options.requests_per_second,
+            requests_at_once=options.requests_at_once,
             reg_event=options.reg_event,
             timers=options.timers,
         )
@@ -235,7 +237,7 @@ class ImsNetwork:
                 ca=self.ca_path,
                 waf_port=ports.waf,
                 wwsf_port=ports.wwsf,
-                anonymous=options.anonymous,
+                pool=options.pool,
             )
         )
         self._running.append(web)

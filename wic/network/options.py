@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from wic.errors import ConfigurationError
 from wic.network.agw.gateway import AgwOptions
+from wic.network.wwsf.options import PoolOptions
 from wic.sip.timers import RFC3261, Timers
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class NetworkOptions:
     """Identities that the WWSF lends to users without a subscription."""
     anonymous: bool = True
     """Whether it lends them to users who do not sign in."""
+    leases_each: int = 4
+    """How many of them one user may have at a time; anonymous users of one address count as one."""
+    lease_rate: int = 60
+    """Leases that one address may ask for in a minute."""
     issuers: tuple[TrustedIssuer, ...] = ()
     """Further WAFs whose tokens are believed, such as those of third parties."""
     origins: tuple[str, ...] | None = ()
@@ -76,6 +81,10 @@ class NetworkOptions:
     """See `EPcscfOptions`."""
     grace: float = 30.0
     """Seconds for which the calls of a WIC wait for it after its connection broke."""
+    requests_per_second: float = 50.0
+    """Requests outside dialogs that the eP-CSCF takes of one WIC in the long run; see `EPcscfOptions`."""
+    requests_at_once: int = 200
+    """Such requests in a burst."""
     reg_event: bool = True
     """Whether the eP-CSCF watches the registrations of its WICs (TS 24.229 §5.2.3)."""
     registrar: RegistrarOptions | None = None
@@ -84,6 +93,11 @@ class NetworkOptions:
     """SIP timers of eP-CSCF and S-CSCF."""
     agw: AgwOptions = field(default_factory=AgwOptions)
     """Ports and times of the eIMS-AGW; its addresses and MSRP port are set by the network."""
+
+    @property
+    def pool(self) -> PoolOptions:
+        """How the WWSF lends identities."""
+        return PoolOptions(anonymous=self.anonymous, leases_each=self.leases_each, rate=self.lease_rate)
 
     def __post_init__(self) -> None:
         for origin in self.origins or ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wic.auth.secret import Secret
@@ -11,12 +11,13 @@ from wic.network.tokens import Introspection, TokenValidator, TrustedIssuer
 from wic.network.waf import Waf, WafOptions
 from wic.network.web_files import WAF_DATABASE, WWSF, WWSF_DATABASE
 from wic.network.wwsf import Wwsf, WwsfOptions
-from wic.network.wwsf.options import PoolOptions
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
     from pathlib import Path
+
+    from wic.network.wwsf.options import PoolOptions
 
 _EPCSCF = "epcscf"
 """The eP-CSCF's name at the WAF, under which it asks about tokens."""
@@ -36,10 +37,10 @@ class WebAccessOptions:
     ssl_context: ssl.SSLContext
     ca: Path
     """Certificate of the CA that has signed theirs."""
+    pool: PoolOptions
+    """How the WWSF lends identities."""
     waf_port: int = 0
     wwsf_port: int = 0
-    anonymous: bool = True
-    """Whether the pool is open to users who do not sign in."""
 
 
 class WebAccess:
@@ -107,7 +108,7 @@ class WebAccess:
                 host=options.host,
                 name=options.name,
                 port=options.wwsf_port,
-                pool=PoolOptions(anonymous=options.anonymous, hold_until_expiry=on_lent is None),
+                pool=replace(options.pool, hold_until_expiry=on_lent is None),
                 on_lent=on_lent,
             )
         )
