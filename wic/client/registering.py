@@ -264,7 +264,8 @@ class Registering:
 
     def _granted(self, registration: Registration, binding: Binding, now: float, *, anew: bool = False) -> None:
         self._wishes.joined(registration.identity.impu, None)
-        self._refused -= {registration.identity.impu}
+        if self._refused:
+            self._refused -= {registration.identity.impu}
         if registration is self._leading:
             if self._lives(registration):  # else it is about to go
                 self._register_others(binding, now)
