@@ -137,6 +137,27 @@ async def test_what_the_far_end_wants_meanwhile(call, ue, ims):
     await call.bob.receive("SIP/2.0 200")
 
 
+async def test_what_was_on_its_way_as_the_connection_went(call, ue, ims):
+    call.bob.send(call.within("bob", "INFO", cseq=20))
+    await call.alice.receive("INFO")
+    await lose(call.alice, ims)
+    assert call.bob.header(await call.bob.receive("SIP/2.0 500"), "Retry-After")
+
+
+async def test_who_is_waited_for_keeps_the_subscription(ue, ims, mw):
+    """The NOTIFY that was on its way comes again."""
+    alice = await ue("alice")
+    lines = ("Event: reg", f"Contact: {alice.contact}", "Expires: 3600")
+    alice.send(alice.request("SUBSCRIBE", "sip:alice@ims.example", *lines, call_id="reg-event"))
+    await alice.receive("SIP/2.0 200")
+    await alice.receive("NOTIFY")
+    await lose(alice, ims)
+    await until(lambda: any(b"CSeq: 1 NOTIFY" in each for each in mw if each.startswith(b"SIP/2.0 500")))
+    assert len(ims.scscf.notifier) == 2  # the other one is the eP-CSCF's
+    alice = await back(ue)
+    assert alice.header(await alice.receive("NOTIFY"), "CSeq") == "2 NOTIFY"
+
+
 async def test_a_far_end_that_hangs_up_meanwhile(call, ue, ims):
     await lose(call.alice, ims)
     call.bob.send(call.within("bob", "BYE", 'Reason: Q.850;cause=16;text="Normal"', cseq=20))

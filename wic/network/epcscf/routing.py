@@ -8,7 +8,7 @@ from wic.network.epcscf.dialogs import DIALOG_FORMING
 from wic.network.epcscf.flow_tokens import Owner
 from wic.network.epcscf.passage import Passage, Way
 from wic.network.epcscf.registering import Registering
-from wic.network.epcscf.sessions import LEG
+from wic.network.epcscf.sessions import CONNECTION_LOST, LEG, RETURN_PAUSE
 from wic.network.epcscf.trust import clean_request_from_wic, clean_response_from_wic, clean_to_wic
 from wic.network.epcscf.trusted_node import Refusal
 from wic.network.node import LR
@@ -227,17 +227,23 @@ class EPcscfLogic(ProxyLogic):
             if owner.way is Way.TO_CORE:
                 clean_to_wic(passing.response)
             else:
-                self._from_wic_back(passing, owner)
+                self._from_wic_back(passing, owner, now)
             self._sessions.response(passing, owner, now=now)
             return
         passing.release(now=now)
 
-    def _from_wic_back(self, passing: PassingResponse, passage: Passage) -> None:
+    def _from_wic_back(self, passing: PassingResponse, passage: Passage, now: float) -> None:
         if passing.response.status >= 500 and not self._parts.node.is_open(passage.flow):
-            # RFC 5626 §5.3.1: the connection broke under the request, which the registrar wants to know.
-            transaction = passing.context.transaction
-            passing.response = Response.answer(transaction.request, 430, to_tag=transaction.tag)
+            passing.response = self._cut_short(passing.context, passage.wic, now)
         clean_response_from_wic(passing.response, passing.branch, passage.identity)
+
+    def _cut_short(self, context: ProxyContext, wic: Owner, now: float) -> Response:
+        """Answer a request under which the connection broke."""
+        transaction = context.transaction
+        if context.in_dialog and self._survival.may_return(wic, now=now):
+            return Response.answer(transaction.request, 500, CONNECTION_LOST, headers=[("Retry-After", RETURN_PAUSE)])
+        # RFC 5626 §5.3.1: the registrar wants to know.
+        return Response.answer(transaction.request, 430, to_tag=transaction.tag)
 
     def ack(self, ack: PassingAck, *, now: float) -> None:
         """Pass the ACK of a 2xx; one that did not come by our Record-Route, or is of no dialog, is lost."""

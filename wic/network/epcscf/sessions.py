@@ -36,10 +36,11 @@ _log = logging.getLogger(__name__)
 
 LEG = "leg"
 """Parameter of our Record-Route on W2: which call a request belongs to."""
+CONNECTION_LOST = "Connection Lost"
+RETURN_PAUSE = 5
+"""Seconds after which a request to an absent WIC may be tried again."""
 _WITH_OFFERS = frozenset({"INVITE", "UPDATE", "PRACK"})
 _GONE = "the connection of the WIC is gone"
-_PAUSE = 5
-"""Seconds after which a request to an absent WIC may be tried again."""
 _REFUSALS = (SdpRefused, NegotiationFailed, MediaFailed)
 
 
@@ -281,7 +282,7 @@ class Sessions:
             context.reject(200, now=now)
         else:
             # RFC 5057 §5.1: a 500 ends the transaction only.
-            context.reject(500, "Connection Lost", now=now, headers=[("Retry-After", _PAUSE)])
+            context.reject(500, CONNECTION_LOST, now=now, headers=[("Retry-After", RETURN_PAUSE)])
 
     def move(self, old: Owner, new: Owner, *, now: float) -> None:
         """Let the calls of a WIC go on over another connection, and pass on what it has missed."""

@@ -75,6 +75,11 @@ class Survival:
         absence = self._absent.get(owner.flow)
         return absence is not None and owner.impi in absence.awaited
 
+    def may_return(self, owner: Owner, *, now: float) -> bool:
+        """Tell whether a WIC whose connection is gone is or will be waited for."""
+        own = self._parts.associations.over(owner.flow, owner.impi)
+        return self.is_absent(owner) or self._waits_for(own, now)
+
     # registrations
 
     def registered(self, association: Association, *, now: float) -> None:
@@ -172,8 +177,7 @@ class Survival:
         for association in self._parts.associations.over(flow):
             self._parts.associations.remove(association)
             gone.setdefault(association.impi, []).append(association)
-        if gone and self._parts.options.grace > 0:
-            self._await(flow, gone, now)
+        self._await(flow, gone, now)
         awaited = self._absent[flow].awaited if flow in self._absent else {}
         self._look_no_more(flow)
         self._parts.tokens.close(flow, awaited.keys())
@@ -186,12 +190,16 @@ class Survival:
         awaited = {
             impi: tuple(key for each in associations for key in each.devices)
             for impi, associations in gone.items()
-            if any(each.devices and each.expires_at > now for each in associations)
+            if self._waits_for(associations, now)
         }
         if awaited:
             self._waits.update(awaited.keys())
             self._absent[flow] = _Absence(now + self._parts.options.grace, awaited)
             self._awaited |= dict.fromkeys((key for keys in awaited.values() for key in keys), flow)
+
+    def _waits_for(self, associations: Iterable[Association], now: float) -> bool:
+        known_again = any(each.devices and each.expires_at > now for each in associations)
+        return known_again and self._parts.options.grace > 0
 
     def _await_no_more(self, wic: Owner) -> None:
         absence = self._absent.get(wic.flow)
