@@ -289,6 +289,29 @@ async def test_an_identity_that_may_be_added_later_is_tried_for(harbour, status)
         assert [each.final for each in told if isinstance(each, RegistrationLost)] == [False]
 
 
+async def test_an_identity_of_the_account_is_added_before_its_turn(harbour):
+    impus = ("sip:work@ims.example", "sip:club@ims.example")
+    async with harbour.client("alice", impus=impus) as client:
+        await client.register("sip:club@ims.example")
+        assert len(client.bindings) == 3
+
+
+@pytest.mark.parametrize("user", ["alice", "club"])
+async def test_the_connection_is_lost_while_an_identity_waits_for_its_turn(harbour, user):
+    client = harbour.client("alice", impus=("sip:work@ims.example", "sip:club@ims.example"))
+    async with client:
+        await harbour.until(lambda: len(client.bindings) == 3, 5.0)
+        await client.deregister(f"sip:{user}@ims.example")
+        harbour.home.deaf_to = {"REGISTER"}
+        client._wire._access.registering.refresh(now=client.now)
+        adding = asyncio.create_task(client.register(f"sip:{user}@ims.example"))
+        await asyncio.sleep(1.0)
+        harbour.home.deaf_to = set()
+        harbour.far[-1].abort("now of all times")
+        await adding
+        assert len(client.bindings) == 3
+
+
 async def test_the_connection_is_lost_while_an_identity_is_added(harbour):
     async with harbour.client() as client:
         harbour.home.deaf_to = {"REGISTER"}

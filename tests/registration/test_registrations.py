@@ -70,6 +70,33 @@ def test_an_identity_is_added_once(household: Household) -> None:
         household.registrations.add(Uri.parse("sip:alice@IMS.example"), now=0)
 
 
+def test_what_waits_for_its_turn_is_on_its_way(household: Household) -> None:
+    household.registrations.register_all(now=0)
+    household.registrations.add(HOME, now=0)
+    assert household.registrations.is_active(ALICE)
+    assert household.registrations.is_active(HOME)
+    assert not household.registrations.is_active(WORK)
+    household.accept()
+    household.answer(403)
+    assert [household.registrations.is_active(each) for each in (ALICE, HOME, WORK)] == [True, False, False]
+
+
+def test_what_is_added_again_outlives_the_flow_it_waits_for(three: Household) -> None:
+    three.registrations.remove(HOME, now=5)
+    three.registrations.remove(ALICE, now=5)
+    three.accept()
+    three.accept()
+    three.registrations[WORK].refresh(now=5)
+    for impu in (ALICE, HOME):
+        three.registrations.add(impu, now=5)
+    three.take()
+    three.cut()
+    three.flow = OTHER_FLOW
+    three.registrations.register_all(now=6, flow=OTHER_FLOW)
+    told = three.accept() + three.accept() + three.accept()
+    assert kinds(told) == [("alice", BindingCreated), ("work", BindingRefreshed), ("home", BindingCreated)]
+
+
 def test_refreshes_take_turns(three: Household) -> None:
     three.wait()
     assert three.now == 6600

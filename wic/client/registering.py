@@ -180,10 +180,9 @@ class Registering:
         if any(each.implicit_set.holds(impu) for each in self.bindings):
             self._wishes.joined(impu, None)
             return joining
-        if impu in registrations and registrations[impu].state is RegistrationState.UNREGISTERED:
-            registrations.remove(impu, now=now)  # it was refused, and is asked for again
+        if not registrations.is_active(impu):
+            registrations.remove(impu, now=now)  # what was refused before
             self._drain(now)
-        if impu not in registrations or registrations[impu].ended:
             registrations.add(impu, now=now)
         return joining
 

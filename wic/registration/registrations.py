@@ -84,6 +84,13 @@ class Registrations:
         """
         return self._all[str(impu.aor())]
 
+    def is_active(self, impu: Uri) -> bool:
+        """Whether an identity is registered, tried for, or waits for its turn to be."""
+        registration = self._all.get(str(impu.aor()))
+        return registration is not None and (
+            registration.state is not RegistrationState.UNREGISTERED or registration in self._commands
+        )
+
     # commands
 
     def add(self, impu: Uri, *, now: float) -> Registration:
@@ -94,7 +101,7 @@ class Registrations:
         """
         if impu in self and not self[impu].ended:
             raise LocalProtocolError(f"{impu} is among the identities already")
-        registration = self[impu] if impu in self else self._make(impu)
+        registration = self._make(impu)
         self._command(registration, self._register, now)
         return registration
 
