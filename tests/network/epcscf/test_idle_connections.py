@@ -30,6 +30,33 @@ async def test_who_never_registers_is_hung_up(edge, time_passes):
     await alice.ended.wait()
 
 
+@pytest.mark.parametrize(("asked", "kept"), [("120", 120), ("86400", 600), ("soon", 0), ("5", 5)])
+async def test_who_is_told_to_wait_may_do_so_over_the_connection(edge, time_passes, asked, kept):
+    """TS 24.229 §5.1.1.2.1: the UE tries again after Retry-After."""
+    alice = await edge.wic("alice")
+    alice.send(alice.register(EMPTY))
+    edge.core.answer(await edge.core.receive("REGISTER"), "480 Temporarily Unavailable", f"Retry-After: {asked}")
+    await alice.receive("SIP/2.0 480")
+    time_passes(edge.epcscf, kept + 31)
+    assert not alice.ended.is_set()
+    time_passes(edge.epcscf, kept + 33)
+    await alice.ended.wait()
+
+
+async def test_a_wait_does_not_end_what_is_registered(edge, time_passes):
+    alice = await edge.wic("alice")
+    await registered(edge, alice)
+    alice.send(alice.register(EMPTY))
+    edge.core.answer(await edge.core.receive("REGISTER"), "480 Temporarily Unavailable", "Retry-After: 60")
+    await alice.receive("SIP/2.0 480")
+    time_passes(edge.epcscf, 100)
+    assert edge.epcscf.registrations == 1
+    time_passes(edge.epcscf, 601)
+    assert edge.epcscf.registrations == 0
+    time_passes(edge.epcscf, 634)
+    await alice.ended.wait()
+
+
 async def test_the_wait_is_a_timer_of_the_driver(make_edge):
     edge = await make_edge(linger=0.05)
     alice = await edge.wic("alice")

@@ -19,6 +19,7 @@ from wic.network.epcscf.trusted_node import Refusal, restore_identities
 from wic.sip.errors import MalformedHeader
 from wic.sip.message import Response
 from wic.sip.proxy import ContextState, Target
+from wic.sip.subscription_rules import retry_after
 
 if TYPE_CHECKING:
     from wic.network.epcscf.parts import Parts
@@ -171,6 +172,8 @@ class RegisterHandler:
                 self._offer_keep_alive(response)
             except MalformedHeader as error:
                 _log.warning("the 200 to a REGISTER of %s cannot be read: %s", registering.impu, error)
+        elif (pause := retry_after(response)) is not None:
+            self._survival.told_to_wait(passing.context.flow, pause, now=now)
 
     def _translate(self, passing: PassingResponse, registering: Registering, trusted: TrustedNode) -> None:
         """Let a WIC understand what the core says about a REGISTER, as far as tokens come in."""

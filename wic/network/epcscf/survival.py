@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_PAUSE = 600.0
+"""The longest Retry-After in seconds for which a connection is kept; who is to wait longer comes back over another."""
+
 
 class Watcher(Protocol):
     """Who watches the registration state of users at their registrar (TS 24.229 §5.2.3)."""
@@ -142,6 +145,10 @@ class Survival:
     def opened(self, flow: Flow, *, now: float) -> None:
         """Take note of a connection, over which somebody should register soon."""
         self._look_later(flow, now)
+
+    def told_to_wait(self, flow: Flow, pause: float, *, now: float) -> None:
+        """Take note that the core has told a WIC to register later: it may wait over the connection it has."""
+        self._look_later(flow, now + min(pause, _LONGEST_PAUSE))
 
     def _look_later(self, flow: Flow, now: float) -> None:
         """Look at a connection when a registration over it expires; if there is none, after a while."""
