@@ -277,6 +277,16 @@ class TestFailures:
         a.send(make_request("INVITE"), p.host)
         net.run()
         assert a.statuses == [500]
+        assert "Retry-After" not in a.responses[0].headers
+
+    def test_when_to_come_again_after_a_503_is(self, net, make_phone, make_proxy, make_request) -> None:
+        a, b = make_phone("a"), make_phone("b", (503,))
+        b.headers = (("Retry-After", "120"), ("Server", "b"))
+        p = make_proxy("p", to(b))
+        a.send(make_request("REGISTER"), p.host)
+        net.run()
+        assert a.statuses == [500]
+        assert (a.responses[0].headers.get("Retry-After"), a.responses[0].headers.get("Server")) == ("120", None)
 
     def test_where_no_flow_leads_the_answer_is_500(self, net, make_phone, make_proxy, make_request) -> None:
         a = make_phone("a")

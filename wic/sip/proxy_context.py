@@ -262,8 +262,9 @@ class ProxyContext:
         self._chosen = True
         chosen = best(finals)
         if chosen.status == 503:
-            # RFC 3261 §16.7 step 6: the other element's overload is none of this one's.
-            chosen = Response.answer(request, 500, to_tag=tag)
+            # RFC 3261 §16.7 step 6: the other element's overload is none of this one's; its end matters all the same.
+            overload, chosen = chosen, Response.answer(request, 500, to_tag=tag)
+            chosen.headers.copy_from(overload.headers, "Retry-After")
         merge_challenges(chosen, finals)
         if chosen.status == 408 and not self.transaction.is_invite:
             # RFC 4320 §4.2: the client has given up by itself; a 408 now would only be a stray.
