@@ -1,0 +1,97 @@
+"""Wishes of the user and moods of the network in any order: a client ends up registered, or over; in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+
+import pytest
+
+from wic.errors import SignInNeeded, WicError
+
+pytestmark = pytest.mark.virtual_time
+
+USERS = ("alice", "work", "club")
+
+
+class Turmoil:
+    """One thing after the other that may happen to a client."""
+
+    def __init__(self, harbour, seed):
+        self.chance = random.Random(seed)
+        self.harbour = harbour
+        harbour.chance = self.chance.random
+        harbour.home.granted = self.chance.choice([100, 1000, 100_000])
+        impus = tuple(f"sip:{user}@ims.example" for user in USERS[1 : self.chance.randint(1, 3)])
+        servers = self.chance.choice([("ws://a/",), ("ws://a/", "ws://b/")])
+        self.client = harbour.client("alice", *servers, impus=impus)
+        self.wishes = []
+
+    async def rage(self):
+        events = (self.cut, self.answer, self.hide, self.forbid, self.silence, self.register, self.deregister)
+        for _ in range(self.chance.randint(3, 25)):
+            self.chance.choice(events)()
+            if self.chance.random() < 0.02:
+                self.client._wire._end(SignInNeeded("The sign-in has ended."))
+            await asyncio.sleep(self.chance.choice([0.0, 0.005, 0.01, 0.02, 0.5, 5.0, 40.0, 200.0]))
+
+    async def calm_down(self):
+        home = self.harbour.home
+        home.register_status, home.register_headers, home.deaf_to, home.forbids = 200, [], set(), set()
+        self.harbour.down = set()
+        await asyncio.sleep(4000.0)
+        assert all(wish.done() for wish in self.wishes)
+        await asyncio.gather(*self.wishes)
+
+    def cut(self):
+        self.harbour.far[-1].abort("now of all times")
+
+    def answer(self):
+        home = self.harbour.home
+        home.register_status = self.chance.choice([200, 200, 305, 403, 404, 481, 500, 503])
+        home.register_headers = self.chance.choice([[], [("Retry-After", "5")]])
+
+    def hide(self):
+        self.harbour.down = set(self.chance.sample(["ws://a/", "ws://b/"], self.chance.randint(0, 2)))
+
+    def forbid(self):
+        self.harbour.home.forbids = set(self.chance.sample(USERS, self.chance.randint(0, 2)))
+
+    def silence(self):
+        self.harbour.home.deaf_to = self.chance.choice([set(), {"REGISTER"}])
+
+    def register(self):
+        self.wish(self.client.register(f"sip:{self.chance.choice(USERS)}@ims.example"))
+
+    def deregister(self):
+        user = self.chance.choice((*USERS, *USERS, None))
+        self.wish(self.client.deregister(user and f"sip:{user}@ims.example"))
+
+    def wish(self, wanted):
+        async def fulfil():
+            with contextlib.suppress(WicError):
+                await wanted
+
+        self.wishes.append(asyncio.create_task(fulfil()))
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_a_client_ends_up_registered_or_over(harbour, seed, caplog):
+    caplog.set_level(logging.ERROR)
+    turmoil = Turmoil(harbour, seed)
+    async with turmoil.client as client:
+        await turmoil.rage()
+        await turmoil.calm_down()
+        if client._wire.is_over:
+            assert client.ended_by is not None or not client.bindings
+            assert client.bindings or not harbour.home.driver.connections
+        else:
+            assert client._wire._access.registering.leading.binding is not None
+            assert client.bindings
+            assert len(harbour.home.driver.connections) == 1
+            assert not client._wire.is_cut
+            assert client.ended_by is None
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+    assert caplog.records == []
