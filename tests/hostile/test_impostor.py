@@ -302,6 +302,7 @@ async def test_a_grant_of_no_time(impostor):
     "line",
     [
         "Service-Route: <sip:x",
+        "Service-Route: <javascript:alert(1)>",
         "P-Associated-URI: <" + "sip:" * 2000 + ">",
         "P-Associated-URI: ,,,,",
         "Path: <sip:x",
@@ -310,7 +311,7 @@ async def test_a_grant_of_no_time(impostor):
 async def test_grants_that_cannot_be_read(impostor, line):
     impostor.answer = lambda request: [impostor.grant(request, line)]
     name = line.partition(":")[0]
-    await refused(impostor.client(), RegistrationFailed, f"the registrar's answer cannot be read: {name}: ")
+    await refused(impostor.client(), RegistrationFailed, f"the registrar's answer cannot be read: {name}")
     assert len(impostor.registers()) == 1
 
 
@@ -331,7 +332,6 @@ async def test_grants_beyond_every_limit(impostor, line):
 @pytest.mark.parametrize(
     "line",
     [
-        "Service-Route: <javascript:alert(1)>",
         "P-Associated-URI: <mailto:alice@ims.example>",
         "Flow-Timer: 0",
         "Flow-Timer: 1",
