@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wic.errors import ConfigurationError
+from wic.network import accounts
 from wic.network.accounts import AccountsFile
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def test_programs_that_write_at_the_same_time_lose_nothing(tmp_path: Path) -> No
 def test_accounts_follow_the_network_to_another_port(tmp_path: Path) -> None:
     file = AccountsFile(tmp_path / "accounts.toml")
     file.put("alice", ALICE)
-    file.move("ws://127.0.0.1:2/", ca=None, web={})
+    file.move("ws://127.0.0.1:2/", domain="ims.example", ca=None, web={})
     assert file.get("alice") == {**ALICE, "server": "ws://127.0.0.1:2/", "insecure": True}
-    file.move("wss://127.0.0.1:3/", ca="ca.pem", web={"waf": "https://127.0.0.1:4"})
+    file.move("wss://127.0.0.1:3/", domain="ims.example", ca="ca.pem", web={"waf": "https://127.0.0.1:4"})
     assert AccountsFile(file.path).get("alice") == {**ALICE, "server": "wss://127.0.0.1:3/", "ca": "ca.pem"}
 
 
@@ -54,7 +55,8 @@ def test_accounts_follow_the_web_servers_that_they_name(tmp_path: Path) -> None:
     file = AccountsFile(tmp_path / "accounts.toml")
     file.put("carol", {"waf": "https://127.0.0.1:1"})
     file.put("guest", {"wwsf": "https://127.0.0.1:2", "servers": ["wss://127.0.0.1:5/"]})
-    file.move("wss://127.0.0.1:3/", ca="ca.pem", web={"waf": "https://127.0.0.1:4", "wwsf": "https://127.0.0.1:5"})
+    web = {"waf": "https://127.0.0.1:4", "wwsf": "https://127.0.0.1:5"}
+    file.move("wss://127.0.0.1:3/", domain="ims.example", ca="ca.pem", web=web)
     carol, guest = file.get("carol"), AccountsFile(file.path).get("guest")
     assert carol is not None
     assert guest is not None
@@ -95,8 +97,111 @@ def test_a_directory_that_cannot_be_written_is_a_configuration_error(tmp_path: P
         AccountsFile(tmp_path / "missing" / "accounts.toml").put("alice", ALICE)
 
 
+def test_a_disk_that_is_full_is_a_configuration_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(accounts, "replace_file", fail)
+    with pytest.raises(ConfigurationError, match=r"cannot write the accounts file .*: .*No space left"):
+        AccountsFile(tmp_path / "accounts.toml").put("alice", ALICE)
+
+
 def test_what_another_program_wrote_stays(tmp_path: Path) -> None:
     here, there = AccountsFile(tmp_path / "accounts.toml"), AccountsFile(tmp_path / "accounts.toml")
     there.put("bob", {"impi": "bob@ims.example"})
     here.put("alice", ALICE)
     assert AccountsFile(tmp_path / "accounts.toml").names() == ["bob", "alice"]
+
+
+WRITTEN = """\
+# The lab's accounts.
+title = "lab"
+
+# She speaks first.
+[accounts.alice]    # with a password
+server = "wss://127.0.0.1:1/"   # moves # at times
+impi = "alice@ims.example"
+auth = "digest"
+password = "p#w"
+expires = 600
+limits = { calls = 3.5 }
+note = '''
+[accounts.alice]
+server = "no entry"
+'''
+
+# He listens.
+[accounts.bob]
+impi = "bob@ims.example"
+servers = [
+    "wss://a.example/", # the first
+    "wss://b.example/",
+]
+
+[accounts.bob.notes]
+since = 2026-01-01
+
+[accounts.work]
+server = "wss://pcscf.work.example/"
+impi = "me@work.example"
+
+# Not for wic.
+[[trunks]]
+name = "x"
+[tool.other]
+key = "value\""""
+
+
+def test_what_somebody_wrote_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.toml"
+    path.write_text(WRITTEN, "utf-8")
+    file = AccountsFile(path)
+    file.move("wss://127.0.0.1:9/", domain="ims.example", ca="ca.pem", web={})
+    moved = WRITTEN.replace('server = "wss://127.0.0.1:1/"', 'server = "wss://127.0.0.1:9/"')
+    moved = moved.replace("'''\n\n# He", "'''\nca = \"ca.pem\"\n\n# He")
+    moved = moved.replace(
+        "]\n\n[accounts.bob.notes]", ']\nserver = "wss://127.0.0.1:9/"\nca = "ca.pem"\n\n[accounts.bob.notes]'
+    )
+    assert path.read_text("utf-8") == moved
+    file.put("carol", {"auth": "bearer"})
+    assert path.read_text("utf-8") == f'{moved}\n\n[accounts.carol]\nauth = "bearer"\n'
+    file.remove("bob@ims.example")
+    text = path.read_text("utf-8")
+    assert "bob" not in text
+    assert "# He listens.\n[accounts.work]" in text
+    assert tomllib.loads(text)["trunks"] == [{"name": "x"}]
+
+
+def test_what_needs_no_change_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.toml"
+    path.write_text(WRITTEN, "utf-8")
+    before = path.stat()
+    AccountsFile(path).remove("nobody@ims.example")
+    assert path.stat() == before
+
+
+def test_who_registers_in_another_way_keeps_the_other_settings(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.toml"
+    path.write_text(WRITTEN, "utf-8")
+    file = AccountsFile(path)
+    file.put("alice", {"server": "wss://127.0.0.1:1/", "impi": "alice@ims.example", "auth": "aka", "k": "00"})
+    entry = tomllib.loads(path.read_text("utf-8"))["accounts"]["alice"]
+    assert (entry["auth"], entry["k"], entry["expires"], entry["limits"]) == ("aka", "00", 600, {"calls": 3.5})
+    assert "password" not in entry
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("accounts = {alice = {auth = 'digest'}}\n", "alice"),
+        ("accounts = {alice = {auth = 'digest'}}\n", "bob"),
+        ("[accounts]\nalice.auth = 'digest'\n", "alice"),
+        ("[accounts.alice]\nauth = 'digest'\n[accounts.alice.password]\nx = 1\n", "alice"),
+    ],
+)
+def test_accounts_without_a_table_of_their_own_are_not_touched(tmp_path: Path, text: str, name: str) -> None:
+    path = tmp_path / "accounts.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"write each account as a table of its own, \[accounts.NAME\]"):
+        AccountsFile(path).put(name, {"auth": "aka"})
+    assert path.read_text() == text

@@ -1,28 +1,37 @@
 """The accounts file that an embedded network writes for its subscribers (`accounts.toml`, mode 0600).
 
 It is the only place where a password of the network stays readable; the HSS and the WAF keep hashes. Besides the
-accounts of clients it holds the passwords of web users, for people who sign in with a browser.
+accounts of clients it holds the passwords of web users, for people who sign in with a browser. Whatever else somebody
+has written into it stays as it is.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import tomllib
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from typing import TYPE_CHECKING, TypeAlias
 
 from wic.errors import ConfigurationError
 from wic.files import replace_file
+from wic.network.toml_text import TomlText, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Value: TypeAlias = str | bool | int | list[str]
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+__all__ = ["AccountsFile", "Value"]
+
+Tables: TypeAlias = "dict[str, dict[str, object]]"
+
+# What says who registers where and how, and goes when an account gets something else of the kind.
+_REGISTRATION = re.compile(
+    r"server|ca|insecure|imp[iu]|impus|usim|amf|algorithm|accept|waf|wwsf|client_id|pool"
+    r"|(password|k|opc?|client_secret|token)(_file|_env)?"
+)
 
 
 class AccountsFile:
@@ -37,38 +46,37 @@ class AccountsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._accounts: dict[str, dict[str, Value]] = {}
-        self._web_users: dict[str, dict[str, Value]] = {}
+        self._text = ""
+        self._document: dict[str, object] = {}
         self._read()
 
     def _read(self) -> None:
         path = self.path
         try:
-            document = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+            self._text = path.read_text("utf-8") if path.exists() else ""
+            self._document = tomllib.loads(self._text)
         except (OSError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"cannot read the accounts file {path}: {error}") from error
-        self._accounts = self._tables(document, "accounts")
-        self._web_users = self._tables(document, "web_users")
+        self._accounts = self._tables("accounts")
+        self._web_users = self._tables("web_users")
 
-    def _tables(self, document: Mapping[str, object], kind: str) -> dict[str, dict[str, Value]]:
-        tables = document.get(kind, {})
+    def _tables(self, kind: str) -> Tables:
+        tables = self._document.get(kind, {})
         if not isinstance(tables, dict):
             raise ConfigurationError(f"{self.path}: {kind} is not a table")
         for name, entry in tables.items():
             if not isinstance(entry, dict):
                 raise ConfigurationError(f"{self.path}: {kind}.{name} is not a table")
-        return {
-            name: {key: value for key, value in entry.items() if isinstance(value, str | bool | int | list)}
-            for name, entry in tables.items()
-        }
+        return deepcopy(tables)
 
     def names(self) -> list[str]:
         """Return the names of the accounts, in their order."""
         return list(self._accounts)
 
     def get(self, name: str) -> Mapping[str, Value] | None:
-        """Return one account's entries."""
-        return self._accounts.get(name)
+        """Return one account's entries, as far as the network could have written them."""
+        entry = self._accounts.get(name)
+        return None if entry is None else _written(entry)
 
     def web_password(self, name: str) -> str | None:
         """Return the password of a web user."""
@@ -86,25 +94,30 @@ class AccountsFile:
             self._web_users.pop(name, None)
 
     def put(self, name: str, entry: Mapping[str, Value]) -> None:
-        """Add or replace one account and write the file."""
+        """Add one account, or let it register in another way, and write the file."""
         with self._changing():
-            self._accounts[name] = dict(entry)
+            kept = self._accounts.get(name, {}).items()
+            others = {key: value for key, value in kept if key in entry or not _REGISTRATION.fullmatch(key)}
+            self._accounts[name] = {**others, **entry}
 
     def remove(self, impi: str) -> None:
         """Remove the accounts with this private identity and write the file."""
         with self._changing():
             self._accounts = {name: entry for name, entry in self._accounts.items() if entry.get("impi") != impi}
 
-    def move(self, server: str, *, ca: str | None, web: Mapping[str, str]) -> None:
-        """Point every account to the place where the network listens now, and write the file.
+    def move(self, server: str, *, domain: str, ca: str | None, web: Mapping[str, str]) -> None:
+        """Point every account of the network to the place where it listens now, and write the file.
 
         Args:
             server: the eP-CSCF's WebSocket URL.
+            domain: the home domain; accounts with private identities of others are somebody else's.
             ca: file of the trust anchor; None where there is no TLS.
             web: URLs of the web servers, by the key that names them.
         """
         with self._changing():
             for entry in self._accounts.values():
+                if str(entry.get("impi", f"@{domain}")).partition("@")[2] != domain:
+                    continue
                 entry["server"] = server
                 entry.update({key: url for key, url in web.items() if key in entry})
                 for key, value in (("ca", ca), ("insecure", None if server.startswith("wss:") else True)):
@@ -130,21 +143,48 @@ class AccountsFile:
             os.close(lock)
 
     def _write(self) -> None:
-        tables = [
-            "\n".join([f"[{kind}.{_key(name)}]", *(f"{_key(key)} = {_value(entry[key])}" for key in entry)])
-            for kind, entries in (("accounts", self._accounts), ("web_users", self._web_users))
-            for name, entry in entries.items()
-        ]
+        text = TomlText(self._text)
         try:
-            replace_file(self.path, "\n\n".join([*tables, ""]).encode())
+            for kind, tables in self._own.items():
+                self._change(text, kind, tables)
+            written = str(text)
+            if _filled(tomllib.loads(written)) != _filled(self._document | self._own):
+                raise ValueError  # an entry is in some other place
+        except (KeyError, ValueError):
+            raise ConfigurationError(
+                f"cannot change the accounts file {self.path}: write each account as a table of its own, [accounts.NAME]"
+            ) from None
+        if written == self._text:
+            return
+        try:
+            replace_file(self.path, written.encode())
         except OSError as error:
             raise ConfigurationError(f"cannot write the accounts file {self.path}: {error}") from error
+        self._text = written
+
+    @property
+    def _own(self) -> dict[str, Tables]:
+        return {"accounts": self._accounts, "web_users": self._web_users}
+
+    def _change(self, text: TomlText, kind: str, tables: Tables) -> None:
+        before = self._tables(kind)
+        for name in before.keys() - tables.keys():
+            text.drop((kind, name))
+        for name, entry in tables.items():
+            if name not in before:
+                text.add((kind, name), _written(entry))
+                continue
+            for key in before[name].keys() - entry.keys():
+                text.remove((kind, name), key)
+            for key, value in _written(entry).items():
+                if before[name].get(key) != value:
+                    text.put((kind, name), key, value)
 
 
-def _key(name: str) -> str:
-    return name if _BARE_KEY.fullmatch(name) else _value(name)
+def _filled(document: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a document without empty tables, which need not be written."""
+    return {key: value for key, value in document.items() if value != {}}
 
 
-def _value(value: Value) -> str:
-    # JSON's strings, integers, booleans and arrays of them are TOML's, but for DEL, which TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _written(entry: Mapping[str, object]) -> Mapping[str, Value]:
+    return {key: value for key, value in entry.items() if isinstance(value, str | bool | int | list)}

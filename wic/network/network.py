@@ -283,7 +283,8 @@ class ImsNetwork:
         """Point the accounts to where the network listens, and make those that are missing."""
         if self.accounts.names():
             web = {} if self.web is None else {"waf": self.web.waf.url, "wwsf": self.web.wwsf.url}
-            self.accounts.move(self.wss_url, ca=None if self._options.insecure else CA_FILE, web=web)
+            ca = None if self._options.insecure else CA_FILE
+            self.accounts.move(self.wss_url, domain=self._options.domain, ca=ca, web=web)
         residents = Residents(self._enrolment)
         for name in self._options.subscribers:
             residents.add(name, usim=name in self._options.usims)
