@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wic.network.enrolment import Auth, in_person
 from wic.network.provisioning import Provisioning
 from wic.registration.reginfo import ContactEvent
 
@@ -52,7 +53,10 @@ def add(settings: Common, directory: Path, name: str, new: NewSubscriber) -> Non
         with Provisioning(directory) as provisioning:
             entry = new.add(name, provisioning)
             settings.console.document({"impi": entry.impi, "impus": list(entry.impus)})
-            where = "in the pool" if new.pool else f"the account {name} is in {provisioning.accounts.path}"
+            file = provisioning.accounts.path
+            where = "in the pool" if new.pool else f"the account {name} is in {file}"
+            if new.auth == Auth.BEARER.value and not new.pool:
+                where += f", and {in_person(name)} for `wic login`"
             settings.console.say(f"Added {', '.join(entry.impus)}; {where}.")
 
     _end(settings, work)

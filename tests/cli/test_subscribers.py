@@ -121,6 +121,14 @@ def test_a_web_user(lab, subscriber, registered) -> None:
     assert len(row["contacts"]) == 1
 
 
+def test_a_web_user_gets_an_account_for_a_person_too(lab, wic) -> None:
+    result = wic("network", "subscriber", "add", "tina", "--auth", "bearer", "--dir", lab.directory)
+    assert ", and tina-in-person for `wic login`." in " ".join(result.output.split())
+    entry = account(lab, "tina-in-person")
+    assert entry["wwsf"] == lab.network.ready()["wwsf"]
+    assert entry.keys() == {"server", "impu", "impi", "auth", "ca", "wwsf"}
+
+
 def test_a_web_user_goes_with_everything(lab, subscriber) -> None:
     subscriber("add", "passing", "--auth", "bearer")
     subscriber("remove", "passing")

@@ -173,22 +173,16 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
             for name in ACCOUNTS
         }
         browser = Browser(ready["ca"], accounts["web_users"]["carol"]["password"])
-        person = folder / "person.toml"
-        kept = {key: accounts["accounts"]["carol"][key] for key in ("auth", "server", "impu", "impi", "waf")} | {
-            "ca": ready["ca"]
-        }
-        person.write_text(
-            "[accounts.person]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in kept.items())
-        )
+        person = ("carol-in-person", "--accounts", ready["accounts"])
         for way in ("--no-browser", "--device"):
-            login = wic(record, f"login{way}", folder, "login", "person", "--accounts", person, way)
+            login = wic(record, f"login{way}", folder, "login", *person, way)
             asked = line_of(folder / f"login{way}.out", login)
             browser.approve(asked.get("url_with_code") or asked["url"])
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(asked["url"]).query)
             record.challenges |= {*query.get("code_challenge", [])}
             assert login.wait(20) == 0, (folder / f"login{way}.err").read_text()
             record.secrets |= in_state(record.state)
-        visits["person"] = wic(record, "person", folder, "register", "person", "--accounts", person, "--once")
+        visits["person"] = wic(record, "person", folder, "register", *person, "--once")
         for name, visit in visits.items():
             assert visit.wait(20) == 0, (folder / f"{name}.err").read_text()
         record.secrets |= in_state(record.state) | browser.secrets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,11 @@ class Auth(Enum):
     DIGEST = "digest"
     AKA = "aka"
     BEARER = "bearer"
+
+
+def in_person(name: str) -> str:
+    """Return the name of the account with which a web user signs in; that of the name itself is a program's."""
+    return f"{name}-in-person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,18 @@ class Enrolment:
         client: dict[str, Value] = {"waf": waf, "client_id": client_id, "client_secret": client_secret.reveal()}
         self._write(new, subscriber, Auth.BEARER, client)
         return subscriber
+
+    def in_person(self, new: Newcomer, *, wwsf: str) -> None:
+        """Write a second account of a web user, for somebody who signs in with a browser; it has no secret.
+
+        Args:
+            new: the identities.
+            wwsf: URL of the WWSF, which says where to sign in.
+
+        Raises:
+            ConfigurationError: an identity cannot be, or the file cannot be written.
+        """
+        self._write(replace(new, name=in_person(new.name)), new.subscriber(self.hss.realm), Auth.BEARER, {"wwsf": wwsf})
 
     def _write(self, new: Newcomer, subscriber: Subscriber, auth: Auth, secret: dict[str, Value]) -> None:
         own, *_ = subscriber.impus

@@ -91,7 +91,7 @@ class Provisioning:
         return self._enrolment.aka(new, usim=usim, algorithm=algorithm)
 
     def add_web_user(self, new: Newcomer, *, password: Secret | None = None) -> Subscriber:
-        """Add a subscriber who signs in at the WAF, with an account that gets tokens by itself.
+        """Add a subscriber who signs in at the WAF, with an account for that and one that gets tokens by itself.
 
         Args:
             new: the identities; the name is the one to sign in with.
@@ -102,8 +102,11 @@ class Provisioning:
         """
         self._web.check()
         chosen, client_secret = password or Secret(secrets.token_urlsafe(12)), Secret(secrets.token_urlsafe(24))
-        client = program_of(new.name)
-        subscriber = self._enrolment.bearer(new, waf=self._waf_url(), client_id=client, client_secret=client_secret)
+        client, ports = program_of(new.name), Ports.remembered(self._directory)
+        subscriber = self._enrolment.bearer(
+            new, waf=self._url(ports.waf), client_id=client, client_secret=client_secret
+        )
+        self._enrolment.in_person(new, wwsf=self._url(ports.wwsf))
         self.accounts.put_web_user(new.name, chosen.reveal())
         self._web.add_user(new.name, chosen, subscriber)
         self._web.add_program(client, client_secret, subscriber)
@@ -218,6 +221,6 @@ class Provisioning:
         schemes = ("digest",) * bool(self.hss.algorithms(impi)) + ("aka",) * self.hss.has_usim(impi)
         return schemes or ("bearer",)
 
-    def _waf_url(self) -> str:
+    def _url(self, port: int) -> str:
         host = urlsplit(self._enrolment.server).hostname or ""
-        return f"https://{f'[{host}]' if ':' in host else host}:{Ports.remembered(self._directory).waf}"
+        return f"https://{f'[{host}]' if ':' in host else host}:{port}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.certificates import CA_FILE
-from wic.network.enrolment import Auth, Newcomer
+from wic.network.enrolment import Auth, Newcomer, in_person
 from wic.network.hss import Usim
 from wic.network.web_files import program_of
 
@@ -81,7 +81,7 @@ class WebResidents:
         self._web = web
 
     def add_web_user(self, name: str) -> None:
-        """Add a web user with a password to sign in with, and an account that gets tokens without anybody's help.
+        """Add a web user with a password, an account to sign in with, and one that gets tokens without anybody's help.
 
         Somebody of that name who registers in another way is left alone.
 
@@ -101,6 +101,8 @@ class WebResidents:
             account = self._accounts.get(name) or {}
         elif hss.subscriber(impi) is None:
             hss.add(subscriber)
+        if self._accounts.get(in_person(name)) is None:
+            self._enrolment.in_person(new, wwsf=self._web.wwsf.url)
         kept = account.get("client_secret")
         if isinstance(kept, str) and not store.clients.knows_secret(client, kept):
             store.clients.add(client, Secret(kept), grants=("client_credentials",), impi=impi, impus=impus)

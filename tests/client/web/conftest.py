@@ -145,9 +145,10 @@ class Form(HTMLParser):
 
 
 class Person:
-    """Carol at her browser: fills in what pages ask for, and decides."""
+    """Somebody at a browser, who fills in what pages ask for, and decides; carol unless told otherwise."""
 
-    def __init__(self, ca: Path, password: str, *, decision: str = "approve") -> None:
+    def __init__(self, ca: Path, password: str, *, name: str = "carol", decision: str = "approve") -> None:
+        self._name = name
         self._context = client_context(ca=ca)
         self._password = password
         self._decision = decision
@@ -168,7 +169,7 @@ class Person:
                     return page
                 fields = form.fields | {"decision": self._decision}
                 if "password" in fields:
-                    fields |= {"username": "carol", "password": self._password}
+                    fields |= {"username": self._name, "password": self._password}
                 answer = await session.post(
                     answer.url.join(answer.url.with_path(form.action).with_query({})), data=fields
                 )

@@ -14,6 +14,7 @@ from wic.client.web.sign_in import sign_in_by_browser
 from wic.client.web.store import StoreKey, TokenStore
 from wic.errors import SignInNeeded
 from wic.network import ImsNetwork, NetworkOptions
+from wic.network.accounts import AccountsFile
 from wic.network.enrolment import Newcomer
 from wic.network.provisioning import Provisioning
 from wic.network.waf.options import Lifetimes
@@ -110,6 +111,22 @@ async def test_a_person_signs_in_and_registers(ims: ImsNetwork, person) -> None:
     for _ in range(2):  # the sign-in outlives the client
         async with Client(carol, OPTIONS) as client:
             assert client.binding is not None
+
+
+@pytest.mark.parametrize("name", ["carol", "erin"])
+async def test_a_web_user_has_an_account_to_sign_in_with(ims: ImsNetwork, person, name: str) -> None:
+    if name == "erin":
+        with Provisioning(ims.accounts_path.parent) as provisioning:
+            provisioning.add_web_user(Newcomer(name="erin", further=("tel:+4930123",)), password=Secret("her password"))
+    found = Account.load(f"{name}-in-person", ims.accounts_path)
+    assert found.web is not None
+    with pytest.raises(SignInNeeded, match=f"wic login {name}-in-person"):
+        async with Client(found, OPTIONS):
+            pass
+    visitor = person(ims.ca_path, AccountsFile(ims.accounts_path).web_password(name), name=name)
+    await sign_in_by_browser(found.web, TokenStore(), show=visitor.open)
+    async with Client(found, OPTIONS) as client:
+        assert str(client.identities.default) == f"sip:{name}@ims.example"
 
 
 async def test_a_token_that_the_network_refuses_is_replaced(ims: ImsNetwork, seen: Seen, person) -> None:
