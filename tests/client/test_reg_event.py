@@ -18,6 +18,7 @@ from wic.client.events import (
 from wic.errors import ConfigurationError, RegistrationFailed
 from wic.registration import parse_impu
 from wic.sip.message import Request
+from wic.transport.driver import Direction
 
 pytestmark = pytest.mark.virtual_time
 
@@ -42,7 +43,9 @@ class Watcher:
         self.tag = request.to.tag or context.transaction.tag
         context.reject(self.status, now=now, headers=[("Contact", "<sip:scscf.ims.example>"), ("Expires", 600000)])
 
-    def notify(self, contact, *, aor="sip:alice@ims.example", state="active", **others):
+    def notify(
+        self, contact, *, aor="sip:alice@ims.example", state="active", subscription="active;expires=600000", **others
+    ):
         """Tell of the client's contact, at one address-of-record, and at those of other users by what is said there."""
         request, flow = self.subscribes[-1]
         uri = request.contacts[0].uri
@@ -71,7 +74,7 @@ class Watcher:
                 ("CSeq", f"{self.version} NOTIFY"),
                 ("Contact", "<sip:scscf.ims.example>"),
                 ("Event", "reg"),
-                ("Subscription-State", "active;expires=600000"),
+                ("Subscription-State", subscription),
                 ("Content-Type", "application/reginfo+xml"),
             ],
             body.encode(),
@@ -98,6 +101,37 @@ async def subscribed(harbour, watcher):
         watcher.notify(ACTIVE)
         await asyncio.sleep(1.0)
         yield client, told
+
+
+ENDED = {"state": "terminated", "subscription": "terminated;reason=noresource"}
+
+
+@pytest.mark.parametrize("after", [0.0, 0.2])
+async def test_the_last_notify_is_answered_after_a_deregistration(harbour, watcher, subscribed, after):
+    """TS 24.229 §5.1.1.6: the subscription is over as if it had been unsubscribed."""
+    client, told = subscribed
+    sent = []
+    client.on_message(lambda now, direction, data, flow: sent.append(data) if direction is Direction.SENT else None)
+    told.clear()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    leaving = asyncio.create_task(client.deregister())
+    await harbour.until(lambda: told.kinds == [Deregistered], 5.0)
+    await asyncio.sleep(after)
+    watcher.notify('state="terminated" event="unregistered"', **ENDED)
+    await leaving
+    assert loop.time() - began < after + 0.2
+    assert sent[-1].startswith(b"SIP/2.0 200 OK")
+    assert b"CSeq: 2 NOTIFY" in sent[-1]
+    assert told.kinds == [Deregistered]
+
+
+async def test_a_last_notify_that_does_not_come_is_not_waited_for(harbour, subscribed):
+    client, _ = subscribed
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await client.deregister()
+    assert 0.5 <= loop.time() - began < 0.7
 
 
 async def test_the_network_ends_the_registration_and_wants_another(harbour, watcher, subscribed):

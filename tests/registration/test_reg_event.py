@@ -422,6 +422,22 @@ def test_a_registration_that_is_gone_while_nothing_is_missed(active: World) -> N
     assert active.send(b"", kind=None, status=481) == []
 
 
+def test_the_last_word_on_a_registration_that_is_gone(active: World) -> None:
+    """TS 24.229 §5.1.1.6: as if a SUBSCRIBE with Expires 0 had been sent."""
+    active.reg_event.leave(now=active.now)
+    assert active.endpoint.to_send() == []
+    assert active.reg_event.is_leaving
+    assert not active.reg_event.stands
+    active.notify(registration(state=RegistrationState.TERMINATED), state="terminated;reason=noresource")
+    assert not active.reg_event.is_leaving
+    assert active.reg_event.next_timeout() is None
+
+
+def test_no_last_word_on_what_was_never_watched(world: World) -> None:
+    world.reg_event.leave(now=0)
+    assert not world.reg_event.is_leaving
+
+
 def test_before_the_first_subscription(world: World) -> None:
     world.reg_event.moved(binding=world.binding, flow=FLOW, now=0)
     world.reg_event.renewed(binding=world.binding, flow=FLOW)

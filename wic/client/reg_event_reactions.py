@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,16 @@ class RegEventUsage:
     registration but its time.
     """
 
-    __slots__ = ("_flow", "_on_identities", "_reg_event", "_registrations", "ended", "identities")
+    __slots__ = (
+        "_flow",
+        "_has_left",
+        "_on_identities",
+        "_reg_event",
+        "_registrations",
+        "ended",
+        "identities",
+        "parted",
+    )
 
     def __init__(
         self,
@@ -56,6 +66,9 @@ class RegEventUsage:
         self._registrations = registrations
         self._on_identities = on_identities
         self._flow: Flow | None = None
+        self._has_left = False
+        self.parted = asyncio.Event()
+        """Set when the network has said its last word, after `leave`."""
         self.identities: tuple[Uri, ...] = ()
         """The identities that the network says this contact is registered for."""
         self.ended: tuple[Uri, ...] = ()
@@ -82,6 +95,12 @@ class RegEventUsage:
         self._flow = flow
         self.ended = ()
 
+    def leave(self, *, now: float) -> None:
+        """Answer what the network still says of a registration that has ended, without consequences."""
+        self._has_left = True
+        self._reg_event.leave(now=now)
+        self._drain(now)
+
     def drop(self) -> None:
         """Forget the subscription: the registration is gone, and with it the subscription."""
         self._reg_event.drop()
@@ -103,7 +122,10 @@ class RegEventUsage:
 
     def _drain(self, now: float) -> None:
         while (event := self._reg_event.next_event()) is not None:
-            self._take(event, now)
+            if not self._has_left:
+                self._take(event, now)
+        if self._has_left and not self._reg_event.is_leaving:
+            self.parted.set()
 
     def _take(self, event: RegEventEvent, now: float) -> None:
         match event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -30,7 +31,6 @@ from wic.registration import (
 from wic.sip.events import ResponseReceived
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from wic.auth import Authenticator
@@ -68,6 +68,7 @@ class Registering:
         "_on_failed",
         "_on_registered",
         "_options",
+        "_parting",
         "_refused",
         "_reg_event",
         "_registrations",
@@ -103,6 +104,7 @@ class Registering:
         self._leading: Registration | None = None
         self._refused: frozenset[Uri] = frozenset()
         self._reg_event: RegEventUsage | None = None
+        self._parting: RegEventUsage | None = None
         self._identities = KnownIdentities()
         self._wishes = Wishes()
 
@@ -207,6 +209,20 @@ class Registering:
         """Wait until what was to be deregistered is."""
         await self._wishes.all_left()
 
+    async def parted(self, within: float) -> None:
+        """Wait for the last NOTIFY of the subscription to what was deregistered, but not for long (TS 24.229 §5.1.1.6)."""
+        parting = self._parting
+        if parting is None:
+            return
+        try:
+            async with asyncio.timeout(within):
+                await parting.parted.wait()
+        except TimeoutError:
+            _log.debug("the network does not say that the subscription has ended")
+        finally:
+            parting.drop()
+            self._parting = None
+
     def forsake(self, error: WicError) -> None:
         """Wait no longer for those that leave; unless the network confirms it yet, this is why it did not."""
         self._wishes.forsake(error)
@@ -220,8 +236,9 @@ class Registering:
         if isinstance(event, ResponseReceived) and event.response.status == 504:
             self._registrations.restore(event.response, now=now)  # TS 24.229 §5.1.2A.1.6
         mine = self._registrations.handle(event, now=now)
-        if not mine and self._reg_event is not None:
-            mine = self._reg_event.handle(event, now=now)
+        for watch in (self._reg_event, self._parting):
+            if not mine and watch is not None:
+                mine = watch.handle(event, now=now)
         self._drain(now)
         return mine
 
@@ -313,7 +330,9 @@ class Registering:
         if error is not None:
             _log.info("the deregistration of %s failed: %s", impu, error)
         self._hand_over(now)
-        if registration is self._leading:
+        if registration is self._leading and error is None:
+            self._leave_reg_event(now)
+        elif registration is self._leading:
             self._forget_reg_event()
         if str(impu) in map(str, (*self.identities.usable, *self.identities.barred)):  # else it was lost before
             self._tell(Deregistered(impu, error))
@@ -364,6 +383,11 @@ class Registering:
         assert self._registrations is not None
         self._wishes.give_up(registration.identity.impu)
         self._registrations.remove(registration.identity.impu, now=now)
+
+    def _leave_reg_event(self, now: float) -> None:
+        if self._reg_event is not None:
+            self._reg_event.leave(now=now)
+        self._parting, self._reg_event = self._reg_event, None
 
     def _forget_reg_event(self) -> None:
         if self._reg_event is not None:

@@ -302,6 +302,8 @@ class Signalling:
         """Close the connection, and give back what was lent: nothing is registered any more (TS 24.371 §6A.2)."""
         try:
             if self._access is not None:
+                if self._access.connection is not None:
+                    await self._access.registering.parted(_FAREWELL)
                 await self._access.hang_up("nothing is registered any more")
         finally:
             await self._credentials.close()
@@ -458,3 +460,5 @@ class Signalling:
 
 
 _METHODS = frozenset((*ALLOWED, "NOTIFY"))
+_FAREWELL = 0.5
+"""Seconds to wait for the NOTIFY that ends the subscription to reg-event, after the last deregistration."""

@@ -91,6 +91,11 @@ class RegEvent:
         """Whether there is a subscription, or one is being made; not if another one will be tried later."""
         return self._watch is not None and self._watch.subscription.state in _STANDING
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the last NOTIFY of a subscription is waited for."""
+        return self._watch is not None and self._watch.subscription.state is SubscriberState.LEAVING
+
     # commands
 
     def subscribe(self, *, binding: Binding, flow: Flow, now: float) -> None:
@@ -112,6 +117,11 @@ class RegEvent:
         """Take note of another Service-Route, GRUU or default identity, for SUBSCRIBEs to come."""
         if self._watch is not None:
             self._watch.subscription.use(self._subscriber(binding, flow))
+
+    def leave(self, *, now: float) -> None:
+        """Wait for the NOTIFY with which the subscription ends, for the registration has ended (TS 24.229 §5.1.1.6)."""
+        if self._watch is not None:
+            self._watch.subscription.leave(now=now)
 
     def drop(self) -> None:
         """Forget the subscription without a word: without a registration there is none (TS 24.229 §5.1.1.6)."""

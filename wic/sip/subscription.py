@@ -187,6 +187,18 @@ class Subscription:
             # Without a dialog there is nothing to end yet: its first NOTIFY or 2xx will say where to.
             self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
 
+    def leave(self, *, now: float) -> None:
+        """Take it as ended by what the notifier knows already, and wait for the NOTIFY that says so.
+
+        Ends in `SubscriptionEnded` if there was a dialog to wait in.
+        """
+        if self._state in _LIVE and self._dialog is not None and self._transaction is None:
+            self._take(SubscriberInput.UNSUBSCRIBE)
+            self._stop(_Timer.REFRESH)
+            self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
+        else:
+            self.drop()
+
     def drop(self) -> None:
         """Forget it without a word: NOTIFYs get 481 from now on."""
         self._let_go()

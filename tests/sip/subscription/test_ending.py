@@ -125,6 +125,30 @@ def test_unsubscribing_before_there_is_anything(world: World, notify_first: bool
     assert (request.expires, request.to.tag) == (0, "server")
 
 
+def test_an_end_that_the_notifier_knows(world: World) -> None:
+    world.active()
+    world.subscription.leave(now=0)
+    assert not world.requests
+    assert world.subscription.state is State.LEAVING
+    assert world.notify("terminated;reason=deactivated") == 200
+    assert world.events[-1] == SubscriptionEnded("deactivated", None, None)
+    world.run(3600)
+    assert not world.requests
+
+
+def test_an_end_that_nobody_tells_of(world: World) -> None:
+    world.active()
+    world.subscription.leave(now=0)
+    world.run(32)
+    assert world.ended() == SubscriptionEnded(None, None, None)
+
+
+def test_an_end_before_there_is_a_dialog_to_end(world: World) -> None:
+    world.subscribe()
+    world.subscription.leave(now=0)
+    assert world.subscription.state is State.TERMINATED
+
+
 def test_unsubscribing_while_waiting(world: World) -> None:
     world.subscribe()
     world.answer(503, ("Retry-After", 100))
