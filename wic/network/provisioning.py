@@ -18,8 +18,10 @@ from wic.network.web_files import WebFiles, program_of
 from wic.registration.reginfo import ContactEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from wic.network.accounts import Value
     from wic.network.hss import Subscriber, Usim
 
 ACCOUNTS_FILE = "accounts.toml"
@@ -57,18 +59,24 @@ class Provisioning:
 
     def __init__(self, directory: Path) -> None:
         self.accounts = AccountsFile(directory / ACCOUNTS_FILE)
-        first = next((self.accounts.get(name) for name in self.accounts.names()), None)
-        if first is None or not (directory / DATABASE_FILE).exists():
+        accounts = [self.accounts.get(name) or {} for name in self.accounts.names()]
+        if not accounts or not (directory / DATABASE_FILE).exists():
             raise ConfigurationError(
                 f"{directory} holds no network yet: start one with `wic network up --dir {directory}`."
             )
         self._directory = directory
-        accounts = [self.accounts.get(name) or {} for name in self.accounts.names()]
-        self.domain = next((str(each["impi"]).partition("@")[2] for each in accounts if "impi" in each), "")
-        self.hss = Hss(directory / DATABASE_FILE, realm=self.domain)
+        self.hss = Hss(directory / DATABASE_FILE, realm="")
+        own = self._of_the_network(accounts)
+        self.domain = self.hss.realm = str(own.get("impi", "")).partition("@")[2]
         self._web = WebFiles(directory)
-        server, insecure = str(first.get("server", "")), bool(first.get("insecure"))
+        server, insecure = str(own.get("server", "")), bool(own.get("insecure"))
         self._enrolment = Enrolment(self.hss, self.accounts, server, insecure)
+
+    def _of_the_network(self, accounts: Sequence[Mapping[str, Value]]) -> Mapping[str, Value]:
+        """Return the account of a subscriber: the user may keep accounts of other networks in the same file."""
+        named = [each for each in accounts if "impi" in each]
+        own = (each for each in named if self.hss.subscriber(str(each["impi"])) is not None)
+        return next(own, (named or accounts)[0])
 
     def __enter__(self) -> Self:
         """Use as a context manager that closes the database."""
