@@ -61,6 +61,8 @@ class DigestClient:
     One object serves a registration and all calls of its user.
     """
 
+    __slots__ = ("_announce", "_credentials", "_spaces")
+
     def __init__(self, credentials: DigestCredentials, *, tokens: Tokens, announce: bool = True) -> None:
         """Keep credentials.
 

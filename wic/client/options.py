@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from wic._version import __version__
 from wic.media import MediaTransportOptions
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientOptions"]
 
+_KEEP_ALIVE: Final = KeepAlive()
+_BACKOFF: Final = BackoffOptions()
+_MEDIA: Final = MediaTransportOptions()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClientOptions:
@@ -36,9 +40,9 @@ class ClientOptions:
     """For the answers to BYE and to the deregistration; what has not come then is given up."""
     timers: Timers = TS24229_UE
     """SIP timers; those of TS 24.229 table 7.7.1 unless told otherwise."""
-    keep_alive: KeepAlive = field(default_factory=KeepAlive)
+    keep_alive: KeepAlive = _KEEP_ALIVE
     """How a silent server is asked whether it is there, until the network names an interval of its own."""
-    backoff: BackoffOptions = field(default_factory=BackoffOptions)
+    backoff: BackoffOptions = _BACKOFF
     """How long to wait before the next try to connect or to register.
 
     After a connection that worked is lost, the wait is drawn from 0 to `first_time`: with the 10 s that it has
@@ -50,7 +54,7 @@ class ClientOptions:
     """Subscribe to the state of the registration, so that the network can end or renew it (TS 24.229 §5.1.1.3)."""
     codecs: tuple[Codec, ...] | None = None
     """Audio codecs to offer and accept, preferred first; None takes all that this build has."""
-    media: MediaTransportOptions = field(default_factory=MediaTransportOptions)
+    media: MediaTransportOptions = _MEDIA
     """How media find their way; without addresses, a network on loopback is answered on loopback only."""
     ring: bool = True
     """Send 180 as soon as a call comes in; otherwise `Call.ring` does."""

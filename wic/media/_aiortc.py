@@ -92,7 +92,7 @@ def _release(text: str) -> tuple[int, int]:
 check_versions()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ConsentTimes:
     """How consent to send is kept fresh (RFC 7675 §5.1), in seconds."""
 

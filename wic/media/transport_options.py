@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
 
 from wic.media._aiortc import ConsentTimes
 
@@ -19,7 +20,10 @@ class IceServer:
     credential: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+_CONSENT: Final = ConsentTimes()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MediaTransportOptions:
     """How transports reach their peers; times in seconds."""
 
@@ -30,7 +34,7 @@ class MediaTransportOptions:
     """Until a candidate pair must work."""
     dtls_timeout: float = 10.0
     """Until the handshake must be done."""
-    consent: ConsentTimes = field(default_factory=ConsentTimes)
+    consent: ConsentTimes = _CONSENT
 
 
 class TransportState(Enum):

@@ -47,6 +47,8 @@ class Backoff:
     [0.0, 60.0, 120.0, 240.0, 480.0, 900.0, 900.0, 900.0]
     """
 
+    __slots__ = ("_chance", "_failures", "_options")
+
     def __init__(self, chance: Callable[[], float], options: BackoffOptions = _DEFAULT_OPTIONS) -> None:
         """Begin without failures.
 

@@ -38,6 +38,8 @@ class _Unacknowledged:
 class AcceptedCalls:
     """The callee's side: each 2xx to INVITE, sent again and again until its ACK comes."""
 
+    __slots__ = ("_outbox", "_settled", "_timers", "_waiting")
+
     def __init__(self, *, outbox: Outbox, timers: Timers) -> None:
         self._outbox = outbox
         self._timers = timers
@@ -88,6 +90,8 @@ class AcceptedCalls:
 
 class Acknowledgements:
     """The caller's side: each 2xx reaches the user once, and its repetition brings the ACK again."""
+
+    __slots__ = ("_known", "_outbox", "_timers")
 
     def __init__(self, *, outbox: Outbox, timers: Timers) -> None:
         self._outbox = outbox

@@ -43,6 +43,19 @@ class Endpoint:
     `now` is in seconds of any clock that never goes back.
     """
 
+    __slots__ = (
+        "_accepted",
+        "_acknowledgements",
+        "_awaited",
+        "_dialogs",
+        "_is_proxy",
+        "_outbox",
+        "_reception",
+        "_transactions",
+        "options",
+        "tokens",
+    )
+
     def __init__(self, *, tokens: Tokens, options: EndpointOptions = _DEFAULT_OPTIONS) -> None:
         self.tokens = tokens
         """Where branches and tags come from."""

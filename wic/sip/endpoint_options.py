@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wic.sip.limits import Limits
 from wic.sip.timers import RFC3261, Timers
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ViaParams: TypeAlias = "tuple[tuple[str, str | None], ...]"
 """Names and values of Via parameters."""
+
+_LIMITS: Final = Limits()
 
 
 class Role(Enum):
@@ -42,7 +44,7 @@ class EndpointOptions:
 
     In the proxy role it is Proxy-Require, and None means that there are none.
     """
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = _LIMITS
     via: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
     """Sent-by (host, port) of our Via by transport, such as `{"WSS": ("x7k2.invalid", None)}`.
 

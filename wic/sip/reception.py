@@ -37,6 +37,20 @@ _FRAMED_BY_LENGTH = frozenset({"TCP", "TLS"})
 class Reception:
     """The incoming half of an `Endpoint`."""
 
+    __slots__ = (
+        "_accepted",
+        "_acknowledgements",
+        "_awaited",
+        "_dialogs",
+        "_extensions",
+        "_is_proxy",
+        "_options",
+        "_outbox",
+        "_stateless_tag",
+        "_tokens",
+        "_transactions",
+    )
+
     def __init__(
         self,
         *,

@@ -43,6 +43,8 @@ class ScheduledTimer:
 class TimerQueue:
     """Timers in the order of their deadlines. Scheduling, cancelling and firing cost O(log n), amortised."""
 
+    __slots__ = ("_cancelled", "_count", "_heap")
+
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, ScheduledTimer]] = []
         self._count = 0
@@ -82,7 +84,10 @@ class TimerQueue:
     def note_cancelled(self) -> None:
         """Count an entry that will not fire; sweep the heap when most of it is such entries."""
         self._cancelled += 1
-        if len(self._heap) > _SWEEP_FROM and self._cancelled * 2 > len(self._heap):
+        if self._cancelled == len(self._heap):  # as that of a client is after each answer
+            self._heap.clear()
+            self._cancelled = 0
+        elif len(self._heap) > _SWEEP_FROM and self._cancelled * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].pending]
             heapq.heapify(self._heap)
             self._cancelled = 0

@@ -24,6 +24,8 @@ _Key: TypeAlias = "tuple[Hashable, ...]"
 class Transactions:
     """The transaction layer. Every look-up is one step, however many there are."""
 
+    __slots__ = ("_by_flow", "_clients", "_merged", "_servers", "outbox", "timers", "uses_timer_c")
+
     def __init__(self, *, outbox: Outbox, timers: Timers, uses_timer_c: bool = False) -> None:
         self.outbox = outbox
         self.timers = timers

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
 
 from wic.sip.flow import Flow
 from wic.transport.alarms import alarms
@@ -97,6 +97,9 @@ class DriverOptions:
     """Octets that may wait for one connection to open."""
 
 
+_DEFAULT_OPTIONS: Final = DriverOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class DriverCounters:
     """A snapshot of what went through a driver."""
@@ -118,6 +121,28 @@ class Driver:
     and touches nothing else.
     """
 
+    __slots__ = (
+        "_alarms",
+        "_clock",
+        "_closed",
+        "_closing",
+        "_connections",
+        "_deadline",
+        "_endpoint",
+        "_failures",
+        "_not_before",
+        "_observers",
+        "_on_event",
+        "_outbound",
+        "_pumping",
+        "_received",
+        "_sent",
+        "_sockets",
+        "_sources",
+        "_timer",
+        "_undelivered",
+    )
+
     def __init__(
         self,
         endpoint: Machine,
@@ -134,7 +159,7 @@ class Driver:
             clock: seconds from any epoch; None takes the event loop's.
             options: how to send.
         """
-        chosen = options or DriverOptions()
+        chosen = options or _DEFAULT_OPTIONS
         self._endpoint = endpoint
         self._on_event = on_event
         self._alarms = alarms()

@@ -36,6 +36,8 @@ class Outbound:
     was found for it, and fails with it.
     """
 
+    __slots__ = ("_dials", "_handler", "_open", "_options", "_queue_limit", "_ssl_context", "_tied")
+
     def __init__(
         self,
         handler: FlowHandler,

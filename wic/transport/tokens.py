@@ -8,6 +8,8 @@ import os
 class RandomTokens:
     """The `Tokens` of a running program: branches, tags and Call-IDs from the system's random source."""
 
+    __slots__ = ()
+
     def hex(self, octets: int) -> str:
         """Return `octets` random octets as hexadecimal digits (RFC 3261 §19.3 asks for at least 32 bits)."""
         return os.urandom(octets).hex()

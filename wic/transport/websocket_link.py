@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus, PayloadTooBig
@@ -39,6 +39,7 @@ frames_log = logging.getLogger(f"{__name__}.frames")
 frames_log.setLevel(logging.WARNING)
 
 _CLOSE_REASON_OCTETS = 123
+_KEEP_ALIVE = KeepAlive()
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
@@ -50,7 +51,7 @@ class FramingOptions(LinkOptions):
     """Octets of one message, fragments together; more closes the connection with 1009."""
     max_fragments: int = 1024
     """Frames of one message."""
-    keep_alive: KeepAlive | None = field(default_factory=KeepAlive)
+    keep_alive: KeepAlive | None = _KEEP_ALIVE
 
 
 class WebSocketLink(Link):
