@@ -163,3 +163,12 @@ def test_a_response_that_tells_nothing_new_is_not_remembered(pair, make_request)
     a.endpoint.receive(late.to_bytes(), a.flow_to(b), now=0.0)
     assert invite.response.status == 486
     assert invite.state is State.COMPLETED
+
+
+def test_its_states_can_be_followed_in_the_log(pair, make_request, caplog) -> None:
+    net, a, b = pair
+    net.filter = lambda data: False
+    with caplog.at_level("DEBUG", logger="wic.sip.transaction"):
+        a.endpoint.send_request(make_request("OPTIONS"), a.flow_to(b), now=0.0)
+        net.run(100)
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == ["Trying -> Terminated"]

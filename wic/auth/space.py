@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _QUOTED = frozenset({"username", "realm", "nonce", "uri", "response", "cnonce", "opaque", "auts"})
 _INFO_OF = {"Authorization": "Authentication-Info", "Proxy-Authorization": "Proxy-Authentication-Info"}
+_INFO_KEYS = frozenset(name.lower() for name in _INFO_OF.values())
 _MAX_SPACES = 16
 _STALE_STRIKES = 2
 _PROVED = 8
@@ -45,6 +46,11 @@ class Space:
         self.challenge = challenge
         self.ha1 = ha1
         self.count = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the nonce in use has been accepted, and nothing speaks against it since."""
+        return self.stale_strikes == 0 and self.challenge.nonce in self.proved
 
     def prove(self, nonce: str) -> None:
         """Remember that a response made with this nonce was accepted, or will be."""
@@ -153,8 +159,11 @@ class Spaces:
     def proved_by(self, request: Request, response: Response) -> Iterator[tuple[Space, Params, AuthParams | None]]:
         """Go through the spaces whose credentials in `request` a success accepts.
 
-        Gives each with the credentials that were sent and what (Proxy-)Authentication-Info says.
+        Gives each with the credentials that were sent and what (Proxy-)Authentication-Info says; none where that is
+        nothing new, as after nearly every refresh.
         """
+        if all(space.settled for space in self._spaces.values()) and not response.headers.has_any(_INFO_KEYS):
+            return
         for header, info_header in _INFO_OF.items():
             sent = _sent(request, header)
             info = _read_info(response.headers.get(info_header)) if sent else None

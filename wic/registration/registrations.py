@@ -159,6 +159,8 @@ class Registrations:
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""
+        if len(self._all) == 1:
+            return next(iter(self._all.values())).next_timeout()
         times = [due for each in self._due() if (due := each.next_timeout()) is not None]
         return min(times) if times else None
 
@@ -190,8 +192,7 @@ class Registrations:
 
     def _due(self) -> list[Registration]:
         """Those whose time counts: the one that is under way, or all."""
-        every = list(self._all.values())
-        return every if len(every) == 1 else self._pending() or every
+        return self._pending() or list(self._all.values())
 
     def _command(self, registration: Registration, command: _Command, now: float) -> None:
         self._commands[registration] = command

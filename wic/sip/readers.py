@@ -45,7 +45,10 @@ def _one(name: str, parse: Callable[[str], T]) -> Callable[[Headers], T]:
         text = headers.get(name)
         if text is None:
             raise MalformedHeader(f"{name} is missing")
-        return naming(name, parse, text)
+        try:  # and not `naming`: these are read of every message
+            return parse(text)
+        except MalformedHeader as error:
+            raise MalformedHeader(f"{name}: {error}") from error
 
     return read
 

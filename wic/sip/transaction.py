@@ -154,18 +154,20 @@ class Transaction(ABC):
     def _start(self, timer: Timer, now: float) -> None:
         """Start a timer, or start it anew; what a reliable transport does without is skipped."""
         timers = self._layer.timers
-        if timer is Timer.C and not self._layer.uses_timer_c:
-            return
-        if not timers.retransmits(timer):
-            delay = timers.duration(timer, reliable=self.flow.reliable)
-        elif self.flow.reliable:
+        reliable = self.flow.reliable
+        if timers.retransmits(timer):
+            if reliable:
+                return
+            delay = self._interval(timer)
+        elif timer is Timer.C and not self._layer.uses_timer_c:
             return
         else:
-            delay = self._interval(timer)
+            delay = timers.duration(timer, reliable=reliable)
         if delay == 0:
             self.take(timer, now)
             return
-        self._stop(timer)
+        if self._running:
+            self._stop(timer)
         self._running[timer] = self._layer.outbox.timers.schedule(now + delay, partial(self._expire, timer))
 
     def _interval(self, timer: Timer) -> float:
