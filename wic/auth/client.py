@@ -46,13 +46,18 @@ class DigestCredentials:
         if not (self.username + (self.realm or "")).isprintable():
             raise ConfigurationError("the user name and the realm must not hold control characters")
 
-    def ha1(self, algorithm: DigestAlgorithm, realm: str) -> Secret | None:
-        """Return H(A1) for an algorithm and a realm, or None if these credentials cannot make it."""
+    def ha1(self, algorithm: DigestAlgorithm, realm: str) -> Secret:
+        """Return H(A1) for an algorithm and a realm that these credentials fit."""
         if isinstance(self.secret, Secret):
             return make_ha1(algorithm, self.username, realm, self.secret)
+        return self.secret.value
+
+    def fit(self, algorithm: DigestAlgorithm, realm: str) -> bool:
+        """Whether these credentials can answer for an algorithm and a realm."""
+        if isinstance(self.secret, Secret):
+            return True
         known = find_algorithm(self.secret.algorithm)
-        fits = known is not None and known.hash_name == algorithm.hash_name and self.secret.realm == realm
-        return self.secret.value if fits else None
+        return known is not None and known.hash_name == algorithm.hash_name and self.secret.realm == realm
 
 
 class DigestClient:
@@ -81,7 +86,7 @@ class DigestClient:
         self._spaces.authorize(request)
         if self._announce and request.method == "REGISTER" and "Authorization" not in request.headers:
             realm = self._credentials.realm or request.uri.host
-            request.headers.add("Authorization", announcement(self._credentials.username, realm, request))
+            request.set_auth("Authorization", [announcement(self._credentials.username, realm, request)])
 
     def forget(self) -> None:
         """Forget all challenges."""
@@ -95,16 +100,15 @@ class DigestClient:
             AuthenticationFailed: they answer credentials that were right in form and fresh, so the
                 user name or the password is wrong, or the network keeps calling fresh nonces stale.
         """
-        challenges = read_challenges(response, lambda challenge: self._ha1(challenge) is not None)
+        credentials = self._credentials
+        challenges = read_challenges(response, lambda each: credentials.fit(each.algorithm, each.realm))
         if not challenges:
             raise ChallengeUnsupported(
                 f"the network asks for {name_challenges(response)}, which this password cannot answer; see the account's 'auth'"
             )
         for challenge in challenges:
             self._spaces.judge(request, challenge, self._blame(challenge))
-            ha1 = self._ha1(challenge)
-            assert ha1 is not None  # only challenges that can be answered are read
-            self._spaces.enter(request, challenge, ha1)
+            self._spaces.enter(request, challenge, credentials.ha1(challenge.algorithm, challenge.realm))
 
     def accepted(self, request: Request, response: Response) -> None:
         """Take in a success: the nonces used are good, and a nextnonce replaces them.
@@ -125,9 +129,6 @@ class DigestClient:
             # TS 24.229 §5.4.1.2.3B: what a wrong response to a challenge gets.
             return "check the private identity and the password"
         return f"check that the network knows {self._credentials.username} together with the public identity"
-
-    def _ha1(self, challenge: Challenge) -> Secret | None:
-        return self._credentials.ha1(challenge.algorithm, challenge.realm)
 
     def _blame(self, challenge: Challenge) -> str:
         return f"the network does not accept the password of {self._credentials.username} for {challenge.realm}"

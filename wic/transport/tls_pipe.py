@@ -77,11 +77,12 @@ class TlsPipe:
     def _read(self) -> bytes:
         chunks = []
         try:
-            while chunk := self._tls.read(_RECORD):
+            while self._incoming.pending or self._tls.pending():
+                chunk = self._tls.read(_RECORD)
+                if not chunk:
+                    self.peer_closed = True
+                    break
                 chunks.append(chunk)
-                if not (self._incoming.pending or self._tls.pending()):
-                    return chunk if len(chunks) == 1 else b"".join(chunks)
-            self.peer_closed = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:

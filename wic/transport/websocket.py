@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from websockets.client import ClientProtocol
@@ -120,6 +121,7 @@ async def serve_websocket(
     return listener
 
 
+@lru_cache(maxsize=64)  # thousands of clients have few servers
 def _parse(url: str) -> WebSocketURI:
     try:
         return parse_uri(url)
