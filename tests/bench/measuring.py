@@ -8,6 +8,7 @@ import os
 import platform
 import statistics
 import subprocess
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def cpu_seconds() -> float:
     """Return the user and system time of this process."""
-    times = os.times()
-    return times.user + times.system
+    return time.process_time()
 
 
 def cpu_seconds_of(pid: int) -> float:

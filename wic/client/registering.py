@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wic.client.events import Deregistered, IdentitiesChanged, Refreshed, Registered, RegistrationLost
 from wic.client.identities import KnownIdentities
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["Registering"]
 
 _log = logging.getLogger(__name__)
+_NOBODY: Final[frozenset[Uri]] = frozenset()
 
 
 class Registering:
@@ -102,7 +103,7 @@ class Registering:
         self._identity = Identity(impu=impu, domain=account.domain, instance=account.instance, contact=self.contact)
         self._registrations: Registrations | None = None
         self._leading: Registration | None = None
-        self._refused: frozenset[Uri] = frozenset()
+        self._refused = _NOBODY
         self._reg_event: RegEventUsage | None = None
         self._parting: RegEventUsage | None = None
         self._identities = KnownIdentities()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wic.call import ALLOWED, CallProfile
 from wic.client.access import Access
@@ -107,7 +107,7 @@ class Signalling:
             options=EndpointOptions(
                 timers=options.timers,
                 methods=_METHODS,
-                extensions=frozenset(),
+                extensions=_NO_EXTENSIONS,
                 via={"WSS": (self._host, None), "WS": (self._host, None)},
             ),
         )
@@ -460,5 +460,6 @@ class Signalling:
 
 
 _METHODS = frozenset((*ALLOWED, "NOTIFY"))
+_NO_EXTENSIONS: Final[frozenset[str]] = frozenset()
 _FAREWELL = 0.5
 """Seconds to wait for the NOTIFY that ends the subscription to reg-event, after the last deregistration."""

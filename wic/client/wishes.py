@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wic.errors import RegistrationFailed
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Wishes"]
 
+_NONE: Final[frozenset[str]] = frozenset()  # every empty set would be one of its own
+
 
 class Wishes:
     """Remembers the identities that are to be added, that are leaving, and that shall not come back by themselves."""
@@ -23,8 +25,8 @@ class Wishes:
 
     def __init__(self) -> None:
         self._joining: dict[str, asyncio.Future[WicError | None]] = {}
-        self._given_up: frozenset[str] = frozenset()
-        self._leaving: frozenset[str] = frozenset()
+        self._given_up = _NONE
+        self._leaving = _NONE
         self._forsaken: dict[str, WicError] = {}
         self._left: asyncio.Event | None = None
 
@@ -77,7 +79,7 @@ class Wishes:
     def forsake(self, error: WicError) -> None:
         """Wait no longer for those that leave; unless the network confirms it yet, this is why it did not."""
         self._forsaken |= dict.fromkeys(self._leaving, error)
-        self._leaving = frozenset()
+        self._leaving = _NONE
 
     async def all_left(self) -> None:
         """Wait until those that leave are gone."""
