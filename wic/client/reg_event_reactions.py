@@ -43,13 +43,12 @@ class RegEventUsage:
 
     __slots__ = (
         "_flow",
-        "_has_left",
         "_on_identities",
+        "_parted",
         "_reg_event",
         "_registrations",
         "ended",
         "identities",
-        "parted",
     )
 
     def __init__(
@@ -66,9 +65,7 @@ class RegEventUsage:
         self._registrations = registrations
         self._on_identities = on_identities
         self._flow: Flow | None = None
-        self._has_left = False
-        self.parted = asyncio.Event()
-        """Set when the network has said its last word, after `leave`."""
+        self._parted: asyncio.Event | None = None
         self.identities: tuple[Uri, ...] = ()
         """The identities that the network says this contact is registered for."""
         self.ended: tuple[Uri, ...] = ()
@@ -97,9 +94,14 @@ class RegEventUsage:
 
     def leave(self, *, now: float) -> None:
         """Answer what the network still says of a registration that has ended, without consequences."""
-        self._has_left = True
+        self._parted = asyncio.Event()
         self._reg_event.leave(now=now)
         self._drain(now)
+
+    async def parted(self) -> None:
+        """Wait, after `leave`, until the network has said its last word."""
+        assert self._parted is not None, "who has not left does not part"
+        await self._parted.wait()
 
     def drop(self) -> None:
         """Forget the subscription: the registration is gone, and with it the subscription."""
@@ -122,10 +124,10 @@ class RegEventUsage:
 
     def _drain(self, now: float) -> None:
         while (event := self._reg_event.next_event()) is not None:
-            if not self._has_left:
+            if self._parted is None:
                 self._take(event, now)
-        if self._has_left and not self._reg_event.is_leaving:
-            self.parted.set()
+        if self._parted is not None and not self._reg_event.is_leaving:
+            self._parted.set()
 
     def _take(self, event: RegEventEvent, now: float) -> None:
         match event:

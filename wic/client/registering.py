@@ -217,7 +217,7 @@ class Registering:
             return
         try:
             async with asyncio.timeout(within):
-                await parting.parted.wait()
+                await parting.parted()
         except TimeoutError:
             _log.debug("the network does not say that the subscription has ended")
         finally:
