@@ -16,7 +16,7 @@ from wic.client.secret_sources import warn_of_shared
 from wic.client.settings import Settings, secret_keys
 from wic.client.web_settings import WEB_KEYS, read_web
 from wic.errors import ConfigurationError
-from wic.sip.uri import Uri
+from wic.registration import parse_impu
 
 if TYPE_CHECKING:
     import os
@@ -92,7 +92,7 @@ class Account:
     @property
     def domain(self) -> str:
         """The home domain, which is the host of the public identity."""
-        return Uri.parse(self.impu).host
+        return parse_impu(self.impu).host
 
     @classmethod
     def load(cls, name: str, path: str | os.PathLike[str] | None = None) -> Account:

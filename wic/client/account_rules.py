@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wic.errors import ConfigurationError, WicError
-from wic.sip.uri import Uri
+from wic.registration import parse_impu
 
 if TYPE_CHECKING:
     from wic.client.account import Account
@@ -73,7 +73,7 @@ def _check_impu(account: Account, key: str, text: str) -> None:
 def is_registrable(text: str) -> bool:
     """Tell whether a text is an identity that a REGISTER can name: the SIP URI of a user (RFC 3261 §10.2)."""
     try:
-        impu = Uri.parse(text)
+        impu = parse_impu(text)
     except WicError:
         return False
     return impu.scheme in {"sip", "sips"} and bool(impu.user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
@@ -63,6 +64,7 @@ class Identity:
         return NameAddr("", self.contact, Params(pairs, quoted=quoted))
 
 
+@lru_cache(maxsize=256)  # an account's is asked for again and again
 def parse_impu(text: str) -> Uri:
     """Read a public user identity that a user wrote.
 

@@ -172,9 +172,10 @@ class Registrations:
                 return
 
     def _make(self, impu: Uri) -> Registration:
+        own = self._identity
         registration = Registration(
             self._endpoint,
-            identity=replace(self._identity, impu=impu),
+            identity=own if impu is own.impu else replace(own, impu=impu),
             flow=self._flow,
             credentials=self._credentials,
             options=self._options,

@@ -29,7 +29,7 @@ class Series:
         self._options = options
         self._uri = str(Uri(scheme="sip", host=identity.domain))
         self._to = str(address)
-        self._from = str(address.with_tag(tag(tokens)))
+        self._from = f"{address};tag={tag(tokens)}"
         self._call_id = call_id(tokens)
         self._cseq = 0
         self.agree(identity, terms)
