@@ -19,6 +19,8 @@ from .run import clause
 if TYPE_CHECKING:
     from wic.client.events import ClientEvent
 
+_AT_ONCE = 0.05  # what is less would be shown as 0.0 s
+
 
 def in_words(event: ClientEvent) -> str:
     """Say what happened in one line."""
@@ -43,7 +45,9 @@ def in_words(event: ClientEvent) -> str:
 
 
 def _plan(next_try: float | None) -> str:
-    return "" if next_try is None else f"; the next try is in {next_try:.1f} s"
+    if next_try is None:
+        return ""
+    return f"; the next try is in {next_try:.1f} s" if next_try >= _AT_ONCE else "; it is tried again at once"
 
 
 def _capital(text: str) -> str:

@@ -40,6 +40,10 @@ REFUSED = RegistrationFailed("403 Forbidden")
             RegistrationLost(ALICE, REFUSED, final=False, next_try=60.0),
             "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; the next try is in 60.0 s.",
         ),
+        (
+            RegistrationLost(ALICE, REFUSED, final=False, next_try=0.0),
+            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; it is tried again at once.",
+        ),
         (Deregistered(ALICE), "sip:alice@ims.example is deregistered."),
         (
             Deregistered(ALICE, RegistrationFailed("no answer")),
