@@ -327,6 +327,11 @@ def test_no_challenge_makes_it_fall_over(texts: list[str]) -> None:
     client = BearerClient(token=TOKEN, trusted_servers=[WAF], everywhere=False)
     with suppress(ChallengeUnsupported, TokenRefused):
         client.challenged(sent(client, "INVITE"), answer(*(f"Bearer {text}" for text in texts)))
+        assert credentials(sent(client, "INVITE")) != [
+            None,
+            None,
+        ]  # what raises nothing was understood, and is answered
+    assert read_bearer(sent(client)) == TOKEN
 
 
 @given(B64TOKENS.filter(lambda text: len(text) > 8), st.sampled_from(BearerForm))

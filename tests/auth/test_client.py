@@ -120,13 +120,14 @@ def test_stale_nonces_are_replaced_without_asking(
     assert verifier.verify(register(client), lookup, now=1001).outcome is Outcome.OK
 
 
-def test_nonces_that_end_between_attempts_are_no_reason_to_give_up(client, register, verifier, challenge):
+def test_nonces_that_end_between_attempts_are_no_reason_to_give_up(client, register, verifier, lookup, challenge):
     """A registrar that answers 503 for hours takes the credentials and proves no nonce."""
     client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
     for hour in range(1, 10):
         register(client)  # 503
         late = register(client)
         client.challenged(late, challenge(*verifier.make_challenges(now=3600 * hour, stale=True)))
+    assert verifier.verify(register(client), lookup, now=3600 * 9 + 1).outcome is Outcome.OK
 
 
 def test_a_network_that_calls_every_nonce_stale_is_given_up(

@@ -14,6 +14,8 @@ from wic.network import ImsNetwork, NetworkOptions
 from wic.registration import BackoffOptions
 from wic.registration.reginfo import ContactEvent
 
+from .conftest import until
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
@@ -97,9 +99,7 @@ async def test_shortened_leads_to_another_proof(network: ImsNetwork) -> None:
 
 
 async def subscribed(network: ImsNetwork, count: int) -> None:
-    async with asyncio.timeout(10):
-        while len(network.scscf.notifier) != count:  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.01)
+    await until(lambda: len(network.scscf.notifier) == count)
 
 
 async def test_a_restart_of_the_network_leaves_one_subscription_of_each(tmp_path: Path) -> None:

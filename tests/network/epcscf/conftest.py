@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -16,19 +15,13 @@ from wic.network.tokens import Authorization, TokenInvalid
 from wic.transport.tokens import RandomTokens
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from conftest import MwPeer
 
     from wic.auth.secret import Secret
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that nobody tells of."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

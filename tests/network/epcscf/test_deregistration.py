@@ -6,11 +6,10 @@ import time
 
 import pytest
 
+from tests.network.conftest import until
 from wic.auth.secret import Secret
 from wic.network.hss import Identity
 from wic.registration.reginfo import ContactEvent
-
-from .conftest import until
 
 OFFICE = "sip:office@ims.example"
 

@@ -7,13 +7,12 @@ from math import inf
 
 import pytest
 
+from tests.network.conftest import until
 from wic.network.epcscf.dialogs import Dialogs
 from wic.network.epcscf.flow_tokens import Owner
 from wic.network.epcscf.passage import Passage, Way
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
-
-from .conftest import until
 
 WIC = Owner(Flow("WSS", ("127.0.0.1", 443), ("10.0.0.1", 50000)), "alice@ims.example")
 BACK = Owner(Flow("WSS", ("127.0.0.1", 443), ("10.0.0.1", 50001)), "alice@ims.example")

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from tests.network.conftest import until
+
 EMPTY = (
     'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", '
     'uri="sip:ims.example", response=""'
@@ -107,6 +109,4 @@ async def test_a_connection_that_goes_leaves_no_timer(edge):
     alice = await edge.wic("alice")
     assert edge.epcscf._survival.next_timeout() is not None
     await alice.close()
-    async with asyncio.timeout(10):
-        while edge.epcscf._survival.next_timeout() is not None:  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.001)
+    await until(lambda: edge.epcscf._survival.next_timeout() is None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 import pytest
+
+from tests.network.conftest import until
 
 HOME = 'realm="ims.example", nonce="", uri="sip:ims.example"'
 EMPTY = f'Authorization: Digest username="alice@ims.example", {HOME}, response=""'
@@ -252,9 +253,7 @@ async def test_a_200_that_cannot_be_read_registers_nobody(edge):
 
 async def lose(edge, wic) -> None:
     wic.cut()
-    async with asyncio.timeout(5):
-        while any(each.flow.transport == "WSS" for each in edge.epcscf.node.driver.connections):  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: all(each.flow.transport != "WSS" for each in edge.epcscf.node.driver.connections))
 
 
 async def settled(edge) -> None:
