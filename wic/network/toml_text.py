@@ -1,4 +1,8 @@
-"""Changes to a TOML document that leave alone what else is in it: comments, order, and tables of other programs."""
+"""Changes to a TOML document that leave alone what else is in it: comments, order, and tables of other programs.
+
+A comment above the head of a table is about that table. tomlkit counts it to the table before: it puts new entries
+behind it, and drops it when that table goes.
+"""
 
 from __future__ import annotations
 
