@@ -408,8 +408,8 @@ def test_a_network_that_is_killed_comes_back(start_wic, lab, tmp_path, wic) -> N
     rows = json.loads(wic("network", "subscriber", "list", "--dir", directory, "--json").stdout)
     zoe = next(row for row in rows if row["impi"] == "zoe@ims.example")
     assert len(zoe["contacts"]) == 1
-    said = next(line for line in staying.stderr if "next try" in line)
-    assert "was lost" in said
+    said = next(line for line in staying.stderr if "was lost" in line)
+    assert "next try" in said or "tried again" in said  # how long it waits is chance
     staying.send_signal(signal.SIGINT)  # while it waits, or looks for the network
     assert staying.wait(15) == 3
     assert "Traceback" not in staying.stderr.read()
