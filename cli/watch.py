@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from wic.media import Capture
 from wic.network.names import EPCSCF
-from wic.sip.trace import Direction as TraceDirection
-from wic.sip.trace import format_message
-from wic.transport.driver import Direction
+from wic.sip.trace import Direction, format_message
 
 from .ladder import Arrow
 
@@ -76,8 +74,7 @@ class Watch:
             addresses = (flow.local, flow.remote) if sent else (flow.remote, flow.local)
             self._capture.packet(self._epoch + now, "sip", *addresses, data)
         if self._settings.trace:
-            way = TraceDirection.SENT if sent else TraceDirection.RECEIVED
-            self._settings.console.trace(f"{name} {format_message(data, direction=way, flow=flow, now=now)}")
+            self._settings.console.trace(f"{name} {format_message(data, direction=direction, flow=flow, now=now)}")
 
     def show_ladder(self) -> None:
         """Draw what was seen since the last time."""

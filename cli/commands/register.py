@@ -11,8 +11,8 @@ from wic.client import Client
 from wic.client.events import RegistrationLost
 
 from ..accounts import find_account, split_words
+from ..event_text import in_words
 from ..exit_codes import ExitCode
-from ..happenings import in_words
 from ..options import AccountOptions, Common, account_options, common
 from ..run import exit_with, run
 from ..watch import Watch

@@ -1,4 +1,4 @@
-"""Draw the machines of SIP: write `state-machines.md` from `wic.sip.tables` and `wic.sip.subscription_tables`.
+"""Draw the machines of SIP: write `state-machines.md` from `wic.sip.transaction.tables` and `wic.sip.subscription.tables`.
 
 Run it after the tables have changed: `python docs/design/draw_state_machines.py`.
 """
@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wic.sip.subscription_tables import NOTIFIER, SUBSCRIBER
-from wic.sip.tables import TABLES, Action, Row, Table
+from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER
 from wic.sip.timers import RFC3261, TS24229_UE, Timer
+from wic.sip.transaction.tables import TABLES, Action, Row, Table
 
 PAGE = Path(__file__).with_name("state-machines.md")
 
 _HEAD = """# State machines
 
-Drawn from `wic/sip/tables.py` by `docs/design/draw_state_machines.py`; a test compares them. An arrow reads
+Drawn from `wic/sip/transaction/tables.py` by `docs/design/draw_state_machines.py`; a test compares them. An arrow reads
 *input / actions; timers started*. An input without an arrow changes nothing. On leaving a state the timers end that
 have no arrow in the new one. A reliable transport starts none of Timers A, E and G, and for it Timers D, I, J and K
 last no time at all, so that the machine moves on at once. Timer C runs in proxies only; sending a CANCEL, whoever asked
@@ -71,7 +71,7 @@ def _timers() -> str:
 
 _SUBSCRIPTIONS = """## Subscriptions
 
-Drawn from `wic/sip/subscription_tables.py`. An input without an arrow changes nothing. What starts and ends their timers is
+Drawn from `wic/sip/subscription/tables.py`. An input without an arrow changes nothing. What starts and ends their timers is
 told in [](subscriptions).
 """
 

@@ -8,7 +8,7 @@ import pytest
 
 from wic.auth import DigestAlgorithm, DigestClient, DigestCredentials, DigestVerifier, Secret, make_ha1
 from wic.sip.message import Request, Response
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 REALM = "ims.example"
 USER = "alice@ims.example"
@@ -18,18 +18,18 @@ MakeRequest = Callable[..., Request]
 
 
 @pytest.fixture
-def tokens() -> CountingTokens:
-    return CountingTokens()
+def random_source() -> CountingSource:
+    return CountingSource()
 
 
 @pytest.fixture
-def verifier(tokens: CountingTokens) -> DigestVerifier:
-    return DigestVerifier(REALM, key=b"k" * 16, tokens=tokens)
+def verifier(random_source: CountingSource) -> DigestVerifier:
+    return DigestVerifier(REALM, key=b"k" * 16, random_source=random_source)
 
 
 @pytest.fixture
-def client(tokens: CountingTokens) -> DigestClient:
-    return DigestClient(DigestCredentials(username=USER, secret=PASSWORD), tokens=tokens)
+def client(random_source: CountingSource) -> DigestClient:
+    return DigestClient(DigestCredentials(username=USER, secret=PASSWORD), random_source=random_source)
 
 
 @pytest.fixture

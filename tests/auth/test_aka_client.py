@@ -17,7 +17,7 @@ from wic.errors import (
     UsimFailed,
 )
 from wic.sip.message import Request, Response
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from wic.sip.params import Params
@@ -33,7 +33,7 @@ Ask = Callable[..., Response]
 
 @pytest.fixture
 def aka() -> AkaClient:
-    return AkaClient(IMPI, SoftUsim(FUNCTIONS), tokens=CountingTokens())
+    return AkaClient(IMPI, SoftUsim(FUNCTIONS), random_source=CountingSource())
 
 
 def register(client: AkaClient, uri: str = "sip:ims.example", method: str = "REGISTER", body: bytes = b"") -> Request:
@@ -75,7 +75,7 @@ def test_a_first_register_asks_for_akav2(aka: AkaClient) -> None:
 
 
 def test_another_algorithm_and_realm_may_be_asked_for() -> None:
-    client = AkaClient(IMPI, SoftUsim(FUNCTIONS), tokens=CountingTokens(), realm="home", algorithm="akav1-md5")
+    client = AkaClient(IMPI, SoftUsim(FUNCTIONS), random_source=CountingSource(), realm="home", algorithm="akav1-md5")
     assert (sent(register(client)).get("realm"), sent(register(client)).get("algorithm")) == ("home", "AKAv1-MD5")
 
 
@@ -151,7 +151,7 @@ def test_the_strongest_of_those_offered_is_taken(aka: AkaClient) -> None:
 
 
 def test_only_what_the_account_accepts_is_taken() -> None:
-    client = AkaClient(IMPI, SoftUsim(FUNCTIONS), tokens=CountingTokens(), accept=("AKAv2-SHA-256", "AKAv2-MD5"))
+    client = AkaClient(IMPI, SoftUsim(FUNCTIONS), random_source=CountingSource(), accept=("AKAv2-SHA-256", "AKAv2-MD5"))
     client.challenged(register(client), asked(*(challenge(algorithm=name) for name in ALL)))
     assert sent(register(client)).get("algorithm") == "AKAv2-SHA-256"
     with pytest.raises(ChallengeUnsupported, match="offers AKAv1-MD5, which is not accepted: a downgrade from AKAv2-S"):
@@ -292,7 +292,7 @@ def test_an_invalid_challenge_to_a_registered_user_replaces_the_nonce_in_use(aka
 
 def test_a_refused_response_is_not_the_fault_of_the_keys() -> None:
     usim = SoftUsim(FUNCTIONS)
-    client = AkaClient(IMPI, usim, tokens=CountingTokens())
+    client = AkaClient(IMPI, usim, random_source=CountingSource())
     client.challenged(register(client), asked(challenge(33)))
     with pytest.raises(AuthenticationFailed) as failed:
         client.challenged(register(client), asked(challenge(66)))
@@ -401,17 +401,17 @@ def test_no_advice_where_authentication_is_not_the_matter(aka: AkaClient) -> Non
 @pytest.mark.parametrize("settings", [{"algorithm": "MD5"}, {"accept": ("AKAv2-SHA-256", "SHA-256")}])
 def test_algorithms_that_are_not_of_aka_are_refused(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="choose among AKAv2-SHA-512-256, AKAv2-SHA-256"):
-        AkaClient(IMPI, SoftUsim(FUNCTIONS), tokens=CountingTokens(), **settings)
+        AkaClient(IMPI, SoftUsim(FUNCTIONS), random_source=CountingSource(), **settings)
 
 
 @pytest.mark.parametrize(("impi", "realm"), [("alice\r\nX: 1", None), ("alice", "r\0")])
 def test_names_that_no_header_can_carry_are_refused(impi: str, realm: str | None) -> None:
     with pytest.raises(ConfigurationError, match="control characters"):
-        AkaClient(impi, SoftUsim(FUNCTIONS), tokens=CountingTokens(), realm=realm)
+        AkaClient(impi, SoftUsim(FUNCTIONS), random_source=CountingSource(), realm=realm)
 
 
 def test_the_algorithm_asked_for_is_accepted_in_any_case() -> None:
-    client = AkaClient(IMPI, SoftUsim(FUNCTIONS), tokens=CountingTokens(), accept=())
+    client = AkaClient(IMPI, SoftUsim(FUNCTIONS), random_source=CountingSource(), accept=())
     client.challenged(register(client), asked(challenge()))
     assert sent(register(client)).get("response")
 

@@ -29,7 +29,7 @@ from wic.auth import (
 from wic.auth.aka import DEFAULT_AMF
 from wic.errors import AuthenticationFailed, NetworkNotTrusted, SequenceOutOfRange
 from wic.sip.message import Request, Response
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 K, OP = b"k" * 16, b"o" * 16
 
@@ -98,7 +98,7 @@ class Network:
 
 def client_of(functions: AkaFunctions, state: UsimState | None = None, algorithm: str = "AKAv2-SHA-256") -> AkaClient:
     usim = SoftUsim(functions, state=state)
-    return AkaClient("alice@ims.example", usim, tokens=CountingTokens(), algorithm=algorithm)
+    return AkaClient("alice@ims.example", usim, random_source=CountingSource(), algorithm=algorithm)
 
 
 def register(client: AkaClient, network: Network) -> int:

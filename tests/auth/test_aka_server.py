@@ -21,7 +21,7 @@ from wic.auth import (
 from wic.auth.aka import DEFAULT_AMF, AkaAlgorithm
 from wic.sip.message import Request, Response
 from wic.sip.params import AuthParams
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 IMPI = "alice@ims.example"
 REALM = "ims.example"
@@ -52,7 +52,7 @@ def verifier() -> AkaVerifier:
 
 @pytest.fixture
 def aka() -> AkaClient:
-    return AkaClient(IMPI, SoftUsim(FUNCTIONS), tokens=CountingTokens())
+    return AkaClient(IMPI, SoftUsim(FUNCTIONS), random_source=CountingSource())
 
 
 def ask(

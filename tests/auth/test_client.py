@@ -18,7 +18,7 @@ from wic.auth import (
 )
 from wic.errors import AuthenticationFailed, ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
 from wic.sip.message import Request, Response
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from wic.sip.params import Params
@@ -49,10 +49,12 @@ def test_a_first_register_announces_the_user(client: DigestClient, register: Reg
     assert "Authorization" not in register(client, method="INVITE").headers
 
 
-def test_announcing_may_be_left_out_or_name_another_realm(tokens: CountingTokens, register: Register) -> None:
+def test_announcing_may_be_left_out_or_name_another_realm(random_source: CountingSource, register: Register) -> None:
     credentials = DigestCredentials(username="a", secret=Secret("b"), realm="other")
-    assert sent(register(DigestClient(credentials, tokens=tokens))).get("realm") == "other"
-    assert "Authorization" not in register(DigestClient(credentials, tokens=tokens, announce=False)).headers
+    assert sent(register(DigestClient(credentials, random_source=random_source))).get("realm") == "other"
+    assert (
+        "Authorization" not in register(DigestClient(credentials, random_source=random_source, announce=False)).headers
+    )
 
 
 def test_a_challenge_is_answered_and_the_nonce_counted(
@@ -83,7 +85,9 @@ def test_a_registration_that_begins_again_begins_without_a_nonce(
 def test_every_algorithm_and_qop(
     algorithm: str, qop: str, client: DigestClient, lookup: Lookup, register: Register, challenge: MakeChallenge
 ) -> None:
-    verifier = DigestVerifier("ims.example", key=b"k" * 16, tokens=CountingTokens(), algorithms=(algorithm,), qop=qop)
+    verifier = DigestVerifier(
+        "ims.example", key=b"k" * 16, random_source=CountingSource(), algorithms=(algorithm,), qop=qop
+    )
     client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
     request = register(client, body=b"body")
     assert verifier.verify(request, lookup, now=0).outcome is Outcome.OK
@@ -98,9 +102,9 @@ def test_the_old_form_without_qop(client: DigestClient, register: Register, chal
 
 
 def test_a_wrong_password_ends_after_one_honest_retry(
-    tokens: CountingTokens, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
+    random_source: CountingSource, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
 ) -> None:
-    client = DigestClient(DigestCredentials(username="bob", secret=Secret("wrong")), tokens=tokens)
+    client = DigestClient(DigestCredentials(username="bob", secret=Secret("wrong")), random_source=random_source)
     client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
     with pytest.raises(AuthenticationFailed) as failed:
         client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
@@ -259,11 +263,13 @@ def test_challenges_that_cannot_be_answered(
         client.challenged(register(client), challenge(value))
 
 
-def test_a_hash_instead_of_a_password(tokens: CountingTokens, register: Register, challenge: MakeChallenge) -> None:
+def test_a_hash_instead_of_a_password(
+    random_source: CountingSource, register: Register, challenge: MakeChallenge
+) -> None:
     sha = find_algorithm("SHA-256")
     assert sha is not None
     ha1 = Ha1("SHA-256", "r", make_ha1(sha, "alice", "r", Secret("pw")))
-    client = DigestClient(DigestCredentials(username="alice", secret=ha1), tokens=tokens)
+    client = DigestClient(DigestCredentials(username="alice", secret=ha1), random_source=random_source)
     asked = challenge(
         'Digest realm="r", nonce="n", algorithm=MD5', 'Digest realm="r", nonce="n", algorithm=SHA-256-sess'
     )

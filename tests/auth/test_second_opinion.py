@@ -10,7 +10,7 @@ import pytest
 
 from wic.auth import DigestAlgorithm, DigestVerifier, Outcome, Secret
 from wic.sip.message import Request
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def test_urllib_answers_our_challenge(
     password: str, outcome: Outcome, lookup: Callable[[str, DigestAlgorithm], Secret | None]
 ) -> None:
-    verifier = DigestVerifier("ims.example", key=b"k" * 16, tokens=CountingTokens(), algorithms=("MD5",))
+    verifier = DigestVerifier("ims.example", key=b"k" * 16, random_source=CountingSource(), algorithms=("MD5",))
     (challenge,) = (dict(value.params.items()) for value in verifier.make_challenges(now=0))
     passwords = HTTPPasswordMgrWithDefaultRealm()
     passwords.add_password(None, "http://ims.example/", "alice@ims.example", password)

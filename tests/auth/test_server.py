@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from wic.auth import DigestAlgorithm, DigestClient, DigestVerifier, Outcome, Secret, Verdict
 from wic.sip.message import Request, Response
 from wic.sip.params import AuthParams
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 Lookup = Callable[[str, DigestAlgorithm], Secret | None]
 Register = Callable[..., Request]
@@ -72,7 +72,7 @@ def test_an_old_nonce_and_one_of_another_server_are_stale(
     good: dict[str, str], check: Check, register: Register, client: DigestClient, lookup: Lookup
 ) -> None:
     assert check(good, now=301).outcome is Outcome.STALE
-    restarted = DigestVerifier("ims.example", key=b"n" * 16, tokens=CountingTokens())
+    restarted = DigestVerifier("ims.example", key=b"n" * 16, random_source=CountingSource())
     assert restarted.verify(register(client), lookup, now=1).outcome is Outcome.STALE
 
 
@@ -147,12 +147,12 @@ def test_a_stranger_costs_as_many_hashes_as_a_subscriber(
 
 def test_unknown_algorithms_are_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="SHA-1"):
-        DigestVerifier("r", key=b"k" * 16, tokens=CountingTokens(), algorithms=("SHA-1",))
+        DigestVerifier("r", key=b"k" * 16, random_source=CountingSource(), algorithms=("SHA-1",))
 
 
 @given(st.dictionaries(st.sampled_from(["username", "nonce", "nc", "qop", "uri", "response", "algorithm"]), st.text()))
 def test_any_credentials_get_a_verdict(pairs: dict[str, str]) -> None:
-    verifier = DigestVerifier("r", key=b"k" * 16, tokens=CountingTokens())
+    verifier = DigestVerifier("r", key=b"k" * 16, random_source=CountingSource())
     filled = {"realm": "r", "cnonce": "c"} | pairs
     value = f"Digest {AuthParams(filled.items(), quoted=filled)}"
     request = Request.build("REGISTER", "sip:r", [("Authorization", value)])

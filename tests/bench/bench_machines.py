@@ -18,7 +18,7 @@ from wic.sip.endpoint import Endpoint
 from wic.sip.events import RequestReceived, ResponseReceived
 from wic.sip.flow import Flow
 from wic.sip.message import Request
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 PAIRS = 20_000
 RATE = 1_000
@@ -33,7 +33,10 @@ class Pair:
 
     def __init__(self, there: Flow) -> None:
         self.there, self.back = there, Flow(there.transport, there.remote, there.local, there.id)
-        self.client, self.server = Endpoint(tokens=CountingTokens("c")), Endpoint(tokens=CountingTokens("s"))
+        self.client, self.server = (
+            Endpoint(random_source=CountingSource("c")),
+            Endpoint(random_source=CountingSource("s")),
+        )
         self.now = 0.0
 
     def exchange(self, number: int) -> None:

@@ -23,8 +23,8 @@ from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import RequestReceived
 from wic.transport.datagram import open_udp
 from wic.transport.driver import Driver
+from wic.transport.system_random import SystemRandomSource
 from wic.transport.tls import server_context
-from wic.transport.tokens import RandomTokens
 from wic.transport.websocket import serve_websocket
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class Registrar:
     """Lets in everybody who knows the password, and forgets them at once."""
 
     def __init__(self, expires: int) -> None:
-        tokens = RandomTokens()
+        random_source = SystemRandomSource()
         self._expires = expires
-        self._endpoint = Endpoint(tokens=tokens, options=EndpointOptions(extensions=frozenset({"path"})))
-        self._verifier = DigestVerifier(REALM, key=b"k" * 16, tokens=tokens, algorithms=("MD5",))
+        self._endpoint = Endpoint(random_source=random_source, options=EndpointOptions(extensions=frozenset({"path"})))
+        self._verifier = DigestVerifier(REALM, key=b"k" * 16, random_source=random_source, algorithms=("MD5",))
         self.driver = Driver(self._endpoint, on_event=self._on_event)
 
     def _on_event(self, event: Event) -> None:

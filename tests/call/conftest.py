@@ -16,7 +16,7 @@ from wic.sip.flow import Flow
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 
@@ -38,7 +38,7 @@ class Side:
     def __init__(self, name: str, local: Flow) -> None:
         self.name = name
         self.flow = local
-        self.endpoint = Endpoint(tokens=CountingTokens(name))
+        self.endpoint = Endpoint(random_source=CountingSource(name))
         self.profile = CallProfile(
             identity=Uri.parse(f"sip:{name}@ims.example"),
             contact=NameAddr("", Uri.parse(f"sip:{name}@{name}.invalid;transport=ws")),
@@ -135,7 +135,7 @@ class Wire:
             profile or self.alice.profile,
             target=Uri.parse("sip:bob@ims.example"),
             offer=offer or self.offer(),
-            tokens=CountingTokens("call"),
+            random_source=CountingSource("call"),
             now=self.now,
         )
         self.run()

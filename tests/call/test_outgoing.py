@@ -23,7 +23,7 @@ from wic.errors import (
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request, Response
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 CHALLENGE = ("WWW-Authenticate", 'Digest realm="ims.example", nonce="n1", qop="auth", algorithm=MD5')
 PROXY_CHALLENGE = ("Proxy-Authenticate", 'Digest realm="proxy.example", nonce="n2", qop="auth", algorithm=MD5')
@@ -38,7 +38,7 @@ def only(events, kind):
 def with_password(wire):
     credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
     return dataclasses.replace(
-        wire.alice.profile, authenticator=DigestClient(credentials, tokens=CountingTokens("cnonce"))
+        wire.alice.profile, authenticator=DigestClient(credentials, random_source=CountingSource("cnonce"))
     )
 
 

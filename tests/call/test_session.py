@@ -9,7 +9,7 @@ from wic.auth import DigestClient, DigestCredentials, Secret
 from wic.call import CallState, Ended, EndedBy, Failed, Released
 from wic.errors import CallFailed, FlowLost
 from wic.sip.events import FlowClosed, MessageDropped
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 
 def test_both_sides_hang_up_at_once(wire):
@@ -188,7 +188,7 @@ def test_a_challenged_bye(scripted, password):
     profile = scripted.alice.profile
     if password:
         credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
-        client = DigestClient(credentials, tokens=CountingTokens("cnonce"))
+        client = DigestClient(credentials, random_source=CountingSource("cnonce"))
         profile = dataclasses.replace(profile, authenticator=client)
     outgoing = scripted.dial(profile)
     scripted.reply(200, sdp=scripted.answer(outgoing._offer))
@@ -208,7 +208,7 @@ def test_a_challenged_bye(scripted, password):
 
 def test_endless_challenges_of_a_bye_end_the_call(scripted):
     credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
-    client = DigestClient(credentials, tokens=CountingTokens("cnonce"))
+    client = DigestClient(credentials, random_source=CountingSource("cnonce"))
     outgoing = scripted.dial(dataclasses.replace(scripted.alice.profile, authenticator=client))
     scripted.reply(200, sdp=scripted.answer(outgoing._offer))
     _bob_dialog(scripted)

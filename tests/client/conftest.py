@@ -20,11 +20,11 @@ from wic.media import MediaTransportOptions
 from wic.network.certificates import CertificateAuthority
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.headers.address import NameAddr
-from wic.sip.proxy import PassingResponse, ProxyContext, ProxyCore, ProxyLogic, ProxyOptions, Target
+from wic.sip.proxy.core import PassingResponse, ProxyContext, ProxyCore, ProxyLogic, ProxyOptions, Target
 from wic.transport.driver import Driver
 from wic.transport.memory import MemoryNetwork
 from wic.transport.memory import Path as NetworkPath
-from wic.transport.tokens import RandomTokens
+from wic.transport.system_random import SystemRandomSource
 from wic.transport.websocket import serve_websocket
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Home(ProxyLogic):
     """Registers users of ims.example with their one password, and routes calls to all their contacts."""
 
     def __init__(self) -> None:
-        tokens = RandomTokens()
+        random_source = SystemRandomSource()
         self.contacts: dict[str, dict[str, tuple[NameAddr, Flow]]] = {}
         self.flows: dict[str, Flow] = {}
         self.requests: list[Request] = []
@@ -65,8 +65,8 @@ class Home(ProxyLogic):
         self.tamper: Callable[[Request], None] | None = None
         self.tamper_response: Callable[[Response], None] | None = None
         self.deaf_to: set[str] = set()
-        self.verifier = DigestVerifier("ims.example", key=os.urandom(16), tokens=tokens)
-        self.endpoint = Endpoint(tokens=tokens, options=EndpointOptions(role=Role.PROXY))
+        self.verifier = DigestVerifier("ims.example", key=os.urandom(16), random_source=random_source)
+        self.endpoint = Endpoint(random_source=random_source, options=EndpointOptions(role=Role.PROXY))
         self.core = ProxyCore(self.endpoint, self, ProxyOptions(own=frozenset({("home.ims.example", None)})))
         self.driver = Driver(self.endpoint, on_event=lambda event: self.core.handle(event, now=self.driver.now))
         self.url = ""

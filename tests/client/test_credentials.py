@@ -1,4 +1,4 @@
-"""Tokens that are refused, replaced and given back; in virtual time, and without a web server."""
+"""RandomSource that are refused, replaced and given back; in virtual time, and without a web server."""
 
 from __future__ import annotations
 

@@ -13,14 +13,14 @@ from wic.client import Account, AuthScheme, Client
 from wic.client.credentials import open_credentials
 from wic.client.events import Refreshed, RegistrationLost
 from wic.errors import ConfigurationError, NetworkNotTrusted, UsimFailed
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 FUNCTIONS = Milenage(b"k" * 16, op=b"o" * 16)
 
 
 def opened(account, usim=None):
     return open_credentials(
-        account, tokens=CountingTokens(), usim=usim, on_renewed=lambda: None, on_failed=lambda error: None
+        account, random_source=CountingSource(), usim=usim, on_renewed=lambda: None, on_failed=lambda error: None
     )
 
 

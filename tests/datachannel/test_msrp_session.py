@@ -12,7 +12,7 @@ from wic.datachannel.msrp_session import (
     MsrpSession,
 )
 from wic.errors import LocalProtocolError
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 ALICE = MsrpUri("127.0.0.1", 7001, "alice")
 BOB = MsrpUri("127.0.0.1", 7002, "bob")
@@ -20,8 +20,8 @@ BOB = MsrpUri("127.0.0.1", 7002, "bob")
 
 def pair(limits: MsrpLimits | None = None) -> tuple[MsrpSession, MsrpSession]:
     return (
-        MsrpSession(ALICE, (BOB,), tokens=CountingTokens("alice"), limits=limits),
-        MsrpSession(BOB, (ALICE,), tokens=CountingTokens("bob-"), limits=limits),
+        MsrpSession(ALICE, (BOB,), random_source=CountingSource("alice"), limits=limits),
+        MsrpSession(BOB, (ALICE,), random_source=CountingSource("bob-"), limits=limits),
     )
 
 

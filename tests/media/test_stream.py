@@ -32,7 +32,7 @@ from wic.sdp.codecs import G722, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wic.media.face import PacketHandler
+    from wic.media.rtp_transport import PacketHandler
 
 Connect = Callable[..., Awaitable[tuple[MediaTransport, MediaTransport]]]
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]

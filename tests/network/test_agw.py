@@ -19,7 +19,7 @@ from wic.network.agw.gateway import Agw, AgwOptions, Context
 from wic.network.agw.lines import DataLine, RtpLine
 from wic.sdp.attributes import Setup
 from wic.sdp.gateway import MsrpPlace
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 from .conftest import until
 
@@ -30,7 +30,7 @@ OPTIONS = AgwOptions(first_port=31000, last_port=31099, silence=0.2)
 LOOPBACK = MediaTransportOptions(addresses=("127.0.0.1",))
 
 
-class LongTokens(CountingTokens):
+class LongTokens(CountingSource):
     def hex(self, octets: int) -> str:
         return f"{super().hex(octets)}-token"
 

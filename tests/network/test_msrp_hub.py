@@ -11,12 +11,12 @@ from wic.datachannel.msrp_session import Content
 from wic.network.agw import msrp_hub
 from wic.network.agw.msrp_hub import MsrpHub
 from wic.network.tasks import Tasks
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 PEER = MsrpUri("127.0.0.1", 9, "peer")
 
 
-class LongTokens(CountingTokens):
+class LongTokens(CountingSource):
     def hex(self, octets: int) -> str:
         return f"{super().hex(octets)}-token"
 

@@ -36,7 +36,7 @@ from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,13 +66,15 @@ class PasswordHome:
 
     def __init__(self) -> None:
         self.password = "pw"
-        self._tokens = CountingTokens("h")
+        self._random_source = CountingSource("h")
         self._restarts = 0
         self.forget()
 
     def forget(self) -> None:
         self._restarts += 1
-        self._verifier = DigestVerifier("ims.example", key=self._restarts.to_bytes(16), tokens=self._tokens)
+        self._verifier = DigestVerifier(
+            "ims.example", key=self._restarts.to_bytes(16), random_source=self._random_source
+        )
 
     def judge(self, request: Request, *, now: float) -> tuple[int, Headers]:
         verdict = self._verifier.verify(request, self._lookup, now=now)
@@ -246,7 +248,7 @@ def identity() -> Identity:
 def make_endpoint() -> Callable[[], Endpoint]:
     """Make the endpoint of a WIC."""
     options = EndpointOptions(via={"WSS": ("x7k2.invalid", None)})
-    return lambda: Endpoint(tokens=CountingTokens(), options=options)
+    return lambda: Endpoint(random_source=CountingSource(), options=options)
 
 
 @pytest.fixture
@@ -254,7 +256,7 @@ def make_world(identity: Identity, make_endpoint: Callable[[], Endpoint]) -> Cal
     def make(credentials: Authenticator | None = None, home: Home | None = None, **options: object) -> World:
         endpoint = make_endpoint()
         credentials = credentials or DigestClient(
-            DigestCredentials(username=IMPI, secret=Secret("pw")), tokens=endpoint.tokens
+            DigestCredentials(username=IMPI, secret=Secret("pw")), random_source=endpoint.random_source
         )
         registration = Registration(endpoint, identity=identity, flow=FLOW, credentials=credentials, **options)  # type: ignore[arg-type]
         return World(endpoint, registration, home=home or PasswordHome())
@@ -283,7 +285,7 @@ def household(identity: Identity, make_endpoint: Callable[[], Endpoint]) -> Hous
         endpoint,
         identity=identity,
         flow=FLOW,
-        credentials=DigestClient(secret, tokens=endpoint.tokens),
+        credentials=DigestClient(secret, random_source=endpoint.random_source),
         make_backoff=lambda: Backoff(lambda: 0.5),
     )
     return Household(endpoint, registrations)

@@ -12,7 +12,7 @@ from wic.auth import AkaClient, Milenage, Outcome, SequenceArray, SequenceCounte
 from wic.errors import NetworkNotTrusted, SequenceOutOfRange, UsimFailed
 from wic.registration import Backoff, BindingCreated, BindingRefreshed, BindingSuspended, RegisterFailed
 from wic.sip.message import Response
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def make_usim_world(make_world: Callable[..., World], usim_home: type[UsimHome])
     def make(sequence: SequenceArray | None = None, **options: object) -> tuple[World, UsimHome]:
         usim = SoftUsim(Milenage(K, op=OP), state=UsimState(sequence or SequenceArray()))
         home = usim_home(**options)  # type: ignore[arg-type]
-        credentials = AkaClient("alice@ims.example", usim, tokens=CountingTokens("c"))
+        credentials = AkaClient("alice@ims.example", usim, random_source=CountingSource("c"))
         world = make_world(credentials, home, backoff=Backoff(lambda: 0.5))
         world.registration.register(now=0)
         return world, home

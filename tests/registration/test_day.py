@@ -23,7 +23,7 @@ from wic.registration import (
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.flow import Flow
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,9 @@ class Registrar:
 
     granted: int
     home: Home
-    endpoint: Endpoint = field(default_factory=lambda: Endpoint(tokens=CountingTokens("s"), options=EndpointOptions()))
+    endpoint: Endpoint = field(
+        default_factory=lambda: Endpoint(random_source=CountingSource("s"), options=EndpointOptions())
+    )
     expires_at: float = 0.0
     requests: int = 0
     fault: Fault | None = None
@@ -111,10 +113,12 @@ class Day:
     """Drives a client and a registrar by the next thing that is due."""
 
     def __init__(self, identity: Identity, credentials: Authenticator, home: Home, granted: int) -> None:
-        tokens = CountingTokens()
+        random_source = CountingSource()
         self.now = 0.0
         self.registrar = Registrar(granted, home)
-        self.endpoint = Endpoint(tokens=tokens, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)}))
+        self.endpoint = Endpoint(
+            random_source=random_source, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)})
+        )
         self.backoff = Backoff(lambda: 0.5)
         self.registration = Registration(
             self.endpoint,
@@ -255,12 +259,12 @@ def make_day(
     """Make days of somebody who has a password, and of somebody who has a USIM."""
 
     def make(granted: int) -> Day:
-        tokens = CountingTokens("c")
+        random_source = CountingSource("c")
         if request.param == "a password":
             secret = DigestCredentials(username="alice@ims.example", secret=Secret("pw"))
-            return Day(identity, DigestClient(secret, tokens=tokens), password_home(), granted)
+            return Day(identity, DigestClient(secret, random_source=random_source), password_home(), granted)
         usim = SoftUsim(Milenage(b"k" * 16, op=b"o" * 16))
-        return Day(identity, AkaClient("alice@ims.example", usim, tokens=tokens), usim_home(), granted)
+        return Day(identity, AkaClient("alice@ims.example", usim, random_source=random_source), usim_home(), granted)
 
     return make
 

@@ -36,7 +36,7 @@ from wic.sip.flow import Flow
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
@@ -74,9 +74,13 @@ class World:
     now: float = 0.0
 
     def __post_init__(self) -> None:
-        tokens = CountingTokens()
-        self.endpoint = Endpoint(tokens=tokens, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)}))
-        credentials = DigestClient(DigestCredentials(username="alice", secret=Secret("pw")), tokens=tokens)
+        random_source = CountingSource()
+        self.endpoint = Endpoint(
+            random_source=random_source, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)})
+        )
+        credentials = DigestClient(
+            DigestCredentials(username="alice", secret=Secret("pw")), random_source=random_source
+        )
         self.reg_event = RegEvent(self.endpoint, contact=self.own, credentials=credentials, user_agent=self.user_agent)
         self.version = -1
         self.dialog: Dialog | None = None

@@ -29,9 +29,9 @@ from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import RequestReceived
 from wic.sip.flow import Flow
 from wic.sip.headers import NameAddr
-from wic.sip.subscription_notifier import NotifierOptions, NotifierSubscription, grant
+from wic.sip.random_source import CountingSource
+from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, grant
 from wic.sip.timer_queue import TimerQueue
-from wic.sip.tokens import CountingTokens
 from wic.sip.uri import Uri
 
 WIC, SERVER = ("10.0.0.1", 5060), ("10.0.0.2", 5060)
@@ -56,7 +56,7 @@ class Notifier:
 
     def restart(self) -> None:
         """Forget everything but who is registered."""
-        self.endpoint = Endpoint(tokens=CountingTokens(f"s{self.now:.0f}-"), options=EndpointOptions())
+        self.endpoint = Endpoint(random_source=CountingSource(f"s{self.now:.0f}-"), options=EndpointOptions())
         self.timers = TimerQueue()
         self.subscription: NotifierSubscription | None = None
         self.version = 0
@@ -121,7 +121,7 @@ class World:
         self.chance = random.Random(seed)
         self.loss = loss
         self.notifier = Notifier()
-        self.endpoint = Endpoint(tokens=CountingTokens("w"), options=EndpointOptions())
+        self.endpoint = Endpoint(random_source=CountingSource("w"), options=EndpointOptions())
         self.reg_event = RegEvent(self.endpoint, contact=IDENTITY.contact_header(1))
         self.told: list[RegEventEvent] = []
         self.subscribes = 0

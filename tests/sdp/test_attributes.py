@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.sdp import Direction, Fingerprint, Fmtp, RtcpAddress, Rtpmap, SdpRefused, Setup, ThreeGe2ae
+from wic.sdp import Fingerprint, Fmtp, MediaDirection, RtcpAddress, Rtpmap, SdpRefused, Setup, ThreeGe2ae
 from wic.sdp.attributes import address_type, parse_number, parse_tls_id
 
 
@@ -17,13 +17,13 @@ def test_numbers_out_of_range_or_no_numbers_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("direction", "sends", "receives", "reverse"),
     [
-        (Direction.SENDRECV, True, True, Direction.SENDRECV),
-        (Direction.SENDONLY, True, False, Direction.RECVONLY),
-        (Direction.RECVONLY, False, True, Direction.SENDONLY),
-        (Direction.INACTIVE, False, False, Direction.INACTIVE),
+        (MediaDirection.SENDRECV, True, True, MediaDirection.SENDRECV),
+        (MediaDirection.SENDONLY, True, False, MediaDirection.RECVONLY),
+        (MediaDirection.RECVONLY, False, True, MediaDirection.SENDONLY),
+        (MediaDirection.INACTIVE, False, False, MediaDirection.INACTIVE),
     ],
 )
-def test_direction(direction: Direction, sends: bool, receives: bool, reverse: Direction) -> None:
+def test_direction(direction: MediaDirection, sends: bool, receives: bool, reverse: MediaDirection) -> None:
     assert (direction.sends, direction.receives, direction.reversed) == (sends, receives, reverse)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wic.errors import WicError
-from wic.sdp import Direction, MediaLine, Origin, SdpLimits, SdpRefused, SessionDescription
+from wic.sdp import MediaDirection, MediaLine, Origin, SdpLimits, SdpRefused, SessionDescription
 from wic.sdp.transport import read_transport
 
 if TYPE_CHECKING:
@@ -118,12 +118,12 @@ def test_values_are_inherited_from_the_session() -> None:
     )
     assert [description.inherited(index, "ice-ufrag") for index in (0, 1)] == ["sess", "medi"]
     assert [description.address(index) for index in (0, 1)] == ["192.0.2.7", "2001:db8::1"]
-    assert [description.direction(index) for index in (0, 1)] == [Direction.SENDONLY, Direction.INACTIVE]
+    assert [description.direction(index) for index in (0, 1)] == [MediaDirection.SENDONLY, MediaDirection.INACTIVE]
 
 
 def test_a_description_without_direction_or_address() -> None:
     description = SessionDescription.parse(HEAD + "m=audio 1 RTP/AVP 0\r\n")
-    assert description.direction(0) is Direction.SENDRECV
+    assert description.direction(0) is MediaDirection.SENDRECV
     with pytest.raises(SdpRefused, match="no c= line"):
         description.address(0)
 

@@ -9,7 +9,7 @@ from wic.sdp import (
     AUDIO_CODECS,
     PCMA,
     AnswerNotValid,
-    Direction,
+    MediaDirection,
     Origin,
     SdpRefused,
     SessionDescription,
@@ -70,7 +70,7 @@ def test_an_offer_of_the_wic_on_mw(browser: SessionDescription, lines: LineMap) 
     assert audio.formats == browser.media[0].formats  # §5C.4: codecs are kept
     assert audio.attributes("rtpmap") == browser.media[0].attributes("rtpmap")
     assert audio.attribute("rtcp") == "4009 IN IP4 198.51.100.1"
-    assert (offer.address(0), offer.direction(0)) == ("198.51.100.1", Direction.SENDRECV)
+    assert (offer.address(0), offer.direction(0)) == ("198.51.100.1", MediaDirection.SENDRECV)
     assert str(message.media_line) == "message 4002 TCP/MSRP *"
     assert (message.attribute("path"), message.attribute("accept-types")) == (MSRP.path, "*")
 
@@ -92,7 +92,7 @@ def test_the_answer_of_the_core_on_w2(
     audio, video, data = result.media
     assert (audio.port, audio.protocol, audio.formats) == (5000, "UDP/TLS/RTP/SAVPF", ("8", "101"))
     assert [audio.first("i"), audio.first("b"), audio.attribute("ptime")] == ["speech", "AS:64", "20"]
-    assert (result.direction(0), result.address(0)) == (Direction.SENDONLY, "192.0.2.1")
+    assert (result.direction(0), result.address(0)) == (MediaDirection.SENDONLY, "192.0.2.1")
     assert (audio.attribute("setup"), audio.has("rtcp-mux"), audio.mid) == ("active", True, "0")
     assert audio.attribute("fingerprint") == str(transport.fingerprints[0])
     assert (video.media, video.port, video.mid) == ("video", 0, "1")
@@ -136,7 +136,7 @@ def test_an_offer_of_the_core_on_w2(transport: TransportDescription, data_transp
     result = to_wic_offer(offer, lines, {0: transport, 1: data_transport}, AGW)
     audio, data = result.media
     assert (audio.protocol, audio.formats, audio.attribute("3ge2ae")) == ("UDP/TLS/RTP/SAVPF", ("97", "8"), "applied")
-    assert (audio.attribute("fmtp"), result.direction(0)) == ("97 mode-set=0,2", Direction.RECVONLY)
+    assert (audio.attribute("fmtp"), result.direction(0)) == ("97 mode-set=0,2", MediaDirection.RECVONLY)
     assert (audio.attribute("setup"), audio.has("rtcp-mux"), audio.has("rtcp"), audio.mid) == (
         "actpass",
         True,
@@ -184,7 +184,7 @@ def test_two_gateways_between_two_wics(transport: TransportDescription, data_tra
     offer = build_offer(
         WIC,
         [
-            MediaOffer(media="audio", transport=transport, codecs=AUDIO_CODECS, direction=Direction.SENDONLY),
+            MediaOffer(media="audio", transport=transport, codecs=AUDIO_CODECS, direction=MediaDirection.SENDONLY),
             MediaOffer(media="application", transport=data_transport),
         ],
     )
@@ -194,7 +194,7 @@ def test_two_gateways_between_two_wics(transport: TransportDescription, data_tra
     arrived = to_wic_offer(on_mw, second, {0: transport, 1: data_transport}, AGW)
     plan = plan_answer(arrived)[0]
     assert plan is not None
-    assert (plan.codecs, plan.direction) == (AUDIO_CODECS, Direction.RECVONLY)
+    assert (plan.codecs, plan.direction) == (AUDIO_CODECS, MediaDirection.RECVONLY)
     choices = [
         MediaAnswer(transport=transport, codecs=plan.codecs[:1], direction=plan.direction),
         MediaAnswer(transport=data_transport),
@@ -204,7 +204,7 @@ def test_two_gateways_between_two_wics(transport: TransportDescription, data_tra
     audio, data = (read_remote(back, index) for index in (0, 1))
     assert audio is not None
     assert data is not None
-    assert (audio.codecs, audio.direction) == (AUDIO_CODECS[:1], Direction.RECVONLY)
+    assert (audio.codecs, audio.direction) == (AUDIO_CODECS[:1], MediaDirection.RECVONLY)
     assert data.transport.sctp_port == 5000
 
 
@@ -217,7 +217,7 @@ def test_later_offers_keep_indices_and_raise_the_version(
     assert continued(first, to_mw_offer(browser, map_offer(browser, Side.WIC, lines), places, AGW)) == first
     held = SessionDescription.parse(str(browser).replace("a=sendrecv", "a=sendonly"))
     second = continued(first, to_mw_offer(held, map_offer(held, Side.WIC, lines), places, AGW))
-    assert (second.origin.version, second.direction(0)) == (2, Direction.SENDONLY)
+    assert (second.origin.version, second.direction(0)) == (2, MediaDirection.SENDONLY)
 
     core = described("audio 6000 RTP/AVP 8", "message 0 TCP/MSRP *", "image 9 udptl t38", "video 6002 RTP/AVP 31")
     grown = map_offer(core, Side.MW, lines)

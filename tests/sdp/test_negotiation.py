@@ -13,8 +13,8 @@ from wic.sdp import (
     TELEPHONE_EVENT_48000,
     AnswerNotValid,
     Codec,
-    Direction,
     MediaDescription,
+    MediaDirection,
     NoCommonCodec,
     OfferNotAcceptable,
     SdpRefused,
@@ -65,8 +65,8 @@ def test_the_offerer_takes_what_it_offered() -> None:
         agreed_codecs([OPUS], [strange])
 
 
-@given(st.sampled_from(Direction), st.sampled_from(Direction))
-def test_an_answer_never_does_more_than_offered(offered: Direction, wanted: Direction) -> None:
+@given(st.sampled_from(MediaDirection), st.sampled_from(MediaDirection))
+def test_an_answer_never_does_more_than_offered(offered: MediaDirection, wanted: MediaDirection) -> None:
     answer = answer_direction(offered, wanted)
     assert not answer.sends or (offered.receives and wanted.sends)
     assert not answer.receives or (offered.sends and wanted.receives)

@@ -10,7 +10,7 @@ from wic.sdp import (
     OPUS,
     PCMA,
     TELEPHONE_EVENT,
-    Direction,
+    MediaDirection,
     NoCommonCodec,
     OfferNotAcceptable,
     Origin,
@@ -65,7 +65,7 @@ def test_what_is_offered_is_read(offer: SessionDescription, transport: Transport
     audio, data = (read_remote(offer, index) for index in (0, 1))
     assert audio is not None
     assert data is not None
-    assert (audio.transport, audio.codecs, audio.direction) == (transport, AUDIO_CODECS, Direction.SENDRECV)
+    assert (audio.transport, audio.codecs, audio.direction) == (transport, AUDIO_CODECS, MediaDirection.SENDRECV)
     assert (audio.e2ae, audio.ptime) == (ThreeGe2ae.REQUESTED, None)
     assert (data.codecs, data.transport.sctp_port, data.e2ae) == ((), 5000, None)
 
@@ -73,11 +73,11 @@ def test_what_is_offered_is_read(offer: SessionDescription, transport: Transport
 def test_plain_rtp_is_offered_without_a_fingerprint() -> None:
     plain = TransportDescription(address="192.0.2.1", port=4000, rtcp_mux=False)
     offer = build_offer(
-        ORIGIN, [MediaOffer(media="audio", transport=plain, codecs=(PCMA,), direction=Direction.SENDONLY)]
+        ORIGIN, [MediaOffer(media="audio", transport=plain, codecs=(PCMA,), direction=MediaDirection.SENDONLY)]
     )
     media = offer.media[0]
     assert (media.protocol, media.formats, media.has("3ge2ae"), media.has("setup")) == ("RTP/AVP", ("8",), False, False)
-    assert offer.direction(0) is Direction.SENDONLY
+    assert offer.direction(0) is MediaDirection.SENDONLY
 
 
 def test_answering_our_own_offer(
@@ -166,10 +166,10 @@ def test_lines_that_cannot_be_accepted_do_not_spoil_the_others() -> None:
         "application 1 UDP/DTLS/SCTP webrtc-datachannel\r\na=sctp-port:1\r\n" + FINGERPRINT.strip(),
         "image 1 udptl t38",
     )
-    plans = plan_answer(offer, plain=True, data_channels=False, direction=Direction.RECVONLY)
+    plans = plan_answer(offer, plain=True, data_channels=False, direction=MediaDirection.RECVONLY)
     assert [None if plan is None else (plan.index, plan.direction) for plan in plans] == [
         None,
-        (1, Direction.RECVONLY),
+        (1, MediaDirection.RECVONLY),
         None,
         None,
     ]

@@ -17,17 +17,17 @@ from wic.sip.events import AckReceived, CancelReceived, RequestReceived, Respons
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
-from wic.sip.proxy import ProxyCore, ProxyLogic, ProxyOptions
+from wic.sip.proxy.core import ProxyCore, ProxyLogic, ProxyOptions
+from wic.sip.random_source import CountingSource
 from wic.sip.routing import port_of
-from wic.sip.tokens import CountingTokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.events import Event
-    from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext, Target
-    from wic.sip.server_transaction import ServerTransaction
+    from wic.sip.proxy.core import PassingAck, PassingResponse, ProxyContext, Target
+    from wic.sip.transaction.client import ClientTransaction
+    from wic.sip.transaction.server import ServerTransaction
     from wic.sip.uri import Uri
 
 
@@ -39,7 +39,7 @@ class Host:
         self.name = name
         self.address = address
         self.transport = transport
-        self.endpoint = Endpoint(tokens=CountingTokens(name), options=options)
+        self.endpoint = Endpoint(random_source=CountingSource(name), options=options)
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] | None = None
 

@@ -15,15 +15,15 @@ from wic.sip.events import (
 from wic.sip.flow import Flow
 from wic.sip.message import Response
 from wic.sip.parser import parse
-from wic.sip.tables import State
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
+from wic.sip.transaction.tables import State
 
 UDP = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
 WSS = Flow("WSS", ("10.0.0.1", 40000), ("10.0.0.2", 443), "1")
 
 
 def endpoint(**options) -> Endpoint:
-    return Endpoint(tokens=CountingTokens(), options=EndpointOptions(**options))
+    return Endpoint(random_source=CountingSource(), options=EndpointOptions(**options))
 
 
 def sent(endpoint):

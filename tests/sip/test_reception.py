@@ -8,7 +8,7 @@ from wic.sip.flow import Flow
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 UDP = Flow("UDP", ("10.0.0.1", 5060), ("192.0.2.4", 5060))
 TCP = Flow("TCP", ("10.0.0.1", 5060), ("192.0.2.4", 4444), "1")
@@ -16,7 +16,7 @@ WSS = Flow("WSS", ("10.0.0.1", 443), ("192.0.2.4", 4444), "2")
 
 
 def endpoint(**options) -> Endpoint:
-    return Endpoint(tokens=CountingTokens(), options=EndpointOptions(**options))
+    return Endpoint(random_source=CountingSource(), options=EndpointOptions(**options))
 
 
 def raw(method="OPTIONS", *extra, branch="z9hG4bK1", to="<sip:b@h>", cseq=None, drop=(), uri="sip:b@h") -> bytes:

@@ -11,7 +11,7 @@ from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, RequestReceived, ResponseReceived, TransactionTimedOut, Transmit, TransportFailed
 from wic.sip.flow import Flow
 from wic.sip.message import Request
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.datagram import open_udp
 from wic.transport.driver import Direction, Driver, DriverOptions
@@ -40,7 +40,7 @@ class Peer:
 
     def __init__(self, prefix: str, **options) -> None:
         self.events: asyncio.Queue = asyncio.Queue()
-        self.endpoint = Endpoint(tokens=CountingTokens(prefix), options=EndpointOptions())
+        self.endpoint = Endpoint(random_source=CountingSource(prefix), options=EndpointOptions())
         self.driver = Driver(self.endpoint, on_event=self.on_event, options=DriverOptions(**options))
 
     def on_event(self, event) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wic.auth.usim import AkaResult, Usim
     from wic.sip.message import Request, Response
     from wic.sip.params import AuthParams
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 _SURVIVED = 2
 """Invalid challenges in a row that are answered; the next one ends the attempt (TS 24.229 §5.1.1.5.3)."""
@@ -66,7 +66,7 @@ class AkaClient:
         impi: str,
         usim: Usim,
         *,
-        tokens: Tokens,
+        random_source: RandomSource,
         realm: str | None = None,
         algorithm: str = "AKAv2-SHA-256",
         accept: Iterable[str] = _ALL,
@@ -76,7 +76,7 @@ class AkaClient:
         Args:
             impi: private user identity.
             usim: answers challenges.
-            tokens: source of the `cnonce`.
+            random_source: source of the `cnonce`.
             realm: to announce before any challenge; None = the host of the request's URI.
             algorithm: to ask for in the first REGISTER (TS 24.371 §6.2.1.3).
             accept: algorithms that are answered, the strongest of those offered first. A network
@@ -89,11 +89,11 @@ class AkaClient:
             raise ConfigurationError("the private identity and the realm must not hold control characters")
         self._impi = impi
         self._usim = usim
-        self._tokens = tokens
+        self._random_source = random_source
         self._realm = realm
         self._algorithm = _known(algorithm)
         self._accept = frozenset(map(_known, accept)) | {self._algorithm}
-        self._spaces = Spaces(impi, tokens)
+        self._spaces = Spaces(impi, random_source)
         self._refusal: _Refusal | None = None
         self._failure: MacFailure | SynchronisationFailure | None = None
         self._strikes = 0
@@ -244,7 +244,7 @@ class AkaClient:
         if refusal.auts is not None:
             # RFC 3310 §3.4: the response goes with an empty password.
             ha1 = make_ha1(algorithm, self._impi, challenge.realm, b"")
-            value = digest_answer(challenge, ha1, self._impi, request, self._tokens)
+            value = digest_answer(challenge, ha1, self._impi, request, self._random_source)
             return AuthValue(value.scheme, value.params.with_("auts", format_auts(refusal.auts), quoted=True))
         pairs = {
             "username": self._impi,

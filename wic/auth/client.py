@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wic.auth.space import Space
     from wic.sip.message import Request, Response
     from wic.sip.params import AuthParams
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +68,18 @@ class DigestClient:
 
     __slots__ = ("_announce", "_credentials", "_spaces")
 
-    def __init__(self, credentials: DigestCredentials, *, tokens: Tokens, announce: bool = True) -> None:
+    def __init__(self, credentials: DigestCredentials, *, random_source: RandomSource, announce: bool = True) -> None:
         """Keep credentials.
 
         Args:
             credentials: the user's.
-            tokens: source of the `cnonce`.
+            random_source: source of the `cnonce`.
             announce: put the user name with an empty nonce and response into a first REGISTER, as
                 TS 24.229 §5.1.1.2.3 wants it of "SIP Digest without TLS".
         """
         self._credentials = credentials
         self._announce = announce
-        self._spaces = Spaces(credentials.username, tokens)
+        self._spaces = Spaces(credentials.username, random_source)
 
     def authorize(self, request: Request) -> None:
         """Put credentials for every realm that has asked for them into `request`."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wic.auth.digest import DigestInput
     from wic.sip.message import Request
     from wic.sip.params import Params
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 Ha1Lookup = Callable[[str, DigestAlgorithm], Secret | None]
 """Finds H(A1) of a user name for an algorithm; None if there is no such user, or no such hash."""
@@ -67,7 +67,7 @@ class DigestVerifier:
         realm: str,
         *,
         key: bytes,
-        tokens: Tokens,
+        random_source: RandomSource,
         algorithms: tuple[str, ...] = ("SHA-256", "MD5"),
         qop: str = "auth",
         nonce_lifetime: float = 300.0,
@@ -78,7 +78,7 @@ class DigestVerifier:
         Args:
             realm: the realm.
             key: what nonces are made with, at least 16 octets, never given out.
-            tokens: source of chance for nonces.
+            random_source: source of chance for nonces.
             algorithms: those to challenge with, most preferred first (RFC 8760 §2.3).
             qop: what to offer: `auth`, `auth-int` or `auth,auth-int`.
             nonce_lifetime: seconds for which a nonce may be used.
@@ -93,7 +93,7 @@ class DigestVerifier:
         self._algorithms = tuple(algorithm for algorithm in found if algorithm is not None)
         self.realm = realm
         self._key = key
-        self._tokens = tokens
+        self._random_source = random_source
         self._qop = qop
         self._qops = frozenset(qop.replace(" ", "").split(","))
         self._nonces = NonceFactory(key, lifetime=nonce_lifetime)
@@ -110,7 +110,7 @@ class DigestVerifier:
             usable: whether there is a hash of the user's for an algorithm. A client answers the topmost challenge
                 (RFC 8760 §2.4), so one that it can never answer rightly must not be there.
         """
-        nonce = self._nonces.make(self._tokens.hex(8), now=now)
+        nonce = self._nonces.make(self._random_source.hex(8), now=now)
         pairs = {"realm": self.realm, "nonce": nonce, "qop": self._qop} | ({"stale": "true"} if stale else {})
         return [
             AuthValue(

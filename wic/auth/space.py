@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wic.auth.secret import Secret
     from wic.sip.message import Request, Response
     from wic.sip.params import Params
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 _QUOTED = frozenset({"username", "realm", "nonce", "uri", "response", "cnonce", "opaque", "auts"})
 _INFO_OF = {"Authorization": "Authentication-Info", "Proxy-Authorization": "Proxy-Authentication-Info"}
@@ -58,10 +58,10 @@ class Space:
             self.proved = (*self.proved, nonce)[-_PROVED:]
         self.stale_strikes = 0
 
-    def answer(self, username: str, request: Request, tokens: Tokens) -> AuthValue:
+    def answer(self, username: str, request: Request, random_source: RandomSource) -> AuthValue:
         """Return credentials for a request whose URI and body are final."""
         self.count += 1
-        return digest_answer(self.challenge, self.ha1, username, request, tokens, count=self.count)
+        return digest_answer(self.challenge, self.ha1, username, request, random_source, count=self.count)
 
     def check_rspauth(self, params: Params, info: AuthParams | None, response: Response) -> None:
         """Check what a response says about who sends it.
@@ -90,11 +90,11 @@ class Space:
 class Spaces:
     """The protection spaces of one user."""
 
-    __slots__ = ("_spaces", "_tokens", "username")
+    __slots__ = ("_random_source", "_spaces", "username")
 
-    def __init__(self, username: str, tokens: Tokens) -> None:
+    def __init__(self, username: str, random_source: RandomSource) -> None:
         self.username = username
-        self._tokens = tokens
+        self._random_source = random_source
         self._spaces: dict[tuple[str, str], Space] = {}
 
     def authorize(self, request: Request) -> None:
@@ -103,7 +103,7 @@ class Spaces:
         for (header, _), space in self._spaces.items():
             # RFC 3261 §22.1: a UAS protects the Request-URI it challenged; a proxy all that passes it.
             if header == "Proxy-Authorization" or space.uri == request.uri_text:
-                answers[header].append(space.answer(self.username, request, self._tokens))
+                answers[header].append(space.answer(self.username, request, self._random_source))
         for header, values in answers.items():
             request.set_auth(header, values)
 
@@ -174,7 +174,7 @@ class Spaces:
 
 
 def digest_answer(
-    challenge: Challenge, ha1: Secret, username: str, request: Request, tokens: Tokens, *, count: int = 1
+    challenge: Challenge, ha1: Secret, username: str, request: Request, random_source: RandomSource, *, count: int = 1
 ) -> AuthValue:
     """Return the credentials that answer a challenge (RFC 7616 §3.4)."""
     parts = DigestInput(
@@ -184,7 +184,7 @@ def digest_answer(
         method=request.method,
         qop=challenge.qop,
         nc=f"{count:08x}" if challenge.qop else "",
-        cnonce=tokens.hex(16) if challenge.qop or challenge.algorithm.session else "",
+        cnonce=random_source.hex(16) if challenge.qop or challenge.algorithm.session else "",
         body=request.body,
     )
     pairs = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wic.sdp.attributes import Direction, Setup, ThreeGe2ae
+from wic.sdp.attributes import MediaDirection, Setup, ThreeGe2ae
 from wic.sdp.codecs import Codec, read_codecs
 from wic.sdp.errors import OfferNotAcceptable
 from wic.sdp.line import attribute
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement"]
 
-_DIRECTIONS = frozenset(direction.value for direction in Direction)
+_DIRECTIONS = frozenset(direction.value for direction in MediaDirection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Agreement:
             return own
         own = _only(own, self._codecs_kept(offered, index))
         # This side wants both directions whenever the peer does.
-        direction = answer_direction(offer.direction(index), Direction.SENDRECV)
+        direction = answer_direction(offer.direction(index), MediaDirection.SENDRECV)
         return _with_direction(own, direction).without_attributes("3ge2ae")
 
     def _in_use(self, index: int) -> bool:
@@ -136,7 +136,7 @@ def _as_offer(section: MediaDescription) -> MediaDescription:
     if not section.port or section.media == "application":
         return offered
     # TS 24.371 §7.2.2 c) holds for every offer.
-    return _with_direction(offered, Direction.SENDRECV).with_attribute("3ge2ae", ThreeGe2ae.REQUESTED)
+    return _with_direction(offered, MediaDirection.SENDRECV).with_attribute("3ge2ae", ThreeGe2ae.REQUESTED)
 
 
 def _with_setup(section: MediaDescription, setup: Setup) -> MediaDescription:
@@ -146,7 +146,7 @@ def _with_setup(section: MediaDescription, setup: Setup) -> MediaDescription:
     return replace(section, lines=lines)
 
 
-def _with_direction(section: MediaDescription, direction: Direction) -> MediaDescription:
+def _with_direction(section: MediaDescription, direction: MediaDirection) -> MediaDescription:
     lines = tuple(attribute(direction.value) if line.name in _DIRECTIONS else line for line in section.lines)
     return replace(section, lines=lines)
 

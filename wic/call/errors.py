@@ -9,9 +9,9 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.headers.reason import Reason
 
 if TYPE_CHECKING:
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request, Response
+    from wic.sip.transaction.client import ClientTransaction
 
 __all__ = ["CallRedirected", "cancelled", "connection_lost", "farewell", "rejection", "timed_out"]
 

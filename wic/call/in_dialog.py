@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wic.sdp.description import SessionDescription
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import AckReceived, RequestReceived
-    from wic.sip.server_transaction import ServerTransaction
+    from wic.sip.transaction.server import ServerTransaction
 
 __all__ = ["InDialogRequests", "warning"]
 

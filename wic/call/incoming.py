@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import AckReceived, Event, RequestReceived
     from wic.sip.message import Request
-    from wic.sip.server_transaction import ServerTransaction
+    from wic.sip.transaction.server import ServerTransaction
 
 __all__ = ["IncomingCall", "receive_call"]
 

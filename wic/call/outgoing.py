@@ -25,16 +25,16 @@ from wic.sip.dialog import Dialog
 from wic.sip.events import ResponseReceived, TransactionTimedOut
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
-from wic.sip.tokens import call_id, tag
+from wic.sip.random_source import call_id, tag
 
 if TYPE_CHECKING:
     from wic.call.profile import CallProfile
     from wic.sdp.description import SessionDescription
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event, RequestReceived
     from wic.sip.message import Response
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
+    from wic.sip.transaction.client import ClientTransaction
     from wic.sip.uri import Uri
 
 __all__ = ["OutgoingCall"]
@@ -63,7 +63,7 @@ class OutgoingCall(CallSession):
         *,
         target: Uri,
         offer: SessionDescription,
-        tokens: Tokens,
+        random_source: RandomSource,
         now: float,
     ) -> None:
         """Send the INVITE.
@@ -73,16 +73,16 @@ class OutgoingCall(CallSession):
             profile: who calls.
             target: whom.
             offer: the session description to offer.
-            tokens: for the Call-ID and the From tag.
+            random_source: for the Call-ID and the From tag.
             now: the time.
         """
-        super().__init__(endpoint, profile, call_id=call_id(tokens), state=CallState.CALLING)
+        super().__init__(endpoint, profile, call_id=call_id(random_source), state=CallState.CALLING)
         self._offer = offer
         self._branches: dict[str, _Branch] = {}
         self._challenges = 0
         self._token_refusal: Response | None = None
         self._token_renewed = False
-        self._from = NameAddr(profile.display, profile.identity).with_tag(tag(tokens))
+        self._from = NameAddr(profile.display, profile.identity).with_tag(tag(random_source))
         self._target = target
         self._invite = self._send(self._build_invite(1), now)
 

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from wic.call.agreement import Agreement
     from wic.call.profile import CallProfile
     from wic.sdp.description import SessionDescription
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.dialog import Dialog
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.message import Request, Response
+    from wic.sip.transaction.client import ClientTransaction
     from wic.sip.uri import Uri
 
 __all__ = ["CallSession"]

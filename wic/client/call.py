@@ -17,8 +17,8 @@ from wic.call import (
     Progressed,
     TokenWanted,
 )
+from wic.client.call_stats import CallFigures
 from wic.client.channels import CallChannels, ChannelOpening
-from wic.client.figures import CallFigures
 from wic.client.progress import Progress
 from wic.errors import (
     CallCancelled,

@@ -145,7 +145,12 @@ class Calls:
             offer = await media.offer(data=data)
             check()
             session = OutgoingCall(
-                wire.endpoint, wire.profile(caller), target=target, offer=offer, tokens=wire.tokens, now=wire.now
+                wire.endpoint,
+                wire.profile(caller),
+                target=target,
+                offer=offer,
+                random_source=wire.random_source,
+                now=wire.now,
             )
         except BaseException:
             await media.close()

@@ -14,9 +14,7 @@ from wic.client.targets import parse_target
 from wic.client.tasks import TaskSet
 from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed, WicError
 from wic.registration import parse_impu
-from wic.sip.trace import Direction as TraceDirection
-from wic.sip.trace import format_message
-from wic.transport.driver import Direction
+from wic.sip.trace import Direction, format_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -121,8 +119,7 @@ class Client:
         """Show every SIP message to `write` as text for people, secrets masked."""
 
         def observe(now: float, direction: Direction, data: bytes, flow: Flow) -> None:
-            way = TraceDirection.SENT if direction is Direction.SENT else TraceDirection.RECEIVED
-            write(format_message(data, direction=way, flow=flow, now=now))
+            write(format_message(data, direction=direction, flow=flow, now=now))
 
         self.on_message(observe)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wic.client.account import Account
     from wic.client.web import AccessToken, WebAuthorization
     from wic.errors import WicError
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 __all__ = ["Credentials", "KnownCredentials", "WebCredentials", "open_credentials"]
 
@@ -158,7 +158,7 @@ def _others(impu: str, assigned: tuple[str, ...]) -> tuple[str, ...]:
 def open_credentials(
     account: Account,
     *,
-    tokens: Tokens,
+    random_source: RandomSource,
     usim: Usim | None,
     on_renewed: Callable[[], None],
     on_failed: Callable[[WicError], None],
@@ -167,7 +167,7 @@ def open_credentials(
 
     Args:
         account: the account.
-        tokens: source of what nobody can guess.
+        random_source: source of what nobody can guess.
         usim: a card reader, instead of the keys in the account.
         on_renewed: called when there are other credentials than before.
         on_failed: called when those in use will end and there are no others.
@@ -176,25 +176,25 @@ def open_credentials(
         ConfigurationError: the account lacks them, or what is stored cannot be used.
     """
     if account.auth is AuthScheme.AKA:
-        return KnownCredentials(account, _aka(account, usim, tokens))
+        return KnownCredentials(account, _aka(account, usim, random_source))
     if account.web is not None:
         return WebCredentials(account, account.web, on_renewed=on_renewed, on_failed=on_failed)
     digest = DigestCredentials(username=account.impi, secret=account.password, realm=account.domain)
-    return KnownCredentials(account, DigestClient(digest, tokens=tokens))
+    return KnownCredentials(account, DigestClient(digest, random_source=random_source))
 
 
-def _aka(account: Account, usim: Usim | None, tokens: Tokens) -> AkaClient:
+def _aka(account: Account, usim: Usim | None, random_source: RandomSource) -> AkaClient:
     settings = account.aka
     if settings is None:
         if usim is None:
             raise ConfigurationError(
                 f"Account {account.name!r} with auth = \"aka\" needs 'k' and 'opc', or a card reader."
             )
-        return AkaClient(account.impi, PluggedUsim(usim), tokens=tokens, realm=account.domain)
+        return AkaClient(account.impi, PluggedUsim(usim), random_source=random_source, realm=account.domain)
     return AkaClient(
         account.impi,
         StoredUsim(account.impi, settings) if usim is None else PluggedUsim(usim),
-        tokens=tokens,
+        random_source=random_source,
         realm=account.domain,
         algorithm=settings.algorithm,
         accept=settings.accept,

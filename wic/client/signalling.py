@@ -25,7 +25,7 @@ from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
 from wic.sip.headers.address import NameAddr
 from wic.transport.driver import Driver
-from wic.transport.tokens import RandomTokens
+from wic.transport.system_random import SystemRandomSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from wic.registration import Binding
     from wic.sip.events import Event
     from wic.sip.flow import Flow
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
     from wic.sip.uri import Uri
 
 __all__ = ["Signalling"]
@@ -76,7 +76,7 @@ class Signalling:
         "account",
         "driver",
         "endpoint",
-        "tokens",
+        "random_source",
     )
 
     def __init__(
@@ -93,17 +93,17 @@ class Signalling:
         self._on_event = on_event
         self._tell = tell
         self._tasks = tasks
-        self.tokens: Tokens = RandomTokens()
-        self._host = f"{self.tokens.hex(6)}.invalid"  # RFC 7118 §5: nobody can connect to this client
+        self.random_source: RandomSource = SystemRandomSource()
+        self._host = f"{self.random_source.hex(6)}.invalid"  # RFC 7118 §5: nobody can connect to this client
         self._credentials = open_credentials(
             account,
-            tokens=self.tokens,
+            random_source=self.random_source,
             usim=options.usim,
             on_renewed=self._credentials_renewed,
             on_failed=self._end,
         )
         self.endpoint = Endpoint(
-            tokens=self.tokens,
+            random_source=self.random_source,
             options=EndpointOptions(
                 timers=options.timers,
                 methods=_METHODS,

@@ -10,7 +10,7 @@ from wic.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from wic.datachannel.msrp import MsrpMessage, MsrpUri
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 CHUNK_SIZE = 16_384
 RESPONSE_TIMEOUT = 30.0
@@ -68,16 +68,21 @@ class MsrpSession:
     Args:
         local: our URI, as SDP announced it.
         remote: the peer's path.
-        tokens: makes transaction and message identifiers.
+        random_source: makes transaction and message identifiers.
         limits: what the peer may send.
     """
 
     def __init__(
-        self, local: MsrpUri, remote: tuple[MsrpUri, ...], *, tokens: Tokens, limits: MsrpLimits | None = None
+        self,
+        local: MsrpUri,
+        remote: tuple[MsrpUri, ...],
+        *,
+        random_source: RandomSource,
+        limits: MsrpLimits | None = None,
     ) -> None:
         self.local = local
         self.remote = remote
-        self._tokens = tokens
+        self._random_source = random_source
         self._limits = limits or MsrpLimits()
         self._partial: dict[str, _Partial] = {}
         self._unanswered: dict[str, tuple[str, float]] = {}
@@ -90,7 +95,7 @@ class MsrpSession:
         Raises:
             LocalProtocolError: too many chunks wait for their responses.
         """
-        message_id = self._tokens.hex(10)
+        message_id = self._random_source.hex(10)
         if content.content_type is None:
             self._send_chunk(message_id, (*content.headers, ("Byte-Range", "1-0/0")), None, "$", now)
             return message_id
@@ -112,7 +117,7 @@ class MsrpSession:
         self, message_id: str, headers: tuple[tuple[str, str], ...], body: bytes | None, flag: str, now: float
     ) -> None:
         request = MsrpRequest(
-            transaction=self._tokens.hex(8),
+            transaction=self._random_source.hex(8),
             method="SEND",
             to_path=self.remote,
             from_path=(self.local,),

@@ -5,11 +5,11 @@ from wic.media.capture import Capture
 from wic.media.certificate import Certificate
 from wic.media.channel import ChannelState, DataChannel, DataChannels
 from wic.media.codecs import available_codecs
-from wic.media.face import PacketHandler, RtpFace
 from wic.media.mos import Mos, estimate_mos
 from wic.media.pcm import PcmFrame
 from wic.media.plain import PlainRtp
 from wic.media.relay import Relay, RelayCounters
+from wic.media.rtp_transport import PacketHandler, RtpFace
 from wic.media.sinks import Count, PcmSink, Sink, WavRecorder
 from wic.media.sources import Echo, PcmSource, Silence, Source, Tone, WavFile
 from wic.media.stats import StreamReport

@@ -12,7 +12,7 @@ from wic.media.udp import Address, PortRange
 from wic.sdp.transport import TransportDescription
 
 if TYPE_CHECKING:
-    from wic.media.face import PacketHandler
+    from wic.media.rtp_transport import PacketHandler
 
 __all__ = ["PlainCounters", "PlainRtp"]
 

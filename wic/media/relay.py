@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wic.media.face import PacketHandler, RtpFace
+    from wic.media.rtp_transport import PacketHandler, RtpFace
 
 __all__ = ["Relay", "RelayCounters"]
 

@@ -21,8 +21,8 @@ from wic.media.stats import StreamReport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from wic.media.face import RtpFace
     from wic.media.playback import Playback
+    from wic.media.rtp_transport import RtpFace
     from wic.media.sinks import Sink
     from wic.media.sources import Source
     from wic.sdp.codecs import Codec

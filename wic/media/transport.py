@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pylibsrtp import Session
 
     from wic.media.certificate import Certificate
-    from wic.media.face import PacketHandler
+    from wic.media.rtp_transport import PacketHandler
 
 PacketTap = Callable[[Literal["rtp", "rtcp", "sctp"], bool, bytes], None]
 """Called with the kind of a packet, whether it is sent, and its octets."""

@@ -11,6 +11,7 @@ from wic.errors import ConfigurationError
 from wic.network.accounts import AccountsFile
 from wic.network.agw.gateway import Agw
 from wic.network.certificates import CA_FILE, CertificateAuthority
+from wic.network.default_subscribers import Residents, WebResidents
 from wic.network.directory import NetworkDirectory
 from wic.network.enrolment import Enrolment, Newcomer
 from wic.network.epcscf.options import EPcscfOptions
@@ -22,11 +23,10 @@ from wic.network.options import NetworkOptions, Ready
 from wic.network.own_flows import OwnFlows
 from wic.network.ports import Ports
 from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
-from wic.network.residents import Residents, WebResidents
 from wic.network.scscf.server import Scscf, ScscfOptions
 from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
 from wic.registration.reginfo import ContactEvent
-from wic.transport.tokens import RandomTokens
+from wic.transport.system_random import SystemRandomSource
 
 if TYPE_CHECKING:
     import ssl
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wic.auth.secret import Secret
     from wic.network.tokens import TokenValidator, TrustedIssuer
     from wic.sip.flow import Flow
-    from wic.transport.driver import Direction
+    from wic.sip.trace import Direction
 
 EntityObserver: TypeAlias = "Callable[[str, float, Direction, bytes, Flow], None]"
 
@@ -167,9 +167,11 @@ class ImsNetwork:
         options = self._options
         self._epcscf = self._own_flows.edge = None
         mw_host = options.mw_host or await self._towards_core()
-        tokens = RandomTokens()
+        random_source = SystemRandomSource()
         access = "" if options.host in ALL_ADDRESSES else options.host
-        self.agw = Agw(tokens, replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp))
+        self.agw = Agw(
+            random_source, replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp)
+        )
         self._running.append(self.agw)
         await self.agw.start()
         self.scscf = await self._start_scscf(mw_host, ports)
@@ -195,7 +197,7 @@ class ImsNetwork:
         validator = make_validator(issuers, self.ca_path if context is not None else None)
         if validator is not None:
             self._running.append(validator)
-        edge = EPcscf(self.agw, epcscf, tokens, validator=validator)
+        edge = EPcscf(self.agw, epcscf, random_source, validator=validator)
         self._running.append(edge)
         await edge.start()
         self._epcscf, self._own_flows.edge = edge, edge.node

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.sip.events import Event
+    from wic.sip.random_source import RandomSource
     from wic.sip.timers import Timers
-    from wic.sip.tokens import Tokens
     from wic.transport.base import Listener
     from wic.transport.datagram import DatagramSocket
 
@@ -126,13 +126,15 @@ class Node:
     """One functional entity's shell on Mw.
 
     Args:
-        tokens: source of branches and tags.
+        random_source: source of branches and tags.
         on_event: called with each event of the endpoint.
         timers: SIP timers.
     """
 
-    def __init__(self, tokens: Tokens, on_event: Callable[[Event], None], timers: Timers = RFC3261) -> None:
-        self.tokens = tokens
+    def __init__(
+        self, random_source: RandomSource, on_event: Callable[[Event], None], timers: Timers = RFC3261
+    ) -> None:
+        self.random_source = random_source
         self._timers = timers
         self._on_event = on_event
         self._listener: Listener | None = None
@@ -145,7 +147,7 @@ class Node:
         """
         via: dict[str, tuple[str, int | None]] = {}
         options = EndpointOptions(role=Role.PROXY, timers=self._timers, via=via)
-        self.endpoint = Endpoint(tokens=self.tokens, options=options)
+        self.endpoint = Endpoint(random_source=self.random_source, options=options)
         self.driver = Driver(self.endpoint, on_event=self._on_event)
         datagrams, self._listener = await open_pair(host, port, self.driver)
         self.driver.attach_socket(datagrams)

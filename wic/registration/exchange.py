@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from wic.registration.identity import Identity
     from wic.registration.options import RegistrationOptions
     from wic.registration.terms import Terms
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.endpoint import Endpoint
     from wic.sip.flow import Flow
     from wic.sip.message import Request, Response
+    from wic.sip.transaction.client import ClientTransaction
 
 _MAX_ROUNDS: Final = 8  # two invalid challenges of AKA and a right one make four, other terms come on top
 _KEEP: Final = (("keep", None),)  # RFC 6223 §4.3: without a value
@@ -119,7 +119,7 @@ class Exchange:
     # requests
 
     def _new_series(self, terms: Terms) -> Series:
-        return Series(self._identity, self._options, terms, tokens=self._endpoint.tokens)
+        return Series(self._identity, self._options, terms, random_source=self._endpoint.random_source)
 
     def _begin(self, errand: _Errand, now: float) -> None:
         self._errand = errand

@@ -19,8 +19,8 @@ from wic.registration.reg_event_watch import RegistrationWatch
 from wic.registration.reginfo import ContactEvent
 from wic.sip.errors import MalformedUri
 from wic.sip.headers import NameAddr
-from wic.sip.subscription_options import Subscriber
-from wic.sip.subscription_tables import SubscriberState
+from wic.sip.subscription.options import Subscriber
+from wic.sip.subscription.tables import SubscriberState
 from wic.sip.timer_queue import TimerQueue
 from wic.sip.uri import Uri
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
-    from wic.sip.subscription_events import SubscriptionEnded
+    from wic.sip.subscription.events import SubscriptionEnded
 
 __all__ = ["RegEvent"]
 

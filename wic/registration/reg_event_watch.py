@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from wic.registration.reg_event_table import Fit, RegistrationTable, TableChange
 from wic.registration.reginfo import REGINFO, RegInfo, parse_reginfo
 from wic.sip.errors import MalformedBody
-from wic.sip.subscription import Subscription
-from wic.sip.subscription_events import SubscriptionEnded, SubscriptionEvent
-from wic.sip.subscription_options import SubscriptionOptions
+from wic.sip.subscription.events import SubscriptionEnded, SubscriptionEvent
+from wic.sip.subscription.options import SubscriptionOptions
+from wic.sip.subscription.subscriber import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.message import Request
-    from wic.sip.subscription_options import Credentials
+    from wic.sip.subscription.options import Credentials
     from wic.sip.timer_queue import ScheduledTimer, TimerQueue
 
 __all__ = ["RegistrationWatch"]

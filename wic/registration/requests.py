@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request
-from wic.sip.tokens import call_id, tag
+from wic.sip.random_source import call_id, tag
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from wic.registration.identity import Identity
     from wic.registration.options import RegistrationOptions
     from wic.registration.terms import Terms
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 
 class Series:
@@ -24,13 +24,15 @@ class Series:
 
     __slots__ = ("_call_id", "_contact", "_cseq", "_from", "_options", "_terms", "_to", "_uri", "contact")
 
-    def __init__(self, identity: Identity, options: RegistrationOptions, terms: Terms, *, tokens: Tokens) -> None:
+    def __init__(
+        self, identity: Identity, options: RegistrationOptions, terms: Terms, *, random_source: RandomSource
+    ) -> None:
         address = NameAddr("", identity.impu)
         self._options = options
         self._uri = str(Uri(scheme="sip", host=identity.domain))
         self._to = str(address)
-        self._from = f"{address};tag={tag(tokens)}"
-        self._call_id = call_id(tokens)
+        self._from = f"{address};tag={tag(random_source)}"
+        self._call_id = call_id(random_source)
         self._cseq = 0
         self.agree(identity, terms)
 

@@ -1,6 +1,6 @@
 """SDP as a lossless value, offer and answer as functions, and the rules of TS 24.371."""
 
-from wic.sdp.attributes import Direction, Fingerprint, Fmtp, RtcpAddress, Rtpmap, Setup, ThreeGe2ae
+from wic.sdp.attributes import Fingerprint, Fmtp, MediaDirection, RtcpAddress, Rtpmap, Setup, ThreeGe2ae
 from wic.sdp.candidate import Candidate
 from wic.sdp.codecs import AUDIO_CODECS, G722, OPUS, PCMA, PCMU, TELEPHONE_EVENT, TELEPHONE_EVENT_48000, Codec
 from wic.sdp.description import MediaDescription, MediaLine, Origin, SdpLimits, SessionDescription
@@ -18,10 +18,10 @@ __all__ = [
     "AnswerNotValid",
     "Candidate",
     "Codec",
-    "Direction",
     "Fingerprint",
     "Fmtp",
     "MediaDescription",
+    "MediaDirection",
     "MediaLine",
     "NoCommonCodec",
     "OfferNotAcceptable",

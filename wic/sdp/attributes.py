@@ -27,7 +27,7 @@ def parse_number(text: str, *, name: str, low: int = 0, high: int) -> int:
     raise SdpRefused(f"{name} must be a number from {low} to {high}")
 
 
-class Direction(StrEnum):
+class MediaDirection(StrEnum):
     """Which way media flows, seen from the side that writes the description (RFC 8866 §6.7)."""
 
     SENDRECV = "sendrecv"
@@ -38,24 +38,24 @@ class Direction(StrEnum):
     @property
     def sends(self) -> bool:
         """Whether the writer sends."""
-        return self in (Direction.SENDRECV, Direction.SENDONLY)
+        return self in (MediaDirection.SENDRECV, MediaDirection.SENDONLY)
 
     @property
     def receives(self) -> bool:
         """Whether the writer receives."""
-        return self in (Direction.SENDRECV, Direction.RECVONLY)
+        return self in (MediaDirection.SENDRECV, MediaDirection.RECVONLY)
 
     @property
-    def reversed(self) -> Direction:
+    def reversed(self) -> MediaDirection:
         """The same flow seen from the other side.
 
-        >>> Direction.SENDONLY.reversed
-        <Direction.RECVONLY: 'recvonly'>
+        >>> MediaDirection.SENDONLY.reversed
+        <MediaDirection.RECVONLY: 'recvonly'>
         """
-        return Direction.of(sends=self.receives, receives=self.sends)
+        return MediaDirection.of(sends=self.receives, receives=self.sends)
 
     @classmethod
-    def of(cls, *, sends: bool, receives: bool) -> Direction:
+    def of(cls, *, sends: bool, receives: bool) -> MediaDirection:
         """Name the direction in which the writer sends and receives as told."""
         if sends:
             return cls.SENDRECV if receives else cls.SENDONLY

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
-from wic.sdp.attributes import Direction, address_type, parse_number
+from wic.sdp.attributes import MediaDirection, address_type, parse_number
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line import Line, Section
 
@@ -216,13 +216,13 @@ class SessionDescription(Section):
             raise SdpRefused("no c= line gives an address")
         return words[-1].partition("/")[0]
 
-    def direction(self, index: int) -> Direction:
-        """Direction of the m-line at `index`; sendrecv when nothing is said (RFC 8866 §6.7)."""
+    def direction(self, index: int) -> MediaDirection:
+        """MediaDirection of the m-line at `index`; sendrecv when nothing is said (RFC 8866 §6.7)."""
         for section in (self.media[index], self):
-            for direction in Direction:
+            for direction in MediaDirection:
                 if section.has(direction):
                     return direction
-        return Direction.SENDRECV
+        return MediaDirection.SENDRECV
 
     def with_origin(self, origin: Origin) -> SessionDescription:
         """Copy with the `o=` line changed."""

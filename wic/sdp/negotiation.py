@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wic.sdp.attributes import Direction, Setup
+from wic.sdp.attributes import MediaDirection, Setup
 from wic.sdp.description import MediaDescription
 from wic.sdp.errors import AnswerNotValid, NoCommonCodec, OfferNotAcceptable, SdpRefused
 from wic.sdp.line import Line, attribute
@@ -53,13 +53,13 @@ def agreed_codecs(offered: Sequence[Codec], answered: Sequence[Codec]) -> tuple[
     return agreed
 
 
-def answer_direction(offered: Direction, wanted: Direction) -> Direction:
-    """Direction of an answer: what the answerer wants, as far as the offer allows (RFC 3264 §6.1).
+def answer_direction(offered: MediaDirection, wanted: MediaDirection) -> MediaDirection:
+    """MediaDirection of an answer: what the answerer wants, as far as the offer allows (RFC 3264 §6.1).
 
-    >>> answer_direction(Direction.SENDONLY, Direction.SENDRECV)
-    <Direction.RECVONLY: 'recvonly'>
+    >>> answer_direction(MediaDirection.SENDONLY, MediaDirection.SENDRECV)
+    <MediaDirection.RECVONLY: 'recvonly'>
     """
-    return Direction.of(sends=wanted.sends and offered.receives, receives=wanted.receives and offered.sends)
+    return MediaDirection.of(sends=wanted.sends and offered.receives, receives=wanted.receives and offered.sends)
 
 
 def answer_setup(offered: Setup) -> Setup:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wic.sdp.attributes import Direction, Setup, ThreeGe2ae, address_type
+from wic.sdp.attributes import MediaDirection, Setup, ThreeGe2ae, address_type
 from wic.sdp.codecs import AUDIO_CODECS, Codec, codec_lines, read_codecs
 from wic.sdp.description import MediaDescription, MediaLine, Origin, SessionDescription
 from wic.sdp.errors import OfferNotAcceptable, SdpRefused
@@ -42,7 +42,7 @@ class MediaOffer:
     """With fingerprints: DTLS-SRTP, or data channels; without: plain RTP."""
     codecs: tuple[Codec, ...] = ()
     """Preferred first; none for data channels."""
-    direction: Direction = Direction.SENDRECV
+    direction: MediaDirection = MediaDirection.SENDRECV
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class MediaAnswer:
     transport: TransportDescription
     """A setup of actpass stands for the role that fits the offer."""
     codecs: tuple[Codec, ...] = ()
-    direction: Direction = Direction.SENDRECV
+    direction: MediaDirection = MediaDirection.SENDRECV
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class RemoteMedia:
     media: str
     transport: TransportDescription
     codecs: tuple[Codec, ...]
-    direction: Direction
+    direction: MediaDirection
     """As the peer wrote it: what the peer does."""
     ptime: int | None
     """Milliseconds of audio per packet that the peer would like, if it says so."""
@@ -77,7 +77,7 @@ class AnswerPlan:
     index: int
     remote: RemoteMedia
     codecs: tuple[Codec, ...]
-    direction: Direction
+    direction: MediaDirection
     setup: Setup
     """This side's DTLS role."""
 
@@ -118,7 +118,7 @@ def plan_answer(
     offer: SessionDescription,
     *,
     supported: Mapping[str, Sequence[Codec]] = _SUPPORTED,
-    direction: Direction = Direction.SENDRECV,
+    direction: MediaDirection = MediaDirection.SENDRECV,
     data_channels: bool = True,
     plain: bool = False,
 ) -> tuple[AnswerPlan | None, ...]:
@@ -226,7 +226,7 @@ def _media(
     protocol: str,
     transport: TransportDescription,
     codecs: Sequence[Codec],
-    direction: Direction,
+    direction: MediaDirection,
     extra: Sequence[Line],
 ) -> MediaDescription:
     if protocol.upper() in DATA_PROTOCOLS:
@@ -242,7 +242,7 @@ def _wanted(remote: RemoteMedia, supported: Mapping[str, Sequence[Codec]], *, da
     return remote.media in supported and (plain or remote.transport.secure)
 
 
-def _plan(remote: RemoteMedia, supported: Sequence[Codec], wanted: Direction) -> AnswerPlan:
+def _plan(remote: RemoteMedia, supported: Sequence[Codec], wanted: MediaDirection) -> AnswerPlan:
     data = remote.transport.sctp_port is not None
     return AnswerPlan(
         index=remote.index,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wic.errors import LocalProtocolError
-from wic.sip.acceptance import AcceptedCalls, Acknowledgements
 from wic.sip.dialog import Dialog, DialogId
 from wic.sip.endpoint_options import EndpointOptions, Role, ViaParams
 from wic.sip.events import FlowClosed
@@ -17,19 +16,20 @@ from wic.sip.headers.via import Via
 from wic.sip.message import Response
 from wic.sip.outbox import Counters, Outbox
 from wic.sip.params import Params
+from wic.sip.random_source import branch as new_branch
 from wic.sip.reception import Reception
-from wic.sip.tokens import branch as new_branch
-from wic.sip.transactions import Transactions
+from wic.sip.transaction.layer import Transactions
+from wic.sip.two_xx import AcceptedCalls, Acknowledgements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.events import Event, Transmit
     from wic.sip.flow import Flow
     from wic.sip.message import Request
-    from wic.sip.server_transaction import ServerTransaction
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
+    from wic.sip.transaction.client import ClientTransaction
+    from wic.sip.transaction.server import ServerTransaction
 
 __all__ = ["Endpoint", "EndpointOptions", "Role"]
 
@@ -53,11 +53,11 @@ class Endpoint:
         "_reception",
         "_transactions",
         "options",
-        "tokens",
+        "random_source",
     )
 
-    def __init__(self, *, tokens: Tokens, options: EndpointOptions = _DEFAULT_OPTIONS) -> None:
-        self.tokens = tokens
+    def __init__(self, *, random_source: RandomSource, options: EndpointOptions = _DEFAULT_OPTIONS) -> None:
+        self.random_source = random_source
         """Where branches and tags come from."""
         self.options = options
         self._outbox = Outbox()
@@ -69,7 +69,7 @@ class Endpoint:
         self._accepted = AcceptedCalls(outbox=self._outbox, timers=timers)
         self._acknowledgements = Acknowledgements(outbox=self._outbox, timers=timers)
         self._reception = Reception(
-            tokens=tokens,
+            random_source=random_source,
             options=options,
             outbox=self._outbox,
             transactions=self._transactions,
@@ -238,7 +238,7 @@ class Endpoint:
         if "Max-Forwards" not in request.headers:
             request.headers.add("Max-Forwards", _MAX_FORWARDS)
         host, port = self.options.via.get(flow.transport, flow.local)
-        params = Params((("branch", branch or new_branch(self.tokens)), *self.options.via_params, *via_params))
+        params = Params((("branch", branch or new_branch(self.random_source)), *self.options.via_params, *via_params))
         via = Via("SIP/2.0", flow.transport, host, port, params)
         request.headers.prepend("Via", via)
         request.headers.keep_read("via", via)

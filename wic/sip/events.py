@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.dialog import Dialog
     from wic.sip.flow import Flow
     from wic.sip.message import Request, Response
-    from wic.sip.server_transaction import ServerTransaction
+    from wic.sip.transaction.client import ClientTransaction
+    from wic.sip.transaction.server import ServerTransaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,20 @@ from wic.sip.events import AckReceived, CancelReceived, StrayResponse
 from wic.sip.hops import reply_flow, stamp_source
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
-from wic.sip.tables import Input
-from wic.sip.tokens import tag as new_tag
+from wic.sip.random_source import tag as new_tag
+from wic.sip.transaction.tables import Input
 from wic.sip.validate import check_request, check_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wic.sip.acceptance import AcceptedCalls, Acknowledgements
     from wic.sip.dialog import Dialog
     from wic.sip.endpoint_options import EndpointOptions
     from wic.sip.flow import Flow
     from wic.sip.outbox import Outbox
-    from wic.sip.tokens import Tokens
-    from wic.sip.transactions import Transactions
+    from wic.sip.random_source import RandomSource
+    from wic.sip.transaction.layer import Transactions
+    from wic.sip.two_xx import AcceptedCalls, Acknowledgements
 
 _PING = b"\r\n\r\n"
 _PONG = b"\r\n"
@@ -46,15 +46,15 @@ class Reception:
         "_is_proxy",
         "_options",
         "_outbox",
+        "_random_source",
         "_stateless_tag",
-        "_tokens",
         "_transactions",
     )
 
     def __init__(
         self,
         *,
-        tokens: Tokens,
+        random_source: RandomSource,
         options: EndpointOptions,
         outbox: Outbox,
         transactions: Transactions,
@@ -63,7 +63,7 @@ class Reception:
         accepted: AcceptedCalls,
         acknowledgements: Acknowledgements,
     ) -> None:
-        self._tokens = tokens
+        self._random_source = random_source
         self._options = options
         self._outbox = outbox
         self._transactions = transactions
@@ -76,7 +76,7 @@ class Reception:
         if self._is_proxy and self._extensions is None:
             self._extensions = frozenset()
         # One To tag for all answers without a transaction, so that their ACKs are known for what they are.
-        self._stateless_tag = new_tag(tokens)
+        self._stateless_tag = new_tag(random_source)
 
     def receive(self, data: bytes, flow: Flow, *, now: float) -> None:
         """Take one framed message or a keep-alive."""
@@ -203,7 +203,7 @@ class Reception:
             request,
             flow,
             reply_flow=reply_flow(request, flow),
-            tag=new_tag(self._tokens),
+            tag=new_tag(self._random_source),
             now=now,
             dialog=dialog,
         )

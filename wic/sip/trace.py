@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Direction(Enum):
-    """Which way a message went."""
+    """Direction of a message, as seen from the element that shows it; the value is the arrow of a trace."""
 
     SENT = ">>>"
     RECEIVED = "<<<"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.media_type import MediaType
 from wic.sip.message import VERSION, Message, Request, Response
-from wic.sip.tokens import MAGIC_COOKIE
+from wic.sip.random_source import MAGIC_COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

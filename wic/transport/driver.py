@@ -14,10 +14,10 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
 
 from wic.sip.flow import Flow
+from wic.sip.trace import Direction
 from wic.transport.alarms import alarms
 from wic.transport.outbound import Outbound
 from wic.transport.stream import StreamOptions
@@ -40,13 +40,6 @@ _PAUSE_AFTER_FAILURE = 1.0
 
 
 _Parameters = ParamSpec("_Parameters")
-
-
-class Direction(Enum):
-    """Which way a message went."""
-
-    SENT = "sent"
-    RECEIVED = "received"
 
 
 MessageObserver: TypeAlias = Callable[[float, Direction, bytes, Flow], None]

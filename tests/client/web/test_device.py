@@ -8,7 +8,7 @@ import pytest
 
 from wic.auth import Secret
 from wic.client.web.device import DeviceCode, UserCode, begin, wait
-from wic.client.web.place import Place
+from wic.client.web.discovery import Place
 from wic.client.web.token import AccessToken
 from wic.client.web.token_endpoint import open_endpoint
 from wic.errors import ConnectFailed, RemoteProtocolError, SignInFailed

@@ -1,4 +1,4 @@
-"""Tokens on the disk."""
+"""RandomSource on the disk."""
 
 from __future__ import annotations
 

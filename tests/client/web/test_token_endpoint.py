@@ -7,8 +7,8 @@ import json
 import pytest
 
 from wic.auth import Secret
+from wic.client.web.discovery import Place
 from wic.client.web.http import Reply
-from wic.client.web.place import Place
 from wic.client.web.token import AccessToken
 from wic.client.web.token_endpoint import DEVICE_GRANT, open_endpoint, refusal
 from wic.errors import RemoteProtocolError, SignInFailed

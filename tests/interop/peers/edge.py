@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wic.client.events import ClientEvent
     from wic.sip.flow import Flow
-    from wic.transport.driver import Direction
+    from wic.sip.trace import Direction
 
     from .kamailio import Kamailio
 

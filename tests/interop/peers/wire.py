@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.sip.flow import Flow
-    from wic.transport.driver import Direction
+    from wic.sip.trace import Direction
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from wic.network.certificates import CertificateAuthority
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.tokens import Authorization, TokenInvalid
-from wic.transport.tokens import RandomTokens
+from wic.transport.system_random import SystemRandomSource
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,7 +41,7 @@ def time_passes() -> Callable[[EPcscf, float], None]:
     return pass_
 
 
-class Tokens:
+class KnownTokens:
     """Stands in for the WAFs: knows what the test says about tokens."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Tokens:
 class Edge:
     """An eP-CSCF between WICs and a core, all but the first made of strings."""
 
-    def __init__(self, epcscf: EPcscf, core: MwPeer, tokens: Tokens, make: Callable[[str], Awaitable[object]]):
+    def __init__(self, epcscf: EPcscf, core: MwPeer, tokens: KnownTokens, make: Callable[[str], Awaitable[object]]):
         self.epcscf = epcscf
         self.core = core
         self.tokens = tokens
@@ -105,7 +105,7 @@ async def make_edge(
                 authz_server="https://waf.example",
                 **{"reg_event": False, **options},  # type: ignore[arg-type]
             )
-            agw, known = Agw(RandomTokens()), Tokens()
+            agw, known = Agw(SystemRandomSource()), KnownTokens()
             stack.push_async_callback(agw.close)
             await agw.start()
             validator = known if tokens else None

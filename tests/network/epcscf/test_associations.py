@@ -7,7 +7,7 @@ from wic.network.epcscf.flow_tokens import FlowTokens, Owner
 from wic.network.epcscf.mechanism import Mechanism
 from wic.sip.flow import Flow
 from wic.sip.headers.address import NameAddr
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 
 FLOW = Flow("WSS", ("127.0.0.1", 1), ("127.0.0.1", 2), "1")
 OTHER = Flow("WSS", ("127.0.0.1", 1), ("127.0.0.1", 2), "2")
@@ -100,7 +100,7 @@ def test_a_device_is_known_while_one_of_its_identity_sets_is_left():
 
 
 def test_tokens_lead_to_connections_until_they_close():
-    tokens = FlowTokens(CountingTokens())
+    tokens = FlowTokens(CountingSource())
     path, dialogs = tokens.token(Owner(FLOW)), tokens.token(Owner(FLOW, "a"))
     assert path != dialogs
     assert tokens.token(Owner(FLOW, "a")) == dialogs
@@ -116,7 +116,7 @@ def test_tokens_lead_to_connections_until_they_close():
 
 
 def test_tokens_of_dialogs_go_along():
-    tokens = FlowTokens(CountingTokens())
+    tokens = FlowTokens(CountingSource())
     first = tokens.token(Owner(FLOW, "a"))
     tokens.move(Owner(FLOW, "a"), Owner(OTHER, "a"))
     assert tokens.owner(first) == Owner(OTHER, "a")
@@ -127,7 +127,7 @@ def test_tokens_of_dialogs_go_along():
 
 
 def test_a_wic_that_reconnects_for_ever_keeps_the_newest_tokens():
-    tokens = FlowTokens(CountingTokens())
+    tokens = FlowTokens(CountingSource())
     made = []
     for number in range(30):
         here, there = (Flow("WSS", ("h", 1), ("h", 2), str(number + n)) for n in range(2))

@@ -19,17 +19,17 @@ from wic.auth.server import DigestVerifier
 from wic.network.hss import Binding, Hss, Identity, Subscriber, Usim
 from wic.network.scscf.aka_scheme import AkaScheme
 from wic.network.scscf.attempt import Scheme
-from wic.network.scscf.callees import Callees
 from wic.network.scscf.changes import Observers
 from wic.network.scscf.digest_scheme import DigestScheme
 from wic.network.scscf.gruu import GruuFactory
+from wic.network.scscf.network_deregistration import Removals
 from wic.network.scscf.options import RegistrarOptions
 from wic.network.scscf.registrar import Registrar
-from wic.network.scscf.removals import Removals
 from wic.network.scscf.server import Scscf, ScscfOptions
+from wic.network.scscf.target_lookup import Callees
 from wic.network.scscf.trusted_node import TrustedNodeScheme
 from wic.sip.parser import parse
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -143,17 +143,19 @@ class Desk:
         self.told: list[tuple[str, list[tuple[str, str, int | None]]]] = []
         observers = Observers()
         observers.add(self)
-        tokens = CountingTokens()
-        self.gruus = GruuFactory(hss, "ims.example", tokens)
+        random_source = CountingSource()
+        self.gruus = GruuFactory(hss, "ims.example", random_source)
         self.removals = Removals(hss, observers)
         self.callees = Callees(hss, self.gruus, "ims.example")
-        verifier = DigestVerifier("ims.example", key=bytes(32), tokens=tokens, algorithms=("SHA-256", "MD5"))
+        verifier = DigestVerifier(
+            "ims.example", key=bytes(32), random_source=random_source, algorithms=("SHA-256", "MD5")
+        )
         self.registrar = Registrar(
             hss,
             {
                 Scheme.DIGEST: DigestScheme(hss, verifier, challenge_every=options.challenge_every),
                 Scheme.AKA: AkaScheme(
-                    hss, AkaVerifier("ims.example", answer_within=options.answer_within), tokens, options
+                    hss, AkaVerifier("ims.example", answer_within=options.answer_within), random_source, options
                 ),
                 Scheme.TRUSTED_NODE: TrustedNodeScheme(hss, barred=options.barred_entities),
             },

@@ -8,7 +8,7 @@ import pytest
 
 from wic.network.hss import Binding, Hss, Subscriber
 from wic.registration.reginfo import ContactEvent
-from wic.sip.tokens import CountingTokens
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 IMPI = "alice@ims.example"
@@ -182,13 +182,13 @@ def test_gruus_end_with_the_time_of_the_binding(make_desk) -> None:
 
 
 def test_temporary_gruus_outlive_a_restart(make_desk, hss, tmp_path) -> None:
-    from wic.network.scscf.callees import Callees
     from wic.network.scscf.gruu import GruuFactory
+    from wic.network.scscf.target_lookup import Callees
 
     desk = make_desk()
     _, temporary = gruus(register(desk, "Supported: gruu", contact=CONTACT))
     with Hss(tmp_path / "hss.db", realm="ims.example") as later:
-        callees = Callees(later, GruuFactory(later, "ims.example", CountingTokens("x")), "ims.example")
+        callees = Callees(later, GruuFactory(later, "ims.example", CountingSource("x")), "ims.example")
         assert callees.find(Uri.parse(temporary), now=desk.now).bindings
 
 

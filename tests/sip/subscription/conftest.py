@@ -12,9 +12,9 @@ from wic.sip.dialog import Dialog
 from wic.sip.events import RequestReceived, ResponseReceived
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request, Response
-from wic.sip.subscription import Subscription
-from wic.sip.subscription_events import SubscriptionEnded, SubscriptionEvent
-from wic.sip.subscription_options import Subscriber, SubscriptionOptions
+from wic.sip.subscription.events import SubscriptionEnded, SubscriptionEvent
+from wic.sip.subscription.options import Subscriber, SubscriptionOptions
+from wic.sip.subscription.subscriber import Subscription
 from wic.sip.timer_queue import TimerQueue
 from wic.sip.uri import Uri
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from conftest import Host, Net
 
     from wic.errors import AuthenticationFailed
-    from wic.sip.client_transaction import ClientTransaction
     from wic.sip.errors import MalformedBody
     from wic.sip.events import Event
+    from wic.sip.transaction.client import ClientTransaction
 
 ALICE = Uri.parse("sip:alice@example.com")
 ROUTE = NameAddr.parse("<sip:orig@10.0.0.9;lr>")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wic.sip.events import MessageDropped, RequestReceived, ResponseReceived
 from wic.sip.message import Request
-from wic.sip.subscription_tables import SubscriberState as State
+from wic.sip.subscription.tables import SubscriberState as State
 
 if TYPE_CHECKING:
     from conftest import World

@@ -8,9 +8,9 @@ import pytest
 
 from wic.sip.dialog import Dialog
 from wic.sip.message import Response
-from wic.sip.subscription_events import NotifyReceived, SubscriptionEnded
-from wic.sip.subscription_options import SubscriptionOptions
-from wic.sip.subscription_tables import SubscriberState as State
+from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded
+from wic.sip.subscription.options import SubscriptionOptions
+from wic.sip.subscription.tables import SubscriberState as State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

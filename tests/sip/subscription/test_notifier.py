@@ -12,11 +12,11 @@ from wic.sip.errors import MalformedHeader, SubscribeRefused
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request, Response
-from wic.sip.subscription import Subscription
-from wic.sip.subscription_events import NotifyReceived, SubscriptionEnded, SubscriptionEvent
-from wic.sip.subscription_notifier import NotifierOptions, NotifierSubscription, grant
-from wic.sip.subscription_options import Subscriber, SubscriptionOptions
-from wic.sip.subscription_tables import NotifierState, SubscriberState
+from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent
+from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, grant
+from wic.sip.subscription.options import Subscriber, SubscriptionOptions
+from wic.sip.subscription.subscriber import Subscription
+from wic.sip.subscription.tables import NotifierState, SubscriberState
 from wic.sip.timer_queue import TimerQueue
 from wic.sip.uri import Uri
 

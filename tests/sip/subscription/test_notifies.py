@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.sip.errors import MalformedBody
-from wic.sip.subscription import Subscription
-from wic.sip.subscription_tables import SubscriberState as State
+from wic.sip.subscription.subscriber import Subscription
+from wic.sip.subscription.tables import SubscriberState as State
 
 if TYPE_CHECKING:
     from conftest import World

@@ -4,7 +4,7 @@ import pytest
 
 from wic.sip.headers import SubscriptionState
 from wic.sip.message import Response
-from wic.sip.subscription_rules import LONGEST_PAUSE, pause, refresh_after, retry_after, retry_after_end
+from wic.sip.subscription.rules import LONGEST_PAUSE, pause, refresh_after, retry_after, retry_after_end
 
 
 @pytest.mark.parametrize(("expires", "after"), [(600_000, 599_400), (1201, 601), (1200, 600), (2, 1)])

@@ -9,8 +9,8 @@ import pytest
 from wic.errors import AuthenticationFailed, LocalProtocolError
 from wic.sip.errors import SubscriptionFailed
 from wic.sip.message import Response
-from wic.sip.subscription_events import NotifyReceived
-from wic.sip.subscription_tables import SubscriberState as State
+from wic.sip.subscription.events import NotifyReceived
+from wic.sip.subscription.tables import SubscriberState as State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wic.sip.subscription_tables import NOTIFIER, SUBSCRIBER, NotifierState, SubscriberState
+from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER, NotifierState, SubscriberState
 
 
 @pytest.mark.parametrize(("table", "states"), [(SUBSCRIBER, SubscriberState), (NOTIFIER, NotifierState)])

@@ -7,16 +7,16 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from wic.client.web.discovery import find_place
 from wic.client.web.http import WebClient
-from wic.client.web.place import find_place
 from wic.client.web.token import read_token
 from wic.client.web.token_endpoint import refusal
 from wic.errors import ConfigurationError, RemoteProtocolError, SignInFailed, SignInNeeded
 
 if TYPE_CHECKING:
     from wic.client.web.authorization import WebAuthorization
+    from wic.client.web.discovery import Place
     from wic.client.web.http import Reply
-    from wic.client.web.place import Place
     from wic.client.web.sources import TokenSource
     from wic.client.web.token import AccessToken
 

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from wic.auth.secret import Secret
 from wic.client.web import device
+from wic.client.web.discovery import find_place
 from wic.client.web.http import WebClient
 from wic.client.web.loopback import LoopbackRedirect
 from wic.client.web.pkce import challenge_of, new_verifier
-from wic.client.web.place import find_place
 from wic.client.web.store import StoreKey
 from wic.client.web.token_endpoint import open_endpoint
 from wic.errors import ConfigurationError, SignInFailed

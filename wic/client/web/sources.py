@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from wic.client.web.discovery import find_place
 from wic.client.web.http import WebClient
-from wic.client.web.place import find_place
 from wic.client.web.store import StoreKey
 from wic.client.web.token import AccessToken
 from wic.client.web.token_endpoint import open_endpoint
@@ -63,7 +63,7 @@ class GivenToken:
 
 
 class ClientCredentials:
-    """Tokens in the program's own name (RFC 6749 §4.4), for those that nobody signs in for."""
+    """RandomSource in the program's own name (RFC 6749 §4.4), for those that nobody signs in for."""
 
     def __init__(self, settings: WebAuthorization) -> None:
         self._settings = settings

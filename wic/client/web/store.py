@@ -1,4 +1,4 @@
-"""Tokens on the disk, for their user alone."""
+"""RandomSource on the disk, for their user alone."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from wic.client.web.discovery import discover
 from wic.client.web.http import ClientPassword
-from wic.client.web.place import discover
 from wic.client.web.token import AccessToken, read_token
 from wic.errors import RemoteProtocolError, SignInFailed
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from wic.auth.secret import Secret
     from wic.client.web.authorization import WebAuthorization
+    from wic.client.web.discovery import Place, Waf
     from wic.client.web.http import Reply, WebClient
-    from wic.client.web.place import Place, Waf
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.sdp.transport import TransportDescription
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 _log = logging.getLogger(__name__)
 
@@ -51,12 +51,12 @@ class AgwOptions:
 class Agw:
     """The gateway: open it with `start`, and give every session a `context`."""
 
-    def __init__(self, tokens: Tokens, options: AgwOptions | None = None) -> None:
+    def __init__(self, random_source: RandomSource, options: AgwOptions | None = None) -> None:
         self._options = options or AgwOptions()
         self._ports = PortRange(self._options.first_port, self._options.last_port)
         self._certificate = Certificate.generate()
         self._tasks = Tasks()
-        self._hub = MsrpHub(tokens, self._tasks)
+        self._hub = MsrpHub(random_source, self._tasks)
         self._contexts: set[Context] = set()
 
     @property

@@ -13,7 +13,7 @@ from wic.network.agw.msrp_link import LIMITS, MsrpLink
 if TYPE_CHECKING:
     from wic.datachannel.msrp import MsrpMessage
     from wic.network.tasks import Tasks
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 _log = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ class MsrpHub:
     """The MSRP port of the eIMS-AGW.
 
     Args:
-        tokens: makes session identifiers; RFC 4975 §14.1 wants 80 bits of chance in them.
+        random_source: makes session identifiers; RFC 4975 §14.1 wants 80 bits of chance in them.
         tasks: owns the dialling.
     """
 
-    def __init__(self, tokens: Tokens, tasks: Tasks) -> None:
-        self.tokens = tokens
+    def __init__(self, random_source: RandomSource, tasks: Tasks) -> None:
+        self.random_source = random_source
         self._tasks = tasks
         self._links: dict[str, MsrpLink] = {}
         self._connections: set[_Connection] = set()
@@ -61,7 +61,7 @@ class MsrpHub:
     def link(self) -> MsrpLink:
         """Make a session with a URI of its own."""
         host, port = self._address
-        link = MsrpLink(self, MsrpUri(host, port, self.tokens.hex(16)))
+        link = MsrpLink(self, MsrpUri(host, port, self.random_source.hex(16)))
         self._links[link.local.session] = link
         return link
 

@@ -68,7 +68,7 @@ class MsrpLink:
         """Begin towards the peer's path; RFC 4975 §5.4: the side that offered dials and sends first."""
         if self._session is not None or self._closed:
             return
-        self._session = MsrpSession(self.local, remote, tokens=self._hub.tokens, limits=LIMITS)
+        self._session = MsrpSession(self.local, remote, random_source=self._hub.random_source, limits=LIMITS)
         if dial:
             self.send(Content())
             self._hub.dial(self, remote[0])

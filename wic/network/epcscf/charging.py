@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wic.sip.message import Message
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 
 class Charging:
     """Marks requests that enter the core, so that the records of all elements can be put together."""
 
-    def __init__(self, tokens: Tokens, domain: str, host: str) -> None:
-        self._tokens = tokens
+    def __init__(self, random_source: RandomSource, domain: str, host: str) -> None:
+        self._random_source = random_source
         self._domain = domain
         self._host = host
 
     def vector(self) -> str:
         """Return the value of a new P-Charging-Vector."""
-        icid = self._tokens.hex(16)
+        icid = self._random_source.hex(16)
         # TS 24.229 §5.2.2: an originating IOI of type 1 names the network of the P-CSCF.
         return f'icid-value="{icid}";icid-generated-at={self._host};orig-ioi="Type 1{self._domain}"'
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wic.network.epcscf.passage import Way
 from wic.sip.dialog import DialogId
 from wic.sip.errors import MalformedHeader
-from wic.sip.proxy_routing import write_routes
+from wic.sip.proxy.routing import write_routes
 from wic.sip.routing import port_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wic.sip.flow import Flow
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 PATH: Final = ""
 """Stands in for the private identity in the token of a connection as such, which Path holds."""
@@ -26,14 +26,14 @@ class Owner:
 
 
 class FlowTokens:
-    """Tokens of connections, and of the dialogs of those who are registered over them.
+    """RandomSource of connections, and of the dialogs of those who are registered over them.
 
     The latter go along when the WIC comes back over another connection, since Record-Route values of a dialog never
     change. Nobody can guess a token, so nobody can forge one.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+    def __init__(self, random_source: RandomSource) -> None:
+        self._random_source = random_source
         self._owner_of: dict[str, Owner] = {}
         self._tokens_of: dict[Flow, dict[str, list[str]]] = {}
 
@@ -41,7 +41,7 @@ class FlowTokens:
         """Return a token that leads to a connection; the same one each time."""
         tokens = self._tokens_of.setdefault(owner.flow, {}).setdefault(owner.impi, [])
         if not tokens:
-            tokens.append(self._tokens.hex(16))
+            tokens.append(self._random_source.hex(16))
             self._owner_of[tokens[0]] = owner
         return tokens[0]
 

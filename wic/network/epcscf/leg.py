@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Response
-    from wic.sip.proxy import ProxyContext
+    from wic.sip.proxy.core import ProxyContext
 
 
 class LegState(Enum):

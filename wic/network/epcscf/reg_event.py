@@ -13,9 +13,9 @@ from wic.sip.errors import MalformedUri
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr
 from wic.sip.params import UriParams
-from wic.sip.subscription import Subscription
-from wic.sip.subscription_options import Subscriber
-from wic.sip.subscription_tables import SubscriberState
+from wic.sip.subscription.options import Subscriber
+from wic.sip.subscription.subscriber import Subscription
+from wic.sip.subscription.tables import SubscriberState
 from wic.sip.timer_queue import TimerQueue
 from wic.sip.uri import Uri
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wic.registration.reg_event_table import TableChange
     from wic.sip.events import Event
     from wic.sip.flow import Flow
-    from wic.sip.subscription_events import SubscriptionEnded
+    from wic.sip.subscription.events import SubscriptionEnded
     from wic.sip.timer_queue import ScheduledTimer
 
 __all__ = ["RegEventWatcher"]

@@ -18,8 +18,8 @@ from wic.network.epcscf.trust import (
 from wic.network.epcscf.trusted_node import Refusal, restore_identities
 from wic.sip.errors import MalformedHeader
 from wic.sip.message import Response
-from wic.sip.proxy import ContextState, Target
-from wic.sip.subscription_rules import retry_after
+from wic.sip.proxy.core import ContextState, Target
+from wic.sip.subscription.rules import retry_after
 
 if TYPE_CHECKING:
     from wic.network.epcscf.parts import Parts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request
     from wic.sip.params import Params
-    from wic.sip.proxy import PassingResponse, ProxyContext
+    from wic.sip.proxy.core import PassingResponse, ProxyContext
 
 _log = logging.getLogger(__name__)
 

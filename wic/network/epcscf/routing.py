@@ -15,7 +15,7 @@ from wic.network.node import LR
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
-from wic.sip.proxy import ContextState, ProxyLogic, Target
+from wic.sip.proxy.core import ContextState, ProxyLogic, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wic.network.epcscf.throttle import Throttle
     from wic.network.epcscf.trusted_node import TrustedNode
     from wic.sip.flow import Flow
-    from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext
+    from wic.sip.proxy.core import PassingAck, PassingResponse, ProxyContext
     from wic.sip.uri import Uri
 
 _PAUSE = 5

@@ -24,9 +24,9 @@ from wic.network.epcscf.trusted_node import TrustedNode
 from wic.network.node import LR, Node, address_of, sip_uri
 from wic.network.tasks import Tasks
 from wic.sip.events import FlowClosed, RequestReceived
-from wic.sip.proxy import ProxyCore, ProxyOptions
+from wic.sip.proxy.core import ProxyCore, ProxyOptions
 from wic.sip.uri import Uri
-from wic.transport.tokens import RandomTokens
+from wic.transport.system_random import SystemRandomSource
 from wic.transport.websocket import serve_websocket
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.message import Message
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
     from wic.transport.base import Listener
 
 
@@ -54,7 +54,7 @@ class EPcscf:
     Args:
         agw: the eIMS-AGW that it controls; started and closed by its owner.
         options: how it runs.
-        tokens: source of branches, flow tokens and identifiers.
+        random_source: source of branches, flow tokens and identifiers.
         validator: knows which access tokens are good; None takes no tokens.
         wall_clock: seconds of the epoch, in which tokens end.
     """
@@ -63,7 +63,7 @@ class EPcscf:
         self,
         agw: Agw,
         options: EPcscfOptions,
-        tokens: Tokens | None = None,
+        random_source: RandomSource | None = None,
         *,
         validator: Validator | None = None,
         wall_clock: Callable[[], float] = time.time,
@@ -83,7 +83,7 @@ class EPcscf:
         self._throttle = Throttle(options.requests_per_second, options.requests_at_once)
         self._web: Listener | None = None
         self._core: ProxyCore | None = None
-        self.node = Node(tokens or RandomTokens(), self._handle, self._options.timers)
+        self.node = Node(random_source or SystemRandomSource(), self._handle, self._options.timers)
 
     @property
     def url(self) -> str:
@@ -122,9 +122,9 @@ class EPcscf:
             options=options,
             tasks=self._tasks,
             associations=Associations(),
-            tokens=FlowTokens(self.node.tokens),
+            tokens=FlowTokens(self.node.random_source),
             dialogs=Dialogs(_DIALOGS_PER_SESSION * (options.max_sessions_per_flow + 1)),
-            charging=Charging(self.node.tokens, options.domain, self.node.mw.host),
+            charging=Charging(self.node.random_source, options.domain, self.node.mw.host),
             core=core,
             trusted=self._trusted,
         )

@@ -14,7 +14,7 @@ from wic.network.epcscf.passage import Passage, Way
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line_map import Side
 from wic.sip.headers.reason import Reason
-from wic.sip.proxy import ContextState
+from wic.sip.proxy.core import ContextState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Message, Request
-    from wic.sip.proxy import PassingAck, PassingResponse, ProxyContext, Target
+    from wic.sip.proxy.core import PassingAck, PassingResponse, ProxyContext, Target
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Sessions:
         if self.over(passage.flow) >= self._options.max_sessions_per_flow:
             context.reject(486, "Too Many Calls", now=now)
             return False
-        number = self._node.tokens.hex(8)
+        number = self._node.random_source.hex(8)
         try:
             media = Media(
                 self._agw.context(lambda reason: self._media_lost(number, reason)),

@@ -12,7 +12,7 @@ from wic.sip.headers.auth import AuthValue
 if TYPE_CHECKING:
     from wic.sip.message import Message, Request, Response
     from wic.sip.params import Params
-    from wic.sip.proxy import Branch
+    from wic.sip.proxy.core import Branch
 
 _ROUTING = ("Path", "Service-Route", "Record-Route")
 """Which elements are on the way is not for a WIC to say."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wic.network.hss import Hss
     from wic.network.scscf.attempt import Attempt
     from wic.network.scscf.options import RegistrarOptions
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 _log = logging.getLogger(__name__)
 
@@ -49,14 +49,14 @@ class AkaScheme:
     Args:
         hss: makes vectors.
         verifier: checks answers.
-        tokens: source of RAND; has to be unpredictable.
+        random_source: source of RAND; has to be unpredictable.
         options: the choice of algorithms.
     """
 
-    def __init__(self, hss: Hss, verifier: AkaVerifier, tokens: Tokens, options: RegistrarOptions) -> None:
+    def __init__(self, hss: Hss, verifier: AkaVerifier, random_source: RandomSource, options: RegistrarOptions) -> None:
         self._hss = hss
         self._verifier = verifier
-        self._tokens = tokens
+        self._random_source = random_source
         self._options = options
         self._users: OrderedDict[str, _User] = OrderedDict()
 
@@ -116,7 +116,7 @@ class AkaScheme:
 
     def _challenge(self, attempt: Attempt, user: _User, *, stale: bool) -> Refused:
         algorithm = self._algorithm(attempt.algorithm)
-        rand = hashlib.sha256(self._tokens.hex(16).encode()).digest()[:RAND]
+        rand = hashlib.sha256(self._random_source.hex(16).encode()).digest()[:RAND]
         vector = self._hss.next_vector(attempt.subscriber.impi, rand)
         if vector is None:
             return Refused(403, "Authentication Failed")  # the USIM was taken away a moment ago

@@ -10,7 +10,7 @@ from wic.sip.flow import Flow
 
 if TYPE_CHECKING:
     from wic.sip.message import Message, Request
-    from wic.sip.proxy import PassingResponse
+    from wic.sip.proxy.core import PassingResponse
     from wic.sip.uri import Uri
 
 Trust = Callable[[Flow], bool]

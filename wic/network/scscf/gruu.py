@@ -15,7 +15,7 @@ from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from wic.network.hss import Binding, Hss, Instance
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 _PURPOSE = [b"temporary GRUU"]
 _NUMBER = 8
@@ -45,13 +45,13 @@ class GruuFactory:
     Args:
         hss: has the instances and the key.
         domain: the home domain.
-        tokens: source of chance.
+        random_source: source of chance.
     """
 
-    def __init__(self, hss: Hss, domain: str, tokens: Tokens) -> None:
+    def __init__(self, hss: Hss, domain: str, random_source: RandomSource) -> None:
         self._hss = hss
         self._domain = domain
-        self._tokens = tokens
+        self._random_source = random_source
         self._seal = AESSIV(hss.gruu_key())
 
     def make(self, binding: Binding, impu: str) -> Gruus | None:
@@ -85,7 +85,7 @@ class GruuFactory:
         return self._hss.instance(int.from_bytes(data[:_NUMBER])) if data else None
 
     def _sealed(self, number: int) -> str:
-        chance = hashlib.sha256(self._tokens.hex(16).encode()).digest()[:_CHANCE]
+        chance = hashlib.sha256(self._random_source.hex(16).encode()).digest()[:_CHANCE]
         sealed = self._seal.encrypt(number.to_bytes(_NUMBER) + chance, _PURPOSE)
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 

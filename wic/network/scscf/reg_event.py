@@ -16,7 +16,7 @@ from wic.registration.reginfo import REGINFO, ContactEvent
 from wic.sip.errors import MalformedHeader, SubscribeRefused
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr
-from wic.sip.subscription_notifier import NotifierOptions, NotifierSubscription, grant
+from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, grant
 from wic.sip.timer_queue import TimerQueue
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.message import Request
-    from wic.sip.proxy import ProxyContext
+    from wic.sip.proxy.core import ProxyContext
     from wic.sip.uri import Uri
 
 __all__ = ["RegEventNotifier", "RegEventNotifierOptions", "wants_reg_event"]

@@ -14,7 +14,7 @@ from wic.network.scscf.restoration import RESTORATION_BODY, restoration_headers
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
-from wic.sip.proxy import PassingResponse, ProxyLogic, Target
+from wic.sip.proxy.core import PassingResponse, ProxyLogic, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from wic.network.hss import Hss
     from wic.network.node import Node
     from wic.network.scscf.boundary import Trust
-    from wic.network.scscf.callees import Callees
+    from wic.network.scscf.network_deregistration import Removals
     from wic.network.scscf.reg_event import RegEventNotifier
     from wic.network.scscf.registrar import Registrar
-    from wic.network.scscf.removals import Removals
+    from wic.network.scscf.target_lookup import Callees
     from wic.sip.flow import Flow
     from wic.sip.message import Request
-    from wic.sip.proxy import PassingAck, ProxyContext
+    from wic.sip.proxy.core import PassingAck, ProxyContext
     from wic.sip.uri import Uri
 
 _log = logging.getLogger(__name__)

@@ -13,21 +13,21 @@ from wic.network.hss import ALGORITHMS
 from wic.network.node import Node
 from wic.network.scscf.aka_scheme import AkaScheme
 from wic.network.scscf.attempt import Scheme
-from wic.network.scscf.callees import Callees
 from wic.network.scscf.changes import Observers
 from wic.network.scscf.digest_scheme import DigestScheme
 from wic.network.scscf.gruu import GruuFactory
+from wic.network.scscf.network_deregistration import Removals
 from wic.network.scscf.options import RegistrarOptions
 from wic.network.scscf.reg_event import RegEventNotifier, RegEventNotifierOptions
 from wic.network.scscf.registrar import Registrar
-from wic.network.scscf.removals import Removals
 from wic.network.scscf.routing import ORIGINATING, ScscfLogic
+from wic.network.scscf.target_lookup import Callees
 from wic.network.scscf.timers import Expiry, OrderBook
 from wic.network.scscf.trusted_node import TrustedNodeScheme
 from wic.sip.params import UriParams
-from wic.sip.proxy import ProxyCore, ProxyOptions
+from wic.sip.proxy.core import ProxyCore, ProxyOptions
 from wic.sip.timers import RFC3261, Timers
-from wic.transport.tokens import RandomTokens
+from wic.transport.system_random import SystemRandomSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from wic.network.scscf.boundary import Trust
     from wic.sip.events import Event
     from wic.sip.flow import Flow
-    from wic.sip.tokens import Tokens
+    from wic.sip.random_source import RandomSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Scscf:
         hss: subscribers and bindings.
         trust: tells flows of this network's eP-CSCFs; None trusts nobody.
         options: how it runs.
-        tokens: source of branches and nonces.
+        random_source: source of branches and nonces.
         wall_clock: seconds of the epoch, in which bindings end.
     """
 
@@ -74,7 +74,7 @@ class Scscf:
         *,
         trust: Trust | None = None,
         options: ScscfOptions | None = None,
-        tokens: Tokens | None = None,
+        random_source: RandomSource | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._hss = hss
@@ -83,7 +83,7 @@ class Scscf:
         self._wall_clock = wall_clock
         self.observers = Observers()
         """Are told of every change to a binding; add to them what watches registrations."""
-        self.node = Node(tokens or RandomTokens(), self._handle, self._options.timers)
+        self.node = Node(random_source or SystemRandomSource(), self._handle, self._options.timers)
 
     async def start(self) -> None:
         """Listen on Mw.
@@ -93,7 +93,7 @@ class Scscf:
         """
         options = self._options
         await self.node.listen(options.host, options.port)
-        self.gruus = GruuFactory(self._hss, options.domain, self.node.tokens)
+        self.gruus = GruuFactory(self._hss, options.domain, self.node.random_source)
         removals = self.removals = Removals(self._hss, self.observers)
         driver = self.node.driver
         self.notifier = RegEventNotifier(
@@ -130,15 +130,17 @@ class Scscf:
         driver.pump()
 
     def _registrar(self) -> Registrar:
-        options, tokens = self._options.registrar, self.node.tokens
+        options, random_source = self._options.registrar, self.node.random_source
         domain, every = self._options.domain, options.challenge_every
-        digest = DigestVerifier(domain, key=secrets.token_bytes(32), tokens=tokens, algorithms=self._options.algorithms)
+        digest = DigestVerifier(
+            domain, key=secrets.token_bytes(32), random_source=random_source, algorithms=self._options.algorithms
+        )
         aka = AkaVerifier(domain, answer_within=options.answer_within)
         return Registrar(
             self._hss,
             {
                 Scheme.DIGEST: DigestScheme(self._hss, digest, challenge_every=every),
-                Scheme.AKA: AkaScheme(self._hss, aka, tokens, options),
+                Scheme.AKA: AkaScheme(self._hss, aka, random_source, options),
                 Scheme.TRUSTED_NODE: TrustedNodeScheme(self._hss, barred=options.barred_entities),
             },
             self.node.mw.uri(ORIGINATING),

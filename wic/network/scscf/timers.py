@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wic.network.hss import Hss, Order
     from wic.network.scscf.changes import BindingChange
-    from wic.network.scscf.removals import Removals
+    from wic.network.scscf.network_deregistration import Removals
 
 _log = logging.getLogger(__name__)
 

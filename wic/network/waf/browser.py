@@ -9,8 +9,8 @@ from aiohttp import web
 
 from wic.network.waf.errors import bad_page_request, foreign_form, whole_seconds
 from wic.network.web.answers import policy_with
+from wic.network.web.browser_session import csrf_token, is_own_form, new_secret
 from wic.network.web.forms import parse_parameters, read_form
-from wic.network.web.visit import csrf_token, is_own_form, new_secret
 
 if TYPE_CHECKING:
     from wic.network.waf.core import WafCore

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.network.waf.errors import invalid_grant
+from wic.network.web.browser_session import fingerprint, new_secret
 from wic.network.web.pkce import is_verifier, make_challenge
-from wic.network.web.visit import fingerprint, new_secret
 
 if TYPE_CHECKING:
     from wic.network.waf.consents import Consent, Consents

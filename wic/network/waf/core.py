@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.network.waf.errors import invalid_scope
+from wic.network.web.browser_session import VisitCookie
 from wic.network.web.pages import Pages
 from wic.network.web.throttle import RateLimit, Throttle
-from wic.network.web.visit import VisitCookie
 
 if TYPE_CHECKING:
     from wic.network.waf.options import WafOptions

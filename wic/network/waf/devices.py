@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from wic.network.waf.errors import device_refusal, invalid_grant
-from wic.network.web.visit import fingerprint, new_secret
+from wic.network.web.browser_session import fingerprint, new_secret
 
 if TYPE_CHECKING:
     from wic.network.web.database import Database

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from wic.network.waf.authorize import Authorize
 from wic.network.waf.core import WafCore
 from wic.network.waf.device_pages import DevicePages
+from wic.network.waf.introspection import TokenQuestions
 from wic.network.waf.login import Login
 from wic.network.waf.logout import Logout
 from wic.network.waf.metadata import Metadata
 from wic.network.waf.passwords import COST, PasswordCheck
 from wic.network.waf.store import WafStore
 from wic.network.waf.token_endpoint import TokenEndpoint
-from wic.network.waf.token_questions import TokenQuestions
 from wic.network.web.function import WebFunction
 from wic.network.web.server import WebServer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.network.web.visit import fingerprint, new_secret
+from wic.network.web.browser_session import fingerprint, new_secret
 
 if TYPE_CHECKING:
     from wic.network.web.database import Database

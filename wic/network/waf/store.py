@@ -15,7 +15,7 @@ from wic.network.waf.devices import Devices
 from wic.network.waf.keys import SigningKeys
 from wic.network.waf.passwords import COST
 from wic.network.waf.pool import PoolPairs
-from wic.network.waf.refresh import RefreshTokens
+from wic.network.waf.refresh_tokens import RefreshTokens
 from wic.network.waf.schema import MIGRATIONS
 from wic.network.waf.sessions import Sessions
 from wic.network.waf.users import Users

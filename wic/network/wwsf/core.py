@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.network.web.answers import JsonRefusal, PageRefusal
+from wic.network.web.browser_session import VisitCookie
 from wic.network.web.pages import Pages
-from wic.network.web.visit import VisitCookie
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -10,11 +10,11 @@ from aiohttp import web
 from wic.network.tokens.errors import TokenInvalid, WafUnreachable
 from wic.network.web.address import origin_of
 from wic.network.web.answers import JsonRefusal, PageRefusal, csp_source, policy_with
+from wic.network.web.browser_session import csrf_token, is_own_form, new_secret
 from wic.network.web.forms import read_form, read_query
 from wic.network.web.locks import Locks
 from wic.network.web.pkce import make_challenge
 from wic.network.web.throttle import RateLimit
-from wic.network.web.visit import csrf_token, is_own_form, new_secret
 from wic.network.wwsf.core import unavailable, waf_silent
 from wic.network.wwsf.store import Session
 from wic.network.wwsf.waf_client import WafRefused

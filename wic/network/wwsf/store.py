@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError
+from wic.network.web.browser_session import fingerprint, new_secret
 from wic.network.web.database import Database
-from wic.network.web.visit import fingerprint, new_secret
 
 if TYPE_CHECKING:
     from pathlib import Path

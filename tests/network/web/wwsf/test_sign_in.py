@@ -16,7 +16,7 @@ from wic.network.tokens.metadata import IssuerMetadata
 from wic.network.waf import Waf, WafOptions, token_endpoint
 from wic.network.waf.options import Lifetimes
 from wic.network.web.answers import JsonRefusal
-from wic.network.web.visit import csrf_token
+from wic.network.web.browser_session import csrf_token
 from wic.network.wwsf import Wwsf, WwsfOptions
 
 if TYPE_CHECKING:

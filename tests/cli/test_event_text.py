@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from wic.client.events import (
+    ConnectionLost,
+    ConnectionRestored,
+    Deregistered,
+    IdentitiesChanged,
+    Refreshed,
+    Registered,
+    RegistrationLost,
+)
+from wic.client.identities import Identities
+from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, SignInNeeded
+from wic.registration import Binding
+from wic.sip.headers.address import NameAddr
+from wic.sip.uri import Uri
+from wic_cli.event_text import in_words
+
+ALICE = Uri.parse("sip:alice@ims.example")
+BINDING = Binding(contact=NameAddr("", ALICE), expires=600, expires_at=600.0, impu=ALICE)
+REFUSED = RegistrationFailed("403 Forbidden")
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (Registered(ALICE, BINDING), "Registered sip:alice@ims.example for 600 s."),
+        (Refreshed(ALICE, BINDING), "Registered sip:alice@ims.example again for 600 s."),
+        (
+            RegistrationLost(ALICE, REFUSED, final=True),
+            "The registration of sip:alice@ims.example is lost: 403 Forbidden.",
+        ),
+        (
+            RegistrationLost(ALICE, REFUSED, final=False),
+            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden.",
+        ),
+        (
+            RegistrationLost(ALICE, REFUSED, final=False, next_try=60.0),
+            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; the next try is in 60.0 s.",
+        ),
+        (
+            RegistrationLost(ALICE, REFUSED, final=False, next_try=0.0),
+            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; it is tried again at once.",
+        ),
+        (Deregistered(ALICE), "sip:alice@ims.example is deregistered."),
+        (
+            Deregistered(ALICE, RegistrationFailed("no answer")),
+            "sip:alice@ims.example leaves, but the network did not confirm it, and may keep it for a while: no answer.",
+        ),
+        (
+            ConnectionLost("wss://a/", FlowLost("the connection was lost"), 2.52),
+            "The connection was lost; the next try is in 2.5 s.",
+        ),
+        (ConnectionLost("wss://a/", FlowLost("the connection was lost"), None), "The connection was lost."),
+        (
+            ConnectionLost("wss://a/", ConnectFailed("Nothing listens there."), 1.0),
+            "Nothing listens there; the next try is in 1.0 s.",
+        ),
+        (
+            RegistrationLost(ALICE, SignInNeeded("Nobody has signed in: run `wic login`."), final=True),
+            "The registration of sip:alice@ims.example is lost: Nobody has signed in: run `wic login`.",
+        ),
+        (ConnectionRestored("wss://a/"), "Connected again to wss://a/."),
+        (IdentitiesChanged(Identities(ALICE, (ALICE,), ())), "Identities now: sip:alice@ims.example."),
+        (IdentitiesChanged(Identities.of(())), "Identities now: none."),
+    ],
+)
+def test_events_in_words(event, words):
+    assert in_words(event) == words

@@ -1,0 +1,1 @@
+"""The stateful proxy core without I/O (RFC 3261 §16)."""

@@ -1,0 +1,111 @@
+"""The stateful proxy core (RFC 3261 §16) over an `Endpoint` in the proxy role.
+
+    shell --event--> ProxyCore.handle --context--> ProxyLogic: where to?
+                                      <--forward, reject, release-- ProxyLogic, now or later
+
+The endpoint keeps the timers, Timer C included, so that a proxy needs no other shell than a user agent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wic.errors import ConfigurationError
+from wic.sip.endpoint_options import Role
+from wic.sip.events import (
+    AckReceived,
+    AckTimedOut,
+    CancelReceived,
+    RequestReceived,
+    ResponseReceived,
+    TransactionTimedOut,
+    TransportFailed,
+)
+from wic.sip.proxy.context import ContextState, ProxyContext
+from wic.sip.proxy.logic import ProxyLogic, Target
+from wic.sip.proxy.passing import Branch, PassingAck, PassingResponse
+from wic.sip.proxy.routing import ProxyOptions, has_looped, loop_digest, take_own_routes
+
+if TYPE_CHECKING:
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event
+    from wic.sip.transaction.server import ServerTransaction
+
+__all__ = [
+    "Branch",
+    "ContextState",
+    "PassingAck",
+    "PassingResponse",
+    "ProxyContext",
+    "ProxyCore",
+    "ProxyLogic",
+    "ProxyOptions",
+    "Target",
+]
+
+
+class ProxyCore:
+    """Turns the events of an endpoint into forwarded requests and responses."""
+
+    def __init__(self, endpoint: Endpoint, logic: ProxyLogic, options: ProxyOptions) -> None:
+        """Make the proxy.
+
+        Raises:
+            ConfigurationError: the endpoint is not in the proxy role.
+        """
+        if endpoint.options.role is not Role.PROXY:
+            raise ConfigurationError("a proxy core needs an endpoint in the proxy role")
+        self._endpoint = endpoint
+        self._logic = logic
+        self._options = options
+        self._salt = endpoint.random_source.hex(8)
+
+    def handle(self, event: Event, *, now: float) -> bool:
+        """Take an event of the endpoint.
+
+        Returns:
+            Whether it concerned the proxy; other events are those of requests that the shell sent itself,
+            of dialogs that it takes part in, of flows, and of what was dropped.
+        """
+        match event:
+            case RequestReceived(transaction, dialog=None) if transaction.owner is None:
+                self._request(transaction, now)
+            case AckReceived():
+                self._ack(event, now)
+            case ResponseReceived(transaction, response) if isinstance(transaction.owner, Branch):
+                transaction.owner.context.received(transaction.owner, response, now=now)
+            case TransactionTimedOut(transaction) if isinstance(transaction.owner, Branch):
+                transaction.owner.context.failed_with(transaction.owner, 408, now=now)
+            case TransportFailed(transaction) if isinstance(transaction.owner, Branch):
+                transaction.owner.context.failed_with(transaction.owner, 503, now=now)
+            case TransportFailed(transaction) if isinstance(transaction.owner, ProxyContext):
+                transaction.owner.caller_lost(now=now)
+            case CancelReceived(transaction, cancel) if isinstance(transaction.owner, ProxyContext):
+                transaction.owner.caller_cancelled(cancel.headers.get("Reason"), now=now)
+            case AckTimedOut(transaction) if isinstance(transaction.owner, ProxyContext):
+                pass  # the caller vanished after a failure; nothing is left to be undone
+            case _:
+                return False
+        return True
+
+    def _request(self, transaction: ServerTransaction, now: float) -> None:
+        """Refuse a loop, take the Route values that led here, and ask the logic (RFC 3261 §16.3, §16.4)."""
+        request = transaction.request
+        digest = loop_digest(request, self._salt)
+        if has_looped(request, digest):
+            self._endpoint.reply(transaction, 482, "Loop Detected", now=now)
+            return
+        forwarded = request.copy()
+        taken = take_own_routes(forwarded, self._options)
+        context = ProxyContext(
+            self._endpoint, self._logic, transaction, forwarded, taken_routes=taken, loop_digest=digest
+        )
+        transaction.owner = context
+        self._logic.route(context, now=now)
+
+    def _ack(self, event: AckReceived, now: float) -> None:
+        """Pass on the ACK of a 2xx (RFC 3261 §16.11)."""
+        request = event.request.copy()
+        taken = take_own_routes(request, self._options)
+        ack = PassingAck(self._endpoint, self._logic, request, event.flow, taken_routes=taken)
+        self._logic.ack(ack, now=now)

@@ -1,0 +1,110 @@
+"""How a proxy reads and writes the headers that route a request (RFC 3261 §16.3, §16.4, §16.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2s
+from typing import TYPE_CHECKING
+
+from wic.sip.random_source import MAGIC_COOKIE
+from wic.sip.routing import is_loose, port_of, route
+
+if TYPE_CHECKING:
+    from wic.sip.headers.address import NameAddr
+    from wic.sip.message import Request
+    from wic.sip.random_source import RandomSource
+    from wic.sip.uri import Uri
+
+_DEFAULT_MAX_FORWARDS = 70
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyOptions:
+    """What a proxy is called."""
+
+    own: frozenset[tuple[str, int | None]]
+    """Hosts (lower case) and ports of the SIP URIs that mean this proxy; None: a URI without a port."""
+
+    def is_own(self, uri: Uri) -> bool:
+        """Tell whether a URI means this proxy."""
+        host = uri.host.lower()
+        return uri.is_sip and ((host, uri.port) in self.own or (host, port_of(uri)) in self.own)
+
+
+def take_own_routes(request: Request, options: ProxyOptions) -> tuple[NameAddr, ...]:
+    """Undo a strict router's doing and take the Route values that have led here (RFC 3261 §16.4).
+
+    Returns:
+        The values taken, topmost first: a proxy that writes tokens into its Record-Route or Path finds them there.
+
+    Raises:
+        MalformedHeader: Request-URI or Route cannot be read.
+    """
+    taken = []
+    routes = request.routes
+    uri = request.uri
+    if routes and is_loose(uri) and options.is_own(uri):
+        # A strict router has put our Record-Route value here and the real target last.
+        taken.append(routes[-1].with_uri(uri))
+        request.uri = routes[-1].uri
+        routes = routes[:-1]
+        write_routes(request, routes)
+    while request.routes and options.is_own(request.routes[0].uri):
+        taken.append(request.routes[0])
+        request.headers.remove_first("Route")
+    return tuple(taken)
+
+
+def decrement_max_forwards(request: Request) -> None:
+    """Decrement Max-Forwards, or begin it (RFC 3261 §16.6 step 3)."""
+    left = request.max_forwards
+    request.headers.set("Max-Forwards", _DEFAULT_MAX_FORWARDS if left is None else left - 1)
+
+
+def aim(request: Request) -> Uri:
+    """Prepare for a strict router next, if one is, and return where the request goes (RFC 3261 §16.6 step 6, 7).
+
+    Raises:
+        MalformedHeader: Request-URI or Route cannot be read.
+    """
+    routes = request.routes
+    if not routes:
+        return request.uri
+    if is_loose(routes[0].uri) or not routes[0].uri.is_sip:
+        return routes[0].uri
+    request.uri, rest = route(request.uri, routes)
+    write_routes(request, rest)
+    return request.uri
+
+
+def write_routes(request: Request, routes: tuple[NameAddr, ...]) -> None:
+    """Replace all Route values."""
+    request.headers.remove("Route")
+    for hop in reversed(routes):
+        request.headers.prepend("Route", hop)
+
+
+def loop_digest(request: Request, salt: str) -> str:
+    """Return a digest of all that routing depends on (RFC 3261 §16.6 step 8, RFC 5393 §4.2).
+
+    Args:
+        request: the request as it came.
+        salt: differs from proxy to proxy.
+    """
+    headers = request.headers
+    parts = [salt, request.method, request.uri_text, request.call_id, str(request.cseq.number)]
+    parts += [request.from_.tag or "", request.to.tag or ""]
+    for name in ("Route", "Proxy-Require", "Proxy-Authorization"):
+        parts += [name, *headers.get_all(name)]
+    return blake2s("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def loop_branch(random_source: RandomSource, digest: str) -> str:
+    """Return a new branch that carries a loop digest."""
+    return f"{MAGIC_COOKIE}{random_source.hex(12)}.{digest}"
+
+
+def has_looped(request: Request, digest: str) -> bool:
+    """Tell whether this proxy has forwarded the same request to the same end before (RFC 3261 §16.3 step 4)."""
+    end = f".{digest}"
+    return any((via.branch or "").endswith(end) for via in request.vias)

@@ -1,0 +1,1 @@
+"""Subscriptions without I/O: subscriber and notifier (RFC 6665)."""

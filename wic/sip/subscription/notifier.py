@@ -1,0 +1,338 @@
+"""The notifier's side of an event subscription (RFC 6665 §4.2), a usage of `Endpoint` without I/O."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from wic.sip.dialog import Dialog
+from wic.sip.errors import MalformedHeader, SubscribeRefused
+from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.headers.media_type import MediaType
+from wic.sip.headers.subscription_state import SubscriptionState
+from wic.sip.message import Response
+from wic.sip.subscription.rules import ENDS_USAGE, retry_after
+from wic.sip.subscription.tables import NOTIFIER, NotifierInput, NotifierState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event
+    from wic.sip.flow import Flow
+    from wic.sip.headers.address import NameAddr
+    from wic.sip.message import Request
+    from wic.sip.timer_queue import ScheduledTimer, TimerQueue
+    from wic.sip.transaction.client import ClientTransaction
+    from wic.sip.uri import Uri
+
+__all__ = ["Granted", "NotifierOptions", "NotifierSubscription", "SubscriptionKeeper", "grant"]
+
+logger = logging.getLogger(__name__)
+
+# RFC 5626 §5.3.1: 430 says that the flow behind a token of the dialog's route set is gone, and no other will have it.
+_ENDS: Final = ENDS_USAGE | {408, 430}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotifierOptions:
+    """What an event package and its operator lay down; times in seconds."""
+
+    package: str
+    """Event package, such as `reg`."""
+    content_type: str
+    """Media type of the bodies."""
+    min_expires: int = 60
+    """Shorter subscriptions get 423."""
+    max_expires: int = 600_000
+    default_expires: int = 3600
+    """For those who do not ask for a time."""
+    interval: float = 5.0
+    """Between two NOTIFYs, unless the second is urgent."""
+
+
+class SubscriptionKeeper(Protocol):
+    """What the owner of a subscription does for it."""
+
+    def compose(self, *, full: bool, now: float) -> bytes:
+        """Return the next body: the full state, or what has changed since the last one."""
+        ...
+
+    def keep(self) -> None:
+        """Write down dialog and expiry, if they are to survive; called before the peer learns of a change."""
+        ...
+
+    def over(self) -> None:
+        """Let go of the subscription: it is terminated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A SUBSCRIBE that can be accepted."""
+
+    response: Response
+    """The 200, to be sent before the first NOTIFY."""
+    dialog: Dialog
+    event: str
+    """The Event of every NOTIFY, with the id of the SUBSCRIBE."""
+    expires: int
+    """Seconds; 0 where only the state was asked for."""
+
+
+def grant(request: Request, options: NotifierOptions, *, tag: str, contact: NameAddr) -> Granted:
+    """Judge a SUBSCRIBE outside a dialog (RFC 6665 §4.2.1).
+
+    Raises:
+        SubscribeRefused: it cannot be granted.
+        MalformedHeader: it cannot be read.
+    """
+    expires = _judge(request, options)
+    response = _accepted(request, tag, contact, expires)
+    return Granted(response, Dialog.from_request(request, response), str(request.event), expires)
+
+
+class NotifierSubscription:
+    """One subscription: keeps its time and its NOTIFYs, one at a time.
+
+    Its timers run in a queue that many may share; whoever owns the queue lets it fire.
+
+    Args:
+        endpoint: sends and receives; it gets the dialog.
+        dialog: the notifier's side of it.
+        options: what the package lays down.
+        event: value of the Event header field.
+        contact: of this element.
+        expires_at: when it ends unless it is refreshed, in the clock of `now`.
+        keeper: its owner.
+        timers: where its timers run.
+        flow_to: finds the way to the next hop; None = there is none.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        dialog: Dialog,
+        *,
+        options: NotifierOptions,
+        event: str,
+        contact: NameAddr,
+        expires_at: float,
+        keeper: SubscriptionKeeper,
+        timers: TimerQueue,
+        flow_to: Callable[[Uri], Flow | None],
+    ) -> None:
+        self.dialog = dialog
+        self.event = event
+        """Value of the Event header field."""
+        self.expires_at = expires_at
+        """When it ends unless it is refreshed, in the clock of `now`."""
+        self._endpoint = endpoint
+        self._options = options
+        self._contact = contact
+        self._keeper = keeper
+        self._queue = timers
+        self._flow_to = flow_to
+        self._state = NOTIFIER.initial
+        self._reason = ""
+        self._retry_after: int | None = None
+        self._wanted: bool | None = None
+        self._missed = False
+        self._earliest = 0.0
+        self._transaction: ClientTransaction | None = None
+        self._pause: ScheduledTimer | None = None
+        dialog.owner = self
+        endpoint.add_dialog(dialog)
+        self._expiry = timers.schedule(expires_at, self._expired)
+
+    @property
+    def state(self) -> NotifierState:
+        """Where it stands."""
+        return self._state
+
+    # commands
+
+    def notify(self, *, now: float) -> None:
+        """Tell the full state at once."""
+        self._want(full=True, urgent=True, now=now)
+
+    def changed(self, *, urgent: bool = False, now: float) -> None:
+        """Tell what has changed: at once where it is urgent, else when the interval allows it."""
+        self._want(full=self._missed, urgent=urgent, now=now)
+
+    def end(self, reason: str, *, retry_after: int | None = None, now: float) -> None:
+        """End it with a last NOTIFY (RFC 6665 §4.2.2); harmless when it has ended.
+
+        Args:
+            reason: one of those of RFC 6665 §4.1.3.
+            retry_after: seconds before the subscriber should try again.
+            now: the time.
+        """
+        if self._state is NotifierState.ACTIVE:
+            self._reason, self._retry_after = reason, retry_after
+            self._take(NotifierInput.END)
+            self._want(full=True, urgent=True, now=now)
+
+    # what happens
+
+    def handle(self, event: Event, *, now: float) -> None:
+        """Take an event of the endpoint that concerns this subscription."""
+        match event:
+            case RequestReceived():
+                self._request(event, now)
+            case ResponseReceived(transaction, response) if transaction is self._transaction and response.is_final:
+                self._transaction = None
+                self._answered(response, now)
+            case TransactionTimedOut(transaction) if transaction is self._transaction:
+                self._over()  # RFC 6665 §4.2.2: nobody is there
+            case TransportFailed(transaction) if transaction is self._transaction:
+                self._transaction = None
+                self._undelivered(now)
+
+    def _request(self, event: RequestReceived, now: float) -> None:
+        if self._state is not NotifierState.ACTIVE:
+            self._endpoint.reply(event.transaction, 481, now=now)
+        elif event.request.method != "SUBSCRIBE":
+            self._endpoint.reply(event.transaction, 405, now=now, headers=[("Allow", "SUBSCRIBE")])
+        else:
+            try:
+                self._refresh(event, now)
+            except SubscribeRefused as refused:
+                self._endpoint.reply(event.transaction, refused.status_hint or 400, now=now, headers=refused.headers)
+            except MalformedHeader as error:
+                self._endpoint.reply(event.transaction, 400, str(error), now=now)
+
+    def _refresh(self, event: RequestReceived, now: float) -> None:
+        """Take a SUBSCRIBE within the dialog: a refresh, or the end (RFC 6665 §4.2.1.1)."""
+        request = event.request
+        expires = _judge(request, self._options)
+        if str(request.event) != self.event:
+            raise SubscribeRefused("another subscription", status_hint=481)
+        self.expires_at = now + expires
+        self._expiry.cancel()
+        self._expiry = self._queue.schedule(self.expires_at, self._expired)
+        self._take(NotifierInput.SUBSCRIBE)
+        self._keeper.keep()
+        response = _accepted(request, event.transaction.tag, self._contact, expires)
+        self._endpoint.respond(event.transaction, response, now=now)
+        if expires:
+            self.notify(now=now)
+        else:
+            self.end("timeout", now=now)
+
+    def _expired(self, now: float) -> None:
+        self.end("timeout", now=now)
+
+    # NOTIFY
+
+    def _want(self, *, full: bool, urgent: bool, now: float) -> None:
+        if self._state is NotifierState.TERMINATED:
+            return
+        self._wanted = full or bool(self._wanted)
+        if urgent:
+            self._earliest = now
+        self._flush(now)
+
+    def _flush(self, now: float) -> None:
+        """Send what is wanted, unless a NOTIFY has no answer yet or came too short ago."""
+        if self._wanted is None or self._transaction is not None:
+            return
+        if now < self._earliest:
+            if self._pause is None:
+                self._pause = self._queue.schedule(self._earliest, self._paused)
+            return
+        flow = self._flow_to(self.dialog.next_hop)
+        if flow is None:
+            self._over()
+            return
+        body = self._keeper.compose(full=self._wanted, now=now)
+        self._wanted, self._missed = None, False
+        self._earliest = now + self._options.interval
+        request = self.dialog.create_request("NOTIFY", self._headers(now), body)
+        self._keeper.keep()
+        self._transaction = self._endpoint.send_request(request, flow, now=now, owner=self)
+
+    def _paused(self, now: float) -> None:
+        self._pause = None
+        self._flush(now)
+
+    def _headers(self, now: float) -> list[tuple[str, object]]:
+        if self._state is NotifierState.ENDING:
+            state = SubscriptionState.terminated(self._reason, self._retry_after)
+        else:
+            state = SubscriptionState.active(max(1, round(self.expires_at - now)))
+        return [
+            ("Contact", self._contact),
+            ("Event", self.event),
+            ("Subscription-State", state),
+            ("Content-Type", self._options.content_type),
+        ]
+
+    def _answered(self, response: Response, now: float) -> None:
+        if response.status in _ENDS or self._was_last:
+            self._over()
+        elif response.status >= 300:
+            self._undelivered(now, retry_after(response))
+        else:
+            with suppress(MalformedHeader):  # then the subscriber stays where it was
+                self.dialog.receive_response(response)
+            self._flush(now)
+
+    def _undelivered(self, now: float, wait: float | None = None) -> None:
+        """Go on after a failure that may pass: the next NOTIFY tells everything, after Retry-After if that is given."""
+        if self._was_last:
+            self._over()
+            return
+        self._missed = True
+        if wait is not None:
+            self._earliest = max(self._earliest, now + wait)
+        if self._wanted is not None or wait is not None:
+            self._wanted = True
+        self._flush(now)
+
+    @property
+    def _was_last(self) -> bool:
+        return self._state is NotifierState.ENDING and self._wanted is None
+
+    def _over(self) -> None:
+        self._take(NotifierInput.NOTIFIED if self._was_last else NotifierInput.FAILED)
+        self._expiry.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
+        self._transaction = self._wanted = None
+        self._endpoint.remove_dialog(self.dialog)
+        self._keeper.over()
+
+    def _take(self, given: NotifierInput) -> None:
+        self._move(NOTIFIER.rows[self._state, given])
+
+    def _move(self, state: NotifierState) -> None:
+        logger.debug("notifier of %s: %s -> %s", self._options.package, self._state.value, state.value)
+        self._state = state
+
+
+def _judge(request: Request, options: NotifierOptions) -> int:
+    """Return the seconds to grant.
+
+    Raises:
+        SubscribeRefused: another package, too short a time, or a body that the subscriber cannot read.
+        MalformedHeader: the request cannot be read.
+    """
+    if request.event is None or request.event.package != options.package:
+        headers = (("Allow-Events", options.package),)
+        raise SubscribeRefused("no such event package", status_hint=489, headers=headers)
+    ranges = [MediaType.parse(value) for value in request.headers.values("Accept")]
+    if ranges and not any(each.accepts(options.content_type) for each in ranges):
+        # RFC 6665 §4.2.1.1: a body of another kind is all that there would be.
+        raise SubscribeRefused("no acceptable body", status_hint=406, headers=(("Accept", options.content_type),))
+    asked = options.default_expires if request.expires is None else request.expires
+    if 0 < asked < options.min_expires:
+        raise SubscribeRefused("too short a time", status_hint=423, headers=(("Min-Expires", options.min_expires),))
+    return min(asked, options.max_expires)
+
+
+def _accepted(request: Request, tag: str, contact: NameAddr, expires: int) -> Response:
+    headers = [("Contact", contact), ("Expires", expires)]
+    return Response.answer(request, 200, to_tag=tag, headers=headers)

@@ -1,0 +1,482 @@
+"""The subscriber's side of an event subscription (RFC 6665 §4.1), a usage of `Endpoint` without I/O.
+
+One subscription, one dialog: the first NOTIFY or 2xx makes it, and NOTIFYs of other forks get 481.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from wic.errors import AuthenticationFailed, LocalProtocolError, RemoteProtocolError
+from wic.sip.dialog import Dialog
+from wic.sip.errors import MalformedHeader, SubscriptionFailed
+from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.message import Response
+from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent
+from wic.sip.subscription.requests import SubscribeSeries
+from wic.sip.subscription.rules import (
+    ENDS_USAGE,
+    MAY_PASS,
+    PAUSE,
+    pause,
+    refresh_after,
+    retry_after,
+    retry_after_end,
+)
+from wic.sip.subscription.tables import SUBSCRIBER, SubscriberInput, SubscriberState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event
+    from wic.sip.headers.subscription_state import SubscriptionState
+    from wic.sip.message import Request
+    from wic.sip.subscription.options import Credentials, Subscriber, SubscriptionOptions
+    from wic.sip.timer_queue import ScheduledTimer, TimerQueue
+    from wic.sip.transaction.client import ClientTransaction
+
+__all__ = ["Subscription"]
+
+logger = logging.getLogger(__name__)
+
+_MAX_ROUNDS: Final = 5
+_MAX_EXPIRES: Final = 2**31 - 1
+_SETTLED: Final = 60.0
+"""Seconds that a subscription has to last for its end to count as the first of a row."""
+
+
+class _Timer(Enum):
+    REFRESH = "refresh"
+    EXPIRY = "expiry"
+    N = "Timer N"
+    RETRY = "another attempt"
+
+
+_LIVE: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
+
+
+class Subscription:
+    """Makes a subscription, keeps it, makes it anew where that makes sense, and ends it.
+
+    Its timers run in a queue that many may share; whoever owns the queue lets it fire. The listener is called with
+    each event, at the end of what caused it.
+
+    Args:
+        endpoint: sends and receives.
+        options: what to subscribe to.
+        timers: where its timers run.
+        listener: hears its events.
+        credentials: answers challenges; None cannot.
+        check: looks at a NOTIFY before it is answered; RemoteProtocolError says how to refuse it.
+    """
+
+    __slots__ = (
+        "_began",
+        "_check",
+        "_credentials",
+        "_dialog",
+        "_endpoint",
+        "_expires",
+        "_expires_at",
+        "_failures",
+        "_listener",
+        "_not_before",
+        "_options",
+        "_party",
+        "_queue",
+        "_rounds",
+        "_series",
+        "_state",
+        "_timers",
+        "_transaction",
+    )
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        options: SubscriptionOptions,
+        timers: TimerQueue,
+        listener: Callable[[SubscriptionEvent], None],
+        credentials: Credentials | None = None,
+        check: Callable[[Request], None] | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._options = options
+        self._queue = timers
+        self._listener = listener
+        self._credentials = credentials
+        self._check = check
+        self._state = SUBSCRIBER.initial
+        self._party: Subscriber | None = None
+        self._dialog: Dialog | None = None
+        self._transaction: ClientTransaction | None = None
+        self._timers: dict[_Timer, ScheduledTimer] = {}
+        self._series = SubscribeSeries(endpoint.random_source, options)
+        self._rounds = 0
+        self._expires = options.expires
+        self._expires_at: float | None = None
+        self._began = 0.0
+        self._failures = 0
+        self._not_before = 0.0
+
+    @property
+    def state(self) -> SubscriberState:
+        """Where it stands."""
+        return self._state
+
+    @property
+    def expires_at(self) -> float | None:
+        """When it ends unless it is refreshed, in the clock of `now`; None while nobody has said."""
+        return self._expires_at
+
+    # commands
+
+    def subscribe(self, subscriber: Subscriber, *, now: float) -> None:
+        """Subscribe, in a new dialog; not before the time that a Retry-After named.
+
+        Raises:
+            LocalProtocolError: there is a subscription already.
+        """
+        if self._state in _LIVE or self._state is SubscriberState.LEAVING:
+            raise LocalProtocolError("there is a subscription already")
+        self._failures = 0
+        self._party = subscriber
+        if now < self._not_before:
+            self._take(SubscriberInput.WAIT)
+            self._start(_Timer.RETRY, self._not_before)
+        else:
+            self._begin(now)
+
+    def refresh(self, *, now: float) -> None:
+        """Renew it before it is due, to be told the full state; without effect while there is nothing to renew."""
+        if self._dialog is not None and self._transaction is None and self._state in _LIVE:
+            self._rounds = 0
+            self._send(now)
+
+    def use(self, subscriber: Subscriber) -> None:
+        """Take another way from the next SUBSCRIBE on."""
+        self._party = subscriber
+
+    def move(self, subscriber: Subscriber, *, now: float) -> None:
+        """Go on by another way, as after a reconnection: refresh, or try now what was to be tried later."""
+        self.use(subscriber)
+        if self._state is not SubscriberState.WAITING:
+            self.refresh(now=now)
+        elif now >= self._not_before:
+            self._begin(now)
+
+    def unsubscribe(self, *, now: float) -> None:
+        """End it (RFC 6665 §4.1.2.3); harmless where there is none.
+
+        Ends in `SubscriptionEnded` where there was one.
+        """
+        if self._state is SubscriberState.WAITING:
+            self.drop()
+        elif self._state in _LIVE:
+            established = self._dialog is not None
+            self._take(SubscriberInput.UNSUBSCRIBE)
+            self._stop(_Timer.REFRESH)
+            if established:
+                self._rounds = 0
+                self._send(now)
+            # Without a dialog there is nothing to end yet: its first NOTIFY or 2xx will say where to.
+            self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
+
+    def leave(self, *, now: float) -> None:
+        """Take it as ended by what the notifier knows already, and wait for the NOTIFY that says so.
+
+        Ends in `SubscriptionEnded` if there was a dialog to wait in.
+        """
+        if self._state in _LIVE and self._dialog is not None and self._transaction is None:
+            self._take(SubscriberInput.UNSUBSCRIBE)
+            self._stop(_Timer.REFRESH)
+            self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
+        else:
+            self.drop()
+
+    def drop(self) -> None:
+        """Forget it without a word: NOTIFYs get 481 from now on."""
+        self._let_go()
+        self._take(SubscriberInput.OVER)
+
+    # what happens
+
+    def handle(self, event: Event, *, now: float) -> bool:
+        """Take an event of the endpoint; return whether it belonged to this subscription."""
+        match event:
+            case RequestReceived(transaction, dialog=dialog):
+                if transaction.owner is not self and (dialog is None or dialog.owner is not self):
+                    return False
+                self._request(event, now)
+                return True
+            case ResponseReceived(transaction) | TransactionTimedOut(transaction) | TransportFailed(transaction):
+                if transaction.owner is not self:
+                    return False
+                if transaction is self._transaction:
+                    self._progress(event, transaction.request, now)
+                return True
+        return False
+
+    def _progress(
+        self, event: ResponseReceived | TransactionTimedOut | TransportFailed, request: Request, now: float
+    ) -> None:
+        if isinstance(event, ResponseReceived):
+            if event.response.is_final:
+                self._transaction = None
+                self._answered(request, event.response, now)
+            return
+        self._transaction = None
+        if isinstance(event, TransportFailed):
+            self._failed(SubscriptionFailed(f"the connection was lost: {event.reason}", request=request), PAUSE, now)
+        else:
+            self._failed(SubscriptionFailed("nobody answered the SUBSCRIBE", request=request), PAUSE, now)
+
+    # SUBSCRIBE
+
+    def _begin(self, now: float) -> None:
+        self._let_go()
+        self._take(SubscriberInput.SUBSCRIBE)
+        self._series = SubscribeSeries(self._endpoint.random_source, self._options)
+        self._rounds = 0
+        self._expires = self._options.expires
+        self._began = now
+        self._endpoint.await_dialog(self._series.call_id, self._series.tag, self)
+        # RFC 6665 §4.1.2.4: Timer N is 64*T1.
+        self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
+        self._send(now)
+
+    def _send(self, now: float) -> None:
+        self._rounds += 1
+        assert self._party is not None
+        expires = 0 if self._state is SubscriberState.LEAVING else self._expires
+        request = self._series.build(self._party, self._dialog, expires)
+        if self._credentials is not None:
+            self._credentials.authorize(request)
+        self._transaction = self._endpoint.send_request(request, self._party.flow, now=now, owner=self)
+
+    # its answers
+
+    def _answered(self, request: Request, response: Response, now: float) -> None:
+        if response.status in (401, 407):
+            self._challenged(request, response, now)
+        elif response.status < 300:
+            self._accepted(request, response, now)
+        elif response.status == 423 and self._raise_expires(response):
+            self._send(now)
+        else:
+            self._refused(request, response, now)
+
+    def _challenged(self, request: Request, response: Response, now: float) -> None:
+        if self._credentials is None or self._rounds >= _MAX_ROUNDS:
+            self._refused(request, response, now)
+            return
+        try:
+            self._credentials.challenged(request, response)
+        except AuthenticationFailed as error:
+            self._end(now, error=error)
+        else:
+            self._send(now)
+
+    def _raise_expires(self, response: Response) -> bool:
+        """Ask for what a 423 demands (RFC 6665 §4.1.2.1); False if it makes no sense."""
+        try:
+            least = response.min_expires
+        except MalformedHeader:
+            return False
+        if least is None or not self._expires < least <= _MAX_EXPIRES or self._rounds >= _MAX_ROUNDS:
+            return False
+        self._expires = least
+        return self._state is not SubscriberState.LEAVING
+
+    def _accepted(self, request: Request, response: Response, now: float) -> None:
+        try:
+            if self._credentials is not None:
+                self._credentials.accepted(request, response)
+            granted = self._expires if response.expires is None else min(response.expires, self._expires)
+            if self._dialog is None:
+                self._establish(Dialog.from_response(request, response, owner=self), now)
+            elif response.to.tag == self._dialog.id.remote_tag:
+                self._dialog.receive_response(response)
+                self._failures = 0
+        except AuthenticationFailed as error:
+            self._end(now, error=error)
+        except MalformedHeader as error:
+            text = f"the answer to the SUBSCRIBE cannot be used: {error}"
+            self._end(now, error=SubscriptionFailed(text, request=request, response=response))
+        else:
+            if granted and self._state in _LIVE:
+                self._lasts(granted, now)
+
+    def _establish(self, dialog: Dialog, now: float) -> None:
+        self._endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
+        self._dialog = dialog
+        self._endpoint.add_dialog(dialog)
+        if self._state is SubscriberState.LEAVING and self._options.expires:
+            self._rounds = 0
+            self._send(now)  # it was to be ended before it had begun
+
+    def _lasts(self, seconds: int, now: float) -> None:
+        """Take note of how long it lasts."""
+        self._expires_at = now + seconds
+        self._start(_Timer.EXPIRY, self._expires_at)
+        self._start(_Timer.REFRESH, now + refresh_after(seconds))
+
+    def _refused(self, request: Request, response: Response, now: float) -> None:
+        phrase = f" {response.reason}" if response.reason.isprintable() else ""
+        text = f"the subscription to {self._options.package!r} was refused: {response.status}{phrase[:80]}"
+        error = SubscriptionFailed(text, request=request, response=response)
+        wait = retry_after(response)
+        if wait is not None:
+            self._not_before = now + wait
+        elif response.status in MAY_PASS:
+            wait = PAUSE
+        if self._dialog is not None and response.status == 481:
+            self._end(now, error=error, retry=wait or 0.0)
+        elif self._dialog is not None and response.status in ENDS_USAGE:
+            self._end(now, error=error, retry=wait)
+        else:
+            self._failed(error, wait, now)
+
+    def _failed(self, error: SubscriptionFailed, wait: float | None, now: float) -> None:
+        """Take note that a SUBSCRIBE came to nothing; a subscription that stands goes on until it expires."""
+        if self._state in _LIVE and self._expires_at is not None and now < self._expires_at:
+            if wait is not None:
+                self._failures += 1
+                self._start(_Timer.REFRESH, now + max(wait, pause(self._failures)))
+        else:
+            self._end(now, error=error, retry=wait)
+
+    # NOTIFY
+
+    def _request(self, event: RequestReceived, now: float) -> None:
+        status = self._disorder(event)
+        if status is not None:
+            self._endpoint.reply(event.transaction, status, now=now)
+        elif event.request.method != "NOTIFY":
+            self._endpoint.reply(event.transaction, 405, now=now, headers=[("Allow", "NOTIFY")])
+        else:
+            try:
+                self._notified(event, now)
+            except RemoteProtocolError as error:
+                status = error.status_hint or 400
+                headers = [("Accept", ", ".join(self._options.accept))] if status == 415 else []
+                self._endpoint.reply(event.transaction, status, now=now, headers=headers)
+
+    def _disorder(self, event: RequestReceived) -> int | None:
+        """Return the status for a request that belongs to no dialog of ours, or not here in its order."""
+        request = event.request
+        if event.dialog is not None:
+            return None if event.dialog is self._dialog else 481
+        if (request.call_id, request.to.tag) != (self._series.call_id, self._series.tag):
+            return 481
+        if self._dialog is None:
+            return None
+        # It arrived together with the one that made the dialog, and the endpoint did not know the dialog yet.
+        if request.from_.tag != self._dialog.id.remote_tag:
+            return 481
+        return None if self._dialog.receive_request(request) else 500
+
+    def _notified(self, event: RequestReceived, now: float) -> None:
+        request = event.request
+        if request.event is None or request.event.package != self._options.package:
+            headers = [("Allow-Events", self._options.package)]
+            self._endpoint.reply(event.transaction, 489, now=now, headers=headers)
+            return
+        state = request.subscription_state
+        if state is None:
+            raise MalformedHeader("Subscription-State is missing")
+        retry, expires = retry_after_end(state), state.expires
+        dialog = self._dialog or Dialog.from_request(request, Response.answer(request, 200), owner=self)
+        if self._check is not None:
+            self._check(request)
+        if self._dialog is None:
+            dialog.local_cseq = self._series.cseq
+            self._establish(dialog, now)
+        self._endpoint.reply(event.transaction, 200, now=now)
+        self._follow(request, state, retry, expires, now)
+
+    def _follow(
+        self, request: Request, state: SubscriptionState, retry: float | None, expires: int | None, now: float
+    ) -> None:
+        fetching = self._state is SubscriberState.LEAVING or not self._options.expires
+        if state.state == "terminated" or (fetching and expires == 0):
+            self._listener(NotifyReceived(request, state))
+            self._end(now, reason=state.reason, retry=retry)
+            return
+        active = state.state == "active"
+        self._take(SubscriberInput.NOTIFY_ACTIVE if active else SubscriberInput.NOTIFY_PENDING)
+        if not fetching:
+            self._stop(_Timer.N)
+            # RFC 6665 §4.1.2.4: the notifier may shorten it.
+            if expires and (self._expires_at is None or now + expires < self._expires_at - 1):
+                self._lasts(expires, now)
+        self._listener(NotifyReceived(request, state))
+
+    # the end
+
+    def _end(
+        self,
+        now: float,
+        *,
+        reason: str | None = None,
+        error: SubscriptionFailed | AuthenticationFailed | None = None,
+        retry: float | None = None,
+    ) -> None:
+        if self._state is SubscriberState.LEAVING or not self._options.expires:
+            retry = None
+        self._let_go()
+        self._take(SubscriberInput.OVER)
+        if retry is not None:
+            self._failures = 1 if now - self._began >= _SETTLED else self._failures + 1
+            retry = max(retry, pause(self._failures), self._not_before - now)
+            self._take(SubscriberInput.WAIT)
+            self._start(_Timer.RETRY, now + retry)
+        self._listener(SubscriptionEnded(reason, error, retry))
+
+    def _let_go(self) -> None:
+        """Leave dialog, transaction and timers."""
+        for timer in _Timer:
+            self._stop(timer)
+        self._endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
+        if self._dialog is not None:
+            self._endpoint.remove_dialog(self._dialog)
+        self._dialog = self._transaction = self._expires_at = None
+
+    # timers
+
+    def _start(self, timer: _Timer, at: float) -> None:
+        self._stop(timer)
+        self._timers[timer] = self._queue.schedule(at, partial(self._expire, timer))
+
+    def _stop(self, timer: _Timer) -> None:
+        running = self._timers.pop(timer, None)
+        if running is not None:
+            running.cancel()
+
+    def _expire(self, timer: _Timer, now: float) -> None:
+        del self._timers[timer]
+        match timer:
+            case _Timer.REFRESH:
+                self.refresh(now=now)
+            case _Timer.RETRY:
+                self._begin(now)
+            case _Timer.EXPIRY:
+                self._end(now, error=SubscriptionFailed("the subscription has expired"), retry=0.0)
+            case _:  # Timer N
+                text = f"no NOTIFY of {self._options.package!r} came"
+                leaving = self._state is SubscriberState.LEAVING
+                self._end(now, error=None if leaving else SubscriptionFailed(text), retry=PAUSE)
+
+    def _take(self, given: SubscriberInput) -> None:
+        following = SUBSCRIBER.rows.get((self._state, given))
+        if following is not None:
+            self._move(following)
+
+    def _move(self, state: SubscriberState) -> None:
+        logger.debug("subscription to %s: %s -> %s", self._options.package, self._state.value, state.value)
+        self._state = state

@@ -1,0 +1,1 @@
+"""Transactions without I/O: state tables, client and server machines, the layer (RFC 3261 §17)."""
