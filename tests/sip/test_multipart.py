@@ -6,7 +6,7 @@ from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedBody
 from wic.sip.headers import MediaType
 from wic.sip.limits import Limits
-from wic.sip.multipart import Part, compose_multipart, find_part, leaves, parse_multipart
+from wic.sip.multipart import Part, compose_multipart, find_part, leaves, parse_multipart, replace_parts
 
 MIXED = MediaType.parse('multipart/mixed;boundary="b 1"')
 BODY = (
@@ -28,6 +28,18 @@ def test_find_by_type() -> None:
     assert find_part(MIXED, BODY, "application/sdp") == b"v=0\r\n"
     assert find_part(MIXED, BODY, "image/png") is None
     assert find_part(MediaType("application", "sdp"), b"v=0", "application/sdp") == b"v=0"
+
+
+def test_replacing_parts_keeps_every_other_octet() -> None:
+    replaced = replace_parts(MIXED, BODY, "application/sdp", b"v=1\r\ns=x\r\n")
+    assert replaced == BODY.replace(b"v=0\r\n", b"v=1\r\ns=x\r\n")
+    assert replace_parts(MIXED, BODY, "image/png", b"x") == BODY
+    assert replace_parts(MediaType("application", "sdp"), b"v=0", "application/sdp", b"v=1") == b"v=1"
+
+
+def test_replacing_an_empty_part_changes_nothing() -> None:
+    body = b"--b 1\r\nContent-Type: application/sdp\r\n--b 1--"
+    assert replace_parts(MIXED, body, "application/sdp", b"v=1") == body
 
 
 def test_a_part_of_headers_only() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.call.bodies import SDP, read_description
 from wic.call.profile import ALLOWED
 from wic.errors import NegotiationFailed, RemoteProtocolError
+from wic.sdp.body import SDP, expect_sdp
 
 if TYPE_CHECKING:
     from wic.call.agreement import Agreement
@@ -84,7 +84,7 @@ class InDialogRequests:
             return None
         self._offer = self._offer_transaction = None
         try:
-            answer = read_description(event.request)
+            answer = expect_sdp(event.request)
             return None if answer is None else agreement.answered_again(offer, answer)
         except (NegotiationFailed, RemoteProtocolError):
             return None
@@ -100,7 +100,7 @@ class InDialogRequests:
 
     def _change(self, event: RequestReceived, agreement: Agreement | None, now: float) -> Agreement | None:
         try:
-            offer = read_description(event.request)
+            offer = expect_sdp(event.request)
             if self._offer is not None or (offer is not None and agreement is None):
                 self._refuse_crossing(event, now)
                 return None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wic.call.agreement import Agreement
-from wic.call.bodies import SDP, read_description
 from wic.call.errors import cancelled
 from wic.call.events import Confirmed, Ended, EndedBy, Failed
 from wic.call.in_dialog import refusal_headers, warning
 from wic.call.session import CallSession
 from wic.call.state import CallState
 from wic.errors import CallFailed, LocalProtocolError, NegotiationFailed, RemoteProtocolError
+from wic.sdp.body import SDP, expect_sdp
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.dialog import Dialog
 from wic.sip.events import CancelReceived
@@ -162,7 +162,7 @@ class IncomingCall(CallSession):
 
     def _take_answer(self, ack: Request) -> Agreement:
         assert self._local is not None
-        answer = read_description(ack)
+        answer = expect_sdp(ack)
         if answer is None or not any(section.port for section in answer.media):
             raise AnswerNotValid("it accepts none of the offered media")
         return Agreement.of(offer=self._local, answer=answer, offered_here=True)
@@ -222,7 +222,7 @@ def receive_call(
         now: the time.
     """
     try:
-        return IncomingCall(endpoint, profile, event.transaction, read_description(event.request))
+        return IncomingCall(endpoint, profile, event.transaction, expect_sdp(event.request))
     except RemoteProtocolError as error:
         headers = [*refusal_headers(error), warning(str(error), profile)]
         endpoint.reply(event.transaction, error.status_hint or 400, now=now, headers=headers)

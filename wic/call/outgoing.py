@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.call.agreement import Agreement
-from wic.call.bodies import SDP, read_description
 from wic.call.errors import cancelled, rejection, timed_out
 from wic.call.events import Accepted, Ended, EndedBy, Failed, Progressed, TokenWanted
 from wic.call.profile import ALLOWED
@@ -20,6 +19,7 @@ from wic.errors import (
     TokenRefused,
     WicError,
 )
+from wic.sdp.body import SDP, expect_sdp, write_sdp
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.dialog import Dialog
 from wic.sip.events import ResponseReceived, TransactionTimedOut
@@ -121,10 +121,11 @@ class OutgoingCall(CallSession):
             ("Allow", ", ".join(ALLOWED)),
             ("Accept", SDP),
             *self._in_dialog.product(),
-            ("Content-Type", SDP),
         ]
         assert self._offer is not None, "a call that is over is not begun anew"
-        return Request.build("INVITE", self._target, headers, self._offer.to_bytes())
+        request = Request.build("INVITE", self._target, headers)
+        write_sdp(request, self._offer)
+        return request
 
     def _handle_own(self, event: Event, now: float) -> None:
         match event:
@@ -210,7 +211,7 @@ class OutgoingCall(CallSession):
 
     def _agree(self, branch: _Branch, response: Response) -> Agreement:
         # RFC 3261 §13.2.1: the first description in a dialog is the answer, whatever follows.
-        answer = branch.answer or read_description(response)
+        answer = branch.answer or expect_sdp(response)
         if answer is None:
             raise AnswerNotValid("it holds no session description")
         if not any(section.port for section in answer.media):
@@ -282,7 +283,7 @@ class OutgoingCall(CallSession):
 def _note_answer(branch: _Branch, response: Response) -> SessionDescription | None:
     if branch.answer is None:
         try:
-            branch.answer = read_description(response)
+            branch.answer = expect_sdp(response)
         except RemoteProtocolError:
             return None  # an unreliable preview that cannot be read; the 2xx will have to do
     return branch.answer

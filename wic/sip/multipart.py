@@ -57,23 +57,7 @@ def parse_multipart(content_type: MediaType, body: bytes, *, limits: Limits = _D
     Raises:
         MalformedBody: the type names no boundary, or the body does not follow it.
     """
-    boundary = content_type.params.get("boundary")
-    if content_type.type != "multipart" or not boundary or len(boundary) > 70:
-        raise MalformedBody("no multipart type with a boundary")
-    # RFC 2046 §5.1.1: the line break before a delimiter belongs to the delimiter.
-    delimiter = re.compile(rb"\r\n--" + re.escape(boundary.encode()) + rb"(--)?+[ \t]*+(?=\r\n|\Z)")
-    text = b"\r\n" + body
-    parts: list[Part] = []
-    start: int | None = None
-    for match in delimiter.finditer(text):
-        if start is not None:
-            parts.append(_part(text[start : match.start()]))
-        if match[1] is not None and parts:
-            return parts
-        if len(parts) == limits.parts:
-            raise MalformedBody(f"more than {limits.parts} parts")
-        start = match.end()
-    raise MalformedBody("boundary is missing at the beginning or at the end")
+    return [_part(body[start:end]) for start, end in _spans(content_type, body, limits)]
 
 
 def leaves(content_type: MediaType, body: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> list[Part]:
@@ -99,6 +83,19 @@ def find_part(content_type: MediaType, body: bytes, essence: str, *, limits: Lim
     return None
 
 
+def replace_parts(
+    content_type: MediaType, body: bytes, essence: str, content: bytes, *, limits: Limits = _DEFAULT_LIMITS
+) -> bytes:
+    """Return the body with `content` in place of every leaf of that type; every other octet stays as it is.
+
+    An empty leaf stays empty. No line of `content` may begin with "--": it could be taken for a boundary.
+
+    Raises:
+        MalformedBody: as `leaves`.
+    """
+    return _replaced(Part.of(str(content_type), body), essence, content, limits, limits.nesting)
+
+
 def compose_multipart(parts: list[Part], *, boundary: str, subtype: str = "mixed") -> tuple[MediaType, bytes]:
     """Put parts together; return the Content-Type and the body.
 
@@ -119,16 +116,57 @@ def compose_multipart(parts: list[Part], *, boundary: str, subtype: str = "mixed
 
 
 def _leaves(part: Part, limits: Limits, depth: int) -> list[Part]:
+    spans = _inner_spans(part, limits, depth)
+    if spans is None:
+        return [part]
+    return [leaf for start, end in spans for leaf in _leaves(_part(part.body[start:end]), limits, depth - 1)]
+
+
+def _replaced(part: Part, essence: str, content: bytes, limits: Limits, depth: int) -> bytes:
+    """Return the body of a part with `content` in place of its leaves of that type."""
+    spans = _inner_spans(part, limits, depth)
+    if spans is None:
+        return content if part.body and part.content_type.essence == essence else part.body
+    pieces: list[bytes] = []
+    kept = 0
+    for start, end in spans:
+        inner = _part(part.body[start:end])
+        pieces += [part.body[kept : end - len(inner.body)], _replaced(inner, essence, content, limits, depth - 1)]
+        kept = end
+    return b"".join([*pieces, part.body[kept:]])
+
+
+def _inner_spans(part: Part, limits: Limits, depth: int) -> list[tuple[int, int]] | None:
+    """Return where the parts of a multipart begin and end; None if the part is a leaf."""
     try:
         content_type = part.content_type
     except MalformedHeader as error:
         raise MalformedBody(f"part of unknown type: {error}") from error
     if content_type.type != "multipart":
-        return [part]
+        return None
     if depth == 0:
         raise MalformedBody(f"multipart bodies nested deeper than {limits.nesting}")
-    inner = parse_multipart(content_type, part.body, limits=limits)
-    return [leaf for each in inner for leaf in _leaves(each, limits, depth - 1)]
+    return _spans(content_type, part.body, limits)
+
+
+def _spans(content_type: MediaType, body: bytes, limits: Limits) -> list[tuple[int, int]]:
+    """Return where each part begins, with the line break that ends its delimiter, and where it ends."""
+    boundary = content_type.params.get("boundary")
+    if content_type.type != "multipart" or not boundary or len(boundary) > 70:
+        raise MalformedBody("no multipart type with a boundary")
+    # RFC 2046 §5.1.1: the line break before a delimiter belongs to the delimiter. The first may stand without one.
+    delimiter = re.compile(rb"(?:\r\n|\A)--" + re.escape(boundary.encode()) + rb"(--)?+[ \t]*+(?=\r\n|\Z)")
+    spans: list[tuple[int, int]] = []
+    start: int | None = None
+    for match in delimiter.finditer(body):
+        if start is not None:
+            spans.append((start, match.start()))
+        if match[1] is not None and spans:
+            return spans
+        if len(spans) == limits.parts:
+            raise MalformedBody(f"more than {limits.parts} parts")
+        start = match.end()
+    raise MalformedBody("boundary is missing at the beginning or at the end")
 
 
 def _part(text: bytes) -> Part:
