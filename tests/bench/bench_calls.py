@@ -55,7 +55,7 @@ async def through_the_network(calls: int) -> dict[str, Any]:
 
         async def answer_all() -> None:
             async for call in bob.incoming():
-                bob.tasks.spawn(call.answer(audio=Tone(880)), "an answer")
+                bob.tasks.start(call.answer(audio=Tone(880)), "an answer")
 
         async def one_call() -> float:
             call = await alice.call(bob.account.impu, audio=Tone(440), data=False)

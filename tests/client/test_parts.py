@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 import pytest
 
@@ -11,7 +10,6 @@ import wic
 from wic.client.channels import CallChannels, ChannelOpening
 from wic.client.progress import Progress
 from wic.client.targets import parse_target
-from wic.client.tasks import TaskSet
 from wic.errors import CallFailed, ConfigurationError, MediaFailed
 
 
@@ -33,35 +31,6 @@ def test_targets(text, uri):
 def test_targets_that_are_none(text):
     with pytest.raises(ConfigurationError):
         parse_target(text)
-
-
-async def test_a_task_that_fails_is_logged(caplog):
-    async def fail():
-        raise ValueError("broken")
-
-    tasks = TaskSet()
-    with caplog.at_level(logging.ERROR):
-        await asyncio.wait([tasks.spawn(fail(), "a test")])
-        await asyncio.sleep(0)
-    assert "a test failed" in caplog.text
-    assert len(tasks) == 0
-
-
-async def test_closing_cancels_tasks():
-    tasks = TaskSet()
-    task = tasks.spawn(asyncio.Event().wait(), "a wait")
-    await tasks.close()
-    assert task.cancelled()
-    assert not tasks
-
-
-async def test_closing_waits_for_what_has_to_end():
-    tasks = TaskSet()
-    task = tasks.spawn(asyncio.sleep(0.01), "an end", lasting=True)
-    await tasks.close()
-    assert task.done()
-    assert not task.cancelled()
-    assert not tasks
 
 
 async def test_waiting_for_what_the_end_makes_impossible():

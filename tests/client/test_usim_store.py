@@ -48,9 +48,7 @@ def test_the_file_is_private_and_tells_nothing_of_the_key(tmp_path):
     assert K not in everything
     assert OPC not in everything
     assert json.loads(usim.path.read_text())["version"] == 1
-    assert sorted(each.name for each in usim.path.parent.iterdir()) == sorted(
-        (usim.path.name, f"{usim.path.stem}.lock")
-    )
+    assert {each.name for each in usim.path.parent.iterdir()} == {usim.path.name, f"{usim.path.name}.lock"}
 
 
 def test_usims_of_other_identities_and_keys_are_others(tmp_path):

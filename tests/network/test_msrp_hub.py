@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
+from wic.aio import TaskSet
 from wic.datachannel.msrp import MsrpUri
 from wic.datachannel.msrp_session import Content
 from wic.network.agw import msrp_hub
 from wic.network.agw.msrp_hub import MsrpHub
-from wic.network.tasks import Tasks
 from wic.sip.random_source import CountingSource
 
 PEER = MsrpUri("127.0.0.1", 9, "peer")
@@ -55,7 +55,7 @@ class World:
 
 @pytest.fixture
 async def world():
-    tasks = Tasks()
+    tasks = TaskSet()
     hub = MsrpHub(LongTokens(), tasks)
     await hub.start("127.0.0.1", 0)
     made = World(hub)
@@ -180,20 +180,3 @@ async def test_responses_from_strangers_mean_nothing(world):
     writer.write(f"MSRP abcd1 200 OK\r\nTo-Path: {link.local}\r\nFrom-Path: {PEER}\r\n-------abcd1$\r\n".encode())
     writer.write(send(link.local))  # not started: nobody knows its peer yet
     assert (await reader.readline()).startswith(b"MSRP abcd1 481")
-
-
-async def test_a_task_that_fails_is_reported():
-    tasks = Tasks()
-    reported: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["message"]))
-
-    async def fail() -> None:
-        raise RuntimeError("unforeseen")
-
-    tasks.start(fail())
-    tasks.start(asyncio.sleep(30))
-    assert len(tasks) == 2
-    await asyncio.sleep(0)
-    await tasks.close(grace=0.01)
-    assert reported == ["a task of the network failed: unforeseen"]
-    assert len(tasks) == 0

@@ -54,4 +54,4 @@ def test_every_layer_of_the_house_is_under_contract() -> None:
     layers = PYPROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
     named = {name.strip() for layer in layers for name in layer.split("|")}
     top = {f"wic.{path.parent.name}" for path in (ROOT / "wic").glob("*/__init__.py")}
-    assert top | {"wic_cli", "wic.errors", "wic.files"} == named
+    assert top | {"wic_cli", "wic.aio", "wic.errors", "wic.files"} == named

@@ -35,11 +35,11 @@ from wic.media import PcmSink, PcmSource
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
+    from wic.aio import TaskSet
     from wic.call import Agreement, CallEvent, CallSession
     from wic.client.call_media import CallMedia
     from wic.client.options import ClientOptions
     from wic.client.report import CallReport
-    from wic.client.tasks import TaskSet
     from wic.media import DataChannel, PcmFrame, Sink, Source
     from wic.sip.headers.address import NameAddr
 
@@ -296,9 +296,9 @@ class Call:
             case Confirmed():
                 self._connect(event.agreement)
             case Modified():
-                self._line.tasks.spawn(self._media.change(event.agreement), "a change of media")
+                self._line.tasks.start(self._media.change(event.agreement), "a change of media")
             case TokenWanted():
-                self._line.tasks.spawn(self._renew_token(), "another token for a call")
+                self._line.tasks.start(self._renew_token(), "another token for a call")
             case Failed():
                 self._end(str(event.error), event.error)
             case Ended():
@@ -319,7 +319,7 @@ class Call:
 
     def _connect(self, agreement: Agreement) -> None:
         self._progress.accepted = True
-        self._connecting = self._line.tasks.spawn(self._connect_media(agreement), "media of a call")
+        self._connecting = self._line.tasks.start(self._connect_media(agreement), "media of a call")
 
     async def _connect_media(self, agreement: Agreement) -> None:
         try:
@@ -360,7 +360,7 @@ class Call:
         self._channels.close()
         if self._goodbye is not None:
             self._goodbye.cancel()
-        self._closing = self._line.tasks.spawn(self._close_media(), "the end of a call's media", lasting=True)
+        self._closing = self._line.tasks.start(self._close_media(), "the end of a call's media", lasting=True)
 
     async def _close_media(self) -> None:
         connecting = self._connecting

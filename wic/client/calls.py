@@ -19,10 +19,10 @@ from wic.sip.headers.address import NameAddr
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from wic.aio import TaskSet
     from wic.client.call_media import PacketObserver
     from wic.client.options import ClientOptions
     from wic.client.signalling import Signalling
-    from wic.client.tasks import TaskSet
     from wic.errors import WicError
     from wic.media import MediaTransportOptions, Sink, Source
     from wic.sip.events import Event

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
+from wic.aio import TaskSet
 from wic.client.calls import Calls
 from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
 from wic.client.identities import Identities
 from wic.client.options import ClientOptions
 from wic.client.signalling import Signalling
 from wic.client.targets import parse_target
-from wic.client.tasks import TaskSet
 from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed, WicError
 from wic.registration import parse_impu
 from wic.sip.trace import Direction, format_message
@@ -295,7 +295,7 @@ class Client:
             self._note()
         self._switch.fail_unregistered(error, None if over else impu)
         if over and not (self.bindings and self._wire.is_connected):
-            self.tasks.spawn(self._leave(), "the end of the registration")
+            self.tasks.start(self._leave(), "the end of the registration")
 
     async def _leave(self) -> None:
         """Leave the network when the calls are over."""

@@ -12,9 +12,9 @@ from wic.errors import WicError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wic.aio import TaskSet
     from wic.client.access import Access
     from wic.client.events import ClientEvent
-    from wic.client.tasks import TaskSet
 
 __all__ = ["Mending"]
 
@@ -52,7 +52,7 @@ class Mending:
 
     def begin(self, wait: float) -> None:
         """Look for what is missing, after some seconds."""
-        self._task = self._tasks.spawn(self._mend(wait), "reconnection")
+        self._task = self._tasks.start(self._mend(wait), "reconnection")
 
     def lose(self, server: str, error: WicError, wait: float) -> None:
         """Tell that there is no connection that serves, and look for one."""

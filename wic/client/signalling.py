@@ -30,10 +30,10 @@ from wic.transport.system_random import SystemRandomSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wic.aio import TaskSet
     from wic.client.account import Account
     from wic.client.events import ClientEvent
     from wic.client.options import ClientOptions
-    from wic.client.tasks import TaskSet
     from wic.errors import WicError
     from wic.registration import Binding
     from wic.sip.events import Event

@@ -1,33 +1,30 @@
-"""Files that a client keeps between its runs: for its user alone, whole or not at all."""
+"""Files that a client keeps between its runs, for its user alone; no reader sees one half written."""
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wic.aio import FileLock
 from wic.errors import ConfigurationError
 from wic.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["locked", "open_lock", "state_directory", "take_lock", "write_private"]
-
-_POLL = 0.05
+__all__ = ["locked", "locked_now", "state_directory", "write_private"]
 
 
 def state_directory() -> Path:
-    """Tell where state is kept: `wic` in `$XDG_STATE_HOME`, else in `~/.local/state`."""
+    """Return the directory for state: `wic` in `$XDG_STATE_HOME`, else in `~/.local/state`."""
     home = os.environ.get("XDG_STATE_HOME")
     return (Path(home) if home else Path.home() / ".local" / "state") / "wic"
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read; nobody ever sees half of it, not after a crash either.
+    """Replace a file that only its owner can read, in one step.
 
     Raises:
         ConfigurationError: it cannot be written.
@@ -41,61 +38,53 @@ def write_private(path: Path, data: bytes) -> None:
 
 @asynccontextmanager
 async def locked(path: Path, *, timeout: float = 30.0) -> AsyncIterator[None]:
-    """Hold the lock that goes with a file, against other tasks and other processes.
+    """Hold the lock of a file against other tasks and other processes.
 
     Args:
         path: the file; the lock is beside it and stays there.
-        timeout: seconds to wait for whoever holds it.
+        timeout: seconds to wait for the holder of the lock.
 
     Raises:
-        ConfigurationError: the lock cannot be made, or somebody holds it for too long.
+        ConfigurationError: the lock cannot be made, or its holder keeps it for too long.
     """
-    lock = path.with_name(f"{path.name}.lock")
-    descriptor = open_lock(lock)
-    try:
-        try:
-            async with asyncio.timeout(timeout):
-                while not take_lock(descriptor, lock, wait=False):  # noqa: ASYNC110 - a lock of the system has no event
-                    await asyncio.sleep(_POLL)
-        except TimeoutError:
-            raise ConfigurationError(f"Another process has held {path} for more than {timeout:g} s.") from None
+    with _open_lock(path) as lock:
+        with _lock_errors(path):
+            try:
+                await lock.acquire_within(timeout)
+            except TimeoutError:
+                raise ConfigurationError(f"Another process has held {path} for more than {timeout:g} s.") from None
         yield
-    finally:
-        os.close(descriptor)
 
 
-def open_lock(path: Path) -> int:
-    """Open a file for a lock, which ends when the descriptor is closed.
+@contextmanager
+def locked_now(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, as `locked` does, but block the thread while others hold it.
 
     Raises:
-        ConfigurationError: it cannot be made.
+        ConfigurationError: the lock cannot be made.
     """
+    with _open_lock(path) as lock:
+        with _lock_errors(path):
+            lock.acquire()
+        yield
+
+
+def _open_lock(path: Path) -> FileLock:
+    file = path.with_name(f"{path.name}.lock")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileLock(file)
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
+            f"{file} cannot be written: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
         ) from error
 
 
-def take_lock(descriptor: int, path: Path, *, wait: bool) -> bool:
-    """Take the lock of a file that is open; False if somebody else holds it.
-
-    Args:
-        descriptor: the file.
-        path: its name, for messages.
-        wait: whether to stand still until it is free.
-
-    Raises:
-        ConfigurationError: the file system has no locks.
-    """
+@contextmanager
+def _lock_errors(path: Path) -> Iterator[None]:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
+        yield
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be locked: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
+            f"{path}.lock cannot be locked: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
         ) from error
-    return True

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wic.auth.usim import SoftUsim, UsimState
-from wic.client.state import open_lock, state_directory, take_lock, write_private
+from wic.client.state import locked_now, state_directory, write_private
 from wic.errors import ConfigurationError, UsimFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from wic.auth.usim import AkaResult
@@ -47,7 +44,7 @@ class StoredUsim:
         self._functions = settings.functions()
         self._amf = bytes.fromhex(settings.amf) if settings.amf else None
         self.path = (folder or state_directory() / "usim") / f"{_name(impi, settings)}.json"
-        with self._locked():
+        with locked_now(self.path):
             self._read()
 
     def authenticate(self, rand: bytes, autn: bytes) -> AkaResult:
@@ -59,7 +56,7 @@ class StoredUsim:
             UsimFailed: the state cannot be kept, so that no challenge may be answered.
         """
         try:
-            with self._locked():
+            with locked_now(self.path):
                 usim = SoftUsim(self._functions, state=self._read(), on_change=self._write, amf=self._amf)
                 return usim.authenticate(rand, autn)
         except ConfigurationError as error:
@@ -87,17 +84,6 @@ class StoredUsim:
 
     def _write(self, state: UsimState) -> None:
         write_private(self.path, state.to_json().encode())
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock beside the file, for the moment that one challenge takes."""
-        path = self.path.with_suffix(".lock")
-        descriptor = open_lock(path)
-        try:
-            take_lock(descriptor, path, wait=True)
-            yield
-        finally:
-            os.close(descriptor)
 
     def __repr__(self) -> str:
         return f"StoredUsim({self.path.name})"

@@ -7,14 +7,13 @@ has written into it stays as it is.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import tomllib
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, TypeAlias
 
+from wic.aio import FileLock
 from wic.errors import ConfigurationError
 from wic.files import replace_file
 from wic.network.toml_text import TomlText, Value
@@ -130,17 +129,15 @@ class AccountsFile:
     def _changing(self) -> Iterator[None]:
         """Read the file, let it be changed and write it, while no other program does."""
         try:
-            lock = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)  # the directory's: no file stays behind
+            lock = FileLock(self.path.parent)  # the directory's: no file stays behind
         except OSError as error:
             raise ConfigurationError(f"cannot write the accounts file {self.path}: {error}") from error
-        try:
-            with suppress(OSError):  # some file systems of networks lock no directories
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock:
+            with suppress(OSError):  # some network file systems lock no directories
+                lock.acquire()
             self._read()
             yield
             self._write()
-        finally:
-            os.close(lock)
 
     def _write(self) -> None:
         text = TomlText(self._text)

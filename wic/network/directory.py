@@ -1,20 +1,19 @@
-"""Where an embedded network keeps its files: a directory for one network at a time."""
+"""Directory of an embedded network, in use by one network at a time."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from wic.aio import FileLock
 from wic.errors import ConfigurationError
 
 _LOCK_FILE = "network.lock"
 
 
 class NetworkDirectory:
-    """A directory in use by a network that runs.
+    """A directory that a running network holds.
 
     Args:
         path: made if it is missing; None takes a temporary directory that is removed by `close`.
@@ -27,26 +26,19 @@ class NetworkDirectory:
         self._cleanup = ExitStack()
         if path is None:
             self.path = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="wic-network-")))
-        else:
-            self.path = path
-            self._take()
+            return
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = self._cleanup.enter_context(FileLock(path / _LOCK_FILE))
+            taken = lock.try_acquire()
+        except OSError as error:
+            self.close()
+            raise ConfigurationError(f"cannot use the directory {path}: {error.strerror}") from error
+        if not taken:
+            self.close()
+            raise ConfigurationError(f"a network already runs in {path}: stop it first, or take another directory")
 
     def close(self) -> None:
-        """Let another network have it."""
+        """Release the directory for another network."""
         self._cleanup.close()
-
-    def _take(self) -> None:
-        """Hold a lock of the operating system, which ends with the process however that ends."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.path / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ConfigurationError(f"cannot use the directory {self.path}: {error.strerror}") from error
-        self._cleanup.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.close()
-            raise ConfigurationError(
-                f"a network already runs in {self.path}: stop it first, or take another directory"
-            ) from None

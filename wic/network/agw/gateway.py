@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from wic.aio import TaskSet
 from wic.errors import ConfigurationError, MediaFailed
 from wic.media.certificate import Certificate
 from wic.media.plain import PlainRtp
@@ -14,7 +15,6 @@ from wic.media.transport import MediaTransport, MediaTransportOptions, Transport
 from wic.media.udp import PortRange
 from wic.network.agw.lines import MAX_MESSAGE_SIZE, SCTP_PORT, DataLine, Line, Role, RtpLine
 from wic.network.agw.msrp_hub import MsrpHub
-from wic.network.tasks import Tasks
 from wic.transport.listener import cannot_listen
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Agw:
         self._options = options or AgwOptions()
         self._ports = PortRange(self._options.first_port, self._options.last_port)
         self._certificate = Certificate.generate()
-        self._tasks = Tasks()
+        self._tasks = TaskSet()
         self._hub = MsrpHub(random_source, self._tasks)
         self._contexts: set[Context] = set()
 
@@ -150,7 +150,7 @@ class Context:
         self.lines: dict[int, Line] = {}
         self._gateway = gateway
         self._on_lost: Callable[[str], None] | None = on_lost
-        self._tasks = Tasks()
+        self._tasks = TaskSet()
         self._connected: set[int] = set()
         self._heard: dict[int, tuple[int, float]] = {}
         self._closed = False

@@ -11,8 +11,8 @@ from wic.datachannel.msrp_session import respond
 from wic.network.agw.msrp_link import LIMITS, MsrpLink
 
 if TYPE_CHECKING:
+    from wic.aio import TaskSet
     from wic.datachannel.msrp import MsrpMessage
-    from wic.network.tasks import Tasks
     from wic.sip.random_source import RandomSource
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class MsrpHub:
         tasks: owns the dialling.
     """
 
-    def __init__(self, random_source: RandomSource, tasks: Tasks) -> None:
+    def __init__(self, random_source: RandomSource, tasks: TaskSet) -> None:
         self.random_source = random_source
         self._tasks = tasks
         self._links: dict[str, MsrpLink] = {}

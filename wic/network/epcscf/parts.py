@@ -9,6 +9,7 @@ from wic.network.epcscf.flow_tokens import Owner
 from wic.sip.params import UriParams
 
 if TYPE_CHECKING:
+    from wic.aio import TaskSet
     from wic.network.epcscf.associations import Associations
     from wic.network.epcscf.charging import Charging
     from wic.network.epcscf.dialogs import Dialogs
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from wic.network.epcscf.options import EPcscfOptions
     from wic.network.epcscf.trusted_node import TrustedNode
     from wic.network.node import Node
-    from wic.network.tasks import Tasks
     from wic.sip.flow import Flow
     from wic.sip.uri import Uri
 
@@ -30,7 +30,7 @@ class Parts:
     node: Node
     """The shell."""
     options: EPcscfOptions
-    tasks: Tasks
+    tasks: TaskSet
     """Owns what takes time."""
     associations: Associations
     """Who is registered over which connection."""

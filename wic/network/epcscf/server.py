@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from wic.aio import TaskSet
 from wic.errors import ConfigurationError
 from wic.network.epcscf.associations import Associations
 from wic.network.epcscf.charging import Charging
@@ -22,7 +23,6 @@ from wic.network.epcscf.survival import Survival
 from wic.network.epcscf.throttle import Throttle
 from wic.network.epcscf.trusted_node import TrustedNode
 from wic.network.node import LR, Node, address_of, sip_uri
-from wic.network.tasks import Tasks
 from wic.sip.events import FlowClosed, RequestReceived
 from wic.sip.proxy.core import ProxyCore, ProxyOptions
 from wic.sip.uri import Uri
@@ -70,7 +70,7 @@ class EPcscf:
     ) -> None:
         self._agw = agw
         self._options = options
-        self._tasks = Tasks()
+        self._tasks = TaskSet()
         self._trusted: TrustedNode | None = None
         if validator is not None:
             self._trusted = TrustedNode(

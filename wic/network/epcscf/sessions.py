@@ -19,13 +19,13 @@ from wic.sip.proxy.core import ContextState
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from wic.aio import TaskSet
     from wic.network.agw.gateway import Agw
     from wic.network.epcscf.dialogs import Dialogs
     from wic.network.epcscf.exchange import Exchange
     from wic.network.epcscf.flow_tokens import Owner
     from wic.network.epcscf.options import EPcscfOptions
     from wic.network.node import Node
-    from wic.network.tasks import Tasks
     from wic.sdp.description import SessionDescription
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
@@ -60,7 +60,7 @@ class Sessions:
         self,
         node: Node,
         agw: Agw,
-        tasks: Tasks,
+        tasks: TaskSet,
         options: EPcscfOptions,
         dialogs: Dialogs,
         core_flow: Callable[[Message], Flow],

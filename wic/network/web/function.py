@@ -7,8 +7,8 @@ import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
+from wic.aio import TaskSet
 from wic.errors import StorageFailed
-from wic.network.tasks import Tasks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -26,7 +26,7 @@ class WebFunction(ABC):
 
     def __init__(self) -> None:
         self._server: WebServer | None = None
-        self._tasks = Tasks()
+        self._tasks = TaskSet()
 
     @property
     def url(self) -> str:
