@@ -220,6 +220,8 @@ def test_an_unreadable_to_is_copied_all_the_same() -> None:
         ("INVITE", 180, True),
         ("INVITE", 200, True),
         ("SUBSCRIBE", 202, True),
+        ("REFER", 202, True),
+        ("NOTIFY", 200, True),
         ("INVITE", 100, False),
         ("INVITE", 486, False),
         ("OPTIONS", 200, False),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
+from wic.sip.methods import INITIAL_MAX_FORWARDS, TARGET_REFRESH
 from wic.sip.params import Params
 from wic.sip.routing import route
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TARGET_REFRESH = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})
 _CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
@@ -186,7 +186,7 @@ class Dialog:
         number = request.cseq.number
         if self.remote_cseq is not None and number < self.remote_cseq:
             return False
-        if request.method in _TARGET_REFRESH:
+        if request.method in TARGET_REFRESH:
             self.remote_target = _contact(request) or self.remote_target
         self.remote_cseq = number
         return True
@@ -202,7 +202,7 @@ class Dialog:
             if self._state is DialogState.EARLY and method == "INVITE":
                 self.route_set = _routes(response)[::-1]  # RFC 3261 §13.2.2.4: computed anew
                 self.confirm()
-            if method in _TARGET_REFRESH:
+            if method in TARGET_REFRESH:
                 self.remote_target = _contact(response) or self.remote_target
         elif response.status in (408, 481) or (
             response.status >= 300 and self._state is DialogState.EARLY and method == "INVITE"
@@ -223,7 +223,7 @@ class Dialog:
         uri, routes = route(self.remote_target, self.route_set)
         lines: list[tuple[str, object]] = [("Route", str(hop)) for hop in routes]
         lines += [
-            ("Max-Forwards", 70),
+            ("Max-Forwards", INITIAL_MAX_FORWARDS),
             ("From", self.local),
             ("To", self.remote),
             ("Call-ID", self.id.call_id),

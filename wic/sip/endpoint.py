@@ -14,6 +14,7 @@ from wic.sip.endpoint_options import EndpointOptions, Role, ViaParams
 from wic.sip.events import FlowClosed
 from wic.sip.headers.via import Via
 from wic.sip.message import Response
+from wic.sip.methods import INITIAL_MAX_FORWARDS
 from wic.sip.outbox import Counters, Outbox
 from wic.sip.params import Params
 from wic.sip.random_source import branch as new_branch
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint", "EndpointOptions", "Role"]
 
 _DEFAULT_OPTIONS = EndpointOptions()
-_MAX_FORWARDS = 70
 
 
 class Endpoint:
@@ -236,7 +236,7 @@ class Endpoint:
         """Return a copy with our Via on top (RFC 3261 §8.1.1.7, §16.6 step 8)."""
         request = request.copy()
         if "Max-Forwards" not in request.headers:
-            request.headers.add("Max-Forwards", _MAX_FORWARDS)
+            request.headers.add("Max-Forwards", INITIAL_MAX_FORWARDS)
         host, port = self.options.via.get(flow.transport, flow.local)
         params = Params((("branch", branch or new_branch(self.random_source)), *self.options.via_params, *via_params))
         via = Via("SIP/2.0", flow.transport, host, port, params)

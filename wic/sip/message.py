@@ -10,6 +10,7 @@ from wic.sip import readers
 from wic.sip.grammar import REQUEST_URI, is_token
 from wic.sip.header_fields import Headers
 from wic.sip.headers.auth import AuthValue
+from wic.sip.methods import DIALOG_FORMING
 from wic.sip.names import key_of
 from wic.sip.reasons import REASONS, reason_of
 from wic.sip.uri import Uri
@@ -30,7 +31,6 @@ VERSION: Final = "SIP/2.0"
 """The only version there is (RFC 3261 §7.1)."""
 
 _REQUEST_URI: Final = re.compile(REQUEST_URI)
-_DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
 
 
 class Message:
@@ -362,7 +362,7 @@ class Response(Message):
         copied = ["via", "from", "to", "call-id", "cseq"]
         if status == 100:
             copied.append("timestamp")  # §8.2.6.1
-        elif status < 300 and request.method in _DIALOG_FORMING:
+        elif status < 300 and request.method in DIALOG_FORMING:
             copied.append("record-route")  # §12.1.1
         ours.copy_from(request.headers, *copied)
         if to_tag is not None and status > 100 and request.to.tag is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from wic.network.epcscf.passage import Way
 from wic.sip.dialog import DialogId
 from wic.sip.errors import MalformedHeader
+from wic.sip.methods import TARGET_REFRESH
 from wic.sip.proxy.routing import write_routes
 from wic.sip.routing import port_of
 
@@ -25,11 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
-"""Methods of requests that make a dialog: of these the eP-CSCF stays in the way."""
 OWN_RECORD_ROUTES = 2
 """How many values the eP-CSCF writes into the Record-Route of such a request."""
-_TARGET_REFRESH = DIALOG_FORMING | {"UPDATE"}
 _EARLY = 300.0
 """Seconds that an early dialog lasts after a provisional response; Timer C is shorter."""
 _LINGER = 64.0
@@ -73,7 +71,7 @@ class KnownDialog:
             self.call_until = min(self.call_until, now + _LINGER)
         elif request.method == "NOTIFY":
             self.notified(request, now=now)
-        if way is Way.TO_WIC and request.method in _TARGET_REFRESH:
+        if way is Way.TO_WIC and request.method in TARGET_REFRESH:
             self.aim(request.contacts)
 
     def notified(self, request: Request, *, now: float) -> None:
@@ -130,7 +128,7 @@ class Dialogs:
             response: as it came; one that cannot be read teaches nothing.
             now: by the driver's clock.
         """
-        if request.method not in _TARGET_REFRESH or not 100 < response.status < 300:
+        if request.method not in TARGET_REFRESH or not 100 < response.status < 300:
             return
         try:
             dialog = self.find(passage.wic, response, passage.way, now=now)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.network.epcscf.dialogs import DIALOG_FORMING
 from wic.network.epcscf.flow_tokens import Owner
 from wic.network.epcscf.passage import Passage, Way
 from wic.network.epcscf.registering import Registering
@@ -15,6 +14,7 @@ from wic.network.node import LR
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
+from wic.sip.methods import DIALOG_FORMING
 from wic.sip.proxy.core import ContextState, ProxyLogic, Target
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from wic.network.scscf.restoration import RESTORATION_BODY, restoration_headers
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
+from wic.sip.methods import DIALOG_FORMING
 from wic.sip.proxy.core import PassingResponse, ProxyLogic, Target
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ ORIGINATING = "orig"
 """User part of the Service-Route, which tells the originating case (TS 24.229 §5.4.3.2)."""
 _RETRY_AFTER = 10
 """Seconds after which a database may be written again."""
-_DIALOG_FORMING = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
 
 
 class ScscfLogic(ProxyLogic):
@@ -86,7 +86,7 @@ class ScscfLogic(ProxyLogic):
 
     def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
         """Stay in the way of dialogs (TS 24.229 §5.4.3.2, §5.4.3.3)."""
-        if context.in_dialog or context.request.method not in _DIALOG_FORMING:
+        if context.in_dialog or context.request.method not in DIALOG_FORMING:
             return ()
         behind = target.routes[0].uri if target.routes else target.uri or next_hop(context.request)
         return (f"<{self._node.mw.uri(self._marks.make(context.request, behind))}>",)

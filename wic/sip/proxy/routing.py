@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from typing import TYPE_CHECKING
 
+from wic.sip.methods import INITIAL_MAX_FORWARDS
 from wic.sip.random_source import MAGIC_COOKIE
 from wic.sip.routing import is_loose, port_of, route
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from wic.sip.message import Request
     from wic.sip.random_source import RandomSource
     from wic.sip.uri import Uri
-
-_DEFAULT_MAX_FORWARDS = 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ def take_own_routes(request: Request, options: ProxyOptions) -> tuple[NameAddr, 
 def decrement_max_forwards(request: Request) -> None:
     """Decrement Max-Forwards, or begin it (RFC 3261 §16.6 step 3)."""
     left = request.max_forwards
-    request.headers.set("Max-Forwards", _DEFAULT_MAX_FORWARDS if left is None else left - 1)
+    request.headers.set("Max-Forwards", INITIAL_MAX_FORWARDS if left is None else left - 1)
 
 
 def aim(request: Request) -> Uri:

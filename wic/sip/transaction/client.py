@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wic.sip.events import ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.message import Request
+from wic.sip.methods import INITIAL_MAX_FORWARDS
 from wic.sip.timers import Timer
 from wic.sip.transaction.base import Transaction
 from wic.sip.transaction.tables import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Input, State
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from wic.sip.flow import Flow
     from wic.sip.message import Message, Response
     from wic.sip.transaction.base import Layer
-
-_MAX_FORWARDS = 70
 
 
 class ClientTransaction(Transaction):
@@ -148,7 +147,7 @@ class ClientTransaction(Transaction):
         ours = self.request.headers
         request = Request.build(method, self.request.uri_text, [("Via", ours.values("Via")[0])])
         request.headers.copy_from(ours, "Route")
-        request.headers.add("Max-Forwards", _MAX_FORWARDS)
+        request.headers.add("Max-Forwards", INITIAL_MAX_FORWARDS)
         request.headers.copy_from(ours, "From", "Call-ID")
         request.headers.copy_from(answer.headers, "To")
         request.headers.add("CSeq", f"{self.request.cseq.number} {method}")
