@@ -1,4 +1,4 @@
-"""The errors of wic, as a tree that a caller can act on.
+"""Exceptions of wic, one tree.
 
 ::
 
@@ -6,7 +6,7 @@
       ConfigurationError
       ProtocolError
         LocalProtocolError
-        RemoteProtocolError          .status_hint: the answer the protocol asks for
+        RemoteProtocolError          .status_hint: the answer that the protocol asks for
       TransportError
         ConnectFailed
         HandshakeRejected
@@ -32,41 +32,97 @@
         ConsentLost
       StorageFailed
 
-A branch says who has to act: the user (`ConfigurationError`), whoever wrote the calling code
-(`LocalProtocolError`), the peer (`RemoteProtocolError`), or nobody but time (`TransportError`).
+The branch tells where the fault is to be mended: in the user's configuration (`ConfigurationError`), in the
+calling code (`LocalProtocolError`), at the peer (`RemoteProtocolError`), or nowhere, and a later attempt may
+succeed (`TransportError`).
+
+This module stands below every other one and imports none of them. The SIP values that ride on an error are
+therefore typed by what can be read of them here; the objects themselves are a `Request`, a `Response` and a
+`Flow` of `wic.sip`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from wic.sip.flow import Flow
-    from wic.sip.message import Request, Response
+
+class HeaderFields(Protocol):
+    """Header fields of a SIP message that an error carries."""
+
+    def get(self, name: str) -> str | None:
+        """Return the value of the first header field of that name, or None."""
+
+
+class SipRequest(Protocol):
+    """Request that an error carries: a `wic.sip.message.Request`."""
+
+    @property
+    def method(self) -> str:
+        """The method, such as `INVITE`."""
+
+    @property
+    def uri_text(self) -> str:
+        """The Request-URI."""
+
+    @property
+    def headers(self) -> HeaderFields:
+        """All header fields."""
+
+
+class SipResponse(Protocol):
+    """Final response that an error carries: a `wic.sip.message.Response`."""
+
+    @property
+    def status(self) -> int:
+        """The status code, 200 to 699."""
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase."""
+
+    @property
+    def headers(self) -> HeaderFields:
+        """All header fields."""
+
+
+class SipFlow(Protocol):
+    """Flow that an error carries: a `wic.sip.flow.Flow`."""
+
+    @property
+    def transport(self) -> str:
+        """`WS`, `WSS`, `UDP`, `TCP` or `TLS`."""
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """Address of this side."""
+
+    @property
+    def remote(self) -> tuple[str, int]:
+        """Address of the other side."""
 
 
 class WicError(Exception):
-    """Anything that wic raises on purpose."""
+    """Base of every exception that wic raises on purpose."""
 
 
 class ConfigurationError(WicError):
-    """The user's configuration cannot work; the message says what to change in one sentence."""
+    """Configuration that cannot work; the message says in one sentence what to change."""
 
 
 class StorageFailed(WicError):
-    """A database cannot be written: the disk is full or fails, or another process has held the file for too long."""
+    """Database that cannot be written: the disk is full or fails, or another process holds the file for too long."""
 
 
 class ProtocolError(WicError):
-    """Somebody broke a protocol's rules."""
+    """Violation of a protocol, by this side or by the peer."""
 
 
 class LocalProtocolError(ProtocolError):
-    """This side tried to send something that the protocol does not allow."""
+    """Attempt of this side to send what the protocol does not allow."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent something that the protocol does not allow.
+    """Message of the peer that the protocol does not allow.
 
     Attributes:
         status_hint: the SIP status that answers it, or None where the protocol asks for silence.
@@ -78,62 +134,62 @@ class RemoteProtocolError(ProtocolError):
 
 
 class TransportError(WicError):
-    """Bytes could not be carried."""
+    """Failure of the connection that carries the messages."""
 
 
 class ConnectFailed(TransportError):
-    """No connection could be made: refused, unknown host, untrusted certificate, no answer."""
+    """Connection that could not be made: refused, unknown host, untrusted certificate, no answer."""
 
 
 class HandshakeRejected(TransportError):
-    """The peer answered, but not with the protocol asked for (RFC 7118 §4: subprotocol `sip`)."""
+    """Handshake that the peer answered without the protocol asked for (RFC 7118 §4: subprotocol `sip`)."""
 
 
 class FlowLost(TransportError):
-    """An open connection ended; the message says who ended it and why."""
+    """End of an open connection; the message says which side ended it and why."""
 
 
 class RequestFailed(WicError):
-    """A request got no final answer, or a bad one.
+    """Request without a final response, or with one that is no success.
 
     Attributes:
         request: the request as it was sent.
         flow: where it was sent, if it was.
     """
 
-    def __init__(self, message: str, *, request: Request | None = None, flow: Flow | None = None) -> None:
+    def __init__(self, message: str, *, request: SipRequest | None = None, flow: SipFlow | None = None) -> None:
         super().__init__(message)
         self.request = request
         self.flow = flow
 
 
 class RequestTimeout(RequestFailed):
-    """No final response came in time (Timer B or F of RFC 3261 §17.1)."""
+    """Request without a final response in time (Timer B or F of RFC 3261 §17.1)."""
 
 
 class AuthenticationFailed(WicError):
-    """Client and network could not agree that the user is who it says."""
+    """Authentication of the user, or of the network, that failed."""
 
 
 class ChallengeUnsupported(AuthenticationFailed):
-    """No challenge that the network sent can be answered with these credentials."""
+    """Challenges of the network that these credentials cannot answer."""
 
 
 class NetworkNotTrusted(AuthenticationFailed):
-    """The network could not prove that it knows the user's secret (AUTN, rspauth)."""
+    """Network that could not prove that it knows the user's secret (AUTN, rspauth)."""
 
 
 class UsimFailed(AuthenticationFailed):
-    """The USIM gave no answer: no card, no reader, or no place to remember its sequence number; later it may."""
+    """USIM that gave no answer: no card, no reader, or no place to store its sequence number; a later attempt may succeed."""
 
 
 class TokenRefused(AuthenticationFailed):
-    """The network wants another access token than the one it got, or one at all (RFC 8898 §2.1.1).
+    """Access token that the network refused, or missed (RFC 8898 §2.1.1).
 
     Attributes:
         authz_server: the authorization server that the challenge names, one that is trusted; or None.
         error: what is wrong with the token, such as `invalid_token`; None if none was sent.
-        scope: what the token has to be good for, in the words of the challenge; or None.
+        scope: the scope that the challenge asks for, or None.
     """
 
     def __init__(
@@ -146,12 +202,12 @@ class TokenRefused(AuthenticationFailed):
 
 
 class SignInFailed(AuthenticationFailed):
-    """An authorization server, or the WWSF, gave no access token.
+    """Request for an access token that the authorization server, or the WWSF, did not grant.
 
     Attributes:
         error: its error code, such as `access_denied` (RFC 6749 §5.2, RFC 8628 §3.5), or None.
-        temporary: whether the same may succeed later.
-        retry_after: the seconds after which the server wants to be asked again, or None.
+        temporary: whether the same request may succeed later.
+        retry_after: seconds that the server asks to wait before the next attempt, or None.
     """
 
     def __init__(
@@ -164,64 +220,64 @@ class SignInFailed(AuthenticationFailed):
 
 
 class SignInNeeded(SignInFailed):
-    """A person has to sign in (again), with `wic login`."""
+    """Sign-in by a person that is needed (again), with `wic login`."""
 
 
 class SequenceOutOfRange(AuthenticationFailed):
-    """The network knows the keys of the USIM, but not where its sequence numbers stand (TS 33.102 §6.3.3)."""
+    """Sequence numbers of network and USIM that stay apart in spite of resynchronisation (TS 33.102 §6.3.3)."""
 
 
 class RegistrationFailed(WicError):
-    """The registration could not be made or kept.
+    """Registration that could not be made or kept.
 
     Attributes:
-        response: the final response that said so, if there was one.
+        response: the final response that caused it, if there was one.
     """
 
-    def __init__(self, message: str, *, response: Response | None = None) -> None:
+    def __init__(self, message: str, *, response: SipResponse | None = None) -> None:
         super().__init__(message)
         self.response = response
 
 
 class CallFailed(WicError):
-    """A call could not be made or kept.
+    """Call that could not be made or kept.
 
     Attributes:
         response: the final response that ended it, if there was one.
     """
 
-    def __init__(self, message: str, *, response: Response | None = None) -> None:
+    def __init__(self, message: str, *, response: SipResponse | None = None) -> None:
         super().__init__(message)
         self.response = response
 
 
 class CallRejected(CallFailed):
-    """The other side, or the network, refused the call."""
+    """Call that the peer, or the network, refused."""
 
 
 class CallCancelled(CallFailed):
-    """The caller gave up before the call was answered."""
+    """Call that its caller gave up before it was answered."""
 
 
 class NegotiationFailed(CallFailed):
-    """Offer and answer have nothing in common, or one of them is wrong."""
+    """Offer and answer that have nothing in common, or one of them malformed."""
 
 
 class MediaFailed(WicError):
-    """Media could not be set up or kept."""
+    """Media that could not be set up or kept."""
 
 
 class FingerprintMismatch(MediaFailed):
-    """The certificate of the DTLS peer is not the one its SDP announced (RFC 8122 §5)."""
+    """Certificate of the DTLS peer that is not the one its SDP announced (RFC 8122 §5)."""
 
     def __str__(self) -> str:
-        """Return the words after the name, which tells an attack from bad luck wherever they are read."""
+        """Return the message after the class name, so that a log tells an attack from a failure."""
         return f"{type(self).__name__}: {super().__str__()}"
 
 
 class IceFailed(MediaFailed):
-    """No candidate pair works (RFC 8445 §7)."""
+    """ICE without a candidate pair that works (RFC 8445 §7)."""
 
 
 class ConsentLost(MediaFailed):
-    """The peer stopped answering consent checks (RFC 7675 §5.1)."""
+    """Peer that no longer answers consent checks (RFC 7675 §5.1)."""

@@ -10,12 +10,12 @@ import contextlib
 import sys
 
 from wic.errors import LocalProtocolError
-from wic.sip.errors import FrameRefused, MalformedBody, MalformedHeader, MessageRefused
+from wic.sip.errors import MalformedBody, MalformedHeader
 from wic.sip.flow import Flow
-from wic.sip.framing import StreamFramer
+from wic.sip.framing import FrameRefused, StreamFramer
 from wic.sip.message import Message, Request, Response
 from wic.sip.multipart import leaves
-from wic.sip.parser import parse
+from wic.sip.parser import MessageRefused, parse
 from wic.sip.trace import Direction, format_message
 from wic.sip.validate import check_request, check_response
 

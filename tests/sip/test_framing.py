@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from wic.sip.errors import FrameRefused
-from wic.sip.framing import KeepAlive, StreamFramer, keep_alive
+from wic.errors import RemoteProtocolError
+from wic.sip.framing import CrlfKeepAlive, FrameRefused, StreamFramer, keep_alive
 from wic.sip.limits import Limits
 
-PING, PONG = KeepAlive.PING, KeepAlive.PONG
+PING, PONG = CrlfKeepAlive.PING, CrlfKeepAlive.PONG
 
 
 def message(body: bytes = b"", length: bytes = b"Content-Length: %d") -> bytes:
@@ -98,3 +98,9 @@ def test_an_endless_head_in_small_pieces_takes_linear_time() -> None:
 
 def test_keep_alives_as_websocket_messages() -> None:
     assert (keep_alive(b"\r\n\r\n"), keep_alive(b"\r\n"), keep_alive(ONE), keep_alive(b"")) == (PING, PONG, None, None)
+
+
+def test_a_refused_frame_is_answered_by_silence() -> None:
+    error = FrameRefused("why")
+    assert isinstance(error, RemoteProtocolError)
+    assert (error.status_hint, error.frames) == (None, [])

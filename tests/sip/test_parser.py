@@ -4,10 +4,11 @@ import contextlib
 
 import pytest
 
-from wic.sip.errors import MalformedHeader, MessageRefused
+from wic.errors import RemoteProtocolError
+from wic.sip.errors import MalformedHeader
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
-from wic.sip.parser import parse
+from wic.sip.parser import MessageRefused, parse
 
 START = b"OPTIONS sip:bob@example.com SIP/2.0\r\n"
 FIELDS = (
@@ -229,3 +230,9 @@ def test_16000_header_lines_are_refused_by_default() -> None:
     data = START + FIELDS + b"X: y\r\n" * 16_000 + b"\r\n"
     assert refused(data, Limits(head_size=2**20)).status_hint == 513
     assert refused(data).status_hint == 513
+
+
+def test_a_refused_message_is_a_fault_of_the_peer_and_answered_400() -> None:
+    error = MessageRefused("why")
+    assert isinstance(error, RemoteProtocolError)
+    assert error.status_hint == 400

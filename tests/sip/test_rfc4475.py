@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from wic.sip.errors import FrameRefused, MessageRefused
-from wic.sip.framing import StreamFramer
+from wic.sip.framing import FrameRefused, StreamFramer
 from wic.sip.headers import MediaType
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
 from wic.sip.multipart import parse_multipart
-from wic.sip.parser import parse
+from wic.sip.parser import MessageRefused, parse
 from wic.sip.validate import Refusal, check_request, check_response
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "rfc4475"

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wic.sip.errors import MessageRefused
 from wic.sip.message import Request
-from wic.sip.parser import parse
+from wic.sip.parser import MessageRefused, parse
 from wic.sip.validate import check_request
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "rfc5118"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from wic.errors import AuthenticationFailed
-    from wic.sip.errors import SubscriptionFailed
+    from wic.sip.subscription.events import SubscriptionFailed
     from wic.sip.uri import Uri
 
 

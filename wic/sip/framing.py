@@ -1,4 +1,4 @@
-"""Messages out of a stream of bytes: framing by Content-Length (RFC 3261 §18.3), keep-alives (RFC 5626 §3.5.1)."""
+"""Framing of a byte stream by Content-Length (RFC 3261 §18.3), and CRLF keep-alives (RFC 5626 §3.5.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import Final
 
-from wic.sip.errors import FrameRefused
+from wic.errors import RemoteProtocolError
 from wic.sip.limits import Limits
 
 _LENGTH: Final = re.compile(
@@ -17,8 +17,20 @@ _END: Final = b"\r\n\r\n"
 _DEFAULT_LIMITS: Final = Limits()
 
 
-class KeepAlive(Enum):
-    """What stands between messages of a stream, or alone in a WebSocket message."""
+class FrameRefused(RemoteProtocolError):
+    """Stream without a message boundary to be found any more; the connection has to be closed.
+
+    Attributes:
+        frames: what came whole before the fault in the same bytes.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status_hint=None)
+        self.frames: list[bytes | CrlfKeepAlive] = []
+
+
+class CrlfKeepAlive(Enum):
+    """CRLF keep-alive, between the messages of a stream or alone in a WebSocket message (RFC 5626 §3.5.1)."""
 
     PING = b"\r\n\r\n"
     """Sent by the client; to be answered by a PONG."""
@@ -26,20 +38,20 @@ class KeepAlive(Enum):
     """The answer of the server."""
 
 
-def keep_alive(data: bytes) -> KeepAlive | None:
+def keep_alive(data: bytes) -> CrlfKeepAlive | None:
     r"""Return the keep-alive that `data` is as a whole, or None.
 
     >>> keep_alive(bytes.fromhex("0d0a0d0a"))
-    <KeepAlive.PING: b'\r\n\r\n'>
+    <CrlfKeepAlive.PING: b'\r\n\r\n'>
     """
     return _KEEP_ALIVES.get(data)
 
 
-_KEEP_ALIVES: Final = {kind.value: kind for kind in KeepAlive}
+_KEEP_ALIVES: Final = {kind.value: kind for kind in CrlfKeepAlive}
 
 
 class StreamFramer:
-    """Cuts a byte stream into messages and keep-alives, in time linear in what it is fed."""
+    """Splitter of a byte stream into messages and keep-alives, in time linear in its input."""
 
     def __init__(self, limits: Limits = _DEFAULT_LIMITS) -> None:
         self._limits = limits
@@ -48,7 +60,7 @@ class StreamFramer:
         self._needed = 0
         self._half_ping = False
 
-    def feed(self, data: bytes) -> list[bytes | KeepAlive]:
+    def feed(self, data: bytes) -> list[bytes | CrlfKeepAlive]:
         """Take bytes and return what is complete now, in order.
 
         Raises:
@@ -56,7 +68,7 @@ class StreamFramer:
                 frames that came whole before are on the error.
         """
         self._buffer += data
-        frames: list[bytes | KeepAlive] = []
+        frames: list[bytes | CrlfKeepAlive] = []
         start = 0
         try:
             while start < len(self._buffer):
@@ -76,7 +88,7 @@ class StreamFramer:
         """Octets that wait for the rest of their message."""
         return len(self._buffer)
 
-    def _next(self, start: int) -> tuple[bytes | KeepAlive | None, int]:
+    def _next(self, start: int) -> tuple[bytes | CrlfKeepAlive | None, int]:
         """Return the frame that begins at `start` and where it ends, or None if it is not complete."""
         if not self._needed:
             between = self._keep_alive(start)
@@ -90,7 +102,7 @@ class StreamFramer:
         self._searched = 0
         return bytes(self._buffer[start:end]), end
 
-    def _keep_alive(self, start: int) -> tuple[KeepAlive | None, int] | None:
+    def _keep_alive(self, start: int) -> tuple[CrlfKeepAlive | None, int] | None:
         """Read line breaks between messages; None where a message begins.
 
         A lone CRLF is a PONG at once, because nothing may follow it; should its other half come with
@@ -101,9 +113,9 @@ class StreamFramer:
             self._half_ping = False
             return None
         if buffer.startswith(_END, start) and not self._half_ping:
-            return KeepAlive.PING, start + 4
+            return CrlfKeepAlive.PING, start + 4
         if buffer.startswith(b"\r\n", start):
-            kind = KeepAlive.PING if self._half_ping else KeepAlive.PONG
+            kind = CrlfKeepAlive.PING if self._half_ping else CrlfKeepAlive.PONG
             self._half_ping = not self._half_ping
             return kind, start + 2
         if len(buffer) - start > 1:

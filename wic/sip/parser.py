@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from wic.sip.errors import MessageRefused
+from wic.errors import RemoteProtocolError
 from wic.sip.grammar import REQUEST_URI, TOKEN
 from wic.sip.header_fields import FOLD, Field, Headers, split_fields, unfolded
 from wic.sip.limits import Limits
@@ -25,6 +25,20 @@ _LENGTH: Final = re.compile(r"[0-9]{1,16}")
 _DEFAULT_LIMITS: Final = Limits()
 
 Message = Request | Response
+
+
+class MessageRefused(RemoteProtocolError):
+    """Bytes that are no SIP message which this element can take.
+
+    Attributes:
+        status_hint: the status that answers it, or None where it is to be dropped in silence:
+            responses, and bytes that are no SIP at all.
+        partial: what could be read of the request, enough for `Response.answer`, or None.
+    """
+
+    def __init__(self, message: str, *, status_hint: int | None = 400, partial: Request | None = None) -> None:
+        super().__init__(message, status_hint=status_hint)
+        self.partial = partial
 
 
 def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = True) -> Message:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from wic.sip.dialog import DialogId
 from wic.sip.endpoint_options import Role
-from wic.sip.errors import MalformedHeader, MessageRefused
+from wic.sip.errors import MalformedHeader
 from wic.sip.events import AckReceived, CancelReceived, StrayResponse
 from wic.sip.hops import reply_flow, stamp_source
 from wic.sip.message import Request, Response
-from wic.sip.parser import parse
+from wic.sip.parser import MessageRefused, parse
 from wic.sip.random_source import tag as new_tag
 from wic.sip.transaction.tables import Input
 from wic.sip.validate import check_request, check_response

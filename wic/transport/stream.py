@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.errors import ConnectFailed
-from wic.sip.errors import FrameRefused
-from wic.sip.framing import KeepAlive as CrlfKeepAlive
-from wic.sip.framing import StreamFramer
+from wic.sip.framing import CrlfKeepAlive, FrameRefused, StreamFramer
 from wic.sip.limits import Limits
 from wic.transport.base import EndedBy, LinkOptions
 from wic.transport.dial import open_socket

@@ -16,8 +16,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from wic.errors import HandshakeRejected
-from wic.sip.framing import KeepAlive as CrlfKeepAlive
-from wic.sip.framing import keep_alive
+from wic.sip.framing import CrlfKeepAlive, keep_alive
 from wic.transport.base import EndedBy, KeepAlive, LinkOptions
 from wic.transport.link import Link, LinkState
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.sip.dialog import Dialog
-from wic.sip.errors import MalformedHeader, SubscribeRefused
+from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent
-from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, grant
+from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, SubscribeRefused, grant
 from wic.sip.subscription.options import Subscriber, SubscriptionOptions
 from wic.sip.subscription.subscriber import Subscription
 from wic.sip.subscription.tables import NotifierState, SubscriberState

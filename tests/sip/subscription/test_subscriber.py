@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.errors import AuthenticationFailed, LocalProtocolError
-from wic.sip.errors import SubscriptionFailed
 from wic.sip.message import Response
-from wic.sip.subscription.events import NotifyReceived
+from wic.sip.subscription.events import NotifyReceived, SubscriptionFailed
 from wic.sip.subscription.tables import SubscriberState as State
 
 if TYPE_CHECKING:

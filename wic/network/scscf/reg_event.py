@@ -13,10 +13,10 @@ from wic.network.scscf.reg_event_documents import Documents
 from wic.network.scscf.reg_event_store import StoredSubscription, SubscriptionStore
 from wic.network.scscf.reg_event_watchers import find_watcher
 from wic.registration.reginfo import REGINFO, ContactEvent
-from wic.sip.errors import MalformedHeader, SubscribeRefused
+from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr
-from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, grant
+from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, SubscribeRefused, grant
 from wic.sip.timer_queue import TimerQueue
 
 if TYPE_CHECKING:

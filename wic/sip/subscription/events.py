@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from wic.errors import RequestFailed
+
 if TYPE_CHECKING:
     from wic.errors import AuthenticationFailed
-    from wic.sip.errors import SubscriptionFailed
     from wic.sip.headers.subscription_state import SubscriptionState
-    from wic.sip.message import Request
+    from wic.sip.message import Request, Response
+
+
+class SubscriptionFailed(RequestFailed):
+    """Subscription that could not be made or kept.
+
+    Attributes:
+        response: the final response that caused it, if there was one.
+    """
+
+    def __init__(self, message: str, *, request: Request | None = None, response: Response | None = None) -> None:
+        super().__init__(message, request=request)
+        self.response = response
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from wic.errors import RemoteProtocolError
 from wic.sip.dialog import Dialog
-from wic.sip.errors import MalformedHeader, SubscribeRefused
+from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.media_type import MediaType
 from wic.sip.headers.subscription_state import SubscriptionState
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
     from wic.sip.transaction.client import ClientTransaction
     from wic.sip.uri import Uri
 
-__all__ = ["Granted", "NotifierOptions", "NotifierSubscription", "SubscriptionKeeper", "grant"]
+__all__ = [
+    "GrantedSubscription",
+    "NotifierOptions",
+    "NotifierSubscription",
+    "SubscribeRefused",
+    "SubscriptionKeeper",
+    "grant",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +61,19 @@ class NotifierOptions:
     """Between two NOTIFYs, unless the second is urgent."""
 
 
+class SubscribeRefused(RemoteProtocolError):
+    """SUBSCRIBE that cannot be granted.
+
+    Attributes:
+        status_hint: the status that answers it.
+        headers: the header fields that go with it.
+    """
+
+    def __init__(self, message: str, *, status_hint: int, headers: tuple[tuple[str, object], ...] = ()) -> None:
+        super().__init__(message, status_hint=status_hint)
+        self.headers = headers
+
+
 class SubscriptionKeeper(Protocol):
     """What the owner of a subscription does for it."""
 
@@ -70,7 +91,7 @@ class SubscriptionKeeper(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class GrantedSubscription:
     """A SUBSCRIBE that can be accepted."""
 
     response: Response
@@ -82,7 +103,7 @@ class Granted:
     """Seconds; 0 where only the state was asked for."""
 
 
-def grant(request: Request, options: NotifierOptions, *, tag: str, contact: NameAddr) -> Granted:
+def grant(request: Request, options: NotifierOptions, *, tag: str, contact: NameAddr) -> GrantedSubscription:
     """Judge a SUBSCRIBE outside a dialog (RFC 6665 §4.2.1).
 
     Raises:
@@ -91,7 +112,7 @@ def grant(request: Request, options: NotifierOptions, *, tag: str, contact: Name
     """
     expires = _judge(request, options)
     response = _accepted(request, tag, contact, expires)
-    return Granted(response, Dialog.from_request(request, response), str(request.event), expires)
+    return GrantedSubscription(response, Dialog.from_request(request, response), str(request.event), expires)
 
 
 class NotifierSubscription:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from wic.errors import AuthenticationFailed, LocalProtocolError, RemoteProtocolError
 from wic.sip.dialog import Dialog
-from wic.sip.errors import MalformedHeader, SubscriptionFailed
+from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.message import Response
-from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent
+from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent, SubscriptionFailed
 from wic.sip.subscription.requests import SubscribeSeries
 from wic.sip.subscription.rules import (
     ENDS_USAGE,
