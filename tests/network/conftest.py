@@ -123,6 +123,7 @@ class RawUe:
         cseq: int | None = None,
         branch: str = "",
         body: str = "",
+        content_type: str = "application/sdp",
     ) -> str:
         """Write a request; every one has a CSeq of its own."""
         self._cseq += 1
@@ -137,7 +138,7 @@ class RawUe:
             f"Call-ID: {call_id}",
             f"CSeq: {number} {method}",
             *lines,
-            *(["Content-Type: application/sdp"] if body else []),
+            *([f"Content-Type: {content_type}"] if body else []),
             f"Content-Length: {len(body)}",
             "",
             body,

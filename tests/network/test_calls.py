@@ -138,6 +138,30 @@ async def test_nothing_of_webrtc_is_seen_on_mw(ue, mw):
         assert "a=path:msrp://127.0.0.1:" in sdp(message)
 
 
+async def test_an_offer_in_a_nested_multipart_does_not_cross_unread(ue, mw):
+    """A multipart/related within a multipart/mixed: what stands beside the offer stays, the offer is rewritten."""
+    alice, bob = await ue("alice"), await ue("bob")
+    mw.clear()
+    related = f"--inner\r\nContent-Type: application/sdp\r\n\r\n{OFFER}\r\n--inner--"
+    body = (
+        "--outer\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n"
+        f"--outer\r\nContent-Type: multipart/related;boundary=inner\r\n\r\n{related}\r\n--outer--\r\n"
+    )
+    mixed = {"body": body, "content_type": "multipart/mixed;boundary=outer"}
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", **mixed))
+    invited = await bob.receive("INVITE")
+    on_mw = [message for message in mw if message.startswith(b"INVITE")]
+    assert len(on_mw) == 2  # as it left the caller's eP-CSCF, and as it came back for the called one
+    for message in on_mw:
+        assert b"m=audio" in message
+        assert b"<presence/>" in message
+        assert not [word for word in SECRETS if word.encode() in message.partition(b"\r\n\r\n")[2]]
+    assert "a=3ge2ae:applied" in sdp(invited)
+    assert FINGERPRINT not in sdp(invited)
+    bob.send(bob.respond(invited, "200 OK", body=ANSWER))
+    assert "a=setup:active" in sdp(await alice.receive("SIP/2.0 200"))
+
+
 async def test_identities_are_asserted(call, ue):
     alice, bob = call.alice, call.bob
     assert bob.header(call.invited, "P-Asserted-Identity") == "<sip:alice@ims.example>"

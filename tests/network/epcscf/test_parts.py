@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from wic.network.epcscf.body import read_sdp, remove_body, write_sdp
 from wic.network.epcscf.registering import granted_contacts
 from wic.network.epcscf.trust import (
     clean_request_from_wic,
@@ -14,72 +13,7 @@ from wic.network.epcscf.trust import (
     withhold_keys,
     write_credentials,
 )
-from wic.sdp.description import SessionDescription
-from wic.sdp.errors import SdpRefused
 from wic.sip.message import Request, Response
-
-SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
-OTHER = SessionDescription.parse(SDP.replace("s=-", "s=other"))
-MIXED = (
-    "--b\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n"
-    f"--b\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n--b--\r\n"
-).encode()
-
-
-def message(kind: str | None, body: bytes) -> Request:
-    headers = [] if kind is None else [("Content-Type", kind), ("Content-Disposition", "session")]
-    return Request.build("INVITE", "sip:bob@ims.example", headers, body)
-
-
-def test_a_session_description_alone_is_exchanged():
-    request = message("application/sdp", SDP.encode())
-    assert read_sdp(request) is not None
-    write_sdp(request, OTHER)
-    assert request.body == OTHER.to_bytes()
-
-
-def test_a_session_description_among_other_parts_is_exchanged():
-    request = message("multipart/mixed;boundary=b", MIXED)
-    assert read_sdp(request) is not None
-    write_sdp(request, OTHER)
-    assert b"s=other" in request.body
-    assert b"<presence/>" in request.body
-    assert read_sdp(request) == OTHER
-
-
-@pytest.mark.parametrize(
-    ("kind", "body"),
-    [
-        ("text/plain", b"x"),
-        ("application/sdp", b""),
-        ("multipart/mixed;boundary=b", b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--\r\n"),
-    ],
-)
-def test_messages_without_session_description(kind, body):
-    assert read_sdp(message(kind, body)) is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "body"),
-    [
-        (None, b"x"),
-        ("application/sdp", b"x"),
-        ("multipart/mixed", b"x"),
-        ("multipart/mixed;boundary=b", b"x"),
-        ("x", b"x"),
-    ],
-)
-def test_bodies_that_cannot_be_read(kind, body):
-    with pytest.raises(SdpRefused):
-        read_sdp(message(kind, body))
-
-
-def test_a_body_is_removed_with_its_headers():
-    request = message("application/sdp", SDP.encode())
-    remove_body(request)
-    assert request.body == b""
-    assert "Content-Type" not in request.headers
-    assert "Content-Disposition" not in request.headers
 
 
 def test_keys_of_a_challenge_stay_with_the_epcscf():

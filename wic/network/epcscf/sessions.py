@@ -6,11 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from wic.errors import MediaFailed, NegotiationFailed
-from wic.network.epcscf.body import read_sdp, remove_body, write_sdp
 from wic.network.epcscf.dialogs import OWN_RECORD_ROUTES
 from wic.network.epcscf.exchange import Media
 from wic.network.epcscf.leg import Leg, LegState
 from wic.network.epcscf.passage import Passage, Way
+from wic.sdp.body import read_sdp, remove_body, write_sdp
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line_map import Side
 from wic.sip.headers.reason import Reason
