@@ -6,10 +6,14 @@ Run it after the tables have changed: `python docs/design/draw_state_machines.py
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER
 from wic.sip.timers import RFC3261, TS24229_UE, Timer
 from wic.sip.transaction.tables import TABLES, Action, Row, Table
+
+if TYPE_CHECKING:
+    from wic.sip.state_table import StateTable
 
 PAGE = Path(__file__).with_name("state-machines.md")
 
@@ -76,15 +80,16 @@ told in [](subscriptions).
 """
 
 
-def _subscriptions() -> str:
-    lines = [_SUBSCRIPTIONS]
-    for table in (SUBSCRIBER, NOTIFIER):
+def _plain(head: str, *tables: StateTable[Any, Any]) -> str:
+    """Draw machines whose rows have no actions and timers."""
+    lines = [head]
+    for table in tables:
         arrows = [
             f"    {state.value} --> {following.value} : {given.value}"
             for (state, given), following in table.rows.items()
         ]
         lines += [f"### {table.name}", "", table.clause, "", "```mermaid", "stateDiagram-v2"]
-        lines += [f"    [*] --> {table.initial.value}", *arrows, "    Terminated --> [*]", "```", ""]
+        lines += [f"    [*] --> {table.initial.value}", *arrows, f"    {table.final.value} --> [*]", "```", ""]
     return "\n".join(lines)
 
 
@@ -109,7 +114,7 @@ _PURPOSES = {
 
 def draw() -> str:
     """Return the page."""
-    return "\n".join([_HEAD, *map(_machine, TABLES), _timers(), _subscriptions()])
+    return "\n".join([_HEAD, *map(_machine, TABLES), _timers(), _plain(_SUBSCRIPTIONS, SUBSCRIBER, NOTIFIER)])
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ An input that has no row in a state changes nothing. `docs/design/state-machines
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from wic.sip.state_table import StateTable
 
 
 class SubscriberState(Enum):
@@ -57,26 +55,13 @@ class NotifierInput(Enum):
     FAILED = "NOTIFY answered 481 or its kin, or not at all"
 
 
-StateT = TypeVar("StateT", SubscriberState, NotifierState)
-InputT = TypeVar("InputT", SubscriberInput, NotifierInput)
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionTable(Generic[StateT, InputT]):
-    """One machine: where it starts, and every arrow."""
-
-    name: str
-    clause: str
-    initial: StateT
-    rows: Mapping[tuple[StateT, InputT], StateT]
-
-
 _S, _I = SubscriberState, SubscriberInput
 
-SUBSCRIBER: Final = SubscriptionTable(
+SUBSCRIBER: Final = StateTable(
     name="Subscriber",
     clause="RFC 6665 §4.1.2",
     initial=_S.INIT,
+    final=_S.TERMINATED,
     rows={
         (_S.INIT, _I.SUBSCRIBE): _S.NOTIFY_WAIT,
         (_S.NOTIFY_WAIT, _I.NOTIFY_PENDING): _S.PENDING,
@@ -96,10 +81,11 @@ SUBSCRIBER: Final = SubscriptionTable(
     },
 )
 
-NOTIFIER: Final = SubscriptionTable(
+NOTIFIER: Final = StateTable(
     name="Notifier",
     clause="RFC 6665 §4.2.2",
     initial=NotifierState.ACTIVE,
+    final=NotifierState.TERMINATED,
     rows={
         (NotifierState.ACTIVE, NotifierInput.SUBSCRIBE): NotifierState.ACTIVE,
         (NotifierState.ACTIVE, NotifierInput.END): NotifierState.ENDING,

@@ -1,0 +1,32 @@
+"""State machine as a table: the form that every machine without timers and actions in its rows has.
+
+A table is data, so that `docs/design/state-machines.md` is drawn from it. Who owns a state looks the next one up here,
+in one place, and assigns it nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+StateT = TypeVar("StateT", bound=Enum)
+InputT = TypeVar("InputT", bound=Enum)
+
+
+@dataclass(frozen=True, slots=True)
+class StateTable(Generic[StateT, InputT]):
+    """One machine: its first state, its last one, and every transition in between.
+
+    An input that has no row in a state changes nothing.
+    """
+
+    name: str
+    clause: str
+    """Section of the specification that it follows, or the reason for it."""
+    initial: StateT
+    final: StateT
+    rows: Mapping[tuple[StateT, InputT], StateT]
