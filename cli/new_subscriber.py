@@ -13,15 +13,15 @@ from wic.auth.aka import AKA_ALGORITHMS, find_aka_algorithm
 from wic.auth.keys import FUNCTION_SETS, parse_key
 from wic.client.secret_sources import read_secret_file
 from wic.errors import ConfigurationError
-from wic.network.enrolment import Auth, Newcomer
-from wic.network.hss import Usim
+from wic.network.enrolment import Auth, SubscriberIdentities
+from wic.network.hss import UsimKeys
 
 from .accounts import new_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wic.network.hss import Subscriber
+    from wic.network.hss import SubscriberProfile
     from wic.network.provisioning import Provisioning
 
     from .options import Common
@@ -52,21 +52,21 @@ class NewSubscriber:
     allow_waf: tuple[str, ...]
     bar_waf: tuple[str, ...]
 
-    def add(self, name: str, provisioning: Provisioning) -> Subscriber:
+    def add(self, name: str, provisioning: Provisioning) -> SubscriberProfile:
         """Add the subscriber.
 
         Raises:
             ConfigurationError: the options do not go together, or something that they say cannot be.
         """
         further = (*((self.tel,) if self.tel else ()), *self.impu)
-        new = Newcomer(name=name, further=further, separate=self.separate, barred=self.barred)
+        new = SubscriberIdentities(name=name, further=further, separate=self.separate, barred=self.barred)
         self._check()
         subscriber = self._add(new, provisioning)
         if self.allow_waf or self.bar_waf:
             provisioning.hss.set_entities(subscriber.impi, allowed=self.allow_waf, barred=self.bar_waf)
         return subscriber
 
-    def _add(self, new: Newcomer, provisioning: Provisioning) -> Subscriber:
+    def _add(self, new: SubscriberIdentities, provisioning: Provisioning) -> SubscriberProfile:
         if self.pool:
             return provisioning.add_to_pool(new)
         if self.auth == Auth.AKA.value:
@@ -89,12 +89,12 @@ class NewSubscriber:
             known = ", ".join(each.name for each in AKA_ALGORITHMS)
             raise ConfigurationError(f"{self.algorithm!r} is no algorithm of AKA; choose among {known}.")
 
-    def _keys(self) -> Usim:
+    def _keys(self) -> UsimKeys:
         if self.k_file is None and self.op_file is None and self.opc_file is None:
-            return Usim.made_up(self.usim)
+            return UsimKeys.made_up(self.usim)
         if self.k_file is None or (self.op_file is None) == (self.opc_file is None):
             raise ConfigurationError("A USIM has K and one of OP and OPc: give --k-file, and --op-file or --opc-file.")
-        return Usim(
+        return UsimKeys(
             functions=self.usim,
             k=parse_key("K", read_secret_file(self.k_file, what="K"), sizes=_K_OCTETS[self.usim]),
             op=self._operator_value("OP", self.op_file),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wic.network.enrolment import Auth, in_person
+from wic.network.enrolment import Auth, sign_in_account
 from wic.network.provisioning import Provisioning
 from wic.registration.reginfo import ContactEvent
 
@@ -56,7 +56,7 @@ def add(settings: Common, directory: Path, name: str, new: NewSubscriber) -> Non
             file = provisioning.accounts.path
             where = "in the pool" if new.pool else f"the account {name} is in {file}"
             if new.auth == Auth.BEARER.value and not new.pool:
-                where += f", and {in_person(name)} for `wic login`"
+                where += f", and {sign_in_account(name)} for `wic login`"
             settings.console.say(f"Added {', '.join(entry.impus)}; {where}.")
 
     _end(settings, work)

@@ -15,7 +15,7 @@ from wic.media.plain import PlainRtp
 from wic.media.rtp import pack_rtp
 from wic.media.transport import MediaTransport, MediaTransportOptions
 from wic.media.udp import PortRange
-from wic.network.agw.gateway import Agw, AgwOptions, Context
+from wic.network.agw.gateway import Agw, AgwContext, AgwOptions
 from wic.network.agw.lines import DataLine, RtpLine
 from wic.sdp.attributes import Setup
 from wic.sdp.gateway import MsrpPlace
@@ -40,7 +40,7 @@ class World:
     agw: Agw
     lost: list[str]
 
-    def context(self) -> Context:
+    def context(self) -> AgwContext:
         return self.agw.context(self.lost.append)
 
 
@@ -53,7 +53,7 @@ async def world() -> AsyncIterator[World]:
     assert agw.contexts == 0
 
 
-async def join(context: Context, index: int) -> MediaTransport:
+async def join(context: AgwContext, index: int) -> MediaTransport:
     """Connect a WIC's transport to a line of the gateway."""
     wic = MediaTransport(Certificate.generate(), LOOPBACK)
     offer = replace(await wic.gather(), sctp_port=5000, max_message_size=262_144)
@@ -210,7 +210,7 @@ async def test_strangers_on_the_msrp_port_get_nothing(world: World) -> None:
 
 async def test_ports_are_freed_and_their_number_is_bounded(world: World) -> None:
     """The range has 50 pairs, of which other programs of this machine may hold some."""
-    contexts: list[Context] = []
+    contexts: list[AgwContext] = []
     try:
         while len(contexts) <= 50:
             contexts.append(world.context())

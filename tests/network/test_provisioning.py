@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.enrolment import Newcomer
+from wic.network.enrolment import SubscriberIdentities
 from wic.network.provisioning import Provisioning
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ async def test_an_account_of_another_network_may_come_first(tmp_path: Path) -> N
     accounts = tmp_path / "accounts.toml"
     accounts.write_text(WORK + accounts.read_text("utf-8"), "utf-8")
     with Provisioning(tmp_path) as provisioning:
-        assert provisioning.add(Newcomer(name="dora")).impi == "dora@ims.example"
+        assert provisioning.add(SubscriberIdentities(name="dora")).impi == "dora@ims.example"
         dora = provisioning.accounts.get("dora") or {}
         assert (dora["server"], dora["impi"], dora["ca"]) == (server, "dora@ims.example", "ca.pem")
     assert accounts.read_text("utf-8").startswith(WORK)

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey
 
 from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.hss.identities import make_subscriber
+from wic.network.hss.identities import make_profile
 from wic.network.tokens import TrustedIssuer
 
 
@@ -205,7 +205,7 @@ async def test_the_waf_of_a_third_party(tmp_path, make_raw):
             (tmp_path / "ours" / name).write_bytes((tmp_path / "theirs" / name).read_bytes())
         options = NetworkOptions(directory=tmp_path / "ours", web=False, issuers=(issuer,))
         async with ImsNetwork(options) as ours:
-            ours.hss.add(make_subscriber("carol@ims.example", ["sip:carol@ims.example"]))
+            ours.hss.add(make_profile("carol@ims.example", ["sip:carol@ims.example"]))
             seen: list[bytes] = []
             ours.on_message(lambda entity, now, direction, data, flow: seen.append(data))
             carol = await make_raw("carol", ours.ready())

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.certificates import CA_FILE
-from wic.network.enrolment import Auth, Newcomer, in_person
-from wic.network.hss import Usim
+from wic.network.enrolment import Auth, SubscriberIdentities, sign_in_account
+from wic.network.hss import UsimKeys
 from wic.network.web_files import program_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ GUEST = "guest"
 """The account that borrows its identities from the pool; those are called GUEST-1, GUEST-2 and so on."""
 
 
-class Residents:
+class DefaultSubscribers:
     """Subscribers with a password or a USIM.
 
     Args:
@@ -46,7 +46,7 @@ class Residents:
         Raises:
             ConfigurationError: the name makes no identity, or the accounts file cannot be used.
         """
-        hss, new = self._enrolment.hss, Newcomer(name=name)
+        hss, new = self._enrolment.hss, SubscriberIdentities(name=name)
         account = self._enrolment.accounts.get(name)
         if account is not None and hss.subscriber(f"{name}@{hss.realm}") is not None:
             return
@@ -58,16 +58,16 @@ class Residents:
             self._enrolment.digest(new, password=Secret(password) if isinstance(password, str) else None)
 
 
-def _usim(name: str, account: Mapping[str, Value]) -> Usim:
+def _usim(name: str, account: Mapping[str, Value]) -> UsimKeys:
     """Return the USIM that an account holds."""
     try:
         k, opc = bytes.fromhex(str(account.get("k"))), bytes.fromhex(str(account.get("opc")))
-        return Usim(functions=str(account.get("usim", "milenage")), k=k, opc=opc)
+        return UsimKeys(functions=str(account.get("usim", "milenage")), k=k, opc=opc)
     except ValueError:
         raise ConfigurationError(f"accounts.{name}: 'k' and 'opc' must be written in hexadecimal digits") from None
 
 
-class WebResidents:
+class DefaultWebUsers:
     """Web users, programs and the pool: all that have no secret of their own in the HSS.
 
     Args:
@@ -91,8 +91,8 @@ class WebResidents:
         account = self._accounts.get(name)
         if account is not None and account.get("auth") != Auth.BEARER.value:
             return
-        hss, new = self._enrolment.hss, Newcomer(name=name)
-        subscriber = new.subscriber(hss.realm)
+        hss, new = self._enrolment.hss, SubscriberIdentities(name=name)
+        subscriber = new.profile(hss.realm)
         impi, impus, store = subscriber.impi, subscriber.impus, self._web.waf.store
         client = program_of(name)
         if account is None:
@@ -101,8 +101,8 @@ class WebResidents:
             account = self._accounts.get(name) or {}
         elif hss.subscriber(impi) is None:
             hss.add(subscriber)
-        if self._accounts.get(in_person(name)) is None:
-            self._enrolment.in_person(new, wwsf=self._web.wwsf.url)
+        if self._accounts.get(sign_in_account(name)) is None:
+            self._enrolment.add_sign_in_account(new, wwsf=self._web.wwsf.url)
         kept = account.get("client_secret")
         if isinstance(kept, str) and not store.clients.knows_secret(client, kept):
             store.clients.add(client, Secret(kept), grants=("client_credentials",), impi=impi, impus=impus)
@@ -124,7 +124,7 @@ class WebResidents:
         """
         hss = self._enrolment.hss
         for each in range(1, number + 1):
-            subscriber = Newcomer(name=f"{GUEST}-{each}").subscriber(hss.realm)
+            subscriber = SubscriberIdentities(name=f"{GUEST}-{each}").profile(hss.realm)
             if hss.subscriber(subscriber.impi) is None:
                 hss.add(subscriber)
             self._web.add_pool_pair(subscriber.impi, subscriber.impus[0])

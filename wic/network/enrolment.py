@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.network.certificates import CA_FILE
-from wic.network.hss import Identity, Subscriber, Usim
-from wic.network.hss.identities import make_subscriber
+from wic.network.hss import PublicIdentity, SubscriberProfile, UsimKeys
+from wic.network.hss.identities import make_profile
 from wic.network.hss.subscribers import ALGORITHMS
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ class Auth(Enum):
     BEARER = "bearer"
 
 
-def in_person(name: str) -> str:
+def sign_in_account(name: str) -> str:
     """Return the name of the account with which a web user signs in; that of the name itself is a program's."""
     return f"{name}-in-person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
+class SubscriberIdentities:
     """The identities of a subscriber that is to be added."""
 
     name: str
@@ -48,16 +48,16 @@ class Newcomer:
     barred: bool = False
     """Whether `sip:NAME@DOMAIN` may only be registered, neither used nor called."""
 
-    def subscriber(self, domain: str) -> Subscriber:
+    def profile(self, domain: str) -> SubscriberProfile:
         """Return the subscriber in a home domain.
 
         Raises:
             ConfigurationError: an identity is not of its form.
         """
         impi = f"{self.name}@{domain}"
-        together = [Identity(f"sip:{impi}", barred=self.barred), *map(Identity, self.further)]
-        apart = [Identity(impu, registration_set=number) for number, impu in enumerate(self.separate, start=1)]
-        return make_subscriber(impi, [*together, *apart])
+        together = [PublicIdentity(f"sip:{impi}", barred=self.barred), *map(PublicIdentity, self.further)]
+        apart = [PublicIdentity(impu, registration_set=number) for number, impu in enumerate(self.separate, start=1)]
+        return make_profile(impi, [*together, *apart])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,9 @@ class Enrolment:
     server: str
     insecure: bool = False
 
-    def digest(self, new: Newcomer, *, password: Secret | None = None, algorithm: str | None = None) -> Subscriber:
+    def digest(
+        self, new: SubscriberIdentities, *, password: Secret | None = None, algorithm: str | None = None
+    ) -> SubscriberProfile:
         """Add a subscriber with a password.
 
         Args:
@@ -88,14 +90,16 @@ class Enrolment:
             ConfigurationError: an identity or the algorithm cannot be, or the file cannot be written.
         """
         chosen = password or Secret(secrets.token_urlsafe(18))
-        subscriber = new.subscriber(self.hss.realm)
+        subscriber = new.profile(self.hss.realm)
         algorithms = ALGORITHMS if algorithm is None else (algorithm,)
         self.hss.add_subscriber(subscriber.impi, subscriber.identities, chosen, algorithms=algorithms)
         self.hss.remove_usim(subscriber.impi)
         self._write(new, subscriber, Auth.DIGEST, {"password": chosen.reveal()})
         return subscriber
 
-    def aka(self, new: Newcomer, *, usim: Usim | None = None, algorithm: str = AKA_ALGORITHM) -> Subscriber:
+    def aka(
+        self, new: SubscriberIdentities, *, usim: UsimKeys | None = None, algorithm: str = AKA_ALGORITHM
+    ) -> SubscriberProfile:
         """Add a subscriber with a USIM.
 
         Args:
@@ -106,8 +110,8 @@ class Enrolment:
         Raises:
             ConfigurationError: an identity cannot be, or the file cannot be written.
         """
-        chosen = usim or Usim.made_up()
-        subscriber = new.subscriber(self.hss.realm)
+        chosen = usim or UsimKeys.made_up()
+        subscriber = new.profile(self.hss.realm)
         self.hss.add_usim(subscriber.impi, subscriber.identities, chosen)
         self.hss.remove_passwords(subscriber.impi)
         functions = chosen.algorithms()
@@ -121,7 +125,9 @@ class Enrolment:
         self._write(new, subscriber, Auth.AKA, keys)
         return subscriber
 
-    def bearer(self, new: Newcomer, *, waf: str, client_id: str, client_secret: Secret) -> Subscriber:
+    def bearer(
+        self, new: SubscriberIdentities, *, waf: str, client_id: str, client_secret: Secret
+    ) -> SubscriberProfile:
         """Add a subscriber whom only the eP-CSCF authenticates, by tokens of a WAF (TS 33.203 Annex U).
 
         Args:
@@ -133,14 +139,14 @@ class Enrolment:
         Raises:
             ConfigurationError: an identity cannot be, or the file cannot be written.
         """
-        subscriber = new.subscriber(self.hss.realm)
+        subscriber = new.profile(self.hss.realm)
         self.hss.add(subscriber)
         self.hss.remove_usim(subscriber.impi)
         client: dict[str, Value] = {"waf": waf, "client_id": client_id, "client_secret": client_secret.reveal()}
         self._write(new, subscriber, Auth.BEARER, client)
         return subscriber
 
-    def in_person(self, new: Newcomer, *, wwsf: str) -> None:
+    def add_sign_in_account(self, new: SubscriberIdentities, *, wwsf: str) -> None:
         """Write a second account of a web user, for somebody who signs in with a browser; it has no secret.
 
         Args:
@@ -150,9 +156,13 @@ class Enrolment:
         Raises:
             ConfigurationError: an identity cannot be, or the file cannot be written.
         """
-        self._write(replace(new, name=in_person(new.name)), new.subscriber(self.hss.realm), Auth.BEARER, {"wwsf": wwsf})
+        self._write(
+            replace(new, name=sign_in_account(new.name)), new.profile(self.hss.realm), Auth.BEARER, {"wwsf": wwsf}
+        )
 
-    def _write(self, new: Newcomer, subscriber: Subscriber, auth: Auth, secret: dict[str, Value]) -> None:
+    def _write(
+        self, new: SubscriberIdentities, subscriber: SubscriberProfile, auth: Auth, secret: dict[str, Value]
+    ) -> None:
         own, *_ = subscriber.impus
         entry: dict[str, Value] = {"server": self.server, "impu": own, "impi": subscriber.impi, "auth": auth.value}
         if new.separate:

@@ -11,9 +11,9 @@ from wic.errors import ConfigurationError
 from wic.network.accounts import AccountsFile
 from wic.network.agw.gateway import Agw
 from wic.network.certificates import CA_FILE, CertificateAuthority
-from wic.network.default_subscribers import Residents, WebResidents
+from wic.network.default_subscribers import DefaultSubscribers, DefaultWebUsers
 from wic.network.directory import NetworkDirectory
-from wic.network.enrolment import Enrolment, Newcomer
+from wic.network.enrolment import Enrolment, SubscriberIdentities
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.hss import Hss
@@ -112,7 +112,7 @@ class ImsNetwork:
         Raises:
             ConfigurationError: the name or number makes no identity, or the file cannot be written.
         """
-        new = Newcomer(name=name, further=(tel,) if tel else ())
+        new = SubscriberIdentities(name=name, further=(tel,) if tel else ())
         self._enrolment.digest(new, password=password, algorithm=algorithm)
 
     @property
@@ -287,11 +287,11 @@ class ImsNetwork:
             web = {} if self.web is None else {"waf": self.web.waf.url, "wwsf": self.web.wwsf.url}
             ca = None if self._options.insecure else CA_FILE
             self.accounts.move(self.wss_url, domain=self._options.domain, ca=ca, web=web)
-        residents = Residents(self._enrolment)
+        residents = DefaultSubscribers(self._enrolment)
         for name in self._options.subscribers:
             residents.add(name, usim=name in self._options.usims)
         if self.web is not None:
-            guests = WebResidents(self._enrolment, self.web)
+            guests = DefaultWebUsers(self._enrolment, self.web)
             for name in self._options.web_users:
                 guests.add_web_user(name)
             guests.add_guests(self._options.guests, anonymous=self._options.anonymous)

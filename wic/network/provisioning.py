@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError, WicError
 from wic.network.accounts import AccountsFile
-from wic.network.enrolment import Enrolment, Newcomer
-from wic.network.hss import Action, Hss, OrderOutcome
+from wic.network.enrolment import Enrolment, SubscriberIdentities
+from wic.network.hss import CommandAction, CommandOutcome, Hss
 from wic.network.ports import Ports
 from wic.network.web_files import WebFiles, program_of
 from wic.registration.reginfo import ContactEvent
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wic.network.accounts import Value
-    from wic.network.hss import Subscriber, Usim
+    from wic.network.hss import SubscriberProfile, UsimKeys
 
 ACCOUNTS_FILE = "accounts.toml"
 DATABASE_FILE = "hss.sqlite"
@@ -32,15 +32,15 @@ _ANSWER_WITHIN = 3.0
 _ASK_EVERY = 0.05
 
 
-class OrderFailed(WicError):
+class CommandFailed(WicError):
     """The S-CSCF has not done what was ordered; the message says why in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SubscriberStatus:
     """A subscriber as it stands in the database now."""
 
-    subscriber: Subscriber
+    subscriber: SubscriberProfile
     schemes: tuple[str, ...]
     """How it may register: `digest`, `aka`; `bearer` if it has no credentials of its own."""
     contacts: tuple[str, ...]
@@ -88,17 +88,21 @@ class Provisioning:
 
     # Who is there
 
-    def add(self, new: Newcomer, *, password: Secret | None = None, algorithm: str | None = None) -> Subscriber:
+    def add(
+        self, new: SubscriberIdentities, *, password: Secret | None = None, algorithm: str | None = None
+    ) -> SubscriberProfile:
         """Add a subscriber with a password and an account; see `Enrolment.digest`."""
         return self._enrolment.digest(new, password=password, algorithm=algorithm)
 
-    def add_with_usim(self, new: Newcomer, *, usim: Usim | None = None, algorithm: str | None = None) -> Subscriber:
+    def add_with_usim(
+        self, new: SubscriberIdentities, *, usim: UsimKeys | None = None, algorithm: str | None = None
+    ) -> SubscriberProfile:
         """Add a subscriber with a USIM and an account; see `Enrolment.aka`."""
         if algorithm is None:
             return self._enrolment.aka(new, usim=usim)
         return self._enrolment.aka(new, usim=usim, algorithm=algorithm)
 
-    def add_web_user(self, new: Newcomer, *, password: Secret | None = None) -> Subscriber:
+    def add_web_user(self, new: SubscriberIdentities, *, password: Secret | None = None) -> SubscriberProfile:
         """Add a subscriber who signs in at the WAF, with an account for that and one that gets tokens by itself.
 
         Args:
@@ -114,29 +118,29 @@ class Provisioning:
         subscriber = self._enrolment.bearer(
             new, waf=self._url(ports.waf), client_id=client, client_secret=client_secret
         )
-        self._enrolment.in_person(new, wwsf=self._url(ports.wwsf))
+        self._enrolment.add_sign_in_account(new, wwsf=self._url(ports.wwsf))
         self.accounts.put_web_user(new.name, chosen.reveal())
         self._web.add_user(new.name, chosen, subscriber)
         self._web.add_program(client, client_secret, subscriber)
         return subscriber
 
-    def add_to_pool(self, new: Newcomer) -> Subscriber:
+    def add_to_pool(self, new: SubscriberIdentities) -> SubscriberProfile:
         """Add a subscriber whose identities the WWSF lends to its visitors (TS 24.371 §6.2.3).
 
         Raises:
             ConfigurationError: the network has no WWSF, or an identity cannot be.
         """
         self._web.check()
-        subscriber = new.subscriber(self.domain)
+        subscriber = new.profile(self.domain)
         self.hss.add(subscriber)
         self._web.add_to_pool(subscriber)
         return subscriber
 
-    def list(self) -> list[Listed]:
+    def list(self) -> list[SubscriberStatus]:
         """Return every subscriber."""
         now = time.time()
         return [
-            Listed(
+            SubscriberStatus(
                 each,
                 self._schemes(each.impi),
                 tuple(binding.contact for binding in self.hss.bindings(each.impi, now=now)),
@@ -157,7 +161,7 @@ class Provisioning:
         """
         impi = self._impi(name)
         if self.hss.bindings(impi, now=time.time()):
-            self._order(impi, Action.DEREGISTER, reason=ContactEvent.REJECTED.value)
+            self._order(impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value)
         self.hss.remove(impi)
         self.accounts.remove(impi)
         self.accounts.remove_web_user(impi.partition("@")[0])
@@ -176,10 +180,10 @@ class Provisioning:
 
         Raises:
             ConfigurationError: there is no such subscriber.
-            OrderFailed: it is not registered, or no S-CSCF runs.
+            CommandFailed: it is not registered, or no S-CSCF runs.
         """
         impi = self._impi(name)
-        self._demand(impi, self._order(impi, Action.DEREGISTER, reason=reason.value, seconds=retry_after))
+        self._demand(impi, self._order(impi, CommandAction.DEREGISTER, reason=reason.value, seconds=retry_after))
         return impi
 
     def reauthenticate(self, name: str, *, within: int) -> str:
@@ -191,30 +195,30 @@ class Provisioning:
 
         Raises:
             ConfigurationError: there is no such subscriber.
-            OrderFailed: it is not registered, or no S-CSCF runs.
+            CommandFailed: it is not registered, or no S-CSCF runs.
         """
         impi = self._impi(name)
-        self._demand(impi, self._order(impi, Action.REAUTHENTICATE, seconds=within))
+        self._demand(impi, self._order(impi, CommandAction.REAUTHENTICATE, seconds=within))
         return impi
 
-    def _order(self, impi: str, action: Action, *, reason: str = "", seconds: int = 0) -> OrderOutcome | None:
+    def _order(self, impi: str, action: CommandAction, *, reason: str = "", seconds: int = 0) -> CommandOutcome | None:
         """Write an order down and wait until it is done; None if nobody does it."""
-        number = self.hss.give_order(impi, action, reason=reason, seconds=seconds, now=time.time())
+        number = self.hss.submit_command(impi, action, reason=reason, seconds=seconds, now=time.time())
         try:
             until = time.monotonic() + _ANSWER_WITHIN
-            while (outcome := self.hss.order_outcome(number)) is None and time.monotonic() < until:
+            while (outcome := self.hss.command_outcome(number)) is None and time.monotonic() < until:
                 time.sleep(_ASK_EVERY)
             return outcome
         finally:
-            self.hss.drop_order(number)
+            self.hss.delete_command(number)
 
-    def _demand(self, impi: str, outcome: OrderOutcome | None) -> None:
+    def _demand(self, impi: str, outcome: CommandOutcome | None) -> None:
         if outcome is None:
-            raise OrderFailed(
+            raise CommandFailed(
                 f"No S-CSCF runs in {self._directory}: start it with `wic network up --dir {self._directory}`."
             )
-        if outcome is OrderOutcome.NOT_REGISTERED:
-            raise OrderFailed(f"{impi} is not registered.")
+        if outcome is CommandOutcome.NOT_REGISTERED:
+            raise CommandFailed(f"{impi} is not registered.")
 
     # Odds and ends
 

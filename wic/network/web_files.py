@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wic.auth.secret import Secret
-    from wic.network.hss import Subscriber
+    from wic.network.hss import SubscriberProfile
     from wic.network.waf.store import WafStore
     from wic.network.wwsf.store import WwsfStore
 
@@ -44,7 +44,7 @@ class WebFiles:
     def _exist(self) -> bool:
         return all((self._directory / name).exists() for name in (WAF_DATABASE, WWSF_DATABASE))
 
-    def add_user(self, name: str, password: Secret, subscriber: Subscriber) -> None:
+    def add_user(self, name: str, password: Secret, subscriber: SubscriberProfile) -> None:
         """Add a web user, or replace it.
 
         Raises:
@@ -53,7 +53,7 @@ class WebFiles:
         with self._waf() as waf:
             waf.add_user(name, password, subscriber.impi, _usable(subscriber))
 
-    def add_program(self, client_id: str, secret: Secret, subscriber: Subscriber) -> None:
+    def add_program(self, client_id: str, secret: Secret, subscriber: SubscriberProfile) -> None:
         """Add a program that gets tokens for a subscriber by itself, or replace it.
 
         Raises:
@@ -64,7 +64,7 @@ class WebFiles:
                 client_id, secret, grants=("client_credentials",), impi=subscriber.impi, impus=_usable(subscriber)
             )
 
-    def add_to_pool(self, subscriber: Subscriber) -> None:
+    def add_to_pool(self, subscriber: SubscriberProfile) -> None:
         """Let the WWSF lend a subscriber's identities.
 
         Raises:
@@ -108,5 +108,5 @@ def program_of(name: str) -> str:
     return f"{name}-bot"
 
 
-def _usable(subscriber: Subscriber) -> tuple[str, ...]:
+def _usable(subscriber: SubscriberProfile) -> tuple[str, ...]:
     return tuple(each.impu for each in subscriber.identities if not each.barred)

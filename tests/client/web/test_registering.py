@@ -15,7 +15,7 @@ from wic.client.web.store import StoreKey, TokenStore
 from wic.errors import SignInNeeded
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.accounts import AccountsFile
-from wic.network.enrolment import Newcomer
+from wic.network.enrolment import SubscriberIdentities
 from wic.network.provisioning import Provisioning
 from wic.network.waf.options import Lifetimes
 from wic.transport.driver import Direction
@@ -89,7 +89,7 @@ async def test_every_request_carries_the_token(ims: ImsNetwork, seen: Seen) -> N
 
 async def test_a_web_user_with_a_telephone_number(ims: ImsNetwork) -> None:
     with Provisioning(ims.accounts_path.parent) as provisioning:
-        provisioning.add_web_user(Newcomer(name="dave", further=("tel:+4930123",)))
+        provisioning.add_web_user(SubscriberIdentities(name="dave", further=("tel:+4930123",)))
     async with Client(account(ims, "dave"), OPTIONS) as client:
         assert set(map(str, client.identities.usable)) == {"sip:dave@ims.example", "tel:+4930123"}
 
@@ -117,7 +117,9 @@ async def test_a_person_signs_in_and_registers(ims: ImsNetwork, person) -> None:
 async def test_a_web_user_has_an_account_to_sign_in_with(ims: ImsNetwork, person, name: str) -> None:
     if name == "erin":
         with Provisioning(ims.accounts_path.parent) as provisioning:
-            provisioning.add_web_user(Newcomer(name="erin", further=("tel:+4930123",)), password=Secret("her password"))
+            provisioning.add_web_user(
+                SubscriberIdentities(name="erin", further=("tel:+4930123",)), password=Secret("her password")
+            )
     found = Account.load(f"{name}-in-person", ims.accounts_path)
     assert found.web is not None
     with pytest.raises(SignInNeeded, match=f"wic login {name}-in-person"):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.network.conftest import until
 from wic.auth.secret import Secret
-from wic.network.hss import Identity
+from wic.network.hss import PublicIdentity
 from wic.registration.reginfo import ContactEvent
 
 OFFICE = "sip:office@ims.example"
@@ -92,7 +92,7 @@ async def test_two_users_of_a_lost_connection_come_back_one_by_one(ims, ue):
 @pytest.fixture
 async def gina(ims, ue):
     """A user of two registration sets, both of them registered by one contact (TS 24.229 §5.1.1.2)."""
-    identities = (Identity("sip:gina@ims.example"), Identity(OFFICE, registration_set=1))
+    identities = (PublicIdentity("sip:gina@ims.example"), PublicIdentity(OFFICE, registration_set=1))
     ims.hss.add_subscriber("gina@ims.example", identities, Secret("correct horse"))
     made = await ue("gina")
     await register_office(made)

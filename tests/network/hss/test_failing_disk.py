@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.errors import ConfigurationError, StorageFailed
-from wic.network.hss import Action, Hss, OrderOutcome, Usim
-from wic.network.hss.identities import make_subscriber
+from wic.network.hss import CommandAction, CommandOutcome, Hss, UsimKeys
+from wic.network.hss.identities import make_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,17 +23,17 @@ CHANGES: dict[str, Callable[[Hss], object]] = {
     "a USIM": lambda hss: hss.remove_usim(IMPI),
     "a vector": lambda hss: hss.next_vector(IMPI, bytes(16)),
     "bindings": lambda hss: hss.change_bindings(IMPI, remove=["k"]),
-    "an order": lambda hss: hss.give_order(IMPI, Action.DEREGISTER, now=0),
-    "old orders": lambda hss: hss.open_orders(now=0),
-    "what came of it": lambda hss: hss.settle_order(1, OrderOutcome.DONE),
-    "an order that is done": lambda hss: hss.drop_order(1),
+    "an order": lambda hss: hss.submit_command(IMPI, CommandAction.DEREGISTER, now=0),
+    "old orders": lambda hss: hss.pending_commands(now=0),
+    "what came of it": lambda hss: hss.complete_command(1, CommandOutcome.DONE),
+    "an order that is done": lambda hss: hss.delete_command(1),
 }
 
 
 @pytest.fixture
 def hss(tmp_path: Path) -> Iterator[Hss]:
     with Hss(tmp_path / "hss.db", realm="ims.example") as database:
-        database.add_usim(IMPI, ["sip:alice@ims.example"], Usim.made_up())
+        database.add_usim(IMPI, ["sip:alice@ims.example"], UsimKeys.made_up())
         database._db.execute("PRAGMA busy_timeout = 0")
         yield database
 
@@ -47,7 +47,7 @@ def locked(hss: Hss, tmp_path: Path) -> Iterator[None]:
 
 def test_what_finds_no_room_is_not_done(hss: Hss) -> None:
     """SQLite rolls back by itself then, which must not hide what has happened."""
-    crowd = make_subscriber("bob@ims.example", [f"sip:bob-{number}@ims.example" for number in range(1000)])
+    crowd = make_profile("bob@ims.example", [f"sip:bob-{number}@ims.example" for number in range(1000)])
     hss._db.execute("PRAGMA max_page_count = 1")
     with pytest.raises(StorageFailed, match=r"cannot write the database .*hss\.db: database or disk is full"):
         hss.add(crowd)

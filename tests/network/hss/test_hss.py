@@ -12,17 +12,17 @@ import pytest
 
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
-from wic.network.hss import MIGRATIONS, Binding, Hss
-from wic.network.hss.identities import make_subscriber
+from wic.network.hss import MIGRATIONS, Hss, StoredBinding
+from wic.network.hss.identities import make_profile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALICE = make_subscriber("alice@ims.example", ["sip:alice@ims.example", "tel:+491234"])
+ALICE = make_profile("alice@ims.example", ["sip:alice@ims.example", "tel:+491234"])
 
 
-def binding(key: str, *, expires_at: float = 100.0, cseq: int = 1) -> Binding:
-    return Binding(
+def binding(key: str, *, expires_at: float = 100.0, cseq: int = 1) -> StoredBinding:
+    return StoredBinding(
         impi=ALICE.impi,
         key=key,
         contact=f"<sip:{key}@host.invalid;transport=ws>",
@@ -57,7 +57,7 @@ def test_unknown_ones_are_not_found(hss: Hss) -> None:
 
 def test_adding_again_replaces_identities_and_keeps_bindings(hss: Hss) -> None:
     hss.change_bindings(ALICE.impi, store=[binding("k1")])
-    hss.add(make_subscriber(ALICE.impi, ["sip:alicia@ims.example"]), {"MD5": "cc"})
+    hss.add(make_profile(ALICE.impi, ["sip:alicia@ims.example"]), {"MD5": "cc"})
     assert hss.holders("tel:+491234") == []
     assert hss.reachable("sip:alicia@ims.example", now=0) == [binding("k1")]
 
@@ -70,7 +70,7 @@ def test_removing_takes_everything_along(hss: Hss) -> None:
 
 
 def test_a_public_identity_can_be_shared(hss: Hss) -> None:
-    second = make_subscriber("alice2@ims.example", ["sip:alice@ims.example"])
+    second = make_profile("alice2@ims.example", ["sip:alice@ims.example"])
     hss.add(second, {"MD5": "dd"})
     hss.change_bindings(ALICE.impi, store=[binding("k1")])
     hss.change_bindings(second.impi, store=[binding("k2")])
@@ -104,13 +104,13 @@ def test_files_are_for_the_owner_only(hss: Hss, tmp_path: Path) -> None:
 def test_what_is_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     script = f"""
 import pathlib, sys
-from wic.network.hss import Binding, Hss
-from wic.network.hss.identities import make_subscriber
+from wic.network.hss import StoredBinding, Hss
+from wic.network.hss.identities import make_profile
 hss = Hss(pathlib.Path({str(tmp_path / "hss.db")!r}), realm="x")
-hss.add(make_subscriber("a", ["sip:a@x"]), {{"MD5": "aa"}})
+hss.add(make_profile("a", ["sip:a@x"]), {{"MD5": "aa"}})
 number = 0
 while True:
-    hss.change_bindings("a", store=[Binding(impi="a", key=f"k{{number}}", contact="<sip:c>", path=(), call_id="i",
+    hss.change_bindings("a", store=[StoredBinding(impi="a", key=f"k{{number}}", contact="<sip:c>", path=(), call_id="i",
                                             cseq=number, expires_at=1e12)])
     print(number, flush=True)
     number += 1
@@ -125,7 +125,7 @@ while True:
     process.wait()
     acknowledged = int(([acknowledged] + [number for number in rest[:-1] if number])[-1])
     with Hss(tmp_path / "hss.db", realm="ims.example") as hss:
-        assert hss.subscriber("a") == make_subscriber("a", ["sip:a@x"])
+        assert hss.subscriber("a") == make_profile("a", ["sip:a@x"])
         keys = {b.key for b in hss.bindings("a", now=0)}
     assert {f"k{number}" for number in range(acknowledged + 1)} <= keys
 

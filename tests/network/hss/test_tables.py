@@ -8,26 +8,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.network.hss import MIGRATIONS, Action, Binding, Hss, Identity, OrderOutcome, Subscriber
-from wic.network.hss.identities import make_subscriber
+from wic.network.hss import (
+    MIGRATIONS,
+    CommandAction,
+    CommandOutcome,
+    Hss,
+    PublicIdentity,
+    StoredBinding,
+    SubscriberProfile,
+)
+from wic.network.hss.identities import make_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 IMPI = "alice@ims.example"
-ALICE = Subscriber(
+ALICE = SubscriberProfile(
     IMPI,
     (
-        Identity("sip:alice@ims.example", barred=True),
-        Identity("sip:al@ims.example", display_name="Al"),
-        Identity("sip:work@ims.example", registration_set=1),
+        PublicIdentity("sip:alice@ims.example", barred=True),
+        PublicIdentity("sip:al@ims.example", display_name="Al"),
+        PublicIdentity("sip:work@ims.example", registration_set=1),
     ),
 )
 
 
-def binding(*, registration_set: int = 0, key: str = "k", call_id: str = "c", instance: str | None = "<i>") -> Binding:
-    return Binding(
+def binding(
+    *, registration_set: int = 0, key: str = "k", call_id: str = "c", instance: str | None = "<i>"
+) -> StoredBinding:
+    return StoredBinding(
         impi=IMPI,
         registration_set=registration_set,
         key=key,
@@ -103,17 +113,22 @@ def test_the_key_of_gruus_is_made_once(hss: Hss, tmp_path: Path) -> None:
 
 
 def test_orders(hss: Hss) -> None:
-    number = hss.give_order(IMPI, Action.DEREGISTER, reason="rejected", now=10.0)
-    (order,) = hss.open_orders(now=70.0)
-    assert (order.number, order.impi, order.action, order.reason) == (number, IMPI, Action.DEREGISTER, "rejected")
-    assert hss.order_outcome(number) is None
-    hss.settle_order(number, OrderOutcome.DONE)
-    assert hss.order_outcome(number) is OrderOutcome.DONE
-    assert hss.open_orders(now=70.0) == []
-    hss.drop_order(number)
-    assert hss.order_outcome(number) is None
-    hss.give_order(IMPI, Action.DEREGISTER, reason="rejected", now=9.0)
-    assert hss.open_orders(now=70.0) == []
+    number = hss.submit_command(IMPI, CommandAction.DEREGISTER, reason="rejected", now=10.0)
+    (order,) = hss.pending_commands(now=70.0)
+    assert (order.number, order.impi, order.action, order.reason) == (
+        number,
+        IMPI,
+        CommandAction.DEREGISTER,
+        "rejected",
+    )
+    assert hss.command_outcome(number) is None
+    hss.complete_command(number, CommandOutcome.DONE)
+    assert hss.command_outcome(number) is CommandOutcome.DONE
+    assert hss.pending_commands(now=70.0) == []
+    hss.delete_command(number)
+    assert hss.command_outcome(number) is None
+    hss.submit_command(IMPI, CommandAction.DEREGISTER, reason="rejected", now=9.0)
+    assert hss.pending_commands(now=70.0) == []
 
 
 def test_changes_of_others_are_noticed(hss: Hss, tmp_path: Path) -> None:
@@ -147,7 +162,7 @@ def test_an_old_file_keeps_what_it_holds(tmp_path: Path) -> None:
     old.commit()
     old.close()
     with Hss(tmp_path / "hss.db", realm="x") as hss:
-        assert hss.subscriber("a@x") == make_subscriber("a@x", ["sip:a@x"])
+        assert hss.subscriber("a@x") == make_profile("a@x", ["sip:a@x"])
         (kept,) = hss.reachable("sip:a@x", now=0)
         assert (kept.key, kept.cseq, kept.expires_at, kept.registration_set) == ("k", 3, 50.0, 0)
 

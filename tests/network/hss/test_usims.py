@@ -15,8 +15,8 @@ from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.auth.tuak import Tuak, TuakOptions
 from wic.errors import ConfigurationError
-from wic.network.hss import Hss, Usim
-from wic.network.hss.identities import make_subscriber
+from wic.network.hss import Hss, UsimKeys
+from wic.network.hss.identities import make_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def sqn_of(vector: AuthenticationVector | None) -> int:
 
 
 def test_a_vector_is_the_published_one(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], Usim(k=K, op=OP, amf=bytes.fromhex("b9b9")))
+    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, op=OP, amf=bytes.fromhex("b9b9")))
     vector = hss.next_vector(IMPI, RAND)
     assert vector is not None
     assert vector.xres.hex() == "a54211d5e3ba50bf"
@@ -56,22 +56,22 @@ def test_a_vector_is_the_published_one(hss: Hss) -> None:
 
 
 def test_each_vector_has_another_index_and_a_higher_sequence(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
     numbers = [sqn_of(hss.next_vector(IMPI, RAND)) for _ in range(40)]
     assert [number >> 5 for number in numbers] == list(range(1, 41))
     assert {number & 31 for number in numbers} == set(range(32))
 
 
 def test_new_keys_go_on_with_the_sequence(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], Usim(k=bytes(16), opc=OPC))
+    hss.add_usim(IMPI, [IMPU], UsimKeys(k=bytes(16), opc=OPC))
     hss.next_vector(IMPI, RAND)
-    hss.add_usim(IMPI, [IMPU, "tel:+49"], Usim(k=K, opc=OPC))
+    hss.add_usim(IMPI, [IMPU, "tel:+49"], UsimKeys(k=K, opc=OPC))
     assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 2
-    assert hss.subscriber(IMPI) == make_subscriber(IMPI, [IMPU, "tel:+49"])
+    assert hss.subscriber(IMPI) == make_profile(IMPI, [IMPU, "tel:+49"])
 
 
 def test_a_usim_can_put_the_sequence_right(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
     hss.resynchronise(IMPI, RAND, make_auts(FUNCTIONS, RAND, 5000 << 5 | 9))
     assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 5001
     with pytest.raises(AutsRefused):
@@ -91,10 +91,10 @@ def test_who_has_no_usim_gets_no_vector(hss: Hss) -> None:
 
 
 def test_usim_and_password_live_side_by_side(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
     hss.add_subscriber(IMPI, [IMPU], Secret("x"))
     assert hss.has_usim(IMPI)
-    hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
     assert hss.algorithms(IMPI)
     assert hss.remove_passwords(IMPI)
     assert not hss.remove_passwords(IMPI)
@@ -102,10 +102,10 @@ def test_usim_and_password_live_side_by_side(hss: Hss) -> None:
 
 
 def test_tuak_keeps_its_lengths(hss: Hss) -> None:
-    usim = Usim(functions="tuak", k=bytes(32), op=bytes(32), tuak=TuakOptions(res_bits=128, iterations=2))
+    usim = UsimKeys(functions="tuak", k=bytes(32), op=bytes(32), tuak=TuakOptions(res_bits=128, iterations=2))
     hss.add_usim(IMPI, [IMPU], usim)
     topc = Tuak(bytes(32), top=bytes(32), options=usim.tuak).topc
-    assert hss.usim(IMPI) == Usim(functions="tuak", k=bytes(32), opc=topc, tuak=usim.tuak)
+    assert hss.usim(IMPI) == UsimKeys(functions="tuak", k=bytes(32), opc=topc, tuak=usim.tuak)
     vector = hss.next_vector(IMPI, RAND)
     assert vector is not None
     assert len(vector.xres) == 16
@@ -124,19 +124,19 @@ def test_tuak_keeps_its_lengths(hss: Hss) -> None:
 )
 def test_keys_that_cannot_be(parts: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
-        Usim(**parts)  # type: ignore[arg-type]
+        UsimKeys(**parts)  # type: ignore[arg-type]
 
 
 def test_keys_are_not_shown() -> None:
-    assert K.hex() not in repr(Usim(k=K, opc=OPC)).lower()
-    assert repr(K) not in repr(Usim(k=K, opc=OPC))
+    assert K.hex() not in repr(UsimKeys(k=K, opc=OPC)).lower()
+    assert repr(K) not in repr(UsimKeys(k=K, opc=OPC))
 
 
 def test_no_sequence_number_is_given_twice_whatever_happens(tmp_path: Path) -> None:
     """Kill the HSS again and again; a number that was seen outside never comes back."""
     path = tmp_path / "hss.db"
     with Hss(path, realm="ims.example") as hss:
-        hss.add_usim(IMPI, [IMPU], Usim(k=K, opc=OPC))
+        hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
     script = f"""
 import pathlib
 from wic.network.hss import Hss

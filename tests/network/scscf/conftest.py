@@ -16,7 +16,7 @@ from wic.auth.aka_server import AkaVerifier
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.auth.server import DigestVerifier
-from wic.network.hss import Binding, Hss, Identity, Subscriber, Usim
+from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys
 from wic.network.scscf.aka_scheme import AkaScheme
 from wic.network.scscf.attempt import Scheme
 from wic.network.scscf.changes import Observers
@@ -72,9 +72,9 @@ class World:
 
     def bind(
         self, user: str, *, key: str = "k", q: str = "", expires_at: float = 2e9, path: str = "", instance: str = ""
-    ) -> Binding:
+    ) -> StoredBinding:
         host, port = self.peer.address
-        binding = Binding(
+        binding = StoredBinding(
             impi=f"{user}@ims.example",
             key=key,
             contact=f"<sip:{user}@{key}.invalid>{q}",
@@ -260,7 +260,7 @@ def card() -> Card:
 
 @pytest.fixture
 def with_usim(hss):
-    hss.add_usim(IMPI, [ALICE, "tel:+4930123"], Usim(k=K, opc=OPC))
+    hss.add_usim(IMPI, [ALICE, "tel:+4930123"], UsimKeys(k=K, opc=OPC))
 
 
 @pytest.fixture
@@ -272,12 +272,12 @@ def with_password(hss):
 def several_sets(hss):
     """A barred identity and a usable one together, and another one apart."""
     identities = [
-        Identity(ALICE, barred=True),
-        Identity("sip:al@ims.example", display_name="Al"),
-        Identity("tel:+4930123"),
-        Identity("sip:work@ims.example", registration_set=1),
+        PublicIdentity(ALICE, barred=True),
+        PublicIdentity("sip:al@ims.example", display_name="Al"),
+        PublicIdentity("tel:+4930123"),
+        PublicIdentity("sip:work@ims.example", registration_set=1),
     ]
-    hss.add(Subscriber(IMPI, tuple(identities)))
+    hss.add(SubscriberProfile(IMPI, tuple(identities)))
 
 
 def header(message: str, name: str) -> list[str]:

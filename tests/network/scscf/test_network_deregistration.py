@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from wic.network.hss import Action, Hss, OrderOutcome
+from wic.network.hss import CommandAction, CommandOutcome, Hss
 from wic.network.scscf.timers import OrderBook
 from wic.registration.reginfo import ContactEvent
 
@@ -67,16 +67,16 @@ def test_a_failed_flow_leaves_the_one_that_replaced_it(make_desk, hss) -> None:
 def test_orders_wait_until_the_database_can_be_written(make_desk, hss, hold, caplog) -> None:
     desk = make_desk()
     register(desk)
-    number = hss.give_order(IMPI, Action.DEREGISTER, reason="rejected", now=desk.now)
+    number = hss.submit_command(IMPI, CommandAction.DEREGISTER, reason="rejected", now=desk.now)
     book = OrderBook(hss, desk.removals, lambda: desk.now, due=0.0)
     other = hold(hss)
     book.handle_timeout(now=1.0)
-    assert hss.order_outcome(number) is None
+    assert hss.command_outcome(number) is None
     assert "database is locked" in caplog.text
     assert book.next_timeout() == 6.0
     other.rollback()
     book.handle_timeout(now=6.0)
-    assert hss.order_outcome(number) is OrderOutcome.DONE
+    assert hss.command_outcome(number) is CommandOutcome.DONE
 
 
 def test_orders_of_another_process_are_carried_out(make_desk, hss, tmp_path) -> None:
@@ -86,20 +86,20 @@ def test_orders_of_another_process_are_carried_out(make_desk, hss, tmp_path) -> 
     assert book.next_timeout() == 5.0
     with Hss(tmp_path / "hss.db", realm="ims.example") as operator:
         numbers = [
-            operator.give_order(IMPI, Action.REAUTHENTICATE, seconds=60, now=desk.now),
-            operator.give_order(IMPI, Action.DEREGISTER, reason="probation", seconds=9, now=desk.now),
-            operator.give_order(IMPI, Action.DEREGISTER, reason="rejected", now=desk.now),
+            operator.submit_command(IMPI, CommandAction.REAUTHENTICATE, seconds=60, now=desk.now),
+            operator.submit_command(IMPI, CommandAction.DEREGISTER, reason="probation", seconds=9, now=desk.now),
+            operator.submit_command(IMPI, CommandAction.DEREGISTER, reason="rejected", now=desk.now),
         ]
         book.handle_timeout(now=5.0)
-        outcomes = [operator.order_outcome(number) for number in numbers]
-        assert outcomes == [OrderOutcome.DONE, OrderOutcome.DONE, OrderOutcome.NOT_REGISTERED]
+        outcomes = [operator.command_outcome(number) for number in numbers]
+        assert outcomes == [CommandOutcome.DONE, CommandOutcome.DONE, CommandOutcome.NOT_REGISTERED]
         assert [event for _, changes in desk.told[1:] for event in changes] == [
             (KEY, "shortened", None),
             (KEY, "probation", 9),
         ]
         # nothing is done twice, and nothing that nobody waits for
         register(desk)
-        operator.give_order(IMPI, Action.DEREGISTER, reason="rejected", now=desk.now - 61)
+        operator.submit_command(IMPI, CommandAction.DEREGISTER, reason="rejected", now=desk.now - 61)
         book.handle_timeout(now=5.25)
         book.handle_timeout(now=5.5)  # nobody has written anything since
         assert hss.bindings(IMPI, now=desk.now)
@@ -108,9 +108,9 @@ def test_orders_of_another_process_are_carried_out(make_desk, hss, tmp_path) -> 
 
 async def test_a_running_scscf_sees_an_order_at_once(world, tmp_path) -> None:
     with Hss(tmp_path / "hss.db", realm="ims.example") as operator:
-        number = operator.give_order(IMPI, Action.DEREGISTER, reason="deactivated", now=1e9)
+        number = operator.submit_command(IMPI, CommandAction.DEREGISTER, reason="deactivated", now=1e9)
         async with asyncio.timeout(2):
-            while operator.order_outcome(number) is None:  # noqa: ASYNC110 - another process has no events either
+            while operator.command_outcome(number) is None:  # noqa: ASYNC110 - another process has no events either
                 await asyncio.sleep(0.02)
-        assert operator.order_outcome(number) is OrderOutcome.DONE
+        assert operator.command_outcome(number) is CommandOutcome.DONE
         assert operator.bindings(IMPI, now=1e9) == []

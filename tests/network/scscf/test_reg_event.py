@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.network.hss import Binding, Hss, Identity, Subscriber
+from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile
 from wic.network.scscf.changes import BindingChange
 from wic.network.scscf.reg_event import RegEventNotifierOptions
 from wic.network.scscf.server import Scscf, ScscfOptions
@@ -57,10 +57,10 @@ class World:
         host, port = self.peer.address
         return f"sip:{host}:{port}"
 
-    def binding(self, key: str = "k", **more: object) -> Binding:
+    def binding(self, key: str = "k", **more: object) -> StoredBinding:
         host, port = self.peer.address
         contact = f'"Al" <sip:alice@{key}.invalid;transport=ws>;q=0.5;reg-id=1;+sip.instance="<urn:uuid:{key}>";lone'
-        made = Binding(
+        made = StoredBinding(
             impi=IMPI,
             key=key,
             contact=contact,
@@ -137,7 +137,9 @@ class World:
 async def world(tmp_path, make_mw_peer):
     made = World(tmp_path, await make_mw_peer())
     with Hss(tmp_path / "hss.db", realm="ims.example") as hss:
-        hss.add(Subscriber(IMPI, (Identity(ALICE), Identity(TEL), Identity(HIDDEN, barred=True))))
+        hss.add(
+            SubscriberProfile(IMPI, (PublicIdentity(ALICE), PublicIdentity(TEL), PublicIdentity(HIDDEN, barred=True)))
+        )
     await made.start()
     made.bind()
     yield made
@@ -201,7 +203,7 @@ async def test_of_those_who_share_an_identity_each_watches_its_own(world, assert
     host, port = world.peer.address
     for name in ("ann", "ben"):
         impi = f"{name}@ims.example"
-        world.hss.add(Subscriber(impi, (Identity("sip:team@ims.example"),)))
+        world.hss.add(SubscriberProfile(impi, (PublicIdentity("sip:team@ims.example"),)))
         more = {"contact": f"<sip:team@{name}.invalid;transport=ws>", "path": (f"<sip:{name}@{host}:{port};lr;ob>",)}
         world.hss.change_bindings(impi, store=[world.binding(name, impi=impi, **more)])
     asserted = asserted.format(edge=f"sip:{who}@{host}:{port}")

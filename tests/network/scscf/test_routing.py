@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wic.network.hss import Identity, Subscriber
+from wic.network.hss import PublicIdentity, SubscriberProfile
 from wic.network.scscf.server import Scscf, ScscfOptions
 from wic.registration.reginfo import ContactEvent
 
@@ -157,7 +157,7 @@ async def test_a_user_whose_registration_is_lost_is_asked_for_a_new_one(world):
 
 
 async def test_a_barred_or_unknown_identity_may_not_call(world):
-    barred = Subscriber(IMPI, (Identity(ALICE, barred=True), Identity("sip:al@ims.example")))
+    barred = SubscriberProfile(IMPI, (PublicIdentity(ALICE, barred=True), PublicIdentity("sip:al@ims.example")))
     world.hss.add(barred)
     world.bind("bob")
     for asserted in (ASSERTED, "P-Asserted-Identity: <sip:nobody@ims.example>"):

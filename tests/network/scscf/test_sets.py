@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from wic.network.hss import Binding, Hss, Subscriber
+from wic.network.hss import Hss, StoredBinding, SubscriberProfile
 from wic.registration.reginfo import ContactEvent
 from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
@@ -70,7 +70,7 @@ def test_a_deregistration_by_the_network_takes_every_registration_set(make_desk,
 
 def test_a_set_of_barred_identities_only_is_associated_with_nothing(make_desk, header, hss) -> None:
     (barred, *_) = hss.subscriber(IMPI).identities
-    hss.add(Subscriber(IMPI, (barred,)))
+    hss.add(SubscriberProfile(IMPI, (barred,)))
     desk = make_desk()
     response = register(desk, "Supported: gruu", contact=CONTACT)
     assert header(response, "P-Associated-URI") == []
@@ -221,7 +221,7 @@ def test_of_several_flows_of_an_instance_the_newest_is_taken(make_desk) -> None:
 
 def test_no_gruus_without_an_instance_or_a_sip_identity(make_desk, hss) -> None:
     desk = make_desk()
-    plain = Binding(impi=IMPI, key="k", contact="<sip:a@b>", path=(), call_id="c", cseq=1, expires_at=2e9)
+    plain = StoredBinding(impi=IMPI, key="k", contact="<sip:a@b>", path=(), call_id="c", cseq=1, expires_at=2e9)
     assert desk.gruus.make(plain, "sip:al@ims.example") is None
     register(desk, contact=CONTACT)
     (bound,) = hss.bindings(IMPI, now=desk.now)

@@ -57,7 +57,7 @@ class Agw:
         self._certificate = Certificate.generate()
         self._tasks = TaskSet()
         self._hub = MsrpHub(random_source, self._tasks)
-        self._contexts: set[Context] = set()
+        self._contexts: set[AgwContext] = set()
 
     @property
     def msrp_port(self) -> int:
@@ -89,7 +89,7 @@ class Agw:
             for context in list(self._contexts):
                 context.watch(now, self._options.silence)
 
-    def context(self, on_lost: Callable[[str], None]) -> Context:
+    def context(self, on_lost: Callable[[str], None]) -> AgwContext:
         """Make a context for a session.
 
         Args:
@@ -100,7 +100,7 @@ class Agw:
         """
         if len(self._contexts) >= self._options.max_contexts:
             raise MediaFailed(f"the eIMS-AGW has {len(self._contexts)} sessions already")
-        context = Context(self, on_lost)
+        context = AgwContext(self, on_lost)
         self._contexts.add(context)
         return context
 
@@ -131,7 +131,7 @@ class Agw:
         options = self._options.transport or MediaTransportOptions(addresses=(address,) if address else ())
         return MediaTransport(self._certificate, options)
 
-    def forget(self, context: Context) -> None:
+    def forget(self, context: AgwContext) -> None:
         """Forget a context that is closed."""
         self._contexts.discard(context)
 
@@ -143,7 +143,7 @@ class Agw:
         await self._tasks.close()
 
 
-class Context:
+class AgwContext:
     """The media of one session at one WIC: its lines by the WIC's index of the m-line."""
 
     def __init__(self, gateway: Agw, on_lost: Callable[[str], None]) -> None:

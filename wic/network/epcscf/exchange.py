@@ -16,7 +16,7 @@ from wic.sdp.negotiation import answer_setup, continued
 from wic.sdp.transport import TransportDescription, read_transport
 
 if TYPE_CHECKING:
-    from wic.network.agw.gateway import Context
+    from wic.network.agw.gateway import AgwContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Media:
         address: of the gateway, for the same.
     """
 
-    def __init__(self, context: Context, policy: GatewayPolicy, session_id: int, address: str) -> None:
+    def __init__(self, context: AgwContext, policy: GatewayPolicy, session_id: int, address: str) -> None:
         self.context = context
         self._policy = policy
         self._origin = Origin("-", session_id, 1, address)

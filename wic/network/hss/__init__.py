@@ -4,26 +4,26 @@ One SQLite file in WAL mode. Whatever a method has returned from survives `kill 
 transaction that is committed before the method returns. (A power cut may lose the last commits, never the file.)
 """
 
-from wic.network.hss.bindings import Binding
+from wic.network.hss.bindings import StoredBinding
 from wic.network.hss.hss import Hss
-from wic.network.hss.identities import Identity, Subscriber, canonical
+from wic.network.hss.identities import PublicIdentity, SubscriberProfile, canonical
 from wic.network.hss.instances import Instance
 from wic.network.hss.migrations import MIGRATIONS
-from wic.network.hss.orders import Action, Order, OrderOutcome
+from wic.network.hss.operator_commands import CommandAction, CommandOutcome, OperatorCommand
 from wic.network.hss.subscribers import ALGORITHMS
-from wic.network.hss.usims import Usim
+from wic.network.hss.usims import UsimKeys
 
 __all__ = [
     "ALGORITHMS",
     "MIGRATIONS",
-    "Action",
-    "Binding",
+    "CommandAction",
+    "CommandOutcome",
     "Hss",
-    "Identity",
     "Instance",
-    "Order",
-    "OrderOutcome",
-    "Subscriber",
-    "Usim",
+    "OperatorCommand",
+    "PublicIdentity",
+    "StoredBinding",
+    "SubscriberProfile",
+    "UsimKeys",
     "canonical",
 ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
+class StoredBinding:
     """Where an implicit registration set of a subscriber can be reached."""
 
     impi: str
@@ -42,25 +42,25 @@ class Binding:
     """Whether the next REGISTER has to be proved (TS 24.229 §5.4.1.6)."""
 
 
-_NAMES = tuple(each.name for each in fields(Binding))
+_NAMES = tuple(each.name for each in fields(StoredBinding))
 _COLUMNS = ", ".join(_NAMES)
 _PLACES = ", ".join("?" for _ in _NAMES)
 
 
-def _row(impi: str, binding: Binding) -> list[object]:
+def _row(impi: str, binding: StoredBinding) -> list[object]:
     values = {name: getattr(binding, name) for name in _NAMES}
     return [*(values | {"impi": impi, "path": json.dumps(binding.path)}).values()]
 
 
-def _binding(row: tuple[Any, ...]) -> Binding:
+def _binding(row: tuple[Any, ...]) -> StoredBinding:
     values = dict(zip(_NAMES, row, strict=True))
-    return Binding(**values | {"path": tuple(json.loads(values["path"])), "prove": bool(values["prove"])})
+    return StoredBinding(**values | {"path": tuple(json.loads(values["path"])), "prove": bool(values["prove"])})
 
 
 class Bindings(Database):
     """The table of bindings."""
 
-    def bindings(self, impi: str, *, now: float, registration_set: int | None = None) -> list[Binding]:
+    def bindings(self, impi: str, *, now: float, registration_set: int | None = None) -> list[StoredBinding]:
         """Return the bindings of a subscriber, or of one of its sets, that have not expired, in the order of their keys."""
         if registration_set is None:
             return self._bindings("impi = ? AND expires_at > ? ORDER BY registration_set, key", (impi, now))
@@ -68,7 +68,7 @@ class Bindings(Database):
             "impi = ? AND registration_set = ? AND expires_at > ? ORDER BY key", (impi, registration_set, now)
         )
 
-    def reachable(self, impu: str, *, now: float) -> list[Binding]:
+    def reachable(self, impu: str, *, now: float) -> list[StoredBinding]:
         """Return the bindings under which a public identity can be reached, of all who share it."""
         return self._bindings(
             "expires_at > ? AND (impi, registration_set) IN"
@@ -76,12 +76,12 @@ class Bindings(Database):
             (now, impu),
         )
 
-    def _bindings(self, condition: str, values: Sequence[str | float]) -> list[Binding]:
+    def _bindings(self, condition: str, values: Sequence[str | float]) -> list[StoredBinding]:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM binding WHERE {condition}", values)
         return [_binding(row) for row in rows]
 
     def change_bindings(
-        self, impi: str, *, store: Iterable[Binding] = (), remove: Iterable[str] = (), registration_set: int = 0
+        self, impi: str, *, store: Iterable[StoredBinding] = (), remove: Iterable[str] = (), registration_set: int = 0
     ) -> None:
         """Store and remove bindings of one subscriber together, or not at all (RFC 3261 §10.3 step 7).
 
@@ -107,7 +107,7 @@ class Bindings(Database):
                         (impi, each.registration_set, each.instance, each.call_id, each.cseq),
                     )
 
-    def expire(self, *, now: float) -> list[Binding]:
+    def expire(self, *, now: float) -> list[StoredBinding]:
         """Remove the bindings whose time is over, and return them."""
         with self.transaction() as db:
             expired = self._bindings("expires_at <= ? ORDER BY impi, registration_set, key", (now,))

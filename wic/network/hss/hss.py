@@ -5,11 +5,11 @@ from __future__ import annotations
 from wic.network.hss.bindings import Bindings
 from wic.network.hss.entities import AuthorizationEntities
 from wic.network.hss.instances import Instances
-from wic.network.hss.orders import Orders
+from wic.network.hss.operator_commands import OperatorCommands
 from wic.network.hss.usims import Usims
 
 
-class Hss(Usims, AuthorizationEntities, Bindings, Instances, Orders):
+class Hss(Usims, AuthorizationEntities, Bindings, Instances, OperatorCommands):
     """The subscriber database in one file; each base class keeps some of its tables.
 
     Args:

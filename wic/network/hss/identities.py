@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class PublicIdentity:
     """A public user identity."""
 
     impu: str
@@ -28,7 +28,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscriber:
+class SubscriberProfile:
     """A private user identity with its public ones.
 
     Registering one public identity registers all of its implicit registration set; each set has
@@ -37,7 +37,7 @@ class Subscriber:
 
     impi: str
     """Private user identity."""
-    identities: tuple[Identity, ...]
+    identities: tuple[PublicIdentity, ...]
     """Public user identities, in order: of each set, the first that is not barred is the default one."""
 
     @property
@@ -45,34 +45,34 @@ class Subscriber:
         """All public identities."""
         return tuple(identity.impu for identity in self.identities)
 
-    def identity(self, impu: str) -> Identity | None:
+    def identity(self, impu: str) -> PublicIdentity | None:
         """Return the public identity of that name, if it is this subscriber's."""
         return next((identity for identity in self.identities if identity.impu == impu), None)
 
-    def associated(self, registration_set: int) -> tuple[Identity, ...]:
+    def associated(self, registration_set: int) -> tuple[PublicIdentity, ...]:
         """Return the identities of a set that may be used, the default one first."""
         return tuple(each for each in self.identities if each.registration_set == registration_set and not each.barred)
 
-    def public_name(self, identity: Identity) -> Identity:
+    def public_name(self, identity: PublicIdentity) -> PublicIdentity:
         """Return the identity under which others may know whoever registers `identity`: a barred one stays hidden."""
         if not identity.barred:
             return identity
         return next(iter(self.associated(identity.registration_set)), identity)
 
 
-def make_subscriber(impi: str, impus: Iterable[str | Identity]) -> Subscriber:
+def make_profile(impi: str, impus: Iterable[str | PublicIdentity]) -> SubscriberProfile:
     """Return a subscriber with its public identities in canonical form.
 
     Raises:
         ConfigurationError: an identity is not of its form.
     """
-    plain = [each if isinstance(each, Identity) else Identity(each) for each in impus]
+    plain = [each if isinstance(each, PublicIdentity) else PublicIdentity(each) for each in impus]
     identities = tuple(
-        Identity(canonical(each.impu), each.barred, each.registration_set, each.display_name) for each in plain
+        PublicIdentity(canonical(each.impu), each.barred, each.registration_set, each.display_name) for each in plain
     )
     if not impi or not impi.isprintable() or not identities:
         raise ConfigurationError("a subscriber needs a private identity and at least one public one")
-    return Subscriber(impi, identities)
+    return SubscriberProfile(impi, identities)
 
 
 def canonical(impu: str) -> str:

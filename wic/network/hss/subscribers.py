@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wic.auth.digest import find_algorithm, make_ha1
 from wic.errors import ConfigurationError
 from wic.network.hss.database import Database
-from wic.network.hss.identities import Identity, Subscriber, make_subscriber
+from wic.network.hss.identities import PublicIdentity, SubscriberProfile, make_profile
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,11 +30,11 @@ class Subscribers(Database):
     def add_subscriber(
         self,
         impi: str,
-        impus: Sequence[str | Identity],
+        impus: Sequence[str | PublicIdentity],
         password: Secret,
         *,
         algorithms: Sequence[str] = ALGORITHMS,
-    ) -> Subscriber:
+    ) -> SubscriberProfile:
         """Add a subscriber with a password, or replace its identities and password; its bindings stay.
 
         Args:
@@ -46,7 +46,7 @@ class Subscribers(Database):
         Raises:
             ConfigurationError: an identity is not of its form, or an algorithm is unknown.
         """
-        subscriber = make_subscriber(impi, impus)
+        subscriber = make_profile(impi, impus)
         hashes = {}
         for name in algorithms:
             if (algorithm := find_algorithm(name)) is None:
@@ -55,7 +55,7 @@ class Subscribers(Database):
         self.add(subscriber, hashes)
         return subscriber
 
-    def add(self, subscriber: Subscriber, credentials: Mapping[str, str] | None = None) -> None:
+    def add(self, subscriber: SubscriberProfile, credentials: Mapping[str, str] | None = None) -> None:
         """Add a subscriber, or replace its identities and passwords; its USIM and its bindings stay.
 
         Args:
@@ -81,25 +81,25 @@ class Subscribers(Database):
         with self.transaction() as db:
             return db.execute("DELETE FROM subscriber WHERE impi = ?", (impi,)).rowcount > 0
 
-    def subscribers(self) -> list[Subscriber]:
+    def subscribers(self) -> list[SubscriberProfile]:
         """Return every subscriber, by private identity."""
         return self._subscribers(f"{_IDENTITIES} ORDER BY impi, position")
 
-    def subscriber(self, impi: str) -> Subscriber | None:
+    def subscriber(self, impi: str) -> SubscriberProfile | None:
         """Return the subscriber with this private identity."""
         return next(iter(self._subscribers(f"{_IDENTITIES} WHERE impi = ? ORDER BY position", impi)), None)
 
-    def holders(self, impu: str) -> list[Subscriber]:
+    def holders(self, impu: str) -> list[SubscriberProfile]:
         """Return the subscribers that share this public identity; none means that nobody has it."""
         return self._subscribers(
             f"{_IDENTITIES} WHERE impi IN (SELECT impi FROM identity WHERE impu = ?) ORDER BY impi, position", impu
         )
 
-    def _subscribers(self, query: str, *values: str) -> list[Subscriber]:
-        found: dict[str, list[Identity]] = {}
+    def _subscribers(self, query: str, *values: str) -> list[SubscriberProfile]:
+        found: dict[str, list[PublicIdentity]] = {}
         for impi, impu, barred, registration_set, display_name in self._db.execute(query, values):
-            found.setdefault(impi, []).append(Identity(impu, bool(barred), registration_set, display_name))
-        return [Subscriber(impi, tuple(identities)) for impi, identities in found.items()]
+            found.setdefault(impi, []).append(PublicIdentity(impu, bool(barred), registration_set, display_name))
+        return [SubscriberProfile(impi, tuple(identities)) for impi, identities in found.items()]
 
     def ha1(self, impi: str, algorithm: str) -> str | None:
         """Return H(A1) of a subscriber for one hash algorithm."""
@@ -114,7 +114,7 @@ class Subscribers(Database):
         return frozenset(name for (name,) in rows)
 
 
-def store_identities(db: sqlite3.Connection, subscriber: Subscriber) -> None:
+def store_identities(db: sqlite3.Connection, subscriber: SubscriberProfile) -> None:
     """Write a subscriber with its identities, in a transaction of the caller."""
     impi = subscriber.impi
     db.execute("INSERT OR IGNORE INTO subscriber VALUES (?)", (impi,))

@@ -14,7 +14,7 @@ from wic.auth.milenage import Milenage
 from wic.auth.sequence import SequenceCounter
 from wic.auth.tuak import Tuak, TuakOptions
 from wic.errors import ConfigurationError
-from wic.network.hss.identities import Identity, Subscriber, make_subscriber
+from wic.network.hss.identities import PublicIdentity, SubscriberProfile, make_profile
 from wic.network.hss.subscribers import Subscribers, store_identities
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usim:
+class UsimKeys:
     """The keys of a USIM.
 
     Raises:
@@ -46,7 +46,7 @@ class Usim:
         make_vector(self.algorithms(), 0, self.amf, bytes(16))  # a MAC that fits into no AUTN is refused here
 
     @classmethod
-    def made_up(cls, functions: str = "milenage") -> Usim:
+    def made_up(cls, functions: str = "milenage") -> UsimKeys:
         """Return keys that nobody can guess.
 
         Raises:
@@ -67,7 +67,7 @@ class Usim:
 class Usims(Subscribers):
     """The table of USIMs."""
 
-    def add_usim(self, impi: str, impus: Sequence[str | Identity], usim: Usim) -> Subscriber:
+    def add_usim(self, impi: str, impus: Sequence[str | PublicIdentity], usim: UsimKeys) -> SubscriberProfile:
         """Add a subscriber with a USIM, or give it these identities and keys; its SQN, password and bindings stay.
 
         Args:
@@ -78,7 +78,7 @@ class Usims(Subscribers):
         Raises:
             ConfigurationError: an identity is not of its form.
         """
-        subscriber = make_subscriber(impi, impus)
+        subscriber = make_profile(impi, impus)
         algorithms = usim.algorithms()
         opc = algorithms.opc if isinstance(algorithms, Milenage) else algorithms.topc
         with self.transaction() as db:
@@ -96,13 +96,13 @@ class Usims(Subscribers):
         with self.transaction() as db:
             return db.execute("DELETE FROM usim WHERE impi = ?", (impi,)).rowcount > 0
 
-    def usim(self, impi: str) -> Usim | None:
+    def usim(self, impi: str) -> UsimKeys | None:
         """Return the keys of a subscriber's USIM."""
         row = self._db.execute("SELECT functions, k, opc, amf, settings FROM usim WHERE impi = ?", (impi,)).fetchone()
         if row is None:
             return None
         functions, k, opc, amf, settings = row
-        return Usim(functions=functions, k=k, opc=opc, amf=amf, tuak=TuakOptions(**json.loads(settings)))
+        return UsimKeys(functions=functions, k=k, opc=opc, amf=amf, tuak=TuakOptions(**json.loads(settings)))
 
     def has_usim(self, impi: str) -> bool:
         """Tell whether a subscriber may use AKA."""

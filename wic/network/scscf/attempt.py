@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from wic.auth.aka import find_aka_algorithm
 
 if TYPE_CHECKING:
-    from wic.network.hss import Binding, Hss, Identity, Subscriber
+    from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile
     from wic.sip.message import Request
     from wic.sip.params import Params
 
@@ -54,10 +54,10 @@ class Attempt:
     credentials: Params | None
     """Of Digest, for our realm: those that a scheme checks."""
     protection: Protection
-    subscriber: Subscriber
-    identity: Identity
+    subscriber: SubscriberProfile
+    identity: PublicIdentity
     """Which of its public identities is to be registered."""
-    bindings: tuple[Binding, ...]
+    bindings: tuple[StoredBinding, ...]
     """Those of the implicit registration set that the identity belongs to."""
     now: float
     """Seconds of the epoch."""

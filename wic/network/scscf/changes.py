@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wic.network.hss import Binding
+    from wic.network.hss import StoredBinding
     from wic.registration.reginfo import ContactEvent
 
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class BindingChange:
     """One binding came, changed or went."""
 
-    binding: Binding
+    binding: StoredBinding
     """As it is stored now, or as it was before it went."""
     event: ContactEvent
     retry_after: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wic.network.hss import Binding
+from wic.network.hss import StoredBinding
 from wic.network.scscf.attempt import Protection
 from wic.network.scscf.changes import BindingChange
 from wic.network.scscf.refusal import Refused
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 class Granted:
     """Changes to make, all or none."""
 
-    store: tuple[Binding, ...]
+    store: tuple[StoredBinding, ...]
     remove: tuple[str, ...]
     changes: tuple[BindingChange, ...]
     """The same, as those who watch the registration are told of it."""
     outbound: bool = False
     """Whether several flows of one instance are kept apart (RFC 5626)."""
 
-    def applied_to(self, known: Iterable[Binding]) -> list[Binding]:
+    def applied_to(self, known: Iterable[StoredBinding]) -> list[StoredBinding]:
         """Return the bindings that there are after the changes, in the order of their keys."""
         after = {binding.key: binding for binding in (*known, *self.store) if binding.key not in self.remove}
         return [after[key] for key in sorted(after)]
@@ -54,7 +54,7 @@ def wanted_bindings(attempt: Attempt, options: RegistrarOptions, *, proved: bool
     if request.contact_is_wildcard:
         return _remove_all(request, known)
     before = {binding.key: binding for binding in known}
-    wanted: dict[str, Binding | None] = {}
+    wanted: dict[str, StoredBinding | None] = {}
     outbound = False
     for contact in request.contacts:
         flow_key = _flow_key(contact, request)
@@ -75,7 +75,7 @@ def wanted_bindings(attempt: Attempt, options: RegistrarOptions, *, proved: bool
     return Granted(store, remove, tuple(changes), outbound and bool(store))
 
 
-def _remove_all(request: Request, known: Sequence[Binding]) -> Granted:
+def _remove_all(request: Request, known: Sequence[StoredBinding]) -> Granted:
     # RFC 3261 §10.3 step 6: only together with "Expires: 0" and nothing else.
     if request.expires != 0:
         raise MalformedHeader("Contact: * without Expires: 0")
@@ -84,11 +84,11 @@ def _remove_all(request: Request, known: Sequence[Binding]) -> Granted:
     return Granted((), tuple(binding.key for binding in known), tuple(map(_gone, known)))
 
 
-def _gone(binding: Binding) -> BindingChange:
+def _gone(binding: StoredBinding) -> BindingChange:
     return BindingChange(binding, ContactEvent.UNREGISTERED)
 
 
-def _came(binding: Binding, before: dict[str, Binding]) -> ContactEvent:
+def _came(binding: StoredBinding, before: dict[str, StoredBinding]) -> ContactEvent:
     return ContactEvent.REFRESHED if binding.key in before else ContactEvent.REGISTERED
 
 
@@ -115,10 +115,10 @@ def _expires(contact: NameAddr, attempt: Attempt, options: RegistrarOptions) -> 
 
 
 def _binding(
-    contact: NameAddr, key: str, attempt: Attempt, before: Binding | None, *, expires: int, proved: bool
-) -> Binding:
+    contact: NameAddr, key: str, attempt: Attempt, before: StoredBinding | None, *, expires: int, proved: bool
+) -> StoredBinding:
     request, now = attempt.request, attempt.now
-    return Binding(
+    return StoredBinding(
         impi=attempt.subscriber.impi,
         registration_set=attempt.identity.registration_set,
         key=key,
@@ -134,7 +134,7 @@ def _binding(
     )
 
 
-def _check_order(request: Request, binding: Binding | None) -> None:
+def _check_order(request: Request, binding: StoredBinding | None) -> None:
     # RFC 3261 §10.3 step 7: within one Call-ID only a higher CSeq may change a binding.
     if binding is not None and binding.call_id == request.call_id and binding.cseq >= request.cseq.number:
         raise Refused(500)

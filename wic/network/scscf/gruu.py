@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    from wic.network.hss import Binding, Hss, Instance
+    from wic.network.hss import Hss, Instance, StoredBinding
     from wic.sip.random_source import RandomSource
 
 _PURPOSE = [b"temporary GRUU"]
@@ -54,7 +54,7 @@ class GruuFactory:
         self._random_source = random_source
         self._seal = AESSIV(hss.gruu_key())
 
-    def make(self, binding: Binding, impu: str) -> Gruus | None:
+    def make(self, binding: StoredBinding, impu: str) -> Gruus | None:
         """Return the GRUUs of a binding.
 
         Args:

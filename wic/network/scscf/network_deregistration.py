@@ -13,7 +13,7 @@ from wic.registration.reginfo import ContactEvent
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wic.network.hss import Binding, Hss
+    from wic.network.hss import Hss, StoredBinding
     from wic.network.scscf.changes import BindingObserver
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Removals:
             changes = [BindingChange(binding, ContactEvent.EXPIRED) for binding in bindings]
             self._observer.changed(impi, changes, now=now)
 
-    def flow_failed(self, binding: Binding, *, now: float) -> None:
+    def flow_failed(self, binding: StoredBinding, *, now: float) -> None:
         """Remove a binding whose flow is gone (RFC 5626 §5.3), unless it has got another one in the meantime."""
         known = self._hss.bindings(binding.impi, registration_set=binding.registration_set, now=now)
         if any((each.key, each.path) == (binding.key, binding.path) for each in known):
@@ -74,7 +74,7 @@ class Removals:
     def _remove(
         self,
         impi: str,
-        bindings: Iterable[Binding],
+        bindings: Iterable[StoredBinding],
         event: ContactEvent,
         *,
         retry_after: int | None = None,

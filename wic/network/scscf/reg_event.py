@@ -22,7 +22,7 @@ from wic.sip.timer_queue import TimerQueue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from wic.network.hss import Binding, Hss
+    from wic.network.hss import Hss, StoredBinding
     from wic.network.scscf.changes import BindingChange
     from wic.network.scscf.reg_event_documents import GruuFinder
     from wic.sip.dialog import Dialog
@@ -237,7 +237,7 @@ class RegEventNotifier:
 
     # for watches
 
-    def bindings(self, watch: _Watch) -> list[Binding]:
+    def bindings(self, watch: _Watch) -> list[StoredBinding]:
         """Return the bindings that a watch is about."""
         return self._bindings(*watch.key)
 
@@ -248,7 +248,7 @@ class RegEventNotifier:
         if not watches:
             del self._watches[watch.key]
 
-    def _bindings(self, impi: str, registration_set: int) -> list[Binding]:
+    def _bindings(self, impi: str, registration_set: int) -> list[StoredBinding]:
         return self.hss.bindings(impi, now=self.wall_clock(), registration_set=registration_set)
 
 
@@ -316,5 +316,5 @@ class _Watch:
             _log.error("a subscription to the registration of %s would not outlive a restart: %s", self.key[0], error)
 
 
-def _keys(bindings: Sequence[Binding]) -> tuple[str, ...]:
+def _keys(bindings: Sequence[StoredBinding]) -> tuple[str, ...]:
     return tuple(binding.key for binding in bindings)

@@ -20,11 +20,11 @@ from wic.sip.headers.address import NameAddr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wic.network.hss import Binding, Identity
+    from wic.network.hss import PublicIdentity, StoredBinding
     from wic.network.scscf.changes import BindingChange
     from wic.network.scscf.gruu import Gruus
 
-GruuFinder = Callable[["Binding", str], "Gruus | None"]
+GruuFinder = Callable[["StoredBinding", str], "Gruus | None"]
 """Returns the GRUUs of a binding for a public user identity."""
 
 _TOLD_OTHERWISE = ("q", "expires")
@@ -43,8 +43,8 @@ class Documents:
     def full(
         self,
         version: int,
-        identities: Sequence[Identity],
-        bindings: Sequence[Binding],
+        identities: Sequence[PublicIdentity],
+        bindings: Sequence[StoredBinding],
         ended: Sequence[BindingChange],
         *,
         now: float,
@@ -69,8 +69,8 @@ class Documents:
     def partial(
         self,
         version: int,
-        identities: Sequence[Identity],
-        bindings: Sequence[Binding],
+        identities: Sequence[PublicIdentity],
+        bindings: Sequence[StoredBinding],
         changes: Sequence[BindingChange],
         *,
         now: float,
@@ -97,7 +97,12 @@ class Documents:
         return RegInfo(version=version, full=False, registrations=tuple(registrations))
 
     def _active(
-        self, binding: Binding, identity: Identity, identities: Sequence[Identity], event: ContactEvent, now: float
+        self,
+        binding: StoredBinding,
+        identity: PublicIdentity,
+        identities: Sequence[PublicIdentity],
+        event: ContactEvent,
+        now: float,
     ) -> ContactInfo:
         default = identities[0]
         if event is ContactEvent.REGISTERED and identity is not default:
@@ -115,13 +120,13 @@ class Documents:
             temp_gruu=None if gruus is None else TemporaryGruu(str(gruus.temporary), gruus.first_cseq),
         )
 
-    def _ended(self, change: BindingChange, identity: Identity) -> ContactInfo:
+    def _ended(self, change: BindingChange, identity: PublicIdentity) -> ContactInfo:
         return _contact(
             change.binding, identity, ContactState.TERMINATED, change.event, expires=0, retry_after=change.retry_after
         )
 
 
-def _standing(binding: Binding) -> ContactEvent:
+def _standing(binding: StoredBinding) -> ContactEvent:
     """Return the event that a binding of the full state goes back to."""
     return ContactEvent.SHORTENED if binding.prove else ContactEvent.REGISTERED
 
@@ -133,8 +138,8 @@ def _state(*, bound: bool, ended: bool) -> RegistrationState:
 
 
 def _registration(
-    identity: Identity,
-    bindings: Sequence[Binding],
+    identity: PublicIdentity,
+    bindings: Sequence[StoredBinding],
     changes: Sequence[BindingChange],
     state: RegistrationState,
     contacts: list[ContactInfo],
@@ -146,8 +151,8 @@ def _registration(
 
 
 def _contact(
-    binding: Binding,
-    identity: Identity,
+    binding: StoredBinding,
+    identity: PublicIdentity,
     state: ContactState,
     event: ContactEvent,
     *,

@@ -11,7 +11,7 @@ from wic.sip.headers.address import NameAddr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wic.network.hss import Binding, Hss
+    from wic.network.hss import Hss, StoredBinding
     from wic.sip.uri import Uri
 
 
@@ -67,12 +67,12 @@ def _watchers(
                 yield Watcher(holder.impi, number, f"{uri.host}:{uri.port}"), is_its_own
 
 
-def _hops(binding: Binding) -> list[Uri]:
+def _hops(binding: StoredBinding) -> list[Uri]:
     """Return the elements in the Path of a binding; their user parts are flow tokens."""
     return [NameAddr.parse(path).uri for path in binding.path]
 
 
-def _is_registered(contact: Uri, binding: Binding) -> bool:
+def _is_registered(contact: Uri, binding: StoredBinding) -> bool:
     """Tell whether a contact is that of a binding, or its public GRUU."""
     instance = instance_of(contact)
     if instance is not None:

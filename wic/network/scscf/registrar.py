@@ -15,7 +15,7 @@ from wic.sip.message import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wic.network.hss import Binding, Hss, Identity, Subscriber
+    from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile
     from wic.network.scscf.attempt import Authentication, Passed, Scheme
     from wic.network.scscf.changes import BindingObserver
     from wic.network.scscf.contacts import Granted
@@ -100,7 +100,7 @@ class Registrar:
             source=str(request.paths[0]) if trusted and request.paths else "",
         )
 
-    def _subscriber(self, impu: str, impi: str | None) -> Subscriber | None:
+    def _subscriber(self, impu: str, impi: str | None) -> SubscriberProfile | None:
         holders = self._hss.holders(impu)
         if impi:
             return next((subscriber for subscriber in holders if subscriber.impi == impi), None)
@@ -128,7 +128,7 @@ class Registrar:
             headers.append(("Authentication-Info", passed.authentication_info))
         return Response.answer(request, 200, to_tag=tag, headers=headers)
 
-    def _contact(self, attempt: Attempt, binding: Binding) -> str:
+    def _contact(self, attempt: Attempt, binding: StoredBinding) -> str:
         """Return the Contact value that reports a binding (RFC 3261 §10.3 step 8, RFC 5627 §5.3)."""
         value = f"{binding.contact};expires={max(0, round(binding.expires_at - attempt.now))}"
         if "gruu" not in attempt.request.supported:
@@ -137,5 +137,5 @@ class Registrar:
         return value if gruus is None else f'{value};pub-gruu="{gruus.public}";temp-gruu="{gruus.temporary}"'
 
 
-def _associated(identity: Identity) -> str:
+def _associated(identity: PublicIdentity) -> str:
     return f"{quote(identity.display_name)} <{identity.impu}>" if identity.display_name else f"<{identity.impu}>"

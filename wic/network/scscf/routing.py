@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
-from wic.network.hss import Binding
+from wic.network.hss import StoredBinding
 from wic.network.scscf.boundary import Boundary, next_hop
 from wic.network.scscf.dialog_marks import DialogMarks
 from wic.network.scscf.reg_event import wants_reg_event
@@ -218,14 +218,14 @@ class ScscfLogic(ProxyLogic):
         if passing.response.status >= 200:
             failed = [branch for branch in passing.context.branches if branch.final and branch.final.status == 430]
             for branch in failed:
-                if isinstance(branch.target.owner, Binding):
+                if isinstance(branch.target.owner, StoredBinding):
                     self._flow_failed(branch.target.owner)
             if passing.response.status == 430:
                 request, tag = passing.context.transaction.request, passing.context.transaction.tag
                 passing.response = Response.answer(request, 480, to_tag=tag)
         passing.release(now=now)
 
-    def _flow_failed(self, binding: Binding) -> None:
+    def _flow_failed(self, binding: StoredBinding) -> None:
         try:
             self._removals.flow_failed(binding, now=self._wall_clock())
         except StorageFailed as error:
@@ -238,7 +238,7 @@ class ScscfLogic(ProxyLogic):
         return uri.host == self._node.mw.host and uri.port == self._node.mw.port
 
 
-def _target(binding: Binding) -> Target:
+def _target(binding: StoredBinding) -> Target:
     """Return the way to a binding: along its Path to its contact (RFC 3327 §5.4)."""
     contact = NameAddr.parse(binding.contact)
     routes = tuple(NameAddr.parse(path) for path in binding.path)

@@ -11,7 +11,7 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wic.network.hss import Binding, Hss, Instance
+    from wic.network.hss import Hss, Instance, StoredBinding
     from wic.network.scscf.gruu import GruuFactory
 
 
@@ -20,7 +20,7 @@ class Callee:
     """A user of this network."""
 
     impu: str
-    bindings: tuple[Binding, ...]
+    bindings: tuple[StoredBinding, ...]
     """Where to send a request; nowhere if the user is not registered."""
 
 
@@ -51,7 +51,7 @@ class Callees:
         impu = self._impu(uri)
         if impu is None:
             return None
-        bindings: Iterable[Binding] = self._hss.reachable(impu, now=now)
+        bindings: Iterable[StoredBinding] = self._hss.reachable(impu, now=now)
         if (name := instance_of(uri)) is not None:
             bindings = (binding for binding in bindings if binding.instance == name)
         return Callee(impu, _newest_flows(bindings))
@@ -81,9 +81,9 @@ class Callees:
         return any(identity is not None and not identity.barred for identity in identities)
 
 
-def _newest_flows(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
+def _newest_flows(bindings: Iterable[StoredBinding]) -> tuple[StoredBinding, ...]:
     """Leave one flow of each instance: the one registered last (RFC 5626 §7)."""
-    chosen: dict[tuple[str, str], Binding] = {}
+    chosen: dict[tuple[str, str], StoredBinding] = {}
     for binding in bindings:
         place = (binding.impi, binding.instance or binding.key)
         if place not in chosen or chosen[place].expires_at <= binding.expires_at:

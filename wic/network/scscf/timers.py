@@ -6,13 +6,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
-from wic.network.hss import Action, OrderOutcome
+from wic.network.hss import CommandAction, CommandOutcome
 from wic.registration.reginfo import ContactEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wic.network.hss import Hss, Order
+    from wic.network.hss import Hss, OperatorCommand
     from wic.network.scscf.changes import BindingChange
     from wic.network.scscf.network_deregistration import Removals
 
@@ -96,17 +96,19 @@ class OrderBook:
             self._seen = seen
 
     def _carry_out_all(self, now: float) -> None:
-        for order in self._hss.open_orders(now=now):
+        for order in self._hss.pending_commands(now=now):
             registered = self._carry_out(order, now)
-            self._hss.settle_order(order.number, OrderOutcome.DONE if registered else OrderOutcome.NOT_REGISTERED)
+            self._hss.complete_command(
+                order.number, CommandOutcome.DONE if registered else CommandOutcome.NOT_REGISTERED
+            )
 
-    def _carry_out(self, order: Order, now: float) -> bool:
+    def _carry_out(self, order: OperatorCommand, now: float) -> bool:
         """Do it; return whether the subscriber was registered."""
         _log.info("ordered to %s %s", order.action.value, order.impi)
         match order.action:
-            case Action.DEREGISTER:
+            case CommandAction.DEREGISTER:
                 event = ContactEvent(order.reason)
                 retry_after = order.seconds if event is ContactEvent.PROBATION else None
                 return self._removals.deregister(order.impi, event, retry_after=retry_after, now=now)
-            case Action.REAUTHENTICATE:
+            case CommandAction.REAUTHENTICATE:
                 return self._removals.reauthenticate(order.impi, within=order.seconds, now=now)

@@ -11,14 +11,14 @@ _FORGOTTEN_AFTER = 60.0
 """Seconds after which nobody waits for an order any more."""
 
 
-class Action(Enum):
+class CommandAction(Enum):
     """What is to be done to a subscriber."""
 
     DEREGISTER = "deregister"
     REAUTHENTICATE = "reauthenticate"
 
 
-class OrderOutcome(Enum):
+class CommandOutcome(Enum):
     """What came of an order."""
 
     DONE = "done"
@@ -26,29 +26,31 @@ class OrderOutcome(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class OperatorCommand:
     """An order that waits."""
 
     number: int
     impi: str
-    action: Action
+    action: CommandAction
     reason: str = ""
     """Of a deregistration: an event of RFC 3680 §5.3."""
     seconds: int = 0
     """After which to register again (`probation`), or until when to have done so (a new proof)."""
 
 
-class Orders(Database):
+class OperatorCommands(Database):
     """The table of orders."""
 
-    def give_order(self, impi: str, action: Action, *, reason: str = "", seconds: int = 0, now: float) -> int:
+    def submit_command(
+        self, impi: str, action: CommandAction, *, reason: str = "", seconds: int = 0, now: float
+    ) -> int:
         """Write an order down; return its number.
 
         Args:
             impi: whom it is about.
             action: what is to be done.
-            reason: see `Order`.
-            seconds: see `Order`.
+            reason: see `OperatorCommand`.
+            seconds: see `OperatorCommand`.
             now: seconds of the epoch.
         """
         with self.transaction() as db:
@@ -58,7 +60,7 @@ class Orders(Database):
             ).fetchone()
             return int(row[0])
 
-    def open_orders(self, *, now: float) -> list[Order]:
+    def pending_commands(self, *, now: float) -> list[OperatorCommand]:
         """Return the orders that nobody has done yet; those too old for anybody to wait for are dropped."""
         with self.transaction() as db:
             db.execute("DELETE FROM orders WHERE given_at < ?", (now - _FORGOTTEN_AFTER,))
@@ -66,21 +68,21 @@ class Orders(Database):
                 "SELECT number, impi, action, reason, seconds FROM orders WHERE outcome IS NULL ORDER BY number"
             ).fetchall()
         return [
-            Order(number=number, impi=impi, action=Action(action), reason=reason, seconds=seconds)
+            OperatorCommand(number=number, impi=impi, action=CommandAction(action), reason=reason, seconds=seconds)
             for number, impi, action, reason, seconds in rows
         ]
 
-    def settle_order(self, number: int, outcome: OrderOutcome) -> None:
+    def complete_command(self, number: int, outcome: CommandOutcome) -> None:
         """Say what came of an order."""
         with self.transaction() as db:
             db.execute("UPDATE orders SET outcome = ? WHERE number = ?", (outcome.value, number))
 
-    def order_outcome(self, number: int) -> OrderOutcome | None:
+    def command_outcome(self, number: int) -> CommandOutcome | None:
         """Return what came of an order; None if nobody has done it yet."""
         row = self._db.execute("SELECT outcome FROM orders WHERE number = ?", (number,)).fetchone()
-        return None if row is None or row[0] is None else OrderOutcome(row[0])
+        return None if row is None or row[0] is None else CommandOutcome(row[0])
 
-    def drop_order(self, number: int) -> None:
+    def delete_command(self, number: int) -> None:
         """Forget an order, done or not."""
         with self.transaction() as db:
             db.execute("DELETE FROM orders WHERE number = ?", (number,))
