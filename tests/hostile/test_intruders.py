@@ -32,7 +32,7 @@ ASKS = "algorithm=AKAv2-SHA-256"
 def clock(monkeypatch):
     """What the S-CSCF takes for the time of day."""
     shift = [0.0]
-    monkeypatch.setitem(Scscf.__init__.__kwdefaults__, "wall_clock", lambda: time.time() + shift[0])
+    monkeypatch.setitem(Scscf.open.__func__.__kwdefaults__, "wall_clock", lambda: time.time() + shift[0])
     return shift
 
 

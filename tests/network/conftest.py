@@ -31,10 +31,15 @@ _numbers = count(1)
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that nobody tells of."""
+    """Wait for a condition that no event reports."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    return until
 
 
 class RawUe:

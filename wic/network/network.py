@@ -169,11 +169,9 @@ class ImsNetwork:
         mw_host = options.mw_host or await self._towards_core()
         random_source = SystemRandomSource()
         access = "" if options.host in ALL_ADDRESSES else options.host
-        self.agw = Agw(
-            random_source, replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp)
-        )
+        agw_options = replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp)
+        self.agw = await Agw.open(random_source, agw_options)
         self._running.append(self.agw)
-        await self.agw.start()
         self.scscf = await self._start_scscf(mw_host, ports)
         self.web, issuers = await self._start_waf(context, ports)
         epcscf = EPcscfOptions(
@@ -197,9 +195,8 @@ class ImsNetwork:
         validator = make_validator(issuers, self.ca_path if context is not None else None)
         if validator is not None:
             self._running.append(validator)
-        edge = EPcscf(self.agw, epcscf, random_source, validator=validator)
+        edge = await EPcscf.open(self.agw, epcscf, random_source, validator=validator)
         self._running.append(edge)
-        await edge.start()
         self._epcscf, self._own_flows.edge = edge, edge.node
         if self.web is not None:
             await self.web.start_wwsf(self.wss_url, on_lent=self._end_registration if self.scscf else None)
@@ -258,9 +255,8 @@ class ImsNetwork:
         settings = ScscfOptions(domain=options.domain, host=host, port=ports.scscf, timers=options.timers)
         if options.registrar is not None:
             settings = replace(settings, registrar=options.registrar)
-        scscf = Scscf(self.hss, trust=self._own_flows.holds, options=settings)
+        scscf = await Scscf.open(self.hss, trust=self._own_flows.holds, options=settings)
         self._running.append(scscf)
-        await scscf.start()
         return scscf
 
     @property

@@ -1,4 +1,4 @@
-"""What every SIP entity of the network has: an endpoint, a driver, and UDP and TCP on one port of Mw."""
+"""Common part of the SIP entities on Mw: endpoint, driver, and one port for UDP and TCP; the addresses of this machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import ipaddress
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.errors import MalformedUri
+from wic.sip.events import RequestReceived
 from wic.sip.flow import Flow
 from wic.sip.params import UriParams
 from wic.sip.routing import port_of
@@ -19,6 +20,7 @@ from wic.sip.uri import Uri
 from wic.transport.datagram import open_udp
 from wic.transport.driver import Driver
 from wic.transport.stream import serve_tcp
+from wic.transport.system_random import SystemRandomSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,9 @@ LOOPBACK = "127.0.0.1"
 ALL_ADDRESSES = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}
 """With an address elsewhere, of a block for documentation (RFC 5737, RFC 3849), towards which a route is looked up."""
 _ATTEMPTS = 20
+"""Free UDP ports to try until one is free for TCP as well."""
+_START_PAUSE = 1
+"""Seconds of the Retry-After while the entity behind a node starts."""
 LR = UriParams((("lr", None),))
 
 
@@ -123,39 +128,59 @@ def name_of(host: str) -> str:
 
 
 class Node:
-    """One functional entity's shell on Mw.
+    """SIP endpoint of one functional entity on Mw, with its driver; made by `open`.
 
-    Args:
-        random_source: source of branches and tags.
-        on_event: called with each event of the endpoint.
-        timers: SIP timers.
+    The sockets exist before the entity behind them does, for it has to know its own address: until `serve` names a
+    handler, requests are answered with 503.
     """
 
     def __init__(
-        self, random_source: RandomSource, on_event: Callable[[Event], None], timers: Timers = RFC3261
+        self, endpoint: Endpoint, driver: Driver, mw: MwAddress, listener: Listener, random_source: RandomSource
     ) -> None:
+        self.endpoint = endpoint
+        self.driver = driver
+        self.mw = mw
+        """Address on Mw, the same for UDP and TCP."""
         self.random_source = random_source
-        self._timers = timers
-        self._on_event = on_event
-        self._listener: Listener | None = None
+        self._listener = listener
 
-    async def listen(self, host: str, port: int) -> None:
-        """Open the node's port.
+    @classmethod
+    async def open(
+        cls, host: str, port: int, *, random_source: RandomSource | None = None, timers: Timers = RFC3261
+    ) -> Self:
+        """Listen on Mw.
+
+        Args:
+            host: address to listen on.
+            port: for UDP and TCP; 0 takes one that is free on both.
+            random_source: source of branches and tags; None takes the system's.
+            timers: SIP timers.
 
         Raises:
-            ConfigurationError: it is taken, or the address is not of this machine.
+            ConfigurationError: the port is taken, or the address is not of this machine.
         """
+        # The address of our Via is known only when the sockets are open; the endpoint reads it from here.
         via: dict[str, tuple[str, int | None]] = {}
-        options = EndpointOptions(role=Role.PROXY, timers=self._timers, via=via)
-        self.endpoint = Endpoint(random_source=self.random_source, options=options)
-        self.driver = Driver(self.endpoint, on_event=self._on_event)
-        datagrams, self._listener = await open_pair(host, port, self.driver)
-        self.driver.attach_socket(datagrams)
-        self.mw = MwAddress(*datagrams.address)
+        options = EndpointOptions(role=Role.PROXY, timers=timers, via=via)
+        source = random_source or SystemRandomSource()
+        endpoint = Endpoint(random_source=source, options=options)
+
+        def answer_unavailable(event: Event) -> None:
+            if isinstance(event, RequestReceived):
+                endpoint.reply(event.transaction, 503, now=driver.now, headers=[("Retry-After", _START_PAUSE)])
+
+        driver = Driver(endpoint, on_event=answer_unavailable)
+        datagrams, listener = await open_pair(host, port, driver)
+        driver.attach_socket(datagrams)
         via.update(UDP=datagrams.address, TCP=datagrams.address)
+        return cls(endpoint, driver, MwAddress(*datagrams.address), listener, source)
+
+    def serve(self, on_event: Callable[[Event], None]) -> None:
+        """Hand the events of the endpoint to the entity from now on."""
+        self.driver.on_event = on_event
 
     def flow_to(self, uri: Uri) -> Flow | None:
-        """Return the flow to a URI on Mw; None if its host is no address or its transport no other's."""
+        """Return the flow to a URI on Mw; None if its host is a name, or its transport neither UDP nor TCP."""
         if not uri.is_sip or uri.secure:
             return None
         try:
@@ -176,6 +201,5 @@ class Node:
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        if self._listener is not None:
-            await self._listener.close()
-            await self.driver.close()
+        await self._listener.close()
+        await self.driver.close()

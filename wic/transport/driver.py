@@ -125,7 +125,6 @@ class Driver:
         "_failures",
         "_not_before",
         "_observers",
-        "_on_event",
         "_outbound",
         "_pumping",
         "_received",
@@ -134,6 +133,7 @@ class Driver:
         "_sources",
         "_timer",
         "_undelivered",
+        "on_event",
     )
 
     def __init__(
@@ -154,7 +154,8 @@ class Driver:
         """
         chosen = options or _DEFAULT_OPTIONS
         self._endpoint = endpoint
-        self._on_event = on_event
+        self.on_event = on_event
+        """Handler of the endpoint's events; another one may take over while the driver runs."""
         self._alarms = alarms()
         self._clock = clock or asyncio.get_running_loop().time
         self._connections: dict[Flow, Connection] = {}
@@ -318,7 +319,7 @@ class Driver:
         event = self._endpoint.next_event()
         if event is None:
             return False
-        self._guard(type(event).__name__, self._on_event, event)
+        self._guard(type(event).__name__, self.on_event, event)
         return True
 
     def _observe(self, direction: Direction, data: bytes, flow: Flow) -> None:

@@ -105,13 +105,11 @@ async def make_edge(
                 authz_server="https://waf.example",
                 **{"reg_event": False, **options},  # type: ignore[arg-type]
             )
-            agw, known = Agw(SystemRandomSource()), KnownTokens()
+            agw, known = await Agw.open(SystemRandomSource()), KnownTokens()
             stack.push_async_callback(agw.close)
-            await agw.start()
             validator = known if tokens else None
-            epcscf = EPcscf(agw, settings, validator=validator, wall_clock=lambda: known.now)
+            epcscf = await EPcscf.open(agw, settings, validator=validator, wall_clock=lambda: known.now)
             stack.push_async_callback(epcscf.close)
-            await epcscf.start()
             ready = {"wss": epcscf.url, "ca": str(authority.certificate_path) if secure else ""}
             return Edge(epcscf, core, known, lambda user: make_raw(user, ready))
 

@@ -95,8 +95,9 @@ async def world(tmp_path, make_mw_peer):
             hss.add_subscriber(f"{user}@ims.example", [f"sip:{user}@ims.example"], Secret("x"))
         peer = await make_mw_peer()
         options = ScscfOptions(registrar=RegistrarOptions(min_expires=10, max_bindings=2))
-        scscf = Scscf(hss, trust=lambda flow: flow.remote == peer.address, options=options, wall_clock=lambda: 1e9)
-        await scscf.start()
+        scscf = await Scscf.open(
+            hss, trust=lambda flow: flow.remote == peer.address, options=options, wall_clock=lambda: 1e9
+        )
         made = World(hss, scscf, peer)
         made.bind("alice")
         yield made

@@ -44,8 +44,9 @@ class World:
     async def start(self) -> None:
         self.hss = Hss(self.path / "hss.db", realm="ims.example")
         options = ScscfOptions(reg_event=self.options, port=getattr(self, "port", 0))
-        self.scscf = Scscf(self.hss, trust=lambda _: self.trusted, options=options, wall_clock=lambda: self.wall)
-        await self.scscf.start()
+        self.scscf = await Scscf.open(
+            self.hss, trust=lambda _: self.trusted, options=options, wall_clock=lambda: self.wall
+        )
         self.port = self.scscf.node.mw.port
 
     async def stop(self) -> None:

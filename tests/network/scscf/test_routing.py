@@ -379,8 +379,8 @@ async def test_nobody_is_led_past_the_ends_of_a_dialog(world, stranger, dialog, 
 
 async def test_a_dialog_is_followed_after_a_restart(world, stranger, dialog):
     await world.scscf.close()
-    world.scscf = Scscf(world.hss, options=ScscfOptions(port=world.scscf.node.mw.port), wall_clock=lambda: 1e9)
-    await world.scscf.start()
+    options = ScscfOptions(port=world.scscf.node.mw.port)
+    world.scscf = await Scscf.open(world.hss, options=options, wall_clock=lambda: 1e9)
     inside, world.peer = world.peer, stranger
     host, port = inside.address
     world.send("BYE", f"sip:x@{host}:{port}", f"Route: {dialog}", to=f"<{BOB}>;tag=x", call_id="call")

@@ -13,7 +13,7 @@ from wic.errors import LocalProtocolError, MediaFailed
 
 if TYPE_CHECKING:
     from wic.media.channel import DataChannel, DataChannels
-    from wic.network.agw.msrp_link import MsrpLink
+    from wic.network.agw.msrp import MsrpLink
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.aio import TaskSet
 from wic.errors import ConfigurationError, MediaFailed
@@ -14,7 +14,7 @@ from wic.media.plain import PlainRtp
 from wic.media.transport import MediaTransport, MediaTransportOptions, TransportState
 from wic.media.udp import PortRange
 from wic.network.agw.lines import MAX_MESSAGE_SIZE, SCTP_PORT, DataLine, Line, Role, RtpLine
-from wic.network.agw.msrp_hub import MsrpHub
+from wic.network.agw.msrp import MsrpHub
 from wic.transport.listener import cannot_listen
 
 if TYPE_CHECKING:
@@ -49,15 +49,40 @@ class AgwOptions:
 
 
 class Agw:
-    """The gateway: open it with `start`, and give every session a `context`."""
+    """eIMS-AGW; made by `open`. Every session gets a `context` of its own.
 
-    def __init__(self, random_source: RandomSource, options: AgwOptions | None = None) -> None:
-        self._options = options or AgwOptions()
-        self._ports = PortRange(self._options.first_port, self._options.last_port)
+    Args:
+        options: addresses, ports and limits.
+        hub: its MSRP port, listening; closed together with it.
+    """
+
+    def __init__(self, options: AgwOptions, hub: MsrpHub) -> None:
+        self._options = options
+        self._hub = hub
+        self._ports = PortRange(options.first_port, options.last_port)
         self._certificate = Certificate.generate()
-        self._tasks = TaskSet()
-        self._hub = MsrpHub(random_source, self._tasks)
         self._contexts: set[AgwContext] = set()
+        self._tasks = TaskSet()
+        self._tasks.start(self._watch())
+
+    @classmethod
+    async def open(cls, random_source: RandomSource, options: AgwOptions | None = None) -> Self:
+        """Listen for MSRP, and watch the core's media for silence.
+
+        Args:
+            random_source: makes session identifiers of MSRP.
+            options: addresses, ports and limits.
+
+        Raises:
+            ConfigurationError: the MSRP port is taken or the address is not of this machine.
+        """
+        chosen = options or AgwOptions()
+        host, port = chosen.core_address, chosen.msrp_port
+        try:
+            hub = await MsrpHub.open(host, port, random_source)
+        except OSError as error:
+            raise ConfigurationError(cannot_listen(host, port, error)) from error
+        return cls(chosen, hub)
 
     @property
     def msrp_port(self) -> int:
@@ -66,21 +91,8 @@ class Agw:
 
     @property
     def contexts(self) -> int:
-        """How many sessions have media here."""
+        """Number of sessions that have media here."""
         return len(self._contexts)
-
-    async def start(self) -> None:
-        """Listen for MSRP and watch for silence.
-
-        Raises:
-            ConfigurationError: the MSRP port is taken or the address is not of this machine.
-        """
-        host, port = self._options.core_address, self._options.msrp_port
-        try:
-            await self._hub.start(host, port)
-        except OSError as error:
-            raise ConfigurationError(cannot_listen(host, port, error)) from error
-        self._tasks.start(self._watch())
 
     async def _watch(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from wic.sdp.gateway import MsrpPlace, RtpPlace
 if TYPE_CHECKING:
     from wic.media.plain import PlainRtp
     from wic.media.transport import MediaTransport
-    from wic.network.agw.msrp_link import MsrpLink
+    from wic.network.agw.msrp import MsrpLink
     from wic.sdp.transport import TransportDescription
 
 _log = logging.getLogger(__name__)

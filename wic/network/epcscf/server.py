@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.aio import TaskSet
 from wic.errors import ConfigurationError
@@ -23,10 +23,9 @@ from wic.network.epcscf.survival import Survival
 from wic.network.epcscf.throttle import Throttle
 from wic.network.epcscf.trusted_node import TrustedNode
 from wic.network.node import LR, Node, address_of, sip_uri
-from wic.sip.events import FlowClosed, RequestReceived
+from wic.sip.events import FlowClosed
 from wic.sip.proxy.core import ProxyCore, ProxyOptions
 from wic.sip.uri import Uri
-from wic.transport.system_random import SystemRandomSource
 from wic.transport.websocket import serve_websocket
 
 if TYPE_CHECKING:
@@ -52,18 +51,18 @@ class EPcscf:
     """P-CSCF enhanced for WebRTC.
 
     Args:
+        node: its node on Mw, listening; closed together with it.
         agw: the eIMS-AGW that it controls; started and closed by its owner.
         options: how it runs.
-        random_source: source of branches, flow tokens and identifiers.
         validator: knows which access tokens are good; None takes no tokens.
         wall_clock: seconds of the epoch, in which tokens end.
     """
 
     def __init__(
         self,
+        node: Node,
         agw: Agw,
         options: EPcscfOptions,
-        random_source: RandomSource | None = None,
         *,
         validator: Validator | None = None,
         wall_clock: Callable[[], float] = time.time,
@@ -82,8 +81,7 @@ class EPcscf:
             )
         self._throttle = Throttle(options.requests_per_second, options.requests_at_once)
         self._web: Listener | None = None
-        self._core: ProxyCore | None = None
-        self.node = Node(random_source or SystemRandomSource(), self._handle, self._options.timers)
+        self.node = node
 
     @property
     def url(self) -> str:
@@ -108,14 +106,39 @@ class EPcscf:
         """How many registrations over open connections there are."""
         return len(self._parts.associations)
 
-    async def start(self) -> None:
+    @classmethod
+    async def open(
+        cls,
+        agw: Agw,
+        options: EPcscfOptions,
+        random_source: RandomSource | None = None,
+        *,
+        validator: Validator | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> Self:
         """Listen on both sides.
+
+        Args:
+            agw: the eIMS-AGW that it controls; started and closed by its owner.
+            options: how it runs.
+            random_source: source of branches, flow tokens and identifiers; None takes the system's.
+            validator: knows which access tokens are good; None takes no tokens.
+            wall_clock: seconds of the epoch, in which tokens end.
 
         Raises:
             ConfigurationError: a port is taken, an address is not of this machine, or the core is no SIP URI.
         """
+        node = await Node.open(options.mw_host, options.mw_port, random_source=random_source, timers=options.timers)
+        epcscf = cls(node, agw, options, validator=validator, wall_clock=wall_clock)
+        try:
+            await epcscf._start()
+        except BaseException:
+            await epcscf.close()
+            raise
+        return epcscf
+
+    async def _start(self) -> None:
         options = self._options
-        await self.node.listen(options.mw_host, options.mw_port)
         core = await self._core_flow(options.core)
         parts = self._parts = Parts(
             node=self.node,
@@ -146,6 +169,7 @@ class EPcscf:
         logic = EPcscfLogic(parts, w2, self._survival, self._registers, self._sessions, self._throttle)
         own = frozenset({(self.node.mw.host, self.node.mw.port), self._address})
         self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
+        self.node.serve(self._handle)
 
     def _flow_of(self, message: Message) -> Flow:
         """Return the way of a request of our own to the core."""
@@ -167,11 +191,6 @@ class EPcscf:
 
     def _handle(self, event: Event) -> None:
         now = self.node.driver.now
-        if self._core is None:
-            # Mw is open, and W2 is not: its address, which is free to choose, is needed to know our own routes.
-            if isinstance(event, RequestReceived):
-                self.node.endpoint.reply(event.transaction, 503, now=now, headers=[("Retry-After", 1)])
-            return
         if self.watcher.handle(event, now=now) or self._core.handle(event, now=now):
             return
         if isinstance(event, FlowClosed) and event.flow.transport in ("WS", "WSS"):

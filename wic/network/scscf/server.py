@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.auth.aka_server import AkaVerifier
 from wic.auth.server import DigestVerifier
@@ -27,7 +27,6 @@ from wic.network.scscf.trusted_node import TrustedNodeScheme
 from wic.sip.params import UriParams
 from wic.sip.proxy.core import ProxyCore, ProxyOptions
 from wic.sip.timers import RFC3261, Timers
-from wic.transport.system_random import SystemRandomSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,76 +57,95 @@ class ScscfOptions:
 
 
 class Scscf:
-    """S-CSCF and registrar.
+    """S-CSCF and registrar; made by `open`.
 
     Args:
+        node: its node on Mw, listening; closed together with it.
         hss: subscribers and bindings.
-        trust: tells flows of this network's eP-CSCFs; None trusts nobody.
-        options: how it runs.
-        random_source: source of branches and nonces.
+        trust: tells flows of this network's eP-CSCFs; None trusts no flow.
+        options: addresses, algorithms and limits.
         wall_clock: seconds of the epoch, in which bindings end.
+
+    Attributes:
+        gruus: makes and reads GRUUs.
+        observers: are told of every change to a binding.
+        removals: changes bindings on behalf of the network.
+        notifier: notifies the subscribers to registration state.
     """
 
     def __init__(
         self,
+        node: Node,
+        hss: Hss,
+        *,
+        trust: Trust | None = None,
+        options: ScscfOptions | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.node = node
+        self._hss = hss
+        self._options = options or ScscfOptions()
+        domain, driver = self._options.domain, node.driver
+        self.gruus = GruuFactory(hss, domain, node.random_source)
+        self.observers = Observers()
+        self.removals = Removals(hss, self.observers)
+        self.notifier = RegEventNotifier(
+            node.endpoint,
+            hss,
+            contact=node.mw.uri(params=UriParams()),
+            flow_to=node.flow_to,
+            clock=lambda: driver.now,
+            wall_clock=wall_clock,
+            gruus=self.gruus.make,
+            options=self._options.reg_event,
+        )
+        logic = ScscfLogic(
+            node,
+            hss,
+            self._registrar(),
+            Callees(hss, self.gruus, domain),
+            self.removals,
+            self.notifier,
+            domain=domain,
+            trust=trust or _trusts_none,
+            wall_clock=wall_clock,
+        )
+        self._core = ProxyCore(node.endpoint, logic, ProxyOptions(own=frozenset({(node.mw.host, node.mw.port)})))
+        self._expiry = Expiry(hss, self.removals, wall_clock, clock=lambda: driver.now)
+        self._orders = OrderBook(hss, self.removals, wall_clock, due=driver.now)
+        self.observers.add(self.notifier)
+        self.observers.add(self._expiry)
+        for source in (self._expiry, self._orders, self.notifier):
+            driver.add_timer_source(source)
+        node.serve(self._handle)
+        self.notifier.restore(now=driver.now)
+        driver.pump()
+
+    @classmethod
+    async def open(
+        cls,
         hss: Hss,
         *,
         trust: Trust | None = None,
         options: ScscfOptions | None = None,
         random_source: RandomSource | None = None,
         wall_clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._hss = hss
-        self._trust = trust or _nobody
-        self._options = options or ScscfOptions()
-        self._wall_clock = wall_clock
-        self.observers = Observers()
-        """Are told of every change to a binding; add to them what watches registrations."""
-        self.node = Node(random_source or SystemRandomSource(), self._handle, self._options.timers)
+    ) -> Self:
+        """Listen on Mw and serve.
 
-    async def start(self) -> None:
-        """Listen on Mw.
+        Args:
+            hss: subscribers and bindings.
+            trust: tells flows of this network's eP-CSCFs; None trusts no flow.
+            options: addresses, algorithms and limits.
+            random_source: source of branches and nonces; None takes the system's.
+            wall_clock: seconds of the epoch, in which bindings end.
 
         Raises:
             ConfigurationError: the port is taken, or the address is not of this machine.
         """
-        options = self._options
-        await self.node.listen(options.host, options.port)
-        self.gruus = GruuFactory(self._hss, options.domain, self.node.random_source)
-        removals = self.removals = Removals(self._hss, self.observers)
-        driver = self.node.driver
-        self.notifier = RegEventNotifier(
-            self.node.endpoint,
-            self._hss,
-            contact=self.node.mw.uri(params=UriParams()),
-            flow_to=self.node.flow_to,
-            clock=lambda: driver.now,
-            wall_clock=self._wall_clock,
-            gruus=self.gruus.make,
-            options=options.reg_event,
-        )
-        self.observers.add(self.notifier)
-        logic = ScscfLogic(
-            self.node,
-            self._hss,
-            self._registrar(),
-            Callees(self._hss, self.gruus, options.domain),
-            removals,
-            self.notifier,
-            domain=options.domain,
-            trust=self._trust,
-            wall_clock=self._wall_clock,
-        )
-        own = ProxyOptions(own=frozenset({(self.node.mw.host, self.node.mw.port)}))
-        self._core = ProxyCore(self.node.endpoint, logic, own)
-        self._expiry = Expiry(self._hss, removals, self._wall_clock, clock=lambda: driver.now)
-        self.observers.add(self._expiry)
-        self._orders = OrderBook(self._hss, removals, self._wall_clock, due=driver.now)
-        driver.add_timer_source(self._expiry)
-        driver.add_timer_source(self._orders)
-        driver.add_timer_source(self.notifier)
-        self.notifier.restore(now=driver.now)
-        driver.pump()
+        chosen = options or ScscfOptions()
+        node = await Node.open(chosen.host, chosen.port, random_source=random_source, timers=chosen.timers)
+        return cls(node, hss, trust=trust, options=chosen, wall_clock=wall_clock)
 
     def _registrar(self) -> Registrar:
         options, random_source = self._options.registrar, self.node.random_source
@@ -155,9 +173,9 @@ class Scscf:
             self._core.handle(event, now=now)
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop listening, and end every connection."""
         await self.node.close()
 
 
-def _nobody(_: Flow) -> bool:
+def _trusts_none(_: Flow) -> bool:
     return False

@@ -21,10 +21,10 @@ from wic.sdp.attributes import Setup
 from wic.sdp.gateway import MsrpPlace
 from wic.sip.random_source import CountingSource
 
-from .conftest import until
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 OPTIONS = AgwOptions(first_port=31000, last_port=31099, silence=0.2)
 LOOPBACK = MediaTransportOptions(addresses=("127.0.0.1",))
@@ -46,8 +46,7 @@ class World:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    agw = Agw(LongTokens(), OPTIONS)
-    await agw.start()
+    agw = await Agw.open(LongTokens(), OPTIONS)
     yield World(agw, [])
     await agw.close()
     assert agw.contexts == 0
@@ -91,7 +90,7 @@ async def test_rtp_is_relayed_both_ways_without_change(world: World) -> None:
     await core.close()
 
 
-async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World) -> None:
+async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World, until: Until) -> None:
     context = world.context()
     await context.add_rtp(0)
     line = context.lines[0]
@@ -105,7 +104,7 @@ async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World) ->
     await core.close()
 
 
-async def test_silence_on_hold_is_no_loss(world: World) -> None:
+async def test_silence_on_hold_is_no_loss(world: World, until: Until) -> None:
     context = world.context()
     await context.add_rtp(0)
     line = context.lines[0]
@@ -126,7 +125,7 @@ async def test_silence_on_hold_is_no_loss(world: World) -> None:
     await core.close()
 
 
-async def test_a_wic_that_goes_away_is_noticed(world: World) -> None:
+async def test_a_wic_that_goes_away_is_noticed(world: World, until: Until) -> None:
     context = world.context()
     await context.add_rtp(0)
     wic = await join(context, 0)
@@ -135,7 +134,7 @@ async def test_a_wic_that_goes_away_is_noticed(world: World) -> None:
     assert "closed" in world.lost[0]
 
 
-async def test_channels_cross_two_gateways(world: World) -> None:
+async def test_channels_cross_two_gateways(world: World, until: Until) -> None:
     calling, called = world.context(), world.context()
     await calling.add_data(1, offerer=True)
     await called.add_data(0, offerer=False)
@@ -166,7 +165,7 @@ async def test_channels_cross_two_gateways(world: World) -> None:
     await bob.close()
 
 
-async def test_another_msrp_peer_gets_one_default_channel(world: World) -> None:
+async def test_another_msrp_peer_gets_one_default_channel(world: World, until: Until) -> None:
     context = world.context()
     await context.add_data(0, offerer=False)
     line = context.lines[0]
@@ -229,7 +228,7 @@ async def test_ports_are_freed_and_their_number_is_bounded(world: World) -> None
 
 
 async def test_sessions_are_bounded() -> None:
-    agw = Agw(LongTokens(), AgwOptions(max_contexts=1))
+    agw = await Agw.open(LongTokens(), AgwOptions(max_contexts=1))
     agw.context(lambda _: None)
     with pytest.raises(MediaFailed, match="1 sessions"):
         agw.context(lambda _: None)

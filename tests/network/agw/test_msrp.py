@@ -6,11 +6,10 @@ import asyncio
 
 import pytest
 
-from wic.aio import TaskSet
 from wic.datachannel.msrp import MsrpUri
 from wic.datachannel.msrp_session import Content
-from wic.network.agw import msrp_hub
-from wic.network.agw.msrp_hub import MsrpHub
+from wic.network.agw import msrp
+from wic.network.agw.msrp import MsrpHub
 from wic.sip.random_source import CountingSource
 
 PEER = MsrpUri("127.0.0.1", 9, "peer")
@@ -55,15 +54,12 @@ class World:
 
 @pytest.fixture
 async def world():
-    tasks = TaskSet()
-    hub = MsrpHub(LongTokens(), tasks)
-    await hub.start("127.0.0.1", 0)
+    hub = await MsrpHub.open("127.0.0.1", 0, LongTokens())
     made = World(hub)
     yield made
     for writer in made.writers:
         writer.close()
     await hub.close()
-    await tasks.close()
     assert len(hub) == 0
 
 
@@ -107,7 +103,7 @@ async def test_a_session_that_ends_while_it_is_dialled(world):
     link.start((other.local,), dial=True)
     link.close()
     other.close()
-    await world.until(lambda: not world.hub._connections)
+    await world.until(lambda: world.hub.connections == 0)
 
 
 async def test_a_peer_that_holds_back_gets_its_messages_later(world):
@@ -125,7 +121,7 @@ async def test_a_peer_that_holds_back_gets_its_messages_later(world):
 
 
 async def test_a_peer_that_does_not_read_is_given_up(world, monkeypatch):
-    monkeypatch.setattr(msrp_hub, "SEND_LIMIT", 1000)
+    monkeypatch.setattr(msrp, "SEND_LIMIT", 1000)
     link = world.link()
     link.start((PEER,), dial=False)
     _, writer = await world.connect()
@@ -156,19 +152,19 @@ async def test_refused_and_unanswered_messages_are_only_noted(world, monkeypatch
     writer.write(
         f"MSRP {transaction} 413\r\nTo-Path: {link.local}\r\nFrom-Path: {PEER}\r\n-------{transaction}$\r\n".encode()
     )
-    await world.until(lambda: link._session.next_timeout() is None)
+    await world.until(lambda: link.next_timeout is None)
     link.send(Content(content_type="text/plain", body=b"x"))
     link._session._unanswered = {key: (name, 0.0) for key, (name, _) in link._session._unanswered.items()}
-    link._timed_out()
+    link.timed_out()
     assert link.bound
     assert world.ended == []
 
 
 async def test_connections_are_bounded_and_strangers_do_not_stay(world, monkeypatch):
-    monkeypatch.setattr(msrp_hub, "STRANGER_TIMEOUT", 0.05)
+    monkeypatch.setattr(msrp, "IDENTIFY_TIMEOUT", 0.05)
     reader, _ = await world.connect()
     assert await reader.read() == b""
-    monkeypatch.setattr(msrp_hub, "MAX_CONNECTIONS", 0)
+    monkeypatch.setattr(msrp, "MAX_CONNECTIONS", 0)
     reader, _ = await world.connect()
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await reader.readexactly(1)
