@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import asyncio
+import functools
 import io
 import re
 import sys
@@ -69,7 +70,9 @@ def modules(tree: Path, *packages: str) -> Iterator[tuple[str, Path]]:
             yield ".".join(path.relative_to(tree).with_suffix("").parts), path
 
 
+@functools.cache
 def parsed(path: Path) -> ast.Module:
+    """Parse a file, once for all figures."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -232,20 +235,34 @@ def lines(tree: Path) -> list[str]:
     return [f"{count} {name}" for count, name in sorted(counts, reverse=True)]
 
 
-def riddles(tree: Path) -> list[str]:
-    """Return the module docstrings that are questions, and the indefinite persons and things in texts of the code."""
+def docstrings_that_ask(tree: Path) -> list[str]:
+    """Return the module docstrings that begin as a question does."""
+    found = []
+    for name, path in modules(tree, "wic", "cli"):
+        docstring = ast.get_docstring(parsed(path)) or ""
+        if INDIRECT.match(docstring):
+            found.append(f"{name}: {docstring.splitlines()[0]}")
+    return found
+
+
+def persons_without_a_name(tree: Path) -> list[str]:
+    """Return the indefinite persons and things in docstrings, comments and messages."""
     found = []
     for name, path in modules(tree, "wic", "cli"):
         text = path.read_text(encoding="utf-8")
-        docstring = ast.get_docstring(ast.parse(text)) or ""
-        if INDIRECT.match(docstring):
-            found.append(f"{name}: {docstring.splitlines()[0]}")
+        if not RIDDLES.search(text):
+            continue  # most files, and tokenizing takes long
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type in (tokenize.COMMENT, tokenize.STRING) or token.type == getattr(
                 tokenize, "FSTRING_MIDDLE", -1
             ):
                 found += [f"{name}:{token.start[0]}: {match[0]}" for match in RIDDLES.finditer(token.string)]
     return found
+
+
+def riddles(tree: Path) -> list[str]:
+    """Return the module docstrings that are questions, and the indefinite persons and things in texts of the code."""
+    return docstrings_that_ask(tree) + persons_without_a_name(tree)
 
 
 # a client that runs
@@ -406,24 +423,16 @@ def values_of_a_refusal(tree: Path) -> list[str]:
         client = scene.client()
         client.on_event(hear)
         await client.__aenter__()
-        refresh(client)
         await lost.wait()
         await client.__aexit__(None, None, None)
         return refused
 
+    from wic.transport.virtual_time import VirtualTimeLoop
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:  # the refresh is due in half of 600 s
+        made = runner.run(run())
     ends = ("wic.errors.", "wic.client.events.", "wic.client.identities.")
-    return [kind for kind in dict.fromkeys(asyncio.run(run())) if not kind.startswith(ends)]
-
-
-def refresh(client: Any) -> None:
-    """Have a client send its next REGISTER now, as new credentials do."""
-    for name in ("_connection", "_signalling"):
-        part = getattr(client, name, None)
-        for command in ("refresh", "_credentials_renewed"):
-            if hasattr(part, command):
-                getattr(part, command)()
-                return
-    raise LookupError("this checkout has another way to refresh a registration: add it to `refresh`")
+    return [kind for kind in dict.fromkeys(made) if not kind.startswith(ends)]
 
 
 # the report
