@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wic.client.report import CallReport, ChannelReport, MediaReport
+    from wic.client.call_stats import CallReport, ChannelReport, MediaReport
 
     from .console import Console
     from .watch import Watch

@@ -12,9 +12,9 @@ from wic.auth import (
     AkaFunctions,
     AkaUser,
     AkaVerifier,
+    AuthOutcome,
     AutsRefused,
     Milenage,
-    Outcome,
     SequenceArray,
     SequenceCounter,
     SoftUsim,
@@ -59,7 +59,7 @@ class Network:
         self.functions = functions
         self.counter = SequenceCounter(sqn)
         self.now = 0.0
-        self.verdicts: list[Outcome] = []
+        self.verdicts: list[AuthOutcome] = []
         self._algorithm = algorithm
         self._rands = 0
         self._verifier = AkaVerifier("ims.example")
@@ -69,12 +69,12 @@ class Network:
         verdict = self._verifier.verify(request, self._user, now=self.now)
         self.verdicts.append(verdict.outcome)
         match verdict.outcome:
-            case Outcome.OK:
+            case AuthOutcome.OK:
                 assert verdict.authentication_info is not None
                 return Response.build(200, headers=[("Authentication-Info", verdict.authentication_info)])
-            case Outcome.WRONG:
+            case AuthOutcome.WRONG:
                 return Response.build(403)
-            case Outcome.OUT_OF_SYNC:
+            case AuthOutcome.OUT_OF_SYNC:
                 self.resynchronise(verdict)
         return self.challenge(request, stale=verdict.stale)
 
@@ -131,7 +131,7 @@ SETS: dict[str, AkaFunctions] = {
 def test_register_and_refresh(functions: AkaFunctions, algorithm: str) -> None:
     client, network = client_of(functions, algorithm=algorithm), Network(functions)
     assert [register(client, network) for _ in range(3)] == [200, 200, 200]
-    assert network.verdicts == [Outcome.MISSING, Outcome.OK, Outcome.OK, Outcome.OK]
+    assert network.verdicts == [AuthOutcome.MISSING, AuthOutcome.OK, AuthOutcome.OK, AuthOutcome.OK]
 
 
 @pytest.mark.parametrize("functions", SETS.values(), ids=SETS)
@@ -142,8 +142,8 @@ def test_a_network_that_was_set_back_is_resynchronised(functions: AkaFunctions) 
     network.counter = SequenceCounter(0)
     assert register(client, network) == 200
     assert network.verdicts == [
-        *(Outcome.MISSING, Outcome.OK),  # from a SQN that was ahead
-        *(Outcome.STALE, Outcome.OUT_OF_SYNC, Outcome.OK),
+        *(AuthOutcome.MISSING, AuthOutcome.OK),  # from a SQN that was ahead
+        *(AuthOutcome.STALE, AuthOutcome.OUT_OF_SYNC, AuthOutcome.OK),
     ]
 
 
@@ -152,7 +152,7 @@ def test_a_network_that_counts_by_the_clock_is_brought_down_to_a_new_usim() -> N
     functions = SETS["MILENAGE"]
     network = Network(functions, sqn=2**47)
     assert register(client_of(functions), network) == 200
-    assert network.verdicts == [Outcome.MISSING, Outcome.OUT_OF_SYNC, Outcome.OK]
+    assert network.verdicts == [AuthOutcome.MISSING, AuthOutcome.OUT_OF_SYNC, AuthOutcome.OK]
 
 
 def test_a_network_of_akav1_only() -> None:
@@ -182,7 +182,7 @@ def test_an_answer_that_comes_late_gets_a_new_challenge() -> None:
     client.challenged(request, network.answer(request))
     network.now = 500
     assert register(client, network) == 200
-    assert network.verdicts == [Outcome.MISSING, Outcome.STALE, Outcome.OK]
+    assert network.verdicts == [AuthOutcome.MISSING, AuthOutcome.STALE, AuthOutcome.OK]
 
 
 def test_a_wrong_key_ends_with_the_network_not_trusted() -> None:
@@ -190,7 +190,7 @@ def test_a_wrong_key_ends_with_the_network_not_trusted() -> None:
     client = client_of(Milenage(K, op=OP))
     with pytest.raises(NetworkNotTrusted, match="compare first K and then OP"):
         register(client, network)
-    assert network.verdicts == [Outcome.MISSING, Outcome.MAC_FAILURE, Outcome.MAC_FAILURE]
+    assert network.verdicts == [AuthOutcome.MISSING, AuthOutcome.MAC_FAILURE, AuthOutcome.MAC_FAILURE]
 
 
 def test_a_wrong_opc_is_named() -> None:
@@ -209,7 +209,7 @@ def test_a_network_that_never_resynchronises_is_given_up() -> None:
 
 def test_an_auts_of_somebody_else_does_not_move_the_network() -> None:
     network = Network(SETS["MILENAGE"], sqn=320_000)
-    verdict = Verdict(outcome=Outcome.OUT_OF_SYNC, auts=bytes(14), rand=bytes(16))
+    verdict = Verdict(outcome=AuthOutcome.OUT_OF_SYNC, auts=bytes(14), rand=bytes(16))
     with pytest.raises(AutsRefused):
         network.resynchronise(verdict)
     assert network.counter.sqn == 320_000

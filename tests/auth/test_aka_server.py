@@ -10,8 +10,8 @@ from wic.auth import (
     AkaClient,
     AkaUser,
     AkaVerifier,
+    AuthOutcome,
     Milenage,
-    Outcome,
     SoftUsim,
     Verdict,
     find_aka_algorithm,
@@ -111,95 +111,96 @@ def test_a_right_answer_and_its_refreshes(verifier: AkaVerifier, user: AkaUser, 
     for now in (1, 3600, 300_000):
         request = register(aka)
         verdict = verifier.verify(request, user, now=now)
-        assert (verdict.outcome, verdict.username, verdict.stale) == (Outcome.OK, IMPI, False)
+        assert (verdict.outcome, verdict.username, verdict.stale) == (AuthOutcome.OK, IMPI, False)
         assert verdict.authentication_info is not None
         headers = [("Authentication-Info", verdict.authentication_info)]
         aka.accepted(request, Response.build(200, headers=headers))
-        assert verifier.verify(request, user, now=now).outcome is Outcome.REPLAYED
+        assert verifier.verify(request, user, now=now).outcome is AuthOutcome.REPLAYED
 
 
 def test_an_answer_comes_in_time(check: Check, good: Pairs) -> None:
     """Reg-await-auth (TS 24.229 §7.8); a clock that was set back makes no nonce last longer."""
-    assert check(good, now=-1).outcome is Outcome.STALE
-    assert check(good, now=240.1).outcome is Outcome.STALE
-    assert check(good, now=240).outcome is Outcome.OK
-    assert check(good | {"nc": "00000002"}, now=1000).outcome is Outcome.WRONG  # in use, and looked at
+    assert check(good, now=-1).outcome is AuthOutcome.STALE
+    assert check(good, now=240.1).outcome is AuthOutcome.STALE
+    assert check(good, now=240).outcome is AuthOutcome.OK
+    assert check(good | {"nc": "00000002"}, now=1000).outcome is AuthOutcome.WRONG  # in use, and looked at
 
 
 @pytest.mark.parametrize(
     ("changes", "outcome"),
     [
-        ({"realm": "elsewhere"}, Outcome.MISSING),
-        ({"nonce": ""}, Outcome.MISSING),
-        ({"nonce": "other"}, Outcome.STALE),
-        ({"nonce": "A" * 10_000}, Outcome.STALE),
-        ({"username": "mallory"}, Outcome.STALE),
-        ({"username": ""}, Outcome.STALE),
-        ({"response": "0" * 64}, Outcome.WRONG),
-        ({"response": "é"}, Outcome.WRONG),
-        ({"cnonce": "other"}, Outcome.WRONG),
-        ({"response": ""}, Outcome.MAC_FAILURE),
-        ({"algorithm": "AKAv1-MD5"}, Outcome.MALFORMED),
-        ({"algorithm": "MD5"}, Outcome.MALFORMED),
-        ({"algorithm": "AKAv2-SHA-1"}, Outcome.MALFORMED),
-        ({"qop": "auth-int"}, Outcome.MALFORMED),
-        ({"cnonce": ""}, Outcome.MALFORMED),
-        ({"nc": "1"}, Outcome.MALFORMED),
-        ({"uri": "sip:other.example"}, Outcome.MALFORMED),
-        ({"auts": ""}, Outcome.MALFORMED),
-        ({"auts": "AAAA"}, Outcome.MALFORMED),
-        ({"auts": "A" * 24}, Outcome.MALFORMED),
-        ({"auts": "*" * 20}, Outcome.MALFORMED),
-        ({"auts": "A" * 8000}, Outcome.MALFORMED),
+        ({"realm": "elsewhere"}, AuthOutcome.MISSING),
+        ({"nonce": ""}, AuthOutcome.MISSING),
+        ({"nonce": "other"}, AuthOutcome.STALE),
+        ({"nonce": "A" * 10_000}, AuthOutcome.STALE),
+        ({"username": "mallory"}, AuthOutcome.STALE),
+        ({"username": ""}, AuthOutcome.STALE),
+        ({"response": "0" * 64}, AuthOutcome.WRONG),
+        ({"response": "é"}, AuthOutcome.WRONG),
+        ({"cnonce": "other"}, AuthOutcome.WRONG),
+        ({"response": ""}, AuthOutcome.MAC_FAILURE),
+        ({"algorithm": "AKAv1-MD5"}, AuthOutcome.MALFORMED),
+        ({"algorithm": "MD5"}, AuthOutcome.MALFORMED),
+        ({"algorithm": "AKAv2-SHA-1"}, AuthOutcome.MALFORMED),
+        ({"qop": "auth-int"}, AuthOutcome.MALFORMED),
+        ({"cnonce": ""}, AuthOutcome.MALFORMED),
+        ({"nc": "1"}, AuthOutcome.MALFORMED),
+        ({"uri": "sip:other.example"}, AuthOutcome.MALFORMED),
+        ({"auts": ""}, AuthOutcome.MALFORMED),
+        ({"auts": "AAAA"}, AuthOutcome.MALFORMED),
+        ({"auts": "A" * 24}, AuthOutcome.MALFORMED),
+        ({"auts": "*" * 20}, AuthOutcome.MALFORMED),
+        ({"auts": "A" * 8000}, AuthOutcome.MALFORMED),
     ],
 )
-def test_credentials_that_are_not_right(changes: Pairs, outcome: Outcome, good: Pairs, check: Check) -> None:
+def test_credentials_that_are_not_right(changes: Pairs, outcome: AuthOutcome, good: Pairs, check: Check) -> None:
     verdict = check(good | changes)
     assert verdict.outcome is outcome
-    assert verdict.stale == (outcome is Outcome.STALE)
+    assert verdict.stale == (outcome is AuthOutcome.STALE)
 
 
 def test_a_missing_algorithm_is_md5_and_no_aka(good: Pairs, check: Check) -> None:
     del good["algorithm"]
-    assert check(good).outcome is Outcome.MALFORMED
+    assert check(good).outcome is AuthOutcome.MALFORMED
 
 
 def test_requests_without_credentials(verifier: AkaVerifier, user: AkaUser, aka: AkaClient) -> None:
-    def outcome(*lines: tuple[str, str]) -> Outcome:
+    def outcome(*lines: tuple[str, str]) -> AuthOutcome:
         return verifier.verify(Request.build("REGISTER", "sip:ims.example", lines), user, now=0).outcome
 
-    assert outcome() is Outcome.MISSING
-    assert outcome(("Authorization", "Bearer abc")) is Outcome.MISSING
-    assert outcome(("Authorization", '="')) is Outcome.MALFORMED
+    assert outcome() is AuthOutcome.MISSING
+    assert outcome(("Authorization", "Bearer abc")) is AuthOutcome.MISSING
+    assert outcome(("Authorization", '="')) is AuthOutcome.MALFORMED
     verdict = verifier.verify(register(aka), user, now=0)
-    assert (verdict.outcome, verdict.username) == (Outcome.MISSING, IMPI)
+    assert (verdict.outcome, verdict.username) == (AuthOutcome.MISSING, IMPI)
 
 
 def test_a_wrong_response_is_the_only_guess(good: Pairs, check: Check) -> None:
     """A RES may have 32 bits only."""
-    assert check(good | {"response": "0" * 64}).outcome is Outcome.WRONG
-    assert check(good).outcome is Outcome.STALE
+    assert check(good | {"response": "0" * 64}).outcome is AuthOutcome.WRONG
+    assert check(good).outcome is AuthOutcome.STALE
 
 
 def test_a_wrong_response_does_not_spoil_a_challenge_in_use(good: Pairs, check: Check) -> None:
-    assert check(good).outcome is Outcome.OK
-    assert check(good | {"response": "0" * 64}).outcome is Outcome.WRONG
-    assert check(good).outcome is Outcome.REPLAYED
+    assert check(good).outcome is AuthOutcome.OK
+    assert check(good | {"response": "0" * 64}).outcome is AuthOutcome.WRONG
+    assert check(good).outcome is AuthOutcome.REPLAYED
 
 
 @pytest.mark.parametrize(
-    ("changes", "outcome"), [({"response": ""}, Outcome.MAC_FAILURE), ({"auts": "A" * 19 + "="}, Outcome.OUT_OF_SYNC)]
+    ("changes", "outcome"),
+    [({"response": ""}, AuthOutcome.MAC_FAILURE), ({"auts": "A" * 19 + "="}, AuthOutcome.OUT_OF_SYNC)],
 )
-def test_what_the_usim_refused_is_used_up(changes: Pairs, outcome: Outcome, good: Pairs, check: Check) -> None:
+def test_what_the_usim_refused_is_used_up(changes: Pairs, outcome: AuthOutcome, good: Pairs, check: Check) -> None:
     assert check(good | changes).outcome is outcome
-    assert check(good | changes).outcome is Outcome.STALE
-    assert check(good).outcome is Outcome.STALE
+    assert check(good | changes).outcome is AuthOutcome.STALE
+    assert check(good).outcome is AuthOutcome.STALE
 
 
 def test_a_resynchronisation_carries_what_the_hss_needs(verifier: AkaVerifier, user: AkaUser, aka: AkaClient) -> None:
     aka.challenged(register(aka), ask(verifier, user, 2**40))
     verdict = verifier.verify(register(aka), user, now=1)
-    assert verdict.outcome is Outcome.OUT_OF_SYNC
+    assert verdict.outcome is AuthOutcome.OUT_OF_SYNC
     assert verdict.auts is not None
     assert verdict.rand == (2**40).to_bytes(16)
     assert verify_auts(FUNCTIONS, verdict.rand, verdict.auts) == 0
@@ -210,12 +211,12 @@ def test_asking_for_challenges_does_not_push_out_one_in_use(
 ) -> None:
     aka.challenged(register(aka), ask(verifier, user))
     request = register(aka)
-    assert verifier.verify(request, user, now=0).outcome is Outcome.OK
+    assert verifier.verify(request, user, now=0).outcome is AuthOutcome.OK
     aka.accepted(request, Response.build(200))
     for sqn in range(64, 64 + 32 * 50, 32):
         ask(verifier, user, sqn)
     assert len(user) == 32
-    assert verifier.verify(register(aka), user, now=0).outcome is Outcome.OK
+    assert verifier.verify(register(aka), user, now=0).outcome is AuthOutcome.OK
 
 
 @pytest.mark.parametrize("others", [1, 3, 30])
@@ -226,7 +227,7 @@ def test_whoever_asks_for_most_challenges_loses_his_own(
     for number in range(200):
         ask(verifier, user, 66 + number, source=f"his {number % others}")
     aka.challenged(register(aka), asked)
-    assert verifier.verify(register(aka), user, now=0).outcome is Outcome.OK
+    assert verifier.verify(register(aka), user, now=0).outcome is AuthOutcome.OK
     assert len(user) == 32
 
 
@@ -243,16 +244,16 @@ def test_a_user_with_many_challenges_in_use_loses_the_oldest(verifier: AkaVerifi
     for sqn in (33, 66, 99):
         aka.challenged(register(aka), ask(verifier, user, sqn))
         request = register(aka)
-        assert verifier.verify(request, user, now=0).outcome is Outcome.OK
+        assert verifier.verify(request, user, now=0).outcome is AuthOutcome.OK
         aka.accepted(request, Response.build(200))
         requests.append(request)
     outcomes = [verifier.verify(request, user, now=0).outcome for request in requests]
-    assert outcomes == [Outcome.STALE, Outcome.REPLAYED, Outcome.REPLAYED]
+    assert outcomes == [AuthOutcome.STALE, AuthOutcome.REPLAYED, AuthOutcome.REPLAYED]
 
 
 def test_a_user_whose_challenges_are_forgotten_is_asked_again(good: Pairs, check: Check, user: AkaUser) -> None:
     """Network-initiated re-authentication, and what a restart comes to."""
-    assert check(good).outcome is Outcome.OK
+    assert check(good).outcome is AuthOutcome.OK
     user.forget()
     assert check(good).stale
 
@@ -264,4 +265,4 @@ def test_any_credentials_get_a_verdict(pairs: Pairs) -> None:
     filled = {"realm": REALM, "username": IMPI, "nonce": nonce, "cnonce": "c", "algorithm": ALGORITHM.name} | pairs
     value = f"Digest {AuthParams(filled.items(), quoted=filled)}"
     request = Request.build("REGISTER", "sip:ims.example", [("Authorization", value)])
-    assert verifier.verify(request, user, now=0).outcome is not Outcome.OK
+    assert verifier.verify(request, user, now=0).outcome is not AuthOutcome.OK

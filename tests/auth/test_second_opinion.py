@@ -8,7 +8,7 @@ from urllib.request import Request as HttpRequest
 
 import pytest
 
-from wic.auth import DigestAlgorithm, DigestVerifier, Outcome, Secret
+from wic.auth import AuthOutcome, DigestAlgorithm, DigestVerifier, Secret
 from wic.sip.message import Request
 from wic.sip.random_source import CountingSource
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@pytest.mark.parametrize(("password", "outcome"), [("correct horse", Outcome.OK), ("battery", Outcome.WRONG)])
+@pytest.mark.parametrize(("password", "outcome"), [("correct horse", AuthOutcome.OK), ("battery", AuthOutcome.WRONG)])
 def test_urllib_answers_our_challenge(
-    password: str, outcome: Outcome, lookup: Callable[[str, DigestAlgorithm], Secret | None]
+    password: str, outcome: AuthOutcome, lookup: Callable[[str, DigestAlgorithm], Secret | None]
 ) -> None:
     verifier = DigestVerifier("ims.example", key=b"k" * 16, random_source=CountingSource(), algorithms=("MD5",))
     (challenge,) = (dict(value.params.items()) for value in verifier.make_challenges(now=0))

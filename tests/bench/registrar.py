@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 import trustme
 
+from wic.auth.digest_server import AuthOutcome, DigestVerifier
 from wic.auth.secret import Secret
-from wic.auth.server import DigestVerifier, Outcome
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import RequestReceived
 from wic.transport.datagram import open_udp
-from wic.transport.driver import Driver
-from wic.transport.system_random import SystemRandomSource
+from wic.transport.driver import Driver, SystemRandomSource
 from wic.transport.tls import server_context
 from wic.transport.websocket import serve_websocket
 
@@ -55,7 +54,7 @@ class Registrar:
             return
         now = self.driver.now
         verdict = self._verifier.verify(event.request, ha1, now=now)
-        if verdict.outcome is Outcome.OK:
+        if verdict.outcome is AuthOutcome.OK:
             contact = event.request.headers.get("Contact") or ""
             headers: list[tuple[str, object]] = [("Contact", f"{contact};expires={self._expires}"), ("Date", "now")]
             self._endpoint.reply(event.transaction, 200, now=now, headers=headers)

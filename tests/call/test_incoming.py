@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wic.call import CallState, Confirmed, Ended, EndedBy, Failed, IncomingCall, Modified, Released
+from wic.call import CallEndedBy, CallState, Confirmed, Ended, Failed, IncomingCall, Modified, Released
 from wic.errors import CallCancelled, CallFailed, LocalProtocolError, NegotiationFailed
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.dialog import Dialog
@@ -232,7 +232,7 @@ def test_the_bye_waits_for_the_ack(wire, fault):
     assert incoming.state is CallState.ENDED
     told = wire.bob.told
     ends = [event for event in told if isinstance(event, Ended)]
-    assert [end.by for end in ends] == [EndedBy.NETWORK if fault else EndedBy.LOCAL]
+    assert [end.by for end in ends] == [CallEndedBy.NETWORK if fault else CallEndedBy.LOCAL]
     assert told[-1] == Released()
 
 
@@ -243,7 +243,7 @@ def test_an_ack_that_never_comes_ends_the_call(wire):
     wire.run()
     wire.advance(40)
     event = ended(wire.bob)
-    assert event.by is EndedBy.NETWORK
+    assert event.by is CallEndedBy.NETWORK
     assert event.error.response.status == 200
     assert "acknowledged" in event.reason
     assert wire.bob.call.state is CallState.ENDED

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from wic.auth import BearerClient, DigestClient, DigestCredentials, Secret
-from wic.call import Accepted, CallRedirected, CallState, Ended, EndedBy, Failed, Progressed, Released, TokenWanted
+from wic.call import Accepted, CallEndedBy, CallRedirected, CallState, Ended, Failed, Progressed, Released, TokenWanted
 from wic.call import outgoing as outgoing_module
 from wic.errors import (
     AuthenticationFailed,
@@ -83,8 +83,8 @@ def test_a_call_that_rings_is_answered_and_ended_here(wire):
     assert outgoing.state is CallState.ENDING
     wire.run()
     assert outgoing.state is CallState.ENDED
-    assert wire.alice.told == [Ended(EndedBy.LOCAL, "this side hung up"), Released()]
-    assert wire.bob.told[-2:] == [Ended(EndedBy.REMOTE, "the other side hung up"), Released()]
+    assert wire.alice.told == [Ended(CallEndedBy.LOCAL, "this side hung up"), Released()]
+    assert wire.bob.told[-2:] == [Ended(CallEndedBy.REMOTE, "the other side hung up"), Released()]
     outgoing.hangup(now=2.0)
     wire.run()
     assert wire.alice.sent_methods() == ["INVITE", "ACK", "BYE"]

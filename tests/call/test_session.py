@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from wic.auth import DigestClient, DigestCredentials, Secret
-from wic.call import CallState, Ended, EndedBy, Failed, Released
+from wic.call import CallEndedBy, CallState, Ended, Failed, Released
 from wic.errors import CallFailed, FlowLost
 from wic.sip.events import FlowClosed, MessageDropped
 from wic.sip.random_source import CountingSource
@@ -20,14 +20,14 @@ def test_both_sides_hang_up_at_once(wire):
     wire.run()
     assert outgoing.state is incoming.state is CallState.ENDED
     for side in (wire.alice, wire.bob):
-        assert side.told == [Ended(EndedBy.LOCAL, "this side hung up"), Released()]
+        assert side.told == [Ended(CallEndedBy.LOCAL, "this side hung up"), Released()]
         assert side.sent_methods().count("BYE") == 1
 
 
 def test_the_peers_reason_is_kept(wire):
     _, incoming = wire.connect()
     wire.ask("BYE", headers=(("Reason", "SIP;cause=200"),))
-    assert wire.bob.told == [Ended(EndedBy.REMOTE, "SIP;cause=200"), Released()]
+    assert wire.bob.told == [Ended(CallEndedBy.REMOTE, "SIP;cause=200"), Released()]
     assert incoming.state is CallState.ENDED
 
 
@@ -44,7 +44,7 @@ def test_a_reason_of_failure_is_an_error(wire, reasons, words):
     wire.connect()
     wire.ask("BYE", headers=tuple(("Reason", reason) for reason in reasons))
     ended, _ = wire.bob.told
-    assert (ended.by, ended.reason) == (EndedBy.REMOTE, words)
+    assert (ended.by, ended.reason) == (CallEndedBy.REMOTE, words)
     assert str(ended.error) == f"the other side had to end the call: {words}"
 
 
@@ -53,7 +53,7 @@ def test_a_fault_here_ends_the_call_by_bye(wire):
     error = CallFailed("the media are gone")
     outgoing.fail(error, now=0.0)
     wire.run()
-    assert wire.alice.told == [Ended(EndedBy.NETWORK, "the media are gone", error), Released()]
+    assert wire.alice.told == [Ended(CallEndedBy.NETWORK, "the media are gone", error), Released()]
     assert wire.alice.last("BYE")
     outgoing.fail(error, now=0.0)
     assert wire.alice.told == []
@@ -82,7 +82,7 @@ def test_a_lost_connection_ends_an_established_call(wire):
     wire.alice.endpoint.flow_closed(wire.alice.flow, "reset", now=0.0)
     wire.run()
     told = wire.alice.told
-    assert told[0].by is EndedBy.NETWORK
+    assert told[0].by is CallEndedBy.NETWORK
     assert isinstance(told[0].error.__cause__, FlowLost)
     assert told[1:] == [Released()]
     assert outgoing.state is CallState.ENDED
@@ -115,7 +115,7 @@ def test_a_bye_waits_for_another_flow(wire, sent):
             outgoing.handle(event, now=0.0)
     if not sent:
         outgoing.hangup(now=0.0)
-    assert wire.alice.told == [Ended(EndedBy.LOCAL, "this side hung up")]
+    assert wire.alice.told == [Ended(CallEndedBy.LOCAL, "this side hung up")]
     assert list(wire.alice.endpoint.to_send()) == []
     other = replace(outgoing.flow, id="another")
     outgoing.move(other, now=1.0)
@@ -156,7 +156,7 @@ def test_a_connection_lost_during_the_bye_ends_it(wire):
     wire.alice.endpoint.flow_closed(wire.alice.flow, "reset", now=0.0)
     wire.run()
     assert outgoing.state is CallState.ENDED
-    assert wire.alice.told == [Ended(EndedBy.LOCAL, "this side hung up"), Released()]
+    assert wire.alice.told == [Ended(CallEndedBy.LOCAL, "this side hung up"), Released()]
 
 
 def test_a_lost_branch_bye_means_nothing(wire):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.auth import DigestAlgorithm, Secret, make_ha1
-from wic.auth.server import DigestVerifier, Outcome
+from wic.auth.digest_server import AuthOutcome, DigestVerifier
 from wic.client import Account, Client, ClientOptions
 from wic.errors import ConnectFailed
 from wic.media import MediaTransportOptions
@@ -21,10 +21,9 @@ from wic.network.certificates import CertificateAuthority
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.headers.address import NameAddr
 from wic.sip.proxy.core import PassingResponse, ProxyContext, ProxyCore, ProxyLogic, ProxyOptions, Target
-from wic.transport.driver import Driver
+from wic.transport.driver import Driver, SystemRandomSource
 from wic.transport.memory import MemoryNetwork
 from wic.transport.memory import Path as NetworkPath
-from wic.transport.system_random import SystemRandomSource
 from wic.transport.websocket import serve_websocket
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class Home(ProxyLogic):
     def _register(self, context: ProxyContext, now: float) -> None:
         request = context.request
         verdict = self.verifier.verify(request, _lookup, now=now)
-        if verdict.outcome is not Outcome.OK:
+        if verdict.outcome is not AuthOutcome.OK:
             challenges = self.verifier.make_challenges(now=now, stale=verdict.stale)
             context.reject(401, now=now, headers=[("WWW-Authenticate", each) for each in challenges])
             return

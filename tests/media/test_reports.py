@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wic.media.reception import Reception
+from wic.media.reception import ReceptionStatistics
 from wic.media.reports import ReportExchange
 from wic.media.rtcp import Bye, ReceiverReport, SenderReport, parse_rtcp
 
@@ -14,7 +14,7 @@ def exchange(ssrc: int, now: float = 0.0) -> ReportExchange:
 def compose(
     reports: ReportExchange, now: float, *, packets: int = 10, source: int | None = None, bye: bool = False
 ) -> bytes:
-    reception = Reception(8000)
+    reception = ReceptionStatistics(8000)
     for number in (0, 1, 3):
         reception.receive(number, 160 * number, 0.02 * number)
     return reports.compose(

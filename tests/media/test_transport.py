@@ -23,8 +23,7 @@ from wic.errors import ConfigurationError, ConsentLost, FingerprintMismatch, Ice
 from wic.media import Certificate, ConsentTimes, IceServer, MediaTransport, MediaTransportOptions, TransportState
 from wic.media._aiortc import DtlsCertificate
 from wic.media.rtp import pack_rtp
-from wic.media.source_limit import MAX_SOURCES, SourceLimit
-from wic.media.transport import MAX_EARLY_PACKETS
+from wic.media.transport import MAX_EARLY_PACKETS, MAX_SOURCES, SourceLimit
 from wic.sdp.attributes import Fingerprint, Setup
 from wic.sdp.candidate import Candidate
 from wic.sdp.transport import TransportDescription

@@ -10,11 +10,11 @@ import pytest
 from wic.auth import (
     AkaUser,
     AkaVerifier,
+    AuthOutcome,
     DigestClient,
     DigestCredentials,
     DigestVerifier,
     Milenage,
-    Outcome,
     Secret,
     SequenceCounter,
     find_aka_algorithm,
@@ -78,7 +78,7 @@ class PasswordHome:
 
     def judge(self, request: Request, *, now: float) -> tuple[int, Headers]:
         verdict = self._verifier.verify(request, self._lookup, now=now)
-        if verdict.outcome is Outcome.OK:
+        if verdict.outcome is AuthOutcome.OK:
             return 200, [("Authentication-Info", verdict.authentication_info)]
         challenges = self._verifier.make_challenges(now=now, stale=verdict.stale)
         return 401, [("WWW-Authenticate", each) for each in challenges]
@@ -94,7 +94,7 @@ class UsimHome:
     functions: Milenage = USIM
     counter: SequenceCounter = field(default_factory=SequenceCounter)
     resynchronises: bool = True
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[AuthOutcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._verifier = AkaVerifier("ims.example")
@@ -106,11 +106,11 @@ class UsimHome:
     def judge(self, request: Request, *, now: float) -> tuple[int, Headers]:
         verdict = self._verifier.verify(request, self._user, now=now)
         self.outcomes.append(verdict.outcome)
-        if verdict.outcome is Outcome.OK:
+        if verdict.outcome is AuthOutcome.OK:
             return 200, [("Authentication-Info", verdict.authentication_info)]
-        if verdict.outcome is Outcome.WRONG:
+        if verdict.outcome is AuthOutcome.WRONG:
             return 403, []
-        if verdict.outcome is Outcome.OUT_OF_SYNC and self.resynchronises:
+        if verdict.outcome is AuthOutcome.OUT_OF_SYNC and self.resynchronises:
             self._resynchronise(verdict)
         return 401, [("WWW-Authenticate", self._challenge(now, stale=verdict.stale))]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wic.auth import AkaClient, Milenage, Outcome, SequenceArray, SequenceCounter, SoftUsim, UsimState
+from wic.auth import AkaClient, AuthOutcome, Milenage, SequenceArray, SequenceCounter, SoftUsim, UsimState
 from wic.errors import NetworkNotTrusted, SequenceOutOfRange, UsimFailed
 from wic.registration import Backoff, BindingCreated, BindingRefreshed, BindingSuspended, RegisterFailed
 from wic.sip.message import Response
@@ -94,7 +94,7 @@ def test_a_wrong_mac_a_wrong_sequence_number_and_a_right_challenge(
     home.functions = Milenage(K, op=OP)
     (event,) = world.settle()
     assert isinstance(event, BindingCreated)
-    assert home.outcomes == [Outcome.MISSING, Outcome.MAC_FAILURE, Outcome.OUT_OF_SYNC, Outcome.OK]
+    assert home.outcomes == [AuthOutcome.MISSING, AuthOutcome.MAC_FAILURE, AuthOutcome.OUT_OF_SYNC, AuthOutcome.OK]
     assert sent(world, "response")[:2] == ["", ""]
     assert [auts is not None for auts in sent(world, "auts")] == [False, False, True, False]
     assert len({request.call_id for request in world.sent}) == 1
@@ -133,7 +133,7 @@ def test_a_usim_that_is_away_for_a_while_is_asked_again(
 def test_a_network_out_of_sequence_is_resynchronised(make_usim_world: MakeWorld) -> None:
     world, home = make_usim_world(counter=SequenceCounter(2**45))
     assert [type(event) for event in world.settle()] == [BindingCreated]
-    assert home.outcomes == [Outcome.MISSING, Outcome.OUT_OF_SYNC, Outcome.OK]
+    assert home.outcomes == [AuthOutcome.MISSING, AuthOutcome.OUT_OF_SYNC, AuthOutcome.OK]
 
 
 def test_a_network_that_does_not_resynchronise_is_given_up(
@@ -167,4 +167,4 @@ def test_whatever_happens_to_the_network_the_registration_lives(make_usim_world:
         if chapter == "far ahead":
             home.counter = SequenceCounter(home.counter.sqn + 2**40)
         assert isinstance(refresh(world)[-1], BindingRefreshed), chapter
-    assert Outcome.WRONG not in home.outcomes
+    assert AuthOutcome.WRONG not in home.outcomes

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wic.transport.link import LinkState
 from wic.transport.stream import StreamLink, StreamServerOptions
-from wic.transport.tls_pipe import TlsPipe
+from wic.transport.tls import TlsPipe
 from wic.transport.websocket import WebSocketServerOptions
 from wic.transport.websocket_link import WebSocketServerLink
 

@@ -12,7 +12,7 @@ from wic.errors import ConnectFailed
 from wic.transport.base import EndedBy
 from wic.transport.link import LinkState
 from wic.transport.stream import StreamLink, StreamOptions, connect_tcp, serve_tcp
-from wic.transport.tls_pipe import TlsPipe
+from wic.transport.tls import TlsPipe
 
 OPTIONS = b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n"
 

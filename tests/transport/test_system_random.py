@@ -1,4 +1,4 @@
-from wic.transport.system_random import SystemRandomSource
+from wic.transport.driver import SystemRandomSource
 
 
 def test_tokens_are_long_enough_and_never_the_same():

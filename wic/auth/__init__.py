@@ -5,13 +5,13 @@ from wic.auth.aka_client import AkaClient
 from wic.auth.aka_server import AkaUser, AkaVerifier, AuthenticationVector, make_vector
 from wic.auth.authenticator import Authenticator
 from wic.auth.bearer import BearerClient, BearerForm, bearer_challenge, read_bearer
-from wic.auth.client import DigestClient, DigestCredentials, Ha1
 from wic.auth.digest import DigestAlgorithm, find_algorithm, make_ha1
+from wic.auth.digest_client import DigestClient, DigestCredentials, Ha1
+from wic.auth.digest_server import AuthOutcome, DigestVerifier, Verdict
 from wic.auth.keys import FUNCTION_SETS, make_functions, parse_key
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.auth.sequence import SequenceArray, SequenceCounter, SequenceRules
-from wic.auth.server import DigestVerifier, Outcome, Verdict
 from wic.auth.tuak import Tuak, TuakOptions
 from wic.auth.usim import AkaResult, MacFailure, SoftUsim, SynchronisationFailure, Usim, UsimState
 
@@ -24,6 +24,7 @@ __all__ = [
     "AkaResult",
     "AkaUser",
     "AkaVerifier",
+    "AuthOutcome",
     "AuthenticationVector",
     "Authenticator",
     "AutsRefused",
@@ -36,7 +37,6 @@ __all__ = [
     "Ha1",
     "MacFailure",
     "Milenage",
-    "Outcome",
     "Secret",
     "SequenceArray",
     "SequenceCounter",

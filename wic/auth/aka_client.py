@@ -16,7 +16,7 @@ from wic.auth.aka import (
 )
 from wic.auth.challenge import digest_challenges
 from wic.auth.digest import find_algorithm, make_ha1
-from wic.auth.space import Spaces, announcement, digest_answer, digest_value
+from wic.auth.digest_client import ProtectionSpaces, announcement, digest_answer, digest_value
 from wic.auth.usim import MacFailure, SynchronisationFailure
 from wic.errors import (
     AuthenticationFailed,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from wic.auth.challenge import Challenge
     from wic.auth.digest import DigestAlgorithm
+    from wic.auth.digest_client import ProtectionSpace
     from wic.auth.secret import Secret
-    from wic.auth.space import Space
     from wic.auth.usim import AkaResult, Usim
     from wic.sip.message import Request, Response
     from wic.sip.params import AuthParams
@@ -47,7 +47,7 @@ _RANK = {algorithm: rank for rank, algorithm in enumerate(AKA_ALGORITHMS)}
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
+class _InvalidChallenge:
     """What the next request has to say instead of an answer."""
 
     challenge: Challenge
@@ -93,8 +93,8 @@ class AkaClient:
         self._realm = realm
         self._algorithm = _known(algorithm)
         self._accept = frozenset(map(_known, accept)) | {self._algorithm}
-        self._spaces = Spaces(impi, random_source)
-        self._refusal: _Refusal | None = None
+        self._spaces = ProtectionSpaces(impi, random_source)
+        self._refusal: _InvalidChallenge | None = None
         self._failure: MacFailure | SynchronisationFailure | None = None
         self._strikes = 0
 
@@ -112,7 +112,8 @@ class AkaClient:
             request.headers.add(refusal.challenge.header, self._refuse(refusal, request))
         elif request.method == "REGISTER" and "Authorization" not in request.headers:
             self._strikes = 0
-            request.headers.add("Authorization", self._announcement(request))
+            value = announcement(self._impi, self._realm or request.uri.host, request, self._algorithm.name)
+            request.headers.add("Authorization", value)
 
     def forget(self) -> None:
         """Forget all challenges."""
@@ -213,9 +214,9 @@ class AkaClient:
             self._strikes = 0
             raise _final(failure) from failure
         auts = failure.auts if isinstance(failure, SynchronisationFailure) else None
-        self._refusal = _Refusal(challenge, algorithm, request.uri_text, request.method, auts)
+        self._refusal = _InvalidChallenge(challenge, algorithm, request.uri_text, request.method, auts)
 
-    def _next_nonce(self, space: Space, info: AuthParams | None) -> None:
+    def _next_nonce(self, space: ProtectionSpace, info: AuthParams | None) -> None:
         """Use a nextnonce if it is a challenge in its turn; most networks send none, or text."""
         nonce = None if info is None else info.get("nextnonce")
         algorithm = space.challenge.algorithm
@@ -235,11 +236,7 @@ class AkaClient:
         password = aka_password(algorithm, res=result.res, ck=result.ck, ik=result.ik)
         return make_ha1(algorithm, self._impi, challenge.realm, password)
 
-    def _announcement(self, request: Request) -> AuthValue:
-        value = announcement(self._impi, self._realm or request.uri.host, request)
-        return AuthValue(value.scheme, value.params.with_("algorithm", self._algorithm.name))
-
-    def _refuse(self, refusal: _Refusal, request: Request) -> AuthValue:
+    def _refuse(self, refusal: _InvalidChallenge, request: Request) -> AuthValue:
         challenge, algorithm = refusal.challenge, refusal.algorithm
         if refusal.auts is not None:
             # RFC 3310 §3.4: the response goes with an empty password.

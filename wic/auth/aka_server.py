@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wic.auth.aka import aka_password, find_aka_algorithm, make_nonce, parse_auts, xor
-from wic.auth.credentials import MAX_USERNAME, authentication_info, find_credentials, is_right, read_input
 from wic.auth.digest import make_ha1
+from wic.auth.digest_server import (
+    MAX_USERNAME,
+    AuthOutcome,
+    Verdict,
+    authentication_info,
+    find_credentials,
+    is_right,
+    read_input,
+)
 from wic.auth.nonce import UNUSED, CountWindow
-from wic.auth.server import Outcome, Verdict
 from wic.errors import ConfigurationError
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers import AuthValue
@@ -182,16 +189,16 @@ class AkaVerifier:
         try:
             params = find_credentials(request, self.realm)
         except MalformedHeader:
-            return Verdict(outcome=Outcome.MALFORMED)
+            return Verdict(outcome=AuthOutcome.MALFORMED)
         if params is None:
-            return Verdict(outcome=Outcome.MISSING)
+            return Verdict(outcome=AuthOutcome.MISSING)
         username = (params.get("username") or "")[:MAX_USERNAME]
         nonce = params.get("nonce")
         if not nonce:
-            return Verdict(outcome=Outcome.MISSING, username=username)
+            return Verdict(outcome=AuthOutcome.MISSING, username=username)
         challenge = user.find(nonce)
         if username != user.impi or challenge is None or self._is_over(challenge, now):
-            return Verdict(outcome=Outcome.STALE, username=username)
+            return Verdict(outcome=AuthOutcome.STALE, username=username)
         return self._judge(request, params, user, challenge)
 
     def _is_over(self, challenge: IssuedChallenge, now: float) -> bool:
@@ -202,26 +209,26 @@ class AkaVerifier:
             return self._resynchronise(user, challenge, text)
         if not params.get("response"):
             user.drop(challenge.nonce)
-            return Verdict(outcome=Outcome.MAC_FAILURE, username=user.impi)
+            return Verdict(outcome=AuthOutcome.MAC_FAILURE, username=user.impi)
         parts = read_input(params, request, challenge.algorithm, (_QOP,))
         if parts is None or find_aka_algorithm(params.get("algorithm")) is not challenge.algorithm:
-            return Verdict(outcome=Outcome.MALFORMED, username=user.impi)
+            return Verdict(outcome=AuthOutcome.MALFORMED, username=user.impi)
         if not is_right(parts, challenge.ha1, params):
             if not challenge.proved:
                 user.drop(challenge.nonce)  # a RES may have 32 bits only: no second guess
-            return Verdict(outcome=Outcome.WRONG, username=user.impi)
+            return Verdict(outcome=AuthOutcome.WRONG, username=user.impi)
         counts = challenge.counts.use(int(parts.nc, 16))
         if counts is None:
-            return Verdict(outcome=Outcome.REPLAYED, username=user.impi)
+            return Verdict(outcome=AuthOutcome.REPLAYED, username=user.impi)
         challenge.counts = counts
         challenge.proved = True
         info = authentication_info(parts, challenge.ha1)
-        return Verdict(outcome=Outcome.OK, username=user.impi, authentication_info=info)
+        return Verdict(outcome=AuthOutcome.OK, username=user.impi, authentication_info=info)
 
     @staticmethod
     def _resynchronise(user: AkaUser, challenge: IssuedChallenge, text: str) -> Verdict:
         auts = parse_auts(text)
         if auts is None:
-            return Verdict(outcome=Outcome.MALFORMED, username=user.impi)
+            return Verdict(outcome=AuthOutcome.MALFORMED, username=user.impi)
         user.drop(challenge.nonce)
-        return Verdict(outcome=Outcome.OUT_OF_SYNC, username=user.impi, auts=auts, rand=challenge.rand)
+        return Verdict(outcome=AuthOutcome.OUT_OF_SYNC, username=user.impi, auts=auts, rand=challenge.rand)

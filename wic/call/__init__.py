@@ -4,10 +4,10 @@ from wic.call.agreement import Agreement
 from wic.call.errors import CallRedirected
 from wic.call.events import (
     Accepted,
+    CallEndedBy,
     CallEvent,
     Confirmed,
     Ended,
-    EndedBy,
     Failed,
     Modified,
     Progressed,
@@ -24,6 +24,7 @@ __all__ = [
     "ALLOWED",
     "Accepted",
     "Agreement",
+    "CallEndedBy",
     "CallEvent",
     "CallProfile",
     "CallRedirected",
@@ -31,7 +32,6 @@ __all__ = [
     "CallState",
     "Confirmed",
     "Ended",
-    "EndedBy",
     "Failed",
     "IncomingCall",
     "Modified",

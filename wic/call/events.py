@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wic.sdp.description import SessionDescription
 
 
-class EndedBy(Enum):
+class CallEndedBy(Enum):
     """Who ended a call."""
 
     LOCAL = "local"
@@ -72,7 +72,7 @@ class Failed:
 class Ended:
     """An established call ended."""
 
-    by: EndedBy
+    by: CallEndedBy
     reason: str
     """The cause, for people."""
     error: CallFailed | None = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wic.call.agreement import Agreement
 from wic.call.errors import cancelled
-from wic.call.events import Confirmed, Ended, EndedBy, Failed
+from wic.call.events import CallEndedBy, Confirmed, Ended, Failed
 from wic.call.in_dialog import refusal_headers, warning
 from wic.call.session import CallSession
 from wic.call.state import CallState
@@ -114,9 +114,9 @@ class IncomingCall(CallSession):
     def hangup(self, *, now: float) -> None:
         """Decline the call, or end it by BYE if it was answered."""
         if self._state is CallState.CONFIRMED:
-            self._end(Ended(EndedBy.LOCAL, "this side hung up"), now=now)
+            self._end(Ended(CallEndedBy.LOCAL, "this side hung up"), now=now)
         elif self._state is CallState.ACCEPTED:
-            self._report_end(Ended(EndedBy.LOCAL, "this side hung up"))
+            self._report_end(Ended(CallEndedBy.LOCAL, "this side hung up"))
             # RFC 3261 §15: no BYE before the ACK has come, or is given up.
             self._hangup_wanted = True
         else:
@@ -128,7 +128,7 @@ class IncomingCall(CallSession):
             self._report_end(Failed(error))
             self.reject(480, why=str(error), now=now)
         elif self._state is CallState.ACCEPTED:
-            self._report_end(Ended(EndedBy.NETWORK, str(error), error))
+            self._report_end(Ended(CallEndedBy.NETWORK, str(error), error))
             self._hangup_wanted = True
         else:
             super().fail(error, now=now)
@@ -151,7 +151,7 @@ class IncomingCall(CallSession):
         except (NegotiationFailed, RemoteProtocolError) as error:
             failure = NegotiationFailed(f"the answer in the ACK cannot be used: {error}")
             failure.__cause__ = error
-            self._end(Ended(EndedBy.NETWORK, str(failure), failure), now=now)
+            self._end(Ended(CallEndedBy.NETWORK, str(failure), failure), now=now)
             return
         self._agreement = agreement
         self._move(CallState.CONFIRMED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wic.call.agreement import Agreement
 from wic.call.errors import cancelled, rejection, timed_out
-from wic.call.events import Accepted, Ended, EndedBy, Failed, Progressed, TokenWanted
+from wic.call.events import Accepted, CallEndedBy, Ended, Failed, Progressed, TokenWanted
 from wic.call.profile import ALLOWED
 from wic.call.session import CallSession
 from wic.call.state import CallState
@@ -95,7 +95,7 @@ class OutgoingCall(CallSession):
             self._move(CallState.CANCELLING)
             self._endpoint.cancel(self._invite, now=now)
         elif self._state is CallState.CONFIRMED:
-            self._end(Ended(EndedBy.LOCAL, "this side hung up"), now=now)
+            self._end(Ended(CallEndedBy.LOCAL, "this side hung up"), now=now)
 
     def repeat(self, *, now: float) -> None:
         """Send the INVITE again, with the token that there is now; does nothing unless the call waits for one."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.call.errors import connection_lost, farewell
-from wic.call.events import CallEvent, Ended, EndedBy, Failed, Modified, Released
+from wic.call.events import CallEndedBy, CallEvent, Ended, Failed, Modified, Released
 from wic.call.in_dialog import InDialogRequests
 from wic.call.state import TRANSITIONS, CallState
 from wic.errors import AuthenticationFailed, CallFailed, ChallengeUnsupported
@@ -114,7 +114,7 @@ class CallSession(ABC):
     def fail(self, error: CallFailed, *, now: float) -> None:
         """End the call for a fault on this side of it, such as lost media; once it is over, do nothing."""
         if self._state is CallState.CONFIRMED:
-            self._end(Ended(EndedBy.NETWORK, str(error), error), now=now)
+            self._end(Ended(CallEndedBy.NETWORK, str(error), error), now=now)
         elif self._state not in (CallState.ENDING, CallState.ENDED):
             self._report_end(Failed(error))
             self.hangup(now=now)
@@ -167,13 +167,13 @@ class CallSession(ABC):
 
     def _bye_received(self, request: Request, now: float) -> None:
         """End at the peer's wish; a BYE that crosses this side's changes nothing any more."""
-        self._finish(Ended(EndedBy.REMOTE, *farewell(request)))
+        self._finish(Ended(CallEndedBy.REMOTE, *farewell(request)))
 
     def _ack_timed_out(self, event: AckTimedOut, now: float) -> None:
         # RFC 3261 §13.3.1.4: without an ACK the dialog is confirmed, but the session should end.
         if self._state in (CallState.ACCEPTED, CallState.CONFIRMED) and event.dialog is not None:
             error = CallFailed("the other side never acknowledged the answer", response=event.transaction.response)
-            self._end(Ended(EndedBy.NETWORK, str(error), error), now=now)
+            self._end(Ended(CallEndedBy.NETWORK, str(error), error), now=now)
 
     def _transport_failed(self, event: TransportFailed) -> None:
         error = connection_lost(event.reason, request=event.transaction.request)
@@ -187,7 +187,7 @@ class CallSession(ABC):
     def _lost(self, error: CallFailed) -> None:
         """End without a word to the peer: there is no way to say it."""
         established = self._state in (CallState.ACCEPTED, CallState.CONFIRMED)
-        self._finish(Ended(EndedBy.NETWORK, str(error), error) if established else Failed(error))
+        self._finish(Ended(CallEndedBy.NETWORK, str(error), error) if established else Failed(error))
 
     def _end(self, event: Ended | Failed, *, now: float) -> None:
         """End by a BYE."""

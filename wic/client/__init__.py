@@ -2,9 +2,9 @@
 
 from wic.client.account import Account, AuthScheme
 from wic.client.call import Call
+from wic.client.call_stats import CallOutcome, CallReport, ChannelReport, MediaReport
 from wic.client.client import Client
 from wic.client.options import ClientOptions
-from wic.client.report import CallOutcome, CallReport, ChannelReport, MediaReport
 
 __all__ = [
     "Account",

@@ -17,7 +17,7 @@ from wic.call import (
     Progressed,
     TokenWanted,
 )
-from wic.client.call_stats import CallFigures
+from wic.client.call_stats import CallStats
 from wic.client.channels import CallChannels, ChannelOpening
 from wic.client.progress import Progress
 from wic.errors import (
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from wic.aio import TaskSet
     from wic.call import Agreement, CallEvent, CallSession
     from wic.client.call_media import CallMedia
+    from wic.client.call_stats import CallReport
     from wic.client.options import ClientOptions
-    from wic.client.report import CallReport
     from wic.media import DataChannel, PcmFrame, Sink, Source
     from wic.sip.headers.address import NameAddr
 
@@ -50,7 +50,7 @@ _LOOK_AGAIN = 0.5
 """Seconds after which a `say` that waits looks whether the call still goes on."""
 
 
-class Line(Protocol):
+class CallHost(Protocol):
     """What a call needs of its client."""
 
     options: ClientOptions
@@ -79,7 +79,7 @@ class Call:
     """A call: made by `Client.call`, or taken from `Client.incoming`."""
 
     def __init__(
-        self, line: Line, session: CallSession, media: CallMedia, peer: NameAddr, on_released: Callable[[], None]
+        self, line: CallHost, session: CallSession, media: CallMedia, peer: NameAddr, on_released: Callable[[], None]
     ) -> None:
         self.peer = peer
         """The other side."""
@@ -88,7 +88,7 @@ class Call:
         self._session = session
         self._media = media
         self._channels = CallChannels()
-        self._figures = CallFigures(session, peer, clock=lambda: line.now)
+        self._stats = CallStats(session, peer, clock=lambda: line.now)
         self._progress = Progress()
         self._audio: PcmSink | None = None
         self._voice: PcmSource | None = None
@@ -97,7 +97,7 @@ class Call:
         self._goodbye: asyncio.TimerHandle | None = None
         self._answering = False
         media.on_failed = self._media_failed
-        media.on_first_packet = self._figures.first_media
+        media.on_first_packet = self._stats.first_media
         media.on_channels = self._channels.attach
 
     # what it is
@@ -124,7 +124,7 @@ class Call:
 
     def report(self) -> CallReport:
         """The figures up to now."""
-        return self._figures.report(self._media.report(), self._channels.known)
+        return self._stats.report(self._media.report(), self._channels.known)
 
     # waiting
 
@@ -170,7 +170,7 @@ class Call:
             LocalProtocolError: it is an outgoing call.
         """
         self._incoming_session().ring(now=self._line.now)
-        self._figures.rang()
+        self._stats.rang()
         self._line.pump()
 
     async def answer(self, *, audio: Source | None = None, sinks: Iterable[Sink] = ()) -> None:
@@ -197,7 +197,7 @@ class Call:
             if not self.is_over:
                 await self._cannot_answer(session, error)
             return
-        self._figures.answered()
+        self._stats.answered()
         self._pump()
         await self._progress.until(lambda: self._progress.connected or self._progress.over)
 
@@ -289,9 +289,9 @@ class Call:
         match event:
             case Progressed():
                 self._progress.rang = True
-                self._figures.rang()
+                self._stats.rang()
             case Accepted():
-                self._figures.answered()
+                self._stats.answered()
                 self._connect(event.agreement)
             case Confirmed():
                 self._connect(event.agreement)
@@ -356,7 +356,7 @@ class Call:
         """The call is over for its user; its media go in a task of their own."""
         self._progress.error = error
         self._progress.over = True
-        self._figures.ended(reason, error)
+        self._stats.ended(reason, error)
         self._channels.close()
         if self._goodbye is not None:
             self._goodbye.cancel()

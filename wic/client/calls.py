@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Calls:
-    """All calls that are not released yet; the `Line` of each."""
+    """All calls that are not released yet; the `CallHost` of each."""
 
     __slots__ = (
         "_calls",

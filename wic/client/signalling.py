@@ -24,8 +24,7 @@ from wic.registration import Backoff, parse_impu
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
 from wic.sip.headers.address import NameAddr
-from wic.transport.driver import Driver
-from wic.transport.system_random import SystemRandomSource
+from wic.transport.driver import Driver, SystemRandomSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,10 @@ from wic.media.mos import Mos, estimate_mos
 from wic.media.pcm import PcmFrame
 from wic.media.plain import PlainRtp
 from wic.media.relay import Relay, RelayCounters
-from wic.media.rtp_transport import PacketHandler, RtpFace
+from wic.media.rtp_transport import PacketHandler, RtpTransport
 from wic.media.sinks import Count, PcmSink, Sink, WavRecorder
 from wic.media.sources import Echo, PcmSource, Silence, Source, Tone, WavFile
-from wic.media.stats import StreamReport
-from wic.media.stream import AudioStream, AudioStreamOptions
+from wic.media.stream import AudioStream, AudioStreamOptions, StreamReport
 from wic.media.transport import IceServer, MediaTransport, MediaTransportOptions, TransportState
 from wic.media.udp import PortRange
 
@@ -40,7 +39,7 @@ __all__ = [
     "PortRange",
     "Relay",
     "RelayCounters",
-    "RtpFace",
+    "RtpTransport",
     "Silence",
     "Sink",
     "Source",

@@ -30,7 +30,7 @@ class PlainCounters:
 
 
 class PlainRtp:
-    """One RTP/AVP m-line: a port pair for RTP and RTCP, or one port for both; an `RtpFace`.
+    """One RTP/AVP m-line: a port pair for RTP and RTCP, or one port for both; an `RtpTransport`.
 
     Packets are taken from the peer's host only, from any port of it. With `latch` the source of
     the first RTP packet becomes the destination, which a peer behind NAT needs, and which lets

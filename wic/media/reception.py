@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Reception"]
+__all__ = ["ReceptionStatistics"]
 
 MAX_DROPOUT = 3000
 """Sequence numbers a stream may jump ahead and still be itself."""
@@ -16,7 +16,7 @@ _HALF_CLOCK = 1 << 31
 _CLOCK = 1 << 32
 
 
-class Reception:
+class ReceptionStatistics:
     """Statistics of one synchronisation source, kept over sequence wraps and restarts."""
 
     __slots__ = (

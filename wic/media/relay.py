@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wic.media.rtp_transport import PacketHandler, RtpFace
+    from wic.media.rtp_transport import PacketHandler, RtpTransport
 
 __all__ = ["Relay", "RelayCounters"]
 
@@ -42,7 +42,7 @@ class Relay:
     Whoever wants to know that an end has fallen silent compares `a_to_b` and `b_to_a` at intervals.
     """
 
-    def __init__(self, a: RtpFace, b: RtpFace) -> None:
+    def __init__(self, a: RtpTransport, b: RtpTransport) -> None:
         self._a, self._b = a, b
         self._rtp = _Way(b.send_rtp), _Way(a.send_rtp)
         self._rtcp = _Way(b.send_rtcp), _Way(a.send_rtcp)
@@ -61,8 +61,8 @@ class Relay:
 
     def stop(self) -> None:
         """Take the two apart; they stay open."""
-        for face in (self._a, self._b):
-            face.on_rtp = face.on_rtcp = None
+        for transport in (self._a, self._b):
+            transport.on_rtp = transport.on_rtcp = None
 
 
 def _counters(rtp: _Way, rtcp: _Way) -> RelayCounters:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wic.media.rtcp import Bye, ReceiverReport, ReportBlock, SenderInfo, SenderReport, pack_rtcp, parse_rtcp
 
 if TYPE_CHECKING:
-    from wic.media.reception import Reception
+    from wic.media.reception import ReceptionStatistics
 
 __all__ = ["ReportExchange"]
 
@@ -47,7 +47,7 @@ class ReportExchange:
         octets: int,
         timestamp: int,
         source: int | None,
-        reception: Reception,
+        reception: ReceptionStatistics,
         bye: bool = False,
     ) -> bytes:
         """Write a compound packet: SR if anything was sent, else RR."""
@@ -82,7 +82,7 @@ class ReportExchange:
             if trip < 1 << 31:
                 self.rtt = trip / 65536.0
 
-    def _block(self, source: int, reception: Reception, now: float) -> ReportBlock:
+    def _block(self, source: int, reception: ReceptionStatistics, now: float) -> ReportBlock:
         delay = int((now - self._last_sr_at) * 65536) if self._last_sr else 0
         return ReportBlock(
             source,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["PacketHandler", "RtpFace"]
+__all__ = ["PacketHandler", "RtpTransport"]
 
 PacketHandler = Callable[[bytes], None]
 """Called with each packet received, unprotected, from the event loop."""
 
 
-class RtpFace(Protocol):
+class RtpTransport(Protocol):
     """Carries RTP and RTCP: `MediaTransport` over DTLS-SRTP, `PlainRtp` over UDP."""
 
     on_rtp: PacketHandler | None

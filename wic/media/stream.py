@@ -13,21 +13,20 @@ from wic.media.jitter import JitterBuffer
 from wic.media.metronome import PERIOD, Metronome
 from wic.media.mos import estimate_mos
 from wic.media.pcm import FRAME_MS, PcmFrame
-from wic.media.reception import Reception
+from wic.media.reception import ReceptionStatistics
 from wic.media.reports import ReportExchange
 from wic.media.rtp import HEADER_LENGTH, MARKER, VERSION, parse_rtp
-from wic.media.stats import StreamReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wic.media.playback import Playback
-    from wic.media.rtp_transport import RtpFace
+    from wic.media.rtp_transport import RtpTransport
     from wic.media.sinks import Sink
     from wic.media.sources import Source
     from wic.sdp.codecs import Codec
 
-__all__ = ["AudioStream", "AudioStreamOptions"]
+__all__ = ["AudioStream", "AudioStreamOptions", "StreamReport"]
 
 _HEADER = struct.Struct("!BBHII")
 
@@ -42,11 +41,42 @@ class AudioStreamOptions:
     """Canonical name in SDES; None = a random one, as RFC 7022 §4.2 asks for."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StreamReport:
+    """Figures of one audio stream, both ways, from its start until now."""
+
+    kind: str = "audio"
+    codec: str
+    """Encoding name as in SDP."""
+    sent: int
+    """Packets sent."""
+    received: int
+    """Packets received, each once."""
+    lost: int
+    """Packets that the peer sent and that did not come (RFC 3550 §6.4.1)."""
+    duplicates: int
+    reordered: int
+    late: int
+    """Packets that came too late to be heard; 0 unless a sink wants PCM."""
+    discarded: int
+    """Packets that were no RTP, strays of another numbering, or not of the codec."""
+    jitter_ms: float
+    """Interarrival jitter (RFC 3550 §A.8)."""
+    rtt_ms: float | None
+    """Round trip as measured by RTCP; None before the first report came back."""
+    remote_lost: int | None
+    """Packets sent that the peer missed, by its last report."""
+    mos: float | None
+    """What a listener here would say, 1 to 4.5; None if nothing was received."""
+    mos_basis: str | None
+    """How `mos` was estimated."""
+
+
 class AudioStream:
     """Sends what a source plays and counts, or hears, what the peer sends.
 
     Args:
-        face: what carries the packets; its callbacks are the stream's until `stop`.
+        transport: what carries the packets; its callbacks are the stream's until `stop`.
         codec: the codec to begin with, under its payload type.
         source: what to play; None sends nothing but reports.
         sinks: where to put what is heard; without one that wants PCM nothing is decoded.
@@ -60,7 +90,7 @@ class AudioStream:
 
     def __init__(
         self,
-        face: RtpFace,
+        transport: RtpTransport,
         codec: Codec,
         source: Source | None = None,
         sinks: Iterable[Sink] = (),
@@ -72,7 +102,7 @@ class AudioStream:
         self.on_first_packet: Callable[[], None] | None = None
         """Called once, when the first RTP packet of the peer has come."""
         self.codec = codec
-        self._face = face
+        self._transport = transport
         self._audio = audio_codec(codec)
         self._known = {other.payload_type: other for other in (*others, codec) if other.carries_media}
         self._foreign = 0
@@ -80,7 +110,7 @@ class AudioStream:
         self._playback: Playback | None = None
         self._sinks: list[Sink] = []
         self._jitter_buffer: JitterBuffer | None = None
-        self._reception = Reception(self._audio.clock_rate)
+        self._reception = ReceptionStatistics(self._audio.clock_rate)
         self._loop = asyncio.get_running_loop()
         # RFC 3550 §5.1: what an attacker must not guess starts anywhere.
         self._ssrc = secrets.randbits(32)
@@ -111,8 +141,8 @@ class AudioStream:
         """Begin to send and to listen."""
         if self._metronome is not None:
             return
-        self._face.on_rtp = self._rtp_received
-        self._face.on_rtcp = self._rtcp_received
+        self._transport.on_rtp = self._rtp_received
+        self._transport.on_rtcp = self._rtcp_received
         self._metronome = Metronome.running()
         self._report_tick = int(self._reports.next_delay(first=True) / PERIOD)
         self._metronome.add(self._beat)
@@ -136,7 +166,7 @@ class AudioStream:
             self._metronome.remove(self._beat)
             self._metronome = None
             self._send_report(bye=True)
-            self._face.on_rtp = self._face.on_rtcp = None
+            self._transport.on_rtp = self._transport.on_rtcp = None
         self.play(None)
         for sink in self._sinks:
             sink.close()
@@ -196,12 +226,12 @@ class AudioStream:
             self._silent = False
             second |= MARKER
         header = _HEADER.pack(VERSION, second, self._sequence, self._timestamp, self._ssrc)
-        self._face.send_rtp(header + payload)
+        self._transport.send_rtp(header + payload)
         self._sent += 1
         self._sent_octets += len(payload)
 
     def _send_report(self, *, bye: bool = False) -> None:
-        self._face.send_rtcp(
+        self._transport.send_rtcp(
             self._reports.compose(
                 self._loop.time(),
                 packets=self._sent,

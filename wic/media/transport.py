@@ -7,17 +7,17 @@ import ipaddress
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Literal
 
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer
 from pylibsrtp import Error as SrtpError
 
 from wic.errors import ConfigurationError, ConsentLost, FingerprintMismatch, IceFailed, MediaFailed
-from wic.media._aiortc import DtlsTransport, SctpTransport, make_ice
+from wic.media._aiortc import ConsentTimes, DtlsTransport, SctpTransport, make_ice
 from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE, DataChannels
 from wic.media.rtp import is_rtcp
-from wic.media.source_limit import SourceLimit
-from wic.media.transport_options import IceServer, MediaTransportOptions, TransportCounters, TransportState
 from wic.sdp.attributes import Setup
 from wic.sdp.candidate import Candidate
 from wic.sdp.transport import TransportDescription
@@ -41,9 +41,63 @@ MAX_EARLY_PACKETS = 32
 MAX_PLAIN_PACKET = 1350
 """Octets of a packet to send; pylibsrtp works in a buffer of 1,500 with room for its trailer."""
 
+MAX_SOURCES = 256
+"""SSRCs of one direction; a call that goes through many hands has a few."""
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server, as RFC 7064 and RFC 7065 write it, e.g. `turn:192.0.2.1:3478`."""
+
+    url: str
+    username: str | None = None
+    credential: str | None = field(default=None, repr=False)
+
+
+_CONSENT: Final = ConsentTimes()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MediaTransportOptions:
+    """How transports reach their peers; times in seconds."""
+
+    addresses: tuple[str, ...] = ()
+    """Local IP addresses to gather on; none = all of this machine, or loopback if it has no other."""
+    servers: tuple[IceServer, ...] = ()
+    ice_timeout: float = 15.0
+    """Until a candidate pair must work."""
+    dtls_timeout: float = 10.0
+    """Until the handshake must be done."""
+    consent: ConsentTimes = _CONSENT
+
+
+class TransportState(Enum):
+    """Where a transport is on its way to the peer."""
+
+    NEW = auto()
+    GATHERING = auto()
+    GATHERED = auto()
+    CHECKING = auto()
+    HANDSHAKING = auto()
+    CONNECTED = auto()
+    FAILED = auto()
+    CLOSED = auto()
+
+
+@dataclass(slots=True)
+class TransportCounters:
+    """What a transport did not carry."""
+
+    unsent: int = 0
+    """Packets to send without keys, without a route, or too long."""
+    refused: int = 0
+    """Packets received that SRTP refused: not authentic, replayed or cut."""
+    early: int = 0
+    """Packets received before the keys and beyond what is kept."""
+
 
 class MediaTransport:
-    """Carries one m-line over ICE and DTLS; implements `RtpFace` when it carries audio or video.
+    """Carries one m-line over ICE and DTLS; implements `RtpTransport` when it carries audio or video.
 
     Call `gather`, send the description it returns, call `connect` with the peer's, and `close` in
     the end, whatever happened. `on_state` hears every change of state, and with FAILED the reason.
@@ -296,6 +350,33 @@ class MediaTransport:
         self._state = state
         if self.on_state is not None:
             self.on_state(state, failure)
+
+
+class SourceLimit:
+    """Knows which SSRCs there are, and for how many more there is room.
+
+    The SRTP library keeps state for each SSRC as long as the session lasts and looks through all of it for
+    every packet, so a peer that takes a new one for each packet would be served ever more slowly.
+
+    >>> limit = SourceLimit(1)
+    >>> limit.note(b"one.")
+    >>> limit.admits(b"one."), limit.admits(b"two.")
+    (True, False)
+    """
+
+    __slots__ = ("_known", "_most")
+
+    def __init__(self, most: int = MAX_SOURCES) -> None:
+        self._known: set[bytes] = set()
+        self._most = most
+
+    def admits(self, ssrc: bytes) -> bool:
+        """Tell whether packets of this source may pass."""
+        return len(self._known) < self._most or ssrc in self._known
+
+    def note(self, ssrc: bytes) -> None:
+        """Take note of a source whose packet is genuine."""
+        self._known.add(ssrc)
 
 
 def _usable(candidate: Candidate) -> bool:

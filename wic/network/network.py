@@ -26,7 +26,7 @@ from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
 from wic.network.scscf.server import Scscf, ScscfOptions
 from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
 from wic.registration.reginfo import ContactEvent
-from wic.transport.system_random import SystemRandomSource
+from wic.transport.driver import SystemRandomSource
 
 if TYPE_CHECKING:
     import ssl

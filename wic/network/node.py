@@ -18,9 +18,8 @@ from wic.sip.routing import port_of
 from wic.sip.timers import RFC3261
 from wic.sip.uri import Uri
 from wic.transport.datagram import open_udp
-from wic.transport.driver import Driver
+from wic.transport.driver import Driver, SystemRandomSource
 from wic.transport.stream import serve_tcp
-from wic.transport.system_random import SystemRandomSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

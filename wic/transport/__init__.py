@@ -11,9 +11,8 @@ from wic.transport.base import (
     ListenerCounters,
 )
 from wic.transport.datagram import DatagramSocket, open_udp
-from wic.transport.driver import Driver, DriverCounters, DriverOptions, MessageObserver, TimerSource
+from wic.transport.driver import Driver, DriverCounters, DriverOptions, MessageObserver, SystemRandomSource, TimerSource
 from wic.transport.stream import StreamOptions, StreamServerOptions, connect_tcp, serve_tcp
-from wic.transport.system_random import SystemRandomSource
 from wic.transport.tls import client_context, server_context
 from wic.transport.websocket import WebSocketOptions, WebSocketServerOptions, connect_websocket, serve_websocket
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
@@ -76,6 +77,15 @@ class Machine(TimerSource, Protocol):
     def next_event(self) -> Event | None:
         """Return the next thing that happened, if any."""
         ...
+
+
+class SystemRandomSource:
+    """Random source of a running program: branches, tags and Call-IDs that cannot be guessed (RFC 3261 §19.3)."""
+
+    __slots__ = ()
+
+    hex = staticmethod(secrets.token_hex)
+    """Return that many random octets as hexadecimal digits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wic.transport.alarms import Alarm
     from wic.transport.base import FlowHandler, KeepAlive, LinkOptions
-    from wic.transport.tls_pipe import TlsPipe
+    from wic.transport.tls import TlsPipe
 
 _log = logging.getLogger(__name__)
 _flow_ids = count(1)

@@ -64,7 +64,7 @@ class SocketListener:
         self._accepted += 1
         if len(self._links) >= self._max_connections:
             self._refused += 1
-            return _Refusal()
+            return _Refused()
         link = self._make_link(self._lost)
         self._links.add(link)
         return link
@@ -74,7 +74,7 @@ class SocketListener:
         self._failed += not link.was_open
 
 
-class _Refusal(asyncio.Protocol):
+class _Refused(asyncio.Protocol):
     """Hangs up at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -14,7 +14,7 @@ from wic.transport.base import EndedBy, LinkOptions
 from wic.transport.dial import open_socket
 from wic.transport.link import Link, LinkState
 from wic.transport.listener import SocketListener
-from wic.transport.tls_pipe import TlsPipe
+from wic.transport.tls import TlsPipe
 
 if TYPE_CHECKING:
     import ssl

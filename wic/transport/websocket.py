@@ -15,8 +15,7 @@ from websockets.uri import parse_uri
 from wic.errors import ConfigurationError, ConnectFailed, HandshakeRejected
 from wic.transport.dial import environment_proxy, open_socket, open_tunnel
 from wic.transport.listener import SocketListener
-from wic.transport.tls import client_context
-from wic.transport.tls_pipe import TlsPipe
+from wic.transport.tls import TlsPipe, client_context
 from wic.transport.websocket_link import (
     SIP,
     FramingOptions,

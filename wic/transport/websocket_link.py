@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from websockets.client import ClientProtocol
 
     from wic.transport.base import FlowHandler
-    from wic.transport.tls_pipe import TlsPipe
+    from wic.transport.tls import TlsPipe
 
 # RFC 7118 §4: the subprotocol that both ends must name.
 SIP = Subprotocol("sip")

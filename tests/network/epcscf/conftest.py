@@ -12,7 +12,7 @@ from wic.network.certificates import CertificateAuthority
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.tokens import Authorization, TokenInvalid
-from wic.transport.system_random import SystemRandomSource
+from wic.transport.driver import SystemRandomSource
 
 if TYPE_CHECKING:
     import asyncio

@@ -13,9 +13,9 @@ import pytest
 
 from wic.auth.aka import aka_password, find_aka_algorithm, parse_nonce
 from wic.auth.aka_server import AkaVerifier
+from wic.auth.digest_server import DigestVerifier
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
-from wic.auth.server import DigestVerifier
 from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys
 from wic.network.scscf.aka_scheme import AkaScheme
 from wic.network.scscf.attempt import Scheme

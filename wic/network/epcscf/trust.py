@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.auth.credentials import refuse_repetition
+from wic.auth.digest_server import refuse_repetition
 from wic.network.trust_boundary import clean_from_outside, clean_to_outside, remove_all
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.auth import AuthValue

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from wic.auth.aka import RAND, AkaAlgorithm, AutsRefused, find_aka_algorithm
 from wic.auth.aka_server import AkaUser
-from wic.auth.server import Outcome
+from wic.auth.digest_server import AuthOutcome
 from wic.network.scscf.attempt import Passed
 from wic.network.scscf.refusal import Refused
 
 if TYPE_CHECKING:
     from wic.auth.aka_server import AkaVerifier
-    from wic.auth.server import Verdict
+    from wic.auth.digest_server import Verdict
     from wic.network.hss import Hss
     from wic.network.scscf.attempt import Attempt
     from wic.network.scscf.options import RegistrarOptions
@@ -30,7 +30,7 @@ FALLBACK = "AKAv1-MD5"
 _INVALID_CHALLENGES = 2
 """How many challenges in a row a USIM may refuse before the attempt has failed (TS 24.229 §5.4.1.2.2)."""
 _MAX_USERS = 1 << 17
-_NOT_TRIED = (Outcome.MISSING, Outcome.STALE, Outcome.REPLAYED)
+_NOT_TRIED = (AuthOutcome.MISSING, AuthOutcome.STALE, AuthOutcome.REPLAYED)
 
 
 @dataclass(slots=True)
@@ -66,23 +66,23 @@ class AkaScheme:
         verdict = self._verifier.verify(attempt.request, user.challenges, now=attempt.now)
         every = self._options.challenge_every
         match verdict.outcome:
-            case Outcome.OK if self._suffices(attempt):
+            case AuthOutcome.OK if self._suffices(attempt):
                 user.refusals = 0
                 return Passed(_is_first_answer(attempt), verdict.authentication_info)
             case outcome if outcome in _NOT_TRIED and attempt.may_go_unproved(every):
                 return Passed(proved=False)
-            case Outcome.WRONG:
+            case AuthOutcome.WRONG:
                 # TS 24.229 §5.4.1.2.2: a response that is not the expected one ends the attempt.
                 _log.info("wrong credentials for %s", attempt.identity.impu)
                 raise Refused(403, "Authentication Failed")
-            case Outcome.MAC_FAILURE:
+            case AuthOutcome.MAC_FAILURE:
                 self._count_refusal(attempt, user)
-            case Outcome.OUT_OF_SYNC:
+            case AuthOutcome.OUT_OF_SYNC:
                 self._count_refusal(attempt, user)
                 self._resynchronise(attempt, user, verdict)
-            case Outcome.MISSING:
+            case AuthOutcome.MISSING:
                 user.refusals = 0
-        raise self._challenge(attempt, user, stale=verdict.stale or verdict.outcome is Outcome.OK)
+        raise self._challenge(attempt, user, stale=verdict.stale or verdict.outcome is AuthOutcome.OK)
 
     def _suffices(self, attempt: Attempt) -> bool:
         """Tell whether a right answer is enough: the first one always is, a later one for those registered."""

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from wic.auth.digest_server import AuthOutcome
 from wic.auth.secret import Secret
-from wic.auth.server import Outcome
 from wic.network.scscf.attempt import Passed
 from wic.network.scscf.refusal import Refused
 
 if TYPE_CHECKING:
     from wic.auth.digest import DigestAlgorithm
-    from wic.auth.server import DigestVerifier, Verdict
+    from wic.auth.digest_server import DigestVerifier, Verdict
     from wic.network.hss import Hss
     from wic.network.scscf.attempt import Attempt
 
 _log = logging.getLogger(__name__)
 
-_NOT_TRIED = (Outcome.MISSING, Outcome.STALE, Outcome.REPLAYED)
+_NOT_TRIED = (AuthOutcome.MISSING, AuthOutcome.STALE, AuthOutcome.REPLAYED)
 """Nobody has tried to prove anything and failed."""
 
 
@@ -39,7 +39,7 @@ class DigestScheme:
     def authenticate(self, attempt: Attempt) -> Passed:
         """Check the response of a REGISTER; see `Authentication`."""
         verdict = self._verifier.verify(attempt.request, self._ha1, now=attempt.now)
-        if verdict.outcome is Outcome.OK and verdict.username == attempt.subscriber.impi:
+        if verdict.outcome is AuthOutcome.OK and verdict.username == attempt.subscriber.impi:
             return Passed(authentication_info=verdict.authentication_info)
         if verdict.outcome in _NOT_TRIED and attempt.may_go_unproved(self._challenge_every):
             return Passed(proved=False)
@@ -50,11 +50,11 @@ class DigestScheme:
         return None if ha1 is None else Secret(ha1)
 
     def _refusal(self, attempt: Attempt, verdict: Verdict) -> Refused:
-        if verdict.outcome is Outcome.WRONG:
+        if verdict.outcome is AuthOutcome.WRONG:
             # TS 24.229 §5.4.1.2.3B: a wrong response ends the attempt.
             _log.info("wrong credentials for %s", attempt.identity.impu)
             return Refused(403, "Authentication Failed")
-        if verdict.outcome is Outcome.MALFORMED:
+        if verdict.outcome is AuthOutcome.MALFORMED:
             _log.info("credentials that cannot be checked, for %s", attempt.identity.impu)
         known = self._hss.algorithms(attempt.subscriber.impi)
         challenges = self._verifier.make_challenges(

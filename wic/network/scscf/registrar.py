@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.auth.credentials import find_credentials
+from wic.auth.digest_server import find_credentials
 from wic.network.scscf.attempt import Attempt, choose_scheme, read_protection
 from wic.network.scscf.contacts import wanted_bindings
 from wic.network.scscf.refusal import Refused

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from wic.auth.aka_server import AkaVerifier
-from wic.auth.server import DigestVerifier
+from wic.auth.digest_server import DigestVerifier
 from wic.network.hss import ALGORITHMS
 from wic.network.node import Node
 from wic.network.scscf.aka_scheme import AkaScheme

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.auth import (
+    AuthOutcome,
     DigestAlgorithm,
     DigestClient,
     DigestCredentials,
     DigestVerifier,
     Ha1,
-    Outcome,
     Secret,
     find_algorithm,
     make_ha1,
@@ -65,7 +65,7 @@ def test_a_challenge_is_answered_and_the_nonce_counted(
         request = register(client)
         assert (sent(request).get("nc"), sent(request).get("algorithm")) == (count, "SHA-256")
         verdict = verifier.verify(request, lookup, now=1)
-        assert verdict.outcome is Outcome.OK
+        assert verdict.outcome is AuthOutcome.OK
         client.accepted(request, success(verdict.authentication_info))
 
 
@@ -90,9 +90,11 @@ def test_every_algorithm_and_qop(
     )
     client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
     request = register(client, body=b"body")
-    assert verifier.verify(request, lookup, now=0).outcome is Outcome.OK
+    assert verifier.verify(request, lookup, now=0).outcome is AuthOutcome.OK
     request.body = b"other"
-    assert verifier.verify(request, lookup, now=0).outcome is (Outcome.WRONG if qop == "auth-int" else Outcome.REPLAYED)
+    assert verifier.verify(request, lookup, now=0).outcome is (
+        AuthOutcome.WRONG if qop == "auth-int" else AuthOutcome.REPLAYED
+    )
 
 
 def test_the_old_form_without_qop(client: DigestClient, register: Register, challenge: MakeChallenge) -> None:
@@ -121,7 +123,7 @@ def test_stale_nonces_are_replaced_without_asking(
     verdict = verifier.verify(late, lookup, now=1000)
     assert verdict.stale
     client.challenged(late, challenge(*verifier.make_challenges(now=1000, stale=True)))
-    assert verifier.verify(register(client), lookup, now=1001).outcome is Outcome.OK
+    assert verifier.verify(register(client), lookup, now=1001).outcome is AuthOutcome.OK
 
 
 def test_nonces_that_end_between_attempts_are_no_reason_to_give_up(client, register, verifier, lookup, challenge):
@@ -131,7 +133,7 @@ def test_nonces_that_end_between_attempts_are_no_reason_to_give_up(client, regis
         register(client)  # 503
         late = register(client)
         client.challenged(late, challenge(*verifier.make_challenges(now=3600 * hour, stale=True)))
-    assert verifier.verify(register(client), lookup, now=3600 * 9 + 1).outcome is Outcome.OK
+    assert verifier.verify(register(client), lookup, now=3600 * 9 + 1).outcome is AuthOutcome.OK
 
 
 def test_a_network_that_calls_every_nonce_stale_is_given_up(

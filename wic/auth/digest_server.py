@@ -8,25 +8,31 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from wic.auth.credentials import MAX_USERNAME, authentication_info, find_credentials, is_right, read_input
-from wic.auth.digest import DigestAlgorithm, find_algorithm
+from wic.auth.digest import DigestAlgorithm, DigestInput, find_algorithm
 from wic.auth.nonce import NonceFactory, ReplayGuard
 from wic.auth.secret import Secret
-from wic.sip.errors import MalformedHeader
+from wic.sip.errors import MalformedHeader, MalformedUri
 from wic.sip.headers import AuthValue
 from wic.sip.params import AuthParams
+from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    from wic.auth.digest import DigestInput
+    from collections.abc import Collection
+
     from wic.sip.message import Request
     from wic.sip.params import Params
     from wic.sip.random_source import RandomSource
+
+MAX_USERNAME = 255
+"""Longest user name that is looked up, in characters."""
+
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 Ha1Lookup = Callable[[str, DigestAlgorithm], Secret | None]
 """Finds H(A1) of a user name for an algorithm; None if there is no such user, or no such hash."""
 
 
-class Outcome(Enum):
+class AuthOutcome(Enum):
     """What a server finds when it checks credentials."""
 
     OK = "right"
@@ -43,7 +49,7 @@ class Outcome(Enum):
 class Verdict:
     """What came out of a check."""
 
-    outcome: Outcome
+    outcome: AuthOutcome
     username: str = ""
     """As the credentials say; proved only if the outcome is OK."""
     authentication_info: str | None = field(default=None, repr=False)
@@ -56,7 +62,7 @@ class Verdict:
     @property
     def stale(self) -> bool:
         """Whether a new challenge should say stale=true."""
-        return self.outcome in (Outcome.STALE, Outcome.REPLAYED)
+        return self.outcome in (AuthOutcome.STALE, AuthOutcome.REPLAYED)
 
 
 class DigestVerifier:
@@ -130,17 +136,17 @@ class DigestVerifier:
         try:
             ours = find_credentials(request, self.realm)
         except MalformedHeader:
-            return Verdict(outcome=Outcome.MALFORMED)
+            return Verdict(outcome=AuthOutcome.MALFORMED)
         if ours is None:
-            return Verdict(outcome=Outcome.MISSING)
+            return Verdict(outcome=AuthOutcome.MISSING)
         username = ours.get("username") or ""
         if not ours.get("response"):
-            return Verdict(outcome=Outcome.MISSING, username=username[:MAX_USERNAME])
+            return Verdict(outcome=AuthOutcome.MISSING, username=username[:MAX_USERNAME])
         algorithm = find_algorithm(ours.get("algorithm"))
         known = algorithm is not None and algorithm in self._algorithms
         parts = read_input(ours, request, algorithm, self._qops) if known and algorithm else None
         if parts is None or not 0 < len(username) <= MAX_USERNAME:
-            return Verdict(outcome=Outcome.MALFORMED, username=username[:MAX_USERNAME])
+            return Verdict(outcome=AuthOutcome.MALFORMED, username=username[:MAX_USERNAME])
         return self._judge(username, ours, parts, lookup, now)
 
     def _judge(self, username: str, params: Params, parts: DigestInput, lookup: Ha1Lookup, now: float) -> Verdict:
@@ -149,10 +155,88 @@ class DigestVerifier:
         ha1 = known or Secret(parts.algorithm.hash(hmac.digest(self._key, username.encode(), "sha256")))
         right = is_right(parts, ha1, params)
         if known is None or not right:
-            return Verdict(outcome=Outcome.WRONG, username=username)
+            return Verdict(outcome=AuthOutcome.WRONG, username=username)
         issued = self._nonces.issued(parts.nonce, now=now)
         if issued is None:
-            return Verdict(outcome=Outcome.STALE, username=username)
+            return Verdict(outcome=AuthOutcome.STALE, username=username)
         if not self._guard.use(parts.nonce, int(parts.nc, 16), issued):
-            return Verdict(outcome=Outcome.REPLAYED, username=username)
-        return Verdict(outcome=Outcome.OK, username=username, authentication_info=authentication_info(parts, ha1))
+            return Verdict(outcome=AuthOutcome.REPLAYED, username=username)
+        return Verdict(outcome=AuthOutcome.OK, username=username, authentication_info=authentication_info(parts, ha1))
+
+
+def find_credentials(request: Request, realm: str) -> Params | None:
+    """Return the Digest credentials for one realm that a request has in Authorization.
+
+    Raises:
+        MalformedHeader: the header does not follow the grammar, or a parameter of these occurs twice.
+    """
+    values = (value for value in request.auth("Authorization") if value.scheme.lower() == "digest")
+    found = next((value.params for value in values if value.params.get("realm") == realm), None)
+    if found is not None:
+        refuse_repetition(found)
+    return found
+
+
+def refuse_repetition(params: Params) -> None:
+    """Refuse credentials that say something twice, for somebody else may read the other one (RFC 7616 §3.4).
+
+    Raises:
+        MalformedHeader: a parameter occurs twice.
+    """
+    if len({name.lower() for name in params}) != len(params):
+        raise MalformedHeader("a parameter of the credentials occurs twice")
+
+
+def read_input(
+    params: Params, request: Request, algorithm: DigestAlgorithm, qops: Collection[str]
+) -> DigestInput | None:
+    """Read what a response was made of; None if it cannot be one that was asked for.
+
+    Args:
+        params: the credentials.
+        request: that carries them.
+        algorithm: that they name.
+        qops: that the challenge offered.
+    """
+    qop = params.get("qop")
+    nc, cnonce = params.get("nc") or "", params.get("cnonce") or ""
+    if qop not in qops or not cnonce:
+        return None
+    if len(nc) != 8 or not _HEXADECIMAL.issuperset(nc) or int(nc, 16) == 0:
+        return None
+    uri = params.get("uri") or ""
+    if not _same_uri(uri, request):
+        return None
+    return DigestInput(
+        algorithm=algorithm,
+        nonce=params.get("nonce") or "",
+        uri=uri,
+        method=request.method,
+        qop=qop,
+        nc=nc,
+        cnonce=cnonce,
+        body=request.body,
+    )
+
+
+def is_right(parts: DigestInput, ha1: Secret, params: Params) -> bool:
+    """Compare the response of credentials with the right one, in constant time."""
+    response = (params.get("response") or "").lower()
+    return hmac.compare_digest(parts.response(ha1).encode(), response.encode("utf-8", "replace"))
+
+
+def authentication_info(parts: DigestInput, ha1: Secret) -> str | None:
+    """Return the Authentication-Info that proves the server (RFC 7616 §3.5)."""
+    if parts.qop != "auth":
+        return None  # the response's body, which auth-int protects, is not known here
+    pairs = {"qop": "auth", "rspauth": parts.rspauth(ha1), "cnonce": parts.cnonce, "nc": parts.nc}
+    return str(AuthParams(pairs.items(), quoted=("rspauth", "cnonce")))
+
+
+def _same_uri(text: str, request: Request) -> bool:
+    if text == request.uri_text:
+        return True
+    try:
+        return Uri.parse(text).matches(request.uri)
+    except MalformedUri:
+        return False

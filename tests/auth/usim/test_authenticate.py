@@ -28,7 +28,7 @@ from wic.errors import (
     SequenceOutOfRange,
 )
 
-VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "milenage.json").read_text(encoding="utf-8"))["sets"]
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "milenage.json").read_text(encoding="utf-8"))["sets"]
 
 FUNCTIONS = Milenage(b"k" * 16, op=b"o" * 16)
 RAND = b"r" * 16

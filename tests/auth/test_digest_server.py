@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.auth import DigestAlgorithm, DigestClient, DigestVerifier, Outcome, Secret, Verdict
+from wic.auth import AuthOutcome, DigestAlgorithm, DigestClient, DigestVerifier, Secret, Verdict
 from wic.sip.message import Request, Response
 from wic.sip.params import AuthParams
 from wic.sip.random_source import CountingSource
@@ -57,7 +57,7 @@ def test_a_user_is_asked_for_what_there_is_a_hash_of(
 
 def test_right_credentials(good: dict[str, str], check: Check) -> None:
     verdict = check(good)
-    assert (verdict.outcome, verdict.username, verdict.stale) == (Outcome.OK, "alice@ims.example", False)
+    assert (verdict.outcome, verdict.username, verdict.stale) == (AuthOutcome.OK, "alice@ims.example", False)
     assert verdict.authentication_info is not None
     assert verdict.authentication_info not in repr(verdict)
 
@@ -65,65 +65,65 @@ def test_right_credentials(good: dict[str, str], check: Check) -> None:
 def test_a_replay_is_seen(good: dict[str, str], check: Check) -> None:
     check(good)
     verdict = check(good)
-    assert (verdict.outcome, verdict.stale) == (Outcome.REPLAYED, True)
+    assert (verdict.outcome, verdict.stale) == (AuthOutcome.REPLAYED, True)
 
 
 def test_an_old_nonce_and_one_of_another_server_are_stale(
     good: dict[str, str], check: Check, register: Register, client: DigestClient, lookup: Lookup
 ) -> None:
-    assert check(good, now=301).outcome is Outcome.STALE
+    assert check(good, now=301).outcome is AuthOutcome.STALE
     restarted = DigestVerifier("ims.example", key=b"n" * 16, random_source=CountingSource())
-    assert restarted.verify(register(client), lookup, now=1).outcome is Outcome.STALE
+    assert restarted.verify(register(client), lookup, now=1).outcome is AuthOutcome.STALE
 
 
 @pytest.mark.parametrize(
     ("changes", "outcome"),
     [
-        ({"response": ""}, Outcome.MISSING),
-        ({"realm": "elsewhere"}, Outcome.MISSING),
-        ({"response": "0" * 64}, Outcome.WRONG),
-        ({"response": "é"}, Outcome.WRONG),
-        ({"username": "mallory"}, Outcome.WRONG),
-        ({"cnonce": "other"}, Outcome.WRONG),
-        ({"nonce": "other"}, Outcome.WRONG),
-        ({"username": ""}, Outcome.MALFORMED),
-        ({"username": "x" * 300}, Outcome.MALFORMED),
-        ({"algorithm": "SHA-512-256"}, Outcome.MALFORMED),
-        ({"algorithm": "SHA-1"}, Outcome.MALFORMED),
-        ({"qop": "auth-int"}, Outcome.MALFORMED),
-        ({"cnonce": ""}, Outcome.MALFORMED),
-        ({"nc": "1"}, Outcome.MALFORMED),
-        ({"nc": "0000000g"}, Outcome.MALFORMED),
-        ({"nc": "00000000"}, Outcome.MALFORMED),
-        ({"uri": "sip:other.example"}, Outcome.MALFORMED),
-        ({"uri": "nonsense"}, Outcome.MALFORMED),
+        ({"response": ""}, AuthOutcome.MISSING),
+        ({"realm": "elsewhere"}, AuthOutcome.MISSING),
+        ({"response": "0" * 64}, AuthOutcome.WRONG),
+        ({"response": "é"}, AuthOutcome.WRONG),
+        ({"username": "mallory"}, AuthOutcome.WRONG),
+        ({"cnonce": "other"}, AuthOutcome.WRONG),
+        ({"nonce": "other"}, AuthOutcome.WRONG),
+        ({"username": ""}, AuthOutcome.MALFORMED),
+        ({"username": "x" * 300}, AuthOutcome.MALFORMED),
+        ({"algorithm": "SHA-512-256"}, AuthOutcome.MALFORMED),
+        ({"algorithm": "SHA-1"}, AuthOutcome.MALFORMED),
+        ({"qop": "auth-int"}, AuthOutcome.MALFORMED),
+        ({"cnonce": ""}, AuthOutcome.MALFORMED),
+        ({"nc": "1"}, AuthOutcome.MALFORMED),
+        ({"nc": "0000000g"}, AuthOutcome.MALFORMED),
+        ({"nc": "00000000"}, AuthOutcome.MALFORMED),
+        ({"uri": "sip:other.example"}, AuthOutcome.MALFORMED),
+        ({"uri": "nonsense"}, AuthOutcome.MALFORMED),
     ],
 )
 def test_credentials_that_are_not_right(
-    changes: dict[str, str], outcome: Outcome, good: dict[str, str], check: Check
+    changes: dict[str, str], outcome: AuthOutcome, good: dict[str, str], check: Check
 ) -> None:
     assert check(good | changes).outcome is outcome
 
 
 def test_the_uri_is_compared_as_a_uri(good: dict[str, str], check: Check) -> None:
-    assert check(good, uri="sip:IMS.example").outcome is Outcome.OK
+    assert check(good, uri="sip:IMS.example").outcome is AuthOutcome.OK
 
 
 def test_requests_without_credentials(verifier: DigestVerifier, lookup: Lookup) -> None:
-    def outcome(*lines: tuple[str, str]) -> Outcome:
+    def outcome(*lines: tuple[str, str]) -> AuthOutcome:
         return verifier.verify(Request.build("REGISTER", "sip:ims.example", lines), lookup, now=0).outcome
 
-    assert outcome() is Outcome.MISSING
-    assert outcome(("Authorization", "Bearer abc")) is Outcome.MISSING
-    assert outcome(("Authorization", '="')) is Outcome.MALFORMED
-    assert outcome(("Authorization", 'Digest realm="ims.example", username="a", Username="b"')) is Outcome.MALFORMED
+    assert outcome() is AuthOutcome.MISSING
+    assert outcome(("Authorization", "Bearer abc")) is AuthOutcome.MISSING
+    assert outcome(("Authorization", '="')) is AuthOutcome.MALFORMED
+    assert outcome(("Authorization", 'Digest realm="ims.example", username="a", Username="b"')) is AuthOutcome.MALFORMED
 
 
 def test_an_announced_user_is_known_but_not_proved(
     verifier: DigestVerifier, client: DigestClient, lookup: Lookup, register: Register
 ) -> None:
     verdict = verifier.verify(register(client), lookup, now=0)
-    assert (verdict.outcome, verdict.username) == (Outcome.MISSING, "alice@ims.example")
+    assert (verdict.outcome, verdict.username) == (AuthOutcome.MISSING, "alice@ims.example")
 
 
 def test_a_stranger_costs_as_many_hashes_as_a_subscriber(
@@ -156,4 +156,4 @@ def test_any_credentials_get_a_verdict(pairs: dict[str, str]) -> None:
     filled = {"realm": "r", "cnonce": "c"} | pairs
     value = f"Digest {AuthParams(filled.items(), quoted=filled)}"
     request = Request.build("REGISTER", "sip:r", [("Authorization", value)])
-    assert verifier.verify(request, lambda _user, _algorithm: None, now=0).outcome is not Outcome.OK
+    assert verifier.verify(request, lambda _user, _algorithm: None, now=0).outcome is not AuthOutcome.OK

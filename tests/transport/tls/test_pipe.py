@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from wic.transport.tls_pipe import TlsPipe
+from wic.transport.tls import TlsPipe
 
 
 def shake_hands(client: TlsPipe, server: TlsPipe) -> None:

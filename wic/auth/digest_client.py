@@ -1,0 +1,367 @@
+"""SIP Digest of a user agent client (RFC 3261 §22, RFC 7616, RFC 8760; TS 24.229 §5.1.1.5.4).
+
+Nonces are kept by protection space: one realm behind one header (RFC 3261 §22.1). A nonce is *proved* once a response
+made with it was accepted, and that is what tells a wrong password from a nonce that has expired:
+
+- a challenge that answers a proved nonce means that the nonce is used up, whether or not it says `stale=true`;
+- a challenge that answers an unproved nonce means that the password is wrong, unless it says `stale=true`, which is
+  believed twice in a row (RFC 7616 §3.3 sets no limit; a network that calls every nonce stale would never end).
+
+AKA is Digest with another password for each nonce (RFC 3310 §3.3), so `AkaClient` keeps its nonces here too.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from wic.auth.challenge import MAX_VALUE, name_challenges, read_challenges
+from wic.auth.digest import DigestAlgorithm, DigestInput, find_algorithm, make_ha1
+from wic.auth.secret import Secret
+from wic.errors import AuthenticationFailed, ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
+from wic.sip.errors import MalformedHeader
+from wic.sip.grammar import quote
+from wic.sip.headers import AuthValue
+from wic.sip.params import AuthParams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wic.auth.challenge import Challenge
+    from wic.sip.message import Request, Response
+    from wic.sip.params import Params
+    from wic.sip.random_source import RandomSource
+
+_QUOTED = frozenset({"username", "realm", "nonce", "uri", "response", "cnonce", "opaque", "auts"})
+_INFO_OF = {"Authorization": "Authentication-Info", "Proxy-Authorization": "Proxy-Authentication-Info"}
+_INFO_KEYS = frozenset(name.lower() for name in _INFO_OF.values())
+
+_MAX_SPACES = 16
+"""Realms whose nonces are kept; one more takes the place of the oldest."""
+_STALE_STRIKES = 2
+"""Times in a row that `stale=true` is believed of nonces that were never accepted."""
+_PROVED_KEPT = 8
+"""Proved nonces that are remembered: requests that were under way with an older one may be challenged late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ha1:
+    """A password in the form a server keeps it: good for one realm and one algorithm."""
+
+    algorithm: str
+    realm: str
+    value: Secret
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DigestCredentials:
+    """User name and password, or its hash.
+
+    Raises:
+        ConfigurationError: a control character in a name, which no header can carry.
+    """
+
+    username: str
+    """The private user identity (IMPI) in IMS."""
+    secret: Secret | Ha1
+    realm: str | None = None
+    """Realm to announce before any challenge; None = the host of the request's URI."""
+
+    def __post_init__(self) -> None:
+        if not (self.username + (self.realm or "")).isprintable():
+            raise ConfigurationError("the user name and the realm must not hold control characters")
+
+    def ha1(self, algorithm: DigestAlgorithm, realm: str) -> Secret:
+        """Return H(A1) for an algorithm and a realm that these credentials fit."""
+        if isinstance(self.secret, Secret):
+            return make_ha1(algorithm, self.username, realm, self.secret)
+        return self.secret.value
+
+    def fit(self, algorithm: DigestAlgorithm, realm: str) -> bool:
+        """Whether these credentials can answer for an algorithm and a realm."""
+        if isinstance(self.secret, Secret):
+            return True
+        known = find_algorithm(self.secret.algorithm)
+        return known is not None and known.hash_name == algorithm.hash_name and self.secret.realm == realm
+
+
+class DigestClient:
+    """Answers Digest challenges and keeps the nonces; an `Authenticator`.
+
+    One object serves a registration and all calls of its user.
+    """
+
+    __slots__ = ("_announce", "_credentials", "_spaces")
+
+    def __init__(self, credentials: DigestCredentials, *, random_source: RandomSource, announce: bool = True) -> None:
+        """Keep credentials.
+
+        Args:
+            credentials: the user's.
+            random_source: source of the `cnonce`.
+            announce: put the user name with an empty nonce and response into a first REGISTER, as
+                TS 24.229 §5.1.1.2.3 wants it of "SIP Digest without TLS".
+        """
+        self._credentials = credentials
+        self._announce = announce
+        self._spaces = ProtectionSpaces(credentials.username, random_source)
+
+    def authorize(self, request: Request) -> None:
+        """Put credentials for every realm that has asked for them into `request`."""
+        self._spaces.authorize(request)
+        if self._announce and request.method == "REGISTER" and "Authorization" not in request.headers:
+            realm = self._credentials.realm or request.uri.host
+            request.set_auth("Authorization", [announcement(self._credentials.username, realm, request)])
+
+    def forget(self) -> None:
+        """Forget all challenges."""
+        self._spaces.clear()
+
+    def challenged(self, request: Request, response: Response) -> None:
+        """Take in the challenges of a 401 or 407.
+
+        Raises:
+            ChallengeUnsupported: none of them can be answered with these credentials.
+            AuthenticationFailed: they answer credentials that were right in form and fresh, so the
+                user name or the password is wrong, or the network keeps calling fresh nonces stale.
+        """
+        credentials = self._credentials
+        challenges = read_challenges(response, lambda each: credentials.fit(each.algorithm, each.realm))
+        if not challenges:
+            raise ChallengeUnsupported(
+                f"the network asks for {name_challenges(response)}, which this password cannot answer; see the account's 'auth'"
+            )
+        for challenge in challenges:
+            blame = f"the network does not accept the password of {credentials.username} for {challenge.realm}"
+            self._spaces.judge(request, challenge, blame)
+            self._spaces.enter(request, challenge, credentials.ha1(challenge.algorithm, challenge.realm))
+
+    def accepted(self, request: Request, response: Response) -> None:
+        """Take in a success: the nonces used are good, and a nextnonce replaces them.
+
+        Raises:
+            NetworkNotTrusted: the response's rspauth is wrong.
+        """
+        for space, params, info in self._spaces.proved_by(request, response):
+            space.check_rspauth(params, info, response)
+            space.prove(params.get("nonce") or "")
+            nonce = None if info is None else info.get("nextnonce")
+            if nonce and len(nonce) <= MAX_VALUE and nonce.isprintable() and nonce != space.challenge.nonce:
+                space.use(replace(space.challenge, nonce=nonce, stale=False), space.ha1)
+                # RFC 7616 §3.5: it may expire before its first use, which says nothing about the password.
+                space.prove(nonce)
+
+    def advice(self, request: Request, response: Response) -> str:
+        """Say what to look at when a response refuses a request."""
+        if response.status != 403:
+            return ""
+        if any(value.params.get("response") for value in request.auth("Authorization")):
+            # TS 24.229 §5.4.1.2.3B: what a wrong response to a challenge gets.
+            return "check the private identity and the password"
+        return f"check that the network knows {self._credentials.username} together with the public identity"
+
+
+@dataclass(slots=True)
+class ProtectionSpace:
+    """One realm behind one header, and the nonce in use there."""
+
+    challenge: Challenge
+    ha1: Secret
+    uri: str
+    """Request-URI that was challenged last."""
+    count: int = 0
+    """Responses made with the nonce in use: the `nc` of the last."""
+    proved: tuple[str, ...] = ()
+    """Nonces that were accepted, the newest last."""
+    stale_strikes: int = 0
+    """Challenges in a row that called an unproved nonce stale."""
+
+    def use(self, challenge: Challenge, ha1: Secret) -> None:
+        """Go on with another nonce."""
+        self.challenge = challenge
+        self.ha1 = ha1
+        self.count = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the nonce in use has been accepted, and nothing speaks against it since."""
+        return self.stale_strikes == 0 and self.challenge.nonce in self.proved
+
+    def prove(self, nonce: str) -> None:
+        """Remember that a response made with this nonce was accepted, or will be."""
+        if nonce not in self.proved:
+            self.proved = (*self.proved, nonce)[-_PROVED_KEPT:]
+        self.stale_strikes = 0
+
+    def check_rspauth(self, params: Params, info: AuthParams | None, response: Response) -> None:
+        """Check what a response says about its sender (RFC 7616 §3.5).
+
+        Raises:
+            NetworkNotTrusted: its rspauth is wrong.
+        """
+        rspauth = None if info is None else info.get("rspauth")
+        qop = None if rspauth is None else params.get("qop")
+        if rspauth is None or qop is None:
+            return
+        parts = DigestInput(
+            algorithm=self.challenge.algorithm,
+            nonce=params.get("nonce") or "",
+            uri=params.get("uri") or "",
+            method="",
+            qop=qop,
+            nc=params.get("nc") or "",
+            cnonce=params.get("cnonce") or "",
+            body=response.body,
+        )
+        if not hmac.compare_digest(parts.rspauth(self.ha1).encode(), rspauth.lower().encode("utf-8", "replace")):
+            raise NetworkNotTrusted("the network could not prove that it knows the password")
+
+
+class ProtectionSpaces:
+    """The protection spaces of one user."""
+
+    __slots__ = ("_random_source", "_spaces", "_username")
+
+    def __init__(self, username: str, random_source: RandomSource) -> None:
+        self._username = username
+        self._random_source = random_source
+        self._spaces: dict[tuple[str, str], ProtectionSpace] = {}
+
+    def authorize(self, request: Request) -> None:
+        """Put into `request` credentials for every realm that has asked for them, and no others."""
+        for header in _INFO_OF:
+            answers: list[AuthValue] = []
+            for (where, _), space in self._spaces.items():
+                # RFC 3261 §22.1: a UAS protects the Request-URI it challenged; a proxy all that passes it.
+                if where == header and (header == "Proxy-Authorization" or space.uri == request.uri_text):
+                    space.count += 1
+                    answers.append(
+                        digest_answer(
+                            space.challenge,
+                            space.ha1,
+                            self._username,
+                            request,
+                            self._random_source,
+                            count=space.count,
+                        )
+                    )
+            if answers or header in request.headers:
+                request.set_auth(header, answers)
+
+    def clear(self) -> None:
+        """Forget all nonces."""
+        self._spaces.clear()
+
+    def drop_unproved(self, request: Request) -> None:
+        """Forget the nonces that were used towards the URI of `request` and have not been accepted."""
+        for (header, realm), space in list(self._spaces.items()):
+            tried = space.count > 0 and space.challenge.nonce not in space.proved
+            if tried and header == "Authorization" and space.uri == request.uri_text:
+                del self._spaces[header, realm]
+
+    def judge(self, request: Request, challenge: Challenge, blame: str) -> None:
+        """Decide whether a challenge to `request` leaves hope; if not, the next attempt begins without a nonce.
+
+        Raises:
+            AuthenticationFailed: it answers credentials that were right in form and fresh, so `blame` is
+                to be said; or the network keeps calling fresh nonces stale.
+        """
+        space = self._spaces.get((challenge.header, challenge.realm))
+        carried = (value.params for value in request.auth(challenge.header))
+        sent = next((params for params in carried if params.get("realm") == challenge.realm), None)
+        used = sent.get("nonce") if sent is not None and sent.get("response") else None
+        if space is None or used is None or used in space.proved:
+            return  # nothing was answered yet, or the nonce is used up
+        if space.count > 1:  # its first use got some other answer, so that it was neither stale nor wrong then
+            space.stale_strikes = 0
+            return
+        if challenge.stale:
+            space.stale_strikes += 1
+            if space.stale_strikes <= _STALE_STRIKES:
+                return
+            blame = f"the network calls every nonce stale that it gives out for {challenge.realm}"
+        self.leave(challenge)
+        raise AuthenticationFailed(blame)
+
+    def enter(self, request: Request, challenge: Challenge, ha1: Secret) -> None:
+        """Answer this challenge, which `request` got, from now on."""
+        key = (challenge.header, challenge.realm)
+        space = self._spaces.get(key)
+        if space is not None:
+            space.use(challenge, ha1)
+            space.uri = request.uri_text
+            return
+        if len(self._spaces) >= _MAX_SPACES:
+            self._spaces.pop(next(iter(self._spaces)))
+        self._spaces[key] = ProtectionSpace(challenge, ha1, request.uri_text)
+
+    def leave(self, challenge: Challenge) -> None:
+        """Forget what was used for the realm of a challenge."""
+        self._spaces.pop((challenge.header, challenge.realm), None)
+
+    def proved_by(
+        self, request: Request, response: Response
+    ) -> Iterator[tuple[ProtectionSpace, Params, AuthParams | None]]:
+        """Go through the spaces whose credentials in `request` a success accepts.
+
+        Gives each with the credentials that were sent and what (Proxy-)Authentication-Info says; none where that is
+        nothing new, as after nearly every refresh.
+        """
+        if all(space.settled for space in self._spaces.values()) and not response.headers.has_any(_INFO_KEYS):
+            return
+        for header, info_header in _INFO_OF.items():
+            sent = [value.params for value in request.auth(header)]
+            info = _read_info(response.headers.get(info_header)) if sent else None
+            for params in sent:
+                space = self._spaces.get((header, params.get("realm") or ""))
+                if space is not None and params.get("response"):
+                    yield space, params, info
+
+
+def digest_answer(
+    challenge: Challenge, ha1: Secret, username: str, request: Request, random_source: RandomSource, *, count: int = 1
+) -> AuthValue:
+    """Return the credentials that answer a challenge to a request whose URI and body are final (RFC 7616 §3.4)."""
+    parts = DigestInput(
+        algorithm=challenge.algorithm,
+        nonce=challenge.nonce,
+        uri=request.uri_text,
+        method=request.method,
+        qop=challenge.qop,
+        nc=f"{count:08x}" if challenge.qop else "",
+        cnonce=random_source.hex(16) if challenge.qop or challenge.algorithm.session else "",
+        body=request.body,
+    )
+    pairs = {
+        "username": username,
+        "realm": challenge.realm,
+        "nonce": challenge.nonce,
+        "uri": request.uri_text,
+        "response": parts.response(ha1),
+        "algorithm": challenge.algorithm.name if challenge.algorithm_named else None,
+        "cnonce": parts.cnonce or None,
+        "qop": challenge.qop,
+        "nc": parts.nc or None,
+        "opaque": challenge.opaque,
+    }
+    return digest_value({name: value for name, value in pairs.items() if value is not None})
+
+
+def announcement(username: str, realm: str, request: Request, algorithm: str | None = None) -> AuthValue:
+    """Return the credentials of a first REGISTER: a user name and no proof (TS 24.229 §5.1.1.2.2, §5.1.1.2.3)."""
+    pairs = {"username": username, "realm": realm, "nonce": "", "uri": request.uri_text, "response": ""}
+    return digest_value(pairs if algorithm is None else pairs | {"algorithm": algorithm})
+
+
+def digest_value(pairs: dict[str, str]) -> AuthValue:
+    """Return Digest credentials, with quotes where RFC 3261 §25.1 has them; what has none must be a token."""
+    written = [(name, quote(value) if name in _QUOTED else value) for name, value in pairs.items()]
+    return AuthValue("Digest", AuthParams.of_written(tuple(written)))
+
+
+def _read_info(text: str | None) -> AuthParams | None:
+    try:
+        return None if text is None else AuthParams.parse(text)
+    except MalformedHeader:
+        return None
