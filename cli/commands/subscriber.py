@@ -9,7 +9,7 @@ import click
 
 from wic.network.enrolment import Auth, sign_in_account
 from wic.network.provisioning import Provisioning
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 
 from ..exit_codes import ExitCode
 from ..new_subscriber import NewSubscriber, new_subscriber_options

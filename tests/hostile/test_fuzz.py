@@ -25,7 +25,7 @@ from wic.client.web.token import read_token as read_token_response
 from wic.errors import ConfigurationError, ProtocolError, RemoteProtocolError, WicError
 from wic.network.tokens import TokenInvalid
 from wic.network.tokens.jws import ALGORITHMS, read_token
-from wic.registration.reginfo import parse_reginfo
+from wic.registration.reg_event.reginfo import parse_reginfo
 from wic.sip.ims3gpp import AlternativeService, read_alternative_service
 from wic.sip.parser import parse
 from wic.sip.trace import mask_secrets

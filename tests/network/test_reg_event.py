@@ -9,7 +9,7 @@ import pytest
 from wic.auth.secret import Secret
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.scscf.options import RegistrarOptions
-from wic.registration.reginfo import ContactEvent, ContactState, parse_reginfo
+from wic.registration.reg_event.reginfo import ContactEvent, ContactState, parse_reginfo
 
 from .conftest import until
 

@@ -12,7 +12,7 @@ import pytest
 import wic
 from wic.network import ImsNetwork, NetworkOptions
 from wic.registration import BackoffOptions
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 
 from .conftest import until
 

@@ -6,21 +6,21 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from wic.registration.reg_event import RegEvent
-from wic.registration.reg_event_events import (
-    IdentitiesChanged,
+from wic.registration.reg_event.events import (
+    IdentitiesReported,
     RegEventFailed,
     RegistrationShortened,
     RegistrationTerminated,
     Termination,
 )
+from wic.registration.reg_event.subscription import RegEventSubscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wic.auth import Authenticator
     from wic.registration import Binding, Registration
-    from wic.registration.reg_event_events import RegEventEvent
+    from wic.registration.reg_event.events import RegEventEvent
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
@@ -61,7 +61,9 @@ class RegEventUsage:
         on_identities: Callable[[], None],
         user_agent: str | None,
     ) -> None:
-        self._reg_event = RegEvent(endpoint, contact=contact, credentials=authenticator, user_agent=user_agent)
+        self._reg_event = RegEventSubscription(
+            endpoint, contact=contact, credentials=authenticator, user_agent=user_agent
+        )
         self._registrations = registrations
         self._on_identities = on_identities
         self._flow: Flow | None = None
@@ -136,7 +138,7 @@ class RegEventUsage:
             case RegistrationShortened(expires):
                 for registration in self._registrations():
                     registration.reauthenticate(expires, now=now)
-            case IdentitiesChanged(identities):
+            case IdentitiesReported(identities):
                 self._told(tuple(each.uri for each in identities))
             case RegEventFailed(error, reason):
                 _log.debug("no news about the registration: %s", error or reason)

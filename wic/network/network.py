@@ -25,7 +25,7 @@ from wic.network.ports import Ports
 from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
 from wic.network.scscf.server import Scscf, ScscfOptions
 from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 from wic.transport.driver import SystemRandomSource
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from wic.network.enrolment import Enrolment, SubscriberIdentities
 from wic.network.hss import CommandAction, CommandOutcome, Hss
 from wic.network.ports import Ports
 from wic.network.web_files import WebFiles, program_of
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ import pytest
 from tests.network.conftest import until
 from wic.auth.secret import Secret
 from wic.network.hss import PublicIdentity
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 
 OFFICE = "sip:office@ims.example"
 

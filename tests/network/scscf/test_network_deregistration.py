@@ -9,7 +9,7 @@ import pytest
 
 from wic.network.hss import CommandAction, CommandOutcome, Hss
 from wic.network.scscf.timers import OrderBook
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 
 IMPI = "alice@ims.example"
 KEY = "sip:alice@host.invalid"

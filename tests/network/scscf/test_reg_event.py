@@ -13,7 +13,7 @@ from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfil
 from wic.network.scscf.changes import BindingChange
 from wic.network.scscf.reg_event import RegEventNotifierOptions
 from wic.network.scscf.server import Scscf, ScscfOptions
-from wic.registration.reginfo import ContactEvent, ContactState, RegInfo, RegistrationState, parse_reginfo
+from wic.registration.reg_event.reginfo import AorState, ContactEvent, ContactState, RegInfo, parse_reginfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +154,7 @@ async def test_the_user_is_told_everything_at_once(world) -> None:
     assert (told.version, told.full) == (0, True)
     default, tel = told.registrations  # the barred identity is not to be seen
     assert (default.aor, tel.aor) == (ALICE, TEL)
-    assert {each.state for each in told.registrations} == {RegistrationState.ACTIVE}
+    assert {each.state for each in told.registrations} == {AorState.ACTIVE}
     (contact,), (other,) = default.contacts, tel.contacts
     assert (contact.uri, contact.display_name, contact.q) == ("sip:alice@k.invalid;transport=ws", "Al", "0.5")
     assert (contact.event, other.event) == (ContactEvent.REGISTERED, ContactEvent.CREATED)
@@ -272,7 +272,7 @@ async def test_one_of_two_contacts_goes(world) -> None:
     world.unbind("other", ContactEvent.PROBATION, 30)
     told = document(await world.notified())
     (contact,) = told.registrations[0].contacts
-    assert told.registrations[0].state is RegistrationState.ACTIVE
+    assert told.registrations[0].state is AorState.ACTIVE
     assert (contact.state, contact.event, contact.retry_after) == (ContactState.TERMINATED, ContactEvent.PROBATION, 30)
 
 
@@ -285,7 +285,7 @@ async def test_the_last_contact_goes(world, event) -> None:
     notify = await world.notified()
     assert header(notify, "Subscription-State") == "terminated;reason=noresource"
     told = document(notify)
-    assert {each.state for each in told.registrations} == {RegistrationState.TERMINATED}
+    assert {each.state for each in told.registrations} == {AorState.TERMINATED}
     assert [contact.event for each in told.registrations for contact in each.contacts] == [event, event]
     await world.over()
 
@@ -407,7 +407,7 @@ async def test_a_registration_that_ended_before_a_crash(world) -> None:
     await world.start()
     notify = await world.notified()
     assert header(notify, "Subscription-State") == "terminated;reason=noresource"
-    assert {each.state for each in document(notify).registrations} == {RegistrationState.INIT}
+    assert {each.state for each in document(notify).registrations} == {AorState.INIT}
     await world.over()
 
 

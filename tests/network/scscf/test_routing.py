@@ -6,7 +6,7 @@ import pytest
 
 from wic.network.hss import PublicIdentity, SubscriberProfile
 from wic.network.scscf.server import Scscf, ScscfOptions
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 
 IMPI = "alice@ims.example"
 ALICE, BOB = f"sip:{IMPI}", "sip:bob@ims.example"

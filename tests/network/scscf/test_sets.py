@@ -7,7 +7,7 @@ import re
 import pytest
 
 from wic.network.hss import Hss, StoredBinding, SubscriberProfile
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from wic.registration.reg_event_watch import RegistrationWatch
+from wic.registration.reg_event.watch import RegistrationWatch
 from wic.sip.errors import MalformedUri
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr
@@ -22,7 +22,7 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from wic.network.epcscf.charging import Charging
     from wic.network.node import Node
-    from wic.registration.reg_event_table import TableChange
+    from wic.registration.reg_event.table import TableChange
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.subscription.events import SubscriptionEnded

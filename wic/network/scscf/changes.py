@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wic.network.hss import StoredBinding
-    from wic.registration.reginfo import ContactEvent
+    from wic.registration.reg_event.reginfo import ContactEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from wic.network.hss import StoredBinding
 from wic.network.scscf.attempt import Protection
 from wic.network.scscf.changes import BindingChange
 from wic.network.scscf.refusal import Refused
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 from wic.sip.errors import MalformedHeader
 
 if TYPE_CHECKING:

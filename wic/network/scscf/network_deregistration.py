@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from wic.network.scscf.changes import BindingChange
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

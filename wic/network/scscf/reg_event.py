@@ -12,7 +12,7 @@ from wic.errors import StorageFailed
 from wic.network.scscf.reg_event_documents import Documents
 from wic.network.scscf.reg_event_store import StoredSubscription, SubscriptionStore
 from wic.network.scscf.reg_event_watchers import find_watcher
-from wic.registration.reginfo import REGINFO, ContactEvent
+from wic.registration.reg_event.reginfo import REGINFO, ContactEvent
 from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wic.registration.reginfo import (
+from wic.registration.reg_event.reginfo import (
+    AorState,
     ContactEvent,
     ContactInfo,
     ContactState,
     RegInfo,
     RegistrationInfo,
-    RegistrationState,
     TemporaryGruu,
 )
 from wic.sip.headers.address import NameAddr
@@ -131,17 +131,17 @@ def _standing(binding: StoredBinding) -> ContactEvent:
     return ContactEvent.SHORTENED if binding.prove else ContactEvent.REGISTERED
 
 
-def _state(*, bound: bool, ended: bool) -> RegistrationState:
+def _state(*, bound: bool, ended: bool) -> AorState:
     if bound:
-        return RegistrationState.ACTIVE
-    return RegistrationState.TERMINATED if ended else RegistrationState.INIT
+        return AorState.ACTIVE
+    return AorState.TERMINATED if ended else AorState.INIT
 
 
 def _registration(
     identity: PublicIdentity,
     bindings: Sequence[StoredBinding],
     changes: Sequence[BindingChange],
-    state: RegistrationState,
+    state: AorState,
     contacts: list[ContactInfo],
 ) -> RegistrationInfo:
     owner = next((each.impi for each in bindings), "") or next((each.binding.impi for each in changes), "")

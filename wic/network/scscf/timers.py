@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
 from wic.network.hss import CommandAction, CommandOutcome
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from wic.registration.reg_event_events import (
-    IdentitiesChanged,
+from wic.registration.reg_event.events import (
+    IdentitiesReported,
     RegEventActive,
     RegEventEvent,
     RegEventFailed,
@@ -15,8 +15,8 @@ from wic.registration.reg_event_events import (
     RegistrationTerminated,
     Termination,
 )
-from wic.registration.reg_event_watch import RegistrationWatch
-from wic.registration.reginfo import ContactEvent
+from wic.registration.reg_event.reginfo import ContactEvent
+from wic.registration.reg_event.watch import RegistrationWatch
 from wic.sip.errors import MalformedUri
 from wic.sip.headers import NameAddr
 from wic.sip.subscription.options import Subscriber
@@ -27,21 +27,21 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from wic.auth import Authenticator
     from wic.registration.binding import Binding
-    from wic.registration.reg_event_table import BoundContact, TableChange
-    from wic.registration.reginfo import ContactInfo
+    from wic.registration.reg_event.reginfo import ContactInfo
+    from wic.registration.reg_event.table import BoundContact, TableChange
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.subscription.events import SubscriptionEnded
 
-__all__ = ["RegEvent"]
+__all__ = ["RegEventSubscription"]
 
 _EXPIRES: Final = 600_000
 """Seconds to ask for (TS 24.229 §5.1.1.3)."""
 _STANDING: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
 
 
-class RegEvent:
+class RegEventSubscription:
     """Keeps the subscription and says what it means for us; a usage of `Endpoint`, without I/O.
 
     The shell hands endpoint events to `handle`, takes events with `next_event`, and calls `handle_timeout` when
@@ -200,7 +200,7 @@ class RegEvent:
         lasting = tuple(replace(each, temporary_gruu=None) for each in identities)
         if lasting != self._identities:
             self._identities = lasting
-            self._events.append(IdentitiesChanged(identities))
+            self._events.append(IdentitiesReported(identities))
 
     def _is_own(self, info: ContactInfo) -> bool:
         """Tell whether a contact is ours: same instance and reg-id, or the same URI (RFC 5626 §6)."""

@@ -9,9 +9,8 @@ import pytest
 from wic.auth import DigestClient, DigestCredentials, Secret
 from wic.errors import LocalProtocolError
 from wic.registration import Binding, Identity, websocket_contact
-from wic.registration.reg_event import RegEvent
-from wic.registration.reg_event_events import (
-    IdentitiesChanged,
+from wic.registration.reg_event.events import (
+    IdentitiesReported,
     RegEventActive,
     RegEventEvent,
     RegEventFailed,
@@ -20,16 +19,17 @@ from wic.registration.reg_event_events import (
     RegistrationTerminated,
     Termination,
 )
-from wic.registration.reginfo import (
+from wic.registration.reg_event.reginfo import (
     REGINFO,
+    AorState,
     ContactEvent,
     ContactInfo,
     ContactState,
     RegInfo,
     RegistrationInfo,
-    RegistrationState,
     TemporaryGruu,
 )
+from wic.registration.reg_event.subscription import RegEventSubscription
 from wic.sip.dialog import Dialog
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.flow import Flow
@@ -57,7 +57,7 @@ def contact(event: ContactEvent = ContactEvent.REGISTERED, id: str = "c1", **mor
 
 
 def registration(*contacts: ContactInfo, aor: str = ALICE, id: str = "r1", **more: object) -> RegistrationInfo:
-    state = RegistrationState.ACTIVE if contacts else RegistrationState.INIT
+    state = AorState.ACTIVE if contacts else AorState.INIT
     return RegistrationInfo(**{"aor": aor, "id": id, "state": state, "contacts": contacts} | more)  # type: ignore[arg-type]
 
 
@@ -81,7 +81,9 @@ class World:
         credentials = DigestClient(
             DigestCredentials(username="alice", secret=Secret("pw")), random_source=random_source
         )
-        self.reg_event = RegEvent(self.endpoint, contact=self.own, credentials=credentials, user_agent=self.user_agent)
+        self.reg_event = RegEventSubscription(
+            self.endpoint, contact=self.own, credentials=credentials, user_agent=self.user_agent
+        )
         self.version = -1
         self.dialog: Dialog | None = None
 
@@ -200,7 +202,7 @@ def test_identities_and_gruus(world: World) -> None:
     gruus = {"pub_gruu": GRUU, "temp_gruu": TemporaryGruu("sip:t1@ims.example;gr", 1)}
     events = world.notify(registration(contact(**gruus)), implicit(pub_gruu="sip:", temp_gruu=TemporaryGruu(":", 1)))
     default = RegisteredIdentity(Uri.parse(ALICE), Uri.parse(GRUU), Uri.parse("sip:t1@ims.example;gr"))
-    told = IdentitiesChanged((default, RegisteredIdentity(Uri.parse(TEL), implicit=True)))
+    told = IdentitiesReported((default, RegisteredIdentity(Uri.parse(TEL), implicit=True)))
     assert events == [RegEventActive(), told]
     gruus["temp_gruu"] = TemporaryGruu("sip:t2@ims.example;gr", 1)
     assert world.notify(registration(contact(**gruus)), implicit()) == []
@@ -210,7 +212,7 @@ def test_identities_and_gruus(world: World) -> None:
 def test_the_network_ends_the_registration(active: World, event: ContactEvent) -> None:
     """TS 24.229 §5.1.1.7."""
     events = active.notify(
-        registration(contact(event, retry_after=30), state=RegistrationState.TERMINATED),
+        registration(contact(event, retry_after=30), state=AorState.TERMINATED),
         implicit(event),
         state="terminated;reason=noresource",
     )
@@ -218,7 +220,7 @@ def test_the_network_ends_the_registration(active: World, event: ContactEvent) -
     aors = (Uri.parse(ALICE), Uri.parse(TEL))
     assert events == [
         RegistrationTerminated(Termination(event.value), wait, aors, last=True),
-        IdentitiesChanged(()),
+        IdentitiesReported(()),
         RegEventFailed(None, "noresource", None),
     ]
     assert active.reg_event.next_timeout() is None
@@ -228,7 +230,7 @@ def test_one_identity_goes(active: World) -> None:
     events = active.notify(implicit(ContactEvent.UNREGISTERED), full=False)
     assert events == [
         RegistrationTerminated(Termination.UNREGISTERED, None, (Uri.parse(TEL),), last=False),
-        IdentitiesChanged((RegisteredIdentity(Uri.parse(ALICE)),)),
+        IdentitiesReported((RegisteredIdentity(Uri.parse(ALICE)),)),
     ]
 
 
@@ -271,7 +273,7 @@ def test_without_an_instance_the_uri_decides() -> None:
     world.subscribe()
     world.answer()
     _, told = world.notify(registration(contact(unknown_params=())))
-    assert told == IdentitiesChanged((RegisteredIdentity(Uri.parse(ALICE)),))
+    assert told == IdentitiesReported((RegisteredIdentity(Uri.parse(ALICE)),))
     (ended, _) = world.notify(registration(contact(ContactEvent.REJECTED, unknown_params=())))
     assert isinstance(ended, RegistrationTerminated)
 
@@ -330,7 +332,7 @@ def test_a_notifier_whose_version_never_moves(active: World) -> None:
 
 
 def test_a_registration_that_ends_with_all_its_contacts(active: World) -> None:
-    ended = registration(aor=TEL, id="r2", state=RegistrationState.TERMINATED)
+    ended = registration(aor=TEL, id="r2", state=AorState.TERMINATED)
     (told, _) = active.notify(ended, full=False)
     assert told == RegistrationTerminated(Termination.EXPIRED, None, (Uri.parse(TEL),), last=False)
 
@@ -432,7 +434,7 @@ def test_the_last_word_on_a_registration_that_is_gone(active: World) -> None:
     assert active.endpoint.to_send() == []
     assert active.reg_event.is_leaving
     assert not active.reg_event.stands
-    active.notify(registration(state=RegistrationState.TERMINATED), state="terminated;reason=noresource")
+    active.notify(registration(state=AorState.TERMINATED), state="terminated;reason=noresource")
     assert not active.reg_event.is_leaving
     assert active.reg_event.next_timeout() is None
 

@@ -1,4 +1,4 @@
-"""What a `RegEvent` tells: small values, in the past tense."""
+"""What a `RegEventSubscription` tells: small values, in the past tense."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class RegisteredIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class IdentitiesChanged:
+class IdentitiesReported:
     """The identities of our contact, or their GRUUs, are others than before."""
 
     identities: tuple[RegisteredIdentity, ...]
@@ -83,5 +83,5 @@ class IdentitiesChanged:
 
 
 RegEventEvent: TypeAlias = (
-    RegEventActive | RegEventFailed | RegistrationTerminated | RegistrationShortened | IdentitiesChanged
+    RegEventActive | RegEventFailed | RegistrationTerminated | RegistrationShortened | IdentitiesReported
 )

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.registration.reginfo import (
+from wic.registration.reg_event.reginfo import (
     MAX_SIZE,
+    AorState,
     ContactEvent,
     ContactInfo,
     ContactState,
     RegInfo,
     RegistrationInfo,
-    RegistrationState,
     TemporaryGruu,
     parse_reginfo,
 )
@@ -58,7 +58,7 @@ def test_the_document_of_ts_34_229() -> None:
     document = parse_reginfo(OF_TS_34_229)
     assert (document.version, document.full) == (0, True)
     first, second = document.registrations
-    assert (first.aor, first.id, first.state) == ("sip:user@home1.net", "a100", RegistrationState.ACTIVE)
+    assert (first.aor, first.id, first.state) == ("sip:user@home1.net", "a100", AorState.ACTIVE)
     (contact,) = first.contacts
     assert (contact.callid, contact.cseq) == ("apb03a0s09dkjdfglkj49111", 43)
     assert contact.param("+sip.instance") == "<urn:gsma:imei:90420156-025763-0>"
@@ -102,7 +102,7 @@ def test_what_is_written() -> None:
         pub_gruu="sip:a@b;gr",
         temp_gruu=TemporaryGruu("sip:t@b;gr", 7),
     )
-    registration = RegistrationInfo(aor="sip:a@b", id="r1", state=RegistrationState.ACTIVE, contacts=(contact,))
+    registration = RegistrationInfo(aor="sip:a@b", id="r1", state=AorState.ACTIVE, contacts=(contact,))
     assert RegInfo(version=3, full=True, registrations=(registration,)).to_xml().decode() == (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" xmlns:gr="urn:ietf:params:xml:ns:gruuinfo"'
@@ -118,7 +118,7 @@ def test_what_is_written() -> None:
         "  </registration>\n"
         "</reginfo>\n"
     )
-    empty = RegistrationInfo(aor="sip:a@b", id="r1", state=RegistrationState.INIT)
+    empty = RegistrationInfo(aor="sip:a@b", id="r1", state=AorState.INIT)
     assert b"gruuinfo" not in RegInfo(version=0, full=False, registrations=(empty,)).to_xml()
 
 
@@ -199,7 +199,7 @@ registrations = st.builds(
     RegistrationInfo,
     aor=text,
     id=text,
-    state=st.sampled_from(RegistrationState),
+    state=st.sampled_from(AorState),
     contacts=st.lists(contacts, max_size=3, unique_by=lambda each: each.id).map(tuple),
 )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wic.registration.reg_event_table import Fit, RegistrationTable, TableChange
-from wic.registration.reginfo import REGINFO, RegInfo, parse_reginfo
+from wic.registration.reg_event.reginfo import REGINFO, RegInfo, parse_reginfo
+from wic.registration.reg_event.table import Fit, RegistrationTable, TableChange
 from wic.sip.errors import MalformedBody
 from wic.sip.subscription.events import SubscriptionEnded, SubscriptionEvent
 from wic.sip.subscription.options import SubscriptionOptions

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REGINFO",
+    "AorState",
     "ContactEvent",
     "ContactInfo",
     "ContactState",
     "RegInfo",
     "RegistrationInfo",
-    "RegistrationState",
     "TemporaryGruu",
     "parse_reginfo",
 ]
@@ -37,7 +37,7 @@ _MAX_NUMBER: Final = 2**32 - 1
 EnumT = TypeVar("EnumT", bound=Enum)
 
 
-class RegistrationState(Enum):
+class AorState(Enum):
     """Whether anybody is registered under an address-of-record."""
 
     INIT = "init"
@@ -128,7 +128,7 @@ class RegistrationInfo:
 
     aor: str
     id: str
-    state: RegistrationState
+    state: AorState
     contacts: tuple[ContactInfo, ...] = ()
 
 
@@ -181,7 +181,7 @@ def _read_registration(element: Element) -> RegistrationInfo:
     return RegistrationInfo(
         aor=_attribute(element, "aor"),
         id=_attribute(element, "id"),
-        state=_member(RegistrationState, _attribute(element, "state")),
+        state=_member(AorState, _attribute(element, "state")),
         contacts=contacts,
     )
 

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import pytest
 
 from wic.registration import Binding, Identity, websocket_contact
-from wic.registration.reg_event import RegEvent
-from wic.registration.reg_event_events import (
-    IdentitiesChanged,
+from wic.registration.reg_event.events import (
+    IdentitiesReported,
     RegEventActive,
     RegEventEvent,
     RegEventFailed,
     RegistrationTerminated,
 )
-from wic.registration.reginfo import (
+from wic.registration.reg_event.reginfo import (
     REGINFO,
+    AorState,
     ContactEvent,
     ContactInfo,
     ContactState,
     RegInfo,
     RegistrationInfo,
-    RegistrationState,
 )
+from wic.registration.reg_event.subscription import RegEventSubscription
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import RequestReceived
 from wic.sip.flow import Flow
@@ -77,7 +77,7 @@ class Notifier:
             state=ContactState.ACTIVE if bound else ContactState.TERMINATED,
             event=ContactEvent.REGISTERED if bound else ContactEvent.DEACTIVATED,
         )
-        state = RegistrationState.ACTIVE if bound else RegistrationState.TERMINATED
+        state = AorState.ACTIVE if bound else AorState.TERMINATED
         return RegistrationInfo(aor=aor, id=aor, state=state, contacts=(contact,))
 
     def keep(self) -> None:
@@ -122,7 +122,7 @@ class World:
         self.loss = loss
         self.notifier = Notifier()
         self.endpoint = Endpoint(random_source=CountingSource("w"), options=EndpointOptions())
-        self.reg_event = RegEvent(self.endpoint, contact=IDENTITY.contact_header(1))
+        self.reg_event = RegEventSubscription(self.endpoint, contact=IDENTITY.contact_header(1))
         self.told: list[RegEventEvent] = []
         self.subscribes = 0
 
@@ -175,7 +175,7 @@ class World:
 def test_a_quiet_day() -> None:
     world = World()
     world.subscribe()
-    assert [type(event) for event in world.told] == [RegEventActive, IdentitiesChanged]
+    assert [type(event) for event in world.told] == [RegEventActive, IdentitiesReported]
     world.told.clear()
     world.run(86400)
     assert world.told == []
@@ -206,7 +206,7 @@ def test_a_notifier_that_restarts_and_has_forgotten() -> None:
     assert isinstance(active, RegEventActive)
     assert isinstance(ended, RegistrationTerminated)
     assert (ended.aors, ended.last) == ((Uri.parse(WORK),), False)
-    assert isinstance(changed, IdentitiesChanged)
+    assert isinstance(changed, IdentitiesReported)
 
 
 def test_a_notifier_that_is_away_for_hours() -> None:
@@ -232,4 +232,4 @@ def test_the_last_identity_goes() -> None:
 
 
 def _identities(world: World) -> tuple:  # type: ignore[type-arg]
-    return next(event.identities for event in reversed(world.told) if isinstance(event, IdentitiesChanged))
+    return next(event.identities for event in reversed(world.told) if isinstance(event, IdentitiesReported))

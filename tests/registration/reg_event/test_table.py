@@ -5,15 +5,15 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.registration.reg_event_table import Fit, RegistrationTable
-from wic.registration.reginfo import (
+from wic.registration.reg_event.reginfo import (
+    AorState,
     ContactEvent,
     ContactInfo,
     ContactState,
     RegInfo,
     RegistrationInfo,
-    RegistrationState,
 )
+from wic.registration.reg_event.table import Fit, RegistrationTable
 
 
 def document(version: int, *told: tuple[str, str, bool], full: bool = False) -> RegInfo:
@@ -30,7 +30,7 @@ def document(version: int, *told: tuple[str, str, bool], full: bool = False) -> 
             for owner, name, bound in told
             if owner == id
         }
-        state = RegistrationState.ACTIVE
+        state = AorState.ACTIVE
         registrations.append(RegistrationInfo(aor=f"sip:{id}@d", id=id, state=state, contacts=tuple(contacts.values())))
     return RegInfo(version=version, full=full, registrations=tuple(registrations))
 

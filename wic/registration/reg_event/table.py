@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from wic.registration.reginfo import ContactEvent, ContactInfo, ContactState, RegistrationState
+from wic.registration.reg_event.reginfo import AorState, ContactEvent, ContactInfo, ContactState
 from wic.sip.errors import MalformedBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wic.registration.reginfo import RegInfo
+    from wic.registration.reg_event.reginfo import RegInfo
 
 MAX_CONTACTS: Final = 2_000
 """Contacts that are remembered; a user has a handful."""
@@ -89,7 +89,7 @@ class RegistrationTable:
         bound = {
             key: contact
             for key, registration, contact in told
-            if contact.state is ContactState.ACTIVE and registration.state is RegistrationState.ACTIVE
+            if contact.state is ContactState.ACTIVE and registration.state is AorState.ACTIVE
         }
         if len(self._contacts.keys() | bound.keys()) > MAX_CONTACTS:
             raise MalformedBody("more contacts than anybody can have", status_hint=413)
@@ -116,7 +116,7 @@ class RegistrationTable:
     def _is_over(key: tuple[str, str], document: RegInfo) -> bool:
         """Tell whether a contact of which a document does not speak is gone: full ones name all that there are."""
         return document.full or any(
-            each.id == key[0] and each.state is RegistrationState.TERMINATED for each in document.registrations
+            each.id == key[0] and each.state is AorState.TERMINATED for each in document.registrations
         )
 
 
