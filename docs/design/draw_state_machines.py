@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER
-from wic.sip.timers import RFC3261, TS24229_UE, Timer
-from wic.sip.transaction.tables import TABLES, Action, Row, Table
+from wic.sip.timers import RETRANSMISSION, RFC3261, TS24229_UE, Timer
+from wic.sip.transaction.tables import TABLES, Action, Row, TransactionTable
 
 if TYPE_CHECKING:
     from wic.sip.state_table import StateTable
@@ -38,7 +38,7 @@ def _arrow(row: Row) -> str:
     return f"    {row.state.value} --> {row.next.value} : {label}"
 
 
-def _machine(table: Table) -> str:
+def _machine(table: TransactionTable) -> str:
     lines = [
         f"## {table.name}",
         "",
@@ -66,7 +66,7 @@ def _timers() -> str:
     ]
     for timer in Timer:
         values = [
-            timers.interval(timer, attempt=0) if timers.retransmits(timer) else timers.duration(timer, reliable=False)
+            timers.interval(timer, attempt=0) if timer in RETRANSMISSION else timers.duration(timer, reliable=False)
             for timers in (RFC3261, TS24229_UE)
         ]
         lines.append(f"| {timer.value} | {values[0]:g} | {values[1]:g} | {_PURPOSES[timer]} |")

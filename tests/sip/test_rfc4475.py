@@ -16,7 +16,7 @@ from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
 from wic.sip.multipart import parse_multipart
 from wic.sip.parser import MessageRefused, parse
-from wic.sip.validate import Refusal, check_request, check_response
+from wic.sip.validate import RequestRefusal, check_request, check_response
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "rfc4475"
 MANIFEST = json.loads((VECTORS / "manifest.json").read_text(encoding="utf-8"))["files"]
@@ -178,16 +178,16 @@ def test_an_untouched_message_goes_out_as_it_came(name: str) -> None:
 
 def test_bext01_for_a_proxy() -> None:
     message = request("bext01.dat")
-    assert check_request(message, **USER_AGENT) == Refusal(
+    assert check_request(message, **USER_AGENT) == RequestRefusal(
         420, "Bad Extension", (("Unsupported", "nothingsupportsthis, nothingsupportsthiseither"),)
     )
-    assert check_request(message, **PROXY) == Refusal(
+    assert check_request(message, **PROXY) == RequestRefusal(
         420, "Bad Extension", (("Unsupported", "noproxiessupportthis, nordoanyproxiessupportthis"),)
     )
 
 
 def test_zeromf_for_a_proxy() -> None:
-    assert check_request(request("zeromf.dat"), **PROXY) == Refusal(483, "Too Many Hops")
+    assert check_request(request("zeromf.dat"), **PROXY) == RequestRefusal(483, "Too Many Hops")
 
 
 def test_unksm2_for_a_registrar() -> None:

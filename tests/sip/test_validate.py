@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from wic.sip.message import Request, Response
-from wic.sip.validate import Refusal, check_request, check_response
+from wic.sip.validate import RequestRefusal, check_request, check_response
 
 USER_AGENT: dict[str, Any] = {
     "methods": {"INVITE", "ACK", "OPTIONS"},
@@ -41,7 +41,7 @@ def test_a_sound_request() -> None:
 def test_version() -> None:
     message = request()
     message.version = "SIP/3.0"
-    assert check_request(message) == Refusal(505, "Version Not Supported")
+    assert check_request(message) == RequestRefusal(505, "Version Not Supported")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_every_request_has(name: str) -> None:
     message.headers.remove(name)
     refusal = check_request(message)
     assert refusal is not None
-    assert refusal == Refusal(400, f"Bad Request: {name} is missing")
+    assert refusal == RequestRefusal(400, f"Bad Request: {name} is missing")
 
 
 @pytest.mark.parametrize("name", ["Call-ID", "CSeq", "From", "To", "Max-Forwards"])
@@ -81,7 +81,7 @@ def test_what_may_stand_once(name: str) -> None:
     message = request()
     message.headers.add(name, message.headers.get(name))
     refusal = check_request(message)
-    assert refusal == Refusal(400, f"Bad Request: {name} is repeated")
+    assert refusal == RequestRefusal(400, f"Bad Request: {name} is repeated")
 
 
 def test_the_phrase_is_fit_for_a_status_line() -> None:
@@ -94,7 +94,7 @@ def test_the_phrase_is_fit_for_a_status_line() -> None:
 
 def test_methods() -> None:
     known = check_request(request("BYE"), **USER_AGENT)
-    assert known == Refusal(405, "Method Not Allowed", (("Allow", "ACK, INVITE, OPTIONS"),))
+    assert known == RequestRefusal(405, "Method Not Allowed", (("Allow", "ACK, INVITE, OPTIONS"),))
     assert status(request("NEW"), **USER_AGENT) == 501
     assert status(request("NEW", CSeq="1 INVITE"), **USER_AGENT) == 501
     assert status(request("NEW")) is None
@@ -123,10 +123,12 @@ def test_hops() -> None:
 
 def test_extensions() -> None:
     message = request(Require="path, timer, 100rel", Proxy_Require="foo")
-    assert check_request(message, extensions={"path"}) == Refusal(
+    assert check_request(message, extensions={"path"}) == RequestRefusal(
         420, "Bad Extension", (("Unsupported", "timer, 100rel"),)
     )
-    assert check_request(message, extensions=(), proxy=True) == Refusal(420, "Bad Extension", (("Unsupported", "foo"),))
+    assert check_request(message, extensions=(), proxy=True) == RequestRefusal(
+        420, "Bad Extension", (("Unsupported", "foo"),)
+    )
     assert check_request(message) is None
     assert check_request(request("ACK", Require="timer"), extensions=()) is None
     assert check_request(request("CANCEL", Require="timer"), extensions=()) is None
@@ -134,7 +136,7 @@ def test_extensions() -> None:
 
 def test_bodies() -> None:
     strange = {"body": b"x", "Content_Type": "text/x"}
-    assert check_request(request(**strange), **USER_AGENT) == Refusal(  # type: ignore[arg-type]
+    assert check_request(request(**strange), **USER_AGENT) == RequestRefusal(  # type: ignore[arg-type]
         415, "Unsupported Media Type", (("Accept", "application/sdp"),)
     )
     assert status(request(**strange), proxy=True) is None  # type: ignore[arg-type]

@@ -1,57 +1,72 @@
-"""The one object a shell drives: bytes, time and commands in; bytes, events and the next deadline out.
+"""SIP endpoint without I/O: bytes, time and commands in; bytes, events and the next deadline out.
 
-After every call that may change something (`receive`, `flow_closed`, `handle_timeout`, and every command) the
-shell takes the events with `next_event`, sends what `to_send` returns and arms one timer for `next_timeout`.
+An `Endpoint` is the one object that a shell drives. After every call that may change something (`receive`,
+`flow_closed`, `handle_timeout`, and every command) the shell takes the events with `next_event`, sends what
+`to_send` returns and arms one timer for `next_timeout`. The time is an argument everywhere, in seconds of any
+clock that never goes back, so that a run can be repeated exactly.
+
+Bytes that arrive go one way: keep-alives are answered, what is no message is refused or dropped, a repetition is
+absorbed by its transaction, and only what is new becomes an event. Nothing that a peer sends raises.
+
+Role decides about the rest (RFC 3261 §8, §16). A user agent knows dialogs: it answers 481, 482 and 500 itself,
+and repeats its 2xx of INVITE until the ACK comes. A proxy passes everything on, unless the request belongs to a
+dialog that was registered here, such as that of a subscription of its own.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wic.errors import LocalProtocolError
-from wic.sip.dialog import Dialog, DialogId
+from wic.sip.dialog import DialogId
 from wic.sip.endpoint_options import EndpointOptions, Role, ViaParams
-from wic.sip.events import FlowClosed
+from wic.sip.errors import MalformedHeader
+from wic.sip.events import AckReceived, CancelReceived, FlowClosed, StrayResponse
 from wic.sip.headers.via import Via
-from wic.sip.message import Response
+from wic.sip.message import Request, Response
 from wic.sip.methods import INITIAL_MAX_FORWARDS
-from wic.sip.outbox import Counters, Outbox
 from wic.sip.params import Params
+from wic.sip.parser import MessageRefused, parse
 from wic.sip.random_source import branch as new_branch
-from wic.sip.reception import Reception
-from wic.sip.transaction.layer import Transactions
+from wic.sip.random_source import tag as new_tag
+from wic.sip.routing import reply_flow, stamp_source
+from wic.sip.transaction.layer import TransactionLayer
+from wic.sip.transaction.tables import TransactionInput
 from wic.sip.two_xx import AcceptedCalls, Acknowledgements
+from wic.sip.validate import check_request, check_response, is_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from wic.sip.dialog import Dialog
     from wic.sip.events import Event, Transmit
     from wic.sip.flow import Flow
-    from wic.sip.message import Request
     from wic.sip.random_source import RandomSource
+    from wic.sip.transaction.base import Counters
     from wic.sip.transaction.client import ClientTransaction
     from wic.sip.transaction.server import ServerTransaction
 
 __all__ = ["Endpoint", "EndpointOptions", "Role"]
 
 _DEFAULT_OPTIONS = EndpointOptions()
+_PING = b"\r\n\r\n"
+_PONG = b"\r\n"
+_FRAMED_BY_LENGTH = frozenset({"TCP", "TLS"})
 
 
 class Endpoint:
-    """Transactions, dialogs and the rules for what arrives, without a socket or a clock.
-
-    `now` is in seconds of any clock that never goes back.
-    """
+    """Transactions, dialogs and the rules for what arrives, without a socket or a clock."""
 
     __slots__ = (
         "_accepted",
         "_acknowledgements",
         "_awaited",
         "_dialogs",
+        "_extensions",
         "_is_proxy",
-        "_outbox",
-        "_reception",
-        "_transactions",
+        "_layer",
+        "_stateless_tag",
         "options",
         "random_source",
     )
@@ -60,41 +75,48 @@ class Endpoint:
         self.random_source = random_source
         """Where branches and tags come from."""
         self.options = options
-        self._outbox = Outbox()
+        self._is_proxy = options.role is Role.PROXY
+        self._extensions = frozenset() if self._is_proxy and options.extensions is None else options.extensions
         self._dialogs: dict[DialogId, Dialog] = {}
         self._awaited: dict[tuple[str, str], object] = {}
-        timers = options.timers
-        self._is_proxy = options.role is Role.PROXY
-        self._transactions = Transactions(outbox=self._outbox, timers=timers, uses_timer_c=self._is_proxy)
-        self._accepted = AcceptedCalls(outbox=self._outbox, timers=timers)
-        self._acknowledgements = Acknowledgements(outbox=self._outbox, timers=timers)
-        self._reception = Reception(
-            random_source=random_source,
-            options=options,
-            outbox=self._outbox,
-            transactions=self._transactions,
-            dialogs=self._dialogs,
-            awaited=self._awaited,
-            accepted=self._accepted,
-            acknowledgements=self._acknowledgements,
-        )
+        self._layer = TransactionLayer(timers=options.timers, uses_timer_c=self._is_proxy)
+        # Made when they are first needed: an endpoint without calls never has them, and there may be many endpoints.
+        self._accepted: AcceptedCalls | None = None
+        self._acknowledgements: Acknowledgements | None = None
+        # One To tag for all answers without a transaction, so that their ACKs are known for what they are.
+        self._stateless_tag: str | None = None
 
-    # what the network does
+    # input of the network
 
     def receive(self, data: bytes, flow: Flow, *, now: float) -> None:
         """Take one SIP message as it was framed, or a CRLF keep-alive. Never raises for what the peer did."""
-        self._reception.receive(data, flow, now=now)
+        if not data.strip(b"\r\n"):
+            self._keep_alive(data, flow)
+            return
+        try:
+            message = parse(data, limits=self.options.limits, datagram=flow.transport not in _FRAMED_BY_LENGTH)
+        except MessageRefused as refused:
+            self._refuse_unread(refused, flow)
+            return
+        if is_unwritable(message, data):
+            self._layer.drop("characters that no element can write anew", flow)
+        elif isinstance(message, Response):
+            self._layer.counts["responses_received"] += 1
+            self._response(message, flow, now)
+        else:
+            self._layer.counts["requests_received"] += 1
+            self._request(message, flow, now)
 
     def flow_closed(self, flow: Flow, reason: str, *, now: float) -> None:
-        """Take note that a flow ended: its unfinished transactions fail."""
-        self._transactions.flow_closed(flow, reason, now=now)
-        self._outbox.tell(FlowClosed(flow, reason))
+        """End a flow: its unfinished transactions fail."""
+        self._layer.flow_closed(flow, reason, now=now)
+        self._layer.tell(FlowClosed(flow, reason))
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due; to be called at or after `next_timeout`."""
-        self._outbox.timers.handle_timeout(now)
+        self._layer.queue.handle_timeout(now)
 
-    # what the user does
+    # commands of the user
 
     def send_request(
         self,
@@ -122,7 +144,7 @@ class Endpoint:
         if request.method in ("ACK", "CANCEL"):
             raise LocalProtocolError(f"{request.method} begins no transaction: send_ack and cancel are for that")
         request = self._outgoing(request, flow, branch, via_params)
-        return self._transactions.start_client(request, flow, now=now, owner=owner)
+        return self._layer.start_client(request, flow, now=now, owner=owner)
 
     def send_ack(self, request: Request, flow: Flow, *, now: float) -> None:
         """Send the ACK of a 2xx; a user agent sends it again when the 2xx comes again (RFC 3261 §13.2.2.4).
@@ -133,8 +155,9 @@ class Endpoint:
         request = self._outgoing(request, flow)
         data = request.to_bytes()
         if not self._is_proxy:
-            self._acknowledgements.sent(request, flow, data, now=now)
-        self._outbox.send(flow, data, "requests_sent")
+            self._sent_acks().sent(request, flow, data, now=now)
+        self._layer.counts["requests_sent"] += 1
+        self._layer.send(flow, data)
 
     def cancel(self, transaction: ClientTransaction, *, now: float, reason: str | None = None) -> None:
         """Cancel an INVITE; without effect once it has its final response (RFC 3261 §9.1).
@@ -167,9 +190,11 @@ class Endpoint:
         if not transaction.respond(response, now=now):
             return False
         if 200 <= response.status < 300 and transaction.is_invite and not self._is_proxy:
-            dialog = self._dialog_of(transaction, response)
+            dialog = transaction.dialog or self._dialog_of(response)
             if dialog is not None:
                 dialog.confirm()
+            if self._accepted is None:
+                self._accepted = AcceptedCalls(self._layer)
             self._accepted.sent(transaction, response, dialog, now=now)
         return True
 
@@ -209,11 +234,11 @@ class Endpoint:
         """Answer 481 to such a NOTIFY from now on. Harmless when none is awaited."""
         self._awaited.pop((call_id, local_tag), None)
 
-    # what the shell takes away
+    # output for the shell
 
     def to_send(self) -> list[Transmit]:
         """Return, once, what has to be sent now, in order."""
-        return self._outbox.to_send()
+        return self._layer.to_send()
 
     def next_event(self) -> Event | None:
         """Return, once, the next thing that happened, or None.
@@ -221,16 +246,16 @@ class Endpoint:
         Asking for it says that the events before it have been dealt with: a transaction without any further
         event to come lets go of its owner then.
         """
-        return self._outbox.next_event()
+        return self._layer.next_event()
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""
-        return self._outbox.timers.next_timeout()
+        return self._layer.queue.next_timeout()
 
     @property
     def counters(self) -> Counters:
         """What happened so far, in figures."""
-        return self._outbox.snapshot(len(self._transactions))
+        return self._layer.snapshot()
 
     def _outgoing(self, request: Request, flow: Flow, branch: str | None = None, via_params: ViaParams = ()) -> Request:
         """Return a copy with our Via on top (RFC 3261 §8.1.1.7, §16.6 step 8)."""
@@ -244,7 +269,162 @@ class Endpoint:
         request.headers.keep_read("via", via)
         return request
 
-    def _dialog_of(self, transaction: ServerTransaction, response: Response) -> Dialog | None:
-        if transaction.dialog is not None:
-            return transaction.dialog
-        return self._dialogs.get(DialogId(response.call_id, response.to.tag or "", response.from_.tag or ""))
+    # reception
+
+    def _keep_alive(self, data: bytes, flow: Flow) -> None:
+        self._layer.counts["keep_alives"] += 1
+        if data.startswith(_PING) and flow.reliable:
+            self._layer.counts["keep_alives"] += 1
+            self._layer.send(flow, _PONG)  # RFC 5626 §4.4.1
+
+    def _request(self, request: Request, flow: Flow, now: float) -> None:
+        """Refuse a request, give it to its transaction, or begin one (RFC 3261 §8.2, §16.3, §17.2.3)."""
+        if "Via" not in request.headers:
+            self._layer.drop("request without Via", flow)
+            return
+        self._stamp(request, flow)
+        options = self.options
+        refusal = check_request(request, methods=options.methods, extensions=self._extensions, proxy=self._is_proxy)
+        if refusal is not None:
+            self._refuse(request, flow, refusal.status, refusal.reason, refusal.headers)
+            return
+        transaction = self._layer.find_server(request, flow)
+        if request.method == "ACK":
+            self._ack(request, flow, transaction, now)
+        elif transaction is not None:
+            transaction.take(TransactionInput.REQUEST, now)
+            self._layer.counts["absorbed"] += 1
+        elif request.method == "CANCEL":
+            self._cancel(request, flow, now)
+        elif self._layer.servers >= options.max_transactions:
+            self._layer.counts["overloaded"] += 1
+            self._refuse(request, flow, 503, headers=[("Retry-After", options.retry_after)])
+        else:
+            self._new_request(request, flow, now)
+
+    def _new_request(self, request: Request, flow: Flow, now: float) -> None:
+        """Begin a transaction, by the rules of the role for requests within dialogs and outside them."""
+        tag = request.to.tag
+        if tag is None:
+            if not self._is_proxy and self._layer.is_merged(request):
+                self._refuse(request, flow, 482)  # RFC 3261 §8.2.2.2
+            else:
+                self._begin(request, flow, now)
+            return
+        dialog = self._dialog_of(request)
+        if dialog is not None:
+            if dialog.receive_request(request):
+                self._begin(request, flow, now, dialog=dialog)
+            else:
+                self._refuse(request, flow, 500)  # RFC 3261 §12.2.2: out of order
+        elif request.method == "NOTIFY" and (request.call_id, tag) in self._awaited:
+            self._begin(request, flow, now, owner=self._awaited[request.call_id, tag])  # RFC 6665 §4.4.1
+        elif self._is_proxy:
+            self._begin(request, flow, now)
+        else:
+            self._refuse(request, flow, 481)  # RFC 3261 §12.2.2
+
+    def _begin(
+        self, request: Request, flow: Flow, now: float, *, dialog: Dialog | None = None, owner: object = None
+    ) -> None:
+        back = reply_flow(request, flow)
+        tag = new_tag(self.random_source)
+        transaction = self._layer.start_server(request, flow, reply_flow=back, tag=tag, now=now, dialog=dialog)
+        transaction.owner = owner
+
+    def _ack(self, request: Request, flow: Flow, transaction: ServerTransaction | None, now: float) -> None:
+        """Give an ACK to the INVITE that it ends, or to the user if it is that of a 2xx (RFC 3261 §17.2.1, §13.3.1.4)."""
+        if transaction is not None and not transaction.acknowledge(now=now):
+            return
+        if self._stateless_tag is not None and request.to.tag == self._stateless_tag:
+            self._layer.counts["absorbed"] += 1
+            return
+        if self._is_proxy:
+            self._layer.tell(AckReceived(request, flow, None, transaction))
+            return
+        accepted = self._accepted.acknowledged(request, now=now) if self._accepted is not None else None
+        if accepted is not None:
+            self._layer.tell(AckReceived(request, flow, self._dialog_of(request), accepted))
+        elif self._accepted is not None and self._accepted.is_settled(request):
+            self._layer.counts["absorbed"] += 1
+        else:
+            self._layer.drop("ACK without a response that waits for it", flow)
+
+    def _cancel(self, request: Request, flow: Flow, now: float) -> None:
+        """Pair a CANCEL with its INVITE (RFC 3261 §9.2); a proxy does the same (§16.10).
+
+        A proxy that knows no such INVITE has forwarded none, so that passing the CANCEL on would be in vain.
+        """
+        invite = self._layer.find_server(request, flow, method="INVITE")
+        if invite is None:
+            self._refuse(request, flow, 481)
+            return
+        back = reply_flow(request, flow)
+        transaction = self._layer.start_server(request, flow, reply_flow=back, tag=invite.tag, now=now, quiet=True)
+        # §9.2: the To tags of both responses should be the same.
+        transaction.respond(Response.answer(request, 200, to_tag=invite.to_tag or invite.tag), now=now)
+        if not invite.answered and not invite.cancelled:
+            invite.cancelled = True
+            self._layer.tell(CancelReceived(invite, request))
+
+    def _dialog_of(self, message: Request | Response) -> Dialog | None:
+        """Find the dialog of a request of the peer, or of a response that this side sends to it."""
+        return self._dialogs.get(DialogId(message.call_id, message.to.tag or "", message.from_.tag or ""))
+
+    def _sent_acks(self) -> Acknowledgements:
+        if self._acknowledgements is None:
+            self._acknowledgements = Acknowledgements(self._layer)
+        return self._acknowledgements
+
+    def _response(self, response: Response, flow: Flow, now: float) -> None:
+        """Give a response to its transaction, unless it is a 2xx that the user has had (RFC 3261 §13.2.2.4)."""
+        fault = check_response(response)
+        if fault is not None:
+            self._layer.drop(f"response: {fault}", flow)
+            return
+        transaction = self._layer.find_client(response, flow)
+        accepts = 200 <= response.status < 300 and response.cseq.method == "INVITE" and not self._is_proxy
+        if accepts and not self._sent_acks().received(response, now=now):
+            self._layer.counts["absorbed"] += 1
+        elif transaction is None:
+            self._layer.counts["dropped"] += 1
+            self._layer.tell(StrayResponse(response, flow))
+        elif not transaction.receive(response, flow, now=now):
+            self._layer.counts["absorbed"] += 1
+
+    # answers without a transaction
+
+    def _refuse_unread(self, refused: MessageRefused, flow: Flow) -> None:
+        if refused.partial is None or refused.status_hint is None:
+            self._layer.drop(str(refused), flow)
+            return
+        self._stamp(refused.partial, flow)
+        self._refuse(refused.partial, flow, refused.status_hint)
+
+    def _stamp(self, request: Request, flow: Flow) -> None:
+        with suppress(MalformedHeader):  # `check_request` refuses it, and the answer goes back where it came from
+            stamp_source(request, flow)
+
+    def _refuse(
+        self,
+        request: Request,
+        flow: Flow,
+        status: int,
+        reason: str | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+    ) -> None:
+        """Answer without a transaction (RFC 3261 §8.2.7); an ACK is never answered."""
+        if request.method == "ACK":
+            self._layer.drop(f"ACK that deserves {status}", flow)
+            return
+        if self._stateless_tag is None:
+            self._stateless_tag = new_tag(self.random_source)
+        try:
+            response = Response.answer(request, status, reason, to_tag=self._stateless_tag, headers=headers)
+            back = reply_flow(request, flow)
+        except MalformedHeader:
+            response = Response.answer(request, status, reason, headers=headers)
+            back = flow
+        self._layer.counts["refused"] += 1
+        self._layer.counts["responses_sent"] += 1
+        self._layer.send(back, response.to_bytes())

@@ -1,4 +1,4 @@
-"""What an `Endpoint` tells whoever drives it: small values, in the past tense."""
+"""Events that an `Endpoint` reports to its user, and the bytes that it hands to its shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Transmit:
-    """Bytes to send; not an event, but what `Endpoint.to_send` returns."""
+    """Bytes to send, as `Endpoint.to_send` returns them."""
 
     flow: Flow
     data: bytes
@@ -23,7 +23,7 @@ class Transmit:
 
 @dataclass(frozen=True, slots=True)
 class RequestReceived:
-    """A new request wants an answer by `Endpoint.respond`."""
+    """A new request, to be answered by `Endpoint.respond`."""
 
     transaction: ServerTransaction
     request: Request

@@ -1,8 +1,13 @@
-"""The 2xx of INVITE and its ACK, which travel end to end: resent until the other has come (RFC 3261 §13)."""
+"""2xx responses to INVITE and their ACKs (RFC 3261 §13), which travel end to end, past the transactions.
+
+The callee repeats a 2xx until its ACK comes, on any transport, because a proxy on the way may forward it over an
+unreliable one. The caller repeats the ACK whenever the 2xx comes again. A proxy does neither.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from wic.sip.events import AckTimedOut, Transmit
@@ -12,9 +17,8 @@ if TYPE_CHECKING:
     from wic.sip.dialog import Dialog
     from wic.sip.flow import Flow
     from wic.sip.message import Message, Request, Response
-    from wic.sip.outbox import Outbox
-    from wic.sip.timer_queue import ScheduledTimer
-    from wic.sip.timers import Timers
+    from wic.sip.timers import ScheduledTimer
+    from wic.sip.transaction.layer import TransactionLayer
     from wic.sip.transaction.server import ServerTransaction
 
 _Key: TypeAlias = tuple[str, str | None, str | None, int]
@@ -27,6 +31,8 @@ def _key(message: Message) -> _Key:
 
 @dataclass(slots=True)
 class _Unacknowledged:
+    """2xx that waits for its ACK."""
+
     transaction: ServerTransaction
     dialog: Dialog | None
     data: bytes
@@ -36,23 +42,26 @@ class _Unacknowledged:
 
 
 class AcceptedCalls:
-    """The callee's side: each 2xx to INVITE, sent again and again until its ACK comes."""
+    """Accepted calls of a callee: each 2xx is repeated until its ACK comes."""
 
-    __slots__ = ("_outbox", "_settled", "_timers", "_waiting")
+    __slots__ = ("_layer", "_settled", "_waiting")
 
-    def __init__(self, *, outbox: Outbox, timers: Timers) -> None:
-        self._outbox = outbox
-        self._timers = timers
+    def __init__(self, layer: TransactionLayer) -> None:
+        self._layer = layer
         self._waiting: dict[_Key, _Unacknowledged] = {}
         self._settled: set[_Key] = set()
 
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._settled)
+
     def sent(self, transaction: ServerTransaction, response: Response, dialog: Dialog | None, *, now: float) -> None:
-        """Resend a 2xx from now on: after T1, doubling up to T2, on any transport (RFC 3261 §13.3.1.4)."""
+        """Repeat a 2xx from now on: after T1, doubling up to T2, on any transport (RFC 3261 §13.3.1.4)."""
         key = _key(response)
         if key in self._waiting or key in self._settled:
             return
-        until = now + self._timers.timeout
-        timer = self._schedule(key, now, attempt=0, until=until)
+        timers = self._layer.timers
+        timer = self._layer.queue.schedule(now + timers.interval(Timer.G, attempt=0), partial(self._expire, key))
+        until = now + timers.timeout
         self._waiting[key] = _Unacknowledged(transaction, dialog, response.to_bytes(), until, timer)
 
     def acknowledged(self, ack: Request, *, now: float) -> ServerTransaction | None:
@@ -63,63 +72,62 @@ class AcceptedCalls:
             return None
         waiting.timer.cancel()
         self._settled.add(key)
-        self._outbox.timers.schedule(now + self._timers.timeout, lambda _: self._forget(key))
+        self._layer.queue.schedule(now + self._layer.timers.timeout, lambda _: self._settled.remove(key))
         return waiting.transaction
 
     def is_settled(self, ack: Request) -> bool:
         """Tell whether the same ACK came before."""
         return _key(ack) in self._settled
 
-    def _forget(self, key: _Key) -> None:
-        self._settled.remove(key)
-
-    def _schedule(self, key: _Key, now: float, *, attempt: int, until: float) -> ScheduledTimer:
-        due = now + self._timers.interval(Timer.G, attempt=attempt)
-        return self._outbox.timers.schedule(min(due, until), lambda at: self._expire(key, at))
-
     def _expire(self, key: _Key, now: float) -> None:
         waiting = self._waiting[key]
         if now >= waiting.until:
+            # RFC 3261 §13.3.1.4: after 64*T1 the dialog is confirmed, and the session should be ended by a BYE.
             del self._waiting[key]
-            self._outbox.tell(AckTimedOut(waiting.transaction, waiting.dialog))
+            self._layer.tell(AckTimedOut(waiting.transaction, waiting.dialog))
             return
-        self._outbox.send(waiting.transaction.reply_flow, waiting.data, "retransmitted")
+        self._layer.counts["retransmitted"] += 1
+        self._layer.send(waiting.transaction.reply_flow, waiting.data)
         waiting.attempt += 1
-        waiting.timer = self._schedule(key, now, attempt=waiting.attempt, until=waiting.until)
+        due = now + self._layer.timers.interval(Timer.G, attempt=waiting.attempt)
+        waiting.timer = self._layer.queue.schedule(min(due, waiting.until), partial(self._expire, key))
 
 
 class Acknowledgements:
-    """The caller's side: each 2xx reaches the user once, and its repetition brings the ACK again."""
+    """ACKs of a caller: each 2xx reaches the user once, and its repetition brings the ACK again."""
 
-    __slots__ = ("_known", "_outbox", "_timers")
+    __slots__ = ("_acks", "_layer")
 
-    def __init__(self, *, outbox: Outbox, timers: Timers) -> None:
-        self._outbox = outbox
-        self._timers = timers
-        self._known: dict[_Key, Transmit | None] = {}
+    def __init__(self, layer: TransactionLayer) -> None:
+        self._layer = layer
+        self._acks: dict[_Key, Transmit | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._acks)
 
     def received(self, response: Response, *, now: float) -> bool:
         """Take a 2xx to INVITE; False means that it came before and needs nothing more."""
         key = _key(response)
-        if key not in self._known:
+        if key not in self._acks:
             self._remember(key, None, now)
             return True
-        ack = self._known[key]
+        ack = self._acks[key]
         if ack is not None:
-            self._outbox.send(ack.flow, ack.data, "retransmitted")
+            self._layer.counts["retransmitted"] += 1
+            self._layer.send(ack.flow, ack.data)
         return False
 
     def sent(self, ack: Request, flow: Flow, data: bytes, *, now: float) -> None:
         """Keep an ACK for as long as its 2xx may be repeated."""
         key = _key(ack)
-        if key in self._known:
-            self._known[key] = Transmit(flow, data)
+        if key in self._acks:
+            self._acks[key] = Transmit(flow, data)
         else:
             self._remember(key, Transmit(flow, data), now)
 
     def _remember(self, key: _Key, ack: Transmit | None, now: float) -> None:
-        self._known[key] = ack
-        self._outbox.timers.schedule(now + self._timers.timeout, lambda _: self._forget(key))
+        self._acks[key] = ack
+        self._layer.queue.schedule(now + self._layer.timers.timeout, partial(self._forget, key))
 
-    def _forget(self, key: _Key) -> None:
-        del self._known[key]
+    def _forget(self, key: _Key, now: float) -> None:
+        del self._acks[key]

@@ -42,11 +42,13 @@ KNOWN_METHODS: Final = frozenset(
 _ONCE: Final = frozenset(
     {"call-id", "cseq", "from", "to", "max-forwards", "content-type", "expires", "min-expires", "event"}
 )
+_REWRITTEN: Final = ("Via", "Route", "Record-Route", "Path", "Service-Route", "Call-ID", "Reason")
+_REWRITTEN_PARAMETERS: Final = ("From", "To", "Contact")
 _NOT_ALWAYS: Final = frozenset({"route", "record-route", "content-type"})
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RequestRefusal:
     """How a request is to be answered instead of being acted on."""
 
     status: int
@@ -78,7 +80,7 @@ def check_request(
     content_types: Collection[str] | None = None,
     proxy: bool = False,
     registrar: bool = False,
-) -> Refusal | None:
+) -> RequestRefusal | None:
     """Return how to refuse a request, or None if it may be acted on.
 
     The first fault in the order of RFC 3261 decides: version, syntax, method, agreement between the
@@ -95,7 +97,7 @@ def check_request(
         registrar: the element keeps bindings of addresses-of-record, which are SIP URIs (§10.3): 400.
     """
     if request.version != VERSION:
-        return Refusal(505, "Version Not Supported")
+        return RequestRefusal(505, "Version Not Supported")
     element = _Element(methods, extensions, schemes, content_types, proxy, registrar)
     for check in _CHECKS:
         try:
@@ -116,11 +118,28 @@ def check_response(response: Response) -> str | None:
     return _repeated(response.headers)
 
 
-def _bad_request(why: str) -> Refusal:
+def is_unwritable(message: Request | Response, data: bytes) -> bool:
+    """Tell whether something cannot go out again that an element on the way has to write anew.
+
+    RFC 3261 §25.1 allows a NUL in quoted strings and RFC 4475 §3.1.1.2 shows one; no value of ours goes out with it.
+    """
+    if isinstance(message, Request) and not message.uri_text.isprintable():
+        return True
+    if b"\0" not in data:
+        return False
+    headers = message.headers
+    texts = [line for name in _REWRITTEN for line in headers.get_all(name)]
+    texts += [line.rpartition(">")[2] for name in _REWRITTEN_PARAMETERS for line in headers.get_all(name)]
+    if isinstance(message, Response):
+        texts.append(message.reason)
+    return any("\0" in text for text in texts)
+
+
+def _bad_request(why: str) -> RequestRefusal:
     # RFC 3261 §21.4.1: the phrase should say what is wrong. What the peer sent stays out of it but
     # for what can stand in a reason phrase.
     phrase = "".join(letter if letter.isprintable() else "?" for letter in why)
-    return Refusal(400, f"Bad Request: {phrase[:120]}")
+    return RequestRefusal(400, f"Bad Request: {phrase[:120]}")
 
 
 def _read(message: Message) -> None:
@@ -138,7 +157,7 @@ def _repeated(headers: Headers) -> str | None:
     return None if name is None else f"{name} is repeated"
 
 
-def _syntax(request: Request, element: _Element) -> Refusal | None:
+def _syntax(request: Request, element: _Element) -> RequestRefusal | None:
     _read(request)
     _ = request.max_forwards
     repeated = _repeated(request.headers)
@@ -150,59 +169,59 @@ def _syntax(request: Request, element: _Element) -> Refusal | None:
     return None
 
 
-def _method(request: Request, element: _Element) -> Refusal | None:
+def _method(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.2.1; a proxy forwards any method (§16.3)."""
     if element.proxy or element.methods is None or request.method in element.methods:
         return None
     allow = (("Allow", ", ".join(sorted(element.methods))),)
     if request.method in KNOWN_METHODS:
-        return Refusal(405, "Method Not Allowed", allow)
-    return Refusal(501, "Not Implemented", allow)
+        return RequestRefusal(405, "Method Not Allowed", allow)
+    return RequestRefusal(501, "Not Implemented", allow)
 
 
-def _cseq(request: Request, element: _Element) -> Refusal | None:
+def _cseq(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.1.1.5: the method of CSeq must match that of the request."""
     if request.cseq.method != request.method:
         return _bad_request("CSeq has another method")
     return None
 
 
-def _uri(request: Request, element: _Element) -> Refusal | None:
+def _uri(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.2.2.1, §16.3 step 2, and §19.1.1 for the parts a Request-URI may not have."""
     uri = request.uri
     if uri.scheme not in element.schemes:
-        return Refusal(416, "Unsupported URI Scheme")
+        return RequestRefusal(416, "Unsupported URI Scheme")
     if len(uri.headers):
         return _bad_request("Request-URI with header fields")
     return None
 
 
-def _registration(request: Request, element: _Element) -> Refusal | None:
+def _registration(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §10.3: the address-of-record must be a SIP or SIPS URI."""
     if element.registrar and request.method == "REGISTER" and not request.to.uri.is_sip:
         return _bad_request("To is no SIP URI")
     return None
 
 
-def _hops(request: Request, element: _Element) -> Refusal | None:
+def _hops(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §16.3 step 3; an element that does not forward has no use for Max-Forwards."""
     if element.proxy and request.max_forwards == 0:
-        return Refusal(483, "Too Many Hops")
+        return RequestRefusal(483, "Too Many Hops")
     return None
 
 
-def _extensions(request: Request, element: _Element) -> Refusal | None:
+def _extensions(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.2.2.3 and §16.3 step 5; ACK and CANCEL are not refused for it."""
     if element.extensions is None or request.method in ("ACK", "CANCEL"):
         return None
     required = request.proxy_require if element.proxy else request.require
     unknown = [tag for tag in required if tag not in element.extensions]
     if unknown:
-        return Refusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
+        return RequestRefusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
     return None
 
 
-def _body(request: Request, element: _Element) -> Refusal | None:
+def _body(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.2.3; the parts of a multipart body are judged by who reads them."""
     if element.proxy or element.content_types is None:
         return None
@@ -211,11 +230,11 @@ def _body(request: Request, element: _Element) -> Refusal | None:
     if request.body and content_type is not None and content_type.essence not in element.content_types:
         optional = (request.headers.get("Content-Disposition") or "").lower().replace(" ", "")
         if "handling=optional" not in optional:
-            return Refusal(415, "Unsupported Media Type", (("Accept", types),))
+            return RequestRefusal(415, "Unsupported Media Type", (("Accept", types),))
     return None
 
 
-def _answerable(request: Request, element: _Element) -> Refusal | None:
+def _answerable(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §13.2.1, §20.1: an INVITE whose Accept has no session description leaves no answer possible."""
     if element.proxy or request.method != "INVITE":
         return None
@@ -224,10 +243,10 @@ def _answerable(request: Request, element: _Element) -> Refusal | None:
         return None
     if any(MediaType.parse(text).accepts("application/sdp") for text in ranges):
         return None
-    return Refusal(406, "Not Acceptable", (("Warning", '399 wic "Accept lacks application/sdp"'),))
+    return RequestRefusal(406, "Not Acceptable", (("Warning", '399 wic "Accept lacks application/sdp"'),))
 
 
-_CHECKS: Final[tuple[Callable[[Request, _Element], Refusal | None], ...]] = (
+_CHECKS: Final[tuple[Callable[[Request, _Element], RequestRefusal | None], ...]] = (
     _syntax,
     _method,
     _cseq,

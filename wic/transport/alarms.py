@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
-from wic.sip.timer_queue import ScheduledTimer, TimerQueue
+from wic.sip.timers import ScheduledTimer, TimerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

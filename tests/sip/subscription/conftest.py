@@ -15,7 +15,7 @@ from wic.sip.message import Request, Response
 from wic.sip.subscription.events import SubscriptionEnded, SubscriptionEvent
 from wic.sip.subscription.options import Subscriber, SubscriptionOptions
 from wic.sip.subscription.subscriber import Subscription
-from wic.sip.timer_queue import TimerQueue
+from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription,
 from wic.sip.subscription.options import Subscriber, SubscriptionOptions
 from wic.sip.subscription.subscriber import Subscription
 from wic.sip.subscription.tables import NotifierState, SubscriberState
-from wic.sip.timer_queue import TimerQueue
+from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

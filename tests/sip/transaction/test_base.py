@@ -13,10 +13,9 @@ from wic.sip.events import (
 )
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
-from wic.sip.outbox import Outbox
 from wic.sip.parser import parse
 from wic.sip.timers import RFC3261, Timer
-from wic.sip.transaction.layer import Transactions
+from wic.sip.transaction.layer import TransactionLayer
 from wic.sip.transaction.server import ServerTransaction
 from wic.sip.transaction.tables import (
     INVITE_CLIENT,
@@ -25,10 +24,10 @@ from wic.sip.transaction.tables import (
     NON_INVITE_SERVER,
     TABLES,
     Action,
-    Input,
     Row,
-    State,
-    Table,
+    TransactionInput,
+    TransactionState,
+    TransactionTable,
 )
 
 if TYPE_CHECKING:
@@ -38,13 +37,13 @@ UDP = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
 TCP = Flow("TCP", ("10.0.0.1", 5060), ("10.0.0.2", 5060), "1")
 
 STATUS = {
-    Input.TRYING: 100,
-    Input.PROVISIONAL: 180,
-    Input.SUCCESS: 200,
-    Input.FAILURE: 486,
-    Input.SEND_PROVISIONAL: 183,
-    Input.SEND_SUCCESS: 202,
-    Input.SEND_FAILURE: 480,
+    TransactionInput.TRYING: 100,
+    TransactionInput.PROVISIONAL: 180,
+    TransactionInput.SUCCESS: 200,
+    TransactionInput.FAILURE: 486,
+    TransactionInput.SEND_PROVISIONAL: 183,
+    TransactionInput.SEND_SUCCESS: 202,
+    TransactionInput.SEND_FAILURE: 480,
 }
 EVENTS = {
     Action.PASS_REQUEST: RequestReceived,
@@ -58,9 +57,8 @@ EVENTS = {
 class Bench:
     """One transaction and the levers to move it."""
 
-    def __init__(self, table: Table, flow: Flow = UDP) -> None:
-        self.outbox = Outbox()
-        self.layer = Transactions(outbox=self.outbox, timers=RFC3261, uses_timer_c=True)
+    def __init__(self, table: TransactionTable, flow: Flow = UDP) -> None:
+        self.layer = TransactionLayer(timers=RFC3261, uses_timer_c=True)
         self.method = "INVITE" if table in (INVITE_CLIENT, INVITE_SERVER) else "OPTIONS"
         self.flow = flow
         request = Request.build(
@@ -82,22 +80,22 @@ class Bench:
             self.transaction = self.layer.start_server(request, flow, reply_flow=flow, tag="us", now=0.0)
         self.last = 100
 
-    def feed(self, given: Input | Timer) -> bool | None:
+    def feed(self, given: TransactionInput | Timer) -> bool | None:
         transaction = self.transaction
         if isinstance(given, Timer):
             if given is Timer.CANCELLED:
                 transaction.cancel(now=1.0)
                 self.effects()
             transaction._running[given].fire(1.0)
-        elif given in (Input.SEND_PROVISIONAL, Input.SEND_SUCCESS, Input.SEND_FAILURE):
+        elif given in (TransactionInput.SEND_PROVISIONAL, TransactionInput.SEND_SUCCESS, TransactionInput.SEND_FAILURE):
             self.last = STATUS[given]
             response = Response.answer(transaction.request, self.last, to_tag="us")
             assert transaction.respond(response, now=1.0)
         elif given in STATUS:
             transaction.receive(Response.answer(transaction.request, STATUS[given], to_tag="them"), self.flow, now=1.0)
-        elif given is Input.FLOW_LOST:
+        elif given is TransactionInput.FLOW_LOST:
             transaction.flow_lost("cut", now=1.0)
-        elif given is Input.ACK:
+        elif given is TransactionInput.ACK:
             return transaction.acknowledge(now=1.0)
         else:
             assert transaction.take(given, 1.0) is not None
@@ -106,10 +104,10 @@ class Bench:
     def effects(self) -> list[str]:
         """Return what came out since the last time."""
         found = []
-        for transmit in self.outbox.to_send():
+        for transmit in self.layer.to_send():
             message = parse(transmit.data)
             found.append(f"send {message.method if isinstance(message, Request) else message.status}")
-        while (event := self.outbox.next_event()) is not None:
+        while (event := self.layer.next_event()) is not None:
             found.append(type(event).__name__)
         return sorted(found)
 
@@ -127,9 +125,9 @@ class Bench:
         return sorted(found)
 
 
-def path_to(table: Table, state: State) -> list[Input | Timer]:
+def path_to(table: TransactionTable, state: TransactionState) -> list[TransactionInput | Timer]:
     """Return inputs that lead from the start to a state."""
-    paths: dict[State, list[Input | Timer]] = {table.initial: []}
+    paths: dict[TransactionState, list[TransactionInput | Timer]] = {table.initial: []}
     while state not in paths:
         for row in table.rows:
             if row.state in paths and row.next not in paths:
@@ -143,7 +141,7 @@ ROWS = [(table, row) for table in TABLES for row in table.rows]
 @pytest.mark.parametrize(
     ("table", "row"), ROWS, ids=[f"{table.name}: {row.state.value} {row.input.value}" for table, row in ROWS]
 )
-def test_each_row(table: Table, row: Row) -> None:
+def test_each_row(table: TransactionTable, row: Row) -> None:
     bench = Bench(table)
     assert bench.effects() == bench.expected(table.actions, answered=False)
     assert set(bench.transaction._running) == set(table.timers)
@@ -159,14 +157,14 @@ def test_each_row(table: Table, row: Row) -> None:
     running = set(bench.transaction._running)
     assert running <= table.live[row.next]
     assert set(row.timers) <= running
-    assert len(bench.layer) == (row.next is not State.TERMINATED) + (row.input in (Timer.C, Timer.CANCELLED))
+    assert len(bench.layer) == (row.next is not TransactionState.TERMINATED) + (row.input in (Timer.C, Timer.CANCELLED))
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_what_has_no_row_changes_nothing(table: Table) -> None:
-    states = set(table.live) - {State.TERMINATED}
+def test_what_has_no_row_changes_nothing(table: TransactionTable) -> None:
+    states = set(table.live) - {TransactionState.TERMINATED}
     for state in states:
-        for given in (*Input, *Timer):
+        for given in (*TransactionInput, *Timer):
             if (state, given) in table.by_input:
                 continue
             bench = Bench(table)
@@ -180,36 +178,36 @@ def test_what_has_no_row_changes_nothing(table: Table) -> None:
 @pytest.mark.parametrize(
     ("table", "inputs"),
     [
-        (INVITE_CLIENT, [Input.FAILURE]),
-        (NON_INVITE_CLIENT, [Input.SUCCESS]),
-        (INVITE_SERVER, [Input.SEND_FAILURE, Input.ACK]),
-        (NON_INVITE_SERVER, [Input.SEND_SUCCESS]),
+        (INVITE_CLIENT, [TransactionInput.FAILURE]),
+        (NON_INVITE_CLIENT, [TransactionInput.SUCCESS]),
+        (INVITE_SERVER, [TransactionInput.SEND_FAILURE, TransactionInput.ACK]),
+        (NON_INVITE_SERVER, [TransactionInput.SEND_SUCCESS]),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_a_reliable_transport_has_nothing_to_absorb(table: Table, inputs: list[Input]) -> None:
+def test_a_reliable_transport_has_nothing_to_absorb(table: TransactionTable, inputs: list[TransactionInput]) -> None:
     bench = Bench(table, TCP)
     assert not {Timer.A, Timer.E, Timer.G} & set(bench.transaction._running)
     for given in inputs:
         bench.feed(given)
     assert bench.transaction.terminated
     assert len(bench.layer) == 0
-    assert len(bench.outbox.timers) == 0
+    assert len(bench.layer.queue) == 0
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_abandoning_ends_silently_and_once(table: Table) -> None:
+def test_abandoning_ends_silently_and_once(table: TransactionTable) -> None:
     bench = Bench(table)
     bench.effects()
     bench.transaction.abandon()
     bench.transaction.abandon()
     assert bench.transaction.terminated
     assert bench.effects() == []
-    assert (len(bench.layer), len(bench.outbox.timers)) == (0, 0)
+    assert (len(bench.layer), len(bench.layer.queue)) == (0, 0)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_an_action_of_the_other_side_is_a_programming_error(table: Table) -> None:
+def test_an_action_of_the_other_side_is_a_programming_error(table: TransactionTable) -> None:
     action = Action.SEND_TRYING if "client" in table.name else Action.SEND_REQUEST
     with pytest.raises(AssertionError):
         Bench(table).transaction._perform(action, 0.0)

@@ -4,7 +4,7 @@ from wic.errors import LocalProtocolError
 from wic.sip.events import ResponseReceived, TransactionTimedOut
 from wic.sip.message import Request
 from wic.sip.timers import TS24229_UE
-from wic.sip.transaction.tables import State
+from wic.sip.transaction.tables import TransactionState
 
 
 def sends(net, name, method):
@@ -162,7 +162,7 @@ def test_a_response_that_tells_nothing_new_is_not_remembered(pair, make_request)
     late.status = 180
     a.endpoint.receive(late.to_bytes(), a.flow_to(b), now=0.0)
     assert invite.response.status == 486
-    assert invite.state is State.COMPLETED
+    assert invite.state is TransactionState.COMPLETED
 
 
 def test_its_states_can_be_followed_in_the_log(pair, make_request, caplog) -> None:

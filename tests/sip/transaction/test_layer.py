@@ -3,11 +3,10 @@ import pytest
 from wic.sip.events import AckReceived, CancelReceived, RequestReceived, TransportFailed
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
-from wic.sip.outbox import Outbox
 from wic.sip.parser import parse
 from wic.sip.timers import RFC3261
-from wic.sip.transaction.layer import Transactions, server_key
-from wic.sip.transaction.tables import Input
+from wic.sip.transaction.layer import TransactionLayer, server_key
+from wic.sip.transaction.tables import TransactionInput
 
 FLOW = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
 OTHER = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.3", 5060))
@@ -16,8 +15,8 @@ OTHER_WEB = Flow("WSS", ("10.0.0.1", 443), ("10.0.0.2", 40001), "2")
 
 
 @pytest.fixture
-def layer() -> Transactions:
-    return Transactions(outbox=Outbox(), timers=RFC3261)
+def layer() -> TransactionLayer:
+    return TransactionLayer(timers=RFC3261)
 
 
 def request(
@@ -36,13 +35,13 @@ def request(
     )
 
 
-def serve(layer: Transactions, message: Request, flow: Flow = FLOW):
+def serve(layer: TransactionLayer, message: Request, flow: Flow = FLOW):
     return layer.start_server(message, flow, reply_flow=flow, tag="us", now=0.0)
 
 
-def heard(layer: Transactions):
+def heard(layer: TransactionLayer):
     """Take the events so far, as a user does who deals with each at once."""
-    return list(iter(layer.outbox.next_event, None))
+    return list(iter(layer.next_event, None))
 
 
 class TestResponses:
@@ -157,9 +156,9 @@ def test_many_transactions_leave_nothing_behind(layer) -> None:
         server = serve(layer, request("OPTIONS", via=f"g;branch=z9hG4bK{n}", cseq=n))
         server.respond(Response.answer(server.request, 200), now=now)
         heard(layer)
-        layer.outbox.to_send()
-    layer.outbox.timers.handle_timeout(now + 64)
-    assert (len(layer), len(layer.outbox.timers)) == (0, 0)
+        layer.to_send()
+    layer.queue.handle_timeout(now + 64)
+    assert (len(layer), len(layer.queue)) == (0, 0)
     assert (layer._merged, layer._by_flow) == ({}, {})
 
 
@@ -225,7 +224,7 @@ class TestRest:
         client.receive(Response.answer(client.request, 180), FLOW, now=1.0)
         client.receive(Response.answer(client.request, 200), FLOW, now=1.0)
         owners = []
-        while (event := layer.outbox.next_event()) is not None:
+        while (event := layer.next_event()) is not None:
             owners.append(event.transaction.owner)
         assert owners == ["call", "call"]
         assert client.owner is None
@@ -245,11 +244,11 @@ class TestRest:
     def test_messages_are_packed_and_read_again(self, layer) -> None:
         server = serve(layer, parse(request("OPTIONS").to_bytes()))
         server.respond(Response.answer(server.request, 200, to_tag="us"), now=1.0)
-        sent = layer.outbox.to_send()[-1].data
+        sent = layer.to_send()[-1].data
         assert server.request.raw is not None
         heard(layer)
         assert server.request.raw is None
         assert server.request.cseq.method == "OPTIONS"
         assert server.response.to_bytes() == sent
-        server.take(Input.REQUEST, 2.0)
-        assert layer.outbox.to_send()[-1].data == sent
+        server.take(TransactionInput.REQUEST, 2.0)
+        assert layer.to_send()[-1].data == sent

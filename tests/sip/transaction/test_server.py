@@ -3,7 +3,7 @@ import pytest
 from wic.errors import LocalProtocolError
 from wic.sip.events import AckTimedOut, RequestReceived
 from wic.sip.message import Response
-from wic.sip.transaction.tables import State
+from wic.sip.transaction.tables import TransactionState
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_another_request_gets_no_100_by_itself(received) -> None:
     net, _, transaction = received("OPTIONS", transport="TCP")
     net.run(20)
     assert net.lines() == ["a OPTIONS"]
-    assert transaction.state is State.TRYING
+    assert transaction.state is TransactionState.TRYING
 
 
 def test_an_unanswered_request_is_forgotten_when_nobody_waits_any_more(received) -> None:
@@ -99,5 +99,5 @@ def test_a_response_that_cannot_be_written_leaves_the_state(received) -> None:
     response = Response.answer(transaction.request, 200, headers=[("Subject", "a\r\nVia: b")])
     with pytest.raises(LocalProtocolError):
         b.endpoint.respond(transaction, response, now=0.0)
-    assert transaction.state is State.PROCEEDING
+    assert transaction.state is TransactionState.PROCEEDING
     assert b.endpoint.reply(transaction, 500, now=0.0)

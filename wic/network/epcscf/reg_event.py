@@ -16,7 +16,7 @@ from wic.sip.params import UriParams
 from wic.sip.subscription.options import Subscriber
 from wic.sip.subscription.subscriber import Subscription
 from wic.sip.subscription.tables import SubscriberState
-from wic.sip.timer_queue import TimerQueue
+from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.subscription.events import SubscriptionEnded
-    from wic.sip.timer_queue import ScheduledTimer
+    from wic.sip.timers import ScheduledTimer
 
 __all__ = ["RegEventWatcher"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from wic.network.epcscf.associations import same_binding
 from wic.network.epcscf.flow_tokens import Owner
 from wic.sip.headers.address import NameAddr
-from wic.sip.timer_queue import TimerQueue
+from wic.sip.timers import TimerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wic.network.epcscf.parts import Parts
     from wic.network.epcscf.sessions import Sessions
     from wic.sip.flow import Flow
-    from wic.sip.timer_queue import ScheduledTimer
+    from wic.sip.timers import ScheduledTimer
     from wic.sip.uri import Uri
 
 _log = logging.getLogger(__name__)

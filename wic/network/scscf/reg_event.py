@@ -17,7 +17,7 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr
 from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, SubscribeRefused, grant
-from wic.sip.timer_queue import TimerQueue
+from wic.sip.timers import TimerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -21,7 +21,7 @@ from wic.sip.errors import MalformedUri
 from wic.sip.headers import NameAddr
 from wic.sip.subscription.options import Subscriber
 from wic.sip.subscription.tables import SubscriberState
-from wic.sip.timer_queue import TimerQueue
+from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.message import Request
     from wic.sip.subscription.options import Credentials
-    from wic.sip.timer_queue import ScheduledTimer, TimerQueue
+    from wic.sip.timers import ScheduledTimer, TimerQueue
 
 __all__ = ["RegistrationWatch"]
 

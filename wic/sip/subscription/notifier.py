@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request
-    from wic.sip.timer_queue import ScheduledTimer, TimerQueue
+    from wic.sip.timers import ScheduledTimer, TimerQueue
     from wic.sip.transaction.client import ClientTransaction
     from wic.sip.uri import Uri
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from wic.sip.headers.subscription_state import SubscriptionState
     from wic.sip.message import Request
     from wic.sip.subscription.options import Credentials, Subscriber, SubscriptionOptions
-    from wic.sip.timer_queue import ScheduledTimer, TimerQueue
+    from wic.sip.timers import ScheduledTimer, TimerQueue
     from wic.sip.transaction.client import ClientTransaction
 
 __all__ = ["Subscription"]

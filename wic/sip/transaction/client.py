@@ -1,15 +1,18 @@
-"""The client transactions (RFC 3261 §17.1): a request of ours, until its answer is final and settled."""
+"""Client transactions (RFC 3261 §17.1): a request of this side, until its final response is settled.
+
+The INVITE machine acknowledges failures itself and leaves the ACK of a 2xx to its user (§13.2.2.4). It also keeps
+the CANCEL until a provisional response has come, because before that the peer may not know the INVITE (§9.1).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.sip.events import ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.message import Request
 from wic.sip.methods import INITIAL_MAX_FORWARDS
 from wic.sip.timers import Timer
 from wic.sip.transaction.base import Transaction
-from wic.sip.transaction.tables import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Input, State
+from wic.sip.transaction.tables import INVITE_CLIENT, NON_INVITE_CLIENT, Action, TransactionInput, TransactionState
 
 if TYPE_CHECKING:
     from wic.sip.flow import Flow
@@ -26,7 +29,7 @@ class ClientTransaction(Transaction):
         "_cancel_sent",
         "_data",
         "_response",
-        "_response_flow",
+        "response_flow",
         "sent_by",
     )
 
@@ -39,7 +42,8 @@ class ClientTransaction(Transaction):
         """Host and port of our Via; a response has to bring them back (RFC 3261 §18.1.2)."""
         self._data = request.to_bytes()
         self._response: Response | None = None
-        self._response_flow = flow
+        self.response_flow = flow
+        """Where the last response came from."""
         self._ack: bytes | None = None
         self._cancel: Request | None = None
         self._cancel_sent = False
@@ -57,13 +61,13 @@ class ClientTransaction(Transaction):
     def receive(self, response: Response, flow: Flow, *, now: float) -> bool:
         """Take a response; False means that it told nothing new."""
         given = _input(response.status)
-        self._response_flow = flow
+        self.response_flow = flow
         before, self._response = self._response, response
         row = self.take(given, now)
         if row is None:
             self._response = before
             return False
-        if self._cancel is not None and not self._cancel_sent and self.state is State.PROCEEDING:
+        if self._cancel is not None and not self._cancel_sent and self.state is TransactionState.PROCEEDING:
             self._send_cancel(self._cancel, now)
         return Action.PASS_RESPONSE in row.actions
 
@@ -77,20 +81,21 @@ class ClientTransaction(Transaction):
         Raises:
             LocalProtocolError: the reason cannot be written.
         """
-        if self._cancel is not None or self.state not in (State.CALLING, State.PROCEEDING):
+        if self._cancel is not None or self.state not in (TransactionState.CALLING, TransactionState.PROCEEDING):
             return
         cancel = self._hop_request("CANCEL", self.request)
         if reason is not None:
             cancel.headers.add("Reason", reason)
         cancel.to_bytes()  # now it is the caller's fault if it cannot be written, later it would look like the peer's
         self._cancel = cancel
-        if self.state is State.PROCEEDING:
+        if self.state is TransactionState.PROCEEDING:
             self._send_cancel(cancel, now)
 
     def _send_cancel(self, cancel: Request, now: float) -> None:
         self._cancel_sent = True
-        self._layer.start_cancel(self, cancel, now)
-        self._start(Timer.CANCELLED, now)
+        # The answer to the CANCEL itself means nothing to the user (§9.1): the INVITE gets its own.
+        self._layer.start_client(cancel, self.flow, now=now, owner=self, quiet=True)
+        self._carry_out((), (Timer.CANCELLED,), now)
 
     def _pack(self) -> None:
         super()._pack()
@@ -98,40 +103,35 @@ class ClientTransaction(Transaction):
         self._current().pack()
 
     def _interval(self, timer: Timer) -> float:
-        if timer is Timer.E and self.state is State.PROCEEDING:
+        if timer is Timer.E and self.state is TransactionState.PROCEEDING:
             return self._layer.timers.t2  # RFC 3261 §17.1.2.2: T2 from the first provisional response on
         return super()._interval(timer)
 
     def _perform(self, action: Action, now: float) -> None:
         match action:
             case Action.SEND_REQUEST:
-                self._send_request()
+                if self.attempt:
+                    self._layer.counts["retransmitted"] += 1
+                else:
+                    self._layer.counts["requests_sent"] += 1
+                self._layer.send(self.flow, self._data)
+                if self.flow.reliable:
+                    self._data = b""  # it will not be sent again
             case Action.SEND_ACK:
                 self._send_ack()
             case Action.SEND_CANCEL:
                 self.cancel(now=now)
-            case Action.PASS_RESPONSE:
-                self._tell(ResponseReceived(self, self._current(), self._response_flow))
-            case Action.TELL_TIMEOUT:
-                self._tell(TransactionTimedOut(self))
-            case Action.TELL_FLOW_LOST:
-                self._tell(TransportFailed(self, self._lost))
             case _:
                 raise AssertionError(action)
 
-    def _send_request(self) -> None:
-        self._layer.outbox.send(self.flow, self._data, "retransmitted" if self.attempt else "requests_sent")
-        if self.flow.reliable:
-            self._data = b""  # never asked for again
-
     def _send_ack(self) -> None:
-        outbox = self._layer.outbox
         if self._ack is None:
             # RFC 3261 §17.1.1.3: the tag of the response, everything else from the INVITE.
             self._ack = self._hop_request("ACK", self._current()).to_bytes()
-            outbox.send(self.flow, self._ack, "requests_sent")
+            self._layer.counts["requests_sent"] += 1
         else:
-            outbox.send(self.flow, self._ack, "retransmitted")
+            self._layer.counts["retransmitted"] += 1
+        self._layer.send(self.flow, self._ack)
 
     def _current(self) -> Response:
         assert self._response is not None, "the table acts on a response before one has come"
@@ -154,9 +154,9 @@ class ClientTransaction(Transaction):
         return request
 
 
-def _input(status: int) -> Input:
+def _input(status: int) -> TransactionInput:
     if status == 100:
-        return Input.TRYING
+        return TransactionInput.TRYING
     if status < 200:
-        return Input.PROVISIONAL
-    return Input.SUCCESS if status < 300 else Input.FAILURE
+        return TransactionInput.PROVISIONAL
+    return TransactionInput.SUCCESS if status < 300 else TransactionInput.FAILURE

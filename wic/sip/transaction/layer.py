@@ -1,46 +1,145 @@
-"""All transactions of one endpoint: made, found, counted, forgotten."""
+"""Transaction layer of one endpoint (RFC 3261 §17): all transactions, and what they have to say until it is asked for.
+
+Transactions are found in one step, however many there are: client transactions by the branch and method of a
+response (§17.1.3), server transactions by the key of a request (§17.2.3), all of a flow when the flow is lost.
+
+Three things wait here to be taken away by the shell: bytes to send, events for the user, and the next deadline.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
+from wic.sip.events import (
+    AckTimedOut,
+    Event,
+    MessageDropped,
+    RequestReceived,
+    ResponseReceived,
+    TransactionTimedOut,
+    Transmit,
+    TransportFailed,
+)
+from wic.sip.message import Response
 from wic.sip.random_source import MAGIC_COOKIE
+from wic.sip.timers import TimerQueue
+from wic.sip.transaction.base import Counters
 from wic.sip.transaction.client import ClientTransaction
 from wic.sip.transaction.server import ServerTransaction
+from wic.sip.transaction.tables import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from wic.sip.dialog import Dialog
     from wic.sip.flow import Flow
-    from wic.sip.message import Request, Response
-    from wic.sip.outbox import Outbox
+    from wic.sip.message import Request
     from wic.sip.timers import Timers
-    from wic.sip.transaction.base import Transaction
+    from wic.sip.transaction.base import Count, Transaction
 
 _Key: TypeAlias = "tuple[Hashable, ...]"
 
 
-class Transactions:
-    """The transaction layer. Every look-up is one step, however many there are."""
+class TransactionLayer:
+    """All transactions of one endpoint, with its outgoing bytes, events, timers and counters."""
 
-    __slots__ = ("_by_flow", "_clients", "_merged", "_servers", "outbox", "timers", "uses_timer_c")
+    __slots__ = (
+        "_by_flow",
+        "_clients",
+        "_merged",
+        "_reported",
+        "_servers",
+        "_taken",
+        "_transmits",
+        "counts",
+        "queue",
+        "timers",
+        "uses_timer_c",
+    )
 
-    def __init__(self, *, outbox: Outbox, timers: Timers, uses_timer_c: bool = False) -> None:
-        self.outbox = outbox
+    def __init__(self, *, timers: Timers, uses_timer_c: bool = False) -> None:
         self.timers = timers
+        """How long the timers of transactions run."""
         self.uses_timer_c = uses_timer_c
+        """Whether INVITEs are cancelled by Timer C, as those of a proxy are."""
+        self.queue = TimerQueue()
+        """The timers that run."""
+        self.counts: dict[Count, int] = defaultdict(int)
+        """Figures so far; `snapshot` returns them as a value."""
         self._clients: dict[_Key, ClientTransaction] = {}
         self._servers: dict[_Key, ServerTransaction] = {}
         self._merged: dict[_Key, ServerTransaction] = {}
         self._by_flow: dict[Flow, dict[Transaction, None]] = {}
+        # Lists, for every client has them, and they are empty nearly always: a deque would take 700 bytes for that.
+        self._transmits: list[Transmit] = []
+        self._reported: list[Event | Callable[[], None]] = []
+        self._taken = 0
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
 
+    # bytes and events
+
+    def send(self, flow: Flow, data: bytes) -> None:
+        """Have bytes sent."""
+        self._transmits.append(Transmit(flow, data))
+
+    def to_send(self) -> list[Transmit]:
+        """Return, once, what is to be sent."""
+        waiting, self._transmits = self._transmits, []
+        return waiting
+
+    def tell(self, event: Event) -> None:
+        """Report an event."""
+        self._reported.append(event)
+
+    def drop(self, reason: str, flow: Flow) -> None:
+        """Report a message that is of no use."""
+        self.counts["dropped"] += 1
+        self.tell(MessageDropped(reason, flow))
+
+    def report(self, transaction: Transaction, action: Action) -> None:
+        """Report what the table of a transaction tells its user."""
+        match action, transaction:
+            case Action.PASS_REQUEST, ServerTransaction():
+                self.tell(RequestReceived(transaction, transaction.request, transaction.flow, transaction.dialog))
+            case Action.PASS_RESPONSE, ClientTransaction(response=Response() as response):
+                self.tell(ResponseReceived(transaction, response, transaction.response_flow))
+            case Action.TELL_TIMEOUT, ClientTransaction():
+                self.tell(TransactionTimedOut(transaction))
+            case Action.TELL_NO_ACK, ServerTransaction():
+                self.tell(AckTimedOut(transaction, transaction.dialog))
+            case Action.TELL_FLOW_LOST, ClientTransaction() | ServerTransaction():
+                self.tell(TransportFailed(transaction, transaction.lost))
+            case _:
+                raise AssertionError(action)
+
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Do something when the user has dealt with all that was reported so far."""
+        self._reported.append(action)
+
+    def next_event(self) -> Event | None:
+        """Return, once, the next event; asking for it says that those before have been dealt with."""
+        while self._taken < len(self._reported):
+            event = self._reported[self._taken]
+            self._taken += 1
+            if not callable(event):
+                return event
+            event()
+        self._reported.clear()
+        self._taken = 0
+        return None
+
+    def snapshot(self) -> Counters:
+        """Return the figures as they are now."""
+        return Counters(transactions=len(self), **self.counts)
+
+    # transactions
+
     @property
     def servers(self) -> int:
-        """How many server transactions exist: what peers can make us keep."""
+        """Server transactions that exist: the state that peers can make this side keep."""
         return len(self._servers)
 
     def start_client(
@@ -61,10 +160,6 @@ class Transactions:
         self._by_flow.setdefault(flow, {})[transaction] = None
         transaction.start(now)
         return transaction
-
-    def start_cancel(self, invite: ClientTransaction, request: Request, now: float) -> None:
-        """Send a CANCEL in a transaction of its own; its answer interests nobody (RFC 3261 §9.1)."""
-        self.start_client(request, invite.flow, now=now, owner=invite, quiet=True)
 
     def start_server(
         self,
@@ -109,8 +204,8 @@ class Transactions:
     def find_client(self, response: Response, flow: Flow) -> ClientTransaction | None:
         """Find the transaction that a response belongs to (RFC 3261 §17.1.3, §18.1.2).
 
-        Whoever got the request has seen the branches of all elements on the way: over a WebSocket connection
-        only its own transactions are answered.
+        The peer that got the request has seen the branches of all elements on the way: over a WebSocket
+        connection it can answer only what was sent over that connection.
         """
         via = response.via
         transaction = self._clients.get((via.branch or "", response.cseq.method))
@@ -144,7 +239,7 @@ class Transactions:
             transaction.flow_lost(reason, now=now)
 
     def forget(self, transaction: Transaction) -> None:
-        """Let go of a transaction that has terminated."""
+        """Release a transaction that has terminated."""
         if isinstance(transaction, ServerTransaction):
             key, merge_key = transaction.keys
             del self._servers[key]

@@ -1,14 +1,17 @@
-"""The server transactions (RFC 3261 §17.2): a request of the peer, until its answer is final and settled."""
+"""Server transactions (RFC 3261 §17.2): a request of the peer, until its final response is settled.
+
+A repeated request gets the last response again. After a 2xx the INVITE machine absorbs repetitions of the INVITE
+and passes ACKs on (RFC 6026 §7.1): the 2xx and its ACK are the user's, who repeats it (`wic.sip.two_xx`).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.sip.events import AckTimedOut, RequestReceived, TransportFailed
 from wic.sip.message import Response
 from wic.sip.timers import Timer
 from wic.sip.transaction.base import Transaction
-from wic.sip.transaction.tables import INVITE_SERVER, NON_INVITE_SERVER, Action, Input, State
+from wic.sip.transaction.tables import INVITE_SERVER, NON_INVITE_SERVER, Action, TransactionInput, TransactionState
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -71,13 +74,11 @@ class ServerTransaction(Transaction):
 
     def acknowledge(self, *, now: float) -> bool:
         """Take an ACK; True means that it is for a 2xx and thus the user's (RFC 6026 §8.7)."""
-        row = self.take(Input.ACK, now)
+        row = self.take(TransactionInput.ACK, now)
         return row is not None and Action.PASS_ACK in row.actions
 
     def _perform(self, action: Action, now: float) -> None:
         match action:
-            case Action.PASS_REQUEST:
-                self._tell(RequestReceived(self, self.request, self.flow, self.dialog))
             case Action.SEND_RESPONSE:
                 assert self._next is not None, "the table sends a response that was not given"
                 self._stop(Timer.TRYING)
@@ -86,13 +87,11 @@ class ServerTransaction(Transaction):
                 trying = Response.answer(self.request, 100)
                 self._send(trying, trying.to_bytes())
             case Action.SEND_LAST:
-                self._send_again()
+                if self._last is not None:
+                    self._layer.counts["retransmitted"] += 1
+                    self._layer.send(self.reply_flow, self._last)
             case Action.PASS_ACK:
                 pass  # `acknowledge` returns it to the endpoint
-            case Action.TELL_NO_ACK:
-                self._tell(AckTimedOut(self, self.dialog))
-            case Action.TELL_FLOW_LOST:
-                self._tell(TransportFailed(self, self._lost))
             case _:
                 raise AssertionError(action)
 
@@ -103,20 +102,17 @@ class ServerTransaction(Transaction):
             self.dialog = None
         assert self._response is not None, "only a final response leads to rest"
         self._response.pack()
-        if self._state is not State.COMPLETED:
+        if self._state is not TransactionState.COMPLETED:
             self._last = None  # only there it may be asked for again
-
-    def _send_again(self) -> None:
-        if self._last is not None:
-            self._layer.outbox.send(self.reply_flow, self._last, "retransmitted")
 
     def _send(self, response: Response, data: bytes) -> None:
         self._response, self._last = response, data
         self.to_tag = response.to.tag
-        self._layer.outbox.send(self.reply_flow, data, "responses_sent")
+        self._layer.counts["responses_sent"] += 1
+        self._layer.send(self.reply_flow, data)
 
 
-def _input(status: int) -> Input:
+def _input(status: int) -> TransactionInput:
     if status < 200:
-        return Input.SEND_PROVISIONAL
-    return Input.SEND_SUCCESS if status < 300 else Input.SEND_FAILURE
+        return TransactionInput.SEND_PROVISIONAL
+    return TransactionInput.SEND_SUCCESS if status < 300 else TransactionInput.SEND_FAILURE

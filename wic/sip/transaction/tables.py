@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class State(Enum):
-    """Where a transaction stands."""
+class TransactionState(Enum):
+    """State of a transaction."""
 
-    __hash__ = object.__hash__  # of C; that of Enum is of Python, and these are keys for every message
+    __hash__ = object.__hash__  # implemented in C; that of Enum is in Python, and these are keys for every message
 
     CALLING = "Calling"
     TRYING = "Trying"
@@ -36,10 +36,10 @@ class State(Enum):
         return self.value
 
 
-class Input(Enum):
-    """What a transaction takes besides timers: received from the network, or sent by its user."""
+class TransactionInput(Enum):
+    """Input of a transaction besides timers: received from the network, or sent by its user."""
 
-    __hash__ = object.__hash__  # of C; that of Enum is of Python, and these are keys for every message
+    __hash__ = object.__hash__  # see TransactionState
 
     TRYING = "100"
     PROVISIONAL = "101-199"
@@ -54,7 +54,9 @@ class Input(Enum):
 
 
 class Action(Enum):
-    """What a transaction does on a transition."""
+    """Action of a transaction on a transition."""
+
+    __hash__ = object.__hash__  # see TransactionState
 
     SEND_REQUEST = "send request"
     SEND_ACK = "send ACK"
@@ -70,17 +72,14 @@ class Action(Enum):
     TELL_FLOW_LOST = "tell user: flow lost"
 
 
-_HEARD = frozenset(
-    {
-        Action.PASS_REQUEST,
-        Action.PASS_RESPONSE,
-        Action.PASS_ACK,
-        Action.TELL_TIMEOUT,
-        Action.TELL_NO_ACK,
-        Action.TELL_FLOW_LOST,
-    }
+REPORTS = frozenset(
+    {Action.PASS_REQUEST, Action.PASS_RESPONSE, Action.TELL_TIMEOUT, Action.TELL_NO_ACK, Action.TELL_FLOW_LOST}
 )
-RESTING = frozenset({State.COMPLETED, State.CONFIRMED, State.ACCEPTED, State.TERMINATED})
+"""The actions that tell the user something. An ACK is passed on by `ServerTransaction.acknowledge`."""
+_HEARD = REPORTS | {Action.PASS_ACK}
+RESTING = frozenset(
+    {TransactionState.COMPLETED, TransactionState.CONFIRMED, TransactionState.ACCEPTED, TransactionState.TERMINATED}
+)
 """The states of a transaction that has had its final response: most of its life, and little left to do."""
 
 
@@ -88,32 +87,32 @@ RESTING = frozenset({State.COMPLETED, State.CONFIRMED, State.ACCEPTED, State.TER
 class Row:
     """One arrow of the diagram."""
 
-    state: State
-    input: Input | Timer
-    next: State
+    state: TransactionState
+    input: TransactionInput | Timer
+    next: TransactionState
     actions: tuple[Action, ...] = ()
     timers: tuple[Timer, ...] = ()
     """Started after the actions; one that lasts 0 s fires at once."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """One machine: where it starts, and every arrow."""
+class TransactionTable:
+    """One machine: its initial state, and every arrow."""
 
     name: str
     clause: str
-    initial: State
+    initial: TransactionState
     actions: tuple[Action, ...]
     """Done on creation."""
     timers: tuple[Timer, ...]
     """Started on creation."""
     rows: tuple[Row, ...]
-    by_input: Mapping[tuple[State, Input | Timer], Row] = field(init=False, repr=False)
+    by_input: Mapping[tuple[TransactionState, TransactionInput | Timer], Row] = field(init=False, repr=False)
     """The rows, found by state and input."""
-    live: Mapping[State, frozenset[Timer]] = field(init=False, repr=False)
+    live: Mapping[TransactionState, frozenset[Timer]] = field(init=False, repr=False)
     """The timers that mean something in each state."""
-    silent: frozenset[State] = field(init=False, repr=False)
-    """The states after which the user hears nothing more."""
+    silent: frozenset[TransactionState] = field(init=False, repr=False)
+    """The states after which the user is told nothing more."""
 
     def __post_init__(self) -> None:
         rows = {(row.state, row.input): row for row in self.rows}
@@ -128,9 +127,9 @@ class Table:
         object.__setattr__(self, "silent", frozenset(states - heard - {self.initial}))
 
 
-_S, _I, _T, _A = State, Input, Timer, Action
+_S, _I, _T, _A = TransactionState, TransactionInput, Timer, Action
 
-INVITE_CLIENT = Table(
+INVITE_CLIENT = TransactionTable(
     name="INVITE client transaction",
     clause="RFC 3261 §17.1.1, RFC 6026 §8.4",
     initial=_S.CALLING,
@@ -161,7 +160,7 @@ INVITE_CLIENT = Table(
     ),
 )
 
-NON_INVITE_CLIENT = Table(
+NON_INVITE_CLIENT = TransactionTable(
     name="Non-INVITE client transaction",
     clause="RFC 3261 §17.1.2",
     initial=_S.TRYING,
@@ -187,7 +186,7 @@ NON_INVITE_CLIENT = Table(
     ),
 )
 
-INVITE_SERVER = Table(
+INVITE_SERVER = TransactionTable(
     name="INVITE server transaction",
     clause="RFC 3261 §17.2.1, RFC 6026 §8.5 to §8.7",
     initial=_S.PROCEEDING,
@@ -215,7 +214,7 @@ INVITE_SERVER = Table(
     ),
 )
 
-NON_INVITE_SERVER = Table(
+NON_INVITE_SERVER = TransactionTable(
     name="Non-INVITE server transaction",
     clause="RFC 3261 §17.2.2, RFC 4320 §4.2",
     initial=_S.TRYING,
@@ -226,7 +225,7 @@ NON_INVITE_SERVER = Table(
         Row(_S.TRYING, _I.SEND_PROVISIONAL, _S.PROCEEDING, (_A.SEND_RESPONSE,)),
         Row(_S.TRYING, _I.SEND_SUCCESS, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
         Row(_S.TRYING, _I.SEND_FAILURE, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
-        # RFC 4320 §4.2: after the client's Timer F nobody waits for the answer any more.
+        # RFC 4320 §4.2: the client waits for no answer after its Timer F.
         Row(_S.TRYING, _T.F, _S.TERMINATED),
         Row(_S.TRYING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
         Row(_S.PROCEEDING, _I.REQUEST, _S.PROCEEDING, (_A.SEND_LAST,)),

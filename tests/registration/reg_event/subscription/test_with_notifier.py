@@ -31,7 +31,7 @@ from wic.sip.flow import Flow
 from wic.sip.headers import NameAddr
 from wic.sip.random_source import CountingSource
 from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, grant
-from wic.sip.timer_queue import TimerQueue
+from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri
 
 WIC, SERVER = ("10.0.0.1", 5060), ("10.0.0.2", 5060)

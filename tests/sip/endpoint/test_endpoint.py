@@ -16,7 +16,7 @@ from wic.sip.flow import Flow
 from wic.sip.message import Response
 from wic.sip.parser import parse
 from wic.sip.random_source import CountingSource
-from wic.sip.transaction.tables import State
+from wic.sip.transaction.tables import TransactionState
 
 UDP = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
 WSS = Flow("WSS", ("10.0.0.1", 40000), ("10.0.0.2", 443), "1")
@@ -43,7 +43,7 @@ class TestSending:
         assert "Via" not in request.headers
         assert transaction.owner is self
         assert transaction.flow is WSS
-        assert transaction.state is State.TRYING
+        assert transaction.state is TransactionState.TRYING
 
     def test_the_local_address_is_the_sent_by_of_other_transports(self, make_request) -> None:
         ours = endpoint(via={"WSS": ("x7.invalid", None)})
@@ -256,5 +256,5 @@ def test_many_calls_leave_nothing_behind(net, make_request) -> None:
     for host in (a, b):
         assert host.endpoint.counters.transactions == 0
         assert host.endpoint.next_timeout() is None
-        assert not host.endpoint._accepted._settled
-        assert not host.endpoint._acknowledgements._known
+        assert not host.endpoint._accepted
+        assert not host.endpoint._acknowledgements

@@ -290,7 +290,7 @@ class TestWhatCannotBeWrittenAnew:
 
 @pytest.mark.parametrize("role", Role)
 def test_every_torture_message_can_be_answered(role) -> None:
-    for path in sorted((Path(__file__).parents[1] / "vectors" / "rfc4475").glob("*.dat")):
+    for path in sorted((Path(__file__).parents[2] / "vectors" / "rfc4475").glob("*.dat")):
         for flow in (UDP, TCP, WSS):
             ours = endpoint(role=role)
             ours.receive(path.read_bytes(), flow, now=0.0)
