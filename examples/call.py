@@ -1,4 +1,4 @@
-"""Call somebody, play a tone, say hello over a data channel, hang up, and print the figures.
+"""Call a user, play a tone, say hello over a data channel, hang up, and print the figures.
 
 python examples/call.py alice sip:bob@ims.example
 """
