@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wic.accounts import Account, read_secret_file
 from wic.auth.secret import Secret
-from wic.client.account import Account
-from wic.client.secret_sources import read_secret_file
 from wic.errors import ConfigurationError
 
 from .described import PASSWORD_VARIABLE, describe_account

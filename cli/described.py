@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wic.accounts.schema import SECRETS, SETTINGS, ValueKind, environment_variable
 from wic.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,14 +16,9 @@ if TYPE_CHECKING:
 
     from .options import AccountOptions
 
-SECRETS = ("password", "k", "op", "opc", "client_secret", "token")
-"""What must not stand on a command line, which other users can read."""
+PASSWORD_VARIABLE = environment_variable("password")
 
-PASSWORD_VARIABLE = "WIC_PASSWORD"
-
-_LISTS = frozenset({"servers", "impus", "accept", "authz_servers"})
-_NUMBERS = frozenset({"expires"})
-_FORMS = ("_file", "_env")
+_ELSEWHERE = ("_file", "_env")
 
 
 def describe_account(options: AccountOptions) -> dict[str, object]:
@@ -58,7 +54,7 @@ def read_settings(words: Sequence[str]) -> dict[str, object]:
         key, _, value = word.partition("=")
         if key in SECRETS:
             raise ConfigurationError(
-                f"Other users can read a command line: write --set {key}_file=FILE, or set ${variable_of(key)}."
+                f"Other users can read a command line: write --set {key}_file=FILE, or set ${environment_variable(key)}."
             )
         if not key or not value:
             raise ConfigurationError(f"--set takes KEY=VALUE, such as waf=https://waf.ims.example, not {word!r}.")
@@ -66,15 +62,11 @@ def read_settings(words: Sequence[str]) -> dict[str, object]:
     return settings
 
 
-def variable_of(secret: str) -> str:
-    """Return the environment variable that may hold a secret."""
-    return f"WIC_{secret.upper()}"
-
-
 def _value(key: str, text: str) -> object:
-    if key in _LISTS:
+    kind = SETTINGS[key].kind if key in SETTINGS else ValueKind.TEXT
+    if kind is ValueKind.LIST:
         return text.split(",")
-    return int(text) if key in _NUMBERS and text.isdecimal() else text
+    return int(text) if kind is ValueKind.NUMBER and text.isdecimal() else text
 
 
 def _digest(settings: dict[str, object]) -> dict[str, object]:
@@ -110,14 +102,14 @@ _SECRETS_OF = {"digest": _digest, "aka": _aka, "bearer": _bearer}
 
 
 def _is_given(settings: dict[str, object], key: str) -> bool:
-    return any(key + form in settings for form in _FORMS)
+    return any(key + form in settings for form in _ELSEWHERE)
 
 
 def _elsewhere(settings: dict[str, object], key: str) -> dict[str, object] | None:
     """Return nothing if the settings say where a secret is, its variable if that is set, else None."""
     if _is_given(settings, key):
         return {}
-    return {f"{key}_env": variable_of(key)} if os.environ.get(variable_of(key)) else None
+    return {f"{key}_env": environment_variable(key)} if os.environ.get(environment_variable(key)) else None
 
 
 def _secret(settings: dict[str, object], key: str, *, prompt: str, hint: str) -> dict[str, object]:

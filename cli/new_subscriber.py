@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 
+from wic.accounts import read_secret_file
 from wic.auth.aka import AKA_ALGORITHMS, find_aka_algorithm
 from wic.auth.keys import FUNCTION_SETS, parse_key
-from wic.client.secret_sources import read_secret_file
 from wic.errors import ConfigurationError
 from wic.network.enrolment import Auth, SubscriberIdentities
 from wic.network.hss import UsimKeys

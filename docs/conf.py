@@ -1,10 +1,12 @@
 """How the documentation is built: `make docs`."""
 
+import json
 import re
 
 from sphinx.application import Sphinx
 
 from wic import __version__
+from wic.accounts.schema import SETTINGS, AuthScheme
 
 project = "wic"
 author = "The wic developers"
@@ -26,13 +28,34 @@ html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["wic.css"]
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "substitution"]
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 nitpick_ignore_regex = [("py:.*", ".*")]  # types of other projects have no inventory at hand
+
+
+def settings_table(auth: AuthScheme | None) -> str:
+    """Return the settings of accounts with one scheme, or of all accounts, as a Markdown table."""
+    lines = ["| setting | meaning | if left out |", "|---|---|---|"]
+    for each in SETTINGS.values():
+        if each.auth is not auth:
+            continue
+        values = f": {', '.join(f'`{choice}`' for choice in each.choices)}" if each.choices else ""
+        default = ", ".join(each.default) if isinstance(each.default, tuple) else json.dumps(each.default).strip('"')
+        key = f"`{each.key}`" + (" (secret)" if each.is_secret else "")
+        lines.append(f"| {key} | {each.meaning}{values} | {f'`{default}`' if default else ''} |")
+    return "\n".join(lines)
+
+
+myst_substitutions = {
+    "any_settings": settings_table(None),
+    "digest_settings": settings_table(AuthScheme.DIGEST),
+    "aka_settings": settings_table(AuthScheme.AKA),
+    "bearer_settings": settings_table(AuthScheme.BEARER),
+}
 
 
 def literal_code(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:

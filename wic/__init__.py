@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from wic._version import __version__
 
 if TYPE_CHECKING:
-    from wic.client import Account, Call, CallOutcome, CallReport, Client, ClientOptions
+    from wic.accounts import Account
+    from wic.client import Call, CallOutcome, CallReport, Client, ClientOptions
     from wic.errors import (
         AuthenticationFailed,
         CallCancelled,
@@ -55,7 +56,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "wic.client": ("Account", "Call", "CallOutcome", "CallReport", "Client", "ClientOptions"),
+    "wic.accounts": ("Account",),
+    "wic.client": ("Call", "CallOutcome", "CallReport", "Client", "ClientOptions"),
     "wic.errors": (
         "AuthenticationFailed",
         "CallCancelled",

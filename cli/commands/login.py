@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wic.client.account import Account
+from wic.accounts import Account
 from wic.client.web.store import TokenStore
 from wic.errors import ConfigurationError
 

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
+from wic.accounts.schema import SECRETS, environment_variable
 from wic.client import AuthScheme
 from wic.client.web import PoolAccess
 from wic.errors import ConfigurationError
 from wic_cli.accounts import find_account
-from wic_cli.described import SECRETS, read_settings, variable_of
+from wic_cli.described import read_settings
 from wic_cli.options import AccountOptions
 
 K = "465b5ce8b199b49faa5f0a2ee238a6bc"
@@ -28,7 +29,7 @@ def options(*settings: str, **changes: object) -> AccountOptions:
 @pytest.fixture(autouse=True)
 def nothing_around(monkeypatch: pytest.MonkeyPatch) -> None:
     for secret in SECRETS:
-        monkeypatch.delenv(variable_of(secret), raising=False)
+        monkeypatch.delenv(environment_variable(secret), raising=False)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from wic.accounts import AkaSettings, UsimKind
 from wic.auth import Secret, SequenceCounter, SynchronisationFailure, make_vector
-from wic.client.aka_settings import AkaSettings, UsimKind
 from wic.client.state import state_directory
 from wic.client.usim_store import StoredUsim
 from wic.errors import AuthenticationFailed, ConfigurationError, UsimFailed

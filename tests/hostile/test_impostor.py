@@ -9,9 +9,9 @@ import time
 
 import pytest
 
+from wic.accounts import AkaSettings
 from wic.auth import Secret
 from wic.client import AuthScheme
-from wic.client.aka_settings import AkaSettings
 from wic.errors import (
     AuthenticationFailed,
     ChallengeUnsupported,

@@ -12,10 +12,10 @@ import sys
 
 import pytest
 
+from wic.accounts.accounts_file import AccountsFile
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.accounts import AccountsFile
 from wic.network.ports import Ports
 
 PASSWORD = "correct horse"

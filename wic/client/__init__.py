@@ -1,6 +1,6 @@
 """The asyncio face of a WIC: Client and Call."""
 
-from wic.client.account import Account, AuthScheme
+from wic.accounts import Account, AuthScheme
 from wic.client.call import Call
 from wic.client.call_stats import CallOutcome, CallReport, ChannelReport, MediaReport
 from wic.client.client import Client

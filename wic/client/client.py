@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from types import TracebackType
 
-    from wic.client.account import Account
+    from wic.accounts import Account
     from wic.client.call import Call
     from wic.client.call_media import PacketObserver
     from wic.client.events import ClientEvent

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from wic.accounts import AuthScheme, is_registrable
 from wic.auth import AkaClient, BearerClient, DigestClient, DigestCredentials
-from wic.client.account import AuthScheme
-from wic.client.account_rules import is_registrable
 from wic.client.plugged_usim import PluggedUsim
 from wic.client.usim_store import StoredUsim
 from wic.errors import ConfigurationError
@@ -16,9 +15,9 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wic.accounts import Account
     from wic.auth import Authenticator
     from wic.auth.usim import Usim
-    from wic.client.account import Account
     from wic.client.web import AccessToken, WebAuthorization
     from wic.errors import WicError
     from wic.sip.random_source import RandomSource

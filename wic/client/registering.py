@@ -33,8 +33,8 @@ from wic.sip.events import ResponseReceived
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wic.accounts import Account
     from wic.auth import Authenticator
-    from wic.client.account import Account
     from wic.client.events import ClientEvent
     from wic.client.identities import Identities
     from wic.client.options import ClientOptions

@@ -29,8 +29,8 @@ from wic.transport.driver import Driver, SystemRandomSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wic.accounts import Account
     from wic.aio import TaskSet
-    from wic.client.account import Account
     from wic.client.events import ClientEvent
     from wic.client.options import ClientOptions
     from wic.errors import WicError

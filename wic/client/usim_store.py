@@ -13,8 +13,8 @@ from wic.errors import ConfigurationError, UsimFailed
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wic.accounts import AkaSettings
     from wic.auth.usim import AkaResult
-    from wic.client.aka_settings import AkaSettings
 
 __all__ = ["StoredUsim"]
 

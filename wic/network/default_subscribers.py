@@ -18,7 +18,7 @@ from wic.network.web_files import program_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wic.network.accounts import Value
+    from wic.accounts.accounts_file import Value
     from wic.network.enrolment import Enrolment
     from wic.network.web_access import WebAccess
 

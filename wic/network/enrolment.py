@@ -15,7 +15,7 @@ from wic.network.hss.identities import make_profile
 from wic.network.hss.subscribers import ALGORITHMS
 
 if TYPE_CHECKING:
-    from wic.network.accounts import AccountsFile, Value
+    from wic.accounts.accounts_file import AccountsFile, Value
     from wic.network.hss import Hss
 
 AKA_ALGORITHM = "AKAv2-SHA-256"

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeAlias
 
+from wic.accounts.accounts_file import AccountsFile
 from wic.errors import ConfigurationError
-from wic.network.accounts import AccountsFile
 from wic.network.agw.gateway import Agw
 from wic.network.certificates import CA_FILE, CertificateAuthority
 from wic.network.default_subscribers import DefaultSubscribers, DefaultWebUsers

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from wic.accounts.accounts_file import AccountsFile
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError, WicError
-from wic.network.accounts import AccountsFile
 from wic.network.enrolment import Enrolment, SubscriberIdentities
 from wic.network.hss import CommandAction, CommandOutcome, Hss
 from wic.network.ports import Ports
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from wic.network.accounts import Value
+    from wic.accounts.accounts_file import Value
     from wic.network.hss import SubscriberProfile, UsimKeys
 
 ACCOUNTS_FILE = "accounts.toml"

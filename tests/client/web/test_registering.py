@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.accounts.accounts_file import AccountsFile
 from wic.auth import BearerForm, Secret
 from wic.client import Account, Client, ClientOptions
 from wic.client.web.sign_in import sign_in_by_browser
 from wic.client.web.store import StoreKey, TokenStore
 from wic.errors import SignInNeeded
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.accounts import AccountsFile
 from wic.network.enrolment import SubscriberIdentities
 from wic.network.provisioning import Provisioning
 from wic.network.waf.options import Lifetimes

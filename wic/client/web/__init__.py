@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wic.client.web.authorization import PoolAccess, WebAuthorization
+    from wic.accounts import PoolAccess, WebAuthorization
     from wic.client.web.keeper import TokenKeeper
     from wic.client.web.token import AccessToken
 
@@ -17,9 +17,9 @@ __all__ = ["AccessToken", "PoolAccess", "TokenKeeper", "WebAuthorization"]
 
 _HOMES = {
     "AccessToken": "wic.client.web.token",
-    "PoolAccess": "wic.client.web.authorization",
+    "PoolAccess": "wic.accounts",
     "TokenKeeper": "wic.client.web.keeper",
-    "WebAuthorization": "wic.client.web.authorization",
+    "WebAuthorization": "wic.accounts",
 }
 
 

@@ -10,7 +10,7 @@ from wic.client.web.http import Reply, origin
 from wic.errors import ConnectFailed, RemoteProtocolError
 
 if TYPE_CHECKING:
-    from wic.client.web.authorization import WebAuthorization
+    from wic.accounts import WebAuthorization
     from wic.client.web.http import WebClient
 
 _DEFAULT_CLIENT = "wic"

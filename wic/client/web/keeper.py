@@ -8,7 +8,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from wic.client.web.authorization import PoolAccess
+from wic.accounts import PoolAccess
 from wic.client.web.pool import PoolLease
 from wic.client.web.sources import ClientCredentials, GivenToken, SignedIn
 from wic.client.web.store import TokenStore
@@ -17,7 +17,7 @@ from wic.errors import SignInFailed, TransportError, WicError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wic.client.web.authorization import WebAuthorization
+    from wic.accounts import WebAuthorization
     from wic.client.web.sources import TokenSource
     from wic.client.web.token import AccessToken
 

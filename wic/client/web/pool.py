@@ -14,7 +14,7 @@ from wic.client.web.token_endpoint import refusal
 from wic.errors import ConfigurationError, RemoteProtocolError, SignInFailed, SignInNeeded
 
 if TYPE_CHECKING:
-    from wic.client.web.authorization import WebAuthorization
+    from wic.accounts import WebAuthorization
     from wic.client.web.discovery import Place
     from wic.client.web.http import Reply
     from wic.client.web.sources import TokenSource

@@ -21,7 +21,7 @@ from wic.errors import ConfigurationError, SignInFailed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from wic.client.web.authorization import WebAuthorization
+    from wic.accounts import WebAuthorization
     from wic.client.web.device import UserCode
     from wic.client.web.store import TokenStore
     from wic.client.web.token import AccessToken

@@ -14,7 +14,7 @@ from wic.client.web.token_endpoint import open_endpoint
 from wic.errors import SignInFailed, SignInNeeded
 
 if TYPE_CHECKING:
-    from wic.client.web.authorization import WebAuthorization
+    from wic.accounts import WebAuthorization
     from wic.client.web.store import TokenStore
 
 _SOON = 30.0

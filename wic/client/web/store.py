@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from wic.client.web.authorization import WebAuthorization
+    from wic.accounts import WebAuthorization
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from wic.errors import RemoteProtocolError, SignInFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wic.accounts import WebAuthorization
     from wic.auth.secret import Secret
-    from wic.client.web.authorization import WebAuthorization
     from wic.client.web.discovery import Place, Waf
     from wic.client.web.http import Reply, WebClient
 

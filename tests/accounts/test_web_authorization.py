@@ -1,12 +1,15 @@
-"""What an account may say of its tokens."""
-
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.accounts import Account, PoolAccess, WebAuthorization
 from wic.auth import BearerForm, Secret
-from wic.client.web import PoolAccess, WebAuthorization
 from wic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WAF = "https://waf.ims.example"
 
@@ -44,12 +47,41 @@ def test_a_given_token_needs_no_server() -> None:
         ({"trusted_servers": ("ftp://a",)}, "'authz_servers' must look like"),
     ],
 )
-def test_what_cannot_work_is_said(changes: dict[str, object], sentence: str) -> None:
+def test_values_that_cannot_work_are_refused(changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         WebAuthorization(**{"account": "carol", "waf": WAF} | changes)
     assert sentence in str(refused.value)
     assert str(refused.value).isprintable()
 
 
-def test_without_tls_only_if_that_is_said() -> None:
+def test_a_server_without_tls_is_allowed_on_demand() -> None:
     assert WebAuthorization(account="carol", waf="http://127.0.0.1:9", insecure=True).trusted == ("http://127.0.0.1:9",)
+
+
+def test_the_settings_of_a_web_user_are_read(tmp_path: Path, bearer_settings) -> None:
+    chosen = bearer_settings(
+        bearer_form="annex-a", bearer_in="register", authz_servers=["https://b.example"], scope="ims voice"
+    )
+    web = Account.from_settings("x", chosen, folder=tmp_path).web
+    assert web is not None
+    assert (web.form, web.everywhere) == (BearerForm.ANNEX_A, False)
+    assert (web.trusted, web.scope) == (("https://waf.example", "https://b.example"), "ims voice")
+    lent = bearer_settings(waf=None, wwsf="https://w.example", pool="anonymous", server=None, impu=None, impi=None)
+    guest = Account.from_settings("x", lent, folder=tmp_path)
+    assert guest.web is not None
+    assert guest.web.pool is PoolAccess.ANONYMOUS
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"waf": None}, "needs one of 'waf', 'wwsf' and 'token'"),
+        ({"waf": "http://waf.example"}, "not encrypted"),
+        ({"bearer_form": "jwt"}, '\'bearer_form\' must be "rfc8898" or "annex-a"'),
+        ({"bearer_in": "invite"}, "'bearer_in' must be"),
+        ({"pool": "yes"}, "'pool' must be"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(tmp_path: Path, bearer_settings, changes, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Account.from_settings("x", bearer_settings(**changes), folder=tmp_path)

@@ -1,5 +1,3 @@
-"""Changes to a TOML document of somebody else."""
-
 from __future__ import annotations
 
 import tomllib
@@ -8,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.network.toml_text import TomlText
+from wic.accounts.toml_writer import TomlText
 
 LINES = (
     "# a comment [a.x]\n",
@@ -40,7 +38,7 @@ def documents(draw: st.DrawFn) -> str:
 
 
 @given(documents())
-def test_what_is_not_meant_stays(text: str) -> None:
+def test_everything_else_stays(text: str) -> None:
     wanted, document = tomllib.loads(text), TomlText(text)
     try:
         document.put(("a", "x"), "new", "value")
@@ -57,7 +55,7 @@ def test_what_is_not_meant_stays(text: str) -> None:
 
 
 @given(documents())
-def test_what_is_beside_a_table_that_goes_stays(text: str) -> None:
+def test_everything_beside_a_dropped_table_stays(text: str) -> None:
     wanted, document = tomllib.loads(text), TomlText(text)
     document.drop(("a", "b"))
     wanted.get("a", {}).pop("b", None)
@@ -76,20 +74,20 @@ def test_what_is_beside_a_table_that_goes_stays(text: str) -> None:
         ("[a.x]\nz = 1\n# end\n\n[b]\n", "[a.x]\nz = 1\ny = 1\n# end\n\n[b]\n"),
     ],
 )
-def test_where_an_entry_is_written(text: str, changed: str) -> None:
+def test_an_entry_is_written_in_its_table(text: str, changed: str) -> None:
     document = TomlText(text)
     document.put(("a", "x"), "y", 1)
     assert str(document) == changed
 
 
-def test_a_table_that_goes_takes_what_is_within_it() -> None:
+def test_a_dropped_table_takes_its_inner_tables_along() -> None:
     text = "# a\n[a.x]\ny = 1\n# within\nz = 2\n\n# b\n[a.x.more]\nk = 1\n\n[b]\n[[a.x.list]]\n"
     document = TomlText(text)
     document.drop(("a", "x"))
     assert str(document) == "# a\n# b\n[b]\n"
 
 
-def test_a_table_without_a_head_is_none() -> None:
+def test_a_table_without_a_head_cannot_be_changed() -> None:
     with pytest.raises(KeyError):
         TomlText("a = {x = {}}\n").put(("a", "x"), "y", 1)
     with pytest.raises(KeyError):

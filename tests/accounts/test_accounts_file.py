@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wic.accounts import Account, accounts_file
+from wic.accounts.accounts_file import AccountsFile
 from wic.errors import ConfigurationError
-from wic.network import accounts
-from wic.network.accounts import AccountsFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ def test_accounts_are_removed_by_private_identity(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["no toml", "[accounts]\nalice = 1\n", "accounts = 1\n", "[web_users]\ncarol = 1\n"])
-def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "accounts.toml"
     path.write_text(text)
     with pytest.raises(ConfigurationError):
@@ -101,12 +101,12 @@ def test_a_disk_that_is_full_is_a_configuration_error(tmp_path: Path, monkeypatc
     def fail(path: Path, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(accounts, "replace_file", fail)
+    monkeypatch.setattr(accounts_file, "replace_file", fail)
     with pytest.raises(ConfigurationError, match=r"cannot write the accounts file .*: .*No space left"):
         AccountsFile(tmp_path / "accounts.toml").put("alice", ALICE)
 
 
-def test_what_another_program_wrote_stays(tmp_path: Path) -> None:
+def test_changes_of_another_program_stay(tmp_path: Path) -> None:
     here, there = AccountsFile(tmp_path / "accounts.toml"), AccountsFile(tmp_path / "accounts.toml")
     there.put("bob", {"impi": "bob@ims.example"})
     here.put("alice", ALICE)
@@ -152,7 +152,7 @@ name = "x"
 key = "value\""""
 
 
-def test_what_somebody_wrote_stays_as_it_is(tmp_path: Path) -> None:
+def test_everything_else_in_the_file_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "accounts.toml"
     path.write_text(WRITTEN, "utf-8")
     file = AccountsFile(path)
@@ -172,7 +172,7 @@ def test_what_somebody_wrote_stays_as_it_is(tmp_path: Path) -> None:
     assert tomllib.loads(text)["trunks"] == [{"name": "x"}]
 
 
-def test_what_needs_no_change_is_not_written(tmp_path: Path) -> None:
+def test_a_file_without_changes_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "accounts.toml"
     path.write_text(WRITTEN, "utf-8")
     before = path.stat()
@@ -180,7 +180,7 @@ def test_what_needs_no_change_is_not_written(tmp_path: Path) -> None:
     assert path.stat() == before
 
 
-def test_who_registers_in_another_way_keeps_the_other_settings(tmp_path: Path) -> None:
+def test_an_account_with_new_credentials_keeps_other_settings(tmp_path: Path) -> None:
     path = tmp_path / "accounts.toml"
     path.write_text(WRITTEN, "utf-8")
     file = AccountsFile(path)
@@ -188,6 +188,18 @@ def test_who_registers_in_another_way_keeps_the_other_settings(tmp_path: Path) -
     entry = tomllib.loads(path.read_text("utf-8"))["accounts"]["alice"]
     assert (entry["auth"], entry["k"], entry["expires"], entry["limits"]) == ("aka", "00", 600, {"calls": 3.5})
     assert "password" not in entry
+
+
+def test_an_account_of_another_scheme_loses_the_preferences_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.toml"
+    path.write_text('[accounts.carol]\nauth = "bearer"\nwaf = "https://a"\nbearer_form = "annex-a"\nexpires = 60\n')
+    AccountsFile(path).put("carol", {"server": "wss://a/", "waf": "https://b", "auth": "bearer", "token": "t"})
+    carol = tomllib.loads(path.read_text())["accounts"]["carol"]
+    assert (carol["waf"], carol["bearer_form"], carol["expires"]) == ("https://b", "annex-a", 60)
+    entry = {**ALICE, "impu": "sip:alice@ims.example"}
+    AccountsFile(path).put("carol", entry)
+    assert AccountsFile(path).get("carol") == {**entry, "expires": 60}
+    assert Account.load("carol", path).expires == 60
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wic.accounts.reader import AccountTable, default_path, read_account, read_secret_file
+from wic.auth import Secret
+from wic.errors import ConfigurationError
+
+
+@pytest.fixture
+def write_file(tmp_path: Path):
+    def write(text: str | bytes, name: str = "accounts.toml", mode: int = 0o600) -> Path:
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def read_table(tmp_path: Path, digest_settings):
+    """Read the table of an account with a password and some changes."""
+    return lambda **changes: AccountTable("x", digest_settings(**changes), folder=tmp_path)
+
+
+def test_the_default_file_is_in_the_configuration_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WIC_ACCOUNTS", "~/mine.toml")
+    assert default_path() == Path.home() / "mine.toml"
+    monkeypatch.delenv("WIC_ACCOUNTS")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert default_path() == tmp_path / "config" / "wic" / "accounts.toml"
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("APPDATA", raising=False)
+    assert default_path() == Path.home() / ".config" / "wic" / "accounts.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("accounts = 5", "must be a table"),
+        ("[accounts]\nalice = 5", "must be a table"),
+        ("[accounts.bob]\n[accounts.carol]", "it has: bob, carol"),
+        ("", "it has: none"),
+        ("[accounts", "not valid TOML"),
+    ],
+)
+def test_a_file_without_the_account_is_refused(write_file, text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        read_account(write_file(text), "alice")
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, write_file) -> None:
+    with pytest.raises(ConfigurationError, match="There is no accounts file"):
+        read_account(tmp_path / "none.toml", "alice")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_account(tmp_path, "alice")
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
+        read_account(write_file(b"\xff\xfe"), "alice")
+
+
+def test_a_readable_file_with_a_secret_gets_a_warning(write_file, caplog: pytest.LogCaptureFixture) -> None:
+    read_account(write_file('[accounts.alice]\npassword = "sesame"\n', mode=0o600), "alice")
+    read_account(write_file('[accounts.alice]\npassword_file = "secret"\n', mode=0o640), "alice")
+    assert not caplog.records
+    read_account(write_file('[accounts.alice]\npassword = "sesame"\n', mode=0o640), "alice")
+    assert "chmod 600" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"auth": "magic"}, '\'auth\' must be "digest", "aka" or "bearer", not \'magic\''),
+        ({"auth": ["aka"]}, "'auth' must be a text"),
+        ({"colour": "red"}, r"unknown settings: colour\.$"),
+        ({"pasword": "x", "colour": "red"}, r"unknown settings: colour, pasword \(did you mean 'password'\?\)\.$"),
+        ({"k": "00", "opc": "00"}, 'auth = "digest", but k, opc is for auth = "aka"'),
+        ({"auth": "aka", "password": "x"}, 'auth = "aka", but password is for auth = "digest"'),
+        ({"auth": "aka", "token": "x"}, 'token is for auth = "bearer"'),
+    ],
+)
+def test_keys_that_do_not_belong_there_are_refused(read_table, changes, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        read_table(**changes)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("read", "key", "value", "words"),
+    [
+        (AccountTable.text, "impi", 5, "'impi' must be a text"),
+        (AccountTable.number, "expires", "soon", "'expires' must be a number"),
+        (AccountTable.number, "expires", True, "'expires' must be a number"),
+        (AccountTable.flag, "insecure", "yes", r"'insecure' must be a boolean \(true or false\)"),
+        (AccountTable.texts, "servers", "wss://h/", "'servers' must be a list of texts"),
+        (AccountTable.texts, "servers", [""], "'servers' must be a list of texts"),
+        (AccountTable.file, "ca", 5, "'ca' must be a text"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(read_table, read, key: str, value, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        read(read_table(**{key: value}), key)
+
+
+def test_what_is_missing_has_the_default_of_the_schema(read_table) -> None:
+    table = read_table()
+    assert (table.number("expires"), table.flag("insecure"), table.texts("impus")) == (600_000, False, ())
+    assert (table.choice("usim"), table.text("scope"), table.file("ca")) == ("milenage", "ims", None)
+    assert table.texts("accept")[0] == "AKAv2-SHA-512-256"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"password": "a", "password_env": "B"}, "more than one of password, password_env"),
+        ({"password": ""}, "must be a text that is not empty"),
+        ({"password_file": 7}, "must be a text that is not empty"),
+        ({"password_env": "WIC_TEST_NOT_SET"}, "which is not set"),
+        ({"password_file": "none"}, "cannot be read"),
+    ],
+)
+def test_a_secret_without_a_value_is_refused(read_table, changes, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        read_table(**changes).secret("password")
+
+
+def test_a_secret_comes_from_a_file(read_table, write_file, caplog: pytest.LogCaptureFixture) -> None:
+    file = write_file("sesame\r\nand more\n", "secret")
+    assert read_table(password_file="secret").secret("password") == Secret("sesame")
+    assert not caplog.records
+    file.chmod(0o644)
+    read_table(password_file=str(file)).secret("password")
+    assert "chmod 600" in caplog.text
+    assert "sesame" not in caplog.text
+
+
+def test_a_secret_comes_from_the_environment(read_table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WIC_TEST_PASSWORD", "sesame")
+    assert read_table(password_env="WIC_TEST_PASSWORD").secret("password") == Secret("sesame")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"\n", "empty first line"), (b"\xff\n", "not UTF-8"), (b"x" * 16_385, "more than")]
+)
+def test_a_file_without_a_secret_is_refused(write_file, content: bytes, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        read_secret_file(write_file(content, "secret"))

@@ -1,0 +1,201 @@
+"""The accounts file as an embedded network keeps it for its subscribers (`accounts.toml`, mode 0600).
+
+It is the only place where a password of the network stays readable; the HSS and the WAF keep hashes. Besides the accounts
+of clients, `[accounts.NAME]`, it holds the passwords of web users, `[web_users.NAME]`. The user and other programs write
+into the file too: each change is made to what is in the file at that moment, under a lock, and leaves everything else as
+it is, comments and order included.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from wic.accounts.schema import SETTINGS, AuthScheme, is_kept
+from wic.accounts.toml_writer import TomlText, Value
+from wic.aio import FileLock
+from wic.errors import ConfigurationError
+from wic.files import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["AccountsFile", "Value"]
+
+Tables: TypeAlias = "dict[str, dict[str, object]]"
+
+
+class AccountsFile:
+    """An accounts file that is read and changed.
+
+    Args:
+        path: the file; it need not exist.
+
+    Raises:
+        ConfigurationError: it exists and is no accounts file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._contents = _Contents.read(path)
+
+    def names(self) -> list[str]:
+        """Return the names of the accounts, in their order."""
+        return list(self._contents.accounts)
+
+    def get(self, name: str) -> Mapping[str, Value] | None:
+        """Return one account's entries, as far as the network could have written them."""
+        entry = self._contents.accounts.get(name)
+        return None if entry is None else _written(entry)
+
+    def web_password(self, name: str) -> str | None:
+        """Return the password of a web user."""
+        password = self._contents.web_users.get(name, {}).get("password")
+        return password if isinstance(password, str) else None
+
+    def put_web_user(self, name: str, password: str) -> None:
+        """Add or replace one web user and write the file."""
+        with self._changing() as contents:
+            contents.web_users[name] = {"password": password}
+
+    def remove_web_user(self, name: str) -> None:
+        """Remove one web user and write the file."""
+        with self._changing() as contents:
+            contents.web_users.pop(name, None)
+
+    def put(self, name: str, entry: Mapping[str, Value]) -> None:
+        """Add one account, or give it another way to register, and write the file."""
+        auth = AuthScheme(entry.get("auth", SETTINGS["auth"].default))
+        with self._changing() as contents:
+            before = contents.accounts.get(name, {}).items()
+            kept = {key: value for key, value in before if key in entry or is_kept(key, auth)}
+            contents.accounts[name] = {**kept, **entry}
+
+    def remove(self, impi: str) -> None:
+        """Remove the accounts with this private identity and write the file."""
+        with self._changing() as contents:
+            for name in [name for name, entry in contents.accounts.items() if entry.get("impi") == impi]:
+                del contents.accounts[name]
+
+    def move(self, server: str, *, domain: str, ca: str | None, web: Mapping[str, str]) -> None:
+        """Point every account of the network to the address where it listens now, and write the file.
+
+        Args:
+            server: the eP-CSCF's WebSocket URL.
+            domain: the home domain; accounts with private identities of other domains are left alone.
+            ca: file of the trust anchor; None where there is no TLS.
+            web: URLs of the web servers, by the key that names them.
+        """
+        with self._changing() as contents:
+            for entry in contents.accounts.values():
+                if str(entry.get("impi", f"@{domain}")).partition("@")[2] != domain:
+                    continue
+                entry["server"] = server
+                entry.update({key: url for key, url in web.items() if key in entry})
+                for key, value in (("ca", ca), ("insecure", None if server.startswith("wss:") else True)):
+                    if value is None:
+                        entry.pop(key, None)
+                    else:
+                        entry[key] = value
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Contents]:
+        """Read the file, have it changed and write it, while no other program does."""
+        try:
+            lock = FileLock(self.path.parent)  # the directory's: no file stays behind
+        except OSError as error:
+            raise ConfigurationError(f"cannot write the accounts file {self.path}: {error}") from error
+        with lock:
+            with suppress(OSError):  # some network file systems lock no directories
+                lock.acquire()
+            self._contents = _Contents.read(self.path)
+            yield self._contents
+            self._contents.write(self.path)
+
+
+@dataclass(slots=True, repr=False)  # its text is full of secrets
+class _Contents:
+    """An accounts file as it was read, and its tables as they shall be."""
+
+    text: str
+    document: dict[str, object]
+    accounts: Tables
+    web_users: Tables
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file; one that does not exist is empty.
+
+        Raises:
+            ConfigurationError: it cannot be read, or is no accounts file.
+        """
+        try:
+            text = path.read_text("utf-8") if path.exists() else ""
+            document = tomllib.loads(text)
+        except (OSError, ValueError, RecursionError) as error:
+            raise ConfigurationError(f"cannot read the accounts file {path}: {error}") from error
+        accounts, web_users = (_tables(path, document, kind) for kind in ("accounts", "web_users"))
+        return cls(text, document, accounts, web_users)
+
+    def write(self, path: Path) -> None:
+        """Write the file, unless nothing has changed.
+
+        Raises:
+            ConfigurationError: it cannot be written, or not without changing what is beside the tables.
+        """
+        wanted = {"accounts": self.accounts, "web_users": self.web_users}
+        text = TomlText(self.text)
+        try:
+            for kind, tables in wanted.items():
+                _change(text, kind, before=_tables(path, self.document, kind), after=tables)
+            written = str(text)
+            if _without_empty(tomllib.loads(written)) != _without_empty(self.document | wanted):
+                raise ValueError  # an entry is in some other place
+        except (KeyError, ValueError):
+            raise ConfigurationError(
+                f"cannot change the accounts file {path}: write each account as a table of its own, [accounts.NAME]"
+            ) from None
+        if written == self.text:
+            return
+        try:
+            replace_file(path, written.encode())
+        except OSError as error:
+            raise ConfigurationError(f"cannot write the accounts file {path}: {error}") from error
+
+
+def _tables(path: Path, document: Mapping[str, object], kind: str) -> Tables:
+    tables = document.get(kind, {})
+    if not isinstance(tables, dict):
+        raise ConfigurationError(f"{path}: {kind} is not a table")
+    for name, entry in tables.items():
+        if not isinstance(entry, dict):
+            raise ConfigurationError(f"{path}: {kind}.{name} is not a table")
+    return deepcopy(tables)
+
+
+def _change(text: TomlText, kind: str, *, before: Tables, after: Tables) -> None:
+    """Change the tables of a kind in a document to what they shall be."""
+    for name in before.keys() - after.keys():
+        text.drop((kind, name))
+    for name, entry in after.items():
+        if name not in before:
+            text.add((kind, name), _written(entry))
+            continue
+        for key in before[name].keys() - entry.keys():
+            text.remove((kind, name), key)
+        for key, value in _written(entry).items():
+            if before[name].get(key) != value:
+                text.put((kind, name), key, value)
+
+
+def _without_empty(document: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a document without empty tables, which need not be written."""
+    return {key: value for key, value in document.items() if value != {}}
+
+
+def _written(entry: Mapping[str, object]) -> Mapping[str, Value]:
+    return {key: value for key, value in entry.items() if isinstance(value, str | bool | int | list)}

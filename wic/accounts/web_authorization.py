@@ -1,0 +1,122 @@
+"""Source of an account's access tokens, and the form in which requests carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wic.accounts.schema import DEFAULT_SCOPE, PoolAccess
+from wic.auth.bearer import BearerForm, checked_token
+from wic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wic.accounts.reader import AccountTable
+    from wic.auth.secret import Secret
+
+__all__ = ["WebAuthorization"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebAuthorization:
+    """Source of an account's access tokens, and the form in which requests carry them.
+
+    The source is the first of these that is set: a given `token`; an identity from the `pool` of the WWSF;
+    `client_secret`, for programs without a user; else the token that `wic login` stored.
+
+    Raises:
+        ConfigurationError: a value cannot work, or no source is set; the sentence says what to change.
+    """
+
+    account: str
+    """The account's name in error messages and in the token store."""
+    waf: str = ""
+    """Issuer URL of the authorization server (RFC 8414), such as `https://waf.ims.example`."""
+    wwsf: str = ""
+    """URL of the WWSF, which names its WAF and the address of its pool."""
+    client_id: str = ""
+    """Name of this program at the WAF; left empty, the one that the WWSF names, else `wic`."""
+    client_secret: Secret | None = None
+    """Secret of a program that gets tokens in its own name (RFC 6749 §4.4)."""
+    token: Secret | None = None
+    """An access token from elsewhere, which is not renewed."""
+    form: BearerForm = BearerForm.RFC8898
+    """Form of the token in a request."""
+    everywhere: bool = True
+    """Whether all requests carry it, or only REGISTER and those that were challenged."""
+    trusted_servers: tuple[str, ...] = ()
+    """URLs of further authorization servers that a challenge may name."""
+    pool: PoolAccess | None = None
+    """Condition on which the pool of the WWSF lends the identities; None if the account has its own."""
+    scope: str = DEFAULT_SCOPE
+    """Scope of the tokens."""
+    ca: Path | None = None
+    """A PEM file with further trust anchors, for https."""
+    insecure: bool = False
+    """Allow `http://`: every host on the path can then read tokens and passwords."""
+
+    def __post_init__(self) -> None:
+        for key in ("waf", "wwsf"):
+            _check_url(self, key, getattr(self, key))
+        for server in self.trusted_servers:
+            _check_url(self, "authz_servers", server)
+        if self.token is not None:
+            checked_token(self.token)
+        if self.pool is not None and not self.wwsf:
+            raise ConfigurationError(
+                f"Account {self.account!r}: 'pool' needs 'wwsf', the server that lends identities."
+            )
+        if self.token is None and not self.waf and not self.wwsf:
+            raise ConfigurationError(f"Account {self.account!r} needs one of 'waf', 'wwsf' and 'token'.")
+        if self.client_secret is not None and not self.client_id:
+            raise ConfigurationError(f"Account {self.account!r}: 'client_secret' needs 'client_id'.")
+
+    @classmethod
+    def read(cls, table: AccountTable) -> WebAuthorization:
+        """Read the source of an account's access tokens.
+
+        Raises:
+            ConfigurationError: something is missing or cannot work.
+        """
+        pool = table.choice("pool")
+        return cls(
+            account=table.name,
+            waf=table.text("waf"),
+            wwsf=table.text("wwsf"),
+            client_id=table.text("client_id"),
+            client_secret=table.secret("client_secret"),
+            token=table.secret("token"),
+            form=BearerForm(table.choice("bearer_form")),
+            everywhere=table.choice("bearer_in") == "all",
+            trusted_servers=table.texts("authz_servers"),
+            pool=PoolAccess(pool) if pool else None,
+            scope=table.text("scope"),
+            ca=table.file("ca"),
+            insecure=table.flag("insecure"),
+        )
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The authorization servers that a challenge may name, as far as the settings name them."""
+        return ((self.waf,) if self.waf else ()) + self.trusted_servers
+
+
+def _check_url(settings: WebAuthorization, key: str, url: str) -> None:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:
+        usable = False
+        parts = urlsplit("")
+    if not usable or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or not url.isprintable():
+        raise ConfigurationError(
+            f"Account {settings.account!r}: {key!r} must look like https://host:port, not {url!r}."
+        )
+    if parts.scheme == "http" and not settings.insecure:
+        raise ConfigurationError(
+            f"Account {settings.account!r}: {url} is not encrypted; use https:// or set insecure = true."
+        )
