@@ -3,11 +3,11 @@ import pytest
 from wic.sip.message import Request
 from wic.sip.proxy.routing import (
     ProxyOptions,
-    aim,
     decrement_max_forwards,
     has_looped,
     loop_branch,
     loop_digest,
+    next_hop_uri,
     take_own_routes,
 )
 from wic.sip.random_source import CountingSource
@@ -81,18 +81,18 @@ def test_a_hop_is_counted(before, after) -> None:
 
 class TestTheNextHop:
     def test_it_is_the_request_uri_or_the_topmost_route(self) -> None:
-        assert str(aim(request())) == "sip:bob@example.com"
-        assert aim(request("sip:b@h", "<sip:n1;lr>", "<sip:n2;lr>")).host == "n1"
+        assert str(next_hop_uri(request())) == "sip:bob@example.com"
+        assert next_hop_uri(request("sip:b@h", "<sip:n1;lr>", "<sip:n2;lr>")).host == "n1"
 
     def test_a_strict_router_takes_the_request_uri(self) -> None:
         message = request("sip:b@h", "<sip:n1>", "<sip:n2;lr>")
-        assert aim(message).host == "n1"
+        assert next_hop_uri(message).host == "n1"
         assert message.uri_text == "sip:n1"
         assert [str(route) for route in message.routes] == ["<sip:n2;lr>", "<sip:b@h>"]
 
     def test_what_is_no_sip_uri_is_no_strict_router(self) -> None:
         message = request("sip:b@h", "<urn:x:y>")
-        assert str(aim(message)) == "urn:x:y"
+        assert str(next_hop_uri(message)) == "urn:x:y"
         assert message.uri_text == "sip:b@h"
 
 

@@ -1,44 +1,191 @@
-"""The response context (RFC 3261 §16.2): one request, its branches, and the responses that go back."""
+"""Proxied requests (RFC 3261 §16.2, "response context"): one request, its branches, and the responses that go back.
+
+A request is proxied in three steps, each of which may wait for something outside, such as a database or a gateway:
+
+1. `ProxyLogic.route` decides where it goes and calls `ProxyContext.forward` or `reject`.
+2. The targets of the highest q are tried together, those of a lower q when they have failed (§16.6).
+3. Each response to be sent back is handed to `ProxyLogic.response` first, and held until that releases it. Those
+   behind it wait, so that a 200 never overtakes a 183 that is being changed.
+
+Failures are collected until every branch has one, and the best goes back (§16.7 step 6). A 2xx goes back at once
+and cancels the other branches; further ones follow it, for each is a dialog of its own (§16.7 step 5).
+
+Once a final response has gone back, or the caller is gone, the context is answered: a late `forward` does nothing.
+"""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wic.sip.message import Response
-from wic.sip.proxy.logic import Target
-from wic.sip.proxy.passing import Branch, PassingResponse
-from wic.sip.proxy.responses import best, merge_challenges
-from wic.sip.proxy.routing import aim, decrement_max_forwards, loop_branch
+from wic.sip.proxy.routing import decrement_max_forwards, loop_branch, next_hop_uri
+from wic.sip.state_table import StateTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from wic.sip.endpoint import Endpoint
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request
-    from wic.sip.proxy.logic import ProxyLogic
+    from wic.sip.transaction.client import ClientTransaction
     from wic.sip.transaction.server import ServerTransaction
+    from wic.sip.uri import Uri
 
 logger = logging.getLogger(__name__)
 
 
 class ContextState(Enum):
-    """How far a proxied request is."""
+    """Progress of a proxied request."""
 
     DECIDING = "deciding"
     """The logic has not said where to."""
     FORWARDED = "forwarded"
     """Branches are out, no final response has gone back."""
     ANSWERED = "answered"
-    """A final response has gone back, or nobody is there to get one."""
+    """A final response has gone back, or there is no caller to get one."""
+
+
+class ContextInput(Enum):
+    """Input of a proxied request that may change its state."""
+
+    FORWARD = "logic forwards"
+    FINAL = "final response goes back"
+    NO_CALLER = "caller is gone, or waits no longer"
+
+
+CONTEXT: Final = StateTable(
+    name="Proxied request",
+    clause="RFC 3261 §16",
+    initial=ContextState.DECIDING,
+    final=ContextState.ANSWERED,
+    rows={
+        (ContextState.DECIDING, ContextInput.FORWARD): ContextState.FORWARDED,
+        (ContextState.DECIDING, ContextInput.FINAL): ContextState.ANSWERED,
+        (ContextState.DECIDING, ContextInput.NO_CALLER): ContextState.ANSWERED,
+        (ContextState.FORWARDED, ContextInput.FORWARD): ContextState.FORWARDED,
+        (ContextState.FORWARDED, ContextInput.FINAL): ContextState.ANSWERED,
+        (ContextState.FORWARDED, ContextInput.NO_CALLER): ContextState.ANSWERED,
+    },
+)
+
+# RFC 3261 §16.7 step 6: of the 4xx those that tell the caller how to do better.
+_HELPFUL: Final = (401, 407, 415, 420, 484)
+_CHALLENGES: Final = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
+# The target did not answer; any other response of the class says more.
+_NO_ANSWER: Final = (408, 487, 503)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Place to forward a request to (RFC 3261 §16.5)."""
+
+    uri: Uri | None = None
+    """The Request-URI to write; None keeps the one that is there."""
+    routes: tuple[NameAddr, ...] = ()
+    """Route values to put on top, such as the Path of a binding."""
+    flow: Flow | None = None
+    """Flow to use; None asks `ProxyLogic.next_hop` for the flow of the topmost Route or the Request-URI."""
+    q: float = 1.0
+    """Targets of one q are tried together, those of a lower q when they have failed."""
+    owner: object = None
+    """Object of the logic's choice."""
+
+
+class ProxyLogic(ABC):
+    """Decisions of one proxy. Each has a default, except the way of a request.
+
+    A hook may act at once or keep what it was given and act later; `now` is then the time of that moment.
+    """
+
+    @abstractmethod
+    def route(self, context: ProxyContext, *, now: float) -> None:
+        """Decide on a new request: `context.forward(...)` or `context.reject(...)`, now or later.
+
+        Until then `context.request` may be changed; the changes hold for all targets.
+        """
+
+    @abstractmethod
+    def next_hop(self, uri: Uri) -> Flow | None:
+        """Return the flow that leads to a URI, or None if nothing does."""
+
+    def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
+        """Return Record-Route values to put on top of a request, topmost first."""
+        return ()
+
+    def rewrite_request(  # noqa: B027 - most logics leave it alone
+        self, context: ProxyContext, request: Request, target: Target
+    ) -> None:
+        """Change the copy of a request that goes to one target; its Via is still to come."""
+
+    def response(self, passing: PassingResponse, *, now: float) -> None:
+        """Change a response, then `passing.release(...)` it, now or later; those behind it wait for it."""
+        passing.release(now=now)
+
+    def ack(self, ack: PassingAck, *, now: float) -> None:
+        """Change the ACK of a 2xx, then `ack.forward(...)`, now or later."""
+        ack.forward(now=now)
+
+    def cancelled(self, context: ProxyContext, *, now: float) -> None:  # noqa: B027 - most logics leave it alone
+        """Release what the caller waited for: it sent CANCEL or its flow is gone, and the branches are cancelled."""
+
+
+class Branch:
+    """Target that was tried, with its transaction and its final response."""
+
+    __slots__ = ("context", "final", "target", "transaction")
+
+    def __init__(self, context: ProxyContext, target: Target) -> None:
+        self.context = context
+        self.target = target
+        self.transaction: ClientTransaction | None = None
+        """None where no flow led to the target."""
+        self.final: Response | None = None
+        """The final response, or what stands in for it, without our Via."""
+
+
+class PassingResponse:
+    """Response on its way back, held by the logic until it is released."""
+
+    __slots__ = ("_dropped", "_released", "branch", "context", "response")
+
+    def __init__(self, context: ProxyContext, branch: Branch | None, response: Response) -> None:
+        self.context = context
+        self.branch = branch
+        """Where it came from; None if the proxy made it."""
+        self.response = response
+        """The response, which the logic may change or exchange."""
+        self._released = False
+        self._dropped = False
+
+    @property
+    def released(self) -> bool:
+        """Whether it may go."""
+        return self._released
+
+    @property
+    def settled(self) -> bool:
+        """Whether the logic has released or dropped it."""
+        return self._released or self._dropped
+
+    def release(self, *, now: float) -> None:
+        """Let it go back as soon as all that came before it have gone."""
+        self._released = True
+        self.context.flush(now)
+
+    def drop(self, *, now: float) -> None:
+        """Keep it from going back; only for provisional responses, a final one has to be exchanged."""
+        self._dropped = True
+        self.context.flush(now)
 
 
 class ProxyContext:
-    """A request that is being proxied."""
+    """Request that is being proxied."""
 
     __slots__ = (
         "_chosen",
@@ -76,13 +223,13 @@ class ProxyContext:
         self.taken_routes = taken_routes
         """Those Route values."""
         self.owner: object = None
-        """Whatever the logic likes to keep here."""
+        """Object of the logic's choice."""
         self.branches: list[Branch] = []
         """The targets tried so far."""
         self._endpoint = endpoint
         self._logic = logic
         self._loop_digest = loop_digest
-        self._state = ContextState.DECIDING
+        self._state = CONTEXT.initial
         self._waiting: list[Target] = []
         self._passing: list[PassingResponse] = []
         self._successes: dict[str | None, PassingResponse] = {}
@@ -90,7 +237,7 @@ class ProxyContext:
 
     @property
     def state(self) -> ContextState:
-        """How far it is."""
+        """Progress of the request."""
         return self._state
 
     @property
@@ -103,18 +250,17 @@ class ProxyContext:
         """Whether the request came within a dialog."""
         return self.transaction.request.to.tag is not None
 
-    # what the logic decides
+    # commands of the logic
 
     def forward(self, targets: Iterable[Target] = (Target(),), *, now: float) -> None:
         """Send the request on: to all targets of the highest q at once, to the others when those have failed.
 
         Without targets it follows its Route and Request-URI; with an empty list it is answered 480. After
-        the caller has given up, nothing happens.
+        a final response or the end of the caller, nothing happens.
         """
         if self._state is ContextState.ANSWERED:
             return
-        if self._state is ContextState.DECIDING:
-            self._move(ContextState.FORWARDED)
+        self._take(ContextInput.FORWARD)
         self._waiting = sorted([*self._waiting, *targets], key=lambda target: -target.q)
         self._settle(now)
 
@@ -134,13 +280,13 @@ class ProxyContext:
         self.respond(response, now=now)
 
     def respond(self, response: Response, *, now: float) -> None:
-        """Answer with a response of the logic's making, past all that is held back."""
+        """Answer with a response that the logic made, ahead of those that are held."""
         if self._state is ContextState.ANSWERED:
             return
         if response.status >= 200:
             self.cancel(now=now)
             self._chosen = True
-            self._move(ContextState.ANSWERED)
+            self._take(ContextInput.FINAL)
         self._endpoint.respond(self.transaction, response, now=now)
 
     def cancel(self, *, now: float, reason: str | None = None) -> None:
@@ -155,30 +301,30 @@ class ProxyContext:
             if branch.final is None and branch.transaction is not None and branch.transaction.is_invite:
                 self._endpoint.cancel(branch.transaction, now=now, reason=reason)
 
-    # what the proxy core brings
+    # input from the proxy core
 
     def caller_cancelled(self, reason: str | None, *, now: float) -> None:
         """Take the caller's CANCEL."""
         if self._state is ContextState.DECIDING:
-            self.reject(487, now=now)
+            self.reject(487, now=now)  # RFC 3261 §16.10
         else:
             self.cancel(now=now, reason=reason)
         self._logic.cancelled(self, now=now)
 
     def caller_lost(self, *, now: float) -> None:
-        """Take note that nobody waits for an answer any more."""
+        """Give up the request: the flow of its caller is gone."""
         self.cancel(now=now)
-        self._move(ContextState.ANSWERED)
+        self._take(ContextInput.NO_CALLER)
         self._logic.cancelled(self, now=now)
 
     def received(self, branch: Branch, response: Response, *, now: float) -> None:
         """Take a response of a branch (RFC 3261 §16.7)."""
         if response.status == 100:
-            return
+            return  # RFC 3261 §16.7 step 5: a 100 goes no further than one hop
         response = response.copy()
         response.headers.remove_first("Via")
         if "Via" not in response.headers:
-            return  # RFC 3261 §16.7 step 3: it was meant for this element, which asked nothing
+            return  # RFC 3261 §16.7 step 3: it is for this element, which sent no such request
         if response.status < 200:
             if not self._chosen:
                 self._pass(branch, response, now)
@@ -189,14 +335,14 @@ class ProxyContext:
             self.failed(branch, response, now=now)
 
     def failed(self, branch: Branch, response: Response, *, now: float) -> None:
-        """Take a final response that is no success, or one that stands in for it."""
+        """End a branch by a final response that is no success, or by one that stands in for it."""
         branch.final = response
         if response.status >= 600:
-            self.cancel(now=now)
+            self.cancel(now=now)  # RFC 3261 §16.7 step 5: no target will accept it
         self._settle(now)
 
     def failed_with(self, branch: Branch, status: int, *, now: float) -> None:
-        """Take note that a branch timed out (408) or lost its flow (503): RFC 3261 §16.8, §16.9."""
+        """End a branch that timed out (408) or lost its flow (503): RFC 3261 §16.8, §16.9."""
         self.failed(branch, Response.answer(self.transaction.request, status, to_tag=self.transaction.tag), now=now)
 
     def flush(self, now: float) -> None:
@@ -243,7 +389,7 @@ class ProxyContext:
         for value in reversed(self._logic.record_route(self, target)):
             request.headers.prepend("Record-Route", value)
         self._logic.rewrite_request(self, request, target)
-        next_hop = aim(request)
+        next_hop = next_hop_uri(request)
         flow = target.flow or self._logic.next_hop(next_hop)
         if flow is None:
             # RFC 3261 §16.9: as if a 503 had come. `_settle` goes on from here.
@@ -260,15 +406,15 @@ class ProxyContext:
             self.reject(480, now=now)
             return
         self._chosen = True
-        chosen = best(finals)
+        chosen = best_response(finals)
         if chosen.status == 503:
-            # RFC 3261 §16.7 step 6: the other element's overload is none of this one's; its end matters all the same.
+            # RFC 3261 §16.7 step 6: the other element's overload is not this one's; its end matters all the same.
             overload, chosen = chosen, Response.answer(request, 500, to_tag=tag)
             chosen.headers.copy_from(overload.headers, "Retry-After")
         merge_challenges(chosen, finals)
         if chosen.status == 408 and not self.transaction.is_invite:
             # RFC 4320 §4.2: the client has given up by itself; a 408 now would only be a stray.
-            self._move(ContextState.ANSWERED)
+            self._take(ContextInput.NO_CALLER)
             self.transaction.abandon()
             return
         branch = next((branch for branch in self.branches if branch.final is chosen), None)
@@ -281,12 +427,69 @@ class ProxyContext:
         return passing
 
     def _send_back(self, response: Response, now: float) -> None:
-        if response.status >= 200 and self._state is not ContextState.ANSWERED:
-            self._move(ContextState.ANSWERED)
+        if response.status >= 200:
+            self._take(ContextInput.FINAL)
         self._endpoint.respond(self.transaction, response, now=now)
+
+    def _take(self, given: ContextInput) -> None:
+        following = CONTEXT.rows.get((self._state, given))
+        if following is not None and following is not self._state:
+            self._move(following)
 
     def _move(self, state: ContextState) -> None:
         logger.debug("proxy context %s: %s -> %s", self.transaction.id, self._state.value, state.value)
         self._state = state
         if state is ContextState.ANSWERED:
             self.request = self.transaction.request
+
+
+class PassingAck:
+    """ACK of a 2xx on its way, held by the logic until it is forwarded (RFC 3261 §16.11, without state)."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        logic: ProxyLogic,
+        request: Request,
+        flow: Flow,
+        *,
+        taken_routes: tuple[NameAddr, ...],
+    ) -> None:
+        self.request = request
+        """What will be forwarded, to be changed by the logic."""
+        self.flow = flow
+        """Where it came from."""
+        self.taken_routes = taken_routes
+        """The Route values that led here, taken off."""
+        self._endpoint = endpoint
+        self._logic = logic
+
+    def forward(self, *, now: float, flow: Flow | None = None) -> None:
+        """Send it on, by its Route and Request-URI unless a flow is given; it is lost where no flow leads."""
+        decrement_max_forwards(self.request)
+        next_hop = next_hop_uri(self.request)
+        flow = flow or self._logic.next_hop(next_hop)
+        if flow is not None:
+            self._endpoint.send_ack(self.request, flow, now=now)
+
+
+def best_response(responses: Sequence[Response]) -> Response:
+    """Return the response to forward: a 6xx if there is one, else the best of the lowest class."""
+    return min(responses, key=_rank)
+
+
+def _rank(response: Response) -> tuple[int, int, int]:
+    status = response.status
+    family = 0 if status >= 600 else status // 100
+    if status in _HELPFUL:
+        return (family, 0, _HELPFUL.index(status))
+    return (family, 2 if status in _NO_ANSWER else 1, 0)
+
+
+def merge_challenges(chosen: Response, responses: Sequence[Response]) -> None:
+    """Add the challenges of the other 401 and 407 responses to a chosen one (RFC 3261 §16.7 step 7)."""
+    if chosen.status not in _CHALLENGES:
+        return
+    for other in responses:
+        if other is not chosen and other.status in _CHALLENGES:
+            chosen.headers.copy_from(other.headers, *_CHALLENGES.values())

@@ -21,9 +21,15 @@ from wic.sip.events import (
     TransactionTimedOut,
     TransportFailed,
 )
-from wic.sip.proxy.context import ContextState, ProxyContext
-from wic.sip.proxy.logic import ProxyLogic, Target
-from wic.sip.proxy.passing import Branch, PassingAck, PassingResponse
+from wic.sip.proxy.context import (
+    Branch,
+    ContextState,
+    PassingAck,
+    PassingResponse,
+    ProxyContext,
+    ProxyLogic,
+    Target,
+)
 from wic.sip.proxy.routing import ProxyOptions, has_looped, loop_digest, take_own_routes
 
 if TYPE_CHECKING:
@@ -45,7 +51,7 @@ __all__ = [
 
 
 class ProxyCore:
-    """Turns the events of an endpoint into forwarded requests and responses."""
+    """Stateful proxy: forwards the requests and responses that an endpoint reports."""
 
     def __init__(self, endpoint: Endpoint, logic: ProxyLogic, options: ProxyOptions) -> None:
         """Make the proxy.
@@ -83,7 +89,7 @@ class ProxyCore:
             case CancelReceived(transaction, cancel) if isinstance(transaction.owner, ProxyContext):
                 transaction.owner.caller_cancelled(cancel.headers.get("Reason"), now=now)
             case AckTimedOut(transaction) if isinstance(transaction.owner, ProxyContext):
-                pass  # the caller vanished after a failure; nothing is left to be undone
+                pass  # the caller vanished after a failure: there is nothing to undo
             case _:
                 return False
         return True

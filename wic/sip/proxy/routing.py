@@ -1,4 +1,4 @@
-"""How a proxy reads and writes the headers that route a request (RFC 3261 §16.3, §16.4, §16.6)."""
+"""Header fields that route a request, as a proxy reads and writes them (RFC 3261 §16.3, §16.4, §16.6)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyOptions:
-    """What a proxy is called."""
+    """Addresses that mean a proxy."""
 
     own: frozenset[tuple[str, int | None]]
     """Hosts (lower case) and ports of the SIP URIs that mean this proxy; None: a URI without a port."""
@@ -31,7 +31,7 @@ class ProxyOptions:
 
 
 def take_own_routes(request: Request, options: ProxyOptions) -> tuple[NameAddr, ...]:
-    """Undo a strict router's doing and take the Route values that have led here (RFC 3261 §16.4).
+    """Undo what a strict router did, and take the Route values that have led here (RFC 3261 §16.4).
 
     Returns:
         The values taken, topmost first: a proxy that writes tokens into its Record-Route or Path finds them there.
@@ -60,8 +60,8 @@ def decrement_max_forwards(request: Request) -> None:
     request.headers.set("Max-Forwards", INITIAL_MAX_FORWARDS if left is None else left - 1)
 
 
-def aim(request: Request) -> Uri:
-    """Prepare for a strict router next, if one is, and return where the request goes (RFC 3261 §16.6 step 6, 7).
+def next_hop_uri(request: Request) -> Uri:
+    """Return the URI of the next hop; a strict router there gets the request as it wants it (RFC 3261 §16.6 step 6, 7).
 
     Raises:
         MalformedHeader: Request-URI or Route cannot be read.

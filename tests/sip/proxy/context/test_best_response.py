@@ -1,7 +1,7 @@
 import pytest
 
 from wic.sip.message import Response
-from wic.sip.proxy.responses import best, merge_challenges
+from wic.sip.proxy.context import best_response, merge_challenges
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ from wic.sip.proxy.responses import best, merge_challenges
         ([408], 408),
     ],
 )
-def test_the_best(statuses, chosen) -> None:
+def test_the_best_response(statuses, chosen) -> None:
     # RFC 3261 §16.7 step 6
-    assert best([Response.build(status) for status in statuses]).status == chosen
+    assert best_response([Response.build(status) for status in statuses]).status == chosen
 
 
 def test_challenges_are_collected() -> None:

@@ -1,4 +1,4 @@
-"""What a logic need not say: everything but the way."""
+"""Defaults of a proxy logic: everything but the next hop."""
 
 from wic.sip.endpoint import Role
 from wic.sip.proxy.core import ProxyCore, ProxyLogic, ProxyOptions
