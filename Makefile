@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PURE   := wic/errors.py,wic/sip/*,wic/sdp/*,wic/auth/*,wic/registration/*,wic/call/*,wic/datachannel/*
-SHELLS := wic/transport/*,wic/media/*,wic/client/*,wic/network/*,cli/*
+PURE   := wic/errors.py,wic/sip/*,wic/sdp/*,wic/auth/*,wic/registration/*,wic/call/*,wic/datachannel/*,$(OAUTH)
+OAUTH  := wic/oauth/__init__.py,wic/oauth/errors.py,wic/oauth/metadata.py,wic/oauth/pkce.py,wic/oauth/requests.py,wic/oauth/tokens.py,wic/oauth/urls.py
+SHELLS := wic/transport/*,wic/media/*,wic/client/*,wic/network/*,wic/oauth/http.py,cli/*
 # The shells' coverage only ever goes up: raise the number with the tests that earn it.
 RATCHET := 98
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wic.client.web.keeper import KEEPER
 from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER
 from wic.sip.timers import RETRANSMISSION, RFC3261, TS24229_UE, Timer
 from wic.sip.transaction.tables import TABLES, Action, Row, TransactionTable
@@ -93,6 +94,11 @@ def _plain(head: str, *tables: StateTable[Any, Any]) -> str:
     return "\n".join(lines)
 
 
+_TOKENS = """## Access tokens
+
+Drawn from the tables of [web authentication](web-authentication.md). An input without an arrow changes nothing.
+"""
+
 _PURPOSES = {
     Timer.A: "the next retransmission of an INVITE",
     Timer.B: "any response to an INVITE",
@@ -114,7 +120,15 @@ _PURPOSES = {
 
 def draw() -> str:
     """Return the page."""
-    return "\n".join([_HEAD, *map(_machine, TABLES), _timers(), _plain(_SUBSCRIPTIONS, SUBSCRIBER, NOTIFIER)])
+    return "\n".join(
+        [
+            _HEAD,
+            *map(_machine, TABLES),
+            _timers(),
+            _plain(_SUBSCRIPTIONS, SUBSCRIBER, NOTIFIER),
+            _plain(_TOKENS, KEEPER),
+        ]
+    )
 
 
 if __name__ == "__main__":

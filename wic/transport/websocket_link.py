@@ -1,7 +1,4 @@
-"""Client and server end of a SIP over WebSocket connection (RFC 7118, RFC 6455).
-
-Frames are the work of the sans-I/O classes of `websockets`; what they say is told to the link here.
-"""
+"""The two ends of a SIP over WebSocket connection (RFC 7118, RFC 6455)."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from websockets.typing import Subprotocol
 from wic.errors import HandshakeRejected
 from wic.sip.framing import CrlfKeepAlive, keep_alive
 from wic.transport.base import EndedBy, KeepAlive, LinkOptions
-from wic.transport.link import ENDING, Link, LinkState
+from wic.transport.link import Link, LinkState
 
 if TYPE_CHECKING:
     import re
@@ -47,7 +44,7 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FramingOptions(LinkOptions):
-    """Options of both ends of a WebSocket connection."""
+    """What both ends of a WebSocket connection can choose."""
 
     max_message: int = 128 * 1024
     """Octets of one message, fragments together; more closes the connection with 1009."""
@@ -108,12 +105,12 @@ class WebSocketLink(Link):
                 self._handshake_received(event)
                 event.headers.clear()  # the library keeps it as long as the connection lasts
         self._flush()
-        if self._state not in ENDING and self._framing.close_expected():
+        if self._end_seen is None and self._framing.close_expected():
             self._see_end()
 
     @abstractmethod
     def _handshake_received(self, event: Request | Response) -> None:
-        """Take the peer's part of the handshake."""
+        """Take the other end's part of the handshake."""
 
     def _frame_received(self, frame: Frame) -> None:
         if self._state is not LinkState.OPEN or frame.opcode not in _DATA:
@@ -137,13 +134,13 @@ class WebSocketLink(Link):
             self._handler.received(self.flow, data)
 
     def _violated(self, code: CloseCode, words: str) -> None:
-        """Close the connection, for the peer broke a rule."""
+        """Close the connection for what the peer did."""
         self._framing.fail(code, words)
         self._flush()
         self._end(EndedBy.LOCAL, words, code)
 
     def _see_end(self) -> None:
-        """End the flow with the cause for which the framing closes: the peer asked for it, or broke its rules."""
+        """Say why the framing closes: the peer asked for it, or broke its rules."""
         received, sent = self._framing.close_rcvd, self._framing.close_sent
         if received is not None and self._framing.parser_exc is None:
             self._end(EndedBy.PEER, _reason(received.code, received.reason), received.code)
@@ -180,7 +177,7 @@ class WebSocketLink(Link):
 
 
 class WebSocketServerLink(WebSocketLink):
-    """Server end."""
+    """The accepting end."""
 
     __slots__ = ("_path",)
 
@@ -233,7 +230,7 @@ class WebSocketServerLink(WebSocketLink):
 
 
 class WebSocketClientLink(WebSocketLink):
-    """Client end."""
+    """The connecting end."""
 
     __slots__ = ("_headers",)
 

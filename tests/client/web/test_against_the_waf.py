@@ -80,8 +80,8 @@ async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
         yield running
 
 
-async def test_a_person_signs_in_stays_signed_in_and_out(servers, store, person) -> None:
-    carol, settings = person(servers.ca, "a long sentence"), servers.settings()
+async def test_a_person_signs_in_stays_signed_in_and_out(servers, store, browser_user) -> None:
+    carol, settings = browser_user(servers.ca, "a long sentence"), servers.settings()
     token = await sign_in_by_browser(settings, store, show=carol.open)
     assert "You can close this window" in await carol.tasks[0]
     assert (token.impi, token.impus) == ("carol@ims.example", ("sip:carol@ims.example",))
@@ -101,9 +101,9 @@ async def test_a_person_signs_in_stays_signed_in_and_out(servers, store, person)
         await source.obtain(third)
 
 
-async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, store, person) -> None:
+async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, store, browser_user) -> None:
     settings = servers.settings()
-    token = await sign_in_by_browser(settings, store, show=person(servers.ca, "a long sentence").open)
+    token = await sign_in_by_browser(settings, store, show=browser_user(servers.ca, "a long sentence").open)
     source = choose_source(settings, store)
     await source.obtain(token)
     for path in store._directory.glob("*.json"):
@@ -114,17 +114,17 @@ async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, st
         await source.obtain(await source.obtain(None))
 
 
-async def test_a_person_says_no(servers, store, person) -> None:
+async def test_a_person_says_no(servers, store, browser_user) -> None:
     with pytest.raises(SignInFailed, match="did not sign in") as failed:
         await sign_in_by_browser(
-            servers.settings(), store, show=person(servers.ca, "a long sentence", decision="deny").open
+            servers.settings(), store, show=browser_user(servers.ca, "a long sentence", decision="deny").open
         )
     assert failed.value.error == "access_denied"
 
 
 @pytest.mark.parametrize(("decision", "granted"), [("approve", True), ("deny", False)])
-async def test_another_device(servers, store, decision: str, granted: bool, person) -> None:
-    carol, codes = person(servers.ca, "a long sentence", decision=decision), []
+async def test_another_device(servers, store, decision: str, granted: bool, browser_user) -> None:
+    carol, codes = browser_user(servers.ca, "a long sentence", decision=decision), []
 
     def show(code) -> None:
         codes.append(code)
@@ -171,21 +171,21 @@ async def test_the_pool(servers) -> None:
     await second.close()
 
 
-async def test_the_pool_for_those_who_have_signed_in(servers, store, person) -> None:
+async def test_the_pool_for_those_who_have_signed_in(servers, store, browser_user) -> None:
     settings = servers.settings(waf="", wwsf=servers.url, pool=PoolAccess.SIGNED_IN)
     source = choose_source(settings, store)
     with pytest.raises(SignInNeeded, match="wic login carol"):
         await source.obtain(None)
-    await sign_in_by_browser(settings, store, show=person(servers.ca, "a long sentence").open)
+    await sign_in_by_browser(settings, store, show=browser_user(servers.ca, "a long sentence").open)
     lent = await source.obtain(None)
     assert lent.impi == "pool1@ims.example"
     await source.give_back(lent)
 
 
-async def test_no_secret_is_logged(servers, store, person, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_is_logged(servers, store, browser_user, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     settings = servers.settings()
-    first = await sign_in_by_browser(settings, store, show=person(servers.ca, "a long sentence").open)
+    first = await sign_in_by_browser(settings, store, show=browser_user(servers.ca, "a long sentence").open)
     second = await choose_source(settings, store).obtain(first)
     pool = choose_source(servers.settings(waf="", wwsf=servers.url, pool=PoolAccess.ANONYMOUS), store)
     lent = await pool.obtain(None)

@@ -1,4 +1,4 @@
-"""Signing in on another device (RFC 8628)."""
+"""Device authorization grant, the side of the device (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from wic.auth import Secret
-from wic.client.web.device import DeviceCode, UserCode, begin, wait
-from wic.client.web.discovery import Place
-from wic.client.web.token import AccessToken
-from wic.client.web.token_endpoint import open_endpoint
+from wic.client.web.device import DeviceCode, UserCode, poll_until_approved, request_codes
+from wic.client.web.discovery import DiscoveredServices
+from wic.client.web.token_client import TokenClient
 from wic.errors import ConnectFailed, RemoteProtocolError, SignInFailed
+from wic.oauth.tokens import AccessToken
 
 TOKEN = AccessToken(value=Secret("abc"))
 ANSWER = {
@@ -25,13 +25,13 @@ ANSWER = {
 
 
 @pytest.fixture
-def ask(server, web_client, settings):
+def ask(server, json_client, settings):
     async def make(answer: object, **how: object) -> tuple[UserCode, DeviceCode]:
         server.becomes_a_waf()
         server.answers.pop("/device_authorization", None)
         server.says("/device_authorization", answer, **how)
-        endpoint = await open_endpoint(web_client, Place(issuer=server.url, client_id="wic"), settings())
-        return await begin(endpoint)
+        services = DiscoveredServices(issuer=server.url, client_id="wic")
+        return await request_codes(await TokenClient.open(json_client, services, settings()))
 
     return make
 
@@ -48,7 +48,7 @@ async def test_a_pair_of_codes(server, ask) -> None:
     assert server.forms("/device_authorization") == [{"scope": "ims", "client_id": "wic"}]
 
 
-async def test_what_may_be_missing(ask) -> None:
+async def test_members_that_are_optional(ask) -> None:
     few = {name: value for name, value in ANSWER.items() if name not in ("interval", "verification_uri_complete")}
     user, device = await ask(few)
     assert user.url_with_code == ""
@@ -79,20 +79,20 @@ async def test_codes_that_cannot_be_used(ask, changes: dict[str, object]) -> Non
         await ask(ANSWER | changes)
 
 
-async def test_a_server_that_gives_none(ask) -> None:
+async def test_a_server_that_refuses(ask) -> None:
     with pytest.raises(SignInFailed, match="gave no code: unauthorized_client"):
         await ask({"error": "unauthorized_client"}, status=400)
 
 
-async def test_nobody_is_shown_a_bad_link(ask) -> None:
+async def test_a_bad_link_is_not_shown(ask) -> None:
     assert (await ask(ANSWER | {"verification_uri_complete": "file:///etc"}))[0].url_with_code == ""
 
 
-# asking until it is done, in virtual time
+# polling, in virtual time
 
 
 class Answers:
-    """Gives one answer after the other, and remembers when it was asked."""
+    """Answers to polls, one after the other, with the times of the polls."""
 
     def __init__(self, *answers: Exception | AccessToken) -> None:
         self._answers = list(answers)
@@ -116,41 +116,41 @@ def device(interval: int = 5, expires_in: int = 100) -> DeviceCode:
 
 
 @pytest.mark.virtual_time
-async def test_the_server_is_asked_at_its_interval() -> None:
+async def test_polls_keep_to_the_interval() -> None:
     answers = Answers(says("authorization_pending"), says("authorization_pending"), TOKEN)
-    assert await wait(answers, device()) is TOKEN
+    assert await poll_until_approved(answers, device()) is TOKEN
     assert answers.times == [5, 10, 15]
 
 
 @pytest.mark.virtual_time
 async def test_slow_down_makes_it_slower() -> None:
     answers = Answers(says("slow_down", temporary=True), says("authorization_pending"), says("slow_down"), TOKEN)
-    assert await wait(answers, device()) is TOKEN
+    assert await poll_until_approved(answers, device()) is TOKEN
     assert answers.times == [5, 15, 25, 40]  # RFC 8628 §3.5: five seconds more, for good
 
 
 @pytest.mark.virtual_time
-async def test_a_server_in_trouble_is_spared() -> None:
+async def test_polls_back_off_while_the_server_fails() -> None:
     answers = Answers(ConnectFailed("x"), says("temporarily_unavailable", temporary=True), TOKEN)
-    assert await wait(answers, device()) is TOKEN
+    assert await poll_until_approved(answers, device()) is TOKEN
     assert answers.times == [5, 15, 35]
 
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("error", ["access_denied", "expired_token", "invalid_grant"])
-async def test_no_is_no(error: str) -> None:
+async def test_final_errors_end_the_polling(error: str) -> None:
     answers = Answers(says("authorization_pending"), says(error))
     with pytest.raises(SignInFailed) as refused:
-        await wait(answers, device())
+        await poll_until_approved(answers, device())
     assert refused.value.error == error
     assert len(answers.times) == 2
 
 
 @pytest.mark.virtual_time
-async def test_codes_expire_whatever_the_server_says() -> None:
+async def test_polling_ends_when_the_codes_expire() -> None:
     answers = Answers(says("authorization_pending"))
-    with pytest.raises(SignInFailed, match="before the code expired") as refused:
-        await wait(answers, device())
+    with pytest.raises(SignInFailed, match="the code expired before") as refused:
+        await poll_until_approved(answers, device())
     assert refused.value.error == "expired_token"
     assert asyncio.get_running_loop().time() == 100
 

@@ -1,4 +1,4 @@
-"""The keeper of a token, on a clock that jumps."""
+"""Keeper of an access token, in virtual time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from wic.auth import Secret
 from wic.client.web import TokenKeeper, WebAuthorization
-from wic.client.web.token import AccessToken
 from wic.errors import ConnectFailed, SignInFailed, SignInNeeded
+from wic.oauth.tokens import AccessToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.virtual_time
 
 @dataclass(slots=True)
 class Source:
-    """Gives numbered tokens of one length of life, or says what it was told to."""
+    """Source of numbered tokens with one lifetime, or of errors."""
 
     lasts: float | None = 1000.0
     takes: float = 0.0
@@ -48,47 +48,47 @@ class Source:
 
 
 @dataclass(slots=True)
-class Heard:
+class Reported:
     tokens: list[str] = field(default_factory=list)
     failures: list[WicError] = field(default_factory=list)
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Unix time be the loop's, and chance be fair."""
+    """Make Unix time the time of the loop, and every pause the longest."""
     monkeypatch.setattr("wic.client.web.keeper.time.time", lambda: asyncio.get_running_loop().time())
     monkeypatch.setattr("wic.client.web.keeper.random.uniform", lambda _, most: most)
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def reported() -> Reported:
+    return Reported()
 
 
 @pytest.fixture
-def keeper(heard: Heard) -> Callable[[Source], TokenKeeper]:
+def keeper(reported: Reported) -> Callable[[Source], TokenKeeper]:
     settings = WebAuthorization(account="carol", waf="https://waf.ims.example")
     return lambda source: TokenKeeper(
         settings,
-        on_token=lambda token: heard.tokens.append(token.value.reveal()),
-        on_failed=heard.failures.append,
+        on_token=lambda token: reported.tokens.append(token.value.reveal()),
+        on_failed=reported.failures.append,
         source=source,
     )
 
 
-async def test_nothing_happens_before_somebody_asks(keeper, heard: Heard) -> None:
+async def test_no_request_before_the_first_caller(keeper, reported: Reported) -> None:
     source = Source()
     await keeper(source).close()
     assert (source.asked, source.given_back) == ([], [])
 
 
-async def test_a_day_of_tokens(keeper, heard: Heard) -> None:
+async def test_a_day_of_tokens(keeper, reported: Reported) -> None:
     source = Source(lasts=3600.0)
     kept = keeper(source)
     assert (await kept.token()).value == Secret("t1")
     await asyncio.sleep(86_000)
     assert [at for at, _ in source.asked] == [2880.0 * number for number in range(30)]
-    assert heard.tokens == [f"t{number}" for number in range(2, 31)]
+    assert reported.tokens == [f"t{number}" for number in range(2, 31)]
     assert (await kept.token()).value == Secret("t30")
     await kept.close()
     assert source.given_back == ["t30"]
@@ -96,7 +96,7 @@ async def test_a_day_of_tokens(keeper, heard: Heard) -> None:
     assert len(source.asked) == 30
 
 
-async def test_one_request_for_all_who_ask(keeper) -> None:
+async def test_callers_share_one_request(keeper) -> None:
     source = Source(takes=1.0)
     kept = keeper(source)
     tokens = await asyncio.gather(kept.token(), kept.token(), kept.renew())
@@ -106,7 +106,7 @@ async def test_one_request_for_all_who_ask(keeper) -> None:
     await kept.close()
 
 
-async def test_one_who_loses_patience_takes_nothing_from_the_others(keeper) -> None:
+async def test_a_caller_that_gives_up_leaves_the_request_to_the_others(keeper) -> None:
     source = Source(takes=10.0)
     kept = keeper(source)
     first = asyncio.create_task(kept.token())
@@ -117,19 +117,19 @@ async def test_one_who_loses_patience_takes_nothing_from_the_others(keeper) -> N
     await kept.close()
 
 
-async def test_a_refused_token_is_replaced_at_once(keeper, heard: Heard) -> None:
+async def test_a_refused_token_is_replaced_at_once(keeper, reported: Reported) -> None:
     source = Source()
     kept = keeper(source)
     await kept.token()
     assert (await kept.renew()).value == Secret("t2")
     assert source.asked[1] == (0.0, "t1")
-    assert heard.tokens == []  # who asks has it
+    assert reported.tokens == []  # the caller has it
     await asyncio.sleep(810)
-    assert heard.tokens == ["t3"]  # one timer, set anew
+    assert reported.tokens == ["t3"]  # one timer, set anew
     await kept.close()
 
 
-async def test_a_token_without_an_end_is_kept(keeper, heard: Heard) -> None:
+async def test_a_token_without_an_end_is_kept(keeper, reported: Reported) -> None:
     source = Source(lasts=None)
     kept = keeper(source)
     await kept.token()
@@ -138,7 +138,7 @@ async def test_a_token_without_an_end_is_kept(keeper, heard: Heard) -> None:
     await kept.close()
 
 
-async def test_trouble_that_passes(keeper, heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failures_that_pass(keeper, reported: Reported, caplog: pytest.LogCaptureFixture) -> None:
     source = Source()
     kept = keeper(source)
     await kept.token()
@@ -146,19 +146,19 @@ async def test_trouble_that_passes(keeper, heard: Heard, caplog: pytest.LogCaptu
     source.troubles = [ConnectFailed("away"), ConnectFailed("away"), away]
     await asyncio.sleep(900)
     assert [at for at, _ in source.asked] == [0.0, 800.0, 801.0, 803.0, 823.0]
-    assert heard.tokens == ["t5"]
-    assert heard.failures == []
+    assert reported.tokens == ["t5"]
+    assert reported.failures == []
     assert "no new access token yet: away" in caplog.text
     await kept.close()
 
 
-async def test_trouble_until_the_end(keeper, heard: Heard) -> None:
+async def test_failures_until_the_token_expires(keeper, reported: Reported) -> None:
     source = Source()
     kept = keeper(source)
     await kept.token()
     source.troubles = [ConnectFailed("away") for _ in range(1000)]
     await asyncio.sleep(5000)
-    assert [str(error) for error in heard.failures] == ["away"]
+    assert [str(error) for error in reported.failures] == ["away"]
     assert source.asked[-1][0] < 1000
     assert max(later[0] - sooner[0] for sooner, later in zip(source.asked[1:], source.asked[2:], strict=False)) == 60
     with pytest.raises(ConnectFailed):
@@ -168,42 +168,42 @@ async def test_trouble_until_the_end(keeper, heard: Heard) -> None:
     await kept.close()
 
 
-async def test_a_server_that_wants_to_be_left_alone_for_too_long(keeper, heard: Heard) -> None:
+async def test_a_retry_after_beyond_the_life_of_the_token(keeper, reported: Reported) -> None:
     source = Source()
     kept = keeper(source)
     await kept.token()
     source.troubles = [SignInFailed("busy", temporary=True, retry_after=86_400.0) for _ in range(1000)]
     await asyncio.sleep(1000)
     assert [at for at, _ in source.asked[:4]] == [0.0, 800.0, 900.0, 950.0]
-    assert [str(error) for error in heard.failures] == ["busy"]
+    assert [str(error) for error in reported.failures] == ["busy"]
     await kept.close()
 
 
 @pytest.mark.parametrize(
     "error", [SignInNeeded("x"), SignInFailed("x", error="lease_lost")], ids=lambda error: type(error).__name__
 )
-async def test_trouble_that_does_not_pass(keeper, heard: Heard, error: WicError) -> None:
+async def test_final_failures(keeper, reported: Reported, error: WicError) -> None:
     source = Source()
     kept = keeper(source)
     await kept.token()
     source.troubles = [error]
     await asyncio.sleep(999)
-    assert heard.failures == [error]
+    assert reported.failures == [error]
     assert (await kept.token()).value == Secret("t1")  # as long as it lasts
     await kept.close()
 
 
-async def test_a_first_failure_is_for_who_asked(keeper, heard: Heard) -> None:
+async def test_a_first_failure_is_raised_to_the_caller(keeper, reported: Reported) -> None:
     source = Source(troubles=[SignInNeeded("x")])
     kept = keeper(source)
     with pytest.raises(SignInNeeded):
         await kept.token()
-    assert heard.failures == []
+    assert reported.failures == []
     assert (await kept.token()).value == Secret("t2")
     await kept.close()
 
 
-async def test_closing_waits_for_what_is_on_its_way(keeper) -> None:
+async def test_closing_waits_for_the_request_on_its_way(keeper) -> None:
     source = Source(takes=5.0)
     kept = keeper(source)
     asking = asyncio.create_task(kept.token())
@@ -216,7 +216,7 @@ async def test_closing_waits_for_what_is_on_its_way(keeper) -> None:
     assert len(source.asked) == 1
 
 
-async def test_closing_while_a_token_is_replaced(keeper, heard: Heard) -> None:
+async def test_closing_while_a_token_is_replaced(keeper, reported: Reported) -> None:
     source = Source()
     kept = keeper(source)
     await kept.token()
@@ -224,10 +224,10 @@ async def test_closing_while_a_token_is_replaced(keeper, heard: Heard) -> None:
     await asyncio.sleep(800.5)
     await kept.close()
     await asyncio.sleep(100)
-    assert (heard.tokens, source.given_back) == ([], ["t1"])
+    assert (reported.tokens, source.given_back) == ([], ["t1"])
 
 
-async def test_a_lease_that_cannot_be_given_back_stops_nobody(keeper, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_lease_that_cannot_be_given_back_is_logged(keeper, caplog: pytest.LogCaptureFixture) -> None:
     source = Source()
     kept = keeper(source)
     await kept.token()
@@ -237,7 +237,7 @@ async def test_a_lease_that_cannot_be_given_back_stops_nobody(keeper, caplog: py
     assert "the token was not given back: away" in caplog.text
 
 
-async def test_very_short_lives_are_no_busy_loop(keeper, heard: Heard) -> None:
+async def test_very_short_lives_make_no_busy_loop(keeper, reported: Reported) -> None:
     source = Source(lasts=0.1)
     kept = keeper(source)
     await kept.token()
@@ -246,19 +246,19 @@ async def test_very_short_lives_are_no_busy_loop(keeper, heard: Heard) -> None:
     await kept.close()
 
 
-async def test_a_clock_that_jumps_changes_no_timer(keeper, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_that_jumps_changes_no_timer(keeper, reported: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source()
     kept = keeper(source)
     await kept.token()
     monkeypatch.setattr("wic.client.web.keeper.time.time", lambda: -1e9)
     await asyncio.sleep(810)
-    assert heard.tokens == ["t2"]
+    assert reported.tokens == ["t2"]
     monkeypatch.setattr("wic.client.web.keeper.time.time", lambda: 1e9)
-    assert (await kept.token()).value == Secret("t3")  # to be on the safe side
+    assert (await kept.token()).value == Secret("t3")  # by the clock as it is, the other one has expired
     await kept.close()
 
 
-async def test_nobody_has_to_listen() -> None:
+async def test_the_callbacks_are_optional() -> None:
     source = Source()
     kept = TokenKeeper(WebAuthorization(account="carol", waf="https://waf.ims.example"), source=source)
     await kept.token()

@@ -1,4 +1,4 @@
-"""The redirection endpoint on loopback, and those who knock at it."""
+"""Redirection endpoint on loopback, and the requests that reach it."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ WAF = "https://waf.ims.example"
 STATE = Secret("the state")
 
 
-async def knock(uri: str, *pairs: tuple[str, str]) -> tuple[int, str]:
+async def request(uri: str, *pairs: tuple[str, str]) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(uri, params=pairs) as response:
         assert response.headers["Cache-Control"] == "no-store"
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
         return response.status, await response.text()
 
 
-async def come_back(*pairs: tuple[str, str], names_itself: bool = True) -> tuple[int, str, Secret]:
-    async with LoopbackRedirect(state=STATE, issuer=WAF, names_itself=names_itself) as redirect:
-        status, text = await knock(redirect.uri, *pairs)
+async def redirected(*pairs: tuple[str, str], sends_issuer: bool = True) -> tuple[int, str, Secret]:
+    async with await LoopbackRedirect.open(state=STATE, issuer=WAF, sends_issuer=sends_issuer) as redirect:
+        status, text = await request(redirect.uri, *pairs)
         return status, text, await redirect.code()
 
 
 async def test_the_code_arrives() -> None:
-    status, text, code = await come_back(("state", "the state"), ("iss", WAF), ("code", "abc"))
+    status, text, code = await redirected(("state", "the state"), ("iss", WAF), ("code", "abc"))
     assert (status, code) == (200, Secret("abc"))
     assert "You can close this window" in text
     assert "abc" not in text
 
 
 async def test_it_listens_on_loopback_only() -> None:
-    async with LoopbackRedirect(state=STATE, issuer=WAF) as redirect:
+    async with await LoopbackRedirect.open(state=STATE, issuer=WAF) as redirect:
         assert urlsplit(redirect.uri).hostname == "127.0.0.1"
         assert urlsplit(redirect.uri).path == "/callback"
 
 
-async def test_a_server_may_be_too_old_to_name_itself() -> None:
-    assert (await come_back(("state", "the state"), ("code", "abc"), names_itself=False))[2] == Secret("abc")
+async def test_a_server_without_rfc_9207_sends_no_issuer() -> None:
+    assert (await redirected(("state", "the state"), ("code", "abc"), sends_issuer=False))[2] == Secret("abc")
 
 
 @pytest.mark.parametrize("pairs", [(), (("state", "guess"), ("code", "evil")), (("code", "evil"), ("state", "é"))])
-async def test_those_who_do_not_know_the_state_change_nothing(pairs: tuple[tuple[str, str], ...]) -> None:
-    async with LoopbackRedirect(state=STATE, issuer=WAF) as redirect:
-        status, text = await knock(redirect.uri, *pairs)
+async def test_requests_with_another_state_change_nothing(pairs: tuple[tuple[str, str], ...]) -> None:
+    async with await LoopbackRedirect.open(state=STATE, issuer=WAF) as redirect:
+        status, text = await request(redirect.uri, *pairs)
         assert status == 400
         assert "evil" not in text
-        await knock(redirect.uri, ("state", "the state"), ("code", "good"), ("iss", WAF))
+        await request(redirect.uri, ("state", "the state"), ("code", "good"), ("iss", WAF))
         assert await redirect.code() == Secret("good")
-        assert (await knock(redirect.uri, ("state", "the state"), ("code", "late"), ("iss", WAF)))[0] == 400
+        assert (await request(redirect.uri, ("state", "the state"), ("code", "late"), ("iss", WAF)))[0] == 400
         assert await redirect.code() == Secret("good")
 
 
@@ -72,8 +72,8 @@ async def test_those_who_do_not_know_the_state_change_nothing(pairs: tuple[tuple
     ],
 )
 async def test_what_ends_a_sign_in(pairs: tuple[tuple[str, str], ...], sentence: str, error: str | None) -> None:
-    async with LoopbackRedirect(state=STATE, issuer=WAF, names_itself=True) as redirect:
-        status, text = await knock(redirect.uri, ("state", "the state"), *pairs)
+    async with await LoopbackRedirect.open(state=STATE, issuer=WAF, sends_issuer=True) as redirect:
+        status, text = await request(redirect.uri, ("state", "the state"), *pairs)
         assert (status, "Not signed in" in text) == (200, True)
         with pytest.raises(SignInFailed) as refused:
             await redirect.code()
@@ -82,27 +82,27 @@ async def test_what_ends_a_sign_in(pairs: tuple[tuple[str, str], ...], sentence:
     assert refused.value.error == error
 
 
-async def test_an_error_that_nobody_waits_for_is_no_noise(caplog: pytest.LogCaptureFixture) -> None:
-    async with LoopbackRedirect(state=STATE, issuer=WAF) as redirect:
-        await knock(redirect.uri, ("state", "the state"), ("error", "x"))
+async def test_an_error_without_a_waiting_caller_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with await LoopbackRedirect.open(state=STATE, issuer=WAF) as redirect:
+        await request(redirect.uri, ("state", "the state"), ("error", "x"))
     del redirect
     gc.collect()
     assert caplog.text == ""
 
 
-async def test_other_addresses_and_methods_have_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_other_paths_and_methods_are_not_served(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
-    async with LoopbackRedirect(state=STATE, issuer=WAF) as redirect, aiohttp.ClientSession() as session:
+    async with await LoopbackRedirect.open(state=STATE, issuer=WAF) as redirect, aiohttp.ClientSession() as session:
         async with session.get(redirect.uri.replace("/callback", "/")) as response:
             assert response.status == 404
         async with session.post(redirect.uri) as response:
             assert response.status == 405
-        await knock(redirect.uri, ("state", "the state"), ("code", "hush"), ("iss", WAF))
+        await request(redirect.uri, ("state", "the state"), ("code", "hush"), ("iss", WAF))
     assert "hush" not in caplog.text
 
 
-async def test_after_that_nobody_listens() -> None:
-    async with LoopbackRedirect(state=STATE, issuer=WAF) as redirect:
+async def test_a_closed_endpoint_does_not_listen() -> None:
+    async with await LoopbackRedirect.open(state=STATE, issuer=WAF) as redirect:
         address = urlsplit(redirect.uri)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(address.hostname, address.port)

@@ -1,4 +1,4 @@
-"""Identities out of a pool (TS 24.371 §6.2.3)."""
+"""Identities lent by a pool (TS 24.371 §6.2.3)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from wic.client.web import PoolAccess
 from wic.client.web.keeper import choose_source
 from wic.client.web.pool import PoolLease
 from wic.client.web.store import StoreKey
-from wic.client.web.token import AccessToken
 from wic.errors import ConfigurationError, RemoteProtocolError, SignInFailed, SignInNeeded
+from wic.oauth.tokens import AccessToken
 
 LEASE = {
     "access_token": "one",
@@ -56,7 +56,7 @@ async def test_identities_are_lent_kept_and_given_back(server, borrower) -> None
     assert [each.headers.get("Authorization") for each in asked] == [None, "Bearer one", "Bearer two"]
 
 
-async def test_some_pools_are_for_those_who_have_signed_in(server, borrower, store) -> None:
+async def test_a_pool_for_signed_in_users(server, borrower, store) -> None:
     server.says("/pool/lease", LEASE, status=201)
     with pytest.raises(SignInNeeded, match="run `wic login carol`"):
         await borrower(PoolAccess.SIGNED_IN).obtain(None)
@@ -65,7 +65,7 @@ async def test_some_pools_are_for_those_who_have_signed_in(server, borrower, sto
     assert server.asked[-1].headers["Authorization"] == "Bearer mine"
 
 
-async def test_a_pool_that_wants_to_know_who_it_is(server, borrower) -> None:
+async def test_a_pool_that_refuses_anonymous_users(server, borrower) -> None:
     server.says("/pool/lease", {"error": "login_required"}, status=401)
     with pytest.raises(SignInNeeded, match='set pool = "signed-in" for carol'):
         await borrower().obtain(None)
@@ -89,7 +89,7 @@ async def test_a_server_without_a_pool(server, settings) -> None:
     "changes",
     [{"lease": None}, {"lease": "../token"}, {"lease": "a/b"}, {"lease": "x" * 300}, {"impi": ""}, {"impu": []}],
 )
-async def test_a_lease_that_is_none(server, borrower, changes: dict[str, object]) -> None:
+async def test_malformed_leases(server, borrower, changes: dict[str, object]) -> None:
     server.says("/pool/lease", LEASE | changes)
     with pytest.raises(RemoteProtocolError, match="lent no identities"):
         await borrower().obtain(None)

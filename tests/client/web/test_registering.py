@@ -101,20 +101,20 @@ async def test_by_profile_only_register_carries_it_in_the_older_form(ims: ImsNet
         assert line.startswith('Authorization: Bearer access_token="ey') is (method == "REGISTER")
 
 
-async def test_a_person_signs_in_and_registers(ims: ImsNetwork, person) -> None:
+async def test_a_person_signs_in_and_registers(ims: ImsNetwork, browser_user) -> None:
     carol = person_account(ims)
     with pytest.raises(SignInNeeded, match="wic login carol"):
         async with Client(carol, OPTIONS):
             pass
     password = ims.accounts.web_password("carol")
-    await sign_in_by_browser(carol.web, TokenStore(), show=person(ims.ca_path, password).open)
+    await sign_in_by_browser(carol.web, TokenStore(), show=browser_user(ims.ca_path, password).open)
     for _ in range(2):  # the sign-in outlives the client
         async with Client(carol, OPTIONS) as client:
             assert client.binding is not None
 
 
 @pytest.mark.parametrize("name", ["carol", "erin"])
-async def test_a_web_user_has_an_account_to_sign_in_with(ims: ImsNetwork, person, name: str) -> None:
+async def test_a_web_user_has_an_account_to_sign_in_with(ims: ImsNetwork, browser_user, name: str) -> None:
     if name == "erin":
         with Provisioning(ims.accounts_path.parent) as provisioning:
             provisioning.add_web_user(
@@ -125,16 +125,16 @@ async def test_a_web_user_has_an_account_to_sign_in_with(ims: ImsNetwork, person
     with pytest.raises(SignInNeeded, match=f"wic login {name}-in-person"):
         async with Client(found, OPTIONS):
             pass
-    visitor = person(ims.ca_path, AccountsFile(ims.accounts_path).web_password(name), name=name)
+    visitor = browser_user(ims.ca_path, AccountsFile(ims.accounts_path).web_password(name), name=name)
     await sign_in_by_browser(found.web, TokenStore(), show=visitor.open)
     async with Client(found, OPTIONS) as client:
         assert str(client.identities.default) == f"sip:{name}@ims.example"
 
 
-async def test_a_token_that_the_network_refuses_is_replaced(ims: ImsNetwork, seen: Seen, person) -> None:
+async def test_a_token_that_the_network_refuses_is_replaced(ims: ImsNetwork, seen: Seen, browser_user) -> None:
     carol, store = person_account(ims), TokenStore()
     password = ims.accounts.web_password("carol")
-    token = await sign_in_by_browser(carol.web, store, show=person(ims.ca_path, password).open)
+    token = await sign_in_by_browser(carol.web, store, show=browser_user(ims.ca_path, password).open)
     store.save(StoreKey.of(carol.web), replace(token, value=Secret("worth.nothing.now")))
     async with Client(carol, OPTIONS) as client:
         assert client.binding is not None

@@ -1,4 +1,4 @@
-"""A person signs in, seen from the client: a browser or another device stands in for them."""
+"""Sign-in and sign-out, with a scripted browser or device."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import aiohttp
 import pytest
 
 from wic.auth import Secret
-from wic.client.web.pkce import challenge_of
 from wic.client.web.sign_in import sign_in_by_browser, sign_in_by_device, sign_out
 from wic.client.web.store import StoreKey
-from wic.client.web.token import AccessToken
 from wic.errors import ConfigurationError, ConnectFailed, SignInFailed
+from wic.oauth.pkce import challenge_of
+from wic.oauth.tokens import AccessToken
 
 
 class Browser:
-    """Goes where it is sent, and comes back with an answer."""
+    """Browser that opens the URL and comes back with an answer."""
 
     def __init__(self, **answer: str) -> None:
         self.url = ""
@@ -75,7 +75,7 @@ async def test_by_browser_at_the_waf_of_a_wwsf(server, settings, store) -> None:
         ({"iss": "https://evil.example"}, "another server"),
     ],
 )
-async def test_a_person_or_a_server_says_no(server, settings, store, answer: dict[str, str], sentence: str) -> None:
+async def test_a_user_or_a_server_that_refuses(server, settings, store, answer: dict[str, str], sentence: str) -> None:
     server.becomes_a_waf()
     with pytest.raises(SignInFailed, match=sentence):
         await sign_in_by_browser(settings(), store, show=Browser(**({"iss": server.url} | answer)).open)
@@ -83,15 +83,15 @@ async def test_a_person_or_a_server_says_no(server, settings, store, answer: dic
     assert server.forms("/token") == []
 
 
-async def test_nobody_comes(server, settings, store) -> None:
+async def test_a_user_who_does_not_come(server, settings, store) -> None:
     server.becomes_a_waf()
-    with pytest.raises(SignInFailed, match=r"nobody signed in within 0\.05 s") as failed:
+    with pytest.raises(SignInFailed, match=r"the user did not sign in within 0\.05 s") as failed:
         await sign_in_by_browser(settings(), store, show=lambda _: None, timeout=0.05)
     assert failed.value.error == "expired"
 
 
 @pytest.mark.parametrize("changes", [{"authorization_endpoint": None}, {"code_challenge_methods_supported": ["plain"]}])
-async def test_a_server_that_cannot_do_it_safely(server, settings, store, changes: dict[str, object]) -> None:
+async def test_a_server_without_pkce(server, settings, store, changes: dict[str, object]) -> None:
     if "authorization_endpoint" in changes:
         metadata = {"issuer": server.url, "token_endpoint": f"{server.url}/token"}
         server.says("/.well-known/oauth-authorization-server", metadata)
@@ -124,13 +124,13 @@ async def test_a_server_without_the_device_grant(server, settings, store) -> Non
 
 
 @pytest.mark.parametrize("changes", [{"token": Secret("x")}, {"client_id": "bot", "client_secret": Secret("x")}])
-async def test_some_accounts_need_nobody(settings, store, changes: dict[str, object]) -> None:
+async def test_accounts_that_need_no_sign_in(settings, store, changes: dict[str, object]) -> None:
     for work in (
         sign_in_by_browser(settings(**changes), store, show=lambda _: None),
         sign_in_by_device(settings(**changes), store, show=lambda _: None),
         sign_out(settings(**changes), store),
     ):
-        with pytest.raises(ConfigurationError, match="nobody signs in"):
+        with pytest.raises(ConfigurationError, match="needs no sign-in"):
             await work
 
 
@@ -153,7 +153,7 @@ async def test_signing_out_where_the_server_is_away(server, settings, store, kno
     assert store.load(key(server)) is None
 
 
-async def test_a_token_is_revoked_by_who_has_given_it(server, other_server, settings, store) -> None:
+async def test_a_token_is_revoked_at_its_issuer(server, other_server, settings, store) -> None:
     """The WWSF may have another WAF by now."""
     server.becomes_a_wwsf(issuer="http://another.example")
     other_server.becomes_a_waf()

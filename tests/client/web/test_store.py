@@ -1,4 +1,4 @@
-"""RandomSource on the disk."""
+"""Store of access tokens on the disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from wic.auth import Secret
 from wic.client.web.store import StoreKey, TokenStore
-from wic.client.web.token import AccessToken
 from wic.errors import ConfigurationError
+from wic.oauth.tokens import AccessToken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def file_of(store: TokenStore) -> Path:
     return path
 
 
-def test_what_goes_in_comes_out(store: TokenStore) -> None:
+def test_a_token_is_stored_and_removed(store: TokenStore) -> None:
     assert store.load(KEY) is None
     store.save(KEY, TOKEN)
     assert store.load(KEY) == TOKEN
@@ -47,13 +47,13 @@ def test_what_goes_in_comes_out(store: TokenStore) -> None:
     assert store.load(KEY) is None
 
 
-def test_only_the_owner_can_read_it(store: TokenStore) -> None:
+def test_the_file_is_readable_by_its_owner_alone(store: TokenStore) -> None:
     store.save(KEY, TOKEN)
     assert stat.S_IMODE(file_of(store).stat().st_mode) == 0o600
     assert stat.S_IMODE(file_of(store).parent.stat().st_mode) == 0o700
 
 
-def test_whose_it_is(store: TokenStore) -> None:
+def test_tokens_belong_to_server_client_and_account(store: TokenStore) -> None:
     store.save(KEY, TOKEN)
     assert store.load(StoreKey("https://waf.ims.example/", "wic", "carol")) == TOKEN
     for other in (
@@ -77,7 +77,7 @@ def test_whose_it_is(store: TokenStore) -> None:
     ],
     ids=lambda content: content[:12].decode("ascii", "replace") + str(len(content)),
 )  # fmt: skip
-def test_a_damaged_file_counts_as_none(store: TokenStore, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_file_counts_as_empty(store: TokenStore, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     store.save(KEY, TOKEN)
     file_of(store).write_bytes(content)
     with caplog.at_level(logging.WARNING):
@@ -85,7 +85,7 @@ def test_a_damaged_file_counts_as_none(store: TokenStore, content: bytes, caplog
     assert "damaged" in caplog.text
 
 
-def test_what_cannot_be_read_or_removed(store: TokenStore) -> None:
+def test_files_that_cannot_be_read_or_removed(store: TokenStore) -> None:
     store.save(KEY, TOKEN)
     path = file_of(store)
     path.unlink()
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_or_removed(store: TokenStore) -> None:
         store.remove(KEY)
 
 
-def test_where_it_is_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     TokenStore().save(KEY, TOKEN)
     assert [each.parent for each in tmp_path.rglob("*.json")] == [tmp_path / "wic" / "tokens"]

@@ -1,4 +1,4 @@
-"""A client's way to access tokens: the WAF and the WWSF, over HTTPS.
+"""Access tokens of a client: ways to get one, the store on the disk, and the renewal before it expires.
 
 The names below are loaded when they are first used (PEP 562): most accounts need no HTTP, which takes its time to load.
 """
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wic.accounts import PoolAccess, WebAuthorization
     from wic.client.web.keeper import TokenKeeper
-    from wic.client.web.token import AccessToken
+    from wic.oauth.tokens import AccessToken
 
 __all__ = ["AccessToken", "PoolAccess", "TokenKeeper", "WebAuthorization"]
 
 _HOMES = {
-    "AccessToken": "wic.client.web.token",
+    "AccessToken": "wic.oauth.tokens",
     "PoolAccess": "wic.accounts",
     "TokenKeeper": "wic.client.web.keeper",
     "WebAuthorization": "wic.accounts",

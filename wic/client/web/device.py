@@ -1,4 +1,7 @@
-"""Signing in on another device: a code is typed there, and this side asks until it is done (RFC 8628)."""
+"""Device authorization grant, the device's side (RFC 8628).
+
+The user opens a page on any other device and types a short code; meanwhile this side polls the token endpoint.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +9,30 @@ import asyncio
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from wic.auth.secret import Secret
-from wic.client.web.token_endpoint import refusal
 from wic.errors import RemoteProtocolError, SignInFailed, TransportError
+from wic.oauth.errors import ErrorCode
+from wic.oauth.urls import HTTPS, HTTPS_OR_HTTP, is_usable_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from wic.client.web.http import Reply
-    from wic.client.web.token import AccessToken
-    from wic.client.web.token_endpoint import TokenEndpoint
+    from wic.client.web.token_client import TokenClient
+    from wic.oauth.http import JsonReply
+    from wic.oauth.tokens import AccessToken
 
 _DEFAULT_INTERVAL = 5  # RFC 8628 §3.2
 _LONGEST_INTERVAL = 300
-_LONGER = 5  # RFC 8628 §3.5, slow_down
+_SLOW_DOWN = 5  # RFC 8628 §3.5
 _MAX_LIFETIME = 86_400
 _MAX_USER_CODE = 64
-_MAX_URL = 2048
 _DEVICE_CODE = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCode:
-    """What a person needs in order to sign in on another device."""
+    """What the user needs in order to sign in on another device."""
 
     code: str
     """To be typed there."""
@@ -44,92 +46,83 @@ class UserCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCode:
-    """What this side needs in order to ask whether the person is done."""
+    """What this side polls the token endpoint with."""
 
     secret: Secret
     interval: int
-    """Seconds between two questions."""
+    """Seconds between two polls."""
     expires_in: int
-    """Seconds after which there is no point in asking."""
+    """Seconds until both codes expire."""
 
 
-async def begin(endpoint: TokenEndpoint, *, insecure: bool = False) -> tuple[UserCode, DeviceCode]:
-    """Ask for a pair of codes (RFC 8628 §3.1, §3.2).
+async def request_codes(client: TokenClient, *, insecure: bool = False) -> tuple[UserCode, DeviceCode]:
+    """Request a user code and a device code (RFC 8628 §3.1, §3.2).
 
     Args:
-        endpoint: where the token will come from.
-        insecure: whether the page that the person opens may be on `http://`.
+        client: asks the authorization server.
+        insecure: whether the page that the user opens may be `http://`.
 
     Raises:
         ConnectFailed: the server cannot be reached.
-        RemoteProtocolError: its answer makes no sense.
-        SignInFailed: it says no.
+        RemoteProtocolError: its answer cannot be used.
+        SignInFailed: it refuses.
     """
-    reply = await endpoint.begin_device()
-    if not reply.ok:
-        raise refusal(reply, f"{endpoint.waf.issuer} gave no code")
+    reply = await client.request_device_code()
+    schemes = HTTPS_OR_HTTP if insecure else HTTPS
     secret, code, url = reply.text("device_code"), reply.text("user_code"), reply.text("verification_uri")
-    lifetime = _seconds(reply, "expires_in", _MAX_LIFETIME)
-    interval = _seconds(reply, "interval", _LONGEST_INTERVAL) or _DEFAULT_INTERVAL
-    usable = _DEVICE_CODE.fullmatch(secret) and 0 < len(code) <= _MAX_USER_CODE and _is_page(url, insecure)
+    lifetime = _read_seconds(reply, "expires_in", longest=_MAX_LIFETIME)
+    usable = (
+        _DEVICE_CODE.fullmatch(secret)
+        and 0 < len(code) <= _MAX_USER_CODE
+        and is_usable_url(url, schemes, fragment=True)
+    )
     if not usable or lifetime is None:
-        raise RemoteProtocolError(f"{endpoint.waf.issuer} gave a code that cannot be used", status_hint=None)
+        raise RemoteProtocolError(f"{client.server.issuer} gave a code that cannot be used", status_hint=None)
     with_code = reply.text("verification_uri_complete")
-    shown = with_code if _is_page(with_code, insecure) else ""
+    if not is_usable_url(with_code, schemes, fragment=True):
+        with_code = ""
+    interval = _read_seconds(reply, "interval", longest=_LONGEST_INTERVAL) or _DEFAULT_INTERVAL
     return (
-        UserCode(code=code, url=url, url_with_code=shown, expires_in=lifetime),
+        UserCode(code=code, url=url, url_with_code=with_code, expires_in=lifetime),
         DeviceCode(secret=Secret(secret), interval=interval, expires_in=lifetime),
     )
 
 
-async def wait(ask: Callable[[Secret], Awaitable[AccessToken]], device: DeviceCode) -> AccessToken:
-    """Ask for the token until the person is done (RFC 8628 §3.4, §3.5).
+async def poll_until_approved(poll: Callable[[Secret], Awaitable[AccessToken]], device_code: DeviceCode) -> AccessToken:
+    """Poll for the token until the user has approved or denied, or the codes have expired (RFC 8628 §3.4, §3.5).
 
     Args:
-        ask: asks once.
-        device: what to ask with, and how often.
+        poll: sends one token request.
+        device_code: what to poll with, and how often.
 
     Raises:
-        SignInFailed: the person said no (`access_denied`), or was not in time (`expired_token`).
-        RemoteProtocolError: an answer makes no sense.
+        SignInFailed: the user denied (`access_denied`), or was not in time (`expired_token`).
+        RemoteProtocolError: an answer cannot be used.
     """
-    interval = device.interval
+    interval = device_code.interval
     try:
-        async with asyncio.timeout(device.expires_in):
+        async with asyncio.timeout(device_code.expires_in):
             while True:
                 await asyncio.sleep(interval)
                 try:
-                    return await ask(device.secret)
-                except TransportError:
+                    return await poll(device_code.secret)
+                except TransportError:  # RFC 8628 §3.5: exponential back-off after a time-out
                     interval = min(2 * interval, _LONGEST_INTERVAL)
                 except SignInFailed as error:
-                    interval = _next_interval(error, interval)
+                    if error.error == ErrorCode.AUTHORIZATION_PENDING:
+                        continue
+                    if error.error == ErrorCode.SLOW_DOWN:  # five seconds more, for this and all further polls
+                        interval = min(interval + _SLOW_DOWN, _LONGEST_INTERVAL)
+                    elif error.temporary:
+                        interval = min(2 * interval, _LONGEST_INTERVAL)
+                    else:
+                        raise
     except TimeoutError:
-        raise SignInFailed("nobody signed in before the code expired", error="expired_token") from None
+        raise SignInFailed("the code expired before the user signed in", error=ErrorCode.EXPIRED_TOKEN) from None
 
 
-def _next_interval(error: SignInFailed, interval: int) -> int:
-    """Return how long to wait for the next question; raise the error if there is none to be asked."""
-    if error.error == "authorization_pending":
-        return interval
-    if error.error == "slow_down":
-        return min(interval + _LONGER, _LONGEST_INTERVAL)
-    if error.temporary:
-        return min(2 * interval, _LONGEST_INTERVAL)
-    raise error
-
-
-def _seconds(reply: Reply, name: str, most: int) -> int | None:
+def _read_seconds(reply: JsonReply, name: str, *, longest: int) -> int | None:
     value = reply.document.get(name)
-    usable = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    return min(value, most) if usable and isinstance(value, int) else None
-
-
-def _is_page(url: str, insecure: bool) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    schemes = ("https", "http") if insecure else ("https",)
-    # A user name before the host would make people take one site for another.
-    return bool(parts.hostname) and parts.username is None and parts.scheme in schemes and len(url) <= _MAX_URL
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        return None
+    return min(value, longest)

@@ -1,125 +1,95 @@
-"""Where a WAF and a WWSF have what: RFC 8414 metadata, and the WWSF's configuration for native WICs."""
+"""Discovery of the servers of an account: what its WWSF names, and the metadata of its authorization server."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from wic.client.web.http import Reply, origin
 from wic.errors import ConnectFailed, RemoteProtocolError
+from wic.oauth.metadata import Endpoint, metadata_url, read_metadata
+from wic.oauth.requests import NATIVE_CLIENT
+from wic.oauth.urls import HTTPS_OR_HTTP, is_usable_url, origin
 
 if TYPE_CHECKING:
     from wic.accounts import WebAuthorization
-    from wic.client.web.http import WebClient
+    from wic.oauth.http import JsonClient, JsonReply
+    from wic.oauth.metadata import AuthorizationServer
 
-_DEFAULT_CLIENT = "wic"
-_MAX_URL = 2048
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waf:
-    """The endpoints of an authorization server; empty texts are what it does not have."""
-
-    issuer: str
-    token: str
-    authorization: str = ""
-    device_authorization: str = ""
-    revocation: str = ""
-    pkce: bool = False
-    """Whether it knows the method S256."""
-    names_itself: bool = False
-    """Whether its authorization responses carry `iss` (RFC 9207 §3)."""
+_WSS_OR_WS = ("wss", "ws")
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where an account's tokens come from."""
+class DiscoveredServices:
+    """The servers that an account's access tokens come from and lead to."""
 
     issuer: str
+    """Issuer URL of the authorization server."""
     client_id: str
     server: str = ""
-    """The W2 address, if the WWSF names one."""
+    """The W2 address, if a WWSF names one."""
     pool: str = ""
     """Where the WWSF lends identities, if it does."""
 
 
-async def find_place(web: WebClient, settings: WebAuthorization) -> Place:
-    """Find out where the tokens of an account come from; asks the WWSF, if there is one.
+async def discover_services(http: JsonClient, settings: WebAuthorization) -> DiscoveredServices:
+    """Complete the settings of an account by what its WWSF says, if it has one.
 
     Raises:
         ConnectFailed: the WWSF cannot be reached.
-        RemoteProtocolError: what it says makes no sense.
+        RemoteProtocolError: its configuration cannot be used.
     """
     waf = settings.waf.rstrip("/")
     if not settings.wwsf:
-        return Place(issuer=waf, client_id=settings.client_id or _DEFAULT_CLIENT)
-    wwsf = settings.wwsf.rstrip("/")
-    document = await _document(web, f"{wwsf}/.well-known/wic-configuration")
-    pool = _url(document, "pool", settings.insecure) if document.document.get("pool") is not None else ""
-    if pool and origin(pool) != origin(wwsf):
-        raise RemoteProtocolError(f"{wwsf} names a pool at another server, {origin(pool)}")
-    return Place(
-        issuer=waf or _url(document, "issuer", settings.insecure),
-        client_id=settings.client_id or document.text("client_id") or _DEFAULT_CLIENT,
-        server=_url(document, "wss", settings.insecure, schemes=("wss", "ws")),
+        return DiscoveredServices(issuer=waf, client_id=settings.client_id or NATIVE_CLIENT)
+    wwsf, insecure = settings.wwsf.rstrip("/"), settings.insecure
+    configuration = await _fetch(http, f"{wwsf}/.well-known/wic-configuration")
+    pool = ""
+    if configuration.document.get("pool") is not None:
+        pool = _usable_url(configuration, "pool", HTTPS_OR_HTTP, insecure)
+        # Tokens of the user go there, so it has to be the server that the account names.
+        if origin(pool) != origin(wwsf):
+            raise RemoteProtocolError(f"{wwsf} names a pool at another server, {origin(pool)}", status_hint=None)
+    return DiscoveredServices(
+        issuer=waf or _usable_url(configuration, "issuer", HTTPS_OR_HTTP, insecure),
+        client_id=settings.client_id or configuration.text("client_id") or NATIVE_CLIENT,
+        server=_usable_url(configuration, "wss", _WSS_OR_WS, insecure),
         pool=pool,
     )
 
 
-async def discover(web: WebClient, issuer: str, *, insecure: bool = False) -> Waf:
+async def discover_authorization_server(
+    http: JsonClient, issuer: str, *, insecure: bool = False
+) -> AuthorizationServer:
     """Fetch the metadata of an authorization server (RFC 8414 §3).
 
     Args:
-        web: what to fetch it with.
+        http: what to fetch them with.
         issuer: the server's URL.
         insecure: whether endpoints may be `http://`.
 
     Raises:
-        ConnectFailed: the server cannot be reached, or is none.
-        RemoteProtocolError: the metadata are another server's, or lack what is needed.
+        ConnectFailed: the server cannot be reached, or has no metadata.
+        RemoteProtocolError: the metadata are those of another server, or name no token endpoint.
     """
-    reply = await _document(web, _metadata_url(issuer))
-    named = reply.text("issuer")
-    if named.rstrip("/") != issuer.rstrip("/"):  # RFC 8414 §3.3
-        raise RemoteProtocolError(f"{issuer} says that it is another authorization server: {named or 'none'}")
-    methods = reply.document.get("code_challenge_methods_supported")
-    return Waf(
-        issuer=named,
-        token=_url(reply, "token_endpoint", insecure),
-        authorization=_optional_url(reply, "authorization_endpoint", insecure),
-        device_authorization=_optional_url(reply, "device_authorization_endpoint", insecure),
-        revocation=_optional_url(reply, "revocation_endpoint", insecure),
-        pkce=isinstance(methods, list) and "S256" in methods,
-        names_itself=reply.document.get("authorization_response_iss_parameter_supported") is True,
-    )
+    reply = await _fetch(http, metadata_url(issuer))
+    server = read_metadata(reply.document, issuer, insecure=insecure)
+    server.url_of(Endpoint.TOKEN)  # RFC 8414 §2: the only endpoint that every such server has
+    return server
 
 
-def _metadata_url(issuer: str) -> str:
-    """Put the well-known name between host and path (RFC 8414 §3.1)."""
-    parts = urlsplit(issuer)
-    return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"
-
-
-async def _document(web: WebClient, url: str) -> Reply:
-    reply = await web.get(url)
+async def _fetch(http: JsonClient, url: str) -> JsonReply:
+    reply = await http.get(url)
     if not reply.ok:
-        raise ConnectFailed(f"{url} cannot be had: status {reply.status}")
+        raise ConnectFailed(f"{url} cannot be fetched: status {reply.status}")
     return reply
 
 
-def _optional_url(reply: Reply, name: str, insecure: bool) -> str:
-    return _url(reply, name, insecure) if name in reply.document else ""
-
-
-def _url(reply: Reply, name: str, insecure: bool, schemes: tuple[str, str] = ("https", "http")) -> str:
-    """Read a URL; the second scheme, which does not protect, only if that is allowed."""
-    url = reply.text(name)
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and parts.port != 0 and parts.username is None and not parts.fragment
-    except ValueError:
-        usable, parts = False, urlsplit("")
-    if not usable or len(url) > _MAX_URL or parts.scheme not in schemes[: 2 if insecure else 1]:
-        raise RemoteProtocolError(f"what the server says has no usable {name!r}: {url[:80]!r}")
+def _usable_url(configuration: JsonReply, name: str, schemes: tuple[str, str], insecure: bool) -> str:
+    """Return a URL of the WWSF's configuration; the second scheme, which does not encrypt, only if that is allowed."""
+    url = configuration.text(name)
+    if not is_usable_url(url, schemes if insecure else schemes[:1]):
+        raise RemoteProtocolError(
+            f"the configuration of the WWSF has no usable {name!r}: {url[:_SHOWN]!r}", status_hint=None
+        )
     return url

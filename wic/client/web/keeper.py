@@ -1,4 +1,13 @@
-"""Keeps an account's access token good for as long as somebody needs it."""
+"""Keeper of an account's access token: it is replaced before it expires, for as long as the client runs.
+
+The registration lasts no longer than the token (TS 24.371 §6.4.3), so the next token has to be there before this one
+expires. The keeper asks for it when four fifths of the life are over, and tries again with growing pauses while the
+reason of a failure may pass and the token lasts. What cannot pass, such as a sign-in that was revoked, is reported at
+once: there is time left to act on it.
+
+Whatever the number of callers, one request is on its way at a time. It is not cancelled with the caller that started
+it: a refresh token that is used up, with its successor not stored, would end the sign-in.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +15,93 @@ import asyncio
 import logging
 import random
 import time
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Final
 
 from wic.accounts import PoolAccess
 from wic.client.web.pool import PoolLease
-from wic.client.web.sources import ClientCredentials, GivenToken, SignedIn
+from wic.client.web.sources import ClientCredentials, ConfiguredToken, StoredToken
 from wic.client.web.store import TokenStore
 from wic.errors import SignInFailed, TransportError, WicError
+from wic.sip.state_table import StateTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wic.accounts import WebAuthorization
     from wic.client.web.sources import TokenSource
-    from wic.client.web.token import AccessToken
+    from wic.oauth.tokens import AccessToken
 
 _log = logging.getLogger(__name__)
 
-_WHEN = 0.8  # of its life, a token is replaced
+_REPLACE_AT = 0.8
+"""Part of its life after which a token is replaced."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 
 
-class TokenKeeper:
-    """One account's token: got when first asked for, replaced before it ends, given back in the end.
+class KeeperState(Enum):
+    """State of the replacement of a token."""
 
-    However many ask at once, one request goes out.
+    EMPTY = "Empty"
+    """There is no token, or one that does not expire."""
+    SCHEDULED = "Scheduled"
+    """A timer is set for the replacement."""
+    REPLACING = "Replacing"
+    """The next token has been asked for."""
+    PAUSING = "Pausing"
+    """The last attempt failed; another one follows."""
+    EXPIRING = "Expiring"
+    """No other token is to be had: this one will expire."""
+    CLOSED = "Closed"
+
+
+class KeeperInput(Enum):
+    """Input of the machine that replaces tokens."""
+
+    TOKEN = "token"
+    PERMANENT_TOKEN = "token without expiry"
+    DUE = "replacement due"
+    FAILED_FOR_NOW = "failure that may pass"
+    FAILED = "final failure, or no time left"
+    CLOSE = "close"
+
+
+_S, _I = KeeperState, KeeperInput
+
+KEEPER: Final = StateTable(
+    name="Token keeper",
+    clause="TS 24.371 §6.4.3: the registration ends with the token",
+    initial=_S.EMPTY,
+    final=_S.CLOSED,
+    rows={
+        (_S.EMPTY, _I.TOKEN): _S.SCHEDULED,
+        (_S.SCHEDULED, _I.DUE): _S.REPLACING,
+        (_S.SCHEDULED, _I.TOKEN): _S.SCHEDULED,
+        (_S.SCHEDULED, _I.PERMANENT_TOKEN): _S.EMPTY,
+        (_S.REPLACING, _I.TOKEN): _S.SCHEDULED,
+        (_S.REPLACING, _I.PERMANENT_TOKEN): _S.EMPTY,
+        (_S.REPLACING, _I.FAILED_FOR_NOW): _S.PAUSING,
+        (_S.REPLACING, _I.FAILED): _S.EXPIRING,
+        (_S.PAUSING, _I.DUE): _S.REPLACING,
+        # A caller of `renew` got it meanwhile.
+        (_S.PAUSING, _I.TOKEN): _S.SCHEDULED,
+        (_S.PAUSING, _I.PERMANENT_TOKEN): _S.EMPTY,
+        (_S.EXPIRING, _I.TOKEN): _S.SCHEDULED,
+        (_S.EXPIRING, _I.PERMANENT_TOKEN): _S.EMPTY,
+        **{(state, _I.CLOSE): _S.CLOSED for state in _S if state is not _S.CLOSED},
+    },
+)
+
+
+class TokenKeeper:
+    """Access token of one account: obtained when it is first asked for, replaced before it expires.
+
+    Args:
+        settings: the account's.
+        on_token: called with each token that replaces another one before that expires.
+        on_failed: called when there will be no other token, and the present one will expire.
+        source: where the tokens come from; None takes the source that the settings choose.
     """
 
     def __init__(
@@ -42,33 +112,26 @@ class TokenKeeper:
         on_failed: Callable[[WicError], None] | None = None,
         source: TokenSource | None = None,
     ) -> None:
-        """Keep settings; nothing happens before `token`.
-
-        Args:
-            settings: the account's.
-            on_token: called with each token that replaces another before that ends.
-            on_failed: called when there will be no other, and the one there is will end.
-            source: where the tokens come from, if not from where the settings say.
-        """
         self._source = source or choose_source(settings, TokenStore())
         self._on_token = on_token or _ignore
         self._on_failed = on_failed or _ignore
+        self._state = KEEPER.initial
         self._current: AccessToken | None = None
-        self._obtaining: asyncio.Task[AccessToken] | None = None
+        self._request: asyncio.Task[AccessToken] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._replacing: asyncio.Task[None] | None = None
+        self._replacement: asyncio.Task[None] | None = None
 
     async def token(self) -> AccessToken:
-        """Return a token that has not ended.
+        """Return a token that has not expired.
 
         Raises:
-            SignInNeeded: only a person can get one, with `wic login`.
-            SignInFailed: the WAF or the WWSF says no.
+            SignInNeeded: the user has to sign in, with `wic login`.
+            SignInFailed: the WAF or the WWSF refuses.
             TransportError: it cannot be reached.
-            RemoteProtocolError: what it says makes no sense.
+            RemoteProtocolError: its answer cannot be used.
             ConfigurationError: a file cannot be used.
         """
-        if self._current is not None and not _ended(self._current):
+        if self._current is not None and not self._current.expires_within(0.0, now=time.time()):
             return self._current
         return await self._obtain()
 
@@ -81,102 +144,112 @@ class TokenKeeper:
         return await self._obtain()
 
     async def close(self) -> None:
-        """Stop replacing the token, and give back what was lent."""
-        self._disarm()
-        if self._replacing is not None:
-            self._replacing.cancel()
-            await asyncio.gather(self._replacing, return_exceptions=True)
-        if self._obtaining is not None:  # to its end: a token refreshed and not stored would be lost
-            await asyncio.gather(self._obtaining, return_exceptions=True)
-            self._disarm()  # the token that came has set the timer anew
+        """Stop replacing the token, and give back what was lent with it."""
+        self._move(KeeperInput.CLOSE)
+        self._cancel_timer()
+        if self._replacement is not None:
+            self._replacement.cancel()
+            await asyncio.gather(self._replacement, return_exceptions=True)
+        if self._request is not None:  # to its end, as the head of this module says
+            await asyncio.gather(self._request, return_exceptions=True)
         current, self._current = self._current, None
         if current is not None:
-            await self._give_back(current)
-
-    async def _give_back(self, current: AccessToken) -> None:
-        try:
-            await self._source.give_back(current)
-        except WicError as error:
-            _log.warning("the token was not given back: %s", error)
+            try:
+                await self._source.give_back(current)
+            except WicError as error:
+                _log.warning("the token was not given back: %s", error)
 
     async def _obtain(self) -> AccessToken:
-        if self._obtaining is None:
-            self._obtaining = asyncio.create_task(self._obtain_once(), name="access token")
-            self._obtaining.add_done_callback(self._obtained)
-        return await asyncio.shield(self._obtaining)
+        """Return the token of the request that is on its way, or of a new one."""
+        if self._request is None:
+            self._request = asyncio.create_task(self._request_token(), name="access token")
+            self._request.add_done_callback(self._requested)
+        return await asyncio.shield(self._request)
 
-    async def _obtain_once(self) -> AccessToken:
-        self._current = await self._source.obtain(self._current)
-        self._arm(self._current)
-        return self._current
+    async def _request_token(self) -> AccessToken:
+        token = self._current = await self._source.obtain(self._current)
+        if self._state is KeeperState.CLOSED:
+            return token
+        self._cancel_timer()
+        if self._state is KeeperState.PAUSING and self._replacement is not None:
+            self._replacement.cancel()
+        if token.expires_at is None:
+            self._move(KeeperInput.PERMANENT_TOKEN)
+        else:
+            self._move(KeeperInput.TOKEN)
+            # Measured on the clock of the loop from now on: setting the system clock changes no timer.
+            delay = max((token.expires_at - time.time()) * _REPLACE_AT, _FIRST_PAUSE)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._replacement_due)
+        return token
 
-    def _obtained(self, task: asyncio.Task[AccessToken]) -> None:
-        self._obtaining = None
+    def _requested(self, task: asyncio.Task[AccessToken]) -> None:
+        self._request = None
         if not task.cancelled():
-            task.exception()  # looked at, in case nobody waits any more
+            task.exception()  # retrieved, or asyncio would report an error whose callers have all gone
 
-    def _arm(self, token: AccessToken) -> None:
-        """Set the one timer to when the token is to be replaced."""
-        self._disarm()
-        if token.expires_at is not None:
-            delay = max((token.expires_at - time.time()) * _WHEN, _FIRST_PAUSE)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._due)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _due(self) -> None:
+    def _replacement_due(self) -> None:
         self._timer = None
-        self._replacing = asyncio.create_task(self._replace(), name="replace the access token")
+        self._replacement = asyncio.create_task(self._replace(), name="replacement of the access token")
 
     async def _replace(self) -> None:
-        """Get the next token; try again while this one lasts and the reason may pass."""
-        pause = _FIRST_PAUSE
-        while True:
+        for pause in _pauses():
+            self._move(KeeperInput.DUE)
             try:
                 token = await self._obtain()
             except WicError as error:
-                wait, left = pause * random.uniform(0.5, 1.0), self._left()
+                # Chance keeps the clients of a server that was away from coming back in the same moment.
+                wait, left = pause * random.uniform(0.5, 1.0), self._time_left()
                 if not _may_pass(error) or left <= wait:
+                    self._move(KeeperInput.FAILED)
                     self._on_failed(error)
                     return
                 _log.warning("no new access token yet: %s", error)
-                # A server that wants to be left alone for longer than the token lasts is asked once more before.
-                await asyncio.sleep(max(wait, min(_asked_wait(error), left / 2)))
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                self._move(KeeperInput.FAILED_FOR_NOW)
+                # A Retry-After beyond the life of the token would end the registration: one more attempt is due before.
+                asked = error.retry_after if isinstance(error, SignInFailed) else None
+                await asyncio.sleep(max(wait, min(asked or 0.0, left / 2)))
             else:
                 self._on_token(token)
                 return
 
-    def _left(self) -> float:
-        """Return for how many seconds the token in use lasts; only one that ends is replaced."""
-        ends = None if self._current is None else self._current.expires_at
-        return 0.0 if ends is None else ends - time.time()
+    def _time_left(self) -> float:
+        """Return the seconds until the token in use expires."""
+        expires_at = None if self._current is None else self._current.expires_at
+        return 0.0 if expires_at is None else expires_at - time.time()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _move(self, given: KeeperInput) -> None:
+        following = KEEPER.rows.get((self._state, given), self._state)
+        if following is not self._state:
+            _log.debug("token keeper: %s, %s -> %s", self._state.value, given.value, following.value)
+            self._state = following
 
 
 def choose_source(settings: WebAuthorization, store: TokenStore) -> TokenSource:
-    """Return the way to tokens that the settings ask for."""
+    """Return the source of tokens that the settings of an account choose."""
     if settings.token is not None:
-        return GivenToken(settings)
-    own: TokenSource = SignedIn(settings, store) if settings.client_secret is None else ClientCredentials(settings)
+        return ConfiguredToken(settings, settings.token)
+    own: TokenSource = StoredToken(settings, store) if settings.client_secret is None else ClientCredentials(settings)
     if settings.pool is None:
         return own
     return PoolLease(settings, user=own if settings.pool is PoolAccess.SIGNED_IN else None)
 
 
-def _ended(token: AccessToken) -> bool:
-    return token.expires_at is not None and token.expires_at <= time.time()
+def _pauses() -> Iterator[float]:
+    """Yield the pauses between attempts, each twice the one before."""
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _may_pass(error: WicError) -> bool:
     return isinstance(error, TransportError) or (isinstance(error, SignInFailed) and error.temporary)
 
 
-def _asked_wait(error: WicError) -> float:
-    return (error.retry_after or 0.0) if isinstance(error, SignInFailed) else 0.0
-
-
 def _ignore(_: object) -> None:
-    """Nobody listens."""
+    """Take no notice."""

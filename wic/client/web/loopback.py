@@ -1,9 +1,15 @@
-"""The redirection endpoint of a native program: a web server on loopback, for one answer (RFC 8252 §7.3)."""
+"""Redirection endpoint of a native program: a web server on loopback, for one answer (RFC 8252 §7.3).
+
+Every program of this machine, and every page in its browser, can send requests to this port. So only a request that
+repeats the random `state` of the sign-in counts; others are answered and change nothing (RFC 6749 §10.12). The first
+request that counts decides.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import socket
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
@@ -27,71 +33,80 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _MAX_WORDS = 200
+"""Characters of an error of the server that a message quotes."""
 
 
 class LoopbackRedirect:
-    """Waits on loopback for the browser to bring the authorization response (RFC 6749 §4.1.2)."""
+    """Web server on loopback that takes the authorization response from the browser (RFC 6749 §4.1.2).
 
-    def __init__(self, *, state: Secret, issuer: str, names_itself: bool = False) -> None:
-        """Prepare.
+    Attributes:
+        uri: the redirect URI that the browser has to be sent to.
+    """
 
-        Args:
-            state: what the response has to repeat; others are answered and forgotten (RFC 6749 §10.12).
-            issuer: the authorization server that was asked.
-            names_itself: whether it said that its responses carry `iss` (RFC 9207 §2.4).
-        """
+    def __init__(self, listener: socket.socket, *, state: Secret, issuer: str, sends_issuer: bool) -> None:
+        self.uri = f"http://127.0.0.1:{listener.getsockname()[1]}{_PATH}"
         self._state = state
         self._issuer = issuer
-        self._names_itself = names_itself
-        self._answer: asyncio.Future[Secret] = asyncio.get_running_loop().create_future()
-        self._runner: web.AppRunner | None = None
-        self.uri = ""
-        """Where the browser has to be sent back to."""
-
-    async def __aenter__(self) -> Self:
-        """Listen, on a port of the system's choice."""
+        self._sends_issuer = sends_issuer
+        self._code: asyncio.Future[Secret] = asyncio.get_running_loop().create_future()
         application = web.Application()
-        application.router.add_get(_PATH, self._arrived)
+        application.router.add_get(_PATH, self._answer)
         # No access log: it would hold the code.
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.uri = f"http://127.0.0.1:{self._runner.addresses[0][1]}{_PATH}"
+
+    @classmethod
+    async def open(cls, *, state: Secret, issuer: str, sends_issuer: bool = False) -> Self:
+        """Listen on a free port.
+
+        Args:
+            state: what the response has to repeat.
+            issuer: the authorization server that was asked.
+            sends_issuer: whether its metadata say that its responses carry `iss` (RFC 9207 §2.4).
+        """
+        listener = socket.create_server(("127.0.0.1", 0))
+        redirect = cls(listener, state=state, issuer=issuer, sends_issuer=sends_issuer)
+        await redirect._runner.setup()
+        await web.SockSite(redirect._runner, listener).start()
+        return redirect
+
+    async def __aenter__(self) -> Self:
+        """Return the server."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if not self._answer.cancel() and not self._answer.cancelled():
-            self._answer.exception()  # looked at, in case nobody waits any more
-        assert self._runner is not None
+        """Stop listening."""
+        if not self._code.cancel() and not self._code.cancelled():
+            self._code.exception()  # retrieved, or asyncio would report an error that has no reader any more
         await self._runner.cleanup()
 
     async def code(self) -> Secret:
         """Wait for the authorization code.
 
         Raises:
-            SignInFailed: the server, or the user, said no; or another server answered.
+            SignInFailed: the server or the user refused, or another server answered.
         """
-        return await self._answer
+        return await self._code
 
-    async def _arrived(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.Response:
         query = request.query
-        if self._answer.done() or not self._is_ours(query):
-            return _page(400, "Not expected", "This address waits for another answer.")
+        state = query.get("state", "").encode()
+        if self._code.done() or not hmac.compare_digest(state, self._state.reveal().encode()):
+            return _page(400, "Unexpected request", "This address waits for another answer.")
         try:
-            code = self._read(_once_each(query))
+            code = self._read(query)
         except SignInFailed as error:
-            self._answer.set_exception(error)
-            return _page(200, "Not signed in", "wic says why. You can close this window.")
-        self._answer.set_result(code)
+            self._code.set_exception(error)
+            return _page(200, "Not signed in", "The terminal shows the reason. You can close this window.")
+        self._code.set_result(code)
         return _page(200, "Signed in", "You can close this window and go back to wic.")
 
-    def _is_ours(self, query: Mapping[str, str]) -> bool:
-        return hmac.compare_digest(query.get("state", "").encode(), self._state.reveal().encode())
-
     def _read(self, query: Mapping[str, str]) -> Secret:
+        """Return the code of an authorization response."""
+        if len(set(query)) != len(query):  # RFC 6749 §3.1
+            raise SignInFailed("the browser came back with a parameter twice")
+        # RFC 9207 §2.4: a code of one server must not be redeemed at another (mix-up attack, RFC 9700 §4.4).
         issuer = query.get("iss")
-        if issuer != self._issuer and (issuer is not None or self._names_itself):  # RFC 9207 §2.4
+        if issuer != self._issuer and (issuer is not None or self._sends_issuer):
             raise SignInFailed(f"another server than {self._issuer} answered the browser")
         error = query.get("error")
         if error is not None:
@@ -101,13 +116,6 @@ class LoopbackRedirect:
         if not code:
             raise SignInFailed(f"{self._issuer} sent the browser back without a code")
         return Secret(code)
-
-
-def _once_each(query: Mapping[str, str]) -> Mapping[str, str]:
-    """Refuse repeated parameters (RFC 6749 §3.1)."""
-    if len(set(query)) != len(query):
-        raise SignInFailed("the browser came back with a parameter twice")
-    return dict(query)
 
 
 def _showable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Identities out of the WWSF's pool, lent for a time (TS 24.371 §6.2.3)."""
+"""Identities lent by the pool of a WWSF, with the token for them (TS 24.371 §6.2.3)."""
 
 from __future__ import annotations
 
@@ -7,79 +7,76 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wic.client.web.discovery import find_place
-from wic.client.web.http import WebClient
-from wic.client.web.token import read_token
-from wic.client.web.token_endpoint import refusal
+from wic.client.web.discovery import discover_services
+from wic.client.web.token_client import refusal
 from wic.errors import ConfigurationError, RemoteProtocolError, SignInFailed, SignInNeeded
+from wic.oauth.errors import ErrorCode
+from wic.oauth.http import JsonClient, bearer
+from wic.oauth.tokens import read_token_response
 
 if TYPE_CHECKING:
     from wic.accounts import WebAuthorization
-    from wic.client.web.discovery import Place
-    from wic.client.web.http import Reply
+    from wic.client.web.discovery import DiscoveredServices
     from wic.client.web.sources import TokenSource
-    from wic.client.web.token import AccessToken
+    from wic.oauth.http import JsonReply
+    from wic.oauth.tokens import AccessToken
 
 _LEASE = re.compile(r"[A-Za-z0-9_\-]{1,256}")
+_GONE = (404, 410)
 
 
 class PoolLease:
-    """Identities and their token from the pool of a WWSF: a lease that is renewed, and given back."""
+    """Source of identities and their tokens out of a pool: a lease that is prolonged, and given back.
+
+    A lease that is lost is not replaced by another: other identities would be another user.
+
+    Args:
+        settings: the account's.
+        user: source of the token that shows the WWSF who borrows; None for an anonymous user.
+    """
 
     def __init__(self, settings: WebAuthorization, *, user: TokenSource | None = None) -> None:
-        """Prepare.
-
-        Args:
-            settings: the account's.
-            user: where the token of the person comes from who borrows; None for an anonymous one.
-        """
         self._settings = settings
         self._user = user
         self._lease_url = ""
 
     async def obtain(self, current: AccessToken | None) -> AccessToken:
-        """Borrow identities; with `current`, keep them for longer.
-
-        A lease that is lost is not replaced: other identities would be another user.
-        """
-        async with WebClient(ca=self._settings.ca) as web:
-            place = await find_place(web, self._settings)
-            if not place.pool:
-                raise ConfigurationError(f"{self._settings.wwsf} has no pool of identities; remove 'pool'.")
-            if current is None:
-                return await self._borrow(web, place)
-            reply = await web.post(self._lease_url, {}, bearer=current.value)
-            if reply.status in (404, 410):
-                raise SignInFailed(f"{self._settings.wwsf} has taken the identities back", error="lease_lost")
-            return self._read(reply, place)
+        """Borrow identities; with `current`, prolong the lease."""
+        wwsf = self._settings.wwsf
+        async with JsonClient(ca=self._settings.ca) as http:
+            services = await discover_services(http, self._settings)
+            if not services.pool:
+                raise ConfigurationError(f"{wwsf} has no pool of identities; remove 'pool'.")
+            if current is not None:
+                reply = await http.post(self._lease_url, {}, authorization=bearer(current.value))
+                if reply.status in _GONE:
+                    raise SignInFailed(f"{wwsf} has taken the identities back", error="lease_lost")
+                return self._read(reply, services)
+            borrower = None if self._user is None else (await self._user.obtain(None)).value
+            reply = await http.post(services.pool, {}, authorization=bearer(borrower))
+            token, lease = self._read(reply, services), reply.text("lease")
+            if not _LEASE.fullmatch(lease) or not token.impi or not token.impus:
+                raise RemoteProtocolError(f"{wwsf} lent no identities with a lease", status_hint=None)
+            self._lease_url = f"{services.pool}/{lease}"
+            return token
 
     async def give_back(self, current: AccessToken) -> None:
-        """Give the identities back; that they are gone already does not matter."""
-        async with WebClient(ca=self._settings.ca) as web:
-            reply = await web.delete(self._lease_url, bearer=current.value)
-            if not reply.ok and reply.status not in (404, 410):
+        """Give the identities back; it does not matter if the lease has ended."""
+        async with JsonClient(ca=self._settings.ca) as http:
+            reply = await http.delete(self._lease_url, authorization=bearer(current.value))
+            if not reply.ok and reply.status not in _GONE:
                 raise refusal(reply, f"{self._settings.wwsf} did not take the identities back")
 
-    async def _borrow(self, web: WebClient, place: Place) -> AccessToken:
-        person = None if self._user is None else (await self._user.obtain(None)).value
-        reply = await web.post(place.pool, {}, bearer=person)
-        token = self._read(reply, place)
-        lease = reply.text("lease")
-        if not _LEASE.fullmatch(lease) or not token.impi or not token.impus:
-            raise RemoteProtocolError(f"{self._settings.wwsf} lent no identities with a lease", status_hint=None)
-        self._lease_url = f"{place.pool}/{lease}"
-        return token
-
-    def _read(self, reply: Reply, place: Place) -> AccessToken:
-        wwsf = self._settings.wwsf
+    def _read(self, reply: JsonReply, services: DiscoveredServices) -> AccessToken:
+        wwsf, account = self._settings.wwsf, self._settings.account
         if reply.status == 401:
-            account = self._settings.account
             raise SignInNeeded(
-                f"{wwsf} lends identities to those only who have signed in:"
+                f"{wwsf} lends identities only to users who have signed in:"
                 f' set pool = "signed-in" for {account} and run `wic login {account}`.',
-                error="login_required",
+                error=ErrorCode.LOGIN_REQUIRED,
             )
         if not reply.ok:
             raise refusal(reply, f"{wwsf} lent no identity")
-        token = read_token(reply.document, issuer=place.issuer, scope=self._settings.scope, now=time.time())
-        return replace(token, server=reply.text("wss") or place.server, refresh=None)
+        token = read_token_response(reply.document, issuer=services.issuer, scope=self._settings.scope, now=time.time())
+        # The lease, not a refresh token, is what the next token is had for.
+        return replace(token, server=reply.text("wss") or services.server, refresh=None)

@@ -1,4 +1,4 @@
-"""A person signs in: in a browser on this machine, or on another device; and out again."""
+"""Sign-in of a user, in a browser on this machine or on another device, and sign-out."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import asyncio
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from wic.auth.secret import Secret
-from wic.client.web import device
-from wic.client.web.discovery import find_place
-from wic.client.web.http import WebClient
+from wic.client.web.device import poll_until_approved, request_codes
+from wic.client.web.discovery import discover_services
 from wic.client.web.loopback import LoopbackRedirect
-from wic.client.web.pkce import challenge_of, new_verifier
 from wic.client.web.store import StoreKey
-from wic.client.web.token_endpoint import open_endpoint
+from wic.client.web.token_client import TokenClient
 from wic.errors import ConfigurationError, SignInFailed
+from wic.oauth.http import JsonClient
+from wic.oauth.metadata import Endpoint
+from wic.oauth.pkce import VERIFIER_OCTETS, challenge_of, make_verifier
+from wic.oauth.requests import authorization_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,122 +25,121 @@ if TYPE_CHECKING:
     from wic.accounts import WebAuthorization
     from wic.client.web.device import UserCode
     from wic.client.web.store import TokenStore
-    from wic.client.web.token import AccessToken
-    from wic.client.web.token_endpoint import TokenEndpoint
+    from wic.oauth.tokens import AccessToken
 
 
 async def sign_in_by_browser(
     settings: WebAuthorization, store: TokenStore, *, show: Callable[[str], None], timeout: float = 300.0
 ) -> AccessToken:
-    """Let a person sign in with a browser on this machine; keep the token (RFC 6749 §4.1, RFC 7636, RFC 8252).
+    """Sign the user in with a browser on this machine, and store the token (RFC 6749 §4.1, RFC 7636, RFC 8252).
 
     Args:
         settings: the account's.
-        store: where the token is kept.
+        store: where the token is stored.
         show: called once with the URL that the browser has to open.
-        timeout: seconds that the person has.
+        timeout: seconds that the user has.
 
     Raises:
-        ConfigurationError: the account needs nobody to sign in, or the server cannot do this.
-        SignInFailed: the person or the server said no, or nobody came back in time.
+        ConfigurationError: the account needs no sign-in, or the server cannot do this.
+        SignInFailed: the user or the server refused, or the user was not in time.
         TransportError: the server cannot be reached.
-        RemoteProtocolError: what it says makes no sense.
+        RemoteProtocolError: an answer of the server cannot be used.
     """
 
-    async def get(endpoint: TokenEndpoint) -> AccessToken:
-        if not endpoint.waf.authorization or not endpoint.waf.pkce:
-            raise ConfigurationError(f"{endpoint.waf.issuer} has no sign-in with PKCE (S256) by browser; try --device.")
-        return await _by_browser(endpoint, show, timeout)
+    async def obtain(client: TokenClient) -> AccessToken:
+        server = client.server
+        if not server.has(Endpoint.AUTHORIZATION) or not server.pkce:
+            raise ConfigurationError(f"{server.issuer} has no sign-in with PKCE (S256) by browser; try --device.")
+        state, verifier = secrets.token_urlsafe(24), make_verifier(secrets.token_bytes(VERIFIER_OCTETS))
+        async with await LoopbackRedirect.open(
+            state=Secret(state), issuer=server.issuer, sends_issuer=server.sends_issuer
+        ) as redirect:
+            url = authorization_url(
+                server.url_of(Endpoint.AUTHORIZATION),
+                client_id=client.client_id,
+                redirect_uri=redirect.uri,
+                state=state,
+                challenge=challenge_of(verifier),
+                scope=client.scope,
+            )
+            show(url)
+            try:
+                async with asyncio.timeout(timeout):
+                    code = await redirect.code()
+            except TimeoutError:
+                raise SignInFailed(f"the user did not sign in within {timeout:g} s", error="expired") from None
+            return await client.redeem_code(code, verifier=verifier, redirect_uri=redirect.uri)
 
-    return await _sign_in(settings, store, get)
+    return await _sign_in(settings, store, obtain)
 
 
 async def sign_in_by_device(
     settings: WebAuthorization, store: TokenStore, *, show: Callable[[UserCode], None]
 ) -> AccessToken:
-    """Let a person sign in on another device; keep the token (RFC 8628).
+    """Sign the user in on another device, and store the token (RFC 8628).
 
     Args:
         settings: the account's.
-        store: where the token is kept.
-        show: called once with the address and the code that the person needs.
+        store: where the token is stored.
+        show: called once with the address and the code that the user needs.
 
     Raises:
-        ConfigurationError: the account needs nobody to sign in, or the server cannot do this.
-        SignInFailed: the person or the server said no, or nobody came in time.
+        ConfigurationError: the account needs no sign-in, or the server cannot do this.
+        SignInFailed: the user or the server refused, or the user was not in time.
         TransportError: the server cannot be reached.
-        RemoteProtocolError: what it says makes no sense.
+        RemoteProtocolError: an answer of the server cannot be used.
     """
 
-    async def get(endpoint: TokenEndpoint) -> AccessToken:
-        if not endpoint.waf.device_authorization:
-            raise ConfigurationError(f"{endpoint.waf.issuer} has no sign-in on another device.")
-        user_code, device_code = await device.begin(endpoint, insecure=settings.insecure)
+    async def obtain(client: TokenClient) -> AccessToken:
+        if not client.server.has(Endpoint.DEVICE_AUTHORIZATION):
+            raise ConfigurationError(f"{client.server.issuer} has no sign-in on another device.")
+        user_code, device_code = await request_codes(client, insecure=settings.insecure)
         show(user_code)
-        return await device.wait(endpoint.with_device_code, device_code)
+        return await poll_until_approved(client.poll_device_code, device_code)
 
-    return await _sign_in(settings, store, get)
+    return await _sign_in(settings, store, obtain)
 
 
 async def sign_out(settings: WebAuthorization, store: TokenStore) -> bool:
-    """Revoke and forget the token of an account; return whether there was one.
+    """Remove the stored token of an account and revoke it; return whether there was one.
 
     Raises:
-        TransportError: the server cannot be reached; the token is forgotten all the same.
-        SignInFailed: it did not revoke the token, which is forgotten all the same.
-        RemoteProtocolError: what it says makes no sense.
+        TransportError: the server cannot be reached; the token is removed all the same.
+        SignInFailed: it did not revoke the token, which is removed all the same.
+        RemoteProtocolError: an answer of the server cannot be used.
         ConfigurationError: a file cannot be used.
     """
-    key = _key(settings)
+    key = _store_key(settings)
     async with store.locked(key):
         token = store.load(key)
         store.remove(key)
     if token is None:
         return False
-    async with WebClient(ca=settings.ca) as web:
-        place = await find_place(web, settings)
-        endpoint = await open_endpoint(web, replace(place, issuer=token.issuer), settings)
-        # RFC 7009 §2.1: with the refresh token, the access tokens made of it go too.
-        await endpoint.revoke(token.refresh or token.value)
+    async with JsonClient(ca=settings.ca) as http:
+        services = await discover_services(http, settings)
+        # The WWSF may name another WAF by now: only the issuer of a token can revoke it, and is shown it.
+        client = await TokenClient.open(http, replace(services, issuer=token.issuer), settings)
+        # RFC 7009 §2.1: with the refresh token, the access tokens made of it are revoked too.
+        await client.revoke(token.refresh or token.value)
     return True
 
 
 async def _sign_in(
-    settings: WebAuthorization, store: TokenStore, get: Callable[[TokenEndpoint], Awaitable[AccessToken]]
+    settings: WebAuthorization, store: TokenStore, obtain: Callable[[TokenClient], Awaitable[AccessToken]]
 ) -> AccessToken:
-    key = _key(settings)
-    async with WebClient(ca=settings.ca) as web:
-        place = await find_place(web, settings)
-        endpoint = await open_endpoint(web, place, settings)
-        token = replace(await get(endpoint), server=place.server)
-        async with store.locked(key):
-            store.save(key, token)
+    key = _store_key(settings)
+    async with JsonClient(ca=settings.ca) as http:
+        services = await discover_services(http, settings)
+        token = await obtain(await TokenClient.open(http, services, settings))
+    token = replace(token, server=services.server)
+    async with store.locked(key):
+        store.save(key, token)
     return token
 
 
-def _key(settings: WebAuthorization) -> StoreKey:
+def _store_key(settings: WebAuthorization) -> StoreKey:
     if settings.token is not None or settings.client_secret is not None:
-        raise ConfigurationError(f"Account {settings.account!r} has its own token or client_secret: nobody signs in.")
+        raise ConfigurationError(
+            f"Account {settings.account!r} has its own token or client_secret and needs no sign-in."
+        )
     return StoreKey.of(settings)
-
-
-async def _by_browser(endpoint: TokenEndpoint, show: Callable[[str], None], timeout: float) -> AccessToken:
-    state, verifier = secrets.token_urlsafe(24), new_verifier()
-    waf = endpoint.waf
-    async with LoopbackRedirect(state=Secret(state), issuer=waf.issuer, names_itself=waf.names_itself) as redirect:
-        query = {
-            "response_type": "code",
-            "client_id": endpoint.client_id,
-            "redirect_uri": redirect.uri,
-            "scope": endpoint.scope,
-            "state": state,
-            "code_challenge": challenge_of(verifier),
-            "code_challenge_method": "S256",
-        }
-        show(f"{waf.authorization}{'&' if '?' in waf.authorization else '?'}{urlencode(query)}")
-        try:
-            async with asyncio.timeout(timeout):
-                code = await redirect.code()
-        except TimeoutError:
-            raise SignInFailed(f"nobody signed in within {timeout:g} s", error="expired") from None
-        return await endpoint.with_code(code, verifier=Secret(verifier), redirect_uri=redirect.uri)

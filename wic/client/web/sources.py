@@ -1,4 +1,4 @@
-"""Where the tokens of an account come from without anybody's help: given, stored, or for a client's password."""
+"""Sources of an account's tokens that need no user at the keyboard: configured, stored, or in the program's own name."""
 
 from __future__ import annotations
 
@@ -6,37 +6,40 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from wic.client.web.discovery import find_place
-from wic.client.web.http import WebClient
+from wic.client.web.discovery import discover_services
 from wic.client.web.store import StoreKey
-from wic.client.web.token import AccessToken
-from wic.client.web.token_endpoint import open_endpoint
+from wic.client.web.token_client import TokenClient
 from wic.errors import SignInFailed, SignInNeeded
+from wic.oauth.errors import ErrorCode
+from wic.oauth.http import JsonClient
+from wic.oauth.tokens import AccessToken
 
 if TYPE_CHECKING:
     from wic.accounts import WebAuthorization
+    from wic.auth.secret import Secret
     from wic.client.web.store import TokenStore
 
-_SOON = 30.0
+_MIN_REMAINING = 30.0
+"""Seconds that a stored token must last to be used without a refresh."""
 
 
 class TokenSource(Protocol):
-    """Gives tokens, one after the other."""
+    """Supplier of tokens, one after the other."""
 
     async def obtain(self, current: AccessToken | None) -> AccessToken:
         """Return a token; with `current`, another one than that.
 
         Raises:
-            SignInNeeded: only a person can get one.
-            SignInFailed: the server says no.
+            SignInNeeded: the user has to sign in.
+            SignInFailed: the server refuses.
             TransportError: the server cannot be reached.
-            RemoteProtocolError: what it says makes no sense.
+            RemoteProtocolError: an answer of the server cannot be used.
             ConfigurationError: a file cannot be used.
         """
         ...
 
     async def give_back(self, current: AccessToken) -> None:
-        """Return what was only lent.
+        """Return what was lent with the token.
 
         Raises:
             WicError: as for `obtain`.
@@ -44,82 +47,88 @@ class TokenSource(Protocol):
         ...
 
 
-class GivenToken:
-    """A token that came from elsewhere."""
+class ConfiguredToken:
+    """The token that stands in the settings of the account."""
 
-    def __init__(self, settings: WebAuthorization) -> None:
+    def __init__(self, settings: WebAuthorization, token: Secret) -> None:
         self._settings = settings
+        self._token = token
 
     async def obtain(self, current: AccessToken | None) -> AccessToken:
         """Return the token; there is no other."""
-        if current is not None or self._settings.token is None:
+        if current is not None:
             raise SignInNeeded(
                 f"The access token given for {self._settings.account} is not valid any more; give another."
             )
-        return AccessToken(value=self._settings.token, issuer=self._settings.waf, scope=self._settings.scope)
+        return AccessToken(value=self._token, issuer=self._settings.waf, scope=self._settings.scope)
 
     async def give_back(self, current: AccessToken) -> None:
-        """Do nothing: the token is its owner's."""
+        """Do nothing: nothing was lent."""
 
 
 class ClientCredentials:
-    """RandomSource in the program's own name (RFC 6749 §4.4), for those that nobody signs in for."""
+    """Tokens in the program's own name (RFC 6749 §4.4)."""
 
     def __init__(self, settings: WebAuthorization) -> None:
         self._settings = settings
 
     async def obtain(self, current: AccessToken | None) -> AccessToken:
-        """Ask for a new token."""
-        async with WebClient(ca=self._settings.ca) as web:
-            place = await find_place(web, self._settings)
-            endpoint = await open_endpoint(web, place, self._settings)
-            return replace(await endpoint.with_client_credentials(), server=place.server)
+        """Request a new token."""
+        async with JsonClient(ca=self._settings.ca) as http:
+            services = await discover_services(http, self._settings)
+            client = await TokenClient.open(http, services, self._settings)
+            return replace(await client.request_own_token(), server=services.server)
 
     async def give_back(self, current: AccessToken) -> None:
-        """Do nothing: the token ends by itself."""
+        """Do nothing: nothing was lent."""
 
 
-class SignedIn:
-    """What `wic login` left in the store, refreshed as long as the server goes along (RFC 6749 §6)."""
+class StoredToken:
+    """The token that `wic login` left in the store, refreshed while the server allows it (RFC 6749 §6)."""
 
     def __init__(self, settings: WebAuthorization, store: TokenStore) -> None:
         self._settings = settings
         self._store = store
 
     async def obtain(self, current: AccessToken | None) -> AccessToken:
-        """Return the stored token if it is another than `current` and lasts a while, else refresh it."""
+        """Return the stored token if it differs from `current` and lasts a while, else refresh it.
+
+        The lock is held from reading the old token to writing the next: a refresh token that two processes use at a
+        time looks stolen to the server (RFC 9700 §4.14.2).
+        """
         key = StoreKey.of(self._settings)
         async with self._store.locked(key):
             stored = self._store.load(key)
-            if stored is not None and _lasts(stored) and (current is None or stored.value != current.value):
+            if stored is None:
+                raise self._sign_in_needed("Not signed in")
+            is_other = current is None or stored.value != current.value
+            if is_other and not stored.expires_within(_MIN_REMAINING, now=time.time()):
                 return stored
-            if stored is None or stored.refresh is None:
-                raise self._needed("Nobody has signed in" if stored is None else "The sign-in has ended")
+            if stored.refresh is None:
+                raise self._sign_in_needed("The sign-in has ended")
             try:
-                fresh = await self._refreshed(stored)
+                fresh = await self._refresh(stored, stored.refresh)
             except SignInFailed as error:
-                if error.error != "invalid_grant":  # RFC 6749 §5.2: expired, revoked, or used by somebody else
+                if error.error != ErrorCode.INVALID_GRANT:
                     raise
+                # RFC 6749 §5.2: the refresh token has expired, was revoked, or was used before.
                 self._store.remove(key)
-                raise self._needed("The sign-in has ended") from error
+                raise self._sign_in_needed("The sign-in has ended") from error
             self._store.save(key, fresh)
             return fresh
 
-    async def _refreshed(self, stored: AccessToken) -> AccessToken:
-        async with WebClient(ca=self._settings.ca) as web:
-            place = await find_place(web, self._settings)
-            if place.issuer.rstrip("/") != stored.issuer.rstrip("/"):  # a WAF is shown no token of another
-                raise self._needed(f"{place.issuer} gives the tokens now")
-            endpoint = await open_endpoint(web, place, self._settings)
-            return replace(await endpoint.refreshed(stored), server=place.server or stored.server)
-
-    def _needed(self, why: str) -> SignInNeeded:
-        account = self._settings.account
-        return SignInNeeded(f"{why} for {account}: run `wic login {account}`.", error="login_required")
+    async def _refresh(self, stored: AccessToken, refresh_token: Secret) -> AccessToken:
+        async with JsonClient(ca=self._settings.ca) as http:
+            services = await discover_services(http, self._settings)
+            if services.issuer.rstrip("/") != stored.issuer.rstrip("/"):  # a WAF is shown no token of another
+                raise self._sign_in_needed(f"{services.issuer} issues the tokens now")
+            client = await TokenClient.open(http, services, self._settings)
+            fresh = await client.refresh(stored, refresh_token)
+            return replace(fresh, server=services.server or stored.server)
 
     async def give_back(self, current: AccessToken) -> None:
         """Do nothing: the user stays signed in."""
 
-
-def _lasts(token: AccessToken) -> bool:
-    return token.expires_at is None or token.expires_at - time.time() > _SOON
+    def _sign_in_needed(self, reason: str) -> SignInNeeded:
+        account = self._settings.account
+        return SignInNeeded(f"{reason} for {account}: run `wic login {account}`.", error=ErrorCode.LOGIN_REQUIRED)

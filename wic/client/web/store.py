@@ -1,4 +1,4 @@
-"""RandomSource on the disk, for their user alone."""
+"""Store of access tokens on the disk, readable by the user of this account alone."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from wic.auth.secret import Secret
 from wic.client.state import locked, state_directory, write_private
-from wic.client.web.token import AccessToken
 from wic.errors import ConfigurationError
+from wic.oauth.tokens import AccessToken
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 
 _VERSION = 1
 _MAX_FILE = 262_144
-_PATIENCE = 60.0
-"""Seconds to wait for a process that refreshes the token, which takes three requests."""
+_LOCK_TIMEOUT = 60.0
+"""Seconds to wait for another process that refreshes the token, which takes three requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreKey:
-    """Whose token, in the words of an account's settings: nobody has to be asked where it is."""
+    """Name of a stored token, made of an account's settings alone: to find the token takes no request to a server."""
 
     server: str
     """The WAF, or the WWSF that names one."""
@@ -48,10 +48,13 @@ class StoreKey:
 
 
 class TokenStore:
-    """Keeps one token for each account at each server."""
+    """Store of one token for each account at each server.
+
+    Args:
+        directory: where the files are; None takes `tokens` in the user's state directory.
+    """
 
     def __init__(self, directory: Path | None = None) -> None:
-        """Take a directory; by default `tokens` in the user's state directory."""
         self._directory = directory or state_directory() / "tokens"
 
     def locked(self, key: StoreKey) -> AbstractAsyncContextManager[None]:
@@ -59,7 +62,7 @@ class TokenStore:
 
         A refresh token that is used twice looks stolen to the server (RFC 9700 §4.14.2).
         """
-        return locked(self._path(key), timeout=_PATIENCE)
+        return locked(self._path(key), timeout=_LOCK_TIMEOUT)
 
     def load(self, key: StoreKey) -> AccessToken | None:
         """Return the token, or None if there is none that can be read.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.auth.secret import Secret
-    from wic.network.tokens.authorization import Authorization
+    from wic.network.tokens.claims import Authorization
     from wic.sip.message import Request, Response
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Why a token is not believed."""
+"""Reasons for which an access token is not accepted."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from wic.errors import AuthenticationFailed, TransportError
 
 
 class TokenFault(Enum):
-    """What is wrong with a token, in the words of a log line."""
+    """Fault of a token, in the words of a log line."""
 
     MALFORMED = "it is no access token of the form of RFC 9068"
     ALGORITHM = "it is signed with an algorithm that is not allowed"
     ISSUER = "its issuer is not trusted"
     SIGNATURE = "no key of its issuer has signed it"
-    EXPIRED = "its time is over, or has not begun"
-    AUDIENCE = "it is meant for somebody else"
+    EXPIRED = "it has expired, or is not valid yet"
+    AUDIENCE = "it is meant for another audience"
     SCOPE = "it does not allow the use of IMS"
-    REVOKED = "its issuer has withdrawn it"
+    REVOKED = "its issuer has revoked it"
 
 
 class TokenInvalid(AuthenticationFailed):
-    """A token that allows nothing; the answer is 401 with `error="invalid_token"` (RFC 8898 §2.1.3).
+    """The token allows nothing; the answer is 401 with `error="invalid_token"` (RFC 8898 §2.1.3).
 
     Attributes:
-        reason: what is wrong with it.
+        reason: its fault.
     """
 
     def __init__(self, reason: TokenFault, detail: str = "") -> None:
@@ -33,4 +33,4 @@ class TokenInvalid(AuthenticationFailed):
 
 
 class WafUnreachable(TransportError):
-    """The WAF's keys or its word about a token cannot be had; that says nothing about the token."""
+    """The WAF gave no usable answer; that says nothing about the token."""

@@ -1,4 +1,4 @@
-"""Whose tokens are believed, and how they are checked."""
+"""Options of a token validator: the issuers that are trusted, and how their tokens are checked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
+from wic.oauth.requests import SCOPE
+from wic.oauth.urls import is_usable_url
 
 if TYPE_CHECKING:
     from wic.auth.secret import Secret
@@ -13,22 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Introspection:
-    """How to ask a WAF about a token (RFC 7662)."""
+    """Introspection of tokens at the WAF that issued them (RFC 7662)."""
 
     client_id: str
-    """Name under which the eP-CSCF asks."""
+    """Name of the eP-CSCF at the WAF."""
     client_secret: Secret
     """Its secret there."""
     url: str | None = None
-    """Where to ask; None takes what the WAF's metadata say."""
+    """The introspection endpoint; None takes that of the WAF's metadata."""
     references: bool = False
-    """Whether the WAF also gives out tokens that nobody else can read (RFC 8898 §1.3): what is no JWT is then asked
-    about, and the answer has to hold the claims that a JWT would have. One WAF at most can be such a one."""
+    """Whether the WAF also issues opaque tokens, which only the WAF can read (RFC 8898 §1.3): a token that is no JWT is
+    then introspected, and the answer has to hold the claims that a JWT would have. One WAF at most can have this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedIssuer:
-    """A WAF whose tokens are believed.
+    """A WAF whose tokens are accepted.
 
     Raises:
         ConfigurationError: a URL is not https.
@@ -37,26 +39,18 @@ class TrustedIssuer:
     issuer: str
     """Its issuer URL, exactly as it stands in the tokens."""
     audience: str
-    """What its tokens must name as audience, such as `sip:ims.example`."""
+    """The audience that its tokens must name, such as `sip:ims.example`."""
     third_party: bool = False
-    """Whether it belongs to somebody else (TS 24.371 §6.4.3: `authorization-entity`)."""
-    scope: str = "ims"
+    """Whether it belongs to a third party (TS 24.371 §6.4.3: `authorization-entity`)."""
+    scope: str = SCOPE
     """The scope that a token must have."""
     jwks_uri: str | None = None
-    """Where its keys are; None takes what its metadata say (RFC 8414)."""
+    """URL of its keys; None takes that of its metadata (RFC 8414)."""
     introspection: Introspection | None = None
-    """Whether to ask it about each token as well, so that revocations count at once."""
+    """Whether each token is introspected as well, so that revocations count at once."""
 
     def __post_init__(self) -> None:
-        asked = self.introspection.url if self.introspection else None
-        for url in (self.issuer, self.jwks_uri, asked):
-            if url is not None and not url.startswith("https://"):
+        introspection_url = self.introspection.url if self.introspection else None
+        for url in (self.issuer, self.jwks_uri, introspection_url):
+            if url is not None and not is_usable_url(url):
                 raise ConfigurationError(f"{url!r} cannot be trusted: a WAF is reached by https")
-
-    @property
-    def metadata_url(self) -> str:
-        """Where its metadata are (RFC 8414 §3.1)."""
-        scheme, _, rest = self.issuer.partition("://")
-        host, _, path = rest.partition("/")
-        tail = f"/{path.rstrip('/')}" if path.rstrip("/") else ""
-        return f"{scheme}://{host}/.well-known/oauth-authorization-server{tail}"

@@ -1,4 +1,9 @@
-"""The keys of a WAF: fetched when they are needed, kept, and fetched anew when the WAF has changed them."""
+"""Public keys of an issuer: fetched when a token needs them, kept, and fetched again when the issuer changes them.
+
+A token with an unknown `kid` may be signed with a new key, so the keys are fetched anew for it; but not for each such
+token, or invented names would become a flood of requests to the WAF. A WAF that is away does not make its keys invalid:
+the old ones count until others can be fetched.
+"""
 
 from __future__ import annotations
 
@@ -10,44 +15,41 @@ from typing import TYPE_CHECKING, TypeAlias
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from wic.network.tokens.claims import ALGORITHMS
 from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
-from wic.network.tokens.jws import ALGORITHMS
+from wic.oauth.metadata import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wic.network.tokens.https import HttpsJson
-    from wic.network.tokens.issuer import TrustedIssuer
-    from wic.network.tokens.jws import UnverifiedToken
-    from wic.network.tokens.metadata import IssuerMetadata
+    from wic.network.tokens.authorization_server import AuthorizationServerClient
+    from wic.network.tokens.claims import UnverifiedToken
 
 PublicKey: TypeAlias = ECKey | OKPKey | RSAKey
-_KINDS: dict[str, type[PublicKey]] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
+_TYPES: dict[str, type[PublicKey]] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
 _ALIASES = {"EdDSA": "Ed25519", "Ed25519": "EdDSA"}
 """RFC 9864 gave EdDSA with this curve a name of its own."""
 _CURVES = {"ES256": "P-256", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
 
 MAX_AGE = 3600.0
-"""Seconds after which the keys are fetched anew, so that a key taken back stops counting."""
+"""Seconds after which the keys are fetched anew, so that a withdrawn key stops counting."""
 MIN_INTERVAL = 10.0
-"""Seconds between two fetches: tokens with invented key names must not become requests to the WAF."""
+"""Seconds between two fetches."""
 MAX_KEYS = 32
 MIN_RSA_BITS = 2048
 
 
 class IssuerKeys:
-    """The public keys of one issuer.
+    """Public keys of one issuer.
 
     Args:
-        issuer: whose keys.
-        http: how to fetch them.
-        metadata: where they are, if the issuer's options do not say.
+        server: the issuer.
+        jwks_uri: URL of its keys; None takes that of its metadata.
     """
 
-    def __init__(self, issuer: TrustedIssuer, http: HttpsJson, metadata: IssuerMetadata) -> None:
-        self._issuer = issuer
-        self._metadata = metadata
-        self._http = http
+    def __init__(self, server: AuthorizationServerClient, *, jwks_uri: str | None = None) -> None:
+        self._server = server
+        self._jwks_uri = jwks_uri
         self._keys: list[PublicKey] = []
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
@@ -56,54 +58,57 @@ class IssuerKeys:
     async def find(self, token: UnverifiedToken, *, now: float) -> PublicKey:
         """Return the key that a token must be signed with.
 
+        Args:
+            token: what the token says of itself.
+            now: seconds of Unix time.
+
         Raises:
             TokenInvalid: the issuer has no such key.
             WafUnreachable: there are no keys, and none can be fetched.
         """
-        key = self._known(token) if self._is_fresh(now) else None
+        key = self._current(token, now)
         if key is None:
             async with self._lock:
-                await self._refresh(token, now)
-            key = self._known(token)
+                key = self._current(token, now)  # another task may have fetched it meanwhile
+                if key is None:
+                    await self._fetch(now)
+                    key = self._known(token)
         if key is None:
             raise TokenInvalid(TokenFault.SIGNATURE, "its issuer has no such key")
         return key
 
-    def _is_fresh(self, now: float) -> bool:
-        return self._fetched_at is not None and 0 <= now - self._fetched_at < MAX_AGE
-
-    def _may_try(self, now: float) -> bool:
-        """Tell whether the last fetch is long enough ago; a clock that was set back counts as long."""
-        return self._tried_at is None or not 0 <= now - self._tried_at < MIN_INTERVAL
-
-    async def _refresh(self, token: UnverifiedToken, now: float) -> None:
-        if self._is_fresh(now) and self._known(token) is not None:
-            return  # somebody else has fetched them meanwhile
-        if not self._may_try(now):
+    async def _fetch(self, now: float) -> None:
+        """Fetch the keys, unless that was tried a moment ago; keys that are there outlive a failure."""
+        if _is_recent(self._tried_at, MIN_INTERVAL, now):
             if self._fetched_at is None:
-                raise WafUnreachable(f"the keys of {self._issuer.issuer} could not be fetched a moment ago")
+                raise WafUnreachable(f"the keys of {self._server.issuer} could not be fetched a moment ago")
             return
         self._tried_at = now
         try:
-            self._keys = await self._fetch(now)
+            url = self._jwks_uri or await self._server.url_of(Endpoint.JWKS, now=now)
+            listed = (await self._server.get(url)).get("keys")
+            if not isinstance(listed, list):
+                raise WafUnreachable(f"{url} holds no keys")
         except WafUnreachable:
             if self._fetched_at is None:
                 raise
-            return  # the old keys are better than none; an unknown one stays unknown
+            return
+        self._keys = [key for entry in listed[:MAX_KEYS] if (key := read_key(entry)) is not None]
         self._fetched_at = now
 
-    async def _fetch(self, now: float) -> list[PublicKey]:
-        url = self._issuer.jwks_uri or await self._metadata.endpoint("jwks_uri", now=now)
-        listed = (await self._http.get(url)).get("keys")
-        if not isinstance(listed, list):
-            raise WafUnreachable(f"{url} holds no keys")
-        return [key for entry in listed[:MAX_KEYS] if (key := read_key(entry)) is not None]
+    def _current(self, token: UnverifiedToken, now: float) -> PublicKey | None:
+        return self._known(token) if _is_recent(self._fetched_at, MAX_AGE, now) else None
 
     def _known(self, token: UnverifiedToken) -> PublicKey | None:
         fitting = [key for key in self._keys if fits(key, token.algorithm)]
         if token.kid is None:
             return fitting[0] if len(fitting) == 1 else None
         return next((key for key in fitting if key.kid == token.kid), None)
+
+
+def _is_recent(moment: float | None, age: float, now: float) -> bool:
+    """Tell whether something happened less than `age` seconds ago; a moment in the future counts as long ago."""
+    return moment is not None and 0 <= now - moment < age
 
 
 @contextmanager
@@ -115,15 +120,15 @@ def quiet() -> Iterator[None]:
 
 
 def read_key(entry: object) -> PublicKey | None:
-    """Return a key of a JWK set; None if it is not for signatures, private, or of no use here."""
+    """Return a key of a JWK set (RFC 7517); None if it is not for signatures, is private, or cannot be used."""
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or "d" in entry:
         return None
-    kind = _KINDS.get(str(entry.get("kty")))
-    if kind is None:
+    key_type = _TYPES.get(str(entry.get("kty")))
+    if key_type is None:
         return None
     try:
         with quiet():
-            key = kind.import_key(entry)
+            key = key_type.import_key(entry)
         weak = isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_BITS
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -131,7 +136,7 @@ def read_key(entry: object) -> PublicKey | None:
 
 
 def fits(key: PublicKey, algorithm: str) -> bool:
-    """Tell whether a key is made for an algorithm: its kind, its curve, and what it says of itself."""
+    """Tell whether a key is made for an algorithm: by its type, its curve, and its own `alg` (RFC 8725 §3.1)."""
     if key.key_type != ALGORITHMS[algorithm] or key.get("alg", algorithm) not in (algorithm, _ALIASES.get(algorithm)):
         return False
     curve = _CURVES.get(algorithm)

@@ -1,24 +1,26 @@
-"""Is this token good, and for whom? Signature, issuer, audience, time, scope, and the WAF's own word."""
+"""Validator of access tokens: signature, issuer, audience, time, scope, and introspection at the WAF."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from joserfc import jws
 from joserfc.errors import JoseError
 
 from wic.errors import ConfigurationError
-from wic.network.tokens.authorization import Authorization, read_claims
+from wic.network.tokens.authorization_server import TIMEOUT, AuthorizationServerClient
+from wic.network.tokens.claims import Authorization, is_opaque, read_claims, read_unverified
 from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
-from wic.network.tokens.https import HttpsJson, basic_auth
-from wic.network.tokens.jws import is_reference, read_token
 from wic.network.tokens.keys import IssuerKeys, quiet
-from wic.network.tokens.metadata import IssuerMetadata
+from wic.oauth.http import JsonClient
+from wic.oauth.metadata import Endpoint
+from wic.oauth.requests import write_basic_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from wic.auth.secret import Secret
@@ -26,79 +28,99 @@ if TYPE_CHECKING:
     from wic.network.tokens.keys import PublicKey
 
 
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    """A trusted issuer, the way to it, and its keys."""
+
+    options: TrustedIssuer
+    server: AuthorizationServerClient
+    keys: IssuerKeys
+
+
 class TokenValidator:
-    """Checks the access tokens of the issuers that are trusted.
+    """Validator of the access tokens of trusted issuers.
 
     Args:
-        issuers: the WAFs whose tokens are believed.
-        ca: a PEM file of further trust anchors for the way to them.
+        issuers: the WAFs whose tokens are accepted.
+        ca: a PEM file of further trust anchors for requests to them.
 
     Raises:
-        ConfigurationError: the file of trust anchors cannot be read, or there is more than one WAF to ask about
-            tokens that cannot be read.
+        ConfigurationError: the file of trust anchors cannot be read, or more than one WAF issues opaque tokens.
     """
 
     def __init__(self, issuers: Iterable[TrustedIssuer], *, ca: Path | None = None) -> None:
-        self._http = HttpsJson(ca=ca)
-        self._issuers = {each.issuer: each for each in issuers}
-        self._metadata = {name: IssuerMetadata(each, self._http) for name, each in self._issuers.items()}
-        self._keys = {name: IssuerKeys(each, self._http, self._metadata[name]) for name, each in self._issuers.items()}
-        readers = [each for each in self._issuers.values() if each.introspection and each.introspection.references]
-        if len(readers) > 1:  # none of them may be shown the tokens of the others
-            raise ConfigurationError(f"{readers[0].issuer} and {readers[1].issuer} cannot both give out references")
-        self._reader = readers[0] if readers else None
+        self._http = JsonClient(ca=ca, timeout=TIMEOUT)
+        self._issuers: dict[str, _Issuer] = {}
+        for options in issuers:
+            server = AuthorizationServerClient(options.issuer, self._http)
+            self._issuers[options.issuer] = _Issuer(options, server, IssuerKeys(server, jwks_uri=options.jwks_uri))
+        opaque = [
+            each
+            for each in self._issuers.values()
+            if each.options.introspection is not None and each.options.introspection.references
+        ]
+        if len(opaque) > 1:  # an opaque token names no issuer, and no WAF may be shown the tokens of another
+            first, second = (each.options.issuer for each in opaque[:2])
+            raise ConfigurationError(f"{first} and {second} cannot both issue opaque tokens")
+        self._opaque_issuer = opaque[0] if opaque else None
 
     async def validate(self, token: Secret, *, now: float) -> Authorization:
         """Return what a token allows.
 
         Args:
             token: the token as it came.
-            now: seconds of the epoch.
+            now: seconds of Unix time.
 
         Raises:
             TokenInvalid: it allows nothing.
-            WafUnreachable: its issuer's keys or word cannot be had.
+            WafUnreachable: the keys of its issuer, or the answer to an introspection, cannot be had.
         """
         text = token.reveal()
-        if self._reader is not None and is_reference(text):
-            return await self._read_reference(text, self._reader, now)
-        unverified = read_token(text)
+        if self._opaque_issuer is not None and is_opaque(text):
+            return await self._validate_opaque(text, self._opaque_issuer, now)
+        unverified = read_unverified(text)
         issuer = self._issuers.get(unverified.issuer)
         if issuer is None:
             raise TokenInvalid(TokenFault.ISSUER)
-        key = await self._keys[issuer.issuer].find(unverified, now=now)
-        authorization = read_claims(_verify(text, key, unverified.algorithm), issuer, now=now)
-        if issuer.introspection is not None:
-            await self._ask(text, issuer, issuer.introspection, now)
+        key = await issuer.keys.find(unverified, now=now)
+        authorization = read_claims(_verify(text, key, unverified.algorithm), issuer.options, now=now)
+        if issuer.options.introspection is not None:
+            await _introspect(text, issuer.server, issuer.options.introspection, now)
         return authorization
 
-    async def _read_reference(self, token: str, issuer: TrustedIssuer, now: float) -> Authorization:
-        """Have the WAF say what a token of its own allows."""
-        assert issuer.introspection is not None, "it has been chosen for it"
-        said = await self._ask(token, issuer, issuer.introspection, now)
-        if said.get("iss", issuer.issuer) != issuer.issuer:
+    async def _validate_opaque(self, token: str, issuer: _Issuer, now: float) -> Authorization:
+        introspection = issuer.options.introspection
+        assert introspection is not None, "only such an issuer has opaque tokens"
+        answer = await _introspect(token, issuer.server, introspection, now)
+        if answer.get("iss", issuer.options.issuer) != issuer.options.issuer:
             raise TokenInvalid(TokenFault.ISSUER)
-        # RFC 7662 §2.2 leaves these out where there is nothing to say: it is the WAF that looks at the time.
+        # RFC 7662 §2.2: all members but `active` are optional; these two the WAF has no need of.
         defaults = {"iat": 0, "jti": hashlib.sha256(token.encode()).hexdigest()}
-        return read_claims({**defaults, **said}, issuer, now=now)
-
-    async def _ask(
-        self, token: str, issuer: TrustedIssuer, introspection: Introspection, now: float
-    ) -> dict[str, object]:
-        """Ask the WAF whether it still stands by a token (RFC 7662 §2); return what it says."""
-        metadata = self._metadata[issuer.issuer]
-        url = introspection.url or await metadata.endpoint("introspection_endpoint", now=now)
-        auth = basic_auth(introspection.client_id, introspection.client_secret)
-        status, answer = await self._http.post(url, {"token": token, "token_type_hint": "access_token"}, auth=auth)
-        if status != 200:
-            raise WafUnreachable(f"{url} answers {status} to the question about a token")
-        if answer.get("active") is not True:
-            raise TokenInvalid(TokenFault.REVOKED)
-        return answer
+        return read_claims({**defaults, **answer}, issuer.options, now=now)
 
     async def close(self) -> None:
         """End the connections to the issuers."""
         await self._http.close()
+
+
+async def _introspect(
+    token: str, server: AuthorizationServerClient, introspection: Introspection, now: float
+) -> Mapping[str, object]:
+    """Return what the issuer of a token says of it (RFC 7662 §2).
+
+    Raises:
+        TokenInvalid: it is not active.
+        WafUnreachable: there is no answer.
+    """
+    url = introspection.url or await server.url_of(Endpoint.INTROSPECTION, now=now)
+    credentials = write_basic_credentials(introspection.client_id, introspection.client_secret)
+    form = {"token": token, "token_type_hint": "access_token"}
+    reply = await server.post(url, form, authorization=credentials)
+    if reply.status != 200:
+        raise WafUnreachable(f"{url} answers {reply.status} to an introspection")
+    if reply.document.get("active") is not True:
+        raise TokenInvalid(TokenFault.REVOKED)
+    return reply.document
 
 
 def _verify(token: str, key: PublicKey, algorithm: str) -> dict[str, object]:
@@ -108,5 +130,5 @@ def _verify(token: str, key: PublicKey, algorithm: str) -> dict[str, object]:
             claims = json.loads(jws.deserialize_compact(token, key, algorithms=[algorithm]).payload)
     except (JoseError, ValueError):
         raise TokenInvalid(TokenFault.SIGNATURE) from None
-    assert isinstance(claims, dict), "read_token has seen to it"
+    assert isinstance(claims, dict), "read_unverified has seen to it"
     return claims

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from wic.network.tokens.claims import read_unverified
 from wic.network.tokens.errors import TokenInvalid
-from wic.network.tokens.jws import read_token
 from wic.network.waf.keys import ALGORITHM
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class AccessTokens:
     def read(self, token: str) -> dict[str, object] | None:
         """Return the claims of a token that we have signed, whether it still counts or not."""
         try:
-            unverified = read_token(token)
+            unverified = read_unverified(token)
             key = self._keys.find(unverified.kid or "")
             if key is None:
                 return None

@@ -9,7 +9,7 @@ from wic.network.waf.clients import CODE
 from wic.network.waf.core import read_scope
 from wic.network.waf.errors import RedirectAnswer, bad_page_request
 from wic.network.web.answers import JsonRefusal, PageRefusal, csp_source
-from wic.network.web.pkce import is_challenge
+from wic.oauth.pkce import is_challenge
 
 if TYPE_CHECKING:
     from wic.network.waf.clients import OAuthClient

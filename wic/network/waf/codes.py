@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wic.network.waf.errors import invalid_grant
 from wic.network.web.browser_session import fingerprint, new_secret
-from wic.network.web.pkce import is_verifier, make_challenge
+from wic.oauth.pkce import challenge_of, is_verifier
 
 if TYPE_CHECKING:
     from wic.network.waf.consents import Consent, Consents
@@ -84,7 +84,7 @@ class Codes:
             raise invalid_grant("redirect_uri is not that of the authorization request")
         if not is_verifier(shown.verifier):
             raise invalid_grant("code_verifier is missing or not of the form of RFC 7636 §4.1")
-        if not hmac.compare_digest(make_challenge(shown.verifier), challenge):
+        if not hmac.compare_digest(challenge_of(shown.verifier), challenge):
             raise invalid_grant("code_verifier does not fit the challenge")
         return consent
 

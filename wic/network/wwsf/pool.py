@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from wic.network.tokens.authorization import LEEWAY
+from wic.auth.secret import Secret
+from wic.network.tokens.claims import LEEWAY
 from wic.network.tokens.errors import TokenInvalid, WafUnreachable
 from wic.network.web.address import origin_of
 from wic.network.web.answers import JsonRefusal
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from wic.network.wwsf.core import WwsfCore
     from wic.network.wwsf.options import PoolOptions
     from wic.network.wwsf.store import Pair
-    from wic.network.wwsf.waf_client import GivenToken
+    from wic.network.wwsf.waf_client import IssuedToken
 
 RESERVED = 30.0
 """Seconds for which a pair is set aside while its token is fetched."""
@@ -114,7 +115,7 @@ class Pool:
         """Return whom a token stands for: never ourselves, as whom we get the tokens of the pool."""
         core = self._core
         try:
-            authorization = await core.waf.check(token)
+            authorization = await core.waf.validate(Secret(token))
         except TokenInvalid as error:
             raise bad_token(str(error)) from None
         except WafUnreachable:
@@ -123,9 +124,9 @@ class Pool:
             raise bad_token("the token is refused: it is of the pool, and no user's")
         return authorization.subject
 
-    async def _token(self, pair: Pair) -> GivenToken:
+    async def _token(self, pair: Pair) -> IssuedToken:
         try:
-            given = await self._core.waf.for_pair(pair.impi)
+            given = await self._core.waf.request_pool_token(pair.impi)
         except WafUnreachable:
             raise unavailable() from None
         except (WafRefused, TokenInvalid) as error:
@@ -134,12 +135,12 @@ class Pool:
             raise JsonRefusal(502, "waf_refused", "the WAF gave a token for another identity")
         return given
 
-    def _answer(self, name: str, pair: Pair, given: GivenToken, *, status: int) -> web.Response:
+    def _answer(self, name: str, pair: Pair, given: IssuedToken, *, status: int) -> web.Response:
         core, ends = self._core, given.authorization.expires_at
         if not core.store.prolong(name, expires_at=ends + LEEWAY):
             raise no_lease()  # an operator has removed the pair meanwhile
         document = {
-            "access_token": given.access_token,
+            "access_token": given.token.value.reveal(),
             "token_type": "Bearer",
             "expires_in": int(ends - core.now),
             "impi": pair.impi,

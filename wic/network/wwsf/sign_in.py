@@ -13,15 +13,15 @@ from wic.network.web.answers import JsonRefusal, PageRefusal, csp_source, policy
 from wic.network.web.browser_session import csrf_token, is_own_form, new_secret
 from wic.network.web.forms import read_form, read_query
 from wic.network.web.locks import Locks
-from wic.network.web.pkce import make_challenge
 from wic.network.web.throttle import RateLimit
 from wic.network.wwsf.core import unavailable, waf_silent
 from wic.network.wwsf.store import Session
 from wic.network.wwsf.waf_client import WafRefused
+from wic.oauth.pkce import challenge_of
 
 if TYPE_CHECKING:
     from wic.network.wwsf.core import WwsfCore
-    from wic.network.wwsf.waf_client import GivenToken
+    from wic.network.wwsf.waf_client import IssuedToken
 
 SIGN_IN_TIME = 600.0
 """Seconds that a user has for signing in."""
@@ -92,7 +92,7 @@ class SignIn:
             raise PageRefusal(429, "Too many sign-ins", "Try again in a minute.", {"Retry-After": "60"})
         visit, state, verifier = core.cookie.read(request) or new_secret(), new_secret(), new_secret()
         try:
-            url = await core.waf.sign_in_url(state=state, challenge=make_challenge(verifier))
+            url = await core.waf.sign_in_url(state=state, challenge=challenge_of(verifier))
         except WafUnreachable:
             raise waf_silent() from None
         core.store.begin_sign_in(state=state, visit=visit, verifier=verifier, expires_at=core.now + SIGN_IN_TIME)
@@ -118,7 +118,7 @@ class SignIn:
         core.cookie.set(response, session)
         return response
 
-    async def _redeem(self, code: str, verifier: str) -> GivenToken:
+    async def _redeem(self, code: str, verifier: str) -> IssuedToken:
         try:
             return await self._core.waf.redeem(code, verifier)
         except WafUnreachable:
@@ -199,17 +199,17 @@ def login_required() -> JsonRefusal:
     return JsonRefusal(401, "login_required", "sign in first", {"WWW-Authenticate": "Bearer"})
 
 
-def _session(given: GivenToken, *, now: float, expires_at: float) -> Session:
+def _session(given: IssuedToken, *, now: float, expires_at: float) -> Session:
     authorization = given.authorization
     lifetime = authorization.expires_at - now
-    ahead = 0.0 if given.refresh_token is None else min(RENEW_BEFORE, lifetime / 2)
+    ahead = 0.0 if given.token.refresh is None else min(RENEW_BEFORE, lifetime / 2)
     return Session(
         subject=authorization.subject,
         impi=authorization.impi,
         impus=authorization.impus,
-        access_token=given.access_token,
+        access_token=given.token.value.reveal(),
         token_expires_at=authorization.expires_at,
         renew_at=authorization.expires_at - ahead,
-        refresh_token=given.refresh_token,
+        refresh_token=None if given.token.refresh is None else given.token.refresh.reveal(),
         expires_at=expires_at,
     )

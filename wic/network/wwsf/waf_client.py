@@ -1,33 +1,34 @@
-"""The way from WWSF to WAF (reference point W4): an OAuth 2.0 client with a secret."""
+"""Client of the WAF at reference point W4: the WWSF as a confidential OAuth 2.0 client."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
-from wic.auth.secret import Secret
-from wic.errors import AuthenticationFailed
+from wic.errors import AuthenticationFailed, RemoteProtocolError
+from wic.network.tokens.authorization_server import TIMEOUT, AuthorizationServerClient
 from wic.network.tokens.errors import WafUnreachable
-from wic.network.tokens.https import HttpsJson, basic_auth
 from wic.network.tokens.issuer import TrustedIssuer
-from wic.network.tokens.metadata import IssuerMetadata
 from wic.network.tokens.validator import TokenValidator
 from wic.network.web.answers import csp_source
+from wic.oauth.errors import ErrorCode
+from wic.oauth.http import JsonClient
+from wic.oauth.metadata import Endpoint
+from wic.oauth.requests import SCOPE, GrantType, authorization_url, write_basic_credentials
+from wic.oauth.tokens import read_token_response
+from wic.oauth.urls import add_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wic.network.tokens.authorization import Authorization
+    from wic.auth.secret import Secret
+    from wic.network.tokens.claims import Authorization
     from wic.network.wwsf.options import WwsfOptions
-
-
-NO_MORE = "invalid_grant"
-"""The error that says that a code or refresh token is good for nothing (RFC 6749 §5.2)."""
+    from wic.oauth.tokens import AccessToken
 
 
 class WafRefused(AuthenticationFailed):
-    """The WAF gives no token.
+    """The WAF issues no token.
 
     Attributes:
         error: its error code (RFC 6749 §5.2).
@@ -39,27 +40,20 @@ class WafRefused(AuthenticationFailed):
 
     @property
     def is_final(self) -> bool:
-        """Whether what was shown for the token is good for nothing; else the fault may pass, or is ours."""
-        return self.error == NO_MORE
+        """Whether the code or refresh token is worthless; else the fault may pass, or lies with the WWSF."""
+        return self.error == ErrorCode.INVALID_GRANT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenToken:
-    """A token that the WAF gave, and what it allows.
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token that the WAF issued, and what it allows."""
 
-    Attributes:
-        access_token: the token.
-        refresh_token: what the next one is got with.
-        authorization: what it allows.
-    """
-
-    access_token: str = field(repr=False)
-    refresh_token: str | None = field(repr=False)
+    token: AccessToken
     authorization: Authorization
 
 
 class WafClient:
-    """What a WWSF asks its WAF.
+    """Requests of a WWSF to its WAF.
 
     Args:
         options: the WWSF's.
@@ -74,91 +68,89 @@ class WafClient:
         self._options = options
         self._redirect_uri = redirect_uri
         self.issuer = issuer
-        trusted = TrustedIssuer(issuer=issuer, audience=f"sip:{options.domain}")
-        self._http = HttpsJson(ca=options.ca)
-        self._metadata = IssuerMetadata(trusted, self._http)
-        self._validator = TokenValidator([trusted], ca=options.ca)
-        self._auth = basic_auth(options.client_id, options.client_secret)
+        self._http = JsonClient(ca=options.ca, timeout=TIMEOUT)
+        self._server = AuthorizationServerClient(issuer, self._http)
+        self._validator = TokenValidator(
+            [TrustedIssuer(issuer=issuer, audience=f"sip:{options.domain}")], ca=options.ca
+        )
+        self._credentials = write_basic_credentials(options.client_id, options.client_secret)
 
     async def sign_in_url(self, *, state: str, challenge: str) -> str:
-        """Return where a browser has to go to sign in (RFC 6749 §4.1.1).
+        """Return the URL at which a browser signs in (RFC 6749 §4.1.1).
 
         Raises:
             WafUnreachable: the WAF's metadata cannot be had.
         """
-        url = await self._metadata.endpoint("authorization_endpoint", now=self._options.clock())
-        parameters = {
-            "response_type": "code",
-            "client_id": self._options.client_id,
-            "redirect_uri": self._redirect_uri,
-            "scope": "ims",
-            "state": state,
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }
-        return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
+        return authorization_url(
+            await self._server.url_of(Endpoint.AUTHORIZATION, now=self._options.clock()),
+            client_id=self._options.client_id,
+            redirect_uri=self._redirect_uri,
+            state=state,
+            challenge=challenge,
+        )
 
     async def sign_out_url(self) -> str | None:
-        """Return where a browser has to go to sign out of the WAF as well; None if it says no such place of its own."""
+        """Return the URL at which a browser signs out of the WAF as well; None if the WAF has none at its own origin."""
         try:
-            url = await self._metadata.endpoint("end_session_endpoint", now=self._options.clock())
+            url = await self._server.url_of(Endpoint.END_SESSION, now=self._options.clock())
         except WafUnreachable:
             return None
-        if csp_source(url) != csp_source(self.issuer):  # the page's policy lets nobody go anywhere else
+        if csp_source(url) != csp_source(self.issuer):  # the policy of the page does not let a form lead elsewhere
             return None
-        return f"{url}{'&' if '?' in url else '?'}{urlencode({'client_id': self._options.client_id})}"
+        return add_query(url, {"client_id": self._options.client_id})
 
-    async def redeem(self, code: str, verifier: str) -> GivenToken:
-        """Return the token for a code.
+    async def redeem(self, code: str, verifier: str) -> IssuedToken:
+        """Exchange an authorization code for a token (RFC 6749 §4.1.3).
 
         Raises:
-            WafRefused: there is none.
-            TokenInvalid: the token is not good.
-            WafUnreachable: the WAF does not answer.
+            WafRefused: the WAF issues none.
+            TokenInvalid: the token allows nothing.
+            WafUnreachable: the WAF gave no usable answer.
         """
-        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
-        return await self._token({**form, "redirect_uri": self._redirect_uri})
+        form = {"code": code, "code_verifier": verifier, "redirect_uri": self._redirect_uri}
+        return await self._request_token(GrantType.AUTHORIZATION_CODE, form)
 
-    async def refresh(self, token: str | None) -> GivenToken:
-        """Return the next token; errors as above, also where there is nothing to get it with."""
-        if token is None:
-            raise WafRefused(NO_MORE)
-        return await self._token({"grant_type": "refresh_token", "refresh_token": token})
+    async def refresh(self, refresh_token: str | None) -> IssuedToken:
+        """Exchange a refresh token for the next token; without one the WAF would refuse. Errors as for `redeem`."""
+        if refresh_token is None:
+            raise WafRefused(ErrorCode.INVALID_GRANT)
+        return await self._request_token(GrantType.REFRESH_TOKEN, {"refresh_token": refresh_token})
 
-    async def for_pair(self, impi: str) -> GivenToken:
-        """Return a token for a pair of the pool: the WAF authenticates only the WWSF (TS 24.371 §6.3.2)."""
-        return await self._token({"grant_type": "client_credentials", "scope": "ims", "impi": impi})
+    async def request_pool_token(self, impi: str) -> IssuedToken:
+        """Request a token for a pair of the pool: the WAF authenticates only the WWSF (TS 24.371 §6.3.2)."""
+        return await self._request_token(GrantType.CLIENT_CREDENTIALS, {"scope": SCOPE, "impi": impi})
 
     async def revoke(self, token: str) -> None:
-        """Take a token back (RFC 7009).
+        """Revoke a token (RFC 7009).
 
         Raises:
-            WafUnreachable: the WAF does not answer.
+            WafUnreachable: the WAF gave no usable answer.
         """
-        url = await self._metadata.endpoint("revocation_endpoint", now=self._options.clock())
-        await self._http.send(url, {"token": token}, auth=self._auth)
+        url = await self._server.url_of(Endpoint.REVOCATION, now=self._options.clock())
+        await self._server.notify(url, {"token": token}, authorization=self._credentials)
 
-    async def check(self, token: str) -> Authorization:
-        """Return what a token allows that somebody shows.
+    async def validate(self, token: Secret) -> Authorization:
+        """Return what a token of a user allows.
 
         Raises:
             TokenInvalid: nothing.
             WafUnreachable: the WAF's keys cannot be had.
         """
-        return await self._validator.validate(Secret(token), now=self._options.clock())
+        return await self._validator.validate(token, now=self._options.clock())
 
-    async def _token(self, form: Mapping[str, str]) -> GivenToken:
-        url = await self._metadata.endpoint("token_endpoint", now=self._options.clock())
-        status, answer = await self._http.post(url, form, auth=self._auth)
-        if status == 429 or status >= 500:
-            raise WafUnreachable(f"{url} answers {status}")
-        if status != 200:
-            raise WafRefused(str(answer.get("error", status)))
-        access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
-        if not isinstance(access_token, str) or not (refresh_token is None or isinstance(refresh_token, str)):
-            raise WafUnreachable(f"{url} answers without a token")
-        authorization = await self.check(access_token)
-        return GivenToken(access_token=access_token, refresh_token=refresh_token, authorization=authorization)
+    async def _request_token(self, grant: GrantType, form: Mapping[str, str]) -> IssuedToken:
+        now = self._options.clock()
+        url = await self._server.url_of(Endpoint.TOKEN, now=now)
+        reply = await self._server.post(url, {"grant_type": grant.value, **form}, authorization=self._credentials)
+        if reply.status == 429 or reply.status >= 500 or not reply.document:
+            raise WafUnreachable(f"{url} answers {reply.status}")
+        if reply.status != 200:
+            raise WafRefused(reply.text("error") or str(reply.status))
+        try:
+            token = read_token_response(reply.document, issuer=self.issuer, scope=SCOPE, now=now)
+        except RemoteProtocolError as error:
+            raise WafUnreachable(str(error)) from error
+        return IssuedToken(token, await self.validate(token.value))
 
     async def close(self) -> None:
         """End the connections."""

@@ -1,0 +1,134 @@
+"""TCP and TLS connections made when there is something to send."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wic.errors import TransportError
+from wic.transport.stream import StreamOptions, connect_tcp
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from wic.sip.flow import Flow
+    from wic.transport.base import Connection, FlowHandler
+
+    Failed = Callable[[Flow, str], None]
+    Remote = tuple[str, tuple[str, int]]
+
+
+@dataclass(slots=True)
+class _Dial:
+    """A connection in the making, and what waits for it."""
+
+    task: asyncio.Task[None]
+    waiting: list[tuple[Flow, bytes, Failed]] = field(default_factory=list)
+    octets: int = 0
+
+
+class Outbound:
+    """Finds the connection to a remote address, or dials it (RFC 3261 §18.1.1).
+
+    A flow without an `id` means "any connection to that remote"; it stays tied to the connection that
+    was found for it, and fails with it.
+    """
+
+    __slots__ = ("_dials", "_handler", "_open", "_options", "_queue_limit", "_ssl_context", "_tied")
+
+    def __init__(
+        self,
+        handler: FlowHandler,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        options: StreamOptions,
+        queue_limit: int,
+    ) -> None:
+        """Prepare to dial.
+
+        Args:
+            handler: who is told about the flows that open.
+            ssl_context: for TLS connections; None refuses them.
+            options: for each connection.
+            queue_limit: octets that may wait for one connection to open.
+        """
+        self._handler = handler
+        self._ssl_context = ssl_context
+        self._options = options
+        self._queue_limit = queue_limit
+        self._open: dict[Remote, Connection] = {}
+        self._tied: dict[Flow, set[Flow]] = {}
+        self._dials: dict[Remote, _Dial] = {}
+
+    def opened(self, connection: Connection) -> None:
+        """Learn of a connection that can be used again (RFC 3261 §18.2.2)."""
+        self._open.setdefault(_remote(connection.flow), connection)
+
+    def closed(self, flow: Flow) -> set[Flow]:
+        """Forget a connection, and return the flows without `id` that were tied to it."""
+        remote = _remote(flow)
+        if remote in self._open and self._open[remote].flow == flow:
+            del self._open[remote]
+        return self._tied.pop(flow, set())
+
+    def send(self, flow: Flow, data: bytes, failed: Failed) -> None:
+        """Send by the connection to the flow's remote address, once there is one.
+
+        Args:
+            flow: a TCP or TLS flow without `id`.
+            data: the message.
+            failed: called with the flow and the reason if there cannot be a connection.
+        """
+        remote = _remote(flow)
+        if remote in self._open:
+            self._send(self._open[remote], flow, data)
+        elif flow.transport == "TLS" and self._ssl_context is None:
+            failed(flow, "TLS is not configured for outgoing connections")
+        else:
+            self._wait(remote, flow, data, failed)
+
+    async def close(self) -> None:
+        """Give up every connection in the making."""
+        tasks = [dial.task for dial in self._dials.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for remote in tuple(self._dials):
+            self._give_up(remote, "this side shuts down")
+
+    def _wait(self, remote: Remote, flow: Flow, data: bytes, failed: Failed) -> None:
+        dial = self._dials.get(remote)
+        if dial is None:
+            dial = self._dials[remote] = _Dial(asyncio.create_task(self._dial(remote), name=f"dial {flow}"))
+        if dial.octets + len(data) > self._queue_limit:
+            failed(flow, f"more than {self._queue_limit} bytes wait for the connection to open")
+            return
+        dial.octets += len(data)
+        dial.waiting.append((flow, data, failed))
+
+    async def _dial(self, remote: Remote) -> None:
+        transport, (host, port) = remote
+        context = self._ssl_context if transport == "TLS" else None
+        try:
+            connection = await connect_tcp(
+                host, port, handler=self._handler, ssl_context=context, options=self._options
+            )
+        except TransportError as error:
+            self._give_up(remote, str(error))
+        else:
+            for flow, data, _ in self._dials.pop(remote).waiting:
+                self._send(connection, flow, data)
+
+    def _give_up(self, remote: Remote, reason: str) -> None:
+        for flow, _, failed in self._dials.pop(remote).waiting:
+            failed(flow, reason)
+
+    def _send(self, connection: Connection, flow: Flow, data: bytes) -> None:
+        self._tied.setdefault(connection.flow, set()).add(flow)
+        connection.send(data)
+
+
+def _remote(flow: Flow) -> Remote:
+    return flow.transport, flow.remote
