@@ -13,7 +13,7 @@ from wic.sip.events import RequestReceived, ResponseReceived
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.subscription.events import SubscriptionEnded, SubscriptionEvent
-from wic.sip.subscription.options import Subscriber, SubscriptionOptions
+from wic.sip.subscription.requests import SubscriptionOptions, SubscriptionParty
 from wic.sip.subscription.subscriber import Subscription
 from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri
@@ -97,10 +97,10 @@ class World:
             self.answers.append(event.response)
 
     @property
-    def subscriber(self) -> Subscriber:
+    def subscriber(self) -> SubscriptionParty:
         flow = self.ue.flow_to(self.server)
         contact = NameAddr.parse("<sip:alice@10.0.0.1>")
-        return Subscriber(resource=ALICE, identity=ALICE, contact=contact, flow=flow, routes=(ROUTE,))
+        return SubscriptionParty(resource=ALICE, identity=ALICE, contact=contact, flow=flow, routes=(ROUTE,))
 
     def subscribe(self) -> Request:
         self.subscription.subscribe(self.subscriber, now=self.net.now)

@@ -9,7 +9,7 @@ import pytest
 from wic.sip.dialog import Dialog
 from wic.sip.message import Response
 from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded
-from wic.sip.subscription.options import SubscriptionOptions
+from wic.sip.subscription.requests import SubscriptionOptions
 from wic.sip.subscription.tables import SubscriberState as State
 
 if TYPE_CHECKING:

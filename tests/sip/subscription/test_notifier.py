@@ -14,7 +14,7 @@ from wic.sip.headers import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent
 from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, SubscribeRefused, grant
-from wic.sip.subscription.options import Subscriber, SubscriptionOptions
+from wic.sip.subscription.requests import SubscriptionOptions, SubscriptionParty
 from wic.sip.subscription.subscriber import Subscription
 from wic.sip.subscription.tables import NotifierState, SubscriberState
 from wic.sip.timers import TimerQueue
@@ -471,7 +471,7 @@ def test_both_sides_over_a_bad_network(make_net: type[Net], seed: int) -> None:
     world.ue.on_event = lambda event: subscription.handle(event, now=net.now) and None
     uri = Uri.parse("sip:alice@example.com")
     contact, flow = NameAddr.parse("<sip:alice@10.0.0.2>"), world.ue.flow_to(world.server)
-    subscription.subscribe(Subscriber(resource=uri, identity=uri, contact=contact, flow=flow), now=0)
+    subscription.subscribe(SubscriptionParty(resource=uri, identity=uri, contact=contact, flow=flow), now=0)
 
     def run(until: float) -> None:
         while True:

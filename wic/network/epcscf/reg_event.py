@@ -13,7 +13,7 @@ from wic.sip.errors import MalformedUri
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr
 from wic.sip.params import UriParams
-from wic.sip.subscription.options import Subscriber
+from wic.sip.subscription.requests import SubscriptionParty
 from wic.sip.subscription.subscriber import Subscription
 from wic.sip.subscription.tables import SubscriberState
 from wic.sip.timers import TimerQueue
@@ -92,7 +92,7 @@ class RegEventWatcher:
         subscription = watched.watch.subscription
         self._by_subscription[subscription] = watched
         contact = NameAddr("", self._own)
-        subscriber = Subscriber(resource=Uri.parse(impu), identity=self._own, contact=contact, flow=self._core)
+        subscriber = SubscriptionParty(resource=Uri.parse(impu), identity=self._own, contact=contact, flow=self._core)
         subscription.subscribe(subscriber, now=now)
 
     def keep(self, impi: str, impus: Collection[str], *, now: float) -> None:

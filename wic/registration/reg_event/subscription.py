@@ -19,7 +19,7 @@ from wic.registration.reg_event.reginfo import ContactEvent
 from wic.registration.reg_event.watch import RegistrationWatch
 from wic.sip.errors import MalformedUri
 from wic.sip.headers import NameAddr
-from wic.sip.subscription.options import Subscriber
+from wic.sip.subscription.requests import SubscriptionParty
 from wic.sip.subscription.tables import SubscriberState
 from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri
@@ -163,11 +163,11 @@ class RegEventSubscription:
             credentials=self._credentials,
         )
 
-    def _subscriber(self, binding: Binding, flow: Flow) -> Subscriber:
+    def _subscriber(self, binding: Binding, flow: Flow) -> SubscriptionParty:
         # TS 24.229 §5.1.1.3: a SIP URI that is the default identity, or the registered one; what is barred is neither.
         uris = (each for each in binding.identities if each.scheme in ("sip", "sips"))
         identity = next(uris, binding.default_identity)
-        return Subscriber(
+        return SubscriptionParty(
             resource=identity,
             identity=identity,
             contact=NameAddr("", binding.public_gruu or self._contact.uri),

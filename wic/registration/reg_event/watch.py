@@ -8,7 +8,7 @@ from wic.registration.reg_event.reginfo import REGINFO, RegInfo, parse_reginfo
 from wic.registration.reg_event.table import Fit, RegistrationTable, TableChange
 from wic.sip.errors import MalformedBody
 from wic.sip.subscription.events import SubscriptionEnded, SubscriptionEvent
-from wic.sip.subscription.options import SubscriptionOptions
+from wic.sip.subscription.requests import SubscriptionOptions
 from wic.sip.subscription.subscriber import Subscription
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.message import Request
-    from wic.sip.subscription.options import Credentials
+    from wic.sip.subscription.requests import SubscriberCredentials
     from wic.sip.timers import ScheduledTimer, TimerQueue
 
 __all__ = ["RegistrationWatch"]
@@ -59,7 +59,7 @@ class RegistrationWatch:
         timers: TimerQueue,
         on_change: Callable[[TableChange], None],
         on_end: Callable[[SubscriptionEnded], None],
-        credentials: Credentials | None = None,
+        credentials: SubscriberCredentials | None = None,
     ) -> None:
         self.table = RegistrationTable()
         self.subscription = Subscription(

@@ -1,8 +1,12 @@
-"""The SUBSCRIBEs of a subscription: one Call-ID and From tag, a CSeq that rises (RFC 6665 §4.1.2)."""
+"""SUBSCRIBE requests of one subscription (RFC 6665 §4.1.2), and what they are made of.
+
+All SUBSCRIBEs of a subscription share Call-ID and From tag, and their CSeq rises; within the dialog the dialog counts.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from wic.sip.headers.address import NameAddr
 from wic.sip.headers.cseq import CSeq
@@ -11,17 +15,69 @@ from wic.sip.random_source import call_id, tag
 
 if TYPE_CHECKING:
     from wic.sip.dialog import Dialog
+    from wic.sip.flow import Flow
+    from wic.sip.message import Response
     from wic.sip.random_source import RandomSource
-    from wic.sip.subscription.options import Subscriber, SubscriptionOptions
+    from wic.sip.uri import Uri
 
-__all__ = ["SubscribeSeries"]
+
+class SubscriberCredentials(Protocol):
+    """Credentials that answer the challenges to a SUBSCRIBE; those of `wic.auth` have these methods."""
+
+    def authorize(self, request: Request) -> None:
+        """Add the credentials that the network is known to want."""
+        ...
+
+    def challenged(self, request: Request, response: Response) -> None:
+        """Take in the challenge of a 401 or 407.
+
+        Raises:
+            AuthenticationFailed: it cannot be answered, or was answered in vain.
+        """
+        ...
+
+    def accepted(self, request: Request, response: Response) -> None:
+        """Take in a success.
+
+        Raises:
+            AuthenticationFailed: the network could not prove that it knows the secret.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubscriptionOptions:
+    """Subject of a subscription."""
+
+    package: str
+    """Event package, such as `reg`."""
+    accept: tuple[str, ...] = ()
+    """Media types of bodies that are understood."""
+    expires: int = 3600
+    """Seconds to ask for; 0 fetches the state once (RFC 6665 §4.4.3)."""
+    headers: tuple[tuple[str, object], ...] = ()
+    """Further header fields of each SUBSCRIBE."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubscriptionParty:
+    """Addresses of a subscription: subscriber, resource, and the way to the notifier."""
+
+    resource: Uri
+    """The resource whose state is watched: Request-URI and To."""
+    identity: Uri
+    """The subscriber: From."""
+    contact: NameAddr
+    flow: Flow
+    routes: tuple[NameAddr, ...] = ()
+    """Route of a SUBSCRIBE outside the dialog."""
 
 
 class SubscribeSeries:
-    """Builds them; another subscription takes another series.
+    """Builder of the SUBSCRIBEs of one subscription; a new subscription takes a new series.
 
     Args:
-        tokens: where Call-ID and tag come from.
+        random_source: where Call-ID and tag come from.
         options: what to subscribe to.
     """
 
@@ -40,12 +96,12 @@ class SubscribeSeries:
         """Of the last SUBSCRIBE outside a dialog."""
         self._options = options
 
-    def build(self, party: Subscriber, dialog: Dialog | None, expires: int) -> Request:
+    def build(self, party: SubscriptionParty, dialog: Dialog | None, expires: int) -> Request:
         """Return the next SUBSCRIBE.
 
         Args:
-            party: who subscribes.
-            dialog: what it belongs to; None makes one.
+            party: subscriber, resource and way.
+            dialog: the dialog it belongs to; None makes one.
             expires: seconds to ask for.
         """
         headers = self._headers(party, expires)
@@ -62,7 +118,7 @@ class SubscribeSeries:
         ]
         return Request.build("SUBSCRIBE", party.resource, lines)
 
-    def _headers(self, party: Subscriber, expires: int) -> list[tuple[str, object]]:
+    def _headers(self, party: SubscriptionParty, expires: int) -> list[tuple[str, object]]:
         headers: list[tuple[str, object]] = [
             ("Contact", party.contact),
             ("Event", self._options.package),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.headers.subscription_state import SubscriptionState
     from wic.sip.message import Request
-    from wic.sip.subscription.options import Credentials, Subscriber, SubscriptionOptions
+    from wic.sip.subscription.requests import SubscriberCredentials, SubscriptionOptions, SubscriptionParty
     from wic.sip.timers import ScheduledTimer, TimerQueue
     from wic.sip.transaction.client import ClientTransaction
 
@@ -102,7 +102,7 @@ class Subscription:
         options: SubscriptionOptions,
         timers: TimerQueue,
         listener: Callable[[SubscriptionEvent], None],
-        credentials: Credentials | None = None,
+        credentials: SubscriberCredentials | None = None,
         check: Callable[[Request], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
@@ -112,7 +112,7 @@ class Subscription:
         self._credentials = credentials
         self._check = check
         self._state = SUBSCRIBER.initial
-        self._party: Subscriber | None = None
+        self._party: SubscriptionParty | None = None
         self._dialog: Dialog | None = None
         self._transaction: ClientTransaction | None = None
         self._timers: dict[_Timer, ScheduledTimer] = {}
@@ -136,7 +136,7 @@ class Subscription:
 
     # commands
 
-    def subscribe(self, subscriber: Subscriber, *, now: float) -> None:
+    def subscribe(self, subscriber: SubscriptionParty, *, now: float) -> None:
         """Subscribe, in a new dialog; not before the time that a Retry-After named.
 
         Raises:
@@ -158,11 +158,11 @@ class Subscription:
             self._rounds = 0
             self._send(now)
 
-    def use(self, subscriber: Subscriber) -> None:
+    def use(self, subscriber: SubscriptionParty) -> None:
         """Take another way from the next SUBSCRIBE on."""
         self._party = subscriber
 
-    def move(self, subscriber: Subscriber, *, now: float) -> None:
+    def move(self, subscriber: SubscriptionParty, *, now: float) -> None:
         """Go on by another way, as after a reconnection: refresh, or try now what was to be tried later."""
         self.use(subscriber)
         if self._state is not SubscriberState.WAITING:
