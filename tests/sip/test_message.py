@@ -4,8 +4,8 @@ import pytest
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader, MalformedUri
-from wic.sip.header_fields import Headers
 from wic.sip.headers import NameAddr, Via
+from wic.sip.headers.fields import Headers
 from wic.sip.message import Message, Request, Response
 from wic.sip.parser import parse
 from wic.sip.uri import Uri
@@ -286,3 +286,24 @@ def test_a_packed_request_is_the_same() -> None:
     assert request.uri == uri
     assert request.uri is not uri
     assert request.to_bytes() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("5", 5),
+        ("5 (busy);duration=60", 5),
+        ("1800", 1800),
+        ("3153600000", 1800),
+        ("0", 1),
+        ("-1", None),
+    ],
+)
+def test_the_delay_that_a_retry_after_asks_for_is_bounded(text: str | None, seconds: float | None) -> None:
+    response = Response.build(503, headers=[("Retry-After", text)] if text else [])
+    assert response.retry_delay() == seconds
+
+
+def test_the_longest_delay_can_be_set() -> None:
+    assert Response.build(503, headers=[("Retry-After", "90")]).retry_delay(longest=60.0) == 60

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wic.errors import CallCancelled, CallFailed, CallRejected, FlowLost, RequestTimeout
 from wic.sip.errors import MalformedHeader
-from wic.sip.headers.reason import Reason
+from wic.sip.headers.values import Reason
 
 if TYPE_CHECKING:
     from wic.sip.headers.address import NameAddr

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from wic.registration.restoration import wants_restoration
 from wic.registration.terms import EXTENSIONS
 from wic.sip.errors import MalformedHeader
-from wic.sip.headers import RetryAfter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from wic.sip.message import Response
 
 _MAX_EXPIRES: Final = 2**31 - 1
-_SHORTEST_WAIT: Final = 1.0  # a `Retry-After: 0` must not make a loop
 _FINAL_5XX: Final = frozenset({501, 505, 513, 580})
 _FINAL_6XX: Final = frozenset({603, 604, 606, 607})
 
@@ -88,7 +86,7 @@ def react(response: Response, occasion: Occasion) -> Reaction:
     if reaction is not None:
         return reaction
     if _is_temporary(response.status):
-        return GiveUp(temporary=True, retry_after=_retry_after(response, occasion))
+        return GiveUp(temporary=True, retry_after=response.retry_delay(longest=occasion.longest_wait))
     return GiveUp()
 
 
@@ -102,14 +100,6 @@ def _is_temporary(status: int) -> bool:
     if status >= 600:
         return status not in _FINAL_6XX
     return status in (408, 480) or (status >= 500 and status not in _FINAL_5XX)
-
-
-def _retry_after(response: Response, occasion: Occasion) -> float | None:
-    text = response.headers.get("Retry-After")
-    try:
-        return None if text is None else max(_SHORTEST_WAIT, min(RetryAfter.parse(text).seconds, occasion.longest_wait))
-    except MalformedHeader:
-        return None
 
 
 def _redirected(response: Response, occasion: Occasion) -> Reaction:
@@ -176,7 +166,7 @@ def _no_binding(response: Response, occasion: Occasion) -> Reaction | None:
 
 def _unavailable(response: Response, occasion: Occasion) -> Reaction:
     """503: wait as long as it says; if it does not, another eP-CSCF is next (TS 24.229 §5.1.1.2.1)."""
-    wait = _retry_after(response, occasion)
+    wait = response.retry_delay(longest=occasion.longest_wait)
     return GiveUp(temporary=True, retry_after=wait, next_server=wait is None)
 
 

@@ -266,7 +266,7 @@ class Endpoint:
         params = Params((("branch", branch or new_branch(self.random_source)), *self.options.via_params, *via_params))
         via = Via("SIP/2.0", flow.transport, host, port, params)
         request.headers.prepend("Via", via)
-        request.headers.keep_read("via", via)
+        request.headers.keep_read(Request.via, via)
         return request
 
     # reception

@@ -1,4 +1,8 @@
-"""Requests and responses: bytes kept, values read when they are asked for."""
+"""Requests and responses: the bytes are kept, and values are read from them when they are asked for.
+
+Each typed header is one line in `Message`; to have another, add a line. The header fields of a message may be changed
+with `Message.headers`, whose other lines then still go out as they came.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,28 @@ import re
 from typing import TYPE_CHECKING, Final, Self
 
 from wic.errors import LocalProtocolError
-from wic.sip import readers
-from wic.sip.grammar import REQUEST_URI, is_token
-from wic.sip.header_fields import Headers
+from wic.sip.errors import MalformedHeader
+from wic.sip.grammar import REQUEST_URI, is_token, split_list
+from wic.sip.headers.address import NameAddr
 from wic.sip.headers.auth import AuthValue
+from wic.sip.headers.fields import Headers, TypedHeader, each, each_of_line, optional, required, tokens
+from wic.sip.headers.values import (
+    LONGEST_RETRY_DELAY,
+    CSeq,
+    EventType,
+    MediaType,
+    RetryAfter,
+    SubscriptionState,
+    delta_seconds,
+    number_up_to,
+)
+from wic.sip.headers.via import Via
 from wic.sip.methods import DIALOG_FORMING
-from wic.sip.names import key_of
 from wic.sip.reasons import REASONS, reason_of
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from wic.sip.headers.address import NameAddr
-    from wic.sip.headers.cseq import CSeq
-    from wic.sip.headers.event import Event
-    from wic.sip.headers.media_type import MediaType
-    from wic.sip.headers.subscription_state import SubscriptionState
-    from wic.sip.headers.via import Via
 
 __all__ = ["REASONS", "VERSION", "Headers", "Message", "Request", "Response"]
 
@@ -31,10 +39,32 @@ VERSION: Final = "SIP/2.0"
 """The only version there is (RFC 3261 §7.1)."""
 
 _REQUEST_URI: Final = re.compile(REQUEST_URI)
+_CALL_ID: Final = re.compile(r"[^\s,]++")
+_AUTH: Final = {
+    name: each_of_line(name, AuthValue.parse_list)
+    for name in ("WWW-Authenticate", "Authorization", "Proxy-Authenticate", "Proxy-Authorization")
+}
+
+
+_VIA: Final = required("Via", lambda text: Via.parse(split_list(text)[0]))
+_VIAS: Final = each("Via", Via.parse)
+
+
+def _vias(headers: Headers) -> tuple[Via, ...]:
+    lines = headers.get_all("via")
+    if len(lines) == 1 and "," not in lines[0]:  # as in most responses: it has been read already
+        return (headers.read(_VIA),)
+    return _VIAS.parse(headers)
+
+
+def _call_id(text: str) -> str:
+    if _CALL_ID.fullmatch(text) is None:
+        raise MalformedHeader(f"malformed value {text[:80]!r}")
+    return text
 
 
 class Message:
-    """What requests and responses have in common.
+    """Common part of requests and responses.
 
     The typed properties read the header when they are first used and keep what they read until that
     header changes. Each raises MalformedHeader where the header does not follow its grammar, or
@@ -51,130 +81,61 @@ class Message:
         self.raw = raw
         """The message as it came; None if it was made here, or packed."""
 
-    @property
-    def via(self) -> Via:
-        """The topmost Via."""
-        return self.headers.parsed("via", readers.read_via)
-
-    @property
-    def vias(self) -> tuple[Via, ...]:
-        """All Via values, topmost first."""
-        return self.headers.parsed("via all", readers.read_vias)
-
-    @property
-    def from_(self) -> NameAddr:
-        """The From header."""
-        return self.headers.parsed("from", readers.read_from)
-
-    @property
-    def to(self) -> NameAddr:
-        """The To header."""
-        return self.headers.parsed("to", readers.read_to)
-
-    @property
-    def call_id(self) -> str:
-        """The Call-ID, case-sensitive."""
-        return self.headers.parsed("call-id", readers.read_call_id)
-
-    @property
-    def cseq(self) -> CSeq:
-        """The CSeq header."""
-        return self.headers.parsed("cseq", readers.read_cseq)
-
-    @property
-    def contacts(self) -> tuple[NameAddr, ...]:
-        """All Contact values; empty for `Contact: *`, which `contact_is_wildcard` tells."""
-        return self.headers.parsed("contact", readers.read_contacts)
+    via = _VIA
+    """The topmost Via."""
+    vias = TypedHeader("Via", _vias)
+    """All Via values, topmost first."""
+    from_ = required("From", NameAddr.parse)
+    """The From header."""
+    to = required("To", NameAddr.parse)
+    """The To header."""
+    call_id = required("Call-ID", _call_id)
+    """The Call-ID, case-sensitive."""
+    cseq = required("CSeq", CSeq.parse)
+    """The CSeq header."""
+    contacts = each("Contact", NameAddr.parse, wildcard="*")
+    """All Contact values; empty for `Contact: *`, which `contact_is_wildcard` tells."""
+    routes = each("Route", NameAddr.parse)
+    """All Route values."""
+    record_routes = each("Record-Route", NameAddr.parse)
+    """All Record-Route values."""
+    paths = each("Path", NameAddr.parse)
+    """All Path values (RFC 3327)."""
+    service_routes = each("Service-Route", NameAddr.parse)
+    """All Service-Route values (RFC 3608)."""
+    associated_uris = each("P-Associated-URI", NameAddr.parse)
+    """All P-Associated-URI values (RFC 7315 §4.1)."""
+    max_forwards = optional("Max-Forwards", number_up_to(255))
+    """Max-Forwards, 0 to 255."""
+    expires = optional("Expires", delta_seconds)
+    """Expires in seconds."""
+    min_expires = optional("Min-Expires", delta_seconds)
+    """Min-Expires in seconds (RFC 3261 §20.23)."""
+    retry_after = optional("Retry-After", RetryAfter.parse)
+    """The Retry-After header; see `Response.retry_delay`."""
+    content_type = optional("Content-Type", MediaType.parse)
+    """The type of the body."""
+    content_length = optional("Content-Length", number_up_to(2**31))
+    """Content-Length as it came, in octets."""
+    require = tokens("Require")
+    """Option tags of Require, in lower case."""
+    proxy_require = tokens("Proxy-Require")
+    """Option tags of Proxy-Require, in lower case."""
+    supported = tokens("Supported")
+    """Option tags of Supported, in lower case."""
+    unsupported = tokens("Unsupported")
+    """Option tags of Unsupported, in lower case."""
+    allow = tokens("Allow", lower=False)
+    """Methods of Allow."""
+    event = optional("Event", EventType.parse)
+    """The Event header (RFC 6665)."""
+    subscription_state = optional("Subscription-State", SubscriptionState.parse)
+    """The Subscription-State of a NOTIFY (RFC 6665)."""
 
     @property
     def contact_is_wildcard(self) -> bool:
         """Whether Contact is `*`: all bindings (RFC 3261 §10.2.2)."""
         return self.headers.get_all("contact") == ["*"]
-
-    @property
-    def routes(self) -> tuple[NameAddr, ...]:
-        """All Route values."""
-        return self.headers.parsed("route", readers.read_routes)
-
-    @property
-    def record_routes(self) -> tuple[NameAddr, ...]:
-        """All Record-Route values."""
-        return self.headers.parsed("record-route", readers.read_record_routes)
-
-    @property
-    def paths(self) -> tuple[NameAddr, ...]:
-        """All Path values (RFC 3327)."""
-        return self.headers.parsed("path", readers.read_paths)
-
-    @property
-    def service_routes(self) -> tuple[NameAddr, ...]:
-        """All Service-Route values (RFC 3608)."""
-        return self.headers.parsed("service-route", readers.read_service_routes)
-
-    @property
-    def associated_uris(self) -> tuple[NameAddr, ...]:
-        """All P-Associated-URI values (RFC 7315 §4.1)."""
-        return self.headers.parsed("p-associated-uri", readers.read_associated_uris)
-
-    @property
-    def max_forwards(self) -> int | None:
-        """Max-Forwards, 0 to 255."""
-        return self.headers.parsed("max-forwards", readers.read_max_forwards)
-
-    @property
-    def expires(self) -> int | None:
-        """Expires in seconds."""
-        return self.headers.parsed("expires", readers.read_expires)
-
-    @property
-    def min_expires(self) -> int | None:
-        """Min-Expires in seconds (RFC 3261 §20.23)."""
-        return self.headers.parsed("min-expires", readers.read_min_expires)
-
-    @property
-    def content_type(self) -> MediaType | None:
-        """The type of the body."""
-        return self.headers.parsed("content-type", readers.read_content_type)
-
-    @property
-    def content_length(self) -> int | None:
-        """Content-Length as it came, in octets."""
-        return self.headers.parsed("content-length", readers.read_content_length)
-
-    @property
-    def require(self) -> tuple[str, ...]:
-        """Option tags of Require, in lower case."""
-        return self.headers.parsed("require", readers.read_require)
-
-    @property
-    def proxy_require(self) -> tuple[str, ...]:
-        """Option tags of Proxy-Require, in lower case."""
-        return self.headers.parsed("proxy-require", readers.read_proxy_require)
-
-    @property
-    def supported(self) -> tuple[str, ...]:
-        """Option tags of Supported, in lower case."""
-        return self.headers.parsed("supported", readers.read_supported)
-
-    @property
-    def unsupported(self) -> tuple[str, ...]:
-        """Option tags of Unsupported, in lower case."""
-        return self.headers.parsed("unsupported", readers.read_unsupported)
-
-    @property
-    def allow(self) -> tuple[str, ...]:
-        """Methods of Allow."""
-        return self.headers.parsed("allow", readers.read_allow)
-
-    @property
-    def event(self) -> Event | None:
-        """The Event header (RFC 6665)."""
-        return self.headers.parsed("event", readers.read_event)
-
-    @property
-    def subscription_state(self) -> SubscriptionState | None:
-        """The Subscription-State of a NOTIFY (RFC 6665)."""
-        return self.headers.parsed("subscription-state", readers.read_subscription_state)
 
     def auth(self, name: str) -> list[AuthValue]:
         """Return the challenges or credentials of `WWW-Authenticate`, `Authorization` or their kin.
@@ -182,12 +143,7 @@ class Message:
         Raises:
             MalformedHeader: one of them does not follow the grammar.
         """
-
-        def read(headers: Headers) -> tuple[AuthValue, ...]:
-            lines = headers.get_all(name)
-            return tuple([value for line in lines for value in readers.naming(name, AuthValue.parse_list, line)])
-
-        return list(self.headers.parsed(f"{key_of(name)} auth", read))
+        return list(self.headers.read(_AUTH[name]))
 
     def set_auth(self, name: str, values: Iterable[AuthValue]) -> None:
         """Replace the lines of a header by challenges or credentials, one a line; without any it is gone."""
@@ -195,10 +151,10 @@ class Message:
         if written := tuple(values):
             for value in written:
                 self.headers.add(name, value)
-            self.headers.keep_read(f"{key_of(name)} auth", written)
+            self.headers.keep_read(_AUTH[name], written)
 
     def pack(self) -> None:
-        """Let go of all that can be had again from the header lines, to save memory where a message only lies about."""
+        """Release all that can be read again from the header lines, to save memory while the message is only kept."""
         self.raw = None
         self.headers.pack()
 
@@ -294,7 +250,7 @@ class Request(Message):
         return request
 
     def pack(self) -> None:
-        """Let go of all that can be had again; see `Message.pack`."""
+        """Release all that can be read again; see `Message.pack`."""
         super().pack()
         self._uri = None
 
@@ -375,6 +331,14 @@ class Response(Message):
     def is_final(self) -> bool:
         """Whether no other response follows it."""
         return self.status >= 200
+
+    def retry_delay(self, *, longest: float = LONGEST_RETRY_DELAY) -> float | None:
+        """Return the seconds that its Retry-After makes this side wait; None without one that can be read."""
+        try:
+            asked = self.retry_after
+        except MalformedHeader:
+            return None
+        return None if asked is None else asked.delay(longest=longest)
 
     def copy(self) -> Response:
         """Return an independent copy, to be changed and sent on."""

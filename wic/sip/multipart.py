@@ -8,9 +8,9 @@ from typing import Final
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedBody, MalformedHeader
-from wic.sip.headers.media_type import MediaType
+from wic.sip.headers.names import key_of
+from wic.sip.headers.values import MediaType
 from wic.sip.limits import Limits
-from wic.sip.names import key_of
 from wic.sip.params import Params
 
 _DEFAULT_LIMITS: Final = Limits()

@@ -11,10 +11,10 @@ from typing import Final
 
 from wic.errors import RemoteProtocolError
 from wic.sip.grammar import REQUEST_URI, TOKEN
-from wic.sip.header_fields import FOLD, Field, Headers, split_fields, unfolded
+from wic.sip.headers.fields import FOLD, Field, Headers, split_fields, unfolded
+from wic.sip.headers.names import key_of
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
-from wic.sip.names import key_of
 
 _REQUEST_LINE: Final = re.compile(rf"({TOKEN}) ({REQUEST_URI}) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE | re.ASCII)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) (.*)", re.IGNORECASE | re.ASCII)
@@ -129,7 +129,7 @@ def _content_length(headers: Headers, head: str, limits: Limits) -> int | None:
     if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
         raise _refused(head, f"Content-Length {', '.join(lengths)[:80]}", limits)
     length = int(lengths[0])
-    headers.keep_read("content-length", length)
+    headers.keep_read(Request.content_length, length)
     return length
 
 

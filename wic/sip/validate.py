@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wic.sip.errors import MalformedHeader
-from wic.sip.headers.media_type import MediaType
+from wic.sip.headers.values import MediaType
 from wic.sip.message import VERSION, Message, Request, Response
 from wic.sip.random_source import MAGIC_COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from wic.sip.header_fields import Headers
+    from wic.sip.headers.fields import Headers
 
 KNOWN_METHODS: Final = frozenset(
     {

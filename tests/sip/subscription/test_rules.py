@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from wic.sip.headers import SubscriptionState
-from wic.sip.message import Response
-from wic.sip.subscription.rules import LONGEST_PAUSE, pause, refresh_after, retry_after, retry_after_end
+from wic.sip.headers.values import LONGEST_RETRY_DELAY, SubscriptionState
+from wic.sip.subscription.rules import pause, refresh_after, retry_after_end
 
 
 @pytest.mark.parametrize(("expires", "after"), [(600_000, 599_400), (1201, 601), (1200, 600), (2, 1)])
@@ -14,21 +13,13 @@ def test_refresh(expires: int, after: float) -> None:
 
 def test_pauses_grow() -> None:
     assert [pause(failures) for failures in range(6)] == [0, 0, 30, 60, 120, 240]
-    assert pause(10**6) == LONGEST_PAUSE
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [(None, None), ("5", 5), ("5 (busy);duration=60", 5), ("1800", 1800), ("3153600000", 1800), ("-1", None)],
-)
-def test_retry_after(text: str | None, seconds: float | None) -> None:
-    assert retry_after(Response.build(503, headers=[("Retry-After", text)] if text else [])) == seconds
+    assert pause(10**6) == LONGEST_RETRY_DELAY
 
 
 def test_reasons_are_read_in_any_case() -> None:
     assert retry_after_end(SubscriptionState.parse("terminated;reason=Rejected")) is None
 
 
-def test_nobody_is_sent_away_for_years() -> None:
+def test_a_retry_after_of_years_is_cut_to_half_an_hour() -> None:
     assert retry_after_end(SubscriptionState.parse("terminated;reason=probation;retry-after=1800")) == 1800
     assert retry_after_end(SubscriptionState.parse("terminated;reason=giveup;retry-after=3153600000")) == 1800

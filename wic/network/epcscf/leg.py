@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from wic.network.epcscf.passage import Way
-from wic.sip.headers.cseq import CSeq
+from wic.sip.headers.values import CSeq
 from wic.sip.message import Request
 from wic.sip.routing import route
 

@@ -19,7 +19,6 @@ from wic.network.epcscf.trusted_node import Refusal, restore_identities
 from wic.sip.errors import MalformedHeader
 from wic.sip.message import Response
 from wic.sip.proxy.core import ContextState, Target
-from wic.sip.subscription.rules import retry_after
 
 if TYPE_CHECKING:
     from wic.network.epcscf.parts import Parts
@@ -172,7 +171,7 @@ class RegisterHandler:
                 self._offer_keep_alive(response)
             except MalformedHeader as error:
                 _log.warning("the 200 to a REGISTER of %s cannot be read: %s", registering.impu, error)
-        elif (pause := retry_after(response)) is not None:
+        elif (pause := response.retry_delay()) is not None:
             self._survival.told_to_wait(passing.context.flow, pause, now=now)
 
     def _translate(self, passing: PassingResponse, registering: Registering, trusted: TrustedNode) -> None:

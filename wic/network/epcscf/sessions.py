@@ -13,7 +13,7 @@ from wic.network.epcscf.passage import Passage, Way
 from wic.sdp.body import read_sdp, remove_body, write_sdp
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line_map import Side
-from wic.sip.headers.reason import Reason
+from wic.sip.headers.values import Reason
 from wic.sip.proxy.core import ContextState
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Final
 
 from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import PARAMS, QUOTED, WS, quote, unquote
-from wic.sip.headers.retry_after import delta_seconds
+from wic.sip.headers.values import delta_seconds
 from wic.sip.params import Params
 from wic.sip.uri import Uri
 

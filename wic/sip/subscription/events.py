@@ -9,7 +9,7 @@ from wic.errors import RequestFailed
 
 if TYPE_CHECKING:
     from wic.errors import AuthenticationFailed
-    from wic.sip.headers.subscription_state import SubscriptionState
+    from wic.sip.headers.values import SubscriptionState
     from wic.sip.message import Request, Response
 
 

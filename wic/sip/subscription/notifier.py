@@ -11,10 +11,9 @@ from wic.errors import RemoteProtocolError
 from wic.sip.dialog import Dialog
 from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
-from wic.sip.headers.media_type import MediaType
-from wic.sip.headers.subscription_state import SubscriptionState
+from wic.sip.headers.values import MediaType, SubscriptionState
 from wic.sip.message import Response
-from wic.sip.subscription.rules import ENDS_USAGE, retry_after
+from wic.sip.subscription.rules import ENDS_USAGE
 from wic.sip.subscription.tables import NOTIFIER, NotifierInput, NotifierState
 
 if TYPE_CHECKING:
@@ -295,7 +294,7 @@ class NotifierSubscription:
         if response.status in _ENDS or self._was_last:
             self._over()
         elif response.status >= 300:
-            self._undelivered(now, retry_after(response))
+            self._undelivered(now, response.retry_delay())
         else:
             with suppress(MalformedHeader):  # then the subscriber stays where it was
                 self.dialog.receive_response(response)

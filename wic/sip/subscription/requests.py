@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from wic.sip.headers.address import NameAddr
-from wic.sip.headers.cseq import CSeq
+from wic.sip.headers.values import CSeq
 from wic.sip.message import Request
 from wic.sip.random_source import call_id, tag
 

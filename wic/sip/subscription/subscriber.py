@@ -23,7 +23,6 @@ from wic.sip.subscription.rules import (
     PAUSE,
     pause,
     refresh_after,
-    retry_after,
     retry_after_end,
 )
 from wic.sip.subscription.tables import SUBSCRIBER, SubscriberInput, SubscriberState
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
-    from wic.sip.headers.subscription_state import SubscriptionState
+    from wic.sip.headers.values import SubscriptionState
     from wic.sip.message import Request
     from wic.sip.subscription.requests import SubscriberCredentials, SubscriptionOptions, SubscriptionParty
     from wic.sip.timers import ScheduledTimer, TimerQueue
@@ -330,7 +329,7 @@ class Subscription:
         phrase = f" {response.reason}" if response.reason.isprintable() else ""
         text = f"the subscription to {self._options.package!r} was refused: {response.status}{phrase[:80]}"
         error = SubscriptionFailed(text, request=request, response=response)
-        wait = retry_after(response)
+        wait = response.retry_delay()
         if wait is not None:
             self._not_before = now + wait
         elif response.status in MAY_PASS:

@@ -1,20 +1,29 @@
-"""The header fields of a message: an ordered multimap that remembers the lines as they came."""
+"""Header fields of a message: an ordered multimap that keeps the lines as they came, and typed views of it.
+
+A field is a line: it is found by any spelling of its name, and goes out byte for byte as it came unless this side
+has changed it. Its value is taken apart only when it is asked for, and what was read is kept until that field
+changes, for most elements on the way need three or four fields of twenty.
+
+A typed view is one `TypedHeader`, made by `required`, `optional`, `each` or `option_tags`: it names the header and
+the parser of one value. `wic.sip.message` declares all of them, a line each.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, overload
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import split_list
+from wic.sip.grammar import TOKEN, WS, split_list
+from wic.sip.headers.names import DISPLAY, KEYS, display_name, key_of
 from wic.sip.limits import Limits
-from wic.sip.names import DISPLAY, KEYS, display_name, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Field = tuple[str, str, str, str | None]
 """Key, name as spelled, value without folding, and the line as it came (None once it is ours)."""
@@ -27,6 +36,7 @@ FOLD: Final = re.compile(r"\r\n(?![ \t])")
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 _UNREAD: Final[Any] = object()
 _LIST_VALUES: Final = Limits().list_values
+_TOKENS: Final = re.compile(rf"{TOKEN}(?:{WS},{WS}{TOKEN})*+")
 
 
 class Headers:
@@ -43,13 +53,15 @@ class Headers:
     ('X-Thing', '1')
     """
 
-    __slots__ = ("_held", "_index", "_list_values", "_parsed")
+    __slots__ = ("_held", "_index", "_list_values", "_read")
 
     def __init__(self, pairs: Iterable[tuple[str, object]] = ()) -> None:
         """Make headers from names and values; `str()` of a value is its text."""
-        self._held: list[Field] | str = [_field(name, value) for name, value in pairs]
+        self._held: list[Field] | str = [
+            (KEYS.get(name) or _key(name), name, str(value), None) for name, value in pairs
+        ]
         self._index: Index | None = None
-        self._parsed: dict[str, Any] = {}
+        self._read: dict[TypedHeader[Any], Any] = {}
         self._list_values = _LIST_VALUES
 
     @classmethod
@@ -58,7 +70,7 @@ class Headers:
         headers = cls.__new__(cls)
         headers._held = fields
         headers._index = index
-        headers._parsed = {}
+        headers._read = {}
         headers._list_values = list_values
         return headers
 
@@ -103,34 +115,37 @@ class Headers:
 
     def add(self, name: str, value: object) -> None:
         """Append a line; `str(value)` is its text."""
-        field = _field(name, value)
-        self._fields.append(field)
-        self._changed(field[0])
+        key = KEYS.get(name) or _key(name)
+        self._fields.append((key, name, str(value), None))
+        self._changed(key)
 
-    def keep_read(self, slot: str, value: object) -> None:
-        """Let `parsed` return what a header was written from; see there."""
-        self._parsed[slot] = value
+    def keep_read(self, header: TypedHeader[T], value: T) -> None:
+        """Keep the value from which a header was written, so that it need not be read again."""
+        self._read[header] = value
 
     def prepend(self, name: str, value: object) -> None:
         """Put a line before the first of its name, or at the top where there is none."""
-        field = _field(name, value)
-        self._fields.insert(next(self._positions(field[0]), 0), field)
-        self._changed(field[0])
+        key = KEYS.get(name) or _key(name)
+        fields = self._fields
+        place = next((place for place, field in enumerate(fields) if field[0] == key), 0)
+        fields.insert(place, (key, name, str(value), None))
+        self._changed(key)
 
     def set(self, name: str, value: object) -> None:
         """Replace all lines of that name by one, in the place of the first, or at the end."""
-        field = _field(name, value)
-        place = next(self._positions(field[0]), None)
+        key = KEYS.get(name) or _key(name)
+        field = (key, name, str(value), None)
+        place = self._first(key)
         if place is None:
             self._fields.append(field)
         else:
-            rest = [other for other in self._fields[place + 1 :] if other[0] != field[0]]
+            rest = [other for other in self._fields[place + 1 :] if other[0] != key]
             self._fields[place:] = [field, *rest]
-        self._changed(field[0])
+        self._changed(key)
 
     def append_to(self, name: str, text: str) -> None:
         """Append text, such as a parameter, to the first line of that name; the rest of it stays as it came."""
-        place = next(self._positions(key_of(name)), None)
+        place = self._first(key_of(name))
         if place is not None:
             key, spelling, value, line = self._fields[place]
             self._fields[place] = (key, spelling, value + text, None if line is None else line + text)
@@ -149,7 +164,7 @@ class Headers:
         Raises:
             MalformedHeader: the line cannot be split.
         """
-        place = next(self._positions(key_of(name)), None)
+        place = self._first(key_of(name))
         if place is None:
             return
         key, spelling, value, _ = self._fields[place]
@@ -169,7 +184,7 @@ class Headers:
         """Return an independent copy; what was read of these headers need not be read again."""
         index = None if self._index is None else self._index.copy()
         headers = Headers.of_lines(self._fields.copy(), index, self._list_values)
-        headers._parsed = self._parsed.copy()
+        headers._read = self._read.copy()
         return headers
 
     def items(self) -> Iterator[tuple[str, str]]:
@@ -200,16 +215,15 @@ class Headers:
             (key, f"{DISPLAY.get(key, name)}: {value}" if line is None else line) for key, name, value, line in fields
         ]
 
-    def parsed(self, slot: str, parse: Callable[[Headers], T]) -> T:
-        """Return what `parse` makes of one header, kept until that header changes.
+    def read(self, header: TypedHeader[T]) -> T:
+        """Return the value of a typed header, kept until that header changes.
 
-        Args:
-            slot: the key of the header, with a blank and a word after it where there are several readings.
-            parse: makes an immutable value.
+        Raises:
+            MalformedHeader: it does not follow its grammar, or is missing although it is required.
         """
-        found: T = self._parsed.get(slot, _UNREAD)
+        found: T = self._read.get(header, _UNREAD)
         if found is _UNREAD:
-            found = self._parsed[slot] = parse(self)
+            found = self._read[header] = header.parse(self)
         return found
 
     def pack(self) -> None:
@@ -221,7 +235,7 @@ class Headers:
         if not isinstance(self._held, str):
             self._held = "\r\n".join([line for _, line in self.lines()])
         self._index = None
-        self._parsed.clear()
+        self._read.clear()
 
     def has_any(self, keys: frozenset[str]) -> bool:
         """Whether there is a header with one of these keys."""
@@ -237,8 +251,8 @@ class Headers:
     def _has(self, key: str) -> bool:
         return key in ([field[0] for field in self._fields] if self._index is None else self._index)
 
-    def _positions(self, key: str | None) -> Iterator[int]:
-        return (place for place, field in enumerate(self._fields) if field[0] == key)
+    def _first(self, key: str | None) -> int | None:
+        return next((place for place, field in enumerate(self._fields) if field[0] == key), None)
 
     def _changed(self, key: str) -> None:
         if self._index is not None:  # its lists may be shared with a copy
@@ -247,16 +261,125 @@ class Headers:
                 self._index[key] = values
             else:
                 self._index.pop(key, None)
-        if self._parsed:
-            for slot in [slot for slot in self._parsed if slot.partition(" ")[0] == key]:
-                del self._parsed[slot]
+        if self._read:
+            for header in [header for header in self._read if header.key == key]:
+                del self._read[header]
 
 
-def _field(name: str, value: object) -> Field:
+def _key(name: str) -> str:
     key = KEYS.get(name) or key_of(name)
     if key is None:
         raise LocalProtocolError(f"{name!r} cannot be the name of a header")
-    return (key, name, str(value), None)
+    return key
+
+
+class _HasHeaders(Protocol):
+    """A message."""
+
+    headers: Headers
+
+
+class TypedHeader(Generic[T_co]):
+    """Typed view of one header, as a property of messages.
+
+    >>> class Memo:
+    ...     subject = required("Subject", str.title)
+    ...     def __init__(self, headers): self.headers = headers
+    >>> Memo(Headers([("s", "first words")])).subject
+    'First Words'
+    """
+
+    __slots__ = ("key", "parse")
+
+    def __init__(self, name: str, parse: Callable[[Headers], T_co]) -> None:
+        """Make a view that reads `name` by `parse`, which returns an immutable value."""
+        self.key = key_of(name)
+        self.parse = parse
+
+    @overload
+    def __get__(self, message: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, message: _HasHeaders, owner: type) -> T_co: ...
+    def __get__(self, message: _HasHeaders | None, owner: type) -> Self | T_co:
+        """Return the value in a message, or for a class the view itself."""
+        if message is None:
+            return self
+        read = message.headers._read
+        found: T_co = read.get(self, _UNREAD)  # as `Headers.read`, of which every message asks some ten times
+        if found is _UNREAD:
+            found = read[self] = self.parse(message.headers)
+        return found
+
+
+def required(name: str, parse: Callable[[str], T]) -> TypedHeader[T]:
+    """View the first line of a header that has to be there."""
+
+    def read(headers: Headers) -> T:
+        text = headers.get(name)
+        if text is None:
+            raise MalformedHeader(f"{name} is missing")
+        try:  # and not `_named`: six of these are read of every message
+            return parse(text)
+        except MalformedHeader as error:
+            raise MalformedHeader(f"{name}: {error}") from error
+
+    return TypedHeader(name, read)
+
+
+def optional(name: str, parse: Callable[[str], T]) -> TypedHeader[T | None]:
+    """View the first line of a header that may be there."""
+
+    def read(headers: Headers) -> T | None:
+        text = headers.get(name)
+        return None if text is None else _named(name, parse, text)
+
+    return TypedHeader(name, read)
+
+
+def each(name: str, parse: Callable[[str], T], *, wildcard: str | None = None) -> TypedHeader[tuple[T, ...]]:
+    """View all values of a list header; a header that is only the wildcard has none."""
+
+    def read(headers: Headers) -> tuple[T, ...]:
+        lines = headers.get_all(name)
+        if not lines or lines == [wildcard]:
+            return ()
+        try:
+            return tuple([parse(value) for value in headers.values(name)])
+        except MalformedHeader as error:
+            raise MalformedHeader(f"{name}: {error}") from error
+
+    return TypedHeader(name, read)
+
+
+def each_of_line(name: str, parse: Callable[[str], list[T]]) -> TypedHeader[tuple[T, ...]]:
+    """View all values of a list header whose lines cannot be split without reading them."""
+
+    def read(headers: Headers) -> tuple[T, ...]:
+        return tuple([value for line in headers.get_all(name) for value in _named(name, parse, line)])
+
+    return TypedHeader(name, read)
+
+
+def tokens(name: str, *, lower: bool = True) -> TypedHeader[tuple[str, ...]]:
+    """View a list of tokens, such as option tags; an empty line is an empty list (RFC 3261 §20.5, §20.37)."""
+
+    def read(headers: Headers) -> tuple[str, ...]:
+        text = ",".join([line for line in headers.get_all(name) if line])
+        if not text:
+            return ()
+        if _TOKENS.fullmatch(text) is None:
+            raise MalformedHeader(f"{name}: no list of tokens: {text[:80]!r}")
+        return tuple([token.strip(" \t") for token in (text.lower() if lower else text).split(",")])
+
+    return TypedHeader(name, read)
+
+
+def _named(name: str, parse: Callable[[str], T], text: str) -> T:
+    """Parse a value; an error says which header it was."""
+    try:
+        return parse(text)
+    except MalformedHeader as error:
+        raise MalformedHeader(f"{name}: {error}") from error
 
 
 def split_fields(lines: Iterable[str], *, folded: bool = False) -> tuple[list[Field], Index] | str:

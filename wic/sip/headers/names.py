@@ -1,4 +1,4 @@
-"""Names of header fields: one key for every spelling, and the spelling that goes out."""
+"""Names of header fields: one key for all spellings of a name, and the spelling that goes out."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ KEYS: Final[dict[str, str]] = {
     **{spelling: name.lower() for name in _SPELLINGS for spelling in (name, name.lower(), name.upper())},
     **{spelling: full for compact, full in COMPACT.items() for spelling in (compact, compact.upper())},
 }
-"""Keys of the spellings that are met every day; for any other ask `key_of`."""
+"""Keys of the usual spellings, for a quick look-up; `key_of` finds the key of any other."""
 
 
 def key_of(name: str) -> str | None:

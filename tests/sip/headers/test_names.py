@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from wic.sip.names import COMPACT, KEYS, display_name, key_of
+from wic.sip.headers.names import COMPACT, KEYS, display_name, key_of
 
 
 def test_every_spelling_has_one_key() -> None:
