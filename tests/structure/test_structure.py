@@ -42,6 +42,7 @@ CROSS_CUTTING = {
     "sip/test_rfc4475.py": "torture messages of the RFC into the whole package",
     "sip/test_rfc5118.py": "torture messages of the RFC into the whole package",
     "transport/test_any_bytes.py": "any bytes into every transport",
+    "transport/test_leaks.py": "memory, sockets and tasks of every link",
 }
 
 

@@ -39,7 +39,7 @@ def test_each_rings_once_at_its_time_and_those_cancelled_never(wanted):
 
 
 @pytest.mark.virtual_time
-async def test_what_rings_may_set_a_later_alarm_before_another_that_is_due_sooner():
+async def test_an_action_may_set_a_later_alarm_while_an_earlier_one_is_set():
     rung = []
     alarms().call_later(1, lambda _: alarms().call_later(50, lambda now: rung.append(("late", now))))
     alarms().call_later(2, lambda now: rung.append(("soon", now)))
@@ -49,7 +49,7 @@ async def test_what_rings_may_set_a_later_alarm_before_another_that_is_due_soone
 
 
 @pytest.mark.virtual_time
-async def test_an_alarm_that_sets_itself_again_at_once_starves_nobody():
+async def test_an_alarm_that_sets_itself_again_at_once_leaves_the_loop_its_turns():
     turns = []
 
     def again(_: float) -> None:
@@ -67,7 +67,7 @@ async def test_an_alarm_that_sets_itself_again_at_once_starves_nobody():
 
 
 @pytest.mark.virtual_time
-async def test_an_exception_ends_nobody_elses_time():
+async def test_an_exception_delays_no_other_alarm():
     told, rung = [], []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
     alarms().call_later(1, lambda _: 1 / 0)

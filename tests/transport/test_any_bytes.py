@@ -1,4 +1,4 @@
-"""Whatever bytes come in whatever pieces, a link answers or ends, and nothing is raised."""
+"""Any bytes in any pieces: a link answers or ends, and nothing is raised."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_any_bytes_instead_of_tls(secure, chunks):
 @given(
     st.lists(st.text(min_size=1, max_size=100).filter(lambda text: text.strip("\r\n")), max_size=5), st.integers(1, 400)
 )
-def test_every_message_arrives_in_whatever_pieces(texts, size):
+def test_every_message_arrives_in_any_pieces(texts, size):
     messages = [text.encode() for text in texts]
     data = HANDSHAKE + b"".join(frame(0x81, len(message), message) for message in messages)
     told = asyncio.run(feed(websocket, [data[start : start + size] for start in range(0, len(data), size)]))

@@ -30,7 +30,7 @@ async def test_blank_datagrams_are_nothing(recorder):
     await far.close()
 
 
-async def test_what_cannot_be_sent_is_told(recorder):
+async def test_a_datagram_that_cannot_be_sent_ends_its_flow(recorder):
     handler = recorder()
     socket = await open_udp("127.0.0.1", 0, handler=handler)
     flow = Flow("UDP", socket.address, ("127.0.0.1", 9))

@@ -14,7 +14,7 @@ from wic.sip.message import Request
 from wic.sip.random_source import CountingSource
 from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.datagram import open_udp
-from wic.transport.driver import Direction, Driver, DriverOptions
+from wic.transport.driver import Direction, Driver, DriverOptions, SystemRandomSource
 from wic.transport.memory import MemoryNetwork, Path
 from wic.transport.stream import StreamOptions, connect_tcp, serve_tcp
 from wic.transport.websocket import WebSocketOptions, connect_websocket, serve_websocket
@@ -140,7 +140,7 @@ async def test_timers_of_the_endpoint_are_kept_over_a_lossy_network():
 
 
 @pytest.mark.virtual_time
-async def test_nobody_answers_and_timer_f_says_so():
+async def test_without_an_answer_timer_f_ends_the_request():
     left = Peer("l")
     left.driver.attach_socket(MemoryNetwork().bind(LEFT, left.driver))
     began = left.driver.now
@@ -198,7 +198,7 @@ async def test_a_dial_that_fails_is_told():
     await left.driver.close()
 
 
-async def test_what_waits_for_a_dial_is_bounded():
+async def test_the_queue_of_a_dial_is_bounded():
     left = Peer("l", queue_limit=2000)
     flow = Flow("TCP", ("127.0.0.1", 0), ("127.0.0.1", 1))
     left.ask(flow, b"x" * 1500)
@@ -235,7 +235,7 @@ async def test_long_requests_go_over_tcp():
     await listener.close()
 
 
-async def test_long_requests_go_over_udp_if_nobody_takes_tcp():
+async def test_long_requests_go_over_udp_if_the_remote_takes_no_tcp():
     left, right = Peer("l"), Peer("r")
     socket = await open_udp("127.0.0.1", 0, handler=left.driver)
     left.driver.attach_socket(socket)
@@ -354,8 +354,8 @@ async def test_nothing_is_sent_while_closing():
             machine.outgoing.append(Transmit(connection.flow, b"one more thing"))
             driver.pump()
 
-    driver.attach(connection)
-    driver.attach(Talkative(Flow("WSS", LEFT, RIGHT, "2")))
+    driver.opened(connection)
+    driver.opened(Talkative(Flow("WSS", LEFT, RIGHT, "2")))
     await driver.close()
     assert connection.sent == [b"closed"]
     assert machine.closed == [(connection.flow, "this side shuts down")]
@@ -403,3 +403,10 @@ async def test_a_machine_that_fails_at_its_timer_is_not_asked_without_pause():
     await driver.close()
     await asyncio.sleep(10)
     assert machine.timeouts <= 11
+
+
+def test_random_strings_are_long_enough_and_never_the_same():
+    random_source = SystemRandomSource()
+    seen = {random_source.hex(8) for _ in range(1000)}
+    assert len(seen) == 1000
+    assert {len(text) for text in seen} == {16}

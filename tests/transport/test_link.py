@@ -10,9 +10,10 @@ import pytest
 
 from wic.errors import ConnectFailed
 from wic.transport.base import EndedBy
-from wic.transport.link import LinkState
+from wic.transport.link import ENDING, LINK, LinkInput, LinkState
 from wic.transport.stream import StreamLink, StreamOptions, connect_tcp, serve_tcp
 from wic.transport.tls import TlsPipe
+from wic.transport.websocket import connect_websocket, serve_websocket
 
 OPTIONS = b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n"
 
@@ -41,6 +42,46 @@ async def test_a_link_goes_through_its_states(recorder):
         await near.close()
         near.abort()
         assert client.ends.qsize() == 1
+
+
+@pytest.mark.parametrize("web", [False, True])
+async def test_small_messages_are_not_delayed(recorder, web):
+    """Nagle's algorithm is off at both ends."""
+    serve = serve_websocket if web else serve_tcp
+    served = recorder()
+    listener = await serve("127.0.0.1", 0, handler=served)
+    if web:
+        near = await connect_websocket(f"ws://127.0.0.1:{listener.address[1]}/", handler=recorder())
+    else:
+        near = await connect_tcp(*listener.address, handler=recorder())
+    for end in (near, await served.connections.get()):
+        assert end._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    await listener.close()
+    await near.close()
+
+
+def test_an_end_is_final_and_the_first_cause_counts():
+    for (state, given), following in LINK.rows.items():
+        assert given is not LinkInput.ENDED or following in ENDING
+        assert state is not LinkState.CLOSING or following is LinkState.CLOSED
+    assert all(state is not LinkState.CLOSED for state, _ in LINK.rows)
+    assert (LinkState.CLOSING, LinkInput.OPENED) not in LINK.rows
+
+
+async def test_a_handshake_that_is_done_after_the_end_opens_nothing(recorder):
+    class Greeted(StreamLink):
+        def _greet(self):
+            """Leave the link in its handshake."""
+
+    handler = recorder()
+    link = Greeted(handler=handler, options=StreamOptions(), pipe=None)
+    async with serving(recorder()) as listener:
+        await asyncio.get_running_loop().create_connection(lambda: link, *listener.address)
+        link._end(EndedBy.LOCAL, "not wanted")
+        link._opened()
+        assert link.state is LinkState.CLOSING
+        assert handler.connections.empty()
+        await link.close()
 
 
 async def test_closing_a_listener_ends_handshakes_too(recorder, server_tls, client_tls):

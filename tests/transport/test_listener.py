@@ -17,5 +17,5 @@ from wic.transport.listener import cannot_listen
         (errno.EMFILE, "Cannot listen on 127.0.0.1 port 443: Too many open files."),
     ],
 )
-def test_what_hinders_listening_is_one_sentence(number, words):
+def test_an_address_that_cannot_be_used_is_told_in_one_sentence(number, words):
     assert cannot_listen("127.0.0.1", 443, OSError(*[number] * (number is not None), "Too many open files")) == words

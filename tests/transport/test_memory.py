@@ -59,13 +59,13 @@ async def test_an_end_comes_after_what_was_said(recorder):
     assert client.ends.empty()
 
 
-async def test_a_cut_is_silent_until_somebody_notices(recorder):
+async def test_a_cut_is_silent_until_an_end_notices(recorder):
     client, server = recorder(), recorder()
     network = MemoryNetwork()
     near, far = network.connect(client, server)
     network.cut(near.flow.local)
     near.send(b"lost")
-    far.abort("nobody hears")
+    far.abort("unheard")
     assert await drain(server) == []
     assert client.ends.empty()
     near.drop()

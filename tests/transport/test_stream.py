@@ -110,7 +110,7 @@ async def test_a_stream_without_boundaries_is_closed(recorder, data):
         writer.close()
 
 
-async def test_what_came_whole_before_a_fault_is_heard(recorder):
+async def test_messages_before_a_fault_are_delivered(recorder):
     served = recorder()
     async with serving(served, close_timeout=0.05) as listener:
         _, writer = await asyncio.open_connection(*listener.address)

@@ -1,7 +1,7 @@
-"""The deadlines of thousands of connections and machines, behind one timer of their event loop.
+"""Deadlines of all connections and machines of an event loop, behind one timer of it.
 
-asyncio compares timers in Python, dozens of times for each one that is set while ten thousand clients wait for
-something; here the comparisons are those of C.
+asyncio compares its timers in Python, dozens of times for each one that is set while ten thousand clients have
+deadlines; in the queue here the comparisons are those of C.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Alarm: TypeAlias = ScheduledTimer
-"""What `Alarms.call_later` gives, to be cancelled."""
+"""Handle of a deadline; `cancel` takes it back."""
 
 
 class Alarms:
-    """Calls back when it is time; `alarms()` gives those of the running event loop."""
+    """Queue of deadlines with their callbacks; `alarms()` gives that of the running event loop."""
 
     __slots__ = ("__weakref__", "_handle", "_loop", "_queue")
 
@@ -30,36 +30,35 @@ class Alarms:
         self._handle: asyncio.TimerHandle | None = None
 
     def call_later(self, delay: float, action: Callable[[float], None]) -> Alarm:
-        """Have `action` called with the loop's time, in `delay` seconds."""
+        """Call `action` with the loop's time, in `delay` seconds."""
         at = self._loop.time() + delay
         alarm = self._queue.schedule(at, action)
         self._arm(at)
         return alarm
 
     def _arm(self, at: float) -> None:
-        """Be called at that time at the latest."""
+        """Set the loop's timer to that time, unless it is set to an earlier one."""
         if self._handle is not None:
             if self._handle.when() <= at:
                 return
             self._handle.cancel()
-        self._handle = self._loop.call_at(at, self._ring)
+        self._handle = self._loop.call_at(at, self._ring, at)
 
-    def _ring(self) -> None:
-        """Call back what is due; what is added meanwhile waits for the loop's next turn, as with asyncio."""
-        assert self._handle is not None, "what rings was armed"
-        now = max(self._loop.time(), self._handle.when())  # a loop rings early by the resolution of its clock
+    def _ring(self, at: float) -> None:
+        """Call back what is due at `at`; what is added meanwhile waits for the loop's next turn, as with asyncio."""
+        now = max(self._loop.time(), at)  # a loop rings early by the resolution of its clock
         self._handle = None
         try:
             for _ in range(len(self._queue)):
                 if not self._queue.fire_next(now):
                     break
-        finally:  # an exception is the loop's to report, and ends nobody else's time
+        finally:  # an exception is the loop's to report, and delays no other deadline
             due = self._queue.next_timeout()
             if due is not None:
                 self._arm(due)
 
 
-# Whoever waits holds its alarms, and they hold the loop: this table must hold neither.
+# Connections and drivers hold the alarms, and these hold the loop: this table must hold neither.
 _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[Alarms]] = WeakKeyDictionary()
 
 

@@ -1,8 +1,8 @@
-"""What every transport gives, and what it wants from whoever listens to it.
+"""Interfaces between transports and their user, and the values that pass between them.
 
 A connection carries whole SIP messages: framing, handshakes and keep-alives stay below. Nothing here
-waits: bytes come in by `FlowHandler.received`, go out by `Connection.send`, and a flow that ends says
-who ended it and why.
+waits: bytes come in by `FlowHandler.received`, go out by `Connection.send`, and the end of a flow is told once, by
+`FlowHandler.closed`, with its author and its cause. After that the connection takes messages and drops them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class EndedBy(Enum):
-    """Who ended a flow."""
+    """Author of the end of a flow."""
 
     LOCAL = "this side"
     PEER = "the peer"
@@ -25,10 +25,9 @@ class EndedBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FlowEnd:
-    """Why a flow is no more."""
+    """End of a flow, with its author and its cause."""
 
     by: EndedBy
-    """Who ended it."""
     reason: str
     """The cause, for people."""
     code: int | None = None
@@ -56,15 +55,15 @@ class Connection(Protocol):
         ...
 
     async def close(self, reason: str = "") -> None:
-        """End the connection politely, and return when its socket is gone."""
+        """End the connection with a farewell to the peer, and return when its socket is gone."""
         ...
 
     def abort(self, reason: str = "") -> None:
-        """End the connection at once, without a word to the peer."""
+        """End the connection at once, without a farewell."""
         ...
 
     def keep_alive(self, how: KeepAlive | None) -> None:
-        """Look after the peer in another way from now on (RFC 5626 §4.4: the interval is told later); None stops it."""
+        """Send keep-alives by other rules from now on (RFC 5626 §4.4: the interval is told later); None sends none."""
         ...
 
 
@@ -79,7 +78,7 @@ class DatagramPort(Protocol):
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one SIP message to the flow's remote address without waiting.
 
-        A failure is told by `FlowHandler.closed`, possibly before this returns.
+        `FlowHandler.closed` tells of a failure, possibly before this returns.
         """
         ...
 
@@ -89,7 +88,7 @@ class DatagramPort(Protocol):
 
 
 class FlowHandler(Protocol):
-    """Whoever is told about flows; called from the event loop, never at the same time as itself."""
+    """User of flows; called from the event loop, one call at a time."""
 
     def opened(self, connection: Connection) -> None:
         """A connection is ready for messages."""
@@ -100,7 +99,7 @@ class FlowHandler(Protocol):
         ...
 
     def closed(self, flow: Flow, end: FlowEnd) -> None:
-        """The flow is gone; said once for each one that was opened."""
+        """The flow is gone; called once for each one that was opened."""
         ...
 
 
@@ -114,7 +113,7 @@ class Listener(Protocol):
 
     @property
     def counters(self) -> ListenerCounters:
-        """What it has seen so far."""
+        """Its counters up to now."""
         ...
 
     async def close(self, reason: str = "") -> None:
@@ -124,7 +123,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListenerCounters:
-    """A snapshot of a listener's life."""
+    """Counters of a listener, at one moment."""
 
     accepted: int
     """TCP connections taken."""
@@ -138,13 +137,13 @@ class ListenerCounters:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeepAlive:
-    """How a connection finds out that its peer is gone (RFC 5626 §4.4.1, RFC 7118 §6).
+    """Keep-alive of a connection (RFC 5626 §4.4.1, RFC 7118 §6).
 
-    A peer that was heard since the last look is alive, so a busy connection sends nothing extra.
+    A peer that was heard since the last check is alive, so a busy connection sends nothing extra.
     """
 
     every: float = 30.0
-    """Seconds between two looks."""
+    """Seconds between two checks."""
     answer_within: float = 10.0
     """Seconds that a silent peer has to answer (RFC 5626 §4.4.1)."""
     crlf: bool = False
@@ -153,12 +152,12 @@ class KeepAlive:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinkOptions:
-    """What every connection over TCP has in common; times are in seconds."""
+    """Options of every connection over TCP; times are in seconds."""
 
     open_timeout: float = 10.0
     """For TCP, TLS and the message protocol's handshake together."""
     close_timeout: float = 3.0
-    """For the peer to answer a polite end."""
+    """For the peer to answer a farewell."""
     send_limit: int = 1 << 20
     """Bytes that may wait for a slow peer before the connection is given up."""
     keep_alive: KeepAlive | None = None

@@ -1,4 +1,4 @@
-"""Getting a TCP socket to somewhere, straight or through an HTTP proxy."""
+"""TCP sockets to a host, straight or through an HTTP proxy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def environment_proxy(host: str, port: int, *, secure: bool) -> str | None:
     `wss_proxy` and `ws_proxy` go first, then `https_proxy` and `http_proxy`; `no_proxy` is honoured.
     """
     for scheme in ("wss", "https") if secure else ("ws", "http"):
-        # The small letters decide, even if they say "none"; urllib would read the whole environment each time.
+        # The name in small letters decides, even if it is empty; urllib would read the whole environment each time.
         name = f"{scheme}_proxy"
         proxy = os.environ.get(name, os.environ.get(name.upper()))
         if proxy:

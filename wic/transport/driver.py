@@ -1,10 +1,11 @@
-"""The one shell between connections and an endpoint.
+"""Shell between connections and an endpoint.
 
     connections --received, closed--> Driver --receive, flow_closed--> Endpoint
     connections <------send---------- Driver <--to_send, next_event--- Endpoint
 
-Whoever calls a method of the endpoint calls `pump` afterwards: it sends what is to be sent, hands every
-event on, and re-arms the one timer.
+The endpoint has no clock, no socket and no source of chance; all three are here. Every way in ends in `pump`, which
+sends what is to be sent, hands every event on, and re-arms the one timer. Code that calls a method of the endpoint by
+itself calls `pump` afterwards.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
 from wic.sip.flow import Flow
 from wic.sip.trace import Direction
 from wic.transport.alarms import alarms
-from wic.transport.outbound import Outbound
+from wic.transport.connection_pool import ConnectionPool
 from wic.transport.stream import StreamOptions
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ _log = logging.getLogger(__name__)
 _LARGEST_DATAGRAM_REQUEST = 1300
 _TOP_VIA = re.compile(rb"^(?:Via|v)[ \t]*:[ \t]*SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(UDP)", re.IGNORECASE | re.MULTILINE)
 
-# Seconds for which a machine that failed is not asked again for what it did not get done.
-_PAUSE_AFTER_FAILURE = 1.0
+_STREAMS = ("TCP", "TLS")
 
+# Seconds for which a machine whose timer failed is not called again: what it did not get done is still due.
+_PAUSE_AFTER_FAILURE = 1.0
 
 _Parameters = ParamSpec("_Parameters")
 
@@ -48,10 +50,10 @@ MessageObserver: TypeAlias = Callable[[float, Direction, bytes, Flow], None]
 
 
 class TimerSource(Protocol):
-    """Anything with a deadline, such as a registration or a call."""
+    """Object with a deadline, such as a registration or a call."""
 
     def next_timeout(self) -> float | None:
-        """Return when `handle_timeout` wants to be called, or None."""
+        """Return the time at which `handle_timeout` has to be called, or None."""
         ...
 
     def handle_timeout(self, *, now: float) -> None:
@@ -60,7 +62,7 @@ class TimerSource(Protocol):
 
 
 class Machine(TimerSource, Protocol):
-    """What the driver needs of an endpoint; `wic.sip.endpoint.Endpoint` is one."""
+    """Endpoint as its driver sees it; `wic.sip.endpoint.Endpoint` is one."""
 
     def receive(self, data: bytes, flow: Flow, *, now: float) -> None:
         """Take one SIP message."""
@@ -75,7 +77,7 @@ class Machine(TimerSource, Protocol):
         ...
 
     def next_event(self) -> Event | None:
-        """Return the next thing that happened, if any."""
+        """Return the next event, if there is one."""
         ...
 
 
@@ -90,7 +92,7 @@ class SystemRandomSource:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DriverOptions:
-    """How a driver sends."""
+    """Options for sending."""
 
     ssl_context: ssl.SSLContext | None = None
     """For TLS connections that are dialled; None refuses them."""
@@ -105,7 +107,7 @@ _DEFAULT_OPTIONS: Final = DriverOptions()
 
 @dataclass(frozen=True, slots=True)
 class DriverCounters:
-    """A snapshot of what went through a driver."""
+    """Counters of a driver, at one moment."""
 
     received: int
     """Messages handed to the endpoint."""
@@ -120,8 +122,8 @@ class DriverCounters:
 class Driver:
     """Feeds an endpoint from its flows, and the flows from the endpoint; a `FlowHandler`.
 
-    Everything happens in the event loop's thread. What goes wrong in a handler is logged and counted,
-    and touches nothing else.
+    Everything happens in the event loop's thread. An exception out of a handler is logged and counted,
+    and touches nothing else. `pump` inside `pump` returns at once: the outer one goes on until nothing is left.
     """
 
     __slots__ = (
@@ -135,7 +137,8 @@ class Driver:
         "_failures",
         "_not_before",
         "_observers",
-        "_outbound",
+        "_options",
+        "_pool",
         "_pumping",
         "_received",
         "_sent",
@@ -162,7 +165,6 @@ class Driver:
             clock: seconds from any epoch; None takes the event loop's.
             options: how to send.
         """
-        chosen = options or _DEFAULT_OPTIONS
         self._endpoint = endpoint
         self.on_event = on_event
         """Handler of the endpoint's events; another one may take over while the driver runs."""
@@ -170,9 +172,8 @@ class Driver:
         self._clock = clock or asyncio.get_running_loop().time
         self._connections: dict[Flow, Connection] = {}
         self._sockets: dict[tuple[str, int], DatagramPort] = {}
-        self._outbound = Outbound(
-            self, ssl_context=chosen.ssl_context, options=chosen.stream, queue_limit=chosen.queue_limit
-        )
+        self._options = options or _DEFAULT_OPTIONS
+        self._pool: ConnectionPool | None = None  # a client whose only flow is a WebSocket never has one
         self._sources: list[TimerSource] = []
         self._observers: list[MessageObserver] = []
         self._timer: Alarm | None = None
@@ -202,13 +203,7 @@ class Driver:
         """What went through so far."""
         return DriverCounters(self._received, self._sent, self._undelivered, self._failures)
 
-    # What is plugged in.
-
-    def attach(self, connection: Connection) -> None:
-        """Send by this connection what belongs to its flow."""
-        self._connections[connection.flow] = connection
-        if connection.flow.transport in ("TCP", "TLS"):
-            self._outbound.opened(connection)
+    # plugged in
 
     def attach_socket(self, socket: DatagramPort) -> None:
         """Send by this UDP socket; the first one also takes flows that name no local address."""
@@ -217,7 +212,8 @@ class Driver:
     def add_timer_source(self, source: TimerSource) -> None:
         """Call `source` when its time has come, until it is removed."""
         self._sources.append(source)
-        self._rearm()
+        if source.next_timeout() is not None:
+            self._rearm()
 
     def remove_timer_source(self, source: TimerSource) -> None:
         """Call `source` no more; one that was never added is ignored."""
@@ -227,35 +223,51 @@ class Driver:
         """Show every message to `observer` as it passes, for traces and captures."""
         self._observers.append(observer)
 
-    # What flows say (FlowHandler).
+    # from the flows (FlowHandler)
 
     def opened(self, connection: Connection) -> None:
-        """Attach a connection that opened."""
-        self.attach(connection)
+        """Send by this connection the messages of its flow."""
+        self._connections[connection.flow] = connection
+        if connection.flow.transport in _STREAMS:
+            # RFC 3261 §18.2.2, RFC 5923: requests to that address use the connection that the peer has opened.
+            self._streams.opened(connection)
 
     def received(self, flow: Flow, data: bytes) -> None:
         """Hand a message to the endpoint."""
-        self._received += 1
-        self._observe(Direction.RECEIVED, data, flow)
+        self._note(Direction.RECEIVED, data, flow)
         self._guard("a message", self._endpoint.receive, data, flow, now=self.now)
         self.pump()
 
     def closed(self, flow: Flow, end: FlowEnd) -> None:
         """Tell the endpoint that a flow is gone, with every flow that was tied to it."""
         self._connections.pop(flow, None)
-        for gone in (flow, *self._outbound.closed(flow)):
+        tied = () if self._pool is None else self._pool.closed(flow)
+        for gone in (flow, *tied):
             self._flow_failed(gone, str(end))
 
-    # What the endpoint says.
+    # from the endpoint
 
     def pump(self) -> None:
-        """Send what is to be sent, hand every event on, and re-arm the timer."""
+        """Send what is to be sent, hand every event on, and re-arm the timer.
+
+        All that is to be sent goes out before the next event is handed on: what a handler does comes after what the
+        endpoint did by itself, on the wire too.
+        """
         if self._pumping or self._closed:
             return
         self._pumping = True
         try:
-            while self._transmit() or self._deliver():
-                continue
+            while True:
+                sent = False
+                for transmit in self._endpoint.to_send():
+                    self._send(transmit.flow, transmit.data)
+                    sent = True
+                if sent:
+                    continue  # a connection that failed meanwhile has given the endpoint more to say
+                event = self._endpoint.next_event()
+                if event is None:
+                    break
+                self._guard(type(event).__name__, self.on_event, event)
         finally:
             self._pumping = False
         self._rearm()
@@ -263,33 +275,38 @@ class Driver:
     async def close(self, reason: str = "") -> None:
         """End every connection, tell the endpoint so, and stop driving; nothing is sent any more."""
         self._closing = True
-        await self._outbound.close()
+        if self._pool is not None:
+            await self._pool.close()
         await asyncio.gather(*(connection.close(reason) for connection in self.connections))
         await asyncio.gather(*(socket.close() for socket in self._sockets.values()))
         self._closed = True
         self._disarm()
 
-    # Inside: sending.
+    # sending
 
-    def _transmit(self) -> bool:
-        sent = False
-        for transmit in self._endpoint.to_send():
-            self._send(transmit.flow, transmit.data)
-            sent = True
-        return sent
+    @property
+    def _streams(self) -> ConnectionPool:
+        """The TCP and TLS connections that can be used again, and those in the making."""
+        if self._pool is None:
+            chosen = self._options
+            self._pool = ConnectionPool(
+                self, ssl_context=chosen.ssl_context, options=chosen.stream, queue_limit=chosen.queue_limit
+            )
+        return self._pool
 
     def _send(self, flow: Flow, data: bytes) -> None:
+        """Hand a message to the connection of its flow; a flow without `id` takes any connection to its remote."""
         connection = self._connections.get(flow)
         if self._closing:
             self._undeliverable(flow, "this side shuts down")
         elif connection is not None:
-            self._sending(data, flow)
+            self._note(Direction.SENT, data, flow)
             connection.send(data)
         elif flow.transport == "UDP":
             self._send_by_udp(flow, data)
-        elif flow.transport in ("TCP", "TLS") and not flow.id:
-            self._sending(data, flow)
-            self._outbound.send(flow, data, self._undeliverable)
+        elif flow.transport in _STREAMS and not flow.id:
+            self._note(Direction.SENT, data, flow)
+            self._streams.send(flow, data, self._undeliverable)
         else:
             self._undeliverable(flow, "the connection is gone")
 
@@ -297,23 +314,21 @@ class Driver:
         if len(data) <= _LARGEST_DATAGRAM_REQUEST or data.startswith(b"SIP/2.0 "):
             self._send_datagram(flow, data)
             return
-        # RFC 3261 §18.1.1: the Via must say which transport the request took in the end, and UDP is
-        # tried after all if nobody takes TCP.
+        # RFC 3261 §18.1.1: a long request goes over TCP, its Via says which transport it took in the end, and UDP is
+        # tried after all if the remote does not take TCP.
         stream = Flow("TCP", (flow.local[0], 0), flow.remote)
-        self._sending(long := _via_tcp(data), stream)
-        self._outbound.send(stream, long, lambda *_: self._send_datagram(flow, data))
+        top = _TOP_VIA.search(data)
+        long = data if top is None else data[: top.start(1)] + b"TCP" + data[top.end(1) :]
+        self._note(Direction.SENT, long, stream)
+        self._streams.send(stream, long, lambda *_: self._send_datagram(flow, data))
 
     def _send_datagram(self, flow: Flow, data: bytes) -> None:
         socket = self._sockets.get(flow.local) or next(iter(self._sockets.values()), None)
         if socket is None:
             self._undeliverable(flow, "there is no UDP socket")
         else:
-            self._sending(data, flow)
+            self._note(Direction.SENT, data, flow)
             socket.send(data, flow)
-
-    def _sending(self, data: bytes, flow: Flow) -> None:
-        self._sent += 1
-        self._observe(Direction.SENT, data, flow)
 
     def _undeliverable(self, flow: Flow, reason: str) -> None:
         self._undelivered += 1
@@ -323,16 +338,14 @@ class Driver:
         self._guard("the end of a flow", self._endpoint.flow_closed, flow, reason, now=self.now)
         self.pump()
 
-    # Inside: events.
+    # handlers and observers
 
-    def _deliver(self) -> bool:
-        event = self._endpoint.next_event()
-        if event is None:
-            return False
-        self._guard(type(event).__name__, self.on_event, event)
-        return True
-
-    def _observe(self, direction: Direction, data: bytes, flow: Flow) -> None:
+    def _note(self, direction: Direction, data: bytes, flow: Flow) -> None:
+        """Count a message, and show it to the observers."""
+        if direction is Direction.SENT:
+            self._sent += 1
+        else:
+            self._received += 1
         for observer in self._observers:
             self._guard("an observed message", observer, self.now, direction, data, flow)
 
@@ -343,7 +356,7 @@ class Driver:
         *args: _Parameters.args,
         **kwargs: _Parameters.kwargs,
     ) -> bool:
-        """Run `action`, and keep the loop alive whatever comes out of it."""
+        """Run `action`, and log what it raises; return whether it succeeded."""
         try:
             action(*args, **kwargs)
         except Exception:  # noqa: BLE001 - the outermost frame: one faulty call must not end the others
@@ -352,7 +365,7 @@ class Driver:
             return False
         return True
 
-    # Inside: the timer.
+    # the timer
 
     def _rearm(self) -> None:
         if self._closed or self._pumping:
@@ -371,24 +384,15 @@ class Driver:
     def _time_passed(self, _: float) -> None:
         self._timer = None
         for source in (self._endpoint, *self._sources):
-            self._wake(source)
+            now = self.now
+            due = source.next_timeout()
+            if due is None or due > now:
+                continue
+            if not self._guard(f"a timeout of {type(source).__name__}", source.handle_timeout, now=now):
+                self._not_before = now + _PAUSE_AFTER_FAILURE
         self.pump()
-
-    def _wake(self, source: TimerSource) -> None:
-        now = self.now
-        due = source.next_timeout()
-        if due is None or due > now:
-            return
-        if not self._guard(f"a timeout of {type(source).__name__}", source.handle_timeout, now=now):
-            self._not_before = now + _PAUSE_AFTER_FAILURE
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _via_tcp(data: bytes) -> bytes:
-    """Let the top Via of a request name TCP instead of UDP."""
-    found = _TOP_VIA.search(data)
-    return data if found is None else data[: found.start(1)] + b"TCP" + data[found.end(1) :]

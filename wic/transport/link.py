@@ -1,4 +1,9 @@
-"""One TCP connection, bare or in TLS, under a protocol of messages."""
+"""One TCP connection, bare or in TLS, under a protocol of messages.
+
+A link has one deadline at a time: that of the handshakes (TCP, TLS and the message protocol together), then that of the
+keep-alive, then that of the farewell. Its flow ends for its users when it is of no use any more, which may be long before
+the socket is gone: `FlowHandler.closed` is called on the way into CLOSING, with the first cause that was seen.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,11 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from enum import Enum
 from itertools import count
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from wic.errors import ConnectFailed, TransportError
 from wic.sip.flow import Flow
+from wic.sip.state_table import StateTable
 from wic.transport.alarms import alarms
 from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.tls import explain
@@ -29,23 +35,55 @@ _flow_ids = count(1)
 
 
 class LinkState(Enum):
-    """The life of a link, in this order; any state may be left for CLOSED."""
+    """State of a link."""
 
-    SECURING = "securing"
-    """TCP stands, TLS does not yet."""
-    GREETING = "greeting"
-    """The message protocol's own handshake."""
-    OPEN = "open"
-    CLOSING = "closing"
-    """The flow is gone for its users; the peer is given a moment to hear so."""
-    CLOSED = "closed"
+    SECURING = "Securing"
+    """TCP is connected, TLS is not up yet."""
+    GREETING = "Greeting"
+    """The message protocol's own handshake is under way."""
+    OPEN = "Open"
+    CLOSING = "Closing"
+    """The flow is gone for its users; the peer is given a moment to take the farewell."""
+    CLOSED = "Closed"
+
+
+ENDING: Final = (LinkState.CLOSING, LinkState.CLOSED)
+"""States of a link whose flow has ended."""
+
+
+class LinkInput(Enum):
+    """Input of a link's machine."""
+
+    SECURED = "TLS is up, or there is none"
+    OPENED = "the message protocol's handshake is done"
+    ENDED = "closed or aborted here, ended by the peer, or failed"
+    LOST = "the socket is gone"
+
+
+_S, _I = LinkState, LinkInput
+
+LINK: Final = StateTable(
+    name="Link",
+    clause="RFC 7118 §4, RFC 6455 §7.1",
+    initial=LinkState.SECURING,
+    final=LinkState.CLOSED,
+    rows={
+        (_S.SECURING, _I.SECURED): LinkState.GREETING,
+        (_S.SECURING, _I.ENDED): LinkState.CLOSING,
+        (_S.GREETING, _I.OPENED): LinkState.OPEN,
+        (_S.GREETING, _I.ENDED): LinkState.CLOSING,
+        (_S.OPEN, _I.ENDED): LinkState.CLOSING,
+        (_S.CLOSING, _I.LOST): LinkState.CLOSED,
+    },
+)
+"""States of a link; an input without a row changes nothing, so that the first cause of an end is the one that counts."""
 
 
 class Link(asyncio.Protocol, ABC):
-    """The base of WebSocket and stream connections.
+    """Base of WebSocket and stream connections.
 
-    A subclass speaks by `_write`, says `_opened` when messages may flow and `_end` when they may not,
-    and fills in `_greet`, `_plain_received`, `_say_goodbye` and `_ping`.
+    A subclass writes by `_write`, calls `_opened` when messages may flow and `_end` when they may not,
+    and fills in `send`, `_greet`, `_plain_received`, `_say_goodbye` and `_ping`.
     """
 
     __slots__ = (
@@ -53,7 +91,6 @@ class Link(asyncio.Protocol, ABC):
         "_alarms",
         "_asked",
         "_closed",
-        "_end_seen",
         "_failure",
         "_finished",
         "_flow",
@@ -86,10 +123,10 @@ class Link(asyncio.Protocol, ABC):
         """Prepare for a TCP connection.
 
         Args:
-            handler: who is told about the flow.
+            handler: told about the flow.
             options: its limits.
             pipe: this end of TLS, if there is to be TLS.
-            ready: done when messages may flow, or failed with the reason why they never will.
+            ready: done when messages may flow, or failed with the reason why they never can.
             lost: called when the socket is gone.
         """
         self._alarms = alarms()
@@ -103,14 +140,13 @@ class Link(asyncio.Protocol, ABC):
         self._transport: asyncio.Transport | None = None
         self._flow: Flow | None = None
         self._timer: Alarm | None = None
-        self._end_seen: FlowEnd | None = None
         self._failure: TransportError | None = None
         self._closed: asyncio.Future[None] | None = None
         self._finished = False
         self._heard = False
         self._asked = False
 
-    # What users see.
+    # for its users
 
     @property
     def flow(self) -> Flow:
@@ -120,7 +156,7 @@ class Link(asyncio.Protocol, ABC):
 
     @property
     def state(self) -> LinkState:
-        """Where in its life the link is."""
+        """The state of the link."""
         return self._state
 
     @property
@@ -129,7 +165,7 @@ class Link(asyncio.Protocol, ABC):
         return self._flow is not None
 
     async def close(self, reason: str = "") -> None:
-        """End the connection politely, and return when its socket is gone."""
+        """End the connection with a farewell to the peer, and return when its socket is gone."""
         if self._state is LinkState.CLOSED:
             return
         if self._closed is None:
@@ -142,19 +178,19 @@ class Link(asyncio.Protocol, ABC):
         await asyncio.shield(self._closed)
 
     def abort(self, reason: str = "") -> None:
-        """End the connection at once, without a word to the peer."""
+        """End the connection at once, without a farewell."""
         self._end(EndedBy.LOCAL, reason or "aborted")
         if self._transport is not None:
             self._transport.abort()
 
     def keep_alive(self, how: KeepAlive | None) -> None:
-        """Look after the peer in another way from now on; None stops it."""
+        """Send keep-alives by other rules from now on; None sends none."""
         self._keep_alive = how
         if self._state is LinkState.OPEN:
             self._asked = False
             self._arm_keep_alive()
 
-    # What a subclass fills in.
+    # for a subclass to fill in
 
     @abstractmethod
     def send(self, data: bytes) -> None:
@@ -176,10 +212,12 @@ class Link(asyncio.Protocol, ABC):
     def _ping(self) -> None:
         """Ask a silent peer whether it is there."""
 
-    # What a subclass says.
+    # for a subclass to call
 
     def _opened(self) -> None:
-        """Messages may flow."""
+        """Let messages flow."""
+        if not self._move(LinkInput.OPENED):
+            return  # the end came first
         transport = self._socket()
         self._flow = Flow(
             self.scheme if self._pipe is None else self.secure_scheme,
@@ -187,7 +225,6 @@ class Link(asyncio.Protocol, ABC):
             _address(transport.get_extra_info("peername")),
             str(next(_flow_ids)),
         )
-        self._move(LinkState.OPEN)
         self._arm_keep_alive()
         if self._ready is not None:
             if not self._ready.done():
@@ -196,18 +233,16 @@ class Link(asyncio.Protocol, ABC):
         self._handler.opened(self)
 
     def _end(self, by: EndedBy, reason: str, code: int | None = None) -> None:
-        """No more messages may flow; the first reason given is the one told."""
-        if self._end_seen is not None:
-            return
-        self._end_seen = FlowEnd(by, reason, code)
+        """Let no more messages flow; only the first end counts."""
         was_open = self._state is LinkState.OPEN
-        self._move(LinkState.CLOSING)
+        if not self._move(LinkInput.ENDED):
+            return
         self._arm(self._options.close_timeout, self._give_up)
         if was_open:
-            self._handler.closed(self.flow, self._end_seen)
+            self._handler.closed(self.flow, FlowEnd(by, reason, code))
 
     def _fail(self, failure: TransportError) -> None:
-        """The handshake cannot succeed."""
+        """End a handshake that cannot succeed."""
         self._failure = failure
         self._end(EndedBy.LOCAL, str(failure))
 
@@ -232,7 +267,7 @@ class Link(asyncio.Protocol, ABC):
                 transport.write_eof()
         self._finished = True
 
-    # What the event loop calls.
+    # called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start TLS, or the message protocol where there is none."""
@@ -256,16 +291,16 @@ class Link(asyncio.Protocol, ABC):
             self._plain_received(data)
 
     def eof_received(self) -> bool:
-        """Note that the peer sends no more; returning False lets asyncio close the socket."""
+        """End the flow, for the peer sends no more; returning False lets asyncio close the socket."""
         if self._state is LinkState.SECURING:
             self._fail(ConnectFailed("it closed the connection during the TLS handshake"))
         self._end(EndedBy.PEER, "the connection was closed")
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
+        """Let go of everything, for the socket is gone."""
         self._end(*_cause(exc))
-        self._move(LinkState.CLOSED)
+        self._move(LinkInput.LOST)
         self._disarm()
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(self._failure or ConnectFailed("it closed the connection during the handshake"))
@@ -275,18 +310,23 @@ class Link(asyncio.Protocol, ABC):
             self._lost(self)
         self._transport = self._pipe = self._ready = self._lost = None
 
-    # Inside.
+    # inside
 
     def _socket(self) -> asyncio.Transport:
-        assert self._transport is not None, "nothing is written before TCP stands or after it fell"
+        assert self._transport is not None, "nothing is written before the TCP connection is there, or after its end"
         return self._transport
 
-    def _move(self, state: LinkState) -> None:
-        _log.debug("%s link %s -> %s", self.scheme, self._state.value, state.value)
-        self._state = state
+    def _move(self, given: LinkInput) -> bool:
+        """Take an input; return whether it changed the state."""
+        following = LINK.rows.get((self._state, given))
+        if following is None:
+            return False
+        _log.debug("%s link %s -> %s", self.scheme, self._state.value, following.value)
+        self._state = following
+        return True
 
     def _secured(self) -> None:
-        self._move(LinkState.GREETING)
+        self._move(LinkInput.SECURED)
         self._greet()
 
     def _encrypted_received(self, pipe: TlsPipe, data: bytes) -> None:
@@ -315,7 +355,7 @@ class Link(asyncio.Protocol, ABC):
             self._end(EndedBy.NETWORK, words)
         else:
             self._fail(ConnectFailed(words))
-        # What is left to send is the alert that tells the peer.
+        # RFC 8446 §6.2: the alert that tells the peer is still to be sent.
         self._put(pipe.to_send())
         self._socket().close()
 
@@ -328,28 +368,28 @@ class Link(asyncio.Protocol, ABC):
         if self._transport is not None:
             self._transport.abort()
 
-    # Keep-alive.
+    # keep-alive
 
     def _arm_keep_alive(self) -> None:
         self._disarm()
         if self._keep_alive is not None:
-            self._arm(self._keep_alive.every, self._look)
+            self._arm(self._keep_alive.every, self._check_peer)
 
-    def _look(self, now: float) -> None:
-        """See whether the peer was heard since the last look, and ask it if not."""
+    def _check_peer(self, now: float) -> None:
+        """Ask a peer that was not heard since the last check; end the flow if it does not answer (RFC 5626 §4.4.1)."""
         keep_alive = self._keep_alive
-        assert keep_alive is not None, "nobody looks without it"
+        assert keep_alive is not None, "no check is armed without rules"
         heard, self._heard = self._heard, False
         if heard:
             waited = keep_alive.answer_within if self._asked else 0.0
             self._asked = False
-            self._arm(max(0.0, keep_alive.every - waited), self._look)
+            self._arm(max(0.0, keep_alive.every - waited), self._check_peer)
         elif self._asked:
             self._end(EndedBy.NETWORK, f"no answer to a keep-alive within {keep_alive.answer_within:g} s")
             self._give_up(now)
         else:
             self._asked = True
-            self._arm(keep_alive.answer_within, self._look)
+            self._arm(keep_alive.answer_within, self._check_peer)
             self._ping()
 
     def _arm(self, delay: float, action: Callable[[float], None]) -> None:

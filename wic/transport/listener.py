@@ -17,17 +17,64 @@ if TYPE_CHECKING:
     MakeLink = Callable[[Callable[[Link], None]], Link]
 
 
-class SocketListener:
-    """Accepts TCP connections up to a number, and ends them when it is closed."""
+class _Acceptor:
+    """Makes a link of each connection that comes in, up to a number, and counts them."""
 
-    def __init__(self, make_link: MakeLink, *, max_connections: int) -> None:
-        """Prepare to listen; `make_link` builds a link given what to call when it is lost."""
+    def __init__(self, make_link: MakeLink, max_connections: int) -> None:
+        self.links: set[Link] = set()
         self._make_link = make_link
         self._max_connections = max_connections
-        self._links: set[Link] = set()
-        self._server: asyncio.Server | None = None
         self._accepted = self._refused = self._failed = 0
-        self._address = ("", 0)
+
+    @property
+    def counters(self) -> ListenerCounters:
+        return ListenerCounters(self._accepted, self._refused, self._failed, len(self.links))
+
+    def accept(self) -> asyncio.Protocol:
+        self._accepted += 1
+        if len(self.links) >= self._max_connections:
+            self._refused += 1
+            return _Refused()
+        link = self._make_link(self._lost)
+        self.links.add(link)
+        return link
+
+    def _lost(self, link: Link) -> None:
+        self.links.discard(link)
+        self._failed += not link.was_open
+
+
+class SocketListener:
+    """A listening TCP socket; closing it ends the connections that it accepted."""
+
+    def __init__(self, server: asyncio.Server, acceptor: _Acceptor) -> None:
+        self._server = server
+        self._acceptor = acceptor
+        name = server.sockets[0].getsockname()
+        self._address = (name[0], name[1])
+
+    @classmethod
+    async def open(
+        cls, host: str, port: int, make_link: MakeLink, *, max_connections: int, backlog: int
+    ) -> SocketListener:
+        """Open a listening socket.
+
+        Args:
+            host: the address to listen on.
+            port: its port; 0 takes a free one.
+            make_link: builds a link, given the function to call when it is lost.
+            max_connections: connections at a time.
+            backlog: connections that may wait to be accepted.
+
+        Raises:
+            ConfigurationError: the address cannot be listened on.
+        """
+        acceptor = _Acceptor(make_link, max_connections)
+        try:
+            server = await asyncio.get_running_loop().create_server(acceptor.accept, host, port, backlog=backlog)
+        except OSError as error:
+            raise ConfigurationError(cannot_listen(host, port, error)) from None
+        return cls(server, acceptor)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -36,46 +83,18 @@ class SocketListener:
 
     @property
     def counters(self) -> ListenerCounters:
-        """What it has seen so far."""
-        return ListenerCounters(self._accepted, self._refused, self._failed, len(self._links))
-
-    async def listen(self, host: str, port: int, *, backlog: int) -> None:
-        """Open the listening socket.
-
-        Raises:
-            ConfigurationError: the address cannot be listened on.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(self._accept, host, port, backlog=backlog)
-        except OSError as error:
-            raise ConfigurationError(cannot_listen(host, port, error)) from None
-        name = self._server.sockets[0].getsockname()
-        self._address = (name[0], name[1])
+        """Its counters up to now."""
+        return self._acceptor.counters
 
     async def close(self, reason: str = "") -> None:
         """Stop listening, and end every connection it accepted."""
-        assert self._server is not None, "listen comes before close"
         self._server.close()
-        await asyncio.gather(*(link.close(reason) for link in tuple(self._links)))
+        await asyncio.gather(*(link.close(reason) for link in tuple(self._acceptor.links)))
         await self._server.wait_closed()
-
-    def _accept(self) -> asyncio.Protocol:
-        self._accepted += 1
-        if len(self._links) >= self._max_connections:
-            self._refused += 1
-            return _Refused()
-        link = self._make_link(self._lost)
-        self._links.add(link)
-        return link
-
-    def _lost(self, link: Link) -> None:
-        self._links.discard(link)
-        self._failed += not link.was_open
 
 
 class _Refused(asyncio.Protocol):
-    """Hangs up at once."""
+    """A connection beyond the limit: closed at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()

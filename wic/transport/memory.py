@@ -1,10 +1,10 @@
-"""A network in memory: delay, loss, duplication, reordering and cuts, the same ones for the same seed.
+"""Network in memory: delay, loss, duplication, reordering and cuts, the same ones for the same seed.
 
 It runs on the event loop's clock, so under `VirtualTimeLoop` hours pass in no time.
 
     network = MemoryNetwork(seed=1, path=Path(delay=0.02, loss=0.1))
-    left, right = network.connect(left_driver, right_driver)          # a WebSocket, so to say
-    socket = network.bind(("10.0.0.1", 5060), driver)                 # a UDP socket, so to say
+    left, right = network.connect(left_driver, right_driver)          # in place of a WebSocket
+    socket = network.bind(("10.0.0.1", 5060), driver)                 # in place of a UDP socket
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Path:
-    """What happens to bytes on their way; connections lose, duplicate and reorder nothing, they are late."""
+    """Treatment of bytes on their way; connections lose, duplicate and reorder nothing, they are late."""
 
     delay: float = 0.0
     """Seconds that each message takes at least."""
@@ -45,14 +45,14 @@ class MemoryNetwork:
     """Joins handlers that would otherwise meet over sockets."""
 
     def __init__(self, *, seed: int = 0, path: Path | None = None) -> None:
-        """Make a network without anybody on it.
+        """Make a network without connections.
 
         Args:
             seed: decides every chance event.
-            path: what all bytes go through; may be changed at any time by assigning `path`.
+            path: treatment of all bytes; may be changed at any time by assigning `path`.
         """
         self.path = path or Path()
-        """What all bytes go through from now on."""
+        """Treatment of all bytes from now on."""
         self._loop = asyncio.get_running_loop()
         self._random = random.Random(seed)
         self._numbers = count(1)
@@ -85,14 +85,14 @@ class MemoryNetwork:
         return socket
 
     def cut(self, *addresses: Address) -> None:
-        """Let everything from and to these addresses vanish, without anybody being told."""
+        """Drop everything from and to these addresses without telling either end."""
         self._cut.update(addresses)
 
     def mend(self, *addresses: Address) -> None:
         """Undo `cut`; what was sent meanwhile stays lost."""
         self._cut.difference_update(addresses)
 
-    # For its connections and sockets.
+    # for its connections and sockets
 
     def deliver_in_order(self, near: MemoryConnection, far: MemoryConnection, data: bytes) -> None:
         """Carry one message of a connection: late, but never lost or overtaken."""
@@ -113,7 +113,7 @@ class MemoryNetwork:
             self._queue(near, partial(far.ended, FlowEnd(EndedBy.PEER, reason)))
 
     def deliver_ping(self, near: MemoryConnection, far: MemoryConnection) -> None:
-        """Carry the question whether the far end is there, and its answer."""
+        """Carry a keep-alive and its answer."""
         if not self._is_cut(near.flow):
             self._queue(near, partial(self._answer_ping, near, far))
 
@@ -130,7 +130,7 @@ class MemoryNetwork:
         self._schedule(near.last_due, action)
 
     def _schedule(self, due: float, action: Callable[[], None]) -> None:
-        # Timers of the same time fire in any order, so each one does whatever is next.
+        # Timers of the same time fire in any order, so each one does what is next.
         heappush(self._pending, (due, next(self._numbers), action))
         self._loop.call_at(due, self._arrive)
 
@@ -191,7 +191,7 @@ class MemoryConnection:
             self._network.deliver_end(self, self._far, reason or "the connection was closed")
 
     def drop(self, reason: str = "no answer to a keep-alive") -> None:
-        """Let this end find out that the network failed it; the other end is not told."""
+        """End this side of the connection as a failure of the network; the other end is not told."""
         self.ended(FlowEnd(EndedBy.NETWORK, reason))
 
     def keep_alive(self, how: KeepAlive | None) -> None:
@@ -228,7 +228,7 @@ class MemoryConnection:
 
 
 class MemorySocket:
-    """A datagram socket in memory, with the face of `DatagramSocket`."""
+    """A datagram socket in memory; a `DatagramPort`."""
 
     def __init__(self, network: MemoryNetwork, address: Address, handler: FlowHandler) -> None:
         self.address = address

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamOptions(LinkOptions):
-    """What both ends of a TCP or TLS connection can choose."""
+    """Options of both ends of a TCP or TLS connection."""
 
     limits: Limits = field(default_factory=Limits)
     """Caps on what the peer may send."""
@@ -36,11 +36,11 @@ class StreamOptions(LinkOptions):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamServerOptions(StreamOptions):
-    """What a server accepts."""
+    """Options of a server."""
 
     idle_timeout: float | None = 600.0
     max_connections: int = 1_000
-    """Connections at a time; more are hung up on."""
+    """Connections at a time; those beyond are closed at once."""
     backlog: int = 128
     """Connections that may wait to be accepted."""
 
@@ -75,7 +75,7 @@ class StreamLink(Link):
             self._write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
+        """Let go of everything, for the socket is gone."""
         if self._idle is not None:
             self._idle.cancel()
         super().connection_lost(exc)
@@ -139,13 +139,13 @@ async def connect_tcp(
     Args:
         host: the name or address of the server.
         port: its port.
-        handler: who is told about the flow.
+        handler: told about the flow.
         ssl_context: for TLS; None is plain TCP.
         server_hostname: the name that the server's certificate must carry; None takes `host`.
         options: limits and times.
 
     Raises:
-        ConnectFailed: there is no connection to be had; the message says why in one sentence.
+        ConnectFailed: no connection can be made; the message says why in one sentence.
     """
     chosen = options or StreamOptions()
     pipe = TlsPipe(ssl_context, server_hostname=server_hostname or host) if ssl_context is not None else None
@@ -169,7 +169,7 @@ async def serve_tcp(
     Args:
         host: the address to listen on.
         port: its port; 0 takes a free one.
-        handler: who is told about the flows.
+        handler: told about the flows.
         ssl_context: for TLS; None is plain TCP.
         options: what to accept.
 
@@ -182,9 +182,7 @@ async def serve_tcp(
         pipe = TlsPipe(ssl_context) if ssl_context is not None else None
         return StreamLink(handler=handler, options=chosen, pipe=pipe, lost=lost)
 
-    listener = SocketListener(accept, max_connections=chosen.max_connections)
-    await listener.listen(host, port, backlog=chosen.backlog)
-    return listener
+    return await SocketListener.open(host, port, accept, max_connections=chosen.max_connections, backlog=chosen.backlog)
 
 
 async def _connect(
@@ -199,6 +197,6 @@ async def _connect(
     except ConnectFailed as error:
         raise ConnectFailed(f"{host} port {port} cannot be used: {error}.") from None
     except asyncio.CancelledError:
-        link.abort("no longer wanted")
+        link.abort("not wanted any more")
         raise
     return link

@@ -52,8 +52,8 @@ def client_context(
 ) -> ssl.SSLContext:
     """Return the context of a TLS client.
 
-    Building one costs milliseconds and a megabyte, so those who ask for the same get the same one, as
-    long as the files do not change. Nobody may change it.
+    Building one costs milliseconds and a megabyte, so the same arguments give the same context, as
+    long as the files do not change. A caller must not change it.
 
     Args:
         ca: a PEM file of further trust anchors, besides the system's.
@@ -105,7 +105,7 @@ def server_context(*, certificate: Path, key: Path | None = None, client_ca: Pat
 
 
 def explain(error: ssl.SSLError) -> str:
-    """Say in a few words what a TLS handshake failed of."""
+    """Name the cause for which a TLS handshake failed, in a few words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATE_FAULTS.get(error.verify_code, f"its certificate is refused: {error.verify_message}")
     if error.reason in _NOT_TLS:
@@ -151,7 +151,7 @@ def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | No
 class TlsPipe:
     """One end of a TLS connection, without a socket.
 
-    Whoever drives it sends `to_send()` to the peer after each of the other calls.
+    After each of the other calls, the bytes of `to_send()` have to go to the peer.
     """
 
     __slots__ = ("_incoming", "_outgoing", "_tls", "established", "peer_closed")

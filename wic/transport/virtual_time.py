@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer: 32 s of Timer B pass in microseconds."""
+"""Event loop whose clock jumps to the next timer: 32 s of Timer B pass in microseconds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _ImpatientSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         if timeout is None or self.threads:
-            # Only a socket or a thread can be the next to say something.
+            # Only a socket or a thread can be ready next.
             return super().select(None if timeout else timeout)
         ready = super().select(0)
         if not ready:

@@ -1,4 +1,4 @@
-"""SIP over WebSocket (RFC 7118): connect to a server, or be one."""
+"""SIP over WebSocket (RFC 7118): connecting to a server, and serving."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebSocketOptions(FramingOptions):
-    """How a client connects; compression is never offered."""
+    """Options of a client; compression is never offered."""
 
     ssl_context: ssl.SSLContext | None = None
     """For `wss`; None verifies against the system's trust anchors. See `wic.transport.tls.client_context`."""
@@ -53,14 +53,14 @@ class WebSocketOptions(FramingOptions):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebSocketServerOptions(FramingOptions):
-    """What a server accepts."""
+    """Options of a server."""
 
     path: str | None = None
     """The only path that is served, others get 404; None serves every path."""
     origins: tuple[str | re.Pattern[str] | None, ...] | None = None
     """The Origins that may connect, others get 403; None in it lets clients in that name none."""
     max_connections: int = 20_000
-    """Connections at a time; more are hung up on."""
+    """Connections at a time; those beyond are closed at once."""
     backlog: int = 1024
     """Connections that may wait to be accepted."""
 
@@ -70,13 +70,13 @@ async def connect_websocket(url: str, *, handler: FlowHandler, options: WebSocke
 
     Args:
         url: `ws://` or `wss://` with host, and port and path if they are not the usual ones.
-        handler: who is told about the flow.
+        handler: told about the flow.
         options: how to connect.
 
     Raises:
-        ConfigurationError: the URL, or the proxy that the options or the environment name, makes no sense.
-        ConnectFailed: there is no connection to be had; the message says why in one sentence.
-        HandshakeRejected: somebody answered who does not speak SIP over WebSocket.
+        ConfigurationError: the URL is not a WebSocket address, or the proxy cannot be used.
+        ConnectFailed: no connection can be made; the message says why in one sentence.
+        HandshakeRejected: the server does not speak SIP over WebSocket.
     """
     options = options or WebSocketOptions()
     uri = _parse(url)
@@ -100,7 +100,7 @@ async def serve_websocket(
     Args:
         host: the address to listen on.
         port: its port; 0 takes a free one.
-        handler: who is told about the flows.
+        handler: told about the flows.
         ssl_context: for `wss`; None serves `ws`.
         options: what to accept.
 
@@ -115,9 +115,7 @@ async def serve_websocket(
             path=chosen.path, origins=chosen.origins, handler=handler, options=chosen, pipe=pipe, lost=lost
         )
 
-    listener = SocketListener(accept, max_connections=chosen.max_connections)
-    await listener.listen(host, port, backlog=chosen.backlog)
-    return listener
+    return await SocketListener.open(host, port, accept, max_connections=chosen.max_connections, backlog=chosen.backlog)
 
 
 @lru_cache(maxsize=64)  # thousands of clients have few servers
@@ -153,7 +151,7 @@ async def _connect(uri: WebSocketURI, handler: FlowHandler, options: WebSocketOp
     except (ConnectFailed, HandshakeRejected) as error:
         raise type(error)(f"{uri.host} port {uri.port} cannot be used: {error}.") from None
     except asyncio.CancelledError:
-        link.abort("no longer wanted")
+        link.abort("not wanted any more")
         raise
     return link
 

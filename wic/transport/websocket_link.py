@@ -1,4 +1,7 @@
-"""The two ends of a SIP over WebSocket connection (RFC 7118, RFC 6455)."""
+"""Client and server end of a SIP over WebSocket connection (RFC 7118, RFC 6455).
+
+Frames are the work of the sans-I/O classes of `websockets`; what they say is told to the link here.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from websockets.typing import Subprotocol
 from wic.errors import HandshakeRejected
 from wic.sip.framing import CrlfKeepAlive, keep_alive
 from wic.transport.base import EndedBy, KeepAlive, LinkOptions
-from wic.transport.link import Link, LinkState
+from wic.transport.link import ENDING, Link, LinkState
 
 if TYPE_CHECKING:
     import re
@@ -44,7 +47,7 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FramingOptions(LinkOptions):
-    """What both ends of a WebSocket connection can choose."""
+    """Options of both ends of a WebSocket connection."""
 
     max_message: int = 128 * 1024
     """Octets of one message, fragments together; more closes the connection with 1009."""
@@ -105,12 +108,12 @@ class WebSocketLink(Link):
                 self._handshake_received(event)
                 event.headers.clear()  # the library keeps it as long as the connection lasts
         self._flush()
-        if self._end_seen is None and self._framing.close_expected():
+        if self._state not in ENDING and self._framing.close_expected():
             self._see_end()
 
     @abstractmethod
     def _handshake_received(self, event: Request | Response) -> None:
-        """Take the other end's part of the handshake."""
+        """Take the peer's part of the handshake."""
 
     def _frame_received(self, frame: Frame) -> None:
         if self._state is not LinkState.OPEN or frame.opcode not in _DATA:
@@ -134,13 +137,13 @@ class WebSocketLink(Link):
             self._handler.received(self.flow, data)
 
     def _violated(self, code: CloseCode, words: str) -> None:
-        """Close the connection for what the peer did."""
+        """Close the connection, for the peer broke a rule."""
         self._framing.fail(code, words)
         self._flush()
         self._end(EndedBy.LOCAL, words, code)
 
     def _see_end(self) -> None:
-        """Say why the framing closes: the peer asked for it, or broke its rules."""
+        """End the flow with the cause for which the framing closes: the peer asked for it, or broke its rules."""
         received, sent = self._framing.close_rcvd, self._framing.close_sent
         if received is not None and self._framing.parser_exc is None:
             self._end(EndedBy.PEER, _reason(received.code, received.reason), received.code)
@@ -177,7 +180,7 @@ class WebSocketLink(Link):
 
 
 class WebSocketServerLink(WebSocketLink):
-    """The accepting end."""
+    """Server end."""
 
     __slots__ = ("_path",)
 
@@ -230,7 +233,7 @@ class WebSocketServerLink(WebSocketLink):
 
 
 class WebSocketClientLink(WebSocketLink):
-    """The connecting end."""
+    """Client end."""
 
     __slots__ = ("_headers",)
 

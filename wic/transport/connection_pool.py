@@ -1,4 +1,4 @@
-"""TCP and TLS connections made when there is something to send."""
+"""TCP and TLS connections by their remote address: found again, or dialled when there is something to send."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Dial:
     octets: int = 0
 
 
-class Outbound:
+class ConnectionPool:
     """Finds the connection to a remote address, or dials it (RFC 3261 §18.1.1).
 
     A flow without an `id` means "any connection to that remote"; it stays tied to the connection that
@@ -49,7 +49,7 @@ class Outbound:
         """Prepare to dial.
 
         Args:
-            handler: who is told about the flows that open.
+            handler: told about the flows that open.
             ssl_context: for TLS connections; None refuses them.
             options: for each connection.
             queue_limit: octets that may wait for one connection to open.

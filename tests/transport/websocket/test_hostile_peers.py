@@ -1,4 +1,4 @@
-"""What a WebSocket server of ours does with peers that mean harm, over raw sockets."""
+"""A WebSocket server against hostile peers, over raw sockets."""
 
 from __future__ import annotations
 
