@@ -1,1 +1,1 @@
-"""The command line of wic: the only place that prints."""
+"""Command line of wic; no other package prints."""

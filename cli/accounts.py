@@ -1,49 +1,57 @@
-"""Find the account that a command line means."""
+"""The account that a command line names or describes.
+
+Settings may stand on the command line, secrets never: other users can read it. A secret comes from a file, from an
+environment variable, or from a prompt in a terminal.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wic.accounts import Account, read_secret_file
+from wic.accounts import Account, AuthScheme, read_secret_file
+from wic.accounts.schema import SECRET_FORMS, SECRETS, SETTINGS, ValueKind, environment_variable
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 
-from .described import PASSWORD_VARIABLE, describe_account
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .options import AccountOptions
+
+PASSWORD_VARIABLE = environment_variable("password")
 
 
 def split_words(
     words: tuple[str, ...], options: AccountOptions, *, expected: tuple[str, ...]
 ) -> tuple[str | None, list[str]]:
-    """Part the command's words into the account's name and the rest.
+    """Split the command's arguments into the account's name and the rest.
 
-    With `--server` the options say it all and no account is named.
+    With `--server` the options describe the account, and no name is given.
 
     Args:
-        words: what stood on the command line.
+        words: the arguments.
         options: the account options beside them.
-        expected: what the rest is, in words, such as `("TARGET",)`.
+        expected: names of the rest, such as `("TARGET",)`.
 
     Returns:
         The account's name or None, and as many words as were expected.
 
     Raises:
-        click.UsageError: too few or too many words.
+        click.UsageError: too few or too many arguments.
     """
     wanted = (() if options.server else ("ACCOUNT",)) + expected
-    if len(words) != len(wanted):
-        hint = (
-            "with --server no ACCOUNT is named"
-            if options.server
-            else "or give --server and --impu instead of an ACCOUNT"
-        )
-        raise click.UsageError(f"Expected {' '.join(wanted) or 'no words'} ({hint}), got {len(words)}.")
+    if len(words) < len(wanted):
+        instead = "" if options.server else ", or --server and --impu instead of ACCOUNT"
+        raise click.UsageError(f"Missing arguments: expected {' '.join(wanted)}{instead}.")
+    if len(words) > len(wanted):
+        if options.server:
+            raise click.UsageError(f"Unexpected argument {words[0]!r}: give either ACCOUNT or --server, not both.")
+        raise click.UsageError(f"Unexpected argument {words[len(wanted)]!r}: expected {' '.join(wanted)}.")
     return (None, list(words)) if options.server else (words[0], list(words[1:]))
 
 
@@ -52,7 +60,7 @@ def find_account(name: str | None, options: AccountOptions) -> Account:
 
     Args:
         name: the account's name in the accounts file, or None to build it.
-        options: where the file is, or what the account is made of.
+        options: the file, or the description of the account.
 
     Raises:
         ConfigurationError: there is no such account, or something that it needs is missing.
@@ -65,7 +73,7 @@ def find_account(name: str | None, options: AccountOptions) -> Account:
 
 
 def new_password(file: Path | None) -> Secret | None:
-    """Read the password for a new subscriber from a file or the environment; None makes one up.
+    """Read the password for a new subscriber from a file or the environment; None lets one be generated.
 
     Args:
         file: the file of `--password-file`, if any.
@@ -77,3 +85,101 @@ def new_password(file: Path | None) -> Secret | None:
         return read_secret_file(file)
     value = os.environ.get(PASSWORD_VARIABLE)
     return Secret(value) if value else None
+
+
+def describe_account(options: AccountOptions) -> dict[str, object]:
+    """Return the settings that an accounts file would have for this account.
+
+    Raises:
+        ConfigurationError: something that the account needs is missing, or a secret is on the command line.
+    """
+    auth = AuthScheme(options.auth)
+    settings: dict[str, object] = {"server": options.server, "auth": options.auth, "insecure": options.insecure}
+    if options.impu:
+        settings |= {"impu": options.impu, "impi": options.impi or options.impu.partition(":")[2]}
+    elif auth is not AuthScheme.BEARER:  # a token says the identities it stands for
+        raise ConfigurationError("--server needs --impu, the public user identity, such as sip:alice@ims.example.")
+    if options.ca:
+        settings["ca"] = str(options.ca)
+    if options.password_file:
+        settings["password_file"] = str(options.password_file)
+    settings |= read_settings(options.settings)
+    return settings | _find_secrets(auth, settings)
+
+
+def read_settings(words: Sequence[str]) -> dict[str, object]:
+    """Read the values of `--set`.
+
+    Args:
+        words: texts such as `waf=https://waf.ims.example`; the items of a list are separated by commas.
+
+    Raises:
+        ConfigurationError: one is no setting, or a secret.
+    """
+    settings: dict[str, object] = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if key in SECRETS:
+            raise ConfigurationError(
+                f"Other users can read a command line: write --set {key}_file=FILE, or set ${environment_variable(key)}."
+            )
+        if not key or not value:
+            raise ConfigurationError(f"--set takes KEY=VALUE, such as waf=https://waf.ims.example, not {word!r}.")
+        kind = SETTINGS[key].kind if key in SETTINGS else ValueKind.TEXT
+        if kind is ValueKind.LIST:
+            settings[key] = value.split(",")
+        else:
+            settings[key] = int(value) if kind is ValueKind.NUMBER and value.isdecimal() else value
+    return settings
+
+
+def _find_secrets(auth: AuthScheme, settings: dict[str, object]) -> dict[str, object]:
+    """Return settings that name the source of each secret which an account needs, beside those that name theirs.
+
+    Raises:
+        ConfigurationError: a secret has no source.
+    """
+    if auth is AuthScheme.DIGEST:
+        hint = f"There is no password: give --password-file or set ${PASSWORD_VARIABLE}."
+        return _secret(settings, "password", prompt="Password", hint=hint)
+    if auth is AuthScheme.AKA:
+        k = _secret(settings, "k", prompt="K", hint="There is no key K: write --set k_file=FILE or set $WIC_K.")
+        op = None if _has_source(settings, "opc") else _source(settings, "op")
+        if op is not None:
+            return k | op
+        hint = "There is no OPc: write --set opc_file=FILE or set $WIC_OPC (or with op: OP)."
+        return k | _secret(settings, "opc", prompt="OPc", hint=hint)
+    token = _source(settings, "token")
+    if token is not None:
+        return token
+    if "client_id" in settings:
+        hint = "There is no client_secret: write --set client_secret_file=FILE or set $WIC_CLIENT_SECRET."
+        return _secret(settings, "client_secret", prompt="Client secret", hint=hint)
+    if settings.get("pool") == "anonymous":
+        return {}
+    raise ConfigurationError(
+        "--auth bearer needs $WIC_TOKEN, or --set client_id=NAME with its secret, or --set pool=anonymous;"
+        " to sign in yourself, write an accounts file and use `wic login`."
+    )
+
+
+def _has_source(settings: dict[str, object], key: str) -> bool:
+    return any(key + form in settings for form in SECRET_FORMS)
+
+
+def _source(settings: dict[str, object], key: str) -> dict[str, object] | None:
+    """Return an empty dict if the settings name the source of a secret, its variable if that is set, else None."""
+    if _has_source(settings, key):
+        return {}
+    variable = environment_variable(key)
+    return {f"{key}_env": variable} if os.environ.get(variable) else None
+
+
+def _secret(settings: dict[str, object], key: str, *, prompt: str, hint: str) -> dict[str, object]:
+    """Return the source of a secret; without one, prompt for the secret in a terminal."""
+    found = _source(settings, key)
+    if found is not None:
+        return found
+    if sys.stdin is not None and sys.stdin.isatty():
+        return {key: click.prompt(prompt, hide_input=True, err=True)}
+    raise ConfigurationError(hint)

@@ -1,4 +1,4 @@
-"""The root command, and the last frame that an error can reach."""
+"""The root command, and the outermost frame that an error can reach."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import click
 from wic import __version__
 
 from .console import Console
+from .error_text import sentence
 from .exit_codes import ExitCode
-from .run import sentence
+from .help import HelpGroup, examples
 
 _MODULES = {
     "demo": "demo",
@@ -25,11 +26,11 @@ _MODULES = {
     "call": "call",
     "answer": "answer",
 }
-"""Where each command is, in the order of the help."""
+"""Module of each command, in the order of the help."""
 
 
-class _Commands(click.Group):
-    """Loads a command when it is wanted: calls need codecs, networks web servers, and both take their time to load."""
+class _LazyGroup(HelpGroup):
+    """A group that imports a command on demand: codecs and web servers take time to load."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_MODULES)
@@ -41,20 +42,24 @@ class _Commands(click.Group):
         return cast("click.Command", getattr(module, cmd_name))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=examples("wic demo", "wic network up --dir ims", "wic register bob --accounts ims/accounts.toml"),
+)
 @click.version_option(__version__, prog_name="wic")
 def cli() -> None:
-    """A headless WebRTC IMS Client (3GPP TS 24.371), and the IMS network it needs.
+    """A headless WebRTC IMS Client (3GPP TS 24.371), and the IMS network that it needs.
 
     Exit codes: 0 done, 1 the call, registration or check failed, 2 wrong usage or configuration, 3 interrupted.
     """
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code; never with a traceback."""
+    """Run the command line and exit with its code; never with a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # what a peer says need not fit the terminal's encoding
+            stream.reconfigure(errors="replace")  # a peer's text need not fit the terminal's encoding
     try:
         cli(prog_name="wic")
     except Exception as error:

@@ -1,6 +1,6 @@
-"""The only place that prints: people's text, tables, a progress line, and JSON documents.
+"""Output of all commands: human-readable text, tables, a progress line, and JSON documents.
 
-With `--json` standard output carries JSON and nothing else, and people's text goes to standard
+With `--json` standard output carries JSON and nothing else, and human-readable text goes to standard
 error. In a pipe the text is plain: no colour, no progress line, no control characters.
 """
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What a peer's text must not bring into a terminal: controls, changes of direction, halves of characters."""
+"""Characters of a peer's text that must not reach a terminal: controls, changes of direction, halves of characters."""
 
 PLAIN_WIDTH = 110
 """Columns of a ladder or a table in a pipe."""
 
 
 class Console:
-    """Writes for people and for scripts."""
+    """The two output streams of a command, for users and for scripts."""
 
     def __init__(self, *, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.as_json = as_json
         self._out = out or sys.stdout
         self._err = err or sys.stderr
-        people = self._err if as_json else self._out
-        width = None if people.isatty() else PLAIN_WIDTH
-        self._rich = RichConsole(file=people, highlight=False, soft_wrap=False, width=width)
+        human = self._err if as_json else self._out
+        width = None if human.isatty() else PLAIN_WIDTH
+        self._rich = RichConsole(file=human, highlight=False, soft_wrap=False, width=width)
         self._errors = RichConsole(file=self._err, highlight=False, soft_wrap=True)
 
     @property
     def is_terminal(self) -> bool:
-        """Whether people's text goes to a terminal."""
+        """Whether human-readable text goes to a terminal."""
         return self._rich.is_terminal
 
     def say(self, text: str, *, style: str = "") -> None:
-        """Print a line for people."""
+        """Print a line of human-readable text."""
         self._rich.print(clean(text), style=style, markup=False, soft_wrap=True)
 
     def error(self, text: str) -> None:
@@ -76,7 +76,7 @@ class Console:
         self._rich.print(table)
 
     def facts(self, facts: Mapping[str, object]) -> None:
-        """Print name and value, a line each."""
+        """Print names and values, a line each."""
         width = max(map(len, facts), default=0)
         for name, value in facts.items():
             self.say(f"  {name.ljust(width)}  {value}")
@@ -89,17 +89,17 @@ class Console:
             self._rich.print(clean(line), markup=False, no_wrap=True, crop=False, overflow="ignore", soft_wrap=True)
 
     @contextmanager
-    def progress(self, text: str) -> Iterator[Progress]:
+    def progress(self, text: str) -> Iterator[ProgressLine]:
         """Show a progress line while the block runs; only in a terminal."""
         if not self._rich.is_terminal:
-            yield Progress(None)
+            yield ProgressLine(None)
             return
         with self._rich.status(escape(clean(text))) as status:
-            yield Progress(lambda line: status.update(escape(clean(line))))
+            yield ProgressLine(lambda line: status.update(escape(clean(line))))
 
 
-class Progress:
-    """The progress line of a terminal; in a pipe it says nothing."""
+class ProgressLine:
+    """The progress line of a terminal; in a pipe nothing is shown."""
 
     def __init__(self, update: Callable[[str], None] | None) -> None:
         self._update = update
@@ -111,5 +111,5 @@ class Progress:
 
 
 def clean(text: str) -> str:
-    """Replace control characters: what a peer says must not drive the terminal."""
+    """Replace control characters: a peer's text must not control the terminal."""
     return CONTROL.sub("�", text.replace("\r\n", "\n"))

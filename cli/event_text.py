@@ -1,4 +1,4 @@
-"""What happens to a client's connection and registrations, in words."""
+"""Events of a client's connection and registrations as text for users."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from wic.client.events import (
     RegistrationLost,
 )
 
-from .run import clause
+from .error_text import clause
 
 if TYPE_CHECKING:
     from wic.client.events import ClientEvent
 
-_AT_ONCE = 0.05  # what is less would be shown as 0.0 s
+_AT_ONCE = 0.05  # a shorter time would be shown as 0.0 s
 
 
-def in_words(event: ClientEvent) -> str:
-    """Say what happened in one line."""
+def event_text(event: ClientEvent) -> str:
+    """Return an event as one line of text."""
     match event:
         case Registered(impu, binding):
             return f"Registered {impu} for {binding.expires} s."

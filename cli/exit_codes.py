@@ -1,13 +1,13 @@
-"""What a command's exit code says to a script."""
+"""Exit codes of the commands, for scripts."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every `wic` command."""
+    """Outcome of a `wic` command."""
 
     DONE = 0
-    """It did what was asked."""
+    """The command did what was asked."""
 
     FAILED = 1
     """The call, registration or check failed."""
@@ -16,4 +16,4 @@ class ExitCode(IntEnum):
     """Wrong usage or configuration: nothing was tried."""
 
     INTERRUPTED = 3
-    """Somebody ended it by SIGINT or SIGTERM; it cleaned up first."""
+    """SIGINT or SIGTERM ended the command; it cleaned up first."""

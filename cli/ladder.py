@@ -1,4 +1,4 @@
-"""A ladder diagram: who sent what to whom, down the page in order of time.
+"""Ladder diagram of messages between participants, in order of time.
 
 Pure text: columns of participants, an arrow a message. A terminal gets lines and arrows of
 Unicode, a pipe or a file that cannot carry them gets ASCII.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 TIME_WIDTH = 8
 MIN_COLUMN = 14
 MARGIN = 6
-"""Columns left of the first participant and right of the last, for half of their names."""
+"""Columns left of the first participant and right of the last, for one half of their names."""
 
 
 @dataclass(frozen=True, slots=True)

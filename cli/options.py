@@ -1,4 +1,7 @@
-"""The options that commands share, and what they make of them."""
+"""Options that commands share, as decorators.
+
+A command lists its own options first, then `@account_options`, then `@common_options`: the help shows them in that order.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 
+from wic.accounts.schema import SETTINGS
+
 from .console import Console
+from .help import ACCOUNT, OUTPUT, TRACING, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,19 +27,19 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Common:
-    """What every command is told."""
+class CommonOptions:
+    """Options of every command."""
 
     console: Console
     trace: bool
-    """Whether SIP messages go to standard error, secrets masked."""
+    """Whether SIP messages are printed on standard error, secrets masked."""
     pcap: Path | None
-    """Where a capture of the decrypted traffic goes, if anywhere."""
+    """File for a capture of the decrypted traffic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountOptions:
-    """Where the account comes from: a name in a file, or options that say it all."""
+    """Options that name an account in a file, or describe one."""
 
     accounts: Path | None
     server: str | None
@@ -47,20 +53,48 @@ class AccountOptions:
     """Further settings, each `KEY=VALUE` as in an accounts file."""
 
 
-def common(command: Callable[Concatenate[Common, P], None]) -> Callable[P, None]:
-    """Give a command `--json`, `--log-level`, `--trace` and `--pcap`, and a console made of them."""
+def common_options(command: Callable[Concatenate[CommonOptions, P], None]) -> Callable[P, None]:
+    """Give a command `--json`, `--log-level`, `--trace` and `--pcap`, and the console that follows from them."""
+    return _with_common_options(command, sends_sip=True)
 
-    @click.option(
-        "--json", "as_json", is_flag=True, help="One JSON document on standard output, text on standard error."
+
+def common_options_without_sip(command: Callable[Concatenate[CommonOptions, P], None]) -> Callable[P, None]:
+    """Do as `common_options`, for a command that sends no SIP: it takes the options for tracing, and does not show them."""
+    return _with_common_options(command, sends_sip=False)
+
+
+def _with_common_options(
+    command: Callable[Concatenate[CommonOptions, P], None], *, sends_sip: bool
+) -> Callable[P, None]:
+    @option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        group=OUTPUT,
+        help="Print one JSON document on standard output; human-readable text goes to standard error.",
     )
-    @click.option(
-        "--log-level", type=click.Choice(LEVELS), default="warning", show_default=True, help="Log at this level."
+    @option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        default="warning",
+        show_default=True,
+        metavar="LEVEL",
+        group=OUTPUT,
+        help=f"Log at this level and above: {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.",
     )
-    @click.option("--trace", is_flag=True, help="Show SIP messages on standard error, secrets masked.")
-    @click.option(
+    @option(
+        "--trace",
+        is_flag=True,
+        group=TRACING,
+        hidden=not sends_sip,
+        help="Print SIP messages on standard error, with secrets masked.",
+    )
+    @option(
         "--pcap",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
+        group=TRACING,
+        hidden=not sends_sip,
         help="Write SIP and decrypted RTP, RTCP and SCTP to a pcapng file for Wireshark.",
     )
     @functools.wraps(command)
@@ -68,46 +102,66 @@ def common(command: Callable[Concatenate[Common, P], None]) -> Callable[P, None]
         as_json = bool(kwargs.pop("as_json"))
         logging.basicConfig(level=str(kwargs.pop("log_level")).upper(), format="%(levelname)s %(name)s: %(message)s")
         trace, pcap = bool(kwargs.pop("trace")), kwargs.pop("pcap")
-        settings = Common(console=Console(as_json=as_json), trace=trace, pcap=pcap if isinstance(pcap, Path) else None)
-        command(settings, *args, **kwargs)
+        console = Console(as_json=as_json)
+        common = CommonOptions(console=console, trace=trace, pcap=pcap if isinstance(pcap, Path) else None)
+        command(common, *args, **kwargs)
 
     return with_common
 
 
-def account_options(
-    command: Callable[Concatenate[Common, AccountOptions, P], None],
-) -> Callable[Concatenate[Common, P], None]:
+accounts_option = option(
+    "--accounts",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group=ACCOUNT,
+    help="Accounts file.  [default: $WIC_ACCOUNTS, else wic/accounts.toml in the configuration directory]",
+)
+
+
+def account_options(command: Callable[Concatenate[AccountOptions, P], None]) -> Callable[P, None]:
     """Give a command the options that name or describe an account."""
 
-    @click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="The accounts file.")
-    @click.option("--server", metavar="URL", help="The eP-CSCF, wss://host:port/path, instead of an ACCOUNT.")
-    @click.option("--impu", metavar="URI", help="Public user identity, sip:user@domain.")
-    @click.option("--impi", metavar="NAME", help="Private user identity; by default the IMPU without its scheme.")
-    @click.option(
-        "--auth",
-        type=click.Choice(["digest", "aka", "bearer"]),
-        default="digest",
-        show_default=True,
-        help="How to prove who it is: a password, a USIM, or access tokens.",
+    @accounts_option
+    @option("--server", metavar="URL", group=ACCOUNT, help=_meaning("server", ", instead of an ACCOUNT"))
+    @option("--impu", metavar="URI", group=ACCOUNT, help=_meaning("impu"))
+    @option(
+        "--impi",
+        metavar="NAME",
+        group=ACCOUNT,
+        help=f"{_meaning('impi')}  [default: the IMPU without its scheme]",
     )
-    @click.option(
+    @option(
+        "--auth",
+        type=click.Choice(SETTINGS["auth"].choices),
+        default=SETTINGS["auth"].default,
+        show_default=True,
+        group=ACCOUNT,
+        help=_meaning("auth"),
+    )
+    @option(
         "--password-file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Holds the password; else $WIC_PASSWORD.",
+        group=ACCOUNT,
+        help="File with the password in its first line.  [default: $WIC_PASSWORD, else a prompt]",
     )
-    @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="An extra trust anchor (PEM).")
-    @click.option("--insecure", is_flag=True, help="Allow ws:// and http://, without TLS.")
-    @click.option(
+    @option("--ca", type=click.Path(path_type=Path), metavar="FILE", group=ACCOUNT, help=_meaning("ca"))
+    @option("--insecure", is_flag=True, group=ACCOUNT, help=_meaning("insecure"))
+    @option(
         "--set",
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="A setting of the accounts file, such as waf=URL or k_file=FILE; may be repeated.",
+        group=ACCOUNT,
+        help="Another setting of an account, such as waf=URL or k_file=FILE (repeatable).",
     )
     @functools.wraps(command)
-    def with_account(settings: Common, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def with_account(*args: P.args, **kwargs: P.kwargs) -> None:
         fields = {name: kwargs.pop(name) for name in AccountOptions.__dataclass_fields__}
-        command(settings, AccountOptions(**fields), *args, **kwargs)  # type: ignore[arg-type]
+        command(AccountOptions(**fields), *args, **kwargs)  # type: ignore[arg-type]
 
     return with_account
+
+
+def _meaning(key: str, more: str = "") -> str:
+    return f"{SETTINGS[key].meaning}{more}."

@@ -1,4 +1,4 @@
-"""`wic answer`: answer the calls that come in."""
+"""`wic answer`: answer incoming calls."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from wic.client import CallOutcome, Client
 from wic.media import Echo, Silence, Sink, Source, WavFile, WavRecorder
 
 from ..accounts import find_account, split_words
+from ..call_report import show_call
+from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
-from ..figures import show_call
-from ..options import AccountOptions, Common, account_options, common
-from ..run import exit_with, run
-from ..watch import Watch
+from ..help import HelpCommand, Quantity, examples, option, seconds
+from ..options import AccountOptions, CommonOptions, account_options, common_options
+from ..traffic import TrafficMonitor
 
 if TYPE_CHECKING:
-    from wic.client import Account, Call
+    from wic.accounts import Account
+    from wic.client import Call
     from wic.media import DataChannel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerOptions:
-    """How calls are answered."""
+    """Options for the answer to incoming calls."""
 
     calls: int | None
     echo: bool
@@ -36,23 +38,36 @@ class AnswerOptions:
     reject: int | None
 
 
-@click.command()
-@common
-@account_options
+@click.command(
+    cls=HelpCommand,
+    epilog=examples(
+        "wic answer bob --echo",
+        "wic answer bob --calls 1 --play welcome.wav --record caller.wav",
+        "wic answer bob --reject 486 --json",
+    ),
+)
 @click.argument("words", nargs=-1, metavar="[ACCOUNT]")
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="Stop after N calls; else go on until Ctrl-C.")
-@click.option("--echo", is_flag=True, help="Send back what is heard, and texts on data channels.")
-@click.option("--play", type=click.Path(path_type=Path), metavar="WAV", help="Play a WAV file, again and again.")
-@click.option(
+@option(
+    "--calls",
+    type=Quantity("n", click.IntRange(min=1)),
+    help="Stop after this many calls.  [default: go on until interrupted]",
+)
+@option("--echo", is_flag=True, help="Send received audio and texts on data channels back.")
+@option("--play", type=click.Path(path_type=Path), metavar="WAV", help="Play a WAV file again and again.")
+@option(
     "--record",
     type=click.Path(path_type=Path),
     metavar="WAV",
-    help="Record the other side; of later calls as NAME-2.wav …",
+    help="Record the other side to a WAV file; later calls to NAME-2.wav, NAME-3.wav and so on.",
 )
-@click.option("--after", type=click.FloatRange(min=0), default=0.0, metavar="S", help="Ring for S seconds first.")
-@click.option("--reject", type=click.IntRange(300, 699), metavar="CODE", help="Refuse calls with this SIP status.")
+@option("--after", type=seconds(), default=0.0, help="Ring this long before the call is answered.  [default: 0]")
+@option(
+    "--reject", type=Quantity("code", click.IntRange(300, 699)), help="Reject calls with this SIP status, 300 to 699."
+)
+@account_options
+@common_options
 def answer(
-    settings: Common,
+    common: CommonOptions,
     options: AccountOptions,
     words: tuple[str, ...],
     calls: int | None,
@@ -62,9 +77,9 @@ def answer(
     after: float,
     reject: int | None,
 ) -> None:
-    """Register ACCOUNT and answer the calls that come in.
+    """Register ACCOUNT and answer incoming calls.
 
-    Each call is answered on its own, so several may go on at a time; with --json each has a line when it is over.
+    Several calls may be active at a time. With --json each of them has a line of its own when it is over.
     """
     if sum((echo, play is not None, reject is not None)) > 1:
         raise click.UsageError("--echo, --play and --reject exclude each other.")
@@ -72,54 +87,56 @@ def answer(
     wanted = AnswerOptions(calls=calls, echo=echo, play=play, record=record, after=after, reject=reject)
 
     async def work() -> ExitCode:
-        return await _answer_calls(settings, find_account(name, options), wanted)
+        return await _answer_calls(common, find_account(name, options), wanted)
 
-    exit_with(run(work, settings.console))
+    exit_with(run_async(work, common.console))
 
 
-async def _answer_calls(settings: Common, account: Account, wanted: AnswerOptions) -> ExitCode:
-    """Take calls until there were enough of them; say whether all went well."""
+async def _answer_calls(common: CommonOptions, account: Account, wanted: AnswerOptions) -> ExitCode:
+    """Answer calls until there were enough of them, and tell whether all went well."""
     source = WavFile(wanted.play) if wanted.play else None
     if wanted.record is not None and wanted.reject is None:
-        WavRecorder(wanted.record).close()  # that it cannot be written is told before anybody calls
-    watch = Watch(settings)
+        WavRecorder(wanted.record).close()  # refuses a path that cannot be written before the first call
+    traffic = TrafficMonitor(common)
     client = Client(account)
-    watch.attach(client)
+    traffic.attach(client)
     taken: list[asyncio.Task[bool]] = []
     try:
         async with client, asyncio.TaskGroup() as group:
-            settings.console.say(f"{client.account.impu} is registered and waits for calls.", style="green")
+            common.console.say(f"{client.account.impu} is registered and waits for calls.", style="green")
             async for call in client.incoming():
-                one = _OneCall(settings, watch, wanted, call, number=len(taken) + 1)
+                one = AnsweredCall(common, traffic, wanted, call, number=len(taken) + 1)
                 taken.append(group.create_task(one.take(source)))
                 if len(taken) == wanted.calls:
                     break
     finally:
-        watch.close()
+        traffic.close()
     return ExitCode.DONE if all(task.result() for task in taken) else ExitCode.FAILED
 
 
-class _OneCall:
-    """A call that came in, from ringing to its report."""
+class AnsweredCall:
+    """One incoming call, from ringing to its report."""
 
-    def __init__(self, settings: Common, watch: Watch, wanted: AnswerOptions, call: Call, *, number: int) -> None:
-        self._settings = settings
-        self._watch = watch
+    def __init__(
+        self, common: CommonOptions, traffic: TrafficMonitor, wanted: AnswerOptions, call: Call, *, number: int
+    ) -> None:
+        self._console = common.console
+        self._traffic = traffic
         self._wanted = wanted
         self._call = call
         self._number = number
 
     async def take(self, source: Source | None) -> bool:
-        """Answer or refuse it, and report it when it is over; False if it failed."""
-        self._settings.console.say(f"Call from {self._call.peer.uri}.")
+        """Answer or reject the call, and print its report when it is over; return False if it failed."""
+        self._console.say(f"Call from {self._call.peer.uri}.")
         sinks = self._sinks()
         try:
             await self._serve(source, sinks)
         finally:
-            await self._call.hangup()  # when interrupted: the report tells of a call that is over
+            await self._call.hangup()  # when interrupted: the report is of a call that is over
             for sink in sinks:
                 sink.close()
-            show_call(self._settings.console, self._call.report(), self._watch)
+            show_call(self._console, self._call.report(), self._traffic)
         return self._call.report().outcome is not CallOutcome.FAILED
 
     async def _serve(self, source: Source | None, sinks: list[Sink]) -> None:
@@ -136,7 +153,7 @@ class _OneCall:
             chats.cancel()
 
     async def _ring(self) -> bool:
-        """Let it ring; False if the caller gave up before."""
+        """Let the call ring; return False if the caller gave up meanwhile."""
         try:
             async with asyncio.timeout(self._wanted.after):
                 await self._call.ended()
@@ -152,7 +169,7 @@ class _OneCall:
     async def _serve_channel(self, channel: DataChannel) -> None:
         async for message in channel:
             shown = message if isinstance(message, str) else message.hex()
-            self._settings.console.say(f"{channel.label}: {shown}")
+            self._console.say(f"{channel.label}: {shown}")
             if self._wanted.echo:
                 await channel.send(message)
 

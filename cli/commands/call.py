@@ -16,19 +16,22 @@ from wic.errors import CallFailed, MediaFailed
 from wic.media import Silence, WavFile, WavRecorder
 
 from ..accounts import find_account, split_words
+from ..call_report import show_call
+from ..error_text import clause, sentence
+from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
-from ..figures import show_call
-from ..options import AccountOptions, Common, account_options, common
-from ..run import clause, exit_with, run, sentence
-from ..watch import Watch
+from ..help import HelpCommand, examples, option, seconds
+from ..options import AccountOptions, CommonOptions, account_options, common_options
+from ..traffic import TrafficMonitor
 
 if TYPE_CHECKING:
-    from wic.client import Account, Call
+    from wic.accounts import Account
+    from wic.client import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """What a call does."""
+    """Options of one outgoing call."""
 
     target: str
     duration: float | None
@@ -39,20 +42,40 @@ class CallOptions:
     send: tuple[str, ...]
 
 
-@click.command()
-@common
-@account_options
-@click.argument("words", nargs=-1, metavar="[ACCOUNT] TARGET")
-@click.option("--duration", type=click.FloatRange(min=0), metavar="S", help="Hang up S seconds after the answer.")
-@click.option("--timeout", type=click.FloatRange(min=1), default=60, show_default=True, help="Seconds to be answered.")
-@click.option(
-    "--play", type=click.Path(path_type=Path), metavar="WAV", help="Play a WAV file; without --duration, once."
+@click.command(
+    cls=HelpCommand,
+    epilog=examples(
+        "wic call alice bob@ims.example --duration 10",
+        "wic call alice tel:+4930123 --play hello.wav --record answer.wav",
+        "wic call alice sip:bob@ims.example --send hello --json",
+    ),
 )
-@click.option("--record", type=click.Path(path_type=Path), metavar="WAV", help="Record the other side.")
-@click.option("--channel", metavar="LABEL", help="Open a data channel.")
-@click.option("--send", multiple=True, metavar="TEXT", help="Send a text on the data channel; may be repeated.")
+@click.argument("words", nargs=-1, metavar="[ACCOUNT] TARGET")
+@option(
+    "--duration",
+    type=seconds(),
+    help="Hang up this long after the answer.  [default: at the end of --play, else when the other side hangs up]",
+)
+@option(
+    "--timeout",
+    type=seconds(at_least=1),
+    default=60,
+    show_default=True,
+    help="Give up if the call is not answered within this time.",
+)
+@option(
+    "--play",
+    type=click.Path(path_type=Path),
+    metavar="WAV",
+    help="Play a WAV file: once, or with --duration again and again.",
+)
+@option("--record", type=click.Path(path_type=Path), metavar="WAV", help="Record the other side to a WAV file.")
+@option("--channel", metavar="LABEL", help="Open a data channel.  [default with --send: chat]")
+@option("--send", multiple=True, metavar="TEXT", help="Send a text on the data channel (repeatable).")
+@account_options
+@common_options
 def call(
-    settings: Common,
+    common: CommonOptions,
     options: AccountOptions,
     words: tuple[str, ...],
     duration: float | None,
@@ -64,7 +87,7 @@ def call(
 ) -> None:
     """Call TARGET, a SIP or tel URI or user@domain, from ACCOUNT.
 
-    Without --duration the call lasts until the file of --play has ended, the other side hangs up, or Ctrl-C.
+    The call ends after --duration, at the end of the file of --play, when the other side hangs up, or at Ctrl-C.
     """
     name, (target,) = split_words(words, options, expected=("TARGET",))
     if send and channel is None:
@@ -74,64 +97,64 @@ def call(
     )
 
     async def work() -> ExitCode:
-        return await _call(settings, find_account(name, options), wanted)
+        return await _call(common, find_account(name, options), wanted)
 
-    exit_with(run(work, settings.console))
+    exit_with(run_async(work, common.console))
 
 
-async def _call(settings: Common, account: Account, wanted: CallOptions) -> ExitCode:
-    """Register, call, talk, report; the report is given however the call ends."""
-    parse_target(wanted.target)  # a slip of the pen is told before anything is tried
+async def _call(common: CommonOptions, account: Account, wanted: CallOptions) -> ExitCode:
+    """Register, make the call and print its report, however it ends."""
+    parse_target(wanted.target)  # refuses a misspelt target before anything is tried
     source = WavFile(wanted.play, loop=wanted.duration is not None) if wanted.play else Silence()
-    seconds = wanted.duration
-    if seconds is None and isinstance(source, WavFile):
-        seconds = source.seconds
+    duration = wanted.duration
+    if duration is None and isinstance(source, WavFile):
+        duration = source.seconds
     sinks = [WavRecorder(wanted.record)] if wanted.record else []
-    watch = Watch(settings)
+    traffic = TrafficMonitor(common)
     made: Call | None = None
     failed = False
     client = Client(account)
-    watch.attach(client)
+    traffic.attach(client)
     try:
-        with settings.console.progress(f"Registering {account.impu or account.name}") as progress:
+        with common.console.progress(f"Registering {account.impu or account.name}") as progress:
             async with client:
                 progress.update(f"Calling {wanted.target}")
                 made = await client.call(wanted.target, audio=source, sinks=sinks)
                 await made.answered(timeout=wanted.timeout)
                 progress.update(f"In a call with {wanted.target}; Ctrl-C hangs up.")
-                await _talk(settings, made, wanted, seconds)
+                await _talk(common, made, wanted, duration)
                 await made.hangup()
     except CallFailed as error:
-        settings.console.error(sentence(error))
+        common.console.error(sentence(error))
         failed = True
     finally:
         for sink in sinks:
             sink.close()
-        watch.close()
+        traffic.close()
         if made is not None:
-            show_call(settings.console, made.report(), watch, why=not failed)
+            show_call(common.console, made.report(), traffic, why=not failed)
     return ExitCode.FAILED if failed else ExitCode.DONE
 
 
-async def _talk(settings: Common, made: Call, wanted: CallOptions, seconds: float | None) -> None:
+async def _talk(common: CommonOptions, made: Call, wanted: CallOptions, duration: float | None) -> None:
     """Stay in the call until its time is over or it ends by itself."""
     async with asyncio.TaskGroup() as group:
-        chat = group.create_task(_chat(settings, made, wanted)) if wanted.channel else None
+        chat = group.create_task(_chat(common, made, wanted)) if wanted.channel else None
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(made.ended(), seconds)
+            await asyncio.wait_for(made.ended(), duration)
         if chat is not None:
             chat.cancel()
     if made.error is not None:
         raise made.error
 
 
-async def _chat(settings: Common, made: Call, wanted: CallOptions) -> None:
-    """Send the texts, and show what comes back until the call ends."""
+async def _chat(common: CommonOptions, made: Call, wanted: CallOptions) -> None:
+    """Send the texts, and print received ones until the call ends."""
     try:
         async with made.open_channel(wanted.channel or "chat") as channel:
             for text in wanted.send:
                 await channel.send(text)
             async for message in channel:
-                settings.console.say(f"{channel.label}: {message if isinstance(message, str) else message.hex()}")
+                common.console.say(f"{channel.label}: {message if isinstance(message, str) else message.hex()}")
     except MediaFailed as error:
-        settings.console.error(f"The data channel {wanted.channel} could not be used: {clause(error)}.")
+        common.console.error(f"The data channel {wanted.channel} could not be used: {clause(error)}.")

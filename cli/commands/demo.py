@@ -1,4 +1,4 @@
-"""`wic demo`: a network, two WICs, a call with a data channel, and the figures."""
+"""`wic demo`: a network, two WICs, a call with a data channel, and its report."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wic.client import Account, CallOutcome, Client
+from wic.accounts import Account
+from wic.client import CallOutcome, Client
 from wic.media import Count, Tone
 from wic.network import ImsNetwork
 from wic.network.names import SCSCF
 
+from ..call_report import show_media, show_timings
+from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
-from ..figures import show_media, show_timings
-from ..options import Common, common
-from ..run import exit_with, run
-from ..watch import Watch
+from ..help import HelpCommand, examples
+from ..options import CommonOptions, common_options
+from ..traffic import TrafficMonitor
 
 if TYPE_CHECKING:
     from wic.client import Call, CallReport
+
+    from ..console import Console
 
 TALK = 3.0
 """Seconds of the call."""
@@ -29,14 +33,14 @@ GREETING = "hello from alice"
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What the demo saw."""
+class DemoOutcome:
+    """Observations of a demo."""
 
     registrations: list[dict[str, object]] = field(default_factory=list)
     calling: CallReport | None = None
     called: CallReport | None = None
     heard: str = ""
-    """What the called side sent back on the data channel."""
+    """Text that the called side sent back on the data channel."""
 
     @property
     def good(self) -> bool:
@@ -49,33 +53,33 @@ class Outcome:
         return len(reports) == 2 and talked and self.heard == GREETING
 
 
-@click.command()
-@common
-def demo(settings: Common) -> None:
-    """Let two WICs call each other in a network of their own.
+@click.command(cls=HelpCommand, epilog=examples("wic demo", "wic demo --pcap demo.pcapng", "wic demo --json"))
+@common_options
+def demo(common: CommonOptions) -> None:
+    """Run a call between two WICs in a network of their own.
 
-    An IMS network starts on loopback; alice registers with a USIM, bob with a password. Audio and a data channel go through the eIMS-AGW with ICE, DTLS-SRTP and SCTP. Nothing stays behind.
+    An IMS network starts on loopback; alice registers with a USIM, bob with a password. Audio and a data channel pass the eIMS-AGW with ICE, DTLS-SRTP and SCTP. All files are temporary.
     """
 
     async def work() -> ExitCode:
-        return await _demo(settings)
+        return await _demo(common)
 
-    exit_with(run(work, settings.console))
+    exit_with(run_async(work, common.console))
 
 
-async def _demo(settings: Common) -> ExitCode:
-    console = settings.console
+async def _demo(common: CommonOptions) -> ExitCode:
+    console = common.console
     clock = asyncio.get_running_loop().time
     started = clock()
-    outcome = Outcome()
-    watch = Watch(settings)
+    outcome = DemoOutcome()
+    traffic = TrafficMonitor(common)
     try:
         with console.progress("Starting the IMS network") as progress:
             async with ImsNetwork() as ims:
                 alice, bob = (Client(Account.load(name, ims.accounts_path)) for name in ("alice", "bob"))
-                watch.attach(alice, "alice")
-                watch.attach_network(ims, SCSCF)
-                watch.attach(bob, "bob")
+                traffic.attach(alice, "alice")
+                traffic.attach_network(ims, SCSCF)
+                traffic.attach(bob, "bob")
                 progress.update("Registering alice and bob over WSS")
                 async with bob, alice:
                     outcome.registrations += [_registration(client) for client in (alice, bob)]
@@ -83,13 +87,13 @@ async def _demo(settings: Common) -> ExitCode:
                     await _call(alice, bob, outcome)
                     progress.update("Deregistering")
     finally:
-        watch.close()
-    _show(settings, watch, outcome, clock() - started)
+        traffic.close()
+    _show(console, traffic, outcome, clock() - started)
     return ExitCode.DONE if outcome.good else ExitCode.FAILED
 
 
-async def _call(alice: Client, bob: Client, outcome: Outcome) -> None:
-    """Let alice call bob for a while, and keep what both saw."""
+async def _call(alice: Client, bob: Client, outcome: DemoOutcome) -> None:
+    """Let alice call bob for a while, and keep the reports of both."""
     async with asyncio.TaskGroup() as group:
         answering = group.create_task(_answer(bob))
         call = await alice.call(bob.account.impu, audio=Tone(440), sinks=[Count()])
@@ -107,7 +111,7 @@ async def _call(alice: Client, bob: Client, outcome: Outcome) -> None:
 
 
 async def _answer(bob: Client) -> CallReport:
-    """Answer one call with another tone, and send back what comes on the data channel."""
+    """Answer one call with another tone, and send texts on the data channel back."""
     call = await anext(bob.incoming())
     async with asyncio.TaskGroup() as group:
         echoing = group.create_task(_echo(call))
@@ -133,22 +137,21 @@ def _registration(client: Client) -> dict[str, object]:
     }
 
 
-def _show(settings: Common, watch: Watch, outcome: Outcome, seconds: float) -> None:
-    console = settings.console
+def _show(console: Console, traffic: TrafficMonitor, outcome: DemoOutcome, duration: float) -> None:
     reports = {"alice": outcome.calling, "bob": outcome.called}
     console.document(
         {
             "outcome": "done" if outcome.good else "failed",
-            "seconds": round(seconds, 2),
+            "seconds": round(duration, 2),
             "registrations": outcome.registrations,
             "calls": {name: report.to_dict() for name, report in reports.items() if report},
         }
     )
     console.say("What went over the wire:\n", style="bold")
-    watch.show_ladder()
+    traffic.show_ladder()
     console.say("")
     show_media(console, {name: report for name, report in reports.items() if report})
     if outcome.calling:
         show_timings(console, outcome.calling.timings)
     verdict = "Two WICs registered, called each other and deregistered" if outcome.good else "The demo failed"
-    console.say(f"{verdict} in {seconds:.1f} s.", style="bold green" if outcome.good else "bold red")
+    console.say(f"{verdict} in {duration:.1f} s.", style="bold green" if outcome.good else "bold red")

@@ -1,4 +1,4 @@
-"""`wic login` and `wic logout`: a person signs in at the WAF for an account, and out again."""
+"""`wic login` and `wic logout`: sign in at the WAF for an account, and sign out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import time
 import webbrowser
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,35 +14,35 @@ from wic.accounts import Account
 from wic.client.web.store import TokenStore
 from wic.errors import ConfigurationError
 
+from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
-from ..options import Common, common
-from ..run import exit_with, run
+from ..help import HelpCommand, examples, option
+from ..options import CommonOptions, accounts_option, common_options_without_sip
 
 if TYPE_CHECKING:
-    from wic.client.web import AccessToken, WebAuthorization
+    from pathlib import Path
+
+    from wic.accounts import WebAuthorization
+    from wic.client.web import AccessToken
     from wic.client.web.device import UserCode
 
     from ..console import Console
 
-_accounts_option = click.option(
-    "--accounts", type=click.Path(path_type=Path), metavar="FILE", help="The accounts file."
-)
 
-
-@click.command()
-@common
-@_accounts_option
+@click.command(cls=HelpCommand, epilog=examples("wic login carol", "wic login carol --device"))
 @click.argument("account")
-@click.option("--no-browser", is_flag=True, help="Show the address, and let me open it on this machine.")
-@click.option("--device", is_flag=True, help="Show an address and a code, to sign in on any other device.")
-def login(settings: Common, accounts: Path | None, account: str, no_browser: bool, device: bool) -> None:
-    """Sign in for ACCOUNT, whose network asks for access tokens.
+@option("--no-browser", is_flag=True, help="Print the address instead of opening a browser.")
+@option("--device", is_flag=True, help="Print an address and a code, to sign in on another device.")
+@accounts_option
+@common_options_without_sip
+def login(common: CommonOptions, accounts: Path | None, account: str, no_browser: bool, device: bool) -> None:
+    """Sign in for ACCOUNT and store its access token.
 
-    The token is kept in the state directory of this user and refreshed when it is used, until `wic logout`.
+    The token is kept in the state directory of this user and refreshed on use, until `wic logout`.
     """
     if no_browser and device:
         raise click.UsageError("--no-browser and --device exclude each other.")
-    console = settings.console
+    console = common.console
 
     async def work() -> ExitCode:
         from wic.client.web.sign_in import sign_in_by_browser, sign_in_by_device  # an HTTP client: loaded when needed
@@ -59,25 +58,25 @@ def login(settings: Common, accounts: Path | None, account: str, no_browser: boo
         _show_token(console, account, token)
         return ExitCode.DONE
 
-    exit_with(run(work, console))
+    exit_with(run_async(work, console))
 
 
-@click.command()
-@common
-@_accounts_option
+@click.command(cls=HelpCommand, epilog=examples("wic logout carol"))
 @click.argument("account")
-def logout(settings: Common, accounts: Path | None, account: str) -> None:
-    """Revoke and forget the token of `wic login`."""
+@accounts_option
+@common_options_without_sip
+def logout(common: CommonOptions, accounts: Path | None, account: str) -> None:
+    """Revoke and delete the access token of ACCOUNT."""
 
     async def work() -> ExitCode:
         from wic.client.web.sign_in import sign_out  # an HTTP client: loaded when needed
 
         was_in = await sign_out(_web(account, accounts), TokenStore())
-        settings.console.document({"state": "signed-out", "account": account, "was_signed_in": was_in})
-        settings.console.say(f"{account} is signed out." if was_in else f"Nobody was signed in for {account}.")
+        common.console.document({"state": "signed-out", "account": account, "was_signed_in": was_in})
+        common.console.say(f"{account} is signed out." if was_in else f"{account} was not signed in.")
         return ExitCode.DONE
 
-    exit_with(run(work, settings.console))
+    exit_with(run_async(work, common.console))
 
 
 def _web(name: str, accounts: Path | None) -> WebAuthorization:

@@ -1,4 +1,4 @@
-"""`wic network`: run the IMS network, and keep its subscribers."""
+"""`wic network`: run the IMS network, and manage its subscribers."""
 
 from __future__ import annotations
 
@@ -12,93 +12,115 @@ from wic.network import ImsNetwork, NetworkOptions
 from wic.network.names import EPCSCF
 from wic.network.tokens import TrustedIssuer
 
+from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
-from ..options import Common, common
-from ..run import exit_with, run
-from ..watch import Watch
+from ..help import HelpGroup, Quantity, examples, option
+from ..options import CommonOptions, common_options
+from ..traffic import TrafficMonitor
 from .subscriber import subscriber
 
 if TYPE_CHECKING:
     from ..console import Console
 
+ACCESS, POOL = "Access", "Identity pool"
 
-@click.group()
+
+@click.group(
+    cls=HelpGroup, epilog=examples("wic network up --dir ims", "wic network subscriber add zoe --dir ims --auth aka")
+)
 def network() -> None:
-    """Run the IMS network that a WIC needs, and keep its subscribers."""
+    """Run an IMS network, and manage its subscribers."""
 
 
 network.add_command(subscriber)
 
 
-@network.command()
-@common
-@click.option(
+@network.command(
+    epilog=examples(
+        "wic network up --dir ims",
+        "wic network up --dir ims --port-base 8440 --host 192.0.2.7 --trace",
+        "wic network up --core sip:127.0.0.1:5060 --json",
+    )
+)
+@option(
     "--dir",
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Keeps CA, databases, ports and accounts; by default a temporary one that goes in the end.",
+    help="Directory for CA, databases, ports and accounts.  [default: a temporary directory, deleted on exit]",
 )
-@click.option(
-    "--port-base", type=click.IntRange(1, 65530), metavar="N", help="First of six ports; by default free ones."
+@option(
+    "--port-base",
+    type=Quantity("port", click.IntRange(1, 65530)),
+    help="First of six consecutive ports.  [default: free ports]",
 )
-@click.option("--core", metavar="URI", help="Another core behind our eP-CSCF, such as sip:127.0.0.1:5060.")
-@click.option(
+@option("--core", metavar="URI", help="Use another core behind the eP-CSCF, such as sip:127.0.0.1:5060.")
+@option(
     "--agw",
     type=click.Choice(["embedded"]),
     default="embedded",
     show_default=True,
     expose_value=False,
-    help="The eIMS-AGW; this version has its own only.",
+    help="The eIMS-AGW; this version has only its own.",
 )
-@click.option("--domain", default="ims.example", show_default=True, help="The home domain.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where WICs reach the eP-CSCF and the eIMS-AGW.")
-@click.option(
+@option("--domain", metavar="NAME", default="ims.example", show_default=True, help="Home domain.")
+@option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address of the eP-CSCF and the eIMS-AGW for WICs.",
+)
+@option(
     "--name",
     metavar="HOST",
-    help="What WICs and browsers call that host; by default its address.",
+    help="Host name used in URLs and in the certificate.  [default: the value of --host]",
 )
-@click.option("--insecure", is_flag=True, help="WS instead of WSS, for peers that cannot speak TLS.")
-@click.option(
+@option("--insecure", is_flag=True, help="Listen with WS instead of WSS, for peers without TLS.")
+@option(
     "--origin",
     "origins",
     multiple=True,
     metavar="URL",
-    help="Whose web pages may connect as well, such as https://wwsf.example:8081; any number of times.",
+    group=ACCESS,
+    help="Also let web pages of this origin connect, such as https://wwsf.example:8081 (repeatable).",
 )
-@click.option(
-    "--integrity-protected",
-    type=click.Choice(["tls-protected", "tls-yes"]),
-    default="tls-protected",
-    show_default=True,
-    help="What the core is told of a REGISTER within a TLS association.",
-)
-@click.option(
-    "--guests",
-    type=click.IntRange(0, 1000),
-    default=4,
-    show_default=True,
-    metavar="N",
-    help="How many identities the WWSF has to lend at least.",
-)
-@click.option(
-    "--leases-each",
-    type=click.IntRange(1, 1000),
-    default=4,
-    show_default=True,
-    metavar="N",
-    help="How many of them one user may have at a time, or one machine without a user.",
-)
-@click.option("--sign-in-only", is_flag=True, help="The WWSF lends them to those only who have signed in.")
-@click.option(
+@option(
     "--third-party-waf",
     "third_parties",
     multiple=True,
     metavar="ISSUER",
-    help="A WAF of somebody else whose tokens are believed, such as https://waf.example; any number of times.",
+    group=ACCESS,
+    help="Also accept tokens issued by this WAF, such as https://waf.example (repeatable).",
 )
+@option(
+    "--integrity-protected",
+    type=click.Choice(["tls-protected", "tls-yes"]),
+    default="tls-protected",
+    show_default=True,
+    group=ACCESS,
+    help="integrity-protected value sent to the core once a TLS association exists.",
+)
+@option(
+    "--guests",
+    type=Quantity("n", click.IntRange(0, 1000)),
+    default=4,
+    show_default=True,
+    group=POOL,
+    help="Identities in the pool of the WWSF, at least; up to 1000.",
+)
+@option(
+    "--leases-each",
+    type=Quantity("n", click.IntRange(1, 1000)),
+    default=4,
+    show_default=True,
+    group=POOL,
+    help="Identities that one user may hold at once; without sign-in, that one IP address may hold.",
+)
+@option("--sign-in-only", is_flag=True, group=POOL, help="Lend identities only to users who have signed in.")
+@common_options
 def up(
-    settings: Common,
+    common: CommonOptions,
     directory: Path | None,
     port_base: int | None,
     core: str | None,
@@ -115,7 +137,7 @@ def up(
 ) -> None:
     """Run the network until interrupted.
 
-    It has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json one line says where they listen, as soon as they do.
+    The network has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json one line names their addresses as soon as all of them listen.
     """
 
     def options() -> NetworkOptions:
@@ -137,18 +159,18 @@ def up(
         )
 
     async def work() -> ExitCode:
-        watch = Watch(settings)
+        traffic = TrafficMonitor(common)
         try:
             async with ImsNetwork(options()) as ims:
-                if settings.trace or settings.pcap:
-                    watch.attach_network(ims, EPCSCF)
-                _show(settings.console, ims)
+                if common.trace or common.pcap:
+                    traffic.attach_network(ims, EPCSCF)
+                _show(common.console, ims)
                 await asyncio.Event().wait()
         finally:
-            watch.close()
+            traffic.close()
         return ExitCode.DONE
 
-    exit_with(run(work, settings.console))
+    exit_with(run_async(work, common.console))
 
 
 def _show(console: Console, ims: ImsNetwork) -> None:

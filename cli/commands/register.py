@@ -1,8 +1,9 @@
-"""`wic register`: register, stay, refresh, and deregister on the way out."""
+"""`wic register`: register, refresh, and deregister on exit."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -11,94 +12,93 @@ from wic.client import Client
 from wic.client.events import RegistrationLost
 
 from ..accounts import find_account, split_words
-from ..event_text import in_words
+from ..event_text import event_text
+from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
-from ..options import AccountOptions, Common, account_options, common
-from ..run import exit_with, run
-from ..watch import Watch
+from ..help import HelpCommand, examples, option, seconds
+from ..options import AccountOptions, CommonOptions, account_options, common_options
+from ..traffic import TrafficMonitor
 
 if TYPE_CHECKING:
-    from wic.client import Account
+    from wic.accounts import Account
     from wic.client.events import ClientEvent
     from wic.registration import Binding
 
     from ..console import Console
 
 
-@click.command()
-@common
-@account_options
+@click.command(
+    cls=HelpCommand,
+    epilog=examples(
+        "wic register bob",
+        "wic register alice --accounts ims/accounts.toml --once --json",
+        "wic register --server wss://pcscf.example/ --impu sip:alice@ims.example --password-file secret",
+    ),
+)
 @click.argument("words", nargs=-1, metavar="[ACCOUNT]")
-@click.option("--once", is_flag=True, help="Register, show the binding, deregister.")
-@click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="S", help="Stay registered for S seconds.")
+@option("--once", is_flag=True, help="Register, show the binding and deregister.")
+@option("--for", "duration", type=seconds(), help="Deregister after this time.  [default: when interrupted]")
+@account_options
+@common_options
 def register(
-    settings: Common, options: AccountOptions, words: tuple[str, ...], once: bool, seconds: float | None
+    common: CommonOptions, options: AccountOptions, words: tuple[str, ...], once: bool, duration: float | None
 ) -> None:
     """Register ACCOUNT, stay registered, and deregister on exit.
 
-    Shows the binding and the identities that the network grants, and refreshes them. What happens to connection and registration meanwhile is shown as it happens. Calls that come in are
-    answered 480: `wic answer` takes calls.
+    Shows the binding and the identities that the network grants, and refreshes them. Changes of the connection and registration are printed as they happen. Incoming calls are rejected with 480: `wic answer` takes calls.
     """
-    if once and seconds is not None:
+    if once and duration is not None:
         raise click.UsageError("--once and --for exclude each other.")
     name, _ = split_words(words, options, expected=())
 
     async def work() -> ExitCode:
         account = find_account(name, options)
-        await _register(settings, account, seconds=0.0 if once else seconds)
+        await _register(common, account, duration=0.0 if once else duration)
         return ExitCode.DONE
 
-    exit_with(run(work, settings.console))
+    exit_with(run_async(work, common.console))
 
 
-async def _register(settings: Common, account: Account, *, seconds: float | None) -> None:
+async def _register(common: CommonOptions, account: Account, *, duration: float | None) -> None:
     """Hold a registration for a time, or until something ends it."""
     client = Client(account)
-    watch = Watch(settings)
-    watch.attach(client)
+    traffic = TrafficMonitor(common)
+    traffic.attach(client)
     started = asyncio.get_running_loop().time()
-    try:
-        with settings.console.progress(f"Registering {account.impu or account.name} at {account.server or 'the WWSF'}"):
-            await client.__aenter__()
-        try:
-            _show(settings, client, watch, started)
-            client.on_event(lambda event: tell(settings.console, client, event))
-            with settings.console.progress("Registered; Ctrl-C deregisters."):
-                await _hold(client, seconds)
-        finally:
-            await client.__aexit__(None, None, None)
-    finally:
-        watch.close()
+    async with AsyncExitStack() as stack:
+        stack.callback(traffic.close)
+        with common.console.progress(f"Registering {account.impu or account.name} at {account.server or 'the WWSF'}"):
+            await stack.enter_async_context(client)
+        _show(common, client, traffic, started)
+        client.on_event(lambda event: tell(common.console, client, event))
+        with common.console.progress("Registered; Ctrl-C deregisters."):
+            await _hold(client, duration)
 
 
 def tell(console: Console, client: Client, event: ClientEvent) -> None:
-    """Say what happened, unless it is what the command ends with."""
+    """Print an event, but for the one that ends the command with its error."""
     if not (isinstance(event, RegistrationLost) and event.final and event.error is client.ended_by):
-        console.say(in_words(event))
+        console.say(event_text(event))
 
 
-async def _hold(client: Client, seconds: float | None) -> None:
-    """Stay registered; calls are turned away, a lost registration raises."""
-
-    async def turn_away() -> None:
-        async for call in client.incoming():
-            await call.reject(480)
-
+async def _hold(client: Client, duration: float | None) -> None:
+    """Stay registered and reject calls; a lost registration raises."""
     try:
-        async with asyncio.timeout(seconds):
-            await turn_away()
+        async with asyncio.timeout(duration):
+            async for call in client.incoming():
+                await call.reject(480)
     except TimeoutError:
         return
 
 
-def _show(settings: Common, client: Client, watch: Watch, started: float) -> None:
-    """Show what was granted, for people and for scripts."""
+def _show(common: CommonOptions, client: Client, traffic: TrafficMonitor, started: float) -> None:
+    """Print what the network granted, for users and for scripts."""
     binding = client.binding
-    if binding is None:  # lost in the very moment: whoever waits next is told why
+    if binding is None:  # lost already: the next operation raises the reason
         return
-    settings.console.document(describe(client.account, binding, watch, started))
-    settings.console.say(f"Registered {client.account.impu} for {binding.expires} s.", style="green")
-    settings.console.facts(
+    common.console.document(describe(client.account, binding, traffic, started))
+    common.console.say(f"Registered {client.account.impu} for {binding.expires} s.", style="green")
+    common.console.facts(
         {
             "contact": binding.contact.uri,
             "identities": ", ".join(map(str, client.identities.usable)) or "none but barred ones",
@@ -108,10 +108,10 @@ def _show(settings: Common, client: Client, watch: Watch, started: float) -> Non
     )
 
 
-def describe(account: Account, binding: Binding, watch: Watch, started: float) -> dict[str, object]:
+def describe(account: Account, binding: Binding, traffic: TrafficMonitor, started: float) -> dict[str, object]:
     """Describe a registration with the names that scripts rely on; times are in milliseconds."""
-    first = watch.arrows[0].at if watch.arrows else started
-    last = watch.arrows[-1].at if watch.arrows else started
+    first = traffic.arrows[0].at if traffic.arrows else started
+    last = traffic.arrows[-1].at if traffic.arrows else started
     return {
         "state": "registered",
         "impu": account.impu,
@@ -125,5 +125,5 @@ def describe(account: Account, binding: Binding, watch: Watch, started: float) -
     }
 
 
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)
+def _ms(duration: float) -> float:
+    return round(duration * 1000, 1)

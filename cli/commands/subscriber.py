@@ -1,80 +1,92 @@
-"""`wic network subscriber`: the HSS's subscribers, whether the network runs or not."""
+"""`wic network subscriber`: the subscribers of the HSS, whether the network runs or not."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from wic.network.enrolment import Auth, sign_in_account
+from wic.accounts import AuthScheme
+from wic.network.enrolment import sign_in_account
 from wic.network.provisioning import Provisioning
 from wic.registration.reg_event.reginfo import ContactEvent
 
+from ..execution import exit_with, run_sync
 from ..exit_codes import ExitCode
+from ..help import HelpGroup, Quantity, examples, option
 from ..new_subscriber import NewSubscriber, new_subscriber_options
-from ..options import Common, common
-from ..run import exit_with, guarded
+from ..options import CommonOptions, common_options_without_sip
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-DIRECTORY = click.option(
+directory_option = option(
     "--dir",
     "directory",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     required=True,
     metavar="DIR",
-    help="The directory of `wic network up --dir`.",
+    help="Directory of the network, as in `wic network up --dir`.",
 )
 _REASONS = (ContactEvent.DEACTIVATED, ContactEvent.REJECTED, ContactEvent.PROBATION)
 
 
-@click.group()
+@click.group(
+    cls=HelpGroup,
+    epilog=examples(
+        "wic network subscriber add zoe --dir ims",
+        "wic network subscriber list --dir ims",
+        "wic network subscriber deregister zoe --dir ims --reason rejected",
+    ),
+)
 def subscriber() -> None:
-    """Keep the HSS's subscribers.
+    """Manage the subscribers of the HSS.
 
     A running network sees every change at once.
     """
 
 
-@subscriber.command()
-@common
-@DIRECTORY
+@subscriber.command(
+    epilog=examples(
+        "wic network subscriber add zoe --dir ims",
+        "wic network subscriber add erin --dir ims --auth aka --tel tel:+4930123",
+        "wic network subscriber add guest-5 --dir ims --pool",
+    )
+)
 @click.argument("name")
+@directory_option
 @new_subscriber_options
-def add(settings: Common, directory: Path, name: str, new: NewSubscriber) -> None:
+@common_options_without_sip
+def add(common: CommonOptions, directory: Path, name: str, new: NewSubscriber) -> None:
     """Add the subscriber sip:NAME@DOMAIN.
 
-    An account that works for it is written into the accounts file. One that exists gets other credentials.
+    A matching account is written to the accounts file. If the subscriber already exists, its credentials are replaced.
     """
 
-    def work() -> None:
+    def work() -> ExitCode:
         with Provisioning(directory) as provisioning:
             entry = new.add(name, provisioning)
-            settings.console.document({"impi": entry.impi, "impus": list(entry.impus)})
+            common.console.document({"impi": entry.impi, "impus": list(entry.impus)})
             file = provisioning.accounts.path
             where = "in the pool" if new.pool else f"the account {name} is in {file}"
-            if new.auth == Auth.BEARER.value and not new.pool:
+            if new.auth == AuthScheme.BEARER.value and not new.pool:
                 where += f", and {sign_in_account(name)} for `wic login`"
-            settings.console.say(f"Added {', '.join(entry.impus)}; {where}.")
+            common.console.say(f"Added {', '.join(entry.impus)}; {where}.")
+        return ExitCode.DONE
 
-    _end(settings, work)
+    exit_with(run_sync(work, common.console))
 
 
-@subscriber.command(name="list")
-@common
-@DIRECTORY
-def list_(settings: Common, directory: Path) -> None:
+@subscriber.command(name="list", epilog=examples("wic network subscriber list --dir ims"))
+@directory_option
+@common_options_without_sip
+def list_(common: CommonOptions, directory: Path) -> None:
     """List the subscribers.
 
-    Shows how they prove who they are, and where they are registered.
+    Shows their authentication schemes and the contacts that they have registered.
     """
 
-    def work() -> None:
+    def work() -> ExitCode:
         with Provisioning(directory) as provisioning:
             rows = provisioning.list()
-            settings.console.document(
+            common.console.document(
                 [
                     {
                         "impi": each.subscriber.impi,
@@ -85,7 +97,7 @@ def list_(settings: Common, directory: Path) -> None:
                     for each in rows
                 ]
             )
-            settings.console.table(
+            common.console.table(
                 "Subscribers",
                 ["IMPI", "IMPUs", "auth", "contacts"],
                 [
@@ -98,92 +110,89 @@ def list_(settings: Common, directory: Path) -> None:
                     for each in rows
                 ],
             )
+        return ExitCode.DONE
 
-    _end(settings, work)
+    exit_with(run_sync(work, common.console))
 
 
-@subscriber.command()
-@common
-@DIRECTORY
+@subscriber.command(epilog=examples("wic network subscriber remove zoe --dir ims"))
 @click.argument("name")
-def remove(settings: Common, directory: Path, name: str) -> None:
-    """Remove NAME with its bindings and its account."""
+@directory_option
+@common_options_without_sip
+def remove(common: CommonOptions, directory: Path, name: str) -> None:
+    """Remove subscriber NAME with its bindings and its account."""
 
-    def work() -> None:
+    def work() -> ExitCode:
         with Provisioning(directory) as provisioning:
             impi = provisioning.remove(name)
-            settings.console.document({"removed": impi})
-            settings.console.say(f"Removed {impi}.")
+            common.console.document({"removed": impi})
+            common.console.say(f"Removed {impi}.")
+        return ExitCode.DONE
 
-    _end(settings, work)
+    exit_with(run_sync(work, common.console))
 
 
-@subscriber.command()
-@common
-@DIRECTORY
+@subscriber.command(
+    epilog=examples(
+        "wic network subscriber deregister zoe --dir ims",
+        "wic network subscriber deregister zoe --dir ims --reason probation --retry-after 30",
+    )
+)
 @click.argument("name")
-@click.option(
+@directory_option
+@option(
     "--reason",
     type=click.Choice([each.value for each in _REASONS]),
     default=ContactEvent.DEACTIVATED.value,
     show_default=True,
-    help="deactivated: it may register anew at once; rejected: it should not; probation: after --retry-after.",
+    help="The WIC registers again at once (deactivated), not at all (rejected), or after --retry-after (probation).",
 )
-@click.option(
+@option(
     "--retry-after",
-    type=click.IntRange(1, 86400),
+    type=Quantity("seconds", click.IntRange(1, 86400)),
     default=60,
     show_default=True,
-    metavar="S",
-    help="Seconds to stay away, with --reason probation.",
+    help="Time before the next registration, with --reason probation.",
 )
-def deregister(settings: Common, directory: Path, name: str, reason: str, retry_after: int) -> None:
-    """End the registration of NAME.
+@common_options_without_sip
+def deregister(common: CommonOptions, directory: Path, name: str, reason: str, retry_after: int) -> None:
+    """End the registration of subscriber NAME.
 
-    The network that runs in DIR does it, and tells whoever watches the registration.
+    The network that runs in DIR ends it, and sends a NOTIFY to the WIC and to other watchers of the registration.
     """
 
-    def work() -> None:
+    def work() -> ExitCode:
         with Provisioning(directory) as provisioning:
             impi = provisioning.deregister(name, reason=ContactEvent(reason), retry_after=retry_after)
-            settings.console.document({"deregistered": impi, "reason": reason})
-            settings.console.say(f"Deregistered {impi}.")
-
-    _end(settings, work)
-
-
-@subscriber.command()
-@common
-@DIRECTORY
-@click.argument("name")
-@click.option(
-    "--within",
-    type=click.IntRange(1, 86400),
-    default=60,
-    show_default=True,
-    metavar="S",
-    help="Its registration ends after so many seconds if no proof comes.",
-)
-def reauthenticate(settings: Common, directory: Path, name: str, within: int) -> None:
-    """Ask NAME for a new proof of who it is.
-
-    The network that runs in DIR shortens the registration, and the WIC has to authenticate again.
-    """
-
-    def work() -> None:
-        with Provisioning(directory) as provisioning:
-            impi = provisioning.reauthenticate(name, within=within)
-            settings.console.document({"reauthenticating": impi, "within": within})
-            settings.console.say(f"{impi} has {within} seconds to prove who it is.")
-
-    _end(settings, work)
-
-
-def _end(settings: Common, work: Callable[[], None]) -> None:
-    """Do the work, and leave with the code that says how it went."""
-
-    def done() -> ExitCode:
-        work()
+            common.console.document({"deregistered": impi, "reason": reason})
+            common.console.say(f"Deregistered {impi}.")
         return ExitCode.DONE
 
-    exit_with(guarded(done, settings.console))
+    exit_with(run_sync(work, common.console))
+
+
+@subscriber.command(epilog=examples("wic network subscriber reauthenticate zoe --dir ims --within 10"))
+@click.argument("name")
+@directory_option
+@option(
+    "--within",
+    type=Quantity("seconds", click.IntRange(1, 86400)),
+    default=60,
+    show_default=True,
+    help="End the registration if it is not authenticated again within this time.",
+)
+@common_options_without_sip
+def reauthenticate(common: CommonOptions, directory: Path, name: str, within: int) -> None:
+    """Make subscriber NAME authenticate again.
+
+    The network that runs in DIR shortens the registration, and the WIC has to authenticate again before it ends.
+    """
+
+    def work() -> ExitCode:
+        with Provisioning(directory) as provisioning:
+            impi = provisioning.reauthenticate(name, within=within)
+            common.console.document({"reauthenticating": impi, "within": within})
+            common.console.say(f"{impi} has {within} seconds to authenticate again.")
+        return ExitCode.DONE
+
+    exit_with(run_sync(work, common.console))

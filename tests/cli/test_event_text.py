@@ -16,7 +16,7 @@ from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, SignInNeeded
 from wic.registration import Binding
 from wic.sip.headers.address import NameAddr
 from wic.sip.uri import Uri
-from wic_cli.event_text import in_words
+from wic_cli.event_text import event_text
 
 ALICE = Uri.parse("sip:alice@ims.example")
 BINDING = Binding(contact=NameAddr("", ALICE), expires=600, expires_at=600.0, impu=ALICE)
@@ -24,7 +24,7 @@ REFUSED = RegistrationFailed("403 Forbidden")
 
 
 @pytest.mark.parametrize(
-    ("event", "words"),
+    ("event", "text"),
     [
         (Registered(ALICE, BINDING), "Registered sip:alice@ims.example for 600 s."),
         (Refreshed(ALICE, BINDING), "Registered sip:alice@ims.example again for 600 s."),
@@ -67,5 +67,5 @@ REFUSED = RegistrationFailed("403 Forbidden")
         (IdentitiesChanged(Identities.of(())), "Identities now: none."),
     ],
 )
-def test_events_in_words(event, words):
-    assert in_words(event) == words
+def test_an_event_is_one_line_of_text(event, text):
+    assert event_text(event) == text

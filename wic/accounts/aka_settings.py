@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from wic.auth.aka import AkaFunctions
     from wic.auth.secret import Secret
 
-__all__ = ["AkaSettings"]
+__all__ = ["K_OCTETS", "OP_OCTETS", "AkaSettings"]
 
 _AMF = re.compile("[0-9a-fA-F]{4}")
-_K_OCTETS = {UsimKind.MILENAGE: (16,), UsimKind.TUAK: (16, 32)}
-_OP_OCTETS = {UsimKind.MILENAGE: (16,), UsimKind.TUAK: (32,)}
+K_OCTETS = {UsimKind.MILENAGE: (16,), UsimKind.TUAK: (16, 32)}
+"""Lengths of the key K."""
+OP_OCTETS = {UsimKind.MILENAGE: (16,), UsimKind.TUAK: (32,)}
+"""Lengths of OP and OPc, or of TOP and TOPc."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +63,14 @@ class AkaSettings:
         Raises:
             ConfigurationError: a key has the wrong length or form.
         """
-        op = parse_key("op", self.op, sizes=_OP_OCTETS[self.usim]) if self.op else None
-        opc = parse_key("opc", self.opc, sizes=_OP_OCTETS[self.usim]) if self.opc else None
+        op = parse_key("op", self.op, sizes=OP_OCTETS[self.usim]) if self.op else None
+        opc = parse_key("opc", self.opc, sizes=OP_OCTETS[self.usim]) if self.opc else None
         return make_functions(self.usim.value, self.key, op=op, opc=opc)
 
     @property
     def key(self) -> bytes:
         """K as octets."""
-        return parse_key("k", self.k, sizes=_K_OCTETS[self.usim])
+        return parse_key("k", self.k, sizes=K_OCTETS[self.usim])
 
     @classmethod
     def read(cls, table: AccountTable) -> AkaSettings:

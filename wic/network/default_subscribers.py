@@ -8,10 +8,11 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from wic.accounts import AuthScheme
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.certificates import CA_FILE
-from wic.network.enrolment import Auth, SubscriberIdentities, sign_in_account
+from wic.network.enrolment import SubscriberIdentities, sign_in_account
 from wic.network.hss import UsimKeys
 from wic.network.web_files import program_of
 
@@ -50,8 +51,8 @@ class DefaultSubscribers:
         account = self._enrolment.accounts.get(name)
         if account is not None and hss.subscriber(f"{name}@{hss.realm}") is not None:
             return
-        auth = account.get("auth") if account is not None else (Auth.AKA if usim else Auth.DIGEST).value
-        if auth == Auth.AKA.value:
+        auth = account.get("auth") if account is not None else (AuthScheme.AKA if usim else AuthScheme.DIGEST).value
+        if auth == AuthScheme.AKA.value:
             self._enrolment.aka(new, usim=None if account is None else _usim(name, account))
         else:
             password = None if account is None else account.get("password")
@@ -89,7 +90,7 @@ class DefaultWebUsers:
             ConfigurationError: the name makes no identity, or the accounts file cannot be written.
         """
         account = self._accounts.get(name)
-        if account is not None and account.get("auth") != Auth.BEARER.value:
+        if account is not None and account.get("auth") != AuthScheme.BEARER.value:
             return
         hss, new = self._enrolment.hss, SubscriberIdentities(name=name)
         subscriber = new.profile(hss.realm)
@@ -130,5 +131,5 @@ class DefaultWebUsers:
             self._web.add_pool_pair(subscriber.impi, subscriber.impus[0])
         if number and self._accounts.get(GUEST) is None:
             wwsf = {"wwsf": self._web.wwsf.url, "pool": "anonymous" if anonymous else "signed-in"}
-            own = {"server": self._enrolment.server, "auth": Auth.BEARER.value, "ca": CA_FILE}
+            own = {"server": self._enrolment.server, "auth": AuthScheme.BEARER.value, "ca": CA_FILE}
             self._accounts.put(GUEST, own | wwsf)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import TYPE_CHECKING
 
+from wic.accounts.schema import DEFAULT_ALGORITHM, AuthScheme
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.network.certificates import CA_FILE
@@ -17,17 +17,6 @@ from wic.network.hss.subscribers import ALGORITHMS
 if TYPE_CHECKING:
     from wic.accounts.accounts_file import AccountsFile, Value
     from wic.network.hss import Hss
-
-AKA_ALGORITHM = "AKAv2-SHA-256"
-"""What an account asks for unless told otherwise (TS 24.371 §6.2.1.3)."""
-
-
-class Auth(Enum):
-    """How a subscriber proves who it is."""
-
-    DIGEST = "digest"
-    AKA = "aka"
-    BEARER = "bearer"
 
 
 def sign_in_account(name: str) -> str:
@@ -94,11 +83,11 @@ class Enrolment:
         algorithms = ALGORITHMS if algorithm is None else (algorithm,)
         self.hss.add_subscriber(subscriber.impi, subscriber.identities, chosen, algorithms=algorithms)
         self.hss.remove_usim(subscriber.impi)
-        self._write(new, subscriber, Auth.DIGEST, {"password": chosen.reveal()})
+        self._write(new, subscriber, AuthScheme.DIGEST, {"password": chosen.reveal()})
         return subscriber
 
     def aka(
-        self, new: SubscriberIdentities, *, usim: UsimKeys | None = None, algorithm: str = AKA_ALGORITHM
+        self, new: SubscriberIdentities, *, usim: UsimKeys | None = None, algorithm: str = DEFAULT_ALGORITHM
     ) -> SubscriberProfile:
         """Add a subscriber with a USIM.
 
@@ -122,7 +111,7 @@ class Enrolment:
             "k": chosen.k.hex(),
             "opc": opc.hex(),
         }
-        self._write(new, subscriber, Auth.AKA, keys)
+        self._write(new, subscriber, AuthScheme.AKA, keys)
         return subscriber
 
     def bearer(
@@ -143,7 +132,7 @@ class Enrolment:
         self.hss.add(subscriber)
         self.hss.remove_usim(subscriber.impi)
         client: dict[str, Value] = {"waf": waf, "client_id": client_id, "client_secret": client_secret.reveal()}
-        self._write(new, subscriber, Auth.BEARER, client)
+        self._write(new, subscriber, AuthScheme.BEARER, client)
         return subscriber
 
     def add_sign_in_account(self, new: SubscriberIdentities, *, wwsf: str) -> None:
@@ -157,11 +146,11 @@ class Enrolment:
             ConfigurationError: an identity cannot be, or the file cannot be written.
         """
         self._write(
-            replace(new, name=sign_in_account(new.name)), new.profile(self.hss.realm), Auth.BEARER, {"wwsf": wwsf}
+            replace(new, name=sign_in_account(new.name)), new.profile(self.hss.realm), AuthScheme.BEARER, {"wwsf": wwsf}
         )
 
     def _write(
-        self, new: SubscriberIdentities, subscriber: SubscriberProfile, auth: Auth, secret: dict[str, Value]
+        self, new: SubscriberIdentities, subscriber: SubscriberProfile, auth: AuthScheme, secret: dict[str, Value]
     ) -> None:
         own, *_ = subscriber.impus
         entry: dict[str, Value] = {"server": self.server, "impu": own, "impi": subscriber.impi, "auth": auth.value}

@@ -1,4 +1,4 @@
-"""Watch what clients say on the wire: for the trace, the capture, and the ladder diagram."""
+"""Messages and packets of clients on the wire, for the trace, the capture and the ladder diagram."""
 
 from __future__ import annotations
 
@@ -17,44 +17,49 @@ if TYPE_CHECKING:
     from wic.network import ImsNetwork
     from wic.sip.flow import Flow
 
-    from .options import Common
+    from .options import CommonOptions
 
 MOST_ARROWS = 400
-"""A ladder that nobody reads any more need not grow."""
+"""Most arrows on a ladder; a longer one is of no use."""
 
 _CSEQ_METHOD = re.compile(rb"^CSeq[ \t]*:[ \t]*\d+[ \t]+([A-Za-z]+)", re.IGNORECASE | re.MULTILINE)
 
 
-class Watch:
-    """Attaches to clients, and keeps what a command shows of them."""
+class TrafficMonitor:
+    """Observer of clients that keeps what a command shows of their traffic."""
 
-    def __init__(self, settings: Common) -> None:
+    def __init__(self, settings: CommonOptions) -> None:
         self._settings = settings
         self._capture = Capture(settings.pcap) if settings.pcap else None
         self.arrows: list[Arrow] = []
         self.participants: list[str] = []
-        self._epoch = time.time() - time.monotonic()  # observers are told the loop's time
+        self._epoch = time.time() - time.monotonic()  # observers get the time of the loop
 
     def attach(self, client: Client, name: str = "") -> None:
-        """Watch a client; its column on the ladder is `name`, or what its account says before it is registered."""
+        """Observe a client.
+
+        Args:
+            client: the client, before it is registered.
+            name: its column on the ladder; left empty, the user part of its private identity.
+        """
         name = name or (client.account.impi or client.account.name).partition("@")[0]
         self._add_column(name)
         self._add_column(EPCSCF)
 
         def observe(now: float, direction: Direction, data: bytes, flow: Flow) -> None:
-            self._saw(name, EPCSCF, now, direction, data, flow)
+            self._keep(name, now, direction, data, flow)
 
         client.on_message(observe)
         if self._capture is not None:
             client.on_packet(self._capture.packet)
 
     def attach_network(self, ims: ImsNetwork, entity: str) -> None:
-        """Watch what one entity of a network says and hears; it has a column on the ladder."""
+        """Observe the messages of one entity of a network; it gets a column on the ladder."""
         self._add_column(entity)
 
-        def observe(who: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
-            if who == entity:
-                self._saw(entity, EPCSCF, now, direction, data, flow)
+        def observe(name: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
+            if name == entity:
+                self._keep(entity, now, direction, data, flow)
 
         ims.on_message(observe)
 
@@ -62,13 +67,13 @@ class Watch:
         if name not in self.participants:
             self.participants.append(name)
 
-    def _saw(self, name: str, peer: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
-        """Keep a message that `name` sent to its peer, or received from it."""
+    def _keep(self, name: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
+        """Keep a message that `name` sent to the eP-CSCF, or received from it."""
         if not data.strip():  # a keep-alive
             return
         sent = direction is Direction.SENT
         if len(self.arrows) < MOST_ARROWS:
-            source, target = (name, peer) if sent else (peer, name)
+            source, target = (name, EPCSCF) if sent else (EPCSCF, name)
             self.arrows.append(Arrow(at=now, source=source, target=target, label=label_of(data)))
         if self._capture is not None:
             addresses = (flow.local, flow.remote) if sent else (flow.remote, flow.local)
@@ -77,18 +82,18 @@ class Watch:
             self._settings.console.trace(f"{name} {format_message(data, direction=direction, flow=flow, now=now)}")
 
     def show_ladder(self) -> None:
-        """Draw what was seen since the last time."""
+        """Print the messages since the last ladder."""
         self._settings.console.ladder(self.participants, self.arrows)
         self.arrows.clear()
 
     def close(self) -> None:
-        """Write the capture out."""
+        """Write the rest of the capture."""
         if self._capture is not None:
             self._capture.close()
 
 
 def label_of(data: bytes) -> str:
-    r"""Name a SIP message in a few words: its method, or its status and what it answers.
+    r"""Return a short name of a SIP message: its method, or its status and the method it responds to.
 
     >>> label_of(b"SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n")
     '200 OK (INVITE) +SDP'

@@ -1,9 +1,8 @@
-"""How a command runs: an event loop that a signal can end, and errors as one sentence and an exit code."""
+"""Execution of a command: an event loop that signals end, and errors as one sentence and an exit code."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from wic.errors import ConfigurationError, LocalProtocolError, WicError
 
+from .error_text import sentence
 from .exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -18,30 +18,28 @@ if TYPE_CHECKING:
 
     from .console import Console
 
-logger = logging.getLogger(__name__)
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(work: Callable[[], Coroutine[None, None, ExitCode]], console: Console) -> ExitCode:
-    """Run a command's coroutine to its end and say how it ended.
+def run_async(work: Callable[[], Coroutine[None, None, ExitCode]], console: Console) -> ExitCode:
+    """Run the coroutine of a command to its end.
 
-    SIGINT and SIGTERM cancel it, so that it deregisters and closes before it goes; a second signal
+    SIGINT and SIGTERM cancel it, so that it deregisters and closes before it ends; a second signal
     ends the process at once.
 
     Args:
-        work: makes the coroutine; it returns the exit code.
-        console: where an error is said, in one sentence.
+        work: makes the coroutine, which returns the exit code.
+        console: prints an error.
     """
-    return guarded(lambda: asyncio.run(_interruptible(work)), console)
+    return run_sync(lambda: asyncio.run(_interruptible(work)), console)
 
 
-def guarded(work: Callable[[], ExitCode], console: Console) -> ExitCode:
-    """Do a command's work, and turn what it raises into a sentence and an exit code.
+def run_sync(work: Callable[[], ExitCode], console: Console) -> ExitCode:
+    """Run the function of a command, and turn its error into a sentence and an exit code.
 
     Args:
-        work: does it, and returns the exit code.
-        console: where an error is said.
+        work: the function, which returns the exit code.
+        console: prints an error.
     """
     try:
         return work()
@@ -70,14 +68,14 @@ async def _interruptible(work: Callable[[], Coroutine[None, None, ExitCode]]) ->
     try:
         return await task
     except BaseExceptionGroup as group:
-        raise _leaf(group) from group
+        raise _error_of(group) from group
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
 
 
-def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that a task group wraps: the first that is ours, else the first."""
+def _error_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that a task group wraps: the first `WicError`, else the first of all."""
     leaves: list[BaseException] = []
     stack: list[BaseException] = [group]
     while stack:
@@ -87,17 +85,6 @@ def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
         else:
             leaves.append(error)
     return next((leaf for leaf in leaves if isinstance(leaf, WicError)), leaves[0])
-
-
-def sentence(error: BaseException) -> str:
-    """An error as one sentence: never empty, never more than a line."""
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
-
-
-def clause(error: BaseException) -> str:
-    """An error as a part of a sentence that goes on, or ends with a full stop of its own."""
-    return sentence(error).removesuffix(".")
 
 
 def exit_with(code: ExitCode) -> None:

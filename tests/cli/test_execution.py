@@ -9,17 +9,20 @@ import pytest
 
 from wic.errors import ConfigurationError, LocalProtocolError, RegistrationFailed
 from wic_cli.console import Console
+from wic_cli.error_text import sentence
+from wic_cli.execution import run_async, run_sync
 from wic_cli.exit_codes import ExitCode
-from wic_cli.run import guarded, run, sentence
 
 
 @pytest.fixture
-def console():
-    return Console(out=io.StringIO(), err=io.StringIO())
+def errors() -> io.StringIO:
+    """The standard error of the console."""
+    return io.StringIO()
 
 
-def said(console: Console) -> str:
-    return console._err.getvalue()
+@pytest.fixture
+def console(errors: io.StringIO) -> Console:
+    return Console(out=io.StringIO(), err=errors)
 
 
 async def done() -> ExitCode:
@@ -33,9 +36,9 @@ def raising(error: BaseException):
     return work
 
 
-def test_the_code_of_the_work_is_the_code(console) -> None:
-    assert run(done, console) is ExitCode.DONE
-    assert said(console) == ""
+def test_the_result_is_the_exit_code(console, errors) -> None:
+    assert run_async(done, console) is ExitCode.DONE
+    assert errors.getvalue() == ""
 
 
 @pytest.mark.parametrize(
@@ -46,29 +49,24 @@ def test_the_code_of_the_work_is_the_code(console) -> None:
         (RegistrationFailed("the network\nrefused"), ExitCode.FAILED),
     ],
 )
-def test_our_errors_become_a_sentence_and_a_code(console, error, code) -> None:
-    assert run(raising(error), console) is code
-    assert said(console) == f"Error: {sentence(error)}\n"
+def test_errors_become_a_sentence_and_an_exit_code(console, errors, error, code) -> None:
+    assert run_async(raising(error), console) is code
+    assert errors.getvalue() == f"Error: {sentence(error)}\n"
 
 
-def test_out_of_a_group_our_error_is_told(console) -> None:
-    inner = ExceptionGroup("inner", [ValueError("who cares"), RegistrationFailed("lost")])
-    assert run(raising(ExceptionGroup("outer", [KeyError("x"), inner])), console) is ExitCode.FAILED
-    assert said(console) == "Error: lost\n"
+def test_of_a_group_the_first_wic_error_is_printed(console, errors) -> None:
+    inner = ExceptionGroup("inner", [ValueError("other"), RegistrationFailed("lost")])
+    assert run_async(raising(ExceptionGroup("outer", [KeyError("x"), inner])), console) is ExitCode.FAILED
+    assert errors.getvalue() == "Error: lost\n"
 
 
-def test_a_group_of_strangers_raises_the_first(console) -> None:
+def test_of_a_group_without_wic_errors_the_first_is_raised(console) -> None:
     with pytest.raises(KeyError):
-        run(raising(ExceptionGroup("g", [KeyError("x"), ValueError("y")])), console)
-
-
-def test_a_sentence_is_never_empty() -> None:
-    assert sentence(TimeoutError()) == "TimeoutError"
-    assert sentence(RegistrationFailed("a\n  b")) == "a b"
+        run_async(raising(ExceptionGroup("g", [KeyError("x"), ValueError("y")])), console)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_lets_the_work_clean_up(console, number) -> None:
+def test_a_signal_lets_the_command_clean_up(console, errors, number) -> None:
     cleaned = []
 
     async def work() -> ExitCode:
@@ -81,13 +79,13 @@ def test_a_signal_lets_the_work_clean_up(console, number) -> None:
         return ExitCode.DONE
 
     before = signal.getsignal(number)
-    assert run(work, console) is ExitCode.INTERRUPTED
+    assert run_async(work, console) is ExitCode.INTERRUPTED
     assert cleaned
-    assert said(console) == ""
+    assert errors.getvalue() == ""
     assert signal.getsignal(number) is before
 
 
-def test_a_second_signal_does_not_wait(console) -> None:
+def test_a_second_signal_ends_the_command_at_once(console) -> None:
     async def work() -> ExitCode:
         loop = asyncio.get_running_loop()
         loop.call_soon(os.kill, os.getpid(), signal.SIGINT)
@@ -98,12 +96,12 @@ def test_a_second_signal_does_not_wait(console) -> None:
             await asyncio.Event().wait()  # a network that never confirms
         return ExitCode.DONE
 
-    assert run(work, console) is ExitCode.INTERRUPTED
+    assert run_async(work, console) is ExitCode.INTERRUPTED
 
 
-def test_work_without_a_loop_is_guarded_too(console) -> None:
+def test_a_command_without_a_loop_has_the_same_exit_codes(console) -> None:
     def broken() -> ExitCode:
         raise ConfigurationError("no such directory")
 
-    assert guarded(lambda: ExitCode.DONE, console) is ExitCode.DONE
-    assert guarded(broken, console) is ExitCode.USAGE
+    assert run_sync(lambda: ExitCode.DONE, console) is ExitCode.DONE
+    assert run_sync(broken, console) is ExitCode.USAGE

@@ -5,10 +5,10 @@ import json
 from dataclasses import replace
 
 from wic.client import CallOutcome, CallReport, ChannelReport, MediaReport
+from wic_cli.call_report import show_call, show_media
 from wic_cli.console import Console
-from wic_cli.figures import show_call, show_media
-from wic_cli.options import Common
-from wic_cli.watch import Watch
+from wic_cli.options import CommonOptions
+from wic_cli.traffic import TrafficMonitor
 
 MEDIA = MediaReport(
     kind="audio", codec="opus", sent=10, received=9, lost=1, jitter_ms=0.5, rtt_ms=None, mos=4.125, mos_basis="E-model"
@@ -29,7 +29,7 @@ REPORT = CallReport(
 def shown(report: CallReport, *, as_json: bool = False) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     console = Console(as_json=as_json, out=out, err=err)
-    show_call(console, report, Watch(Common(console=console, trace=False, pcap=None)))
+    show_call(console, report, TrafficMonitor(CommonOptions(console=console, trace=False, pcap=None)))
     return out.getvalue(), err.getvalue()
 
 
@@ -52,14 +52,14 @@ def test_a_call_in_words_and_tables() -> None:
     assert text.rstrip().splitlines()[-1].split() == ["chat", "-", "1", "2"]
 
 
-def test_a_call_that_never_was_has_no_tables() -> None:
+def test_a_call_without_media_has_no_tables() -> None:
     failed = replace(REPORT, outcome=CallOutcome.REJECTED, status=None, media=(), channels=())
     text, _ = shown(failed)
     assert "rejected: " in text
     assert "Media" not in text
 
 
-def test_the_document_has_the_names_scripts_rely_on() -> None:
+def test_the_document_has_the_public_keys() -> None:
     out, err = shown(REPORT, as_json=True)
     document = json.loads(out)
     assert {"outcome", "status", "reason", "call_id", "timings", "media", "channels", "emergency"} <= set(document)
@@ -67,7 +67,7 @@ def test_the_document_has_the_names_scripts_rely_on() -> None:
     assert "completed" in err
 
 
-def test_two_who_measured_are_told_apart() -> None:
+def test_the_reports_of_two_sides_are_named() -> None:
     out = io.StringIO()
     show_media(Console(out=out, err=out), {"alice": REPORT, "bob": REPORT})
     assert [line.split()[0] for line in out.getvalue().splitlines() if "opus" in line] == ["alice", "bob"]

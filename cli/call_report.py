@@ -1,0 +1,72 @@
+"""Report of a call, for users and for scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wic.client.call_stats import CallReport
+
+    from .console import Console
+    from .traffic import TrafficMonitor
+
+
+def show_call(console: Console, report: CallReport, traffic: TrafficMonitor, *, why: bool = True) -> None:
+    """Print the report of a call that is over: a document for scripts; ladder, outcome and figures for users.
+
+    Args:
+        console: prints it.
+        report: the report.
+        traffic: has the messages of the call.
+        why: print the reason of the outcome; False if that was done already.
+    """
+    console.document(report.to_dict())
+    if console.is_terminal:
+        traffic.show_ladder()
+    status = f" ({report.status})" if report.status else ""
+    reason = f": {report.reason}" if why and report.reason else ""
+    console.say(f"Call with {report.peer}: {report.outcome.value}{status}{reason}")
+    show_timings(console, report.timings)
+    show_media(console, {"": report})
+
+
+def show_timings(console: Console, timings: dict[str, float | None]) -> None:
+    """Print times, a line each, without those that were not measured."""
+    console.facts(
+        {
+            name.removesuffix("_ms").replace("_", " "): f"{value:.0f} ms"
+            for name, value in timings.items()
+            if value is not None
+        }
+    )
+
+
+def show_media(console: Console, reports: dict[str, CallReport]) -> None:
+    """Print tables of the media and data channels.
+
+    Args:
+        console: prints them.
+        reports: reports of one call, by the name of the side that measured; an empty name if there is only one.
+    """
+    named = any(reports)
+
+    def with_name(name: str, *cells: object) -> list[object]:
+        return [name, *cells] if named else list(cells)
+
+    media = [(name, each) for name, report in reports.items() for each in report.media]
+    if media:
+        columns = with_name("", "media", "codec", "sent", "received", "lost", "jitter ms", "rtt ms", "MOS")
+        rows = []
+        for name, each in media:
+            optional = ("-" if figure is None else figure for figure in (each.rtt_ms, each.mos))
+            cells = (each.kind, each.codec, each.sent, each.received, each.lost, each.jitter_ms, *optional)
+            rows.append(with_name(name, *cells))
+        console.table("Media", list(map(str, columns)), rows)
+        basis = {each.mos_basis for _, each in media if each.mos_basis}
+        if basis:
+            console.say(f"  MOS: {'; '.join(sorted(basis))}", style="dim")
+    channels = [(name, each) for name, report in reports.items() for each in report.channels]
+    if channels:
+        columns = with_name("", "channel", "protocol", "sent", "received")
+        rows = [with_name(name, each.label, each.protocol or "-", each.sent, each.received) for name, each in channels]
+        console.table("Data channels", list(map(str, columns)), rows)

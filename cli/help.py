@@ -1,0 +1,108 @@
+"""Help screens: the options of a command in groups, its own first, and examples at the end.
+
+A help screen is read from the bottom of a terminal upwards, so that what most users look for, how a command is typed, comes
+last. `HelpCommand` prints the groups in the order in which the command declares their first options.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    _Number = click.ParamType[float]
+else:
+    _Number = click.ParamType  # which takes no type argument before click 8.5
+
+OPTIONS, ACCOUNT, OUTPUT, TRACING = "Options", "Account", "Output", "Tracing"
+"""Groups of options; a command may have others of its own."""
+
+_FIRST_COLUMN = 30
+
+
+class GroupedOption(click.Option):
+    """An option that belongs to a group.
+
+    Args:
+        param_decls: its names.
+        group: the heading below which the help shows it.
+        attributes: those of `click.Option`.
+    """
+
+    def __init__(self, param_decls: Sequence[str] | None = None, *, group: str = OPTIONS, **attributes: Any) -> None:
+        super().__init__(param_decls, **attributes)
+        self.group = group
+
+
+option = functools.partial(click.option, cls=GroupedOption)
+"""Decorator that adds an option; `group` names its group."""
+
+
+class Quantity(_Number):
+    """A number with a unit, which the help shows in the place of a type.
+
+    Args:
+        unit: `seconds`, or what else is counted.
+        limits: the type of the number, and the least and the most that it may be.
+    """
+
+    def __init__(self, unit: str, limits: click.IntRange | click.FloatRange) -> None:
+        self.name = unit
+        self._limits = limits
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number.
+
+        Raises:
+            click.BadParameter: it is none, or beyond the limits.
+        """
+        return self._limits.convert(value, param, ctx)
+
+
+def seconds(*, at_least: float = 0.0) -> Quantity:
+    """Return the type of a duration."""
+    return Quantity("seconds", click.FloatRange(min=at_least))
+
+
+def examples(*commands: str) -> str:
+    """Return the epilog of a command: lines as a user types them."""
+    return "\n".join(["Examples:", "", "\b", *(f"$ {command}" for command in commands)])
+
+
+class _WithExamples(click.Command):
+    """A command or group whose epilog is made by `examples`."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples below a heading of their own."""
+        if self.epilog:
+            heading, _, lines = self.epilog.partition(":\n\n")
+            with formatter.section(heading):
+                formatter.write_text(lines)
+
+
+class HelpCommand(_WithExamples):
+    """A command that shows its options in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each group of options below its heading, in columns that all groups share."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                group = parameter.group if isinstance(parameter, GroupedOption) else OUTPUT  # --help is click's own
+                groups.setdefault(group, []).append(record)
+        longest = max((len(names) for rows in groups.values() for names, _ in rows), default=0)
+        for group, rows in groups.items():
+            with formatter.section(group):
+                width = min(longest, _FIRST_COLUMN)
+                formatter.write_dl([(names.ljust(width), text) for names, text in rows], col_max=_FIRST_COLUMN)
+
+
+class HelpGroup(_WithExamples, click.Group):
+    """A group of commands that show their options in groups."""
+
+    command_class = HelpCommand
