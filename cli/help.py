@@ -36,6 +36,8 @@ class GroupedOption(click.Option):
     def __init__(self, param_decls: Sequence[str] | None = None, *, group: str = OPTIONS, **attributes: Any) -> None:
         super().__init__(param_decls, **attributes)
         self.group = group
+        if isinstance(self.type, Quantity):
+            self.metavar = self.type.name.upper()
 
 
 option = functools.partial(click.option, cls=GroupedOption)

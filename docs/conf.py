@@ -31,6 +31,7 @@ html_css_files = ["wic.css"]
 myst_enable_extensions = ["colon_fence", "deflist", "substitution"]
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
+smartquotes = False  # `--json` is an option and not an en dash
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"

@@ -47,7 +47,7 @@ def measured(command: Sequence[str], cwd: Path | None = None) -> dict[str, float
 def hold_many() -> None:
     """Tune this process as docs/performance.md advises programs that hold thousands of clients.
 
-    What the imports made never becomes rubbish, and looking for it among clients that live long finds nothing.
+    Objects created by imports never become garbage, and among long-lived clients the collector finds none.
     """
     gc.collect()
     gc.freeze()

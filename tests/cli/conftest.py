@@ -136,8 +136,9 @@ class Lab:
             await asyncio.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One network for all modules: each test uses subscribers of its own, or leaves them as they were."""
     with Lab(tmp_path_factory.mktemp("ims")) as running:
         yield running
 

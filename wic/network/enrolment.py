@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def sign_in_account(name: str) -> str:
-    """Return the name of the account with which a web user signs in; that of the name itself is a program's."""
+    """Return the name of the account with which a web user signs in; the account NAME is a program's, with its own secret."""
     return f"{name}-in-person"
 
 

@@ -15,12 +15,12 @@ from wic.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_UNTRUSTED = "its certificate comes from an authority that is not trusted; name that one's certificate as 'ca'"
+_UNTRUSTED = "its certificate is not trusted; pass the CA with --ca FILE, or set 'ca' in the account"
 # From OpenSSL's x509_vfy.h; Python names only the number.
 _CERTIFICATE_FAULTS = {
     9: "its certificate is not valid yet",
     10: "its certificate has expired",
-    18: "its certificate is self-signed and not trusted; name it as 'ca' if it is right",
+    18: "its certificate is self-signed and not trusted; if it is right, pass it with --ca FILE, or set 'ca' in the account",
     19: _UNTRUSTED,
     20: _UNTRUSTED,
     21: _UNTRUSTED,

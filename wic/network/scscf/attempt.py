@@ -73,7 +73,7 @@ class Attempt:
         """Tell whether the subscriber has to prove anew who it is, although it is registered.
 
         Args:
-            every: at each how manyth REGISTER; None leaves it to orders of the operator.
+            every: challenge every Nth REGISTER; None leaves it to orders of the operator.
         """
         own = [binding for binding in self.bindings if binding.call_id == self.request.call_id] or self.bindings
         return any(binding.prove or (every is not None and binding.unproved + 1 >= every) for binding in own)

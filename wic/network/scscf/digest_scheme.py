@@ -28,7 +28,7 @@ class DigestScheme:
     Args:
         hss: has H(A1).
         verifier: checks credentials.
-        challenge_every: at each how manyth REGISTER within a TLS association a proof is asked for.
+        challenge_every: challenge every Nth REGISTER within a TLS association; 1 challenges every one.
     """
 
     def __init__(self, hss: Hss, verifier: DigestVerifier, *, challenge_every: int | None = None) -> None:

@@ -18,8 +18,8 @@ class RegistrarOptions:
     max_bindings: int = 16
     """Bindings of one implicit registration set at a time."""
     challenge_every: int | None = None
-    """At each how manyth REGISTER a registered UE has to answer a new challenge: 1 is always, None only when an
-    operator orders it or no TLS association or answer to the last challenge protects the REGISTER."""
+    """Challenge every Nth REGISTER; 1 challenges every one, None only those that an operator orders, or that neither a
+    TLS association nor an answer to the last challenge protects."""
     answer_within: float = 240.0
     """How long a challenge of AKA waits for its answer: the timer reg-await-auth (TS 24.229 §7.8)."""
     aka_algorithms: tuple[str, ...] = tuple(algorithm.name for algorithm in AKA_ALGORITHMS)
