@@ -34,7 +34,7 @@ def client(random_source: CountingSource) -> DigestClient:
 
 @pytest.fixture
 def lookup() -> Callable[[str, DigestAlgorithm], Secret | None]:
-    """What an HSS would do."""
+    """The lookup of an HSS."""
     return lambda username, algorithm: make_ha1(algorithm, USER, REALM, PASSWORD) if username == USER else None
 
 

@@ -145,7 +145,7 @@ def test_a_nonce_goes_back_as_it_came(change: Callable[[str], str], aka: AkaClie
 
 
 def test_the_strongest_of_those_offered_is_taken(aka: AkaClient) -> None:
-    """RFC 4169 §4.1 asks for AKAv2 where both are offered, whatever their order is."""
+    """RFC 4169 §4.1 asks for AKAv2 where both are offered, in either order."""
     aka.challenged(register(aka), asked(*(challenge(algorithm=name) for name in ALL)))
     assert sent(register(aka)).get("algorithm") == "AKAv2-SHA-512-256"
 
@@ -184,7 +184,7 @@ def test_a_malformed_challenge_does_not_hide_a_good_one(aka: AkaClient) -> None:
         (f'Digest realm="{"r" * 5000}", nonce="{nonce_of(33)}", algorithm=AKAv2-SHA-256', "that is not AKA"),
     ],
 )
-def test_what_is_no_challenge_for_a_usim(line: str, words: str, aka: AkaClient) -> None:
+def test_challenges_that_are_not_for_a_usim_are_refused(line: str, words: str, aka: AkaClient) -> None:
     with pytest.raises(ChallengeUnsupported, match=words):
         aka.challenged(register(aka), asked(line))
     assert sent(register(aka)).get("nonce") == ""

@@ -207,7 +207,7 @@ def test_a_network_that_never_resynchronises_is_given_up() -> None:
         register(client, network)
 
 
-def test_an_auts_of_somebody_else_does_not_move_the_network() -> None:
+def test_an_auts_of_another_usim_does_not_move_the_network() -> None:
     network = Network(SETS["MILENAGE"], sqn=320_000)
     verdict = Verdict(outcome=AuthOutcome.OUT_OF_SYNC, auts=bytes(14), rand=bytes(16))
     with pytest.raises(AutsRefused):

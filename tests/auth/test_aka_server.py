@@ -191,7 +191,9 @@ def test_a_wrong_response_does_not_spoil_a_challenge_in_use(good: Pairs, check: 
     ("changes", "outcome"),
     [({"response": ""}, AuthOutcome.MAC_FAILURE), ({"auts": "A" * 19 + "="}, AuthOutcome.OUT_OF_SYNC)],
 )
-def test_what_the_usim_refused_is_used_up(changes: Pairs, outcome: AuthOutcome, good: Pairs, check: Check) -> None:
+def test_a_challenge_that_the_usim_refused_is_used_up(
+    changes: Pairs, outcome: AuthOutcome, good: Pairs, check: Check
+) -> None:
     assert check(good | changes).outcome is outcome
     assert check(good | changes).outcome is AuthOutcome.STALE
     assert check(good).outcome is AuthOutcome.STALE
@@ -220,7 +222,7 @@ def test_asking_for_challenges_does_not_push_out_one_in_use(
 
 
 @pytest.mark.parametrize("others", [1, 3, 30])
-def test_whoever_asks_for_most_challenges_loses_his_own(
+def test_the_source_that_asks_for_most_challenges_loses_its_own(
     verifier: AkaVerifier, user: AkaUser, aka: AkaClient, others: int
 ) -> None:
     asked = ask(verifier, user, source="hers")

@@ -52,7 +52,7 @@ def test_the_form_of_annex_a() -> None:
 
 
 @pytest.mark.parametrize(("everywhere", "carries"), [(True, True), (False, False)])
-def test_which_requests_carry_it_is_a_matter_of_profile(everywhere: bool, carries: bool) -> None:
+def test_the_profile_decides_which_requests_carry_the_token(everywhere: bool, carries: bool) -> None:
     client = BearerClient(token=TOKEN, everywhere=everywhere)
     assert credentials(sent(client))[0]
     assert bool(credentials(sent(client, "MESSAGE", "sip:bob@ims.example"))[0]) is carries
@@ -85,7 +85,7 @@ def test_credentials_of_before_are_replaced() -> None:
 @pytest.mark.parametrize(
     "text", ["", "a b", "a\r\nVia: x", 'a"', "=", "a=b", "é", "a\0", "a,b", "x" * (MAX_TOKEN + 1)], ids=repr
 )
-def test_what_no_header_can_carry_is_no_token(text: str) -> None:
+def test_a_text_that_no_header_can_carry_is_no_token(text: str) -> None:
     with pytest.raises(ConfigurationError, match="access token") as refused:
         BearerClient(token=Secret(text))
     assert len(text) < 3 or text not in str(refused.value)
@@ -160,8 +160,8 @@ def test_a_refused_token_is_replaced() -> None:
         client.challenged(sent(client), refusal)
 
 
-def test_a_token_that_came_from_elsewhere_is_refused_by_whoever_is_named() -> None:
-    """RFC 8898 §2.1.1 has a server checked before it is asked for a token, which nobody does here."""
+def test_a_token_from_elsewhere_is_refused_by_the_named_server() -> None:
+    """RFC 8898 §2.1.1 has a server checked before it is asked for a token, which does not happen here."""
     client = BearerClient(token=TOKEN, everywhere=False)
     refusal = answer(bearer_challenge(realm="x", authz_server=WAF, error="invalid_token"))
     with pytest.raises(TokenRefused) as refused:
@@ -233,7 +233,7 @@ def test_one_server_can_be_written_in_several_ways(written: str) -> None:
     assert read_bearer(sent(client, "INVITE")) == TOKEN
 
 
-def test_who_gave_the_token_is_trusted() -> None:
+def test_the_issuer_of_the_token_is_trusted() -> None:
     client = BearerClient(everywhere=False)
     challenge = answer(bearer_challenge(realm="x", authz_server=WAF))
     with pytest.raises(ChallengeUnsupported, match="not trusted"):
@@ -282,7 +282,7 @@ def test_the_token_of_a_proxy_stands_in_its_own_header() -> None:
         "Bearer a, Bearer b",
     ],
 )
-def test_what_is_no_token_gets_400(value: str) -> None:
+def test_a_malformed_token_gets_400(value: str) -> None:
     with pytest.raises(RemoteProtocolError) as refused:
         read_bearer(request(Authorization=value))
     assert refused.value.status_hint == 400
@@ -313,7 +313,7 @@ def test_every_token_comes_through(text: str, form: BearerForm) -> None:
 
 
 @given(st.text(alphabet='abzAZ09 -._~+/=",\\\t:;é', max_size=60))
-def test_whatever_stands_there_is_a_token_none_or_a_mistake(text: str) -> None:
+def test_any_header_is_a_token_no_token_or_malformed(text: str) -> None:
     try:
         token = read_bearer(request(Authorization=f"Bearer {text}"))
     except RemoteProtocolError:

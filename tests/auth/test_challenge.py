@@ -47,7 +47,7 @@ def test_a_challenge_of_the_old_form() -> None:
         'Digest realm="r", nonce="n", qop=""',
     ],
 )
-def test_what_is_not_supported_is_nothing(text: str) -> None:
+def test_an_unsupported_challenge_is_passed_over(text: str) -> None:
     assert read(text) is None
 
 
@@ -62,7 +62,7 @@ def test_what_is_not_supported_is_nothing(text: str) -> None:
         'Digest realm="r", nonce="' + "n" * 5000 + '"',
     ],
 )
-def test_what_no_answer_can_repeat_is_malformed(text: str) -> None:
+def test_a_value_that_no_answer_can_repeat_is_malformed(text: str) -> None:
     with pytest.raises(RemoteProtocolError):
         read(text)
 
@@ -76,7 +76,7 @@ def test_the_topmost_supported_challenge_of_a_realm_is_taken() -> None:
     ) == [("Authorization", "r", "SHA-256")]
 
 
-def test_every_realm_is_answered_whatever_the_status_is() -> None:
+def test_every_realm_is_answered_with_either_status() -> None:
     """RFC 3261 §16.7 step 7 puts the challenges of all branches into one response."""
     assert chosen(
         ("WWW-Authenticate", 'Digest realm="a", nonce="1"'),

@@ -19,7 +19,7 @@ def test_keys_are_hexadecimal() -> None:
         ("", "k has 32 or 64 hexadecimal digits, not 0"),
     ],
 )
-def test_what_is_wrong_is_said_without_showing_it(text: str, words: str) -> None:
+def test_a_malformed_key_is_explained_without_showing_it(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError) as failed:
         parse_key("k", Secret(text), sizes=(16, 32))
     assert str(failed.value) == words

@@ -28,7 +28,7 @@ def test_a_clock_before_its_epoch_makes_nonces_too() -> None:
 
 
 @given(st.text(max_size=60))
-def test_what_is_not_ours_is_known(text: str) -> None:
+def test_a_foreign_nonce_is_recognised(text: str) -> None:
     assert FACTORY.issued(text, now=0) is None
 
 

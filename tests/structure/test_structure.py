@@ -31,6 +31,7 @@ LONGEST_FILE = 600
 
 CROSS_CUTTING = {
     # Suites of tests/<package> that are about more than one module: each with the reason.
+    "auth/test_aka_exchange.py": "client and server of AKA against each other",
     "auth/test_second_opinion.py": "compares the package with other implementations",
     "call/test_properties.py": "any order of inputs into the whole package",
     "cli/test_documentation.py": "the pages in docs that show commands",

@@ -42,7 +42,7 @@ class AkaFunctions(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the set, for people."""
+        """Name of the set, for messages."""
         ...
 
     @property
@@ -72,12 +72,12 @@ class AkaFunctions(Protocol):
         ...
 
     def mistaken(self) -> tuple[tuple[str, AkaFunctions], ...]:
-        """Return the functions that other readings of the configured values give, each with what was mixed up."""
+        """Return the functions that other readings of the configured values give, each with the mistake it stands for."""
         ...
 
 
 class AkaVersion(Enum):
-    """How a password is made."""
+    """Way in which a password is made of RES, CK and IK."""
 
     V1 = "AKAv1"
     V2 = "AKAv2"
@@ -130,10 +130,10 @@ def make_nonce(rand: bytes, autn: bytes, server_data: bytes = b"") -> str:
 
 
 def parse_nonce(nonce: str) -> tuple[bytes, bytes]:
-    """Return RAND and AUTN of a nonce; server data after them is nobody else's business.
+    """Return RAND and AUTN of a nonce; server data after them is opaque to a client (RFC 3310 §3.2).
 
     Raises:
-        MalformedNonce: it is no Base64, too short for both, or absurdly long.
+        MalformedNonce: it is not Base64, too short for both, or longer than 4096 characters.
     """
     if len(nonce) > _MAX_NONCE:
         raise MalformedNonce(f"a nonce of {len(nonce)} characters")

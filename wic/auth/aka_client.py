@@ -1,4 +1,11 @@
-"""The client's side of AKA in Digest (RFC 3310, RFC 4169; TS 24.229 §5.1.1.5.1, §5.1.1.5.3, TS 24.371 §6.2.1.3)."""
+"""AKA in Digest of a user agent client (RFC 3310, RFC 4169; TS 24.229 §5.1.1.5.1, §5.1.1.5.3, TS 24.371 §6.2.1.3).
+
+The nonce of a challenge holds RAND and AUTN, which the USIM judges before it answers. Its three findings lead to three
+kinds of next request: a Digest response made with the password of this nonce; an `auts`, where the sequence number is
+not fresh, so that the network can resynchronise; or an empty response, where the MAC is wrong. The last two may happen
+twice in a row. The third invalid challenge ends the attempt, and its error says what to look at, for the keys of account
+and network differ and no further request can change that.
+"""
 
 from __future__ import annotations
 
@@ -48,14 +55,14 @@ _RANK = {algorithm: rank for rank, algorithm in enumerate(AKA_ALGORITHMS)}
 
 @dataclass(frozen=True, slots=True)
 class _InvalidChallenge:
-    """What the next request has to say instead of an answer."""
+    """Challenge that the USIM refused; the next request tells the network so (TS 24.229 §5.1.1.5.3)."""
 
     challenge: Challenge
     algorithm: AkaAlgorithm
     uri: str
     method: str
     auts: bytes | None
-    """None after a wrong MAC."""
+    """For the network to resynchronise; None after a wrong MAC."""
 
 
 class AkaClient:
@@ -101,12 +108,13 @@ class AkaClient:
     # an Authenticator
 
     def authorize(self, request: Request) -> None:
-        """Put into `request` the answer to the last challenge, or what comes before the first."""
+        """Put into `request` the answer to the last challenge, or the announcement of the user before the first."""
         if request.method == "REGISTER":
             # A network that has not accepted an answer has most likely forgotten the vector.
             self._spaces.drop_unproved(request)
         self._spaces.authorize(request)
         refusal = self._refusal
+        # The refusal answers one challenge, so it goes once, with the request that was challenged.
         if refusal is not None and (refusal.method, refusal.uri) == (request.method, request.uri_text):
             self._refusal = None
             request.headers.add(refusal.challenge.header, self._refuse(refusal, request))
@@ -151,13 +159,13 @@ class AkaClient:
         """
         for space, params, info in self._spaces.proved_by(request, response):
             nonce = params.get("nonce") or ""
-            if nonce == space.challenge.nonce:  # the password belongs to this one alone
+            if nonce == space.challenge.nonce:  # the password is that of this nonce alone (RFC 3310 §3.3)
                 space.check_rspauth(params, info, response)
             space.prove(nonce)
             self._next_nonce(space, info)
 
     def advice(self, request: Request, response: Response) -> str:
-        """Say what to look at when a response refuses a request."""
+        """Name what the user should check when a response refuses a request."""
         if response.status not in (401, 403):
             return ""
         sent = next((value.params for value in request.auth("Authorization")), None)
@@ -172,7 +180,7 @@ class AkaClient:
     # challenges
 
     def _choose(self, response: Response) -> tuple[Challenge, AkaAlgorithm, bytes, bytes]:
-        """Return the strongest challenge, whatever their order is (RFC 4169 §4.1), and its parts."""
+        """Return the strongest challenge in any order of them (RFC 4169 §4.1), and its parts."""
         offered = list(digest_challenges(response, _find_any))
         usable = [(_RANK[c.algorithm], c, c.algorithm) for c in offered if isinstance(c.algorithm, AkaAlgorithm)]
         malformed: MalformedNonce | None = None
@@ -217,7 +225,7 @@ class AkaClient:
         self._refusal = _InvalidChallenge(challenge, algorithm, request.uri_text, request.method, auts)
 
     def _next_nonce(self, space: ProtectionSpace, info: AuthParams | None) -> None:
-        """Use a nextnonce if it is a challenge in its turn; most networks send none, or text."""
+        """Use a nextnonce if it is an AKA challenge itself; most networks send none, or text (RFC 3310 §3.2)."""
         nonce = None if info is None else info.get("nextnonce")
         algorithm = space.challenge.algorithm
         if not nonce or nonce == space.challenge.nonce or not isinstance(algorithm, AkaAlgorithm):
@@ -262,7 +270,7 @@ class AkaClient:
 
 
 def _final(failure: MacFailure | SynchronisationFailure) -> AuthenticationFailed:
-    """What to raise when the USIM's refusal has not helped."""
+    """Make the error for an invalid challenge after which no further request is sent."""
     if isinstance(failure, SynchronisationFailure):
         return SequenceOutOfRange(f"the network does not take the resynchronisation: {failure}")
     return NetworkNotTrusted(str(failure))

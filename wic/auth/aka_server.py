@@ -1,4 +1,4 @@
-"""The server's side of AKA in Digest (RFC 3310, RFC 4169; TS 24.229 §5.4.1.2.1, §5.4.1.2.3, TS 33.102 §6.3.2)."""
+"""AKA in Digest of a registrar (RFC 3310, RFC 4169; TS 24.229 §5.4.1.2.1, §5.4.1.2.3, TS 33.102 §6.3.2)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _QUOTED = ("realm", "nonce", "qop", "ik", "ck")
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationVector:
-    """What an HSS makes for one challenge (TS 33.102 §6.3.2)."""
+    """Authentication vector of an HSS, for one challenge (TS 33.102 §6.3.2)."""
 
     rand: bytes
     autn: bytes
@@ -76,7 +76,7 @@ class IssuedChallenge:
     issued: float
     """When, in seconds."""
     source: str
-    """Where it was asked for."""
+    """Connection over which it was asked for."""
     proved: bool = False
     """Whether it was answered rightly."""
     counts: CountWindow = UNUSED
@@ -107,8 +107,8 @@ class AkaUser:
     def remember(self, challenge: IssuedChallenge) -> None:
         """Keep a challenge.
 
-        The oldest without an answer makes room, of those that were asked for where most were: whoever asks in
-        somebody else's name pushes out his own.
+        A full table drops the oldest unanswered challenge of the source that has asked for most: an attacker that
+        asks in the name of another user drops only its own.
         """
         if len(self._issued) >= self._capacity:
             del self._issued[self._dispensable(challenge)]
@@ -159,11 +159,11 @@ class AkaVerifier:
         """Return the challenge of a 401, with IK and CK for the P-CSCF (TS 24.229 §5.4.1.2.1), and remember it.
 
         Args:
-            user: whom to challenge.
+            user: the identity to challenge.
             vector: never used before.
             algorithm: to answer with.
             now: seconds.
-            source: where it is asked for, such as a connection; nothing that others can choose.
+            source: names the connection over which it is asked for; never a value that the client can choose.
             stale: tells the client that its response was not looked at.
         """
         nonce = make_nonce(vector.rand, vector.autn)
@@ -183,7 +183,7 @@ class AkaVerifier:
 
         Args:
             request: as it came.
-            user: whom the request claims to come from.
+            user: the identity that the request claims.
             now: seconds, of the clock that `challenge` was given.
         """
         try:

@@ -1,4 +1,4 @@
-"""What a user of credentials needs of them, whatever scheme they belong to."""
+"""Credentials as requests use them, of any scheme."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class Authenticator(Protocol):
         ...
 
     def advice(self, request: Request, response: Response) -> str:
-        """Say what a person should look at when `response` refuses `request`; empty if nothing of these credentials."""
+        """Name what the user should check when `response` refuses `request`; empty if nothing of these credentials."""
         ...

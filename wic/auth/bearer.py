@@ -35,7 +35,7 @@ _MAX_CHALLENGED_URIS = 16
 
 
 class BearerForm(Enum):
-    """How a request carries an access token."""
+    """Form in which a request carries an access token."""
 
     RFC8898 = "rfc8898"
     """`Bearer <token>` (RFC 8898 §2.1.2, RFC 6750 §2.1)."""
@@ -45,10 +45,10 @@ class BearerForm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BearerChallenge:
-    """A Bearer challenge (RFC 8898 §4); a text that is too long or holds control characters reads as empty."""
+    """Bearer challenge (RFC 8898 §4); a text that is too long or holds control characters reads as empty."""
 
     header: str
-    """Where the credentials go: `Authorization` or `Proxy-Authorization`."""
+    """Header of the credentials: `Authorization` or `Proxy-Authorization`."""
     realm: str | None = None
     scope: str | None = None
     authz_server: str | None = None
@@ -68,8 +68,8 @@ class BearerChallenge:
 class BearerClient:
     """Carries one user's access token; an `Authenticator`.
 
-    It answers Bearer challenges and no others. What refuses the token ends in `TokenRefused`; the
-    caller may then get another token, hand it to `use`, and send the request again.
+    It answers Bearer challenges and no others. A refused token ends in `TokenRefused`; the caller
+    may then get another token, hand it to `use`, and send the request again.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class BearerClient:
         """Keep a token.
 
         Args:
-            token: the token to begin with; without one the network is asked which it wants.
+            token: the first token; without one the network is asked which it wants.
             form: how requests carry it.
             everywhere: whether all requests carry it (TS 24.371 §7.2.1, Release 17), or only REGISTER and those
                 that were challenged (RFC 8898 §2.1.3).
@@ -131,8 +131,8 @@ class BearerClient:
         """Take in the challenges of a 401 or 407 (RFC 8898 §2.1.1).
 
         Raises:
-            ChallengeUnsupported: none of them is a Bearer challenge, or who has not got the token yet names a server
-                that is not trusted.
+            ChallengeUnsupported: none of them is a Bearer challenge, or an element that was not shown the token names
+                a server that is not trusted.
             TokenRefused: the network wants another token than it got, or there is none yet.
         """
         challenges = read_bearer_challenges(response)
@@ -156,7 +156,7 @@ class BearerClient:
         """Take in a success, which says nothing about a token."""
 
     def advice(self, request: Request, response: Response) -> str:
-        """Say what to look at when a response refuses a request: what is wrong with a token, 401 says."""
+        """Name nothing to check: a 401 says itself what is wrong with a token."""
         return ""
 
     def _trusts(self, server: str) -> bool:
@@ -244,7 +244,7 @@ def _credentials(token: Secret, form: BearerForm) -> AuthValue:
 
 
 def _request_for_token(first: BearerChallenge, trusted: list[BearerChallenge]) -> AuthenticationFailed:
-    """What to raise when there is no token for who asks."""
+    """Make the error for a challenge for which there is no token."""
     if trusted:
         return _refusal("the network asks for an access token", trusted[0])
     return ChallengeUnsupported(
@@ -254,7 +254,7 @@ def _request_for_token(first: BearerChallenge, trusted: list[BearerChallenge]) -
 
 
 def _refusal_of_token(first: BearerChallenge, trusted: list[BearerChallenge]) -> TokenRefused:
-    """What to raise when a request has carried the token in use."""
+    """Make the error for a challenge to a request that carried the token in use."""
     sentence = "the network does not accept the access token"
     if trusted:
         return _refusal(sentence, trusted[0])
@@ -284,7 +284,7 @@ def _showable(text: str | None) -> str | None:
 
 
 def _same_server(url: str) -> str:
-    """Return what two URLs of one server have in common (RFC 3986 §6.2.2.1, §6.2.3)."""
+    """Return a form that all URLs of one server have in common (RFC 3986 §6.2.2.1, §6.2.3)."""
     try:
         parts = urlsplit(url)
         port = parts.port

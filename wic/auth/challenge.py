@@ -39,7 +39,7 @@ class Challenge:
     """A Digest challenge that can be answered."""
 
     header: str
-    """Where the credentials go: `Authorization` or `Proxy-Authorization`."""
+    """Header of the credentials: `Authorization` or `Proxy-Authorization`."""
     realm: str
     nonce: str
     algorithm: DigestAlgorithm
@@ -56,11 +56,11 @@ class Challenge:
 
         Args:
             value: the challenge.
-            header: where the credentials go.
+            header: of the credentials.
             find: knows the algorithms.
 
         Raises:
-            RemoteProtocolError: a Digest challenge lacks what it needs, or holds what no answer can repeat.
+            RemoteProtocolError: a Digest challenge lacks realm or nonce, or holds a value that no answer can repeat.
         """
         if value.scheme.lower() != "digest":
             return None
@@ -86,8 +86,8 @@ class Challenge:
 def read_challenges(response: Response, answerable: Callable[[Challenge], bool]) -> tuple[Challenge, ...]:
     """Choose the challenges to answer: for each realm the topmost that can be (RFC 8760 §2.4).
 
-    A forking proxy puts what several servers ask into one response (RFC 3261 §16.7), so both
-    headers are read whatever the status is. Malformed challenges are passed over.
+    A forking proxy puts the challenges of several servers into one response (RFC 3261 §16.7), so both
+    headers are read with either status. Malformed challenges are passed over.
     """
     chosen: dict[tuple[str, str], Challenge] = {}
     for challenge in digest_challenges(response):
@@ -117,7 +117,7 @@ def read_values(response: Response, name: str) -> Sequence[AuthValue]:
 
 
 def name_challenges(response: Response) -> str:
-    """Name what a response asks for, in words for people: schemes, and the algorithms of Digest."""
+    """Name the schemes of a response's challenges, with the algorithms of Digest, for a message."""
     values = [value for header in CREDENTIALS_OF for value in read_values(response, header)[:MAX_CHALLENGES]]
     names = (f"{value.scheme} {value.params.get('algorithm') or ''}".strip()[:_MAX_NAME] for value in values)
     return " or ".join(dict.fromkeys(names)) or "something that cannot be read"

@@ -1,4 +1,4 @@
-"""The arithmetic of Digest (RFC 7616 §3.4, RFC 8760): pure functions of names, secrets and nonces."""
+"""Arithmetic of Digest (RFC 7616 §3.4, RFC 8760): pure functions of names, secrets and nonces."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def find_algorithm(name: str | None) -> DigestAlgorithm | None:
 
 
 def make_ha1(algorithm: DigestAlgorithm, username: str, realm: str, password: Secret | bytes) -> Secret:
-    """Return H(username:realm:password), what a server keeps of a password (RFC 7616 §3.4.2).
+    """Return H(username:realm:password), the form in which a server keeps a password (RFC 7616 §3.4.2).
 
     A password that is no text is given as octets.
     """
@@ -55,7 +55,7 @@ def make_ha1(algorithm: DigestAlgorithm, username: str, realm: str, password: Se
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DigestInput:
-    """Everything that goes into a response, apart from the secret."""
+    """Input of a response, apart from the secret."""
 
     algorithm: DigestAlgorithm
     nonce: str

@@ -153,7 +153,7 @@ class DigestClient:
                 space.prove(nonce)
 
     def advice(self, request: Request, response: Response) -> str:
-        """Say what to look at when a response refuses a request."""
+        """Name what the user should check when a response refuses a request."""
         if response.status != 403:
             return ""
         if any(value.params.get("response") for value in request.auth("Authorization")):

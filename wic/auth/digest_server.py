@@ -1,4 +1,9 @@
-"""The server's side of SIP Digest (RFC 3261 §22, RFC 7616, RFC 8760; TS 24.229 §5.4.1.2.3B)."""
+"""SIP Digest of a registrar (RFC 3261 §22, RFC 7616, RFC 8760; TS 24.229 §5.4.1.2.3B).
+
+A check goes from cheap to dear: form, then the response, then the nonce and its count. A nonce that is too old is told
+apart from a wrong password only after a right response, so that `stale=true` proves nothing to a client that does not
+know the password. `AkaVerifier` reads and checks credentials by the same functions.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +38,7 @@ Ha1Lookup = Callable[[str, DigestAlgorithm], Secret | None]
 
 
 class AuthOutcome(Enum):
-    """What a server finds when it checks credentials."""
+    """Finding of a server that checks credentials."""
 
     OK = "right"
     MISSING = "no credentials, or only a user name with an empty response"
@@ -47,7 +52,7 @@ class AuthOutcome(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What came out of a check."""
+    """Result of a check of credentials."""
 
     outcome: AuthOutcome
     username: str = ""
@@ -55,7 +60,7 @@ class Verdict:
     authentication_info: str | None = field(default=None, repr=False)
     """Value of Authentication-Info for the 200, when the client gave a cnonce (RFC 7616 §3.5)."""
     auts: bytes | None = None
-    """What the HSS needs for OUT_OF_SYNC, together with `rand`."""
+    """For the HSS to resynchronise (OUT_OF_SYNC), together with `rand`."""
     rand: bytes | None = None
     """The RAND that `auts` belongs to."""
 
@@ -83,8 +88,8 @@ class DigestVerifier:
 
         Args:
             realm: the realm.
-            key: what nonces are made with, at least 16 octets, never given out.
-            random_source: source of chance for nonces.
+            key: secret of the nonces, at least 16 octets.
+            random_source: for nonces.
             algorithms: those to challenge with, most preferred first (RFC 8760 §2.3).
             qop: what to offer: `auth`, `auth-int` or `auth,auth-int`.
             nonce_lifetime: seconds for which a nonce may be used.
@@ -112,7 +117,7 @@ class DigestVerifier:
 
         Args:
             now: seconds.
-            stale: tells the client that its response was not looked at.
+            stale: tells the client that its password was not the fault.
             usable: whether there is a hash of the user's for an algorithm. A client answers the topmost challenge
                 (RFC 8760 §2.4), so one that it can never answer rightly must not be there.
         """
@@ -151,7 +156,7 @@ class DigestVerifier:
 
     def _judge(self, username: str, params: Params, parts: DigestInput, lookup: Ha1Lookup, now: float) -> Verdict:
         known = lookup(username, parts.algorithm)
-        # A stranger costs the same computation as a subscriber, so time does not tell who exists.
+        # An unknown user costs the same computation as a subscriber, so that time does not tell which names exist.
         ha1 = known or Secret(parts.algorithm.hash(hmac.digest(self._key, username.encode(), "sha256")))
         right = is_right(parts, ha1, params)
         if known is None or not right:
@@ -178,7 +183,7 @@ def find_credentials(request: Request, realm: str) -> Params | None:
 
 
 def refuse_repetition(params: Params) -> None:
-    """Refuse credentials that say something twice, for somebody else may read the other one (RFC 7616 §3.4).
+    """Refuse credentials with a repeated parameter: another element may read the other value (RFC 7616 §3.4).
 
     Raises:
         MalformedHeader: a parameter occurs twice.
@@ -190,7 +195,7 @@ def refuse_repetition(params: Params) -> None:
 def read_input(
     params: Params, request: Request, algorithm: DigestAlgorithm, qops: Collection[str]
 ) -> DigestInput | None:
-    """Read what a response was made of; None if it cannot be one that was asked for.
+    """Read the input of a response; None if it does not fit the challenge.
 
     Args:
         params: the credentials.

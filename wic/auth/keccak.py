@@ -18,7 +18,7 @@ _ROUND_CONSTANTS = (
 
 
 def _walk() -> tuple[tuple[int, int, int], ...]:
-    """Where rho and pi together take each lane: from, to, bits of rotation (FIPS 202 §3.2.2, §3.2.3)."""
+    """Return the steps of rho and pi together: from lane, to lane, bits of rotation (FIPS 202 §3.2.2, §3.2.3)."""
     steps = [(0, 0, 0)]
     x, y = 1, 0
     for t in range(24):

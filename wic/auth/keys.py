@@ -1,4 +1,4 @@
-"""Keys as people write them, and the functions made of them."""
+"""Keys of a subscriber as they are written in settings, and the functions made of them."""
 
 from __future__ import annotations
 

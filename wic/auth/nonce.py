@@ -1,4 +1,4 @@
-"""Nonces a server can check without having kept them, and the counts that show a replay."""
+"""Nonces that a server can check without keeping them, and the counts that show a replay."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _STAMP = 8
 
 
 class NonceFactory:
-    """Makes nonces of time, chance and a keyed hash over both (RFC 7616 §3.3)."""
+    """Maker of nonces out of time, random octets and a keyed hash over both (RFC 7616 §3.3)."""
 
     def __init__(self, key: bytes, *, lifetime: float = 300.0) -> None:
         """Keep the key.
 
         Args:
-            key: at least 16 octets that nobody else knows.
+            key: secret of at least 16 octets.
             lifetime: seconds for which a nonce is good.
         """
         if len(key) < 16:
@@ -34,7 +34,7 @@ class NonceFactory:
         """Return a nonce.
 
         Args:
-            salt: chance, so that two nonces of one moment differ.
+            salt: random, so that two nonces of one moment differ.
             now: seconds.
         """
         stamp = max(0, int(now * 1000)).to_bytes(_STAMP, "big")
@@ -58,7 +58,7 @@ class NonceFactory:
 
 
 class CountWindow(NamedTuple):
-    """Which counts of one nonce were used: the highest, and those up to 63 before it."""
+    """Counts of one nonce that were used: the highest, and those up to 63 before it."""
 
     highest: int = 0
     bits: int = 0
@@ -78,10 +78,10 @@ UNUSED = CountWindow()
 
 
 class ReplayGuard:
-    """Remembers which counts of which nonces were used, in bounded memory.
+    """Used counts of nonces, in bounded memory.
 
-    Only nonces that a right response was made with are kept, so strangers cannot crowd others
-    out. A nonce that had to be forgotten, and every older one, counts as used up.
+    Only nonces that a right response was made with are kept, so that clients without the password cannot
+    fill the table. A nonce that had to be forgotten, and every older one, counts as used up.
     """
 
     def __init__(self, capacity: int = 65536) -> None:

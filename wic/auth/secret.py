@@ -1,4 +1,4 @@
-"""Text that must not be seen: passwords, keys, hashes of passwords."""
+"""Secret text: passwords, keys, hashes of passwords."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hmac
 
 
 class Secret:
-    """Holds a secret; nothing but `reveal` gives it away.
+    """A secret that only `reveal` shows; it has no other printed form.
 
     >>> Secret("sesame")
     Secret(***)

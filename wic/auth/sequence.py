@@ -1,4 +1,4 @@
-"""Sequence numbers: SQN = SEQ || IND, and what is fresh (TS 33.102 Annex C)."""
+"""Sequence numbers SQN = SEQ || IND, and their freshness (TS 33.102 Annex C)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SQN_BITS = 48
 
 
 class Freshness(Enum):
-    """What a USIM finds when it looks at a SQN."""
+    """Finding of a USIM about a SQN."""
 
     FRESH = "fresh"
     USED = "not above the last one accepted for its index"
@@ -24,7 +24,7 @@ class SequenceRules:
     delta: int = 2**28
     """Farthest jump ahead of a SEQ: no wrong SQN can bring the counter near its end (§C.2.1)."""
     age_limit: int | None = None
-    """How far a SEQ may be behind the highest one, whatever its index has seen; None for any (§C.2.2)."""
+    """Farthest that a SEQ may be behind the highest one of all indices; None for any distance (§C.2.2)."""
 
 
 _DEFAULT_RULES = SequenceRules()
@@ -32,7 +32,7 @@ _DEFAULT_RULES = SequenceRules()
 
 @dataclass(frozen=True, slots=True)
 class SequenceArray:
-    """The side of the USIM: the highest SEQ that was accepted for each IND (§C.2.2).
+    """State of the USIM: the highest SEQ that was accepted for each IND (§C.2.2).
 
     >>> array = SequenceArray().accepted(0x21)
     >>> array.judge(0x21).name, array.judge(0x20).name, array.judge(0x41).name
@@ -65,7 +65,7 @@ class SequenceArray:
         return highest << self.ind_bits | self.entries.index(highest)
 
     def judge(self, sqn: int, rules: SequenceRules = _DEFAULT_RULES) -> Freshness:
-        """Say whether a SQN is fresh."""
+        """Return whether a SQN is fresh, or why not."""
         seq, ind = self._split(sqn)
         highest = max(self.entries)
         if seq - highest > rules.delta:
@@ -87,7 +87,7 @@ class SequenceArray:
 
 @dataclass(frozen=True, slots=True)
 class SequenceCounter:
-    """The side of the HSS: a counter that is not tied to time (§C.1.1.1, §C.3.2).
+    """State of the HSS: a counter that is not tied to time (§C.1.1.1, §C.3.2).
 
     >>> counter = SequenceCounter().next()
     >>> counter.sqn, counter.next().sqn

@@ -22,7 +22,7 @@ _KEY_BITS = (128, 256)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TuakOptions:
-    """What an operator may choose (TS 35.231 §5); the defaults are what IMS uses.
+    """Choices of an operator (TS 35.231 §5); the defaults are those of IMS.
 
     Raises:
         ConfigurationError: a length is none of those allowed, or there is no iteration.

@@ -38,7 +38,7 @@ class SynchronisationFailure(SequenceOutOfRange):
 
 @dataclass(frozen=True, slots=True)
 class AkaResult:
-    """What a USIM answers to a right challenge."""
+    """Answer of a USIM to a right challenge."""
 
     res: bytes = field(repr=False)
     """4 to 16 octets."""
@@ -47,7 +47,7 @@ class AkaResult:
 
 
 class Usim(Protocol):
-    """Whatever can answer AKA challenges."""
+    """A USIM: software, or a card behind a reader."""
 
     def authenticate(self, rand: bytes, autn: bytes) -> AkaResult:
         """Check a challenge of the network and answer it; takes as long as a card takes.
@@ -57,7 +57,7 @@ class Usim(Protocol):
             autn: 16 octets.
 
         Raises:
-            MacFailure: the challenge does not come from who knows K.
+            MacFailure: the challenge was not made with K.
             SynchronisationFailure: its SQN was used before, or is out of range.
             UsimFailed: there is no answer, because the card or its reader is not there. A client takes any other
                 exception of a USIM that is plugged in for this one.
@@ -67,7 +67,7 @@ class Usim(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UsimState:
-    """What a USIM has to remember, or it would accept a challenge twice.
+    """Memory of a USIM, without which it would accept a challenge twice.
 
     >>> UsimState.from_json(UsimState(SequenceArray().accepted(0x47)).to_json()).sequence.sqn_ms
     71
@@ -117,9 +117,9 @@ class SoftUsim:
 
         Args:
             functions: with the subscriber's keys.
-            state: what an earlier life remembered; None for a new USIM.
-            on_change: is given each new state, and has to have stored it when it returns: only
-                then is the challenge answered. What it raises, `authenticate` raises.
+            state: of an earlier run; None for a new USIM.
+            on_change: called with each new state, which has to be stored when it returns: only
+                then is the challenge answered. `authenticate` passes its exceptions on.
             amf: the AMF that the network is expected to use; only error messages need it.
             rules: parameters of the sequence numbers.
 
@@ -136,7 +136,7 @@ class SoftUsim:
 
     @property
     def state(self) -> UsimState:
-        """What it remembers."""
+        """Its memory."""
         return self._state
 
     def authenticate(self, rand: bytes, autn: bytes) -> AkaResult:
@@ -153,7 +153,7 @@ class SoftUsim:
         concealed, amf, mac = Autn.split(autn)
         res, ck, ik, ak = functions.f2345(rand)
         sqn = xor(concealed, ak)
-        # TS 33.102 §6.3.3: the MAC first, so that nobody else learns anything about the sequence.
+        # TS 33.102 §6.3.3: the MAC first, so that only a network that knows K learns about the sequence.
         if not hmac.compare_digest(functions.f1(rand, sqn, amf), mac):
             raise MacFailure(explain_mac(functions, rand, autn, expected_amf=self._amf))
         self._use(rand, int.from_bytes(sqn))
@@ -181,7 +181,7 @@ def _index(text: str) -> int:
 
 
 def explain_mac(functions: AkaFunctions, rand: bytes, autn: bytes, *, expected_amf: bytes | None = None) -> str:
-    """Return what to look at when the MAC of an AUTN is wrong; no key is in it."""
+    """Return what the user should check when the MAC of an AUTN is wrong; no key is in the text."""
     amf = Autn.split(autn).amf
     for mixed_up, others in functions.mistaken():
         if _fits(others, rand, autn, amf):
@@ -218,7 +218,7 @@ def _fits(functions: AkaFunctions, rand: bytes, autn: bytes, amf: bytes) -> bool
 
 
 def explain_sequence(sequence: SequenceArray, sqn: int, found: Freshness) -> str:
-    """Return what to look at when a SQN is not fresh; K and OP are right then."""
+    """Return what the user should check when a SQN is not fresh; K and OP are right then."""
     numbers = f"the network's SQN {sqn:012x} is {found.value} (SQN_MS of the USIM is {sequence.sqn_ms:012x})"
     if found is Freshness.USED:
         return (

@@ -76,7 +76,7 @@ def test_the_rules_may_be_others() -> None:
 
 
 def test_the_mac_comes_before_the_sequence() -> None:
-    """TS 33.102 §6.3.3: whoever does not know K learns nothing about SQN_MS."""
+    """TS 33.102 §6.3.3: without K, nothing is learnt about SQN_MS."""
     usim = SoftUsim(FUNCTIONS)
     used = bytearray(autn(0))
     used[-1] ^= 1
@@ -107,7 +107,7 @@ def test_a_challenge_is_answered_only_when_its_number_is_stored() -> None:
     assert len(stored) == 1
 
 
-def test_what_storing_raises_reaches_the_caller_and_nothing_is_answered() -> None:
+def test_an_error_of_storing_reaches_the_caller_and_the_challenge_is_not_answered() -> None:
     def fail(_: UsimState) -> None:
         raise AuthenticationFailed("the disk is full")
 
@@ -164,7 +164,7 @@ def test_states_there_and_back(entries: dict[int, int]) -> None:
         "[" * 100_000,
     ],
 )
-def test_states_that_nobody_wrote(text: str) -> None:
+def test_malformed_states_are_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="state of the USIM cannot be read"):
         UsimState.from_json(text)
 

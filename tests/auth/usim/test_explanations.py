@@ -1,4 +1,4 @@
-"""What the error says when a secret does not fit."""
+"""Text of the error when a secret does not fit."""
 
 from __future__ import annotations
 
