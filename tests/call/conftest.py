@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from wic.call import CallProfile, IncomingCall, OutgoingCall, receive_call
@@ -18,6 +20,9 @@ from wic.sip.message import Request, Response
 from wic.sip.parser import parse
 from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from wic.sip.dialog import Dialog
 
 
 def transport(side: str, *, port: int = 4000, data: bool = False, setup: Setup = Setup.ACTPASS) -> TransportDescription:
@@ -175,9 +180,11 @@ class Wire:
         headers: tuple[tuple[str, object], ...] = (),
         *,
         kind: str = "application/sdp",
+        dialog: Dialog | None = None,
     ) -> Response:
-        """Let Alice, past her session, send a request within the call; return Bob's final answer."""
-        dialog = self.alice.call._dialog
+        """Let Alice, past her session, send a request within the call, or another dialog; return Bob's final answer."""
+        dialog = dialog or self.alice.call.dialog
+        assert dialog is not None
         extra = [("Contact", self.alice.profile.contact), *headers, *([("Content-Type", kind)] if body else [])]
         request = dialog.create_request(method, extra, body)
         transaction = self.alice.endpoint.send_request(request, self.alice.flow, now=self.now)
@@ -188,9 +195,7 @@ class Wire:
     def acknowledge(self, response: Response, body: bytes = b"") -> None:
         """Let Alice, past her session, acknowledge Bob's 2xx."""
         headers = [("Content-Type", "application/sdp")] if body else []
-        self.alice.endpoint.send_ack(
-            self.alice.call._dialog.ack(response, headers, body), self.alice.flow, now=self.now
-        )
+        self.alice.endpoint.send_ack(self.alice.call.dialog.ack(response, headers, body), self.alice.flow, now=self.now)
         self.run()
 
     def invite(self, body: bytes = b"", headers: tuple[tuple[str, object], ...] = ()) -> None:

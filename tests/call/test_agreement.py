@@ -51,7 +51,7 @@ def test_an_offerer_answers_with_the_role_it_has(wire):
         ("UDP/TLS/RTP/SAVPF 111 0", "UDP/TLS/RTP/SAVPF 99", 0, "codec in use"),
     ],
 )
-def test_what_would_change_a_transport_or_the_codec_is_refused(agreement, old, new, index, why):
+def test_an_offer_that_changes_a_transport_or_the_codec_is_refused(agreement, old, new, index, why):
     with pytest.raises(OfferNotAcceptable, match=why):
         agreement.renewed(edit(agreement.remote, index, old, new))
 

@@ -129,7 +129,7 @@ def test_other_methods_are_not_allowed(wire):
 def test_requests_that_cross_the_bye_get_481(wire):
     _, incoming = wire.connect()
     incoming.hangup(now=0.0)
-    dialog = wire.alice.call._dialog
+    dialog = wire.alice.call.dialog
     transaction = wire.alice.endpoint.send_request(dialog.create_request("INFO"), wire.alice.flow, now=0.0)
     wire.drop = {"BYE"}
     wire.run()

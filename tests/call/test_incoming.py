@@ -10,7 +10,7 @@ from wic.sip.message import Request
 
 
 def ended(side):
-    """What ended it, without the rest."""
+    """The end of the call, without the other events."""
     return next(event for event in side.told if isinstance(event, Ended | Failed))
 
 
@@ -185,11 +185,11 @@ def test_cancel_is_answered_487(wire, rings):
 
 
 def test_a_bye_before_the_answer_is_answered_and_ends_the_invite(wire):
-    outgoing = wire.dial()
+    wire.dial()
     wire.bob.call.ring(now=0.0)
     wire.run()
-    outgoing._dialog = next(iter(outgoing._branches.values())).dialog
-    wire.ask("BYE")
+    early = Dialog.from_response(wire.alice.last("INVITE"), wire.bob.last(180))
+    wire.ask("BYE", dialog=early)
     assert wire.bob.sent_methods() == [180, 200, 487]
     assert isinstance(ended(wire.bob).error, CallCancelled)
 
@@ -308,6 +308,6 @@ def test_a_change_before_the_ack_is_refused_or_made(wire):
 def test_requests_of_an_ended_call_get_481(wire):
     _, incoming = wire.connect()
     event = next(event for event in wire.bob.events if getattr(event, "request", None) is incoming.request)
-    incoming._request_received(event, 0.0)
+    incoming.handle(event, now=0.0)
     assert incoming.state is CallState.CONFIRMED
     assert isinstance(event.request, Request)

@@ -234,7 +234,7 @@ def test_a_second_2xx_that_leads_nowhere_is_ignored(scripted):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (404, "nobody by that name"),
+        (404, "the called user is not known"),
         (486, "busy"),
         (488, "none of the offered media"),
         (603, "declined"),
@@ -321,7 +321,7 @@ def test_a_cancel_that_crosses_the_answer_becomes_a_bye(scripted):
     assert told[-1] == Released()
 
 
-def test_a_cancel_that_nobody_heeds_ends_by_time(scripted):
+def test_a_cancel_without_effect_ends_by_time(scripted):
     outgoing = scripted.dial()
     scripted.reply(180)
     outgoing.hangup(now=0.0)

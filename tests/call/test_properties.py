@@ -1,4 +1,4 @@
-"""Whatever the two sides do, and whatever gets lost, each call ends once and leaves nothing behind."""
+"""Any order of commands and losses: each call ends once and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def act(wire, action):
     elif action == "cut":
         wire.alice.endpoint.flow_closed(wire.alice.flow, "cut", now=wire.now)
     elif action == "hold" and alice.state is CallState.CONFIRMED and bob is not None:
-        request = alice._dialog.create_request("UPDATE", [("Content-Type", "application/sdp")], wire.offer().to_bytes())
+        request = alice.dialog.create_request("UPDATE", [("Content-Type", "application/sdp")], wire.offer().to_bytes())
         wire.alice.endpoint.send_request(request, wire.alice.flow, now=wire.now)
     elif action == "hangup alice":
         alice.hangup(now=wire.now)

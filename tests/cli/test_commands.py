@@ -134,7 +134,7 @@ def test_a_call_that_is_refused(lab, wic, answering, complaint) -> None:
 def test_why_a_call_failed_is_said_once(lab, wic, complaint) -> None:
     result = wic("call", "alice", "nobody@ims.example", "--accounts", lab.accounts)
     assert result.stdout.splitlines() == ["Call with sip:nobody@ims.example: rejected (404)"]
-    assert result.stderr.splitlines() == ["Error: nobody by that name is known (404 Not Found)"]
+    assert result.stderr.splitlines() == ["Error: the called user is not known (404 Not Found)"]
     assert result.exit_code == 1
 
 

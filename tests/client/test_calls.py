@@ -185,7 +185,7 @@ async def test_an_unknown_target(home):
     async with home.client("alice") as alice:
         sink = CountedSink()
         call = await alice.call("nobody@ims.example", sinks=[sink])
-        with pytest.raises(CallRejected, match="nobody by that name") as caught:
+        with pytest.raises(CallRejected, match="the called user is not known") as caught:
             await call.answered(timeout=10)
         assert caught.value.response.status == 404
         assert call.error is caught.value

@@ -1,4 +1,9 @@
-"""What the two sides of a session agreed on, and how a later offer of the peer is answered."""
+"""Offer and answer in force, and the answer to a later offer of the peer.
+
+A later offer is answered from the agreement alone, without asking the user: directions are followed, m-lines that were
+closed stay closed, added ones are rejected (RFC 3264 §8). An offer that would need another transport, or that leaves out
+the codec in use, is refused as a whole, and the session goes on as it was (RFC 3261 §14.2).
+"""
 
 from __future__ import annotations
 
@@ -89,7 +94,7 @@ class Agreement:
         if offered.media == "application":
             return own
         own = _only(own, self._codecs_kept(offered, index))
-        # This side wants both directions whenever the peer does.
+        # RFC 3264 §6.1: this side wants both directions, so that the answer mirrors the offer.
         direction = answer_direction(offer.direction(index), MediaDirection.SENDRECV)
         return _with_direction(own, direction).without_attributes("3ge2ae")
 
@@ -125,7 +130,7 @@ class Agreement:
 
 
 def _identity(transport: TransportDescription) -> tuple[object, ...]:
-    """What has to stay for the transport to be the same one."""
+    """Return the parameters by which a transport is the same one."""
     where = transport.ice_ufrag or (transport.address, transport.port)
     return (where, transport.ice_pwd, frozenset(transport.fingerprints), transport.sctp_port)
 

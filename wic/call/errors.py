@@ -1,4 +1,4 @@
-"""Responses and faults of a call as errors that a caller can act on."""
+"""Errors of a call, made of responses and faults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CallRedirected", "cancelled", "connection_lost", "farewell", "reject
 _PHRASES = {
     401: "the network wants other credentials",
     403: "the network forbids the call",
-    404: "nobody by that name is known",
+    404: "the called user is not known",
     407: "the network wants other credentials",
     408: "no answer came in time",
     480: "the other side cannot be reached now",
@@ -29,16 +29,16 @@ _PHRASES = {
     503: "the network cannot serve the call now",
     600: "the other side is busy everywhere",
     603: "the other side declined",
-    604: "nobody by that name is known anywhere",
+    604: "the called user is not known anywhere",
     606: "the other side accepts none of the offered media",
 }
 
 
 class CallRedirected(CallRejected):
-    """The call was redirected (3xx); whoever calls decides whether to follow.
+    """The call was redirected (3xx); the caller decides whether to follow.
 
     Attributes:
-        contacts: where to, in the order given; empty if the response names nothing.
+        contacts: the targets, in the order given; empty if the response names none.
     """
 
     def __init__(self, message: str, *, response: Response, contacts: tuple[NameAddr, ...]) -> None:
@@ -65,7 +65,7 @@ def _rejection(response: Response) -> CallRejected:
 
 
 def cancelled(response: Response | None = None) -> CallCancelled:
-    """Make the error for a call that its caller gave up."""
+    """Make the error for a call that the caller cancelled."""
     return CallCancelled("the call was given up before it was answered", response=response)
 
 
@@ -90,7 +90,7 @@ def _line(response: Response) -> str:
 
 
 def farewell(bye: Request) -> tuple[str, CallFailed | None]:
-    """Say why the peer or the network ended a call, with an error where something went wrong.
+    """Return the reason for which the peer or the network ended a call, and an error if it was a failure.
 
     RFC 3326 §2: a cause of the protocol SIP is a status code; one of failure is no ordinary end.
     """

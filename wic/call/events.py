@@ -1,4 +1,4 @@
-"""What a call session tells whoever drives it: small values, in the past tense."""
+"""Events of a call session: small values, in the past tense."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class CallEndedBy(Enum):
-    """Who ended a call."""
+    """Author of the end of a call."""
 
     LOCAL = "local"
     """This side."""
     REMOTE = "remote"
     """The other side."""
     NETWORK = "network"
-    """Nobody wanted it: a time-out, a lost connection, a broken answer."""
+    """Neither side: a time-out, a lost connection, a broken answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ class Ended:
 
     by: CallEndedBy
     reason: str
-    """The cause, for people."""
+    """The cause, as a text for the user."""
     error: CallFailed | None = None
-    """Set when it ended by a fault and not by the will of one of the two."""
+    """Set when it ended by a fault, not by a user who hung up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Answers to what the peer asks within a call: re-INVITE, UPDATE, OPTIONS, INFO."""
+"""Answers to the requests of the peer within a call: re-INVITE, UPDATE, OPTIONS, INFO."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class InDialogRequests:
         return [("User-Agent", self._profile.user_agent)] if self._profile.user_agent else []
 
     def capabilities(self) -> Headers:
-        """Say what this side can do, in an answer that makes or keeps a session."""
+        """Return the header fields of this side's capabilities, for a 2xx that makes or keeps a session."""
         server: Headers = [("Server", self._profile.user_agent)] if self._profile.user_agent else []
         return [("Contact", self._profile.contact), ("Allow", ", ".join(ALLOWED)), *server]
 
@@ -60,7 +60,7 @@ class InDialogRequests:
 
         Args:
             event: the request.
-            agreement: what holds; None before there is anything to change.
+            agreement: in force; None before there is one to change.
             now: the time.
 
         Returns:
@@ -136,12 +136,12 @@ class InDialogRequests:
 
 
 def warning(text: str, profile: CallProfile) -> tuple[str, object]:
-    """Make a Warning header field: 399, for people (RFC 3261 §20.43)."""
+    """Make a Warning header field: 399, free text (RFC 3261 §20.43)."""
     quoted = text.replace("\\", " ").replace('"', "'")
     printable = "".join(character if character.isprintable() else " " for character in quoted)
     return ("Warning", f'399 {profile.identity.host} "{printable}"')
 
 
 def refusal_headers(error: RemoteProtocolError) -> Headers:
-    """Say what would be understood, where the status asks for it (RFC 3261 §8.2.3)."""
+    """Return the header fields that a refusal needs: Accept with a 415 (RFC 3261 §8.2.3)."""
     return [("Accept", SDP)] if error.status_hint == 415 else []

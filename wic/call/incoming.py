@@ -9,7 +9,7 @@ from wic.call.errors import cancelled
 from wic.call.events import CallEndedBy, Confirmed, Ended, Failed
 from wic.call.in_dialog import refusal_headers, warning
 from wic.call.session import CallSession
-from wic.call.state import CallState
+from wic.call.state import INCOMING_CALL, CallInput, CallState
 from wic.errors import CallFailed, LocalProtocolError, NegotiationFailed, RemoteProtocolError
 from wic.sdp.body import SDP, expect_sdp
 from wic.sdp.errors import AnswerNotValid
@@ -34,12 +34,12 @@ _RING_AGAIN_SECONDS = 60.0
 
 
 class IncomingCall(CallSession):
-    """A call that somebody else makes; `receive_call` makes it."""
+    """A call that the peer makes; `receive_call` builds it."""
 
     def __init__(
         self, endpoint: Endpoint, profile: CallProfile, transaction: ServerTransaction, offer: SessionDescription | None
     ) -> None:
-        super().__init__(endpoint, profile, call_id=transaction.request.call_id, state=CallState.OFFERED)
+        super().__init__(endpoint, profile, call_id=transaction.request.call_id, table=INCOMING_CALL)
         self._transaction = transaction
         self._offer = offer
         self._local: SessionDescription | None = None
@@ -62,7 +62,7 @@ class IncomingCall(CallSession):
 
     @property
     def caller(self) -> NameAddr:
-        """Who calls, as the network asserts it, or else as the caller says."""
+        """The caller as the network asserts it, or else as the INVITE names it (RFC 3325 §9.1)."""
         return _asserted_identity(self.request) or self.request.from_
 
     @property
@@ -70,9 +70,9 @@ class IncomingCall(CallSession):
         return self._state in (CallState.OFFERED, CallState.RINGING)
 
     def ring(self, *, now: float) -> None:
-        """Tell the caller that the user is being alerted; repeated as long as nobody answers."""
+        """Tell the caller that the user is being alerted; repeated until the call is answered or refused."""
         if self._state is CallState.OFFERED:
-            self._move(CallState.RINGING)
+            self._move(CallInput.RING)
         if self._state is CallState.RINGING:
             self._respond(180, now)
             self._ring_again = now + _RING_AGAIN_SECONDS
@@ -94,7 +94,7 @@ class IncomingCall(CallSession):
             self._agreement = Agreement.of(offer=self._offer, answer=description, offered_here=False)
         self._local = description
         self._ring_again = None
-        self._move(CallState.ACCEPTED)
+        self._move(CallInput.ACCEPT)
         self._respond(200, now, headers=[("Content-Type", SDP)], body=description.to_bytes())
 
     def reject(self, status: int = 603, reason: str | None = None, *, why: str = "", now: float) -> None:
@@ -103,7 +103,7 @@ class IncomingCall(CallSession):
         Args:
             status: 300 to 699.
             reason: the phrase; None stands for the usual one.
-            why: an explanation for people, for the Warning header field.
+            why: an explanation, for the Warning header field.
             now: the time.
         """
         if self._undecided:
@@ -134,7 +134,7 @@ class IncomingCall(CallSession):
             super().fail(error, now=now)
 
     def next_timeout(self) -> float | None:
-        """Return when the caller wants to hear again that it rings."""
+        """Return when the 180 is to be repeated."""
         return self._ring_again
 
     def handle_timeout(self, *, now: float) -> None:
@@ -154,7 +154,7 @@ class IncomingCall(CallSession):
             self._end(Ended(CallEndedBy.NETWORK, str(failure), failure), now=now)
             return
         self._agreement = agreement
-        self._move(CallState.CONFIRMED)
+        self._move(CallInput.ACKED)
         if self._hangup_wanted:
             self.hangup(now=now)
         else:
@@ -217,7 +217,7 @@ def receive_call(
 
     Args:
         endpoint: received the INVITE.
-        profile: who is called.
+        profile: the identity that is called.
         event: the INVITE.
         now: the time.
     """

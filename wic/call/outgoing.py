@@ -1,4 +1,4 @@
-"""Outgoing calls: INVITE and what may become of it (TS 24.371 §7.2.2, RFC 3261 §13.2)."""
+"""Outgoing calls: an INVITE and its responses, from one branch or many (TS 24.371 §7.2.2, RFC 3261 §13.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wic.call.errors import cancelled, rejection, timed_out
 from wic.call.events import Accepted, CallEndedBy, Ended, Failed, Progressed, TokenWanted
 from wic.call.profile import ALLOWED
 from wic.call.session import CallSession
-from wic.call.state import CallState
+from wic.call.state import OUTGOING_CALL, CallInput, CallState
 from wic.errors import (
     AuthenticationFailed,
     CallFailed,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["OutgoingCall"]
 
 _MAX_BRANCHES = 32
-"""Early dialogs of one INVITE that are kept; who forks wider than this is not calling anybody."""
+"""Early dialogs of one INVITE that are kept; further ones only tell of progress."""
 _MAX_CHALLENGES = 4
 """INVITEs that are repeated with credentials: two networks may ask, each with one stale nonce."""
 
@@ -70,13 +70,13 @@ class OutgoingCall(CallSession):
 
         Args:
             endpoint: sends and receives.
-            profile: who calls.
-            target: whom.
+            profile: the identity that calls.
+            target: the called identity.
             offer: the session description to offer.
             random_source: for the Call-ID and the From tag.
             now: the time.
         """
-        super().__init__(endpoint, profile, call_id=call_id(random_source), state=CallState.CALLING)
+        super().__init__(endpoint, profile, call_id=call_id(random_source), table=OUTGOING_CALL)
         self._offer = offer
         self._branches: dict[str, _Branch] = {}
         self._challenges = 0
@@ -92,7 +92,7 @@ class OutgoingCall(CallSession):
             self._finish(Failed(cancelled(self._token_refusal)))
         elif self._state in (CallState.CALLING, CallState.PROCEEDING):
             self._report_end(Failed(cancelled()))
-            self._move(CallState.CANCELLING)
+            self._move(CallInput.CANCEL)
             self._endpoint.cancel(self._invite, now=now)
         elif self._state is CallState.CONFIRMED:
             self._end(Ended(CallEndedBy.LOCAL, "this side hung up"), now=now)
@@ -104,7 +104,7 @@ class OutgoingCall(CallSession):
             self._repeat_invite(now)
 
     def give_up(self, error: WicError) -> None:
-        """End a call that waits for a token: there is none to be had."""
+        """End a call that waits for a token: the client got none."""
         if self._token_refusal is not None:
             self._finish(Failed(rejection(self._token_refusal, cause=error)))
 
@@ -150,7 +150,7 @@ class OutgoingCall(CallSession):
         branch = self._branch(response)
         answer = _note_answer(branch, response) if branch is not None else None
         if self._state is CallState.CALLING:
-            self._move(CallState.PROCEEDING)
+            self._move(CallInput.PROGRESS)
         self._tell(Progressed(response.status, response.reason, answer))
 
     def _branch(self, response: Response) -> _Branch | None:
@@ -206,11 +206,11 @@ class OutgoingCall(CallSession):
         except (NegotiationFailed, RemoteProtocolError, AuthenticationFailed) as error:
             self._end(Failed(_unusable(response, error)), now=now)
             return
-        self._move(CallState.CONFIRMED)
+        self._move(CallInput.ANSWERED)
         self._tell(Accepted(self._agreement))
 
     def _agree(self, branch: _Branch, response: Response) -> Agreement:
-        # RFC 3261 §13.2.1: the first description in a dialog is the answer, whatever follows.
+        # RFC 3261 §13.2.1: the first description in a dialog is the answer, and later ones are ignored.
         answer = branch.answer or expect_sdp(response)
         if answer is None:
             raise AnswerNotValid("it holds no session description")
@@ -233,7 +233,7 @@ class OutgoingCall(CallSession):
             self._finish(Failed(rejection(response)))
 
     def _challenged_again(self, response: Response, now: float) -> None:
-        """Repeat the INVITE with credentials (RFC 3261 §22.2), or end where that is of no use."""
+        """Repeat the INVITE with credentials (RFC 3261 §22.2), or end the call if there are none to try."""
         self._challenges += 1
         if self._challenges > _MAX_CHALLENGES:
             refused: WicError | None = AuthenticationFailed("the network asks for credentials again and again")
@@ -272,7 +272,7 @@ class OutgoingCall(CallSession):
         if not early:
             super()._request_received(event, now)
         elif event.request.method == "BYE":
-            # RFC 3261 §15: a callee does not end early dialogs by BYE; whoever does means to end the call.
+            # RFC 3261 §15: a callee must not end an early dialog by BYE; one that does so means to end the call.
             self._in_dialog.accept(event, now)
             self._report_end(Failed(CallFailed("the other side ended the call before it answered")))
             self.hangup(now=now)
@@ -285,12 +285,12 @@ def _note_answer(branch: _Branch, response: Response) -> SessionDescription | No
         try:
             branch.answer = expect_sdp(response)
         except RemoteProtocolError:
-            return None  # an unreliable preview that cannot be read; the 2xx will have to do
+            return None  # an unreliable preview that cannot be read: the answer of the 2xx counts
     return branch.answer
 
 
 def _unusable(response: Response, cause: WicError) -> CallFailed:
-    """Make the error for a 2xx that cannot be lived with."""
+    """Make the error for a 2xx whose answer cannot be used."""
     kind = CallFailed if isinstance(cause, AuthenticationFailed) else NegotiationFailed
     failure = kind(f"the answer cannot be used: {cause}", response=response)
     failure.__cause__ = cause

@@ -1,4 +1,4 @@
-"""Who calls: the registered identity as the requests of a call need it."""
+"""Identity of this side in a call, as its requests need it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CallProfile:
     flow: Flow
     """The connection of the registration."""
     display: str = ""
-    """A name to show to the other side."""
+    """Name to show to the other side."""
     service_route: tuple[NameAddr, ...] = ()
     """Preloaded routes of the registration (TS 24.229 §5.1.2A.1.1, RFC 3608)."""
     user_agent: str = ""

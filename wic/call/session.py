@@ -1,4 +1,4 @@
-"""What outgoing and incoming calls have in common: their life within the dialog, and their end."""
+"""Base of outgoing and incoming calls: their requests within the dialog, and their end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wic.call.errors import connection_lost, farewell
 from wic.call.events import CallEndedBy, CallEvent, Ended, Failed, Modified, Released
 from wic.call.in_dialog import InDialogRequests
-from wic.call.state import TRANSITIONS, CallState
+from wic.call.state import CallInput, CallState
 from wic.errors import AuthenticationFailed, CallFailed, ChallengeUnsupported
 from wic.sip.events import (
     AckReceived,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.message import Request, Response
+    from wic.sip.state_table import StateTable
     from wic.sip.transaction.client import ClientTransaction
     from wic.sip.uri import Uri
 
@@ -44,14 +45,18 @@ _MAX_CHALLENGES = 3
 class CallSession(ABC):
     """One call. Give it the endpoint's events by `handle`, and take its own by `next_event`.
 
-    The session is the `owner` of its transactions and dialogs: that is how a shell finds it.
+    The session is the `owner` of its transactions and dialogs: that is how a shell finds it. `Released` is its last
+    event, and comes once.
     """
 
-    def __init__(self, endpoint: Endpoint, profile: CallProfile, *, call_id: str, state: CallState) -> None:
+    def __init__(
+        self, endpoint: Endpoint, profile: CallProfile, *, call_id: str, table: StateTable[CallState, CallInput]
+    ) -> None:
         self._endpoint = endpoint
         self._profile = profile
         self._call_id = call_id
-        self._state = state
+        self._table = table
+        self._state = table.initial
         self._events: list[CallEvent] = []
         self._over = False
         self._dialog: Dialog | None = None
@@ -64,7 +69,7 @@ class CallSession(ABC):
 
     @property
     def state(self) -> CallState:
-        """Where the call is in its life."""
+        """The state of the call."""
         return self._state
 
     @property
@@ -78,18 +83,23 @@ class CallSession(ABC):
         return self._agreement
 
     @property
+    def dialog(self) -> Dialog | None:
+        """The dialog with the peer, from the 2xx or from the INVITE of the peer until the end."""
+        return self._dialog
+
+    @property
     def identity(self) -> Uri:
         """The public user identity of this side."""
         return self._profile.identity
 
     @property
     def flow(self) -> Flow:
-        """Where its requests go."""
+        """The connection of its requests."""
         return self._profile.flow
 
     @property
     def survives(self) -> bool:
-        """Whether another flow is of use to the call: both sides know that it is up, or its BYE is not answered yet."""
+        """Whether the call can go on over another flow: it is confirmed, or its BYE is not answered yet."""
         return self._state in (CallState.CONFIRMED, CallState.ENDING)
 
     def suspend(self) -> None:
@@ -141,7 +151,7 @@ class CallSession(ABC):
 
     @abstractmethod
     def _handle_own(self, event: Event, now: float) -> None:
-        """Take an event that only this kind of call knows; any other means nothing to it."""
+        """Take an event that only this kind of call knows; any other changes nothing."""
 
     def _ack_received(self, event: AckReceived, now: float) -> None:
         if self._agreement is not None and self._state is CallState.CONFIRMED:
@@ -166,7 +176,7 @@ class CallSession(ABC):
             self._tell(Modified(agreement))
 
     def _bye_received(self, request: Request, now: float) -> None:
-        """End at the peer's wish; a BYE that crosses this side's changes nothing any more."""
+        """End as the peer asks; a BYE that crosses this side's changes nothing any more."""
         self._finish(Ended(CallEndedBy.REMOTE, *farewell(request)))
 
     def _ack_timed_out(self, event: AckTimedOut, now: float) -> None:
@@ -185,7 +195,7 @@ class CallSession(ABC):
             self._lost(error)
 
     def _lost(self, error: CallFailed) -> None:
-        """End without a word to the peer: there is no way to say it."""
+        """End without telling the peer: there is no connection for it."""
         established = self._state in (CallState.ACCEPTED, CallState.CONFIRMED)
         self._finish(Ended(CallEndedBy.NETWORK, str(error), error) if established else Failed(error))
 
@@ -193,7 +203,7 @@ class CallSession(ABC):
         """End by a BYE."""
         assert self._dialog is not None
         self._report_end(event)
-        self._move(CallState.ENDING)
+        self._move(CallInput.BYE)
         self._send_bye(now)
 
     def _send_bye(self, now: float) -> None:
@@ -204,13 +214,13 @@ class CallSession(ABC):
         self._bye = self._send(request, now)
 
     def _send(self, request: Request, now: float) -> ClientTransaction:
-        """Send a request with the credentials that are known to be wanted."""
+        """Send a request with the credentials that the network has asked for."""
         if self._profile.authenticator is not None:
             self._profile.authenticator.authorize(request)
         return self._endpoint.send_request(request, self._profile.flow, now=now, owner=self)
 
     def _challenged(self, request: Request, response: Response) -> AuthenticationFailed | None:
-        """Take in a 401 or 407; the error tells that there is no point in trying again."""
+        """Take in a 401 or 407; return the error if the request must not be sent again."""
         if self._profile.authenticator is None:
             return ChallengeUnsupported("there are no credentials for the call")
         try:
@@ -228,20 +238,20 @@ class CallSession(ABC):
             self._bye_challenges += 1
             self._send_bye(now)
         else:
-            # RFC 3261 §15.1.1: whatever the answer is, the session is over.
+            # RFC 3261 §15.1.1: with any answer to the BYE, or none, the session is over.
             self._finish(None)
 
     def _finish(self, event: Ended | Failed | None) -> None:
-        """Reach the end of the call's life; nothing more will be sent for it."""
+        """End the call for the network too: nothing more will be sent for it."""
         if self._state is CallState.ENDED:
             return
         if event is not None:
             self._report_end(event)
         if self._dialog is not None:
             self._endpoint.remove_dialog(self._dialog)
-        # The INVITE's transaction still knows this call, should another branch answer: it may wait long.
+        # Another branch may still answer, so that the INVITE's transaction keeps this call alive: it lets go of the rest.
         self._dialog = self._bye = self._offer = self._agreement = None
-        self._move(CallState.ENDED)
+        self._move(CallInput.OVER)
         self._tell(Released())
 
     def _report_end(self, event: Ended | Failed) -> None:
@@ -252,8 +262,9 @@ class CallSession(ABC):
     def _tell(self, event: CallEvent) -> None:
         self._events.append(event)
 
-    def _move(self, state: CallState) -> None:
-        if state not in TRANSITIONS[self._state]:
-            raise AssertionError(f"a call cannot move from {self._state} to {state}")
-        _log.debug("call %s: %s -> %s", self._call_id, self._state.value, state.value)
-        self._state = state
+    def _move(self, given: CallInput) -> None:
+        following = self._table.rows.get((self._state, given))
+        if following is None:
+            raise AssertionError(f"no {given.name} in a call that is {self._state.value}")
+        _log.debug("call %s: %s -> %s", self._call_id, self._state.value, following.value)
+        self._state = following

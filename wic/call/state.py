@@ -1,15 +1,24 @@
-"""The states of a call and the moves between them."""
+"""States of a call, and the tables of its two machines: one for each side of the INVITE.
+
+A call has one end for its user and a later one for the network: `Failed` or `Ended` is told at once, `Released` follows
+when nothing more will be sent. In between lie the 487 after a CANCEL, the 200 that crossed it and gets ACK and BYE, the
+ACK that a BYE has to wait for (RFC 3261 §15), and the answer to a BYE; each of them ends by an answer, a timer or the end
+of the flow, so that every state leads to ENDED.
+"""
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
+
+from wic.sip.state_table import StateTable
 
 
 class CallState(Enum):
-    """Where a call is in its life."""
+    """State of a call."""
 
     CALLING = "calling"
-    """Outgoing: INVITE sent, nothing heard but perhaps 100."""
+    """Outgoing: INVITE sent, no response but perhaps 100."""
     PROCEEDING = "proceeding"
     """Outgoing: a provisional response above 100 came."""
     CANCELLING = "cancelling"
@@ -25,20 +34,64 @@ class CallState(Enum):
     ENDING = "ending"
     """BYE sent, its answer is still to come."""
     ENDED = "ended"
-    """Over; nothing more will happen."""
+    """Over; nothing more will be sent or told."""
 
 
-_S = CallState
+class CallInput(Enum):
+    """Input of a call's machine."""
 
-TRANSITIONS: dict[CallState, frozenset[CallState]] = {
-    _S.CALLING: frozenset({_S.PROCEEDING, _S.CONFIRMED, _S.CANCELLING, _S.ENDING, _S.ENDED}),
-    _S.PROCEEDING: frozenset({_S.CONFIRMED, _S.CANCELLING, _S.ENDING, _S.ENDED}),
-    _S.CANCELLING: frozenset({_S.ENDING, _S.ENDED}),
-    _S.OFFERED: frozenset({_S.RINGING, _S.ACCEPTED, _S.ENDED}),
-    _S.RINGING: frozenset({_S.ACCEPTED, _S.ENDED}),
-    _S.ACCEPTED: frozenset({_S.CONFIRMED, _S.ENDING, _S.ENDED}),
-    _S.CONFIRMED: frozenset({_S.ENDING, _S.ENDED}),
-    _S.ENDING: frozenset({_S.ENDED}),
-    _S.ENDED: frozenset(),
-}
-"""The moves that exist; any other is a mistake in this package."""
+    PROGRESS = "1xx above 100"
+    CANCEL = "hang up before an answer"
+    ANSWERED = "2xx with a usable answer"
+    RING = "send 180"
+    ACCEPT = "send 2xx"
+    ACKED = "ACK"
+    BYE = "send BYE"
+    OVER = "refusal, BYE of the peer, answer to BYE, time-out, or end of the flow"
+
+
+_S, _I = CallState, CallInput
+
+OUTGOING_CALL: Final = StateTable(
+    name="Outgoing call",
+    clause="RFC 3261 §13.2, §9.1, §15.1.1",
+    initial=CallState.CALLING,
+    final=CallState.ENDED,
+    rows={
+        (_S.CALLING, _I.PROGRESS): CallState.PROCEEDING,
+        (_S.CALLING, _I.ANSWERED): CallState.CONFIRMED,
+        (_S.CALLING, _I.CANCEL): CallState.CANCELLING,
+        (_S.CALLING, _I.BYE): CallState.ENDING,  # of a 2xx that cannot be used
+        (_S.CALLING, _I.OVER): CallState.ENDED,
+        (_S.PROCEEDING, _I.ANSWERED): CallState.CONFIRMED,
+        (_S.PROCEEDING, _I.CANCEL): CallState.CANCELLING,
+        (_S.PROCEEDING, _I.BYE): CallState.ENDING,
+        (_S.PROCEEDING, _I.OVER): CallState.ENDED,
+        (_S.CANCELLING, _I.BYE): CallState.ENDING,  # a 2xx crossed the CANCEL
+        (_S.CANCELLING, _I.OVER): CallState.ENDED,
+        (_S.CONFIRMED, _I.BYE): CallState.ENDING,
+        (_S.CONFIRMED, _I.OVER): CallState.ENDED,
+        (_S.ENDING, _I.OVER): CallState.ENDED,
+    },
+)
+
+INCOMING_CALL: Final = StateTable(
+    name="Incoming call",
+    clause="RFC 3261 §13.3, §15.1.2",
+    initial=CallState.OFFERED,
+    final=CallState.ENDED,
+    rows={
+        (_S.OFFERED, _I.RING): CallState.RINGING,
+        (_S.OFFERED, _I.ACCEPT): CallState.ACCEPTED,
+        (_S.OFFERED, _I.OVER): CallState.ENDED,
+        (_S.RINGING, _I.ACCEPT): CallState.ACCEPTED,
+        (_S.RINGING, _I.OVER): CallState.ENDED,
+        (_S.ACCEPTED, _I.ACKED): CallState.CONFIRMED,
+        (_S.ACCEPTED, _I.BYE): CallState.ENDING,
+        (_S.ACCEPTED, _I.OVER): CallState.ENDED,
+        (_S.CONFIRMED, _I.BYE): CallState.ENDING,
+        (_S.CONFIRMED, _I.OVER): CallState.ENDED,
+        (_S.ENDING, _I.OVER): CallState.ENDED,
+    },
+)
+"""Tables of a call. An input without a row does not occur in that state: it is a mistake in this package."""
