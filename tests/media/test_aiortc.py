@@ -1,19 +1,31 @@
-"""The adapter's own promises; what it does on the wire is tested in test_transport and test_channel."""
+"""Properties of the adapter itself; its work on the wire is tested in test_transport and test_channel."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
+import aioice.ice
 import pytest
 from aiortc.rtcdtlstransport import SRTP_PROFILES
 from OpenSSL import SSL
 
-from wic.errors import ConfigurationError
-from wic.media import Certificate, MediaTransport, MediaTransportOptions
-from wic.media._aiortc import MAX_QUEUED_DTLS, check_versions
+from wic.errors import ConfigurationError, ConsentLost, MediaFailed
+from wic.media import Certificate, ConsentTimes, MediaTransport, MediaTransportOptions, TransportState
+from wic.media._aiortc import MAX_QUEUED_DTLS, IceConnection, check_versions
+from wic.media.rtp import pack_rtp
 
+if TYPE_CHECKING:
+    from wic.sdp.candidate import Candidate
+
+Certificates = tuple[Certificate, Certificate]
 Connect = Callable[..., Awaitable[tuple[MediaTransport, MediaTransport]]]
+Eventually = Callable[[Callable[[], object]], Awaitable[None]]
+
+RTP = pack_rtp(0, 1, 0, 1, b"sound")
+LOOPBACK = ("127.0.0.1",)
 
 
 def test_versions_it_was_checked_against_are_taken() -> None:
@@ -41,7 +53,7 @@ async def test_a_relayed_packet_takes_the_same_ways(connect_pair: Connect) -> No
     assert connection.malformed == malformed + 2
 
 
-async def test_where_addresses_are_chosen_those_of_the_machine_are_not_listed(
+async def test_chosen_addresses_take_the_place_of_those_of_the_machine(
     connect_pair: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("aioice.ice.get_host_addresses")
@@ -63,15 +75,59 @@ async def test_a_single_check_is_not_followed_by_a_pause(
     assert pauses == []
 
 
-async def test_dtls_that_nobody_reads_is_bounded(certificates: tuple[Certificate, Certificate]) -> None:
+async def test_unread_dtls_is_bounded(certificates: tuple[Certificate, Certificate]) -> None:
     transport = MediaTransport(certificates[0], MediaTransportOptions(addresses=("127.0.0.1",)))
     await transport.gather()
     for _ in range(2 * MAX_QUEUED_DTLS):
         transport._connection.data_received(b"\x16dtls", 1)
     assert transport._connection._queue.qsize() == MAX_QUEUED_DTLS
     assert transport._connection.malformed == MAX_QUEUED_DTLS
-    transport._connection.on_media(b"\x80nobody")
+    transport._connection.on_media(b"\x80unread")
     await transport.close()
+
+
+async def test_closing_while_it_gathers_leaves_no_socket(
+    certificates: Certificates, options: MediaTransportOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = asyncio.Event()
+
+    async def ask_turn_server(connection: IceConnection, *_: object) -> list[Candidate]:
+        await answered.wait()
+        late = connection._open_host(1, "127.0.0.1", 1)
+        assert late is not None
+        connection._protocols.append(late)
+        return []
+
+    monkeypatch.setattr(aioice.ice.Connection, "get_component_candidates", ask_turn_server)
+    files = len(os.listdir("/proc/self/fd"))
+    transport = MediaTransport(certificates[0], options)
+    gathering = asyncio.create_task(transport.gather())
+    await asyncio.sleep(0)
+    assert transport.state is TransportState.GATHERING
+    await transport.close()
+    answered.set()
+    with pytest.raises(MediaFailed, match="closed while it gathered"):
+        await gathering
+    assert transport.state is TransportState.CLOSED
+    assert len(os.listdir("/proc/self/fd")) == files
+
+
+async def test_consent_is_kept_and_lost(connect_pair: Connect, eventually: Eventually) -> None:
+    quick = MediaTransportOptions(addresses=LOOPBACK, consent=ConsentTimes(interval=0.02, expiry=1.0))
+    one, other = await connect_pair(quick)
+    failures: list[MediaFailed | None] = []
+    one.on_state = lambda _state, failure: failures.append(failure)
+    consent = one._connection._consent
+    granted = consent._until
+    await eventually(lambda: consent._until > granted)  # an answer came
+    assert one.state is TransportState.CONNECTED
+    for protocol in other._connection._protocols:  # the peer is gone without a word
+        protocol.transport.close()
+    await eventually(lambda: failures)
+    assert isinstance(failures[0], ConsentLost)
+    assert one.remote_address is None
+    one.send_rtp(RTP)
+    assert one.counters.unsent == 1
 
 
 async def test_one_context_serves_every_transport() -> None:

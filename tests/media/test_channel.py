@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from aiortc.rtcsctptransport import AbortChunk
 
 from wic.errors import LocalProtocolError, MediaFailed
 from wic.media import ChannelState, DataChannel, DataChannels, MediaTransport
@@ -65,7 +66,7 @@ async def test_messages_of_every_kind_arrive(ends: Ends) -> None:
     assert (one.sent, other.received) == (len(messages), len(messages))
 
 
-async def test_what_is_sent_while_opening_waits(ends: Ends, eventually: Eventually) -> None:
+async def test_a_message_sent_while_opening_waits(ends: Ends, eventually: Eventually) -> None:
     channel = ends[0].open("early")
     await channel.send("first")
     await channel.send("second")
@@ -150,10 +151,10 @@ async def test_names_and_limits_are_checked(ends: Ends) -> None:
         ends[0].open("x", max_retransmits=1, max_lifetime_ms=1)
 
 
-async def test_a_channel_that_nobody_accepts_is_given_up(connect_pair: Connect) -> None:
+async def test_a_channel_that_is_not_accepted_is_given_up(connect_pair: Connect) -> None:
     server, _ = await connect_pair()
     channels = await server.start_sctp(5000, 5000)
-    channel = channels.open("nobody")
+    channel = channels.open("unheard")
     with pytest.raises(MediaFailed, match=r"not opened within 0\.05 s"):
         await channel.opened(timeout=0.05)
     await channels.close()
@@ -197,7 +198,7 @@ async def established(ends: Ends, eventually: Eventually) -> None:
         (3, 99, b"no protocol that is known"),
     ],
 )
-async def test_what_dcep_does_not_allow_is_refused(
+async def test_an_open_message_against_the_rules_of_dcep_is_refused(
     ends: Ends, eventually: Eventually, stream: int, kind: int, data: bytes
 ) -> None:
     server, client = ends
@@ -258,3 +259,13 @@ async def test_octets_that_are_no_sctp_are_dropped(ends: Ends, eventually: Event
     one, other = await opened(server, client)
     await one.send("still here")
     assert await anext(other) == "still here"
+
+
+async def test_a_late_timer_of_a_lost_association_does_nothing(connect_pair: Connect, eventually: Eventually) -> None:
+    one, other = await connect_pair()
+    channels, _ = await asyncio.gather(other.start_sctp(5000, 5000), one.start_sctp(5000, 5000))
+    await one.close()
+    await eventually(lambda: not channels.established)
+    await channels._sctp._send_chunk(AbortChunk())
+    await asyncio.sleep(0)
+    assert not channels.established

@@ -79,7 +79,7 @@ def test_a_packet_after_its_time_is_late(buffer: JitterBuffer) -> None:
     assert buffer.late == 1
 
 
-def test_when_the_peer_falls_silent_so_do_we_and_begin_again(buffer: JitterBuffer) -> None:
+def test_after_a_silence_of_the_peer_the_buffer_fills_again(buffer: JitterBuffer) -> None:
     buffer.put(0, LOUD)
     buffer.put(160, LOUD)
     frames = played(buffer, 10)
@@ -132,7 +132,7 @@ def test_other_packet_times_than_20_ms() -> None:
     assert buffer.concealed == 0
 
 
-def test_what_cannot_be_decoded_is_counted_and_concealed() -> None:
+def test_a_payload_that_cannot_be_decoded_is_counted_and_concealed() -> None:
     buffer = JitterBuffer(audio_codec(OPUS))
     buffer.put(0, b"\xff\xff\xff")
     buffer.put(960, b"\xff\xff\xff")

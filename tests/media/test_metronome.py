@@ -25,7 +25,7 @@ async def test_beats_every_20_ms_without_drift() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_who_comes_between_two_beats_does_not_wait_for_the_next() -> None:
+async def test_a_stream_added_between_two_beats_does_not_wait_for_the_next() -> None:
     metronome = Metronome.running()
     loop = asyncio.get_running_loop()
     start = loop.time()

@@ -46,7 +46,7 @@ def test_a_stream_that_gives_nothing_does_not_loop_for_ever() -> None:
     assert StreamPlayback(CODEC, lambda: iter(()), loop=True).next_payload() is None
 
 
-async def test_what_is_said_is_sent_and_silence_between() -> None:
+async def test_frames_are_sent_with_silence_between() -> None:
     queue = PcmQueue()
     playback = LivePlayback(CODEC, queue)
     assert playback.next_payload() == SILENCE
@@ -74,7 +74,7 @@ async def test_other_rates_are_converted(
     assert playback.next_payload() is not None
 
 
-async def test_who_talks_faster_than_time_waits() -> None:
+async def test_a_program_that_is_faster_than_time_waits() -> None:
     queue = PcmQueue()
     for _ in range(25):
         await queue.put(PcmFrame(LOUD, 8000))

@@ -41,7 +41,7 @@ def test_the_round_trip_is_measured_without_the_time_in_between() -> None:
     assert one.remote_lost == 1
 
 
-def test_a_report_about_somebody_else_teaches_nothing() -> None:
+def test_a_report_about_another_source_changes_nothing() -> None:
     one, other = exchange(1), exchange(2)
     one.receive(compose(other, 1.0, source=77), 1.0)
     assert one.remote_lost is None

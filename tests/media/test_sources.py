@@ -53,7 +53,7 @@ def test_a_tone_is_encoded_once_for_all_calls() -> None:
     first, second = (Tone(440).play(audio_codec(PCMU)) for _ in range(2))
     assert isinstance(first, ClipPlayback)
     assert isinstance(second, ClipPlayback)
-    assert first._payloads is second._payloads
+    assert first.payloads is second.payloads
 
 
 @pytest.mark.parametrize(("hz", "level", "reason"), [(0, -12, "0 Hz"), (4000, -12, "4000 Hz"), (440, 3, "3 dBFS")])
@@ -84,7 +84,7 @@ def test_a_file_that_changes_is_read_again(wav: Path) -> None:
     second = WavFile(wav).play(audio_codec(PCMU))
     assert isinstance(first, ClipPlayback)
     assert isinstance(second, ClipPlayback)
-    assert first._payloads is not second._payloads
+    assert first.payloads is not second.payloads
 
 
 def test_a_long_file_is_encoded_as_it_plays(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:

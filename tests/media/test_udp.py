@@ -33,7 +33,7 @@ async def test_ipv6() -> None:
     port.close()
 
 
-async def test_what_the_kernel_refuses_is_counted() -> None:
+async def test_a_datagram_that_the_kernel_refuses_is_counted() -> None:
     port = UdpPort.bind("127.0.0.1", 0, ignore)
     port.sendto(bytes(70000), port.address)
     assert port.unsent == 1

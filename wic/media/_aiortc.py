@@ -1,7 +1,7 @@
-"""The one file that touches private parts of aiortc and aioice.
+"""Adapter to aiortc and aioice: the one file that touches their private parts.
 
-Checked against aiortc 1.16 and aioice 0.13. What they do well is left to them: ICE checks, the
-DTLS handshake, the SCTP association. Changed here, and why:
+Checked against aiortc 1.16 and aioice 0.13. ICE checks, the DTLS handshake and the SCTP association are
+left to them. Changed here, and why:
 
 - sockets are ours (`UdpPort`), and media leaves aioice's path at the first octet (RFC 7983 §7),
   because one task wake-up per packet costs more than the packet;
@@ -10,8 +10,8 @@ DTLS handshake, the SCTP association. Changed here, and why:
 - the peer's certificate is judged inside the handshake, so that a wrong one ends it with an alert
   and before any key exists (RFC 8122 §6.2: one fingerprint of a supported hash must match);
 - suites for peers with an RSA certificate are offered beside those for ECDSA (RFC 8827 §6.5 asks
-  for ECDSA; telephones of before it show RSA);
-- what a hostile peer can send through SCTP or STUN is counted and dropped, where aiortc asserts.
+  for ECDSA; older telephones show RSA);
+- malformed SCTP and STUN of a hostile peer is counted and dropped, where aiortc asserts.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CHECKED = {"aiortc": ("1.16", "1.17"), "aioice": ("0.13", "0.14")}
 """Package, first version this file was read against, first version it was not."""
 
 MALFORMED = (ValueError, TypeError, LookupError, AssertionError, struct.error)
-"""What aiortc and aioice raise over octets that they did not expect (UnicodeDecodeError is a ValueError)."""
+"""Exceptions of aiortc and aioice over octets that they did not expect (UnicodeDecodeError is a ValueError)."""
 
 CIPHERS = b":".join(
     b"ECDHE-%s-%s" % (key, cipher)
@@ -73,7 +73,7 @@ MAX_QUEUED_DTLS = 64
 
 
 def check_versions(version_of: Callable[[str], str] = version) -> None:
-    """Refuse to run on an aiortc or aioice whose private parts nobody has looked at.
+    """Refuse to run on an aiortc or aioice whose private parts were not checked.
 
     Raises:
         ConfigurationError: says which version to install.
@@ -94,7 +94,7 @@ check_versions()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConsentTimes:
-    """How consent to send is kept fresh (RFC 7675 §5.1), in seconds."""
+    """Times of consent checks (RFC 7675 §5.1), in seconds."""
 
     interval: float = 5.0
     """Mean time between checks; each is drawn from 0.8 to 1.2 times this."""
@@ -106,7 +106,7 @@ class ConsentTimes:
 
 
 class IceProtocol(StunProtocol):
-    """Reads one socket: STUN stays with aioice, everything else goes where it is wanted."""
+    """Reader of one socket: STUN stays with aioice, media and DTLS go straight to their receivers."""
 
     receiver: IceConnection
 
@@ -203,13 +203,13 @@ class IceConnection(Connection):
         self.ice_controlling = controlling
 
     async def connect(self) -> None:
-        """Run the checks; a peer whose candidates cannot be used is learned from its own checks."""
+        """Run the checks; a peer whose candidates cannot be used is found by its own checks."""
         if not self._remote_candidates:
             await self._heard.wait()
         await super().connect()
 
     def _check_periodic(self) -> bool:
-        """Start the next check; after the last one there is nothing to keep apart from it by Ta = 20 ms."""
+        """Start the next check; the last one needs no pause of Ta = 20 ms after it (RFC 8445 §14)."""
         return super()._check_periodic() and (
             self._remote_candidates_expected() or any(map(_unchecked, self._check_list))
         )
@@ -271,7 +271,7 @@ def _unchecked(pair: CandidatePair) -> bool:
 
 
 class _Consent:
-    """Asks the peer from time to time whether it still wants our packets (RFC 7675)."""
+    """Consent checks of one connection: the peer has to say at intervals that it still wants our packets (RFC 7675)."""
 
     def __init__(self, connection: IceConnection, times: ConsentTimes) -> None:
         self._connection = connection
@@ -339,7 +339,7 @@ class _Consent:
 
 
 def _ignore(_packet: bytes) -> None:
-    """Take a packet nobody waits for."""
+    """Drop a packet."""
 
 
 def make_ice(
@@ -370,7 +370,7 @@ class DtlsCertificate(RTCCertificate):
 class DtlsTransport(RTCDtlsTransport):
     """DTLS over one ICE transport, with its role given and its peer known by fingerprint.
 
-    `on_data` hears application data, True = sent.
+    `on_data` is called with application data, True = sent.
     """
 
     def __init__(self, transport: RTCIceTransport, certificate: DtlsCertificate) -> None:
@@ -381,7 +381,7 @@ class DtlsTransport(RTCDtlsTransport):
         self._expected: dict[str, set[str]] = {}
 
     async def connect(self, fingerprints: Sequence[tuple[str, str]], *, client: bool) -> bool:
-        """Shake hands as client or server, and say whether that led to a connection.
+        """Do the handshake as client or server; return whether it led to a connection.
 
         Of `fingerprints` (hash, value), those with a hash that is not supported are skipped.
         """
@@ -398,7 +398,7 @@ class DtlsTransport(RTCDtlsTransport):
         return None if self._rx_srtp is None else (self._rx_srtp, self._tx_srtp)
 
     async def stop(self) -> None:
-        """Say goodbye to the peer and wait for the reading task to end."""
+        """Close DTLS towards the peer, and wait for the reading task to end."""
         self.on_closed = None
         task = self._task
         await super().stop()
@@ -431,10 +431,10 @@ class DtlsTransport(RTCDtlsTransport):
         return matches
 
     def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:
-        """Nothing is left to judge: `_verify` did, before the handshake could end."""
+        """Judge nothing: `_verify` has, before the handshake could end."""
 
     def _setup_srtp(self) -> None:
-        # RFC 8261 asks no SRTP of a transport that carries SCTP; media then simply has no keys.
+        # RFC 8261 §5: a transport that carries SCTP needs no SRTP profile; media then has no keys.
         if cast("SSL.Connection", self._ssl).get_selected_srtp_profile():
             super()._setup_srtp()
 
@@ -469,7 +469,7 @@ class SctpTransport(RTCSctpTransport):
             await self._transmit_reconfig()
 
     def abandon(self) -> None:
-        """End the association without a word, because its transport has gone."""
+        """End the association without telling the peer, because its transport has gone."""
         self._set_state(self.State.CLOSED)
 
     def _data_channel_open(self, channel: RTCDataChannel) -> None:
@@ -488,7 +488,7 @@ class SctpTransport(RTCSctpTransport):
             self.malformed += 1
 
     async def _receive_data_chunk(self, chunk: DataChunk) -> None:
-        # RFC 9260 §6.2: a sender keeps to the window; one that does not is not served for ever.
+        # RFC 9260 §6.2: a sender keeps to the receive window; one that ignores it loses the association.
         if self._advertised_rwnd < -len(chunk.user_data) - self._max_message_size:
             self.malformed += 1
             await self.stop()
@@ -537,7 +537,7 @@ class SctpTransport(RTCSctpTransport):
         if stream_id in self._data_channels:
             super()._data_channel_reset(stream_id)
         else:
-            self._forget_stream(stream_id)  # one that was refused leaves nothing for the next to trip over
+            self._forget_stream(stream_id)  # the stream of a refused channel can be used again
 
     def _forget_stream(self, stream_id: int) -> None:
         self._data_channel_inbound_reset.discard(stream_id)

@@ -1,4 +1,4 @@
-"""The certificate that a client shows in every DTLS handshake."""
+"""Certificate of a client, shown in every DTLS handshake."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["Certificate"]
 class Certificate:
     """A self-signed ECDSA P-256 certificate with its key; make one per client and share it.
 
-    It is valid for 30 days. A key of its own for every call would cost a signature and say to
-    nobody more than the ICE credentials, which are fresh for every transport.
+    It is valid for 30 days. A key for every call would cost a signature, and identify the call no
+    better than its ICE credentials, which are fresh for every transport.
     """
 
     __slots__ = ("_fingerprints", "_shown")
@@ -33,7 +33,7 @@ class Certificate:
 
     @property
     def fingerprints(self) -> tuple[Fingerprint, ...]:
-        """What the peer will be told (`a=fingerprint`)."""
+        """Fingerprints for `a=fingerprint`."""
         return self._fingerprints
 
     @property

@@ -38,7 +38,7 @@ MAX_LABEL = 65535
 
 
 class ChannelState(Enum):
-    """Where a data channel is between its opening and its end."""
+    """State of a data channel."""
 
     CONNECTING = auto()
     OPEN = auto()
@@ -80,7 +80,7 @@ class DataChannel:
 
     @property
     def on_message(self) -> Callable[[str | bytes], None] | None:
-        """Takes messages as they come, beginning with those not read yet; None = they wait for the iteration."""
+        """Handler of messages as they come, beginning with those not read yet; None = they wait for the iteration."""
         return self._on_message
 
     @on_message.setter
@@ -92,7 +92,7 @@ class DataChannel:
 
     @property
     def label(self) -> str:
-        """Name of the channel, as the side that opened it said."""
+        """Name of the channel, given by the side that opened it."""
         return self._channel.label
 
     @property
@@ -112,7 +112,7 @@ class DataChannel:
 
     @property
     def state(self) -> ChannelState:
-        """Where the channel is."""
+        """The state of the channel."""
         return _STATES[self._channel.readyState]
 
     async def opened(self, timeout: float = 30.0) -> None:
@@ -192,7 +192,7 @@ class DataChannel:
             self.close()
 
     def _hand_over(self, handler: Callable[[str | bytes], None], message: str | bytes) -> None:
-        # In a turn of its own: what the handler raises is not the peer's doing, and must not look like it.
+        # In a turn of its own: aiortc would take an exception of the handler for a fault of the peer.
         asyncio.get_running_loop().call_soon(handler, message)
 
     def _ended(self) -> None:
@@ -206,7 +206,7 @@ class DataChannels:
 
     def __init__(self, sctp: SctpTransport) -> None:
         self.on_channel: Callable[[DataChannel], None] | None = None
-        """Takes channels that the peer opened; those that came before it was set wait in `incoming`."""
+        """Handler of channels that the peer opened; those that came before it was set wait in `incoming`."""
         self.on_closed: Callable[[], None] | None = None
         self.incoming: deque[DataChannel] = deque()
         self._sctp = sctp

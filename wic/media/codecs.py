@@ -1,4 +1,4 @@
-"""The audio codecs this build can encode and decode, under their SDP names."""
+"""Audio codecs that this build can encode and decode, under their SDP names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AudioCodec:
-    """How one encoding is spoken."""
+    """Encoding of audio, with its encoder and decoder."""
 
     name: str
     rate: int
@@ -138,7 +138,7 @@ _NEEDS = {"G722": ("g722",), "OPUS": ("libopus",)}
 
 
 def audio_codec(codec: Codec) -> AudioCodec:
-    """Find how the codec of a description is spoken.
+    """Return the encoding of a description's codec.
 
     Raises:
         MediaFailed: this build does not have it.

@@ -1,4 +1,4 @@
-"""The buffer that puts packets back in order and in time before they are decoded."""
+"""Jitter buffer: packets are put back in order and in time before they are decoded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_DELAY_MS = 200.0
 """Bounds of the delay that the buffer adds on purpose."""
 
 MAX_PACKETS = 64
-"""Packets kept, whatever the clock says."""
+"""Packets kept at most, for any timestamps."""
 
 MAX_GAP_MS = 1000.0
 """A hole in the timestamps longer than this is a new beginning, not a loss."""
@@ -27,7 +27,7 @@ _MASK = 0xFFFFFFFF
 
 
 class JitterBuffer:
-    """Takes payloads as they arrive, gives PCM as time goes by.
+    """Buffer that takes payloads as they arrive and gives PCM at the pace of the clock.
 
     The delay follows the jitter of the stream: twice its mean, between 20 and 200 ms. A hole is
     filled with the frame before it, quieter each time; a burst that makes the delay grow is
@@ -38,7 +38,7 @@ class JitterBuffer:
         self.late = 0
         """Packets that came after their time."""
         self.concealed = 0
-        """Frames made up for packets that did not come in time."""
+        """Frames that replaced packets which did not come in time."""
         self.undecodable = 0
         """Payloads that are not of the codec."""
         self._decoder = codec.decoder()
@@ -48,7 +48,7 @@ class JitterBuffer:
         self._rate = codec.rate
         self._packets: dict[int, bytes] = {}  # by unwrapped timestamp
         self._reference: int | None = None  # unwrapped timestamp of the last packet put
-        self._position: int | None = None  # what is played next; None while filling
+        self._position: int | None = None  # of the next sound; None while filling
         self._covered = 0  # up to where sound was given out
         self._last = b""
         self._holes = 0

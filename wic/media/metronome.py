@@ -1,4 +1,4 @@
-"""One clock per event loop that tells every stream when its next packet is due."""
+"""Clock of all streams of an event loop: it calls each when its next packet is due."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Metronome"]
 PERIOD = FRAME_MS / 1000.0
 
 MAX_CATCH_UP = 5
-"""Ticks made up for at once when the loop was busy; the rest is left out, as silence would be."""
+"""Ticks that are made up for at once after the loop was busy; the rest is left out, like silence."""
 
 
 class Metronome:
-    """Beats every 20 ms without drifting, in one timer for all streams of a loop.
+    """A beat every 20 ms without drift, in one timer for all streams of a loop.
 
     Ticks are numbered by the clock: after a pause that was too long to catch up with, the numbers
     go on where the clock is, so that RTP timestamps taken from them stay true.
@@ -54,7 +54,7 @@ class Metronome:
         """Call `beat` with the number of each tick from now on, and with that of the last one at once.
 
         A call then has its first packet up to 20 ms sooner, and the packet its place in the row: to the
-        peer it looks a little late, which no jitter buffer minds, as its other packets come early then.
+        peer it looks a little late, which a jitter buffer takes up, as the other packets come early then.
         """
         self._beats[beat] = None
         if self._timer is None:

@@ -18,7 +18,7 @@ DEFAULT_R = 93.2
 
 @dataclass(frozen=True, slots=True)
 class Mos:
-    """An estimate with what it rests on."""
+    """An estimate and its basis."""
 
     value: float
     """From 1 (bad) to 4.5 (excellent)."""
@@ -47,7 +47,7 @@ _IMPAIRMENTS = {
 
 
 def estimate_mos(codec: str, *, loss: float, delay_ms: float) -> Mos:
-    """Estimate what a listener would say.
+    """Estimate the score that a listener would give.
 
     Args:
         codec: encoding name as in SDP, any case.

@@ -1,4 +1,4 @@
-"""PCM audio: the frames that sources give and sinks take, and changes of their sampling rate."""
+"""PCM audio: frames of sources and sinks, and changes of their sampling rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RTP in the clear over UDP, as the Mw side of an eIMS-AGW speaks it (RFC 3550, RFC 4961)."""
+"""RTP in the clear over UDP, for the Mw side of an eIMS-AGW (RFC 3550, RFC 4961)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_PORTS = PortRange()
 
 @dataclass(slots=True)
 class PlainCounters:
-    """What a plain transport did not carry."""
+    """Packets that a plain transport did not carry."""
 
     unsent: int = 0
     """Packets to send while the peer's address was not known, or that the kernel refused."""
@@ -33,8 +33,8 @@ class PlainRtp:
     """One RTP/AVP m-line: a port pair for RTP and RTCP, or one port for both; an `RtpTransport`.
 
     Packets are taken from the peer's host only, from any port of it. With `latch` the source of
-    the first RTP packet becomes the destination, which a peer behind NAT needs, and which lets
-    whoever is faster take the call's media: off unless asked for.
+    the first RTP packet becomes the destination. A peer behind NAT needs that; but an attacker whose
+    packet comes first gets the call's media, so that it is off by default.
 
     Args:
         host: local IP address.
@@ -69,7 +69,7 @@ class PlainRtp:
 
     @property
     def remote_address(self) -> Address | None:
-        """Where RTP goes, once known."""
+        """Destination of RTP, once known."""
         return self._remote
 
     def connect(self, remote: TransportDescription) -> None:

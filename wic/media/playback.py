@@ -1,4 +1,4 @@
-"""Sources at play: what a stream asks for its next payload every 20 ms."""
+"""Playbacks: sources in the form that a stream asks for its next payload every 20 ms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Playback(Protocol):
 
     @property
     def heard(self) -> Callable[[bytes], None] | None:
-        """Takes the payloads that the stream receives, or None."""
+        """Handler of the payloads that the stream receives, or None."""
 
     def next_payload(self) -> bytes | None:
         """Give the payload for this tick; None = send nothing."""
@@ -38,22 +38,23 @@ class Playback(Protocol):
 
 
 class ClipPlayback:
-    """Plays payloads that were encoded before, once or for ever."""
+    """Payloads that were encoded before, played once or in a loop."""
 
     heard = None
 
     def __init__(self, payloads: tuple[bytes, ...], *, loop: bool) -> None:
-        self._payloads = payloads
+        self.payloads = payloads
+        """The same tuple for all streams that play it."""
         self._loop = loop
         self._next = 0
 
     def next_payload(self) -> bytes | None:
         """Give the next one."""
-        if self._next == len(self._payloads):
+        if self._next == len(self.payloads):
             if not self._loop:
                 return None
             self._next = 0
-        payload = self._payloads[self._next]
+        payload = self.payloads[self._next]
         self._next += 1
         return payload
 
@@ -62,7 +63,7 @@ class ClipPlayback:
 
 
 class StreamPlayback:
-    """Encodes as it plays, from pieces of PCM at the codec's rate."""
+    """Pieces of PCM at the codec's rate, encoded while they are played."""
 
     heard = None
 
@@ -99,7 +100,7 @@ class StreamPlayback:
 
 
 class PcmQueue:
-    """Frames on their way from a program to a stream, at most half a second ahead."""
+    """Queue of frames from a program to a stream, at most half a second ahead."""
 
     def __init__(self) -> None:
         self._frames: deque[PcmFrame] = deque()
@@ -125,7 +126,7 @@ class PcmQueue:
 
 
 class LivePlayback:
-    """Encodes what a program says; between its words it sends silence."""
+    """Frames of a program, encoded while they are played; silence in between."""
 
     heard = None
 
@@ -163,7 +164,7 @@ class LivePlayback:
 
 
 class EchoPlayback:
-    """Sends back the payloads that come in, one a tick, so that two echoes cannot race."""
+    """Received payloads, sent back one a tick, so that two echoes at both ends cannot multiply packets."""
 
     def __init__(self) -> None:
         self.heard: Callable[[bytes], None] | None = self._keep

@@ -1,4 +1,4 @@
-"""What arrived of one RTP stream: loss, duplicates, jitter (RFC 3550 §6.4.1, A.1, A.3, A.8)."""
+"""Statistics of a received RTP stream: loss, duplicates, jitter (RFC 3550 §6.4.1, A.1, A.3, A.8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joins two transports, packet by packet, without looking into the media."""
+"""Relay between two transports, packet by packet, without looking into the media."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Relay", "RelayCounters"]
 
 @dataclass(frozen=True, slots=True)
 class RelayCounters:
-    """What went one way through a relay."""
+    """Packets that went one way through a relay."""
 
     rtp_packets: int
     rtp_octets: int
@@ -21,7 +21,7 @@ class RelayCounters:
 
 
 class _Way:
-    """Forwards one kind of packet in one direction."""
+    """One kind of packet in one direction."""
 
     __slots__ = ("_send", "octets", "packets")
 
@@ -39,7 +39,7 @@ class _Way:
 class Relay:
     """Carries RTP and RTCP between `a` and `b` until stopped; sequence numbers and SSRCs stay.
 
-    Whoever wants to know that an end has fallen silent compares `a_to_b` and `b_to_a` at intervals.
+    To notice that an end has fallen silent, compare `a_to_b` and `b_to_a` at intervals.
     """
 
     def __init__(self, a: RtpTransport, b: RtpTransport) -> None:
@@ -51,16 +51,16 @@ class Relay:
 
     @property
     def a_to_b(self) -> RelayCounters:
-        """What `a` received and `b` sent."""
+        """Counters of the packets from `a` to `b`."""
         return _counters(self._rtp[0], self._rtcp[0])
 
     @property
     def b_to_a(self) -> RelayCounters:
-        """What `b` received and `a` sent."""
+        """Counters of the packets from `b` to `a`."""
         return _counters(self._rtp[1], self._rtcp[1])
 
     def stop(self) -> None:
-        """Take the two apart; they stay open."""
+        """Disconnect the two; they stay open."""
         for transport in (self._a, self._b):
             transport.on_rtp = transport.on_rtcp = None
 

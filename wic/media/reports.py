@@ -1,4 +1,4 @@
-"""The RTCP side of a stream: what it reports, and what it learns from the peer's reports."""
+"""RTCP reports of a stream, sent and received."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NTP_EPOCH = 2208988800
 
 
 class ReportExchange:
-    """Writes SR and RR for one stream and reads those of the peer (RFC 3550 §6.4)."""
+    """Writer of the SR and RR of one stream, and reader of those of the peer (RFC 3550 §6.4)."""
 
     def __init__(self, ssrc: int, cname: str, interval: float, *, now: float) -> None:
         self.rtt: float | None = None

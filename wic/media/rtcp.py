@@ -24,7 +24,7 @@ CNAME_ITEM = 1
 
 @dataclass(frozen=True, slots=True)
 class ReportBlock:
-    """What a receiver says about one source (RFC 3550 §6.4.1)."""
+    """Report block: a receiver about one source (RFC 3550 §6.4.1)."""
 
     ssrc: int
     """The source that is reported on."""
@@ -44,7 +44,7 @@ class ReportBlock:
 
 @dataclass(frozen=True, slots=True)
 class SenderInfo:
-    """What a sender says about itself (RFC 3550 §6.4.1)."""
+    """Sender information: a sender about itself (RFC 3550 §6.4.1)."""
 
     ntp: int
     """64 bits: seconds since 1900 and their fraction."""

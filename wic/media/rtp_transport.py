@@ -1,4 +1,4 @@
-"""What a stream or a relay needs of whatever carries its packets."""
+"""Interface of what carries the RTP packets of a stream or a relay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where received audio goes."""
+"""Audio sinks: receivers of the sound that a stream decodes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_UNREAD_FRAMES = 250
 
 
 class Sink(Protocol):
-    """Takes what a stream hears. A stream decodes only if one of its sinks wants PCM."""
+    """Receiver of a stream's sound. A stream decodes only if one of its sinks wants PCM."""
 
     @property
     def wants_pcm(self) -> bool:

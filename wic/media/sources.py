@@ -1,4 +1,4 @@
-"""Where sent audio comes from."""
+"""Audio sources: the sound that a stream sends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_CLIP_SECONDS = 60.0
 
 
 class Source(Protocol):
-    """Something to play; one source may be played by many streams at once, but for `PcmSource`."""
+    """Sound to play; one source may be played by many streams at once, but for `PcmSource`."""
 
     def play(self, codec: AudioCodec) -> Playback:
         """Begin to play it in the codec of a stream."""
@@ -65,7 +65,7 @@ class Tone:
 
 
 class Silence:
-    """Nothing to hear, but packets that say so."""
+    """Silence, in packets."""
 
     def play(self, codec: AudioCodec) -> Playback:
         """Play a loop that is encoded once per process."""
@@ -100,7 +100,7 @@ class WavFile:
 
 
 class PcmSource:
-    """What a program says: frames by `say`, or those of an asynchronous iterator.
+    """Sound of a program: frames by `say`, or those of an asynchronous iterator.
 
     It belongs to one stream at a time; the iterator is left when that stream plays something else.
     """
@@ -134,7 +134,7 @@ class PcmSource:
 
 
 class Echo:
-    """Sends back what the stream receives, payload by payload, without decoding it."""
+    """Echo of the received payloads, without decoding them."""
 
     def play(self, codec: AudioCodec) -> Playback:
         """Begin with what comes next."""

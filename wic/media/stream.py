@@ -33,7 +33,7 @@ _HEADER = struct.Struct("!BBHII")
 
 @dataclass(frozen=True, kw_only=True)
 class AudioStreamOptions:
-    """How a stream behaves."""
+    """Options of a stream."""
 
     rtcp_interval: float = 2.5
     """Mean time between reports in seconds (RFC 4585 §3.4 lets SAVPF go below five)."""
@@ -73,13 +73,13 @@ class StreamReport:
 
 
 class AudioStream:
-    """Sends what a source plays and counts, or hears, what the peer sends.
+    """Audio both ways: what a source plays is sent, what the peer sends is counted, and decoded for the sinks.
 
     Args:
-        transport: what carries the packets; its callbacks are the stream's until `stop`.
+        transport: carries the packets; its callbacks are the stream's until `stop`.
         codec: the codec to begin with, under its payload type.
         source: what to play; None sends nothing but reports.
-        sinks: where to put what is heard; without one that wants PCM nothing is decoded.
+        sinks: receivers of the sound; without one that wants PCM nothing is decoded.
         others: further codecs that were negotiated. If the peer sends one of them, the stream
             changes over to it, in both directions (RFC 3264 §6.1 lets it).
         options: intervals and names.
@@ -112,7 +112,7 @@ class AudioStream:
         self._jitter_buffer: JitterBuffer | None = None
         self._reception = ReceptionStatistics(self._audio.clock_rate)
         self._loop = asyncio.get_running_loop()
-        # RFC 3550 §5.1: what an attacker must not guess starts anywhere.
+        # RFC 3550 §5.1: values that an attacker must not guess begin at random.
         self._ssrc = secrets.randbits(32)
         self._sequence = secrets.randbits(16)
         self._first_timestamp = secrets.randbits(32)
@@ -138,7 +138,7 @@ class AudioStream:
         return self._reports.remote_left
 
     def start(self) -> None:
-        """Begin to send and to listen."""
+        """Begin to send and to receive."""
         if self._metronome is not None:
             return
         self._transport.on_rtp = self._rtp_received
@@ -161,7 +161,7 @@ class AudioStream:
             self._jitter_buffer = JitterBuffer(self._audio)
 
     def stop(self) -> None:
-        """Say BYE and let go of the source, the sinks and the transport, which stays open."""
+        """Send BYE, and let go of the source, the sinks and the transport, which stays open."""
         if self._metronome is not None:
             self._metronome.remove(self._beat)
             self._metronome = None

@@ -1,4 +1,10 @@
-"""One ICE and DTLS transport per m-line, with SRTP beside it or SCTP on top."""
+"""One ICE and DTLS transport per m-line, with SRTP beside it or SCTP on top.
+
+A transport goes one way, from its addresses through ICE and DTLS to CONNECTED, and is never used again: a later offer of
+the peer keeps the transport or is refused. FAILED is told once, with its cause, and leaves the sockets to `close`; CLOSED
+may come at any time, also while `gather` or `connect` wait, which then raise. Until the handshake has made the keys,
+packets of the peer are kept within bounds (its side may be done first); nothing is ever sent without them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal
 
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer
@@ -21,6 +27,7 @@ from wic.media.rtp import is_rtcp
 from wic.sdp.attributes import Setup
 from wic.sdp.candidate import Candidate
 from wic.sdp.transport import TransportDescription
+from wic.sip.state_table import StateTable
 
 if TYPE_CHECKING:
     from pylibsrtp import Session
@@ -59,7 +66,7 @@ _CONSENT: Final = ConsentTimes()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MediaTransportOptions:
-    """How transports reach their peers; times in seconds."""
+    """Options of transports; times in seconds."""
 
     addresses: tuple[str, ...] = ()
     """Local IP addresses to gather on; none = all of this machine, or loopback if it has no other."""
@@ -72,21 +79,62 @@ class MediaTransportOptions:
 
 
 class TransportState(Enum):
-    """Where a transport is on its way to the peer."""
+    """State of a transport."""
 
-    NEW = auto()
-    GATHERING = auto()
-    GATHERED = auto()
-    CHECKING = auto()
-    HANDSHAKING = auto()
-    CONNECTED = auto()
-    FAILED = auto()
-    CLOSED = auto()
+    NEW = "New"
+    GATHERING = "Gathering"
+    GATHERED = "Gathered"
+    CHECKING = "Checking"
+    HANDSHAKING = "Handshaking"
+    CONNECTED = "Connected"
+    FAILED = "Failed"
+    CLOSED = "Closed"
+
+
+class TransportInput(Enum):
+    """Input of a transport's machine."""
+
+    GATHER = "gather"
+    GATHERED = "candidates gathered"
+    CONNECT = "connect"
+    PAIRED = "a candidate pair works"
+    SECURED = "DTLS handshake done"
+    FAILED = "failure, consent lost, or DTLS closed by the peer"
+    CLOSE = "close"
+
+
+_S, _I = TransportState, TransportInput
+
+MEDIA_TRANSPORT: Final = StateTable(
+    name="Media transport",
+    clause="RFC 8445 §6, RFC 8842 §5, RFC 7675 §5",
+    initial=TransportState.NEW,
+    final=TransportState.CLOSED,
+    rows={
+        (_S.NEW, _I.GATHER): TransportState.GATHERING,
+        (_S.GATHERING, _I.GATHERED): TransportState.GATHERED,
+        (_S.GATHERING, _I.FAILED): TransportState.FAILED,
+        (_S.GATHERED, _I.CONNECT): TransportState.CHECKING,
+        (_S.CHECKING, _I.PAIRED): TransportState.HANDSHAKING,
+        (_S.CHECKING, _I.FAILED): TransportState.FAILED,
+        (_S.HANDSHAKING, _I.SECURED): TransportState.CONNECTED,
+        (_S.HANDSHAKING, _I.FAILED): TransportState.FAILED,
+        (_S.CONNECTED, _I.FAILED): TransportState.FAILED,
+        (_S.NEW, _I.CLOSE): TransportState.CLOSED,
+        (_S.GATHERING, _I.CLOSE): TransportState.CLOSED,
+        (_S.GATHERED, _I.CLOSE): TransportState.CLOSED,
+        (_S.CHECKING, _I.CLOSE): TransportState.CLOSED,
+        (_S.HANDSHAKING, _I.CLOSE): TransportState.CLOSED,
+        (_S.CONNECTED, _I.CLOSE): TransportState.CLOSED,
+        (_S.FAILED, _I.CLOSE): TransportState.CLOSED,
+    },
+)
+"""States of a transport; an input without a row changes nothing, so that the first failure is the one that counts."""
 
 
 @dataclass(slots=True)
 class TransportCounters:
-    """What a transport did not carry."""
+    """Packets that a transport did not carry."""
 
     unsent: int = 0
     """Packets to send without keys, without a route, or too long."""
@@ -100,7 +148,7 @@ class MediaTransport:
     """Carries one m-line over ICE and DTLS; implements `RtpTransport` when it carries audio or video.
 
     Call `gather`, send the description it returns, call `connect` with the peer's, and `close` in
-    the end, whatever happened. `on_state` hears every change of state, and with FAILED the reason.
+    the end in any case. `on_state` is called with every change of state, and with the reason of FAILED.
 
     Raises:
         ConfigurationError: a server of the options is no `stun:` or `turn:` URL.
@@ -111,11 +159,11 @@ class MediaTransport:
         self.on_rtcp: PacketHandler | None = None
         self.on_state: Callable[[TransportState, MediaFailed | None], None] | None = None
         self.on_packet: PacketTap | None = None
-        """Hears every packet in the clear, for a capture; set it before `connect`."""
+        """Called with every packet in the clear, for a capture; set it before `connect`."""
         self.counters = TransportCounters()
         self._certificate = certificate
         self._options = options or MediaTransportOptions()
-        self._state = TransportState.NEW
+        self._state = MEDIA_TRANSPORT.initial
         servers = [RTCIceServer(s.url, s.username, s.credential) for s in self._options.servers]
         try:
             self._gatherer, self._ice, self._connection = make_ice(
@@ -135,7 +183,7 @@ class MediaTransport:
 
     @property
     def state(self) -> TransportState:
-        """Where the transport is."""
+        """The state of the transport."""
         return self._state
 
     @property
@@ -152,11 +200,10 @@ class MediaTransport:
         """Open sockets and describe this side; its setup role is actpass until an answer decides.
 
         Raises:
-            MediaFailed: no address of this machine can be used, or this was called before.
+            MediaFailed: no address of this machine can be used, this was called before, or the transport was closed.
         """
-        if self._state is not TransportState.NEW:
-            raise MediaFailed(f"cannot gather for a transport that is {self._state.name.lower()}")
-        self._move(TransportState.GATHERING)
+        if not self._move(TransportInput.GATHER):
+            raise MediaFailed(f"cannot gather for a transport that is {self._state.value.lower()}")
         await self._gatherer.gather()
         local = self._gatherer.getLocalParameters()
         candidates = tuple(_from_aiortc(candidate) for candidate in self._gatherer.getLocalCandidates())
@@ -164,7 +211,9 @@ class MediaTransport:
             failure = MediaFailed("no local address can be used for media")
             self._fail(failure)
             raise failure
-        self._move(TransportState.GATHERED)
+        if not self._move(TransportInput.GATHERED):
+            await self._connection.close()  # with the sockets that were opened since
+            raise MediaFailed("the transport was closed while it gathered")
         # RFC 8839 §4.2.1.2: the default candidate is the one most likely to work, so a relayed one first.
         default = min(candidates, key=lambda candidate: (candidate.type != "relay", -candidate.priority))
         return TransportDescription(
@@ -181,27 +230,26 @@ class MediaTransport:
     async def connect(
         self, remote: TransportDescription, *, controlling: bool, dtls_role: Literal["active", "passive"]
     ) -> None:
-        """Find a way to the peer and shake hands.
+        """Find a candidate pair that works, and do the DTLS handshake.
 
-        `dtls_role` is this side's: active = DTLS client. With an ICE-lite peer this side controls,
-        whatever `controlling` says (RFC 8445 §6.1.1).
+        `dtls_role` is this side's: active = DTLS client. With an ICE-lite peer this side controls
+        in any case (RFC 8445 §6.1.1).
 
         Raises:
             IceFailed: no candidate pair works.
             FingerprintMismatch: the peer's certificate is not the announced one.
             MediaFailed: the handshake failed in another way, or the transport is closed.
         """
-        if self._state is not TransportState.GATHERED:
-            raise MediaFailed(f"cannot connect a transport that is {self._state.name.lower()}")
+        if not self._move(TransportInput.CONNECT):
+            raise MediaFailed(f"cannot connect a transport that is {self._state.value.lower()}")
         try:
-            self._move(TransportState.CHECKING)
             await self._check(remote, controlling=controlling or remote.ice_lite)
-            self._move(TransportState.HANDSHAKING)
+            self._move(TransportInput.PAIRED)
             await self._shake_hands(remote, client=dtls_role == "active")
         except MediaFailed as failure:
             self._fail(failure)
             raise
-        self._move(TransportState.CONNECTED)
+        self._move(TransportInput.SECURED)
 
     def send_rtp(self, packet: bytes) -> None:
         """Protect and send one RTP packet; before CONNECTED it is dropped and counted."""
@@ -242,10 +290,9 @@ class MediaTransport:
         return self._channels
 
     async def close(self) -> None:
-        """Say goodbye to the peer and free sockets, tasks and memory; may be called at any time."""
-        if self._state is TransportState.CLOSED:
+        """Close DTLS towards the peer, and free sockets, tasks and memory; may be called at any time."""
+        if not self._move(TransportInput.CLOSE):
             return
-        self._move(TransportState.CLOSED)
         self.on_rtp = self.on_rtcp = self.on_state = None
         self._receiving = self._sending = None
         self._early.clear()
@@ -260,7 +307,7 @@ class MediaTransport:
         usable = list(filter(_usable, remote.candidates))
         for candidate in usable:
             await self._ice.addRemoteCandidate(_to_aiortc(candidate))
-        if usable:  # without any, ICE waits for what the peer's checks show
+        if usable:  # without any, ICE waits for the addresses from which the peer's checks come
             await self._ice.addRemoteCandidate(None)
         parameters = RTCIceParameters(remote.ice_ufrag, remote.ice_pwd, remote.ice_lite)
         try:
@@ -338,22 +385,28 @@ class MediaTransport:
             self._fail(ConsentLost(f"the peer answered no consent check for {expiry:g} s"))
 
     def _fail(self, failure: MediaFailed) -> None:
-        if self._state in (TransportState.FAILED, TransportState.CLOSED):
+        if (self._state, TransportInput.FAILED) not in MEDIA_TRANSPORT.rows:
             return
         self._receiving = self._sending = None
         if self._channels is not None:
             self._channels.abandon()
-        self._move(TransportState.FAILED, failure)
+        self._move(TransportInput.FAILED, failure)
 
-    def _move(self, state: TransportState, failure: MediaFailed | None = None) -> None:
-        logger.debug("media transport %s -> %s%s", self._state.name, state.name, f": {failure}" if failure else "")
-        self._state = state
+    def _move(self, given: TransportInput, failure: MediaFailed | None = None) -> bool:
+        """Take an input; return whether it changed the state."""
+        following = MEDIA_TRANSPORT.rows.get((self._state, given))
+        if following is None:
+            return False
+        reason = f": {failure}" if failure else ""
+        logger.debug("media transport %s -> %s%s", self._state.value, following.value, reason)
+        self._state = following
         if self.on_state is not None:
-            self.on_state(state, failure)
+            self.on_state(following, failure)
+        return True
 
 
 class SourceLimit:
-    """Knows which SSRCs there are, and for how many more there is room.
+    """The SSRCs of one direction, up to a number.
 
     The SRTP library keeps state for each SSRC as long as the session lasts and looks through all of it for
     every packet, so a peer that takes a new one for each packet would be served ever more slowly.
@@ -371,16 +424,16 @@ class SourceLimit:
         self._most = most
 
     def admits(self, ssrc: bytes) -> bool:
-        """Tell whether packets of this source may pass."""
+        """Return whether packets of this source may pass."""
         return len(self._known) < self._most or ssrc in self._known
 
     def note(self, ssrc: bytes) -> None:
-        """Take note of a source whose packet is genuine."""
+        """Add a source whose packet is genuine."""
         self._known.add(ssrc)
 
 
 def _usable(candidate: Candidate) -> bool:
-    """Whether checks can be sent to it: a name that hides an address (mDNS) is learned from the peer's checks."""
+    """Return whether checks can be sent to it: an address behind a name (mDNS) is learned from the peer's checks."""
     if candidate.component != 1 or candidate.transport != "udp":
         return False
     try:

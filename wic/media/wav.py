@@ -23,11 +23,11 @@ __all__ = ["WavRecorder", "check_wav", "read_wav"]
 HEADER_OCTETS = 44
 
 MAX_RECORDED_OCTETS = 2**32 - 4096
-"""What the 32-bit sizes of a RIFF header can tell."""
+"""Largest size that the 32-bit fields of a RIFF header can hold."""
 
 
 def check_wav(path: str | PathLike[str]) -> float:
-    """Say how many seconds of sound the file has.
+    """Return the seconds of sound of a file.
 
     Raises:
         ConfigurationError: it cannot be opened, or has no sound in it that can be read.
@@ -68,7 +68,7 @@ def _reason(error: FFmpegError | IndexError) -> str:
 
 
 class WavRecorder:
-    """A sink that writes what it hears into a WAV file: 16 bit, mono, at the codec's rate.
+    """A sink that writes the sound into a WAV file: 16 bit, mono, at the codec's rate.
 
     Args:
         path: the file, made anew.
@@ -120,6 +120,6 @@ class WavRecorder:
 
 
 def _header(rate: int) -> bytes:
-    """Write what stands before the samples; the two sizes are filled in at the end."""
+    """Return the header; its two sizes are filled in at the end."""
     chunk = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
     return b"RIFF" + bytes(4) + b"WAVEfmt " + chunk + b"data" + bytes(4)
