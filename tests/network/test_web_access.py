@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey
 
 from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.hss.identities import make_profile
+from wic.network.hss import make_profile
 from wic.network.tokens import TrustedIssuer
 
 

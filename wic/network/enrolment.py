@@ -10,9 +10,7 @@ from wic.accounts.schema import DEFAULT_ALGORITHM, AuthScheme
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.network.certificates import CA_FILE
-from wic.network.hss import PublicIdentity, SubscriberProfile, UsimKeys
-from wic.network.hss.identities import make_profile
-from wic.network.hss.subscribers import ALGORITHMS
+from wic.network.hss import DIGEST_ALGORITHMS, PublicIdentity, SubscriberProfile, UsimKeys, make_profile
 
 if TYPE_CHECKING:
     from wic.accounts.accounts_file import AccountsFile, Value
@@ -80,7 +78,7 @@ class Enrolment:
         """
         chosen = password or Secret(secrets.token_urlsafe(18))
         subscriber = new.profile(self.hss.realm)
-        algorithms = ALGORITHMS if algorithm is None else (algorithm,)
+        algorithms = DIGEST_ALGORITHMS if algorithm is None else (algorithm,)
         self.hss.add_subscriber(subscriber.impi, subscriber.identities, chosen, algorithms=algorithms)
         self.hss.remove_usim(subscriber.impi)
         self._write(new, subscriber, AuthScheme.DIGEST, {"password": chosen.reveal()})

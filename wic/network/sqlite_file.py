@@ -1,7 +1,8 @@
-"""One SQLite file that several processes may use at a time.
+"""SQLite file that several processes may use at a time: opening, schema migration, transactions.
 
-WAL mode, one transaction for each change, committed before the method that made it returns: what was
-acknowledged survives `kill -9`. (A power cut may lose the last commits, never the file.)
+Every store of the network is one: HSS, WAF and WWSF. WAL mode, one transaction for each change, committed before the
+method that made it returns: what was acknowledged survives `kill -9`. (A power cut may lose the last commits, never the
+file.)
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError, StorageFailed
 
@@ -24,7 +25,7 @@ _BUSY_TIMEOUT = 5.0
 
 
 class SqliteFile:
-    """A database file with a schema that is brought up to date when it is opened.
+    """Database file, as a context manager; its schema is brought up to date when it is opened.
 
     Args:
         path: the file; made with mode 0600 if it is missing.
@@ -56,7 +57,7 @@ class SqliteFile:
         self._db.execute("PRAGMA foreign_keys = ON")
         if self._version() == len(migrations):
             return
-        # Two processes may open an old file at once: the second one waits, and finds nothing left to do.
+        # Two processes may open an old file at once: the second one waits for the first, and finds it up to date.
         with self.transaction() as db:
             version = self._version()
             if version > len(migrations):
@@ -72,7 +73,7 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do what is inside whole or not at all; it is committed when the block has ended.
+        """Run a block as one transaction, which is committed at its end and rolled back by an exception.
 
         Raises:
             StorageFailed: the disk is full or fails, or another process holds the file.
@@ -83,7 +84,8 @@ class SqliteFile:
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:  # after some errors, such as a full disk, SQLite has rolled back by itself
+                # After some errors, such as a full disk, SQLite has rolled back by itself.
+                if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
 
@@ -94,6 +96,19 @@ class SqliteFile:
         except sqlite3.OperationalError as error:
             raise StorageFailed(f"cannot write the database {self._path}: {error}") from error
 
+    def data_version(self) -> int:
+        """Return a number that changes whenever another connection has changed the file; it costs microseconds."""
+        (number,) = self._db.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def __enter__(self) -> Self:
+        """Return the open file."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()

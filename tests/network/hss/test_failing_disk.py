@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.errors import ConfigurationError, StorageFailed
-from wic.network.hss import CommandAction, CommandOutcome, Hss, UsimKeys
-from wic.network.hss.identities import make_profile
+from wic.network.hss import CommandAction, CommandOutcome, Hss, UsimKeys, make_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,7 @@ import pytest
 
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
-from wic.network.hss import MIGRATIONS, Hss, StoredBinding
-from wic.network.hss.identities import make_profile
+from wic.network.hss import MIGRATIONS, Hss, StoredBinding, make_profile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +104,7 @@ def test_what_is_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     script = f"""
 import pathlib, sys
 from wic.network.hss import StoredBinding, Hss
-from wic.network.hss.identities import make_profile
+from wic.network.hss import make_profile
 hss = Hss(pathlib.Path({str(tmp_path / "hss.db")!r}), realm="x")
 hss.add(make_profile("a", ["sip:a@x"]), {{"MD5": "aa"}})
 number = 0

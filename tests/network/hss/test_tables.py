@@ -16,8 +16,8 @@ from wic.network.hss import (
     PublicIdentity,
     StoredBinding,
     SubscriberProfile,
+    make_profile,
 )
-from wic.network.hss.identities import make_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,13 +131,13 @@ def test_orders(hss: Hss) -> None:
     assert hss.pending_commands(now=70.0) == []
 
 
-def test_changes_of_others_are_noticed(hss: Hss, tmp_path: Path) -> None:
-    before = hss.changes_of_others()
+def test_data_version_are_noticed(hss: Hss, tmp_path: Path) -> None:
+    before = hss.data_version()
     hss.change_bindings(IMPI, store=[binding()])
-    assert hss.changes_of_others() == before
+    assert hss.data_version() == before
     with Hss(tmp_path / "hss.db", realm="ims.example") as other:
         other.change_bindings(IMPI, remove=["k"])
-    assert hss.changes_of_others() != before
+    assert hss.data_version() != before
 
 
 def test_entities_belong_to_a_subscriber(hss: Hss) -> None:

@@ -15,8 +15,7 @@ from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.auth.tuak import Tuak, TuakOptions
 from wic.errors import ConfigurationError
-from wic.network.hss import Hss, UsimKeys
-from wic.network.hss.identities import make_profile
+from wic.network.hss import Hss, UsimKeys, make_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

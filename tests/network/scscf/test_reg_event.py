@@ -364,7 +364,7 @@ async def test_the_oldest_gives_way(world) -> None:
     await world.over(3)
 
 
-async def test_changes_of_others_are_not_told(world) -> None:
+async def test_data_version_are_not_told(world) -> None:
     await world.subscribed()
     world.scscf.observers.changed("bob@ims.example", [BindingChange(world.binding(), ContactEvent.EXPIRED)], now=NOW)
     world.tell(BindingChange(world.binding(registration_set=1), ContactEvent.REGISTERED))

@@ -1,16 +1,14 @@
-"""The HSS's database as one object."""
+"""HSS: the subscriber database as one object."""
 
 from __future__ import annotations
 
-from wic.network.hss.bindings import Bindings
-from wic.network.hss.entities import AuthorizationEntities
-from wic.network.hss.instances import Instances
 from wic.network.hss.operator_commands import OperatorCommands
-from wic.network.hss.usims import Usims
+from wic.network.hss.registration_data import RegistrationData
+from wic.network.hss.subscriber_data import SubscriberData
 
 
-class Hss(Usims, AuthorizationEntities, Bindings, Instances, OperatorCommands):
-    """The subscriber database in one file; each base class keeps some of its tables.
+class Hss(SubscriberData, RegistrationData, OperatorCommands):
+    """Subscriber database in one file, as a context manager; each base class has some of its tables.
 
     Args:
         path: the file; made with mode 0600 if it is missing.

@@ -1,25 +1,29 @@
-"""What an operator orders from another process, for the S-CSCF that runs to do (TS 24.229 §5.4.1.5, §5.4.1.6)."""
+"""Operator commands to a running S-CSCF: deregistration and re-authentication (TS 24.229 §5.4.1.5, §5.4.1.6).
+
+The operator's command line is another process. It writes a command into the database that both have open, waits for
+the outcome, and deletes the command; the S-CSCF polls the table and executes what it finds.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from wic.network.hss.database import Database
+from wic.network.sqlite_file import SqliteFile
 
-_FORGOTTEN_AFTER = 60.0
-"""Seconds after which nobody waits for an order any more."""
+_ABANDONED_AFTER = 60.0
+"""Seconds after which the process that gave a command does not wait for it any more."""
 
 
 class CommandAction(Enum):
-    """What is to be done to a subscriber."""
+    """Action of an operator command."""
 
     DEREGISTER = "deregister"
     REAUTHENTICATE = "reauthenticate"
 
 
 class CommandOutcome(Enum):
-    """What came of an order."""
+    """Outcome of an operator command."""
 
     DONE = "done"
     NOT_REGISTERED = "not registered"
@@ -27,28 +31,28 @@ class CommandOutcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorCommand:
-    """An order that waits."""
+    """Operator command that is not executed yet."""
 
     number: int
     impi: str
     action: CommandAction
     reason: str = ""
-    """Of a deregistration: an event of RFC 3680 §5.3."""
+    """Reason of a deregistration: an event of RFC 3680 §5.3."""
     seconds: int = 0
-    """After which to register again (`probation`), or until when to have done so (a new proof)."""
+    """Wait before registering again (`probation`), or time left to authenticate (`REAUTHENTICATE`)."""
 
 
-class OperatorCommands(Database):
-    """The table of orders."""
+class OperatorCommands(SqliteFile):
+    """Table of operator commands; in the database it is called `orders`."""
 
     def submit_command(
         self, impi: str, action: CommandAction, *, reason: str = "", seconds: int = 0, now: float
     ) -> int:
-        """Write an order down; return its number.
+        """Store a command; return its number.
 
         Args:
-            impi: whom it is about.
-            action: what is to be done.
+            impi: private identity of the subscriber that it is about.
+            action: deregistration or re-authentication.
             reason: see `OperatorCommand`.
             seconds: see `OperatorCommand`.
             now: seconds of the epoch.
@@ -61,9 +65,9 @@ class OperatorCommands(Database):
             return int(row[0])
 
     def pending_commands(self, *, now: float) -> list[OperatorCommand]:
-        """Return the orders that nobody has done yet; those too old for anybody to wait for are dropped."""
+        """Return the commands that are not executed yet; abandoned ones are deleted."""
         with self.transaction() as db:
-            db.execute("DELETE FROM orders WHERE given_at < ?", (now - _FORGOTTEN_AFTER,))
+            db.execute("DELETE FROM orders WHERE given_at < ?", (now - _ABANDONED_AFTER,))
             rows = db.execute(
                 "SELECT number, impi, action, reason, seconds FROM orders WHERE outcome IS NULL ORDER BY number"
             ).fetchall()
@@ -73,16 +77,16 @@ class OperatorCommands(Database):
         ]
 
     def complete_command(self, number: int, outcome: CommandOutcome) -> None:
-        """Say what came of an order."""
+        """Store the outcome of a command."""
         with self.transaction() as db:
             db.execute("UPDATE orders SET outcome = ? WHERE number = ?", (outcome.value, number))
 
     def command_outcome(self, number: int) -> CommandOutcome | None:
-        """Return what came of an order; None if nobody has done it yet."""
+        """Return the outcome of a command; None while it is not executed."""
         row = self._db.execute("SELECT outcome FROM orders WHERE number = ?", (number,)).fetchone()
         return None if row is None or row[0] is None else CommandOutcome(row[0])
 
     def delete_command(self, number: int) -> None:
-        """Forget an order, done or not."""
+        """Delete a command, executed or not."""
         with self.transaction() as db:
             db.execute("DELETE FROM orders WHERE number = ?", (number,))

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    from wic.network.hss import Hss, Instance, StoredBinding
+    from wic.network.hss import Hss, StoredBinding, UeInstance
     from wic.sip.random_source import RandomSource
 
 _PURPOSE = [b"temporary GRUU"]
@@ -75,7 +75,7 @@ class GruuFactory:
         temporary = Uri("sip", user, host=self._domain, params=aor.params.with_("gr"))
         return Gruus(public, temporary, instance.first_cseq)
 
-    def read_temporary(self, uri: Uri) -> Instance | None:
+    def read_temporary(self, uri: Uri) -> UeInstance | None:
         """Return the instance that a temporary GRUU leads to; None if it is none, or not good any more."""
         try:
             sealed = base64.urlsafe_b64decode(f"{uri.username}=".encode("ascii"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from wic.auth.aka_server import AkaVerifier
 from wic.auth.digest_server import DigestVerifier
-from wic.network.hss import ALGORITHMS
+from wic.network.hss import DIGEST_ALGORITHMS
 from wic.network.node import Node
 from wic.network.scscf.aka_scheme import AkaScheme
 from wic.network.scscf.attempt import Scheme
@@ -48,7 +48,7 @@ class ScscfOptions:
     """Address on Mw."""
     port: int = 0
     """Port on Mw; 0 takes a free one."""
-    algorithms: tuple[str, ...] = ALGORITHMS
+    algorithms: tuple[str, ...] = DIGEST_ALGORITHMS
     """Digest algorithms to challenge with, most preferred first (RFC 8760 §2.3)."""
     registrar: RegistrarOptions = field(default_factory=RegistrarOptions)
     reg_event: RegEventNotifierOptions = field(default_factory=RegEventNotifierOptions)

@@ -11,7 +11,7 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wic.network.hss import Hss, Instance, StoredBinding
+    from wic.network.hss import Hss, StoredBinding, UeInstance
     from wic.network.scscf.gruu import GruuFactory
 
 
@@ -56,7 +56,7 @@ class Callees:
             bindings = (binding for binding in bindings if binding.instance == name)
         return Callee(impu, _newest_flows(bindings))
 
-    def _of_instance(self, instance: Instance, now: float) -> Callee | None:
+    def _of_instance(self, instance: UeInstance, now: float) -> Callee | None:
         subscriber = self._hss.subscriber(instance.impi)
         associated = subscriber.associated(instance.registration_set) if subscriber else ()
         if not associated:

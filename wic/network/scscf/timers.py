@@ -84,7 +84,7 @@ class OrderBook:
     def handle_timeout(self, *, now: float) -> None:
         """Do what was ordered."""
         self._due = now + _LOOK_EVERY
-        seen = self._hss.changes_of_others()
+        seen = self._hss.data_version()
         if seen == self._seen:
             return
         try:

@@ -1,4 +1,4 @@
-"""The database's schema as the steps that made it."""
+"""Schema of the HSS's database, as the statements of each version."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ _USIM = (
     ) WITHOUT ROWID""",
 )
 
-# The numbers of instances are never given twice (AUTOINCREMENT): temporary GRUUs are made of them, and one
-# ends with the last binding of its instance (RFC 5627 §5.1).
+# RFC 5627 §5.1: a temporary GRUU ends with the last binding of its instance. It is made of the instance's number, which
+# is therefore never given twice (AUTOINCREMENT).
 _INSTANCES = (
     "CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     """CREATE TABLE instance (
@@ -98,7 +98,7 @@ _INSTANCES = (
     END""",
 )
 
-_WATCHERS_AND_ORDERS = (
+_SUBSCRIPTIONS_AND_COMMANDS = (
     """CREATE TABLE reg_event_subscription (
         call_id TEXT,
         local_tag TEXT,
@@ -121,6 +121,6 @@ _WATCHERS_AND_ORDERS = (
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _FIRST,
-    (*_REGISTRATION_SETS, *_USIM, *_INSTANCES, *_WATCHERS_AND_ORDERS),
+    (*_REGISTRATION_SETS, *_USIM, *_INSTANCES, *_SUBSCRIPTIONS_AND_COMMANDS),
 )
 """The statements of each schema version; the file's `user_version` says how many versions it has seen."""

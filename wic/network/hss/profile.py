@@ -1,8 +1,8 @@
-"""Private and public user identities, and which of them are registered together (TS 23.228 §5.2.1a)."""
+"""Subscriber profiles: private and public user identities, and implicit registration sets (TS 23.228 §5.2.1a)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PublicIdentity:
-    """A public user identity."""
+    """Public user identity."""
 
     impu: str
     """In canonical form."""
@@ -24,12 +24,12 @@ class PublicIdentity:
     registration_set: int = 0
     """Number of the implicit registration set it belongs to."""
     display_name: str = ""
-    """What people call it."""
+    """Name for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriberProfile:
-    """A private user identity with its public ones.
+    """Private user identity with its public ones.
 
     Registering one public identity registers all of its implicit registration set; each set has
     bindings of its own (TS 24.229 §5.4.1.2.2F).
@@ -54,29 +54,27 @@ class SubscriberProfile:
         return tuple(each for each in self.identities if each.registration_set == registration_set and not each.barred)
 
     def public_name(self, identity: PublicIdentity) -> PublicIdentity:
-        """Return the identity under which others may know whoever registers `identity`: a barred one stays hidden."""
+        """Return the identity that others may see when `identity` is registered: a barred one stays hidden."""
         if not identity.barred:
             return identity
         return next(iter(self.associated(identity.registration_set)), identity)
 
 
 def make_profile(impi: str, impus: Iterable[str | PublicIdentity]) -> SubscriberProfile:
-    """Return a subscriber with its public identities in canonical form.
+    """Return a profile with its public identities in canonical form.
 
     Raises:
-        ConfigurationError: an identity is not of its form.
+        ConfigurationError: an identity is malformed.
     """
     plain = [each if isinstance(each, PublicIdentity) else PublicIdentity(each) for each in impus]
-    identities = tuple(
-        PublicIdentity(canonical(each.impu), each.barred, each.registration_set, each.display_name) for each in plain
-    )
+    identities = tuple(replace(each, impu=canonical(each.impu)) for each in plain)
     if not impi or not impi.isprintable() or not identities:
         raise ConfigurationError("a subscriber needs a private identity and at least one public one")
     return SubscriberProfile(impi, identities)
 
 
 def canonical(impu: str) -> str:
-    """Return a public identity as it is stored.
+    """Return a public identity in the form in which it is stored.
 
     Raises:
         ConfigurationError: it is neither a SIP nor a tel URI.

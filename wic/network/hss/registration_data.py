@@ -1,12 +1,13 @@
-"""Where subscribers are registered (RFC 3261 §10.3, RFC 5626 §6)."""
+"""Temporary subscriber data (TS 23.008 §3): bindings of registered subscribers, and the instances behind them."""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from wic.network.hss.database import Database
+from wic.network.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBinding:
-    """Where an implicit registration set of a subscriber can be reached."""
+    """Binding of an implicit registration set to a contact (RFC 3261 §10.3, RFC 5626 §6)."""
 
     impi: str
-    """Whose binding it is."""
+    """Private identity of the subscriber."""
     key: str
-    """What makes two bindings the same one: instance and reg-id, or else the contact's URI."""
+    """Identity of the binding within its set: instance and reg-id, or else the URI of the contact."""
     contact: str
     """The Contact header value as it was registered, without its expiry."""
     path: tuple[str, ...]
@@ -29,19 +30,35 @@ class StoredBinding:
     cseq: int
     """CSeq number of the REGISTER that set it."""
     expires_at: float
-    """When it ends, in seconds of the epoch."""
+    """End, in seconds of the epoch."""
     registration_set: int = 0
-    """Which of the subscriber's implicit registration sets is bound."""
+    """Number of the subscriber's implicit registration set that is bound."""
     instance: str | None = None
     """The value of `+sip.instance`, with its angle brackets."""
     registered_at: float = 0.0
-    """When it came into being, in seconds of the epoch."""
+    """Time of the first REGISTER, in seconds of the epoch."""
     unproved: int = 0
-    """How many REGISTERs have refreshed it since the subscriber last proved who it is."""
+    """REGISTERs that have refreshed it since the subscriber was last authenticated."""
     prove: bool = False
-    """Whether the next REGISTER has to be proved (TS 24.229 §5.4.1.6)."""
+    """Whether the next REGISTER has to be authenticated (TS 24.229 §5.4.1.6)."""
 
 
+@dataclass(frozen=True, slots=True)
+class UeInstance:
+    """Instance of a registered UE, which GRUUs lead to (RFC 5627)."""
+
+    number: int
+    """Never given twice; another Call-ID brings another one."""
+    impi: str
+    registration_set: int
+    instance: str
+    """The value of `+sip.instance`, with its angle brackets."""
+    first_cseq: int
+    """CSeq of the first REGISTER since which temporary GRUUs are valid (RFC 5628 §5.2)."""
+
+
+_GRUU_KEY_OCTETS = 64
+_INSTANCE = "SELECT number, impi, registration_set, instance, first_cseq FROM instance"
 _NAMES = tuple(each.name for each in fields(StoredBinding))
 _COLUMNS = ", ".join(_NAMES)
 _PLACES = ", ".join("?" for _ in _NAMES)
@@ -57,8 +74,8 @@ def _binding(row: tuple[Any, ...]) -> StoredBinding:
     return StoredBinding(**values | {"path": tuple(json.loads(values["path"])), "prove": bool(values["prove"])})
 
 
-class Bindings(Database):
-    """The table of bindings."""
+class RegistrationData(SqliteFile):
+    """Tables of bindings and instances; a trigger removes an instance together with its last binding."""
 
     def bindings(self, impi: str, *, now: float, registration_set: int | None = None) -> list[StoredBinding]:
         """Return the bindings of a subscriber, or of one of its sets, that have not expired, in the order of their keys."""
@@ -69,7 +86,7 @@ class Bindings(Database):
         )
 
     def reachable(self, impu: str, *, now: float) -> list[StoredBinding]:
-        """Return the bindings under which a public identity can be reached, of all who share it."""
+        """Return the bindings of a public identity, of all subscribers that share it; none of a barred one."""
         return self._bindings(
             "expires_at > ? AND (impi, registration_set) IN"
             " (SELECT impi, registration_set FROM identity WHERE impu = ? AND NOT barred) ORDER BY impi, key",
@@ -86,10 +103,10 @@ class Bindings(Database):
         """Store and remove bindings of one subscriber together, or not at all (RFC 3261 §10.3 step 7).
 
         Args:
-            impi: whose they all are.
-            store: are added, or replace those of the same key and set.
-            remove: keys of bindings that go.
-            registration_set: the set from which they go.
+            impi: private identity of their subscriber.
+            store: bindings to add; each replaces the one of the same key and set.
+            remove: keys of bindings to remove.
+            registration_set: the set from which to remove them.
         """
         with self.transaction() as db:
             db.executemany(
@@ -108,13 +125,34 @@ class Bindings(Database):
                     )
 
     def expire(self, *, now: float) -> list[StoredBinding]:
-        """Remove the bindings whose time is over, and return them."""
+        """Remove the bindings that have expired, and return them."""
         with self.transaction() as db:
             expired = self._bindings("expires_at <= ? ORDER BY impi, registration_set, key", (now,))
             db.execute("DELETE FROM binding WHERE expires_at <= ?", (now,))
         return expired
 
     def next_expiry(self) -> float | None:
-        """Return when the next binding ends, in seconds of the epoch."""
+        """Return the time at which the next binding expires, in seconds of the epoch."""
         (moment,) = self._db.execute("SELECT min(expires_at) FROM binding").fetchone()
         return None if moment is None else float(moment)
+
+    # Instances
+
+    def instance_of(self, impi: str, registration_set: int, instance: str) -> UeInstance | None:
+        """Return an instance of a registered subscriber."""
+        return self._instance("impi = ? AND registration_set = ? AND instance = ?", (impi, registration_set, instance))
+
+    def instance(self, number: int) -> UeInstance | None:
+        """Return the instance with this number; None if its last binding has gone."""
+        return self._instance("number = ?", (number,))
+
+    def _instance(self, condition: str, values: Sequence[str | int]) -> UeInstance | None:
+        row = self._db.execute(f"{_INSTANCE} WHERE {condition}", values).fetchone()
+        return None if row is None else UeInstance(*row)
+
+    def gruu_key(self) -> bytes:
+        """Return the key of temporary GRUUs, made at the first call; they stay valid over a restart."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO secret VALUES ('gruu', ?)", (os.urandom(_GRUU_KEY_OCTETS),))
+            (value,) = db.execute("SELECT value FROM secret WHERE name = 'gruu'").fetchone()
+            return bytes(value)

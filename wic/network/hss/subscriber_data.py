@@ -1,0 +1,313 @@
+"""Permanent subscriber data (TS 23.008 §3): identities, passwords, USIM keys, authorization entities.
+
+A subscriber proves its identity by SIP Digest (H(A1) per hash algorithm, TS 29.228 §6.3), by IMS AKA (keys and sequence
+number of its USIM, TS 33.102 §6.3.2, Annex C), or by neither: then only a trusted node may vouch for it
+(TS 33.203 Annex U).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from wic.auth.aka import DEFAULT_AMF, verify_auts
+from wic.auth.aka_server import AuthenticationVector, make_vector
+from wic.auth.digest import find_algorithm, make_ha1
+from wic.auth.keys import FUNCTION_SETS
+from wic.auth.milenage import Milenage
+from wic.auth.sequence import SequenceCounter
+from wic.auth.tuak import Tuak, TuakOptions
+from wic.errors import ConfigurationError
+from wic.network.hss.profile import PublicIdentity, SubscriberProfile, make_profile
+from wic.network.hss.schema import MIGRATIONS
+from wic.network.sqlite_file import SqliteFile
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from wic.auth.secret import Secret
+
+DIGEST_ALGORITHMS = ("SHA-512-256", "SHA-256", "MD5")
+"""Hash algorithms for which H(A1) is kept, strongest first (RFC 8760 §2.3)."""
+
+_IDENTITIES = "SELECT impi, impu, barred, registration_set, display_name FROM identity"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsimKeys:
+    """Keys of a USIM, as its authentication centre has them.
+
+    Raises:
+        ConfigurationError: the function set is unknown, or a key has a wrong length.
+    """
+
+    functions: str = "milenage"
+    """`milenage` or `tuak`."""
+    k: bytes = field(repr=False)
+    opc: bytes | None = field(default=None, repr=False)
+    """OPc or TOPc."""
+    op: bytes | None = field(default=None, repr=False)
+    """OP or TOP, if `opc` is None."""
+    amf: bytes = DEFAULT_AMF
+    tuak: TuakOptions = field(default_factory=TuakOptions)
+    """Lengths and iterations of TUAK."""
+
+    def __post_init__(self) -> None:
+        if len(self.amf) != 2:
+            raise ConfigurationError(f"an AMF has 2 octets, not {len(self.amf)}")
+        # TS 33.102 §6.3.2: a MAC of another length than 64 bits fits into no AUTN.
+        make_vector(self.algorithms(), 0, self.amf, bytes(16))
+
+    @classmethod
+    def made_up(cls, functions: str = "milenage") -> UsimKeys:
+        """Return random keys.
+
+        Raises:
+            ConfigurationError: the function set is unknown.
+        """
+        octets = 16 if functions == "milenage" else 32
+        return cls(functions=functions, k=secrets.token_bytes(octets), opc=secrets.token_bytes(octets))
+
+    def algorithms(self) -> Milenage | Tuak:
+        """Return the functions f1 to f5*."""
+        if self.functions == "milenage":
+            return Milenage(self.k, op=self.op, opc=self.opc)
+        if self.functions == "tuak":
+            return Tuak(self.k, top=self.op, topc=self.opc, options=self.tuak)
+        raise ConfigurationError(f"{self.functions!r} is no function set; choose among {', '.join(FUNCTION_SETS)}")
+
+
+class SubscriberData(SqliteFile):
+    """Tables of subscribers and their credentials.
+
+    Args:
+        path: the file; made with mode 0600 if it is missing.
+        realm: the home network's domain, which goes into H(A1).
+
+    Raises:
+        ConfigurationError: the file cannot be opened, is no database or was written by a newer version.
+    """
+
+    def __init__(self, path: Path, *, realm: str) -> None:
+        super().__init__(path, MIGRATIONS)
+        self.realm = realm
+
+    # Profiles
+
+    def add(self, subscriber: SubscriberProfile, credentials: Mapping[str, str] | None = None) -> None:
+        """Add a subscriber, or replace its identities and passwords; its USIM and its bindings stay.
+
+        Args:
+            subscriber: the identities; the public ones in canonical form.
+            credentials: H(A1) in hexadecimal, by algorithm; without them the subscriber cannot use SIP Digest.
+        """
+        impi = subscriber.impi
+        with self.transaction() as db:
+            _store_identities(db, subscriber)
+            db.execute("DELETE FROM credential WHERE impi = ?", (impi,))
+            db.executemany(
+                "INSERT INTO credential VALUES (?, ?, ?)",
+                [(impi, name, ha1) for name, ha1 in (credentials or {}).items()],
+            )
+
+    def remove(self, impi: str) -> bool:
+        """Remove a subscriber with all that belongs to it; return whether it was there."""
+        with self.transaction() as db:
+            return db.execute("DELETE FROM subscriber WHERE impi = ?", (impi,)).rowcount > 0
+
+    def subscribers(self) -> list[SubscriberProfile]:
+        """Return every subscriber, by private identity."""
+        return self._subscribers(f"{_IDENTITIES} ORDER BY impi, position")
+
+    def subscriber(self, impi: str) -> SubscriberProfile | None:
+        """Return the subscriber with this private identity."""
+        return next(iter(self._subscribers(f"{_IDENTITIES} WHERE impi = ? ORDER BY position", impi)), None)
+
+    def holders(self, impu: str) -> list[SubscriberProfile]:
+        """Return the subscribers that share this public identity."""
+        return self._subscribers(
+            f"{_IDENTITIES} WHERE impi IN (SELECT impi FROM identity WHERE impu = ?) ORDER BY impi, position", impu
+        )
+
+    def _subscribers(self, query: str, *values: str) -> list[SubscriberProfile]:
+        found: dict[str, list[PublicIdentity]] = {}
+        for impi, impu, barred, registration_set, display_name in self._db.execute(query, values):
+            found.setdefault(impi, []).append(PublicIdentity(impu, bool(barred), registration_set, display_name))
+        return [SubscriberProfile(impi, tuple(identities)) for impi, identities in found.items()]
+
+    # SIP Digest; passwords themselves are not kept (RFC 7616 §3.4.2)
+
+    def add_subscriber(
+        self,
+        impi: str,
+        impus: Sequence[str | PublicIdentity],
+        password: Secret,
+        *,
+        algorithms: Sequence[str] = DIGEST_ALGORITHMS,
+    ) -> SubscriberProfile:
+        """Add a subscriber with a password, or replace its identities and password; its bindings stay.
+
+        Args:
+            impi: private identity, such as `alice@ims.example`.
+            impus: public identities, the default one first: SIP or tel URIs.
+            password: hashed with each algorithm, and not kept.
+            algorithms: hash algorithms that the subscriber may use.
+
+        Raises:
+            ConfigurationError: an identity is malformed, or an algorithm is unknown.
+        """
+        subscriber = make_profile(impi, impus)
+        hashes = {}
+        for name in algorithms:
+            if (algorithm := find_algorithm(name)) is None:
+                raise ConfigurationError(
+                    f"{name!r} is no Digest algorithm; choose among {', '.join(DIGEST_ALGORITHMS)}"
+                )
+            hashes[algorithm.name] = make_ha1(algorithm, impi, self.realm, password).reveal()
+        self.add(subscriber, hashes)
+        return subscriber
+
+    def remove_passwords(self, impi: str) -> bool:
+        """Take SIP Digest from a subscriber; return whether it had a password."""
+        with self.transaction() as db:
+            return db.execute("DELETE FROM credential WHERE impi = ?", (impi,)).rowcount > 0
+
+    def ha1(self, impi: str, algorithm: str) -> str | None:
+        """Return H(A1) of a subscriber for one hash algorithm."""
+        row = self._db.execute(
+            "SELECT ha1 FROM credential WHERE impi = ? AND algorithm = ?", (impi, algorithm)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def algorithms(self, impi: str) -> frozenset[str]:
+        """Return the hash algorithms for which a subscriber has H(A1)."""
+        rows = self._db.execute("SELECT algorithm FROM credential WHERE impi = ?", (impi,))
+        return frozenset(name for (name,) in rows)
+
+    # IMS AKA
+
+    def add_usim(self, impi: str, impus: Sequence[str | PublicIdentity], usim: UsimKeys) -> SubscriberProfile:
+        """Add a subscriber with a USIM, or give it these identities and keys; its SQN, password and bindings stay.
+
+        Args:
+            impi: private identity.
+            impus: public identities, the default one first: SIP or tel URIs.
+            usim: the keys.
+
+        Raises:
+            ConfigurationError: an identity is malformed.
+        """
+        subscriber = make_profile(impi, impus)
+        algorithms = usim.algorithms()
+        opc = algorithms.opc if isinstance(algorithms, Milenage) else algorithms.topc
+        with self.transaction() as db:
+            _store_identities(db, subscriber)
+            db.execute(
+                "INSERT INTO usim (impi, functions, k, opc, amf, settings, sqn) VALUES (?, ?, ?, ?, ?, ?, 0)"
+                " ON CONFLICT (impi) DO UPDATE SET functions = excluded.functions, k = excluded.k,"
+                " opc = excluded.opc, amf = excluded.amf, settings = excluded.settings",
+                (impi, usim.functions, usim.k, opc, usim.amf, json.dumps(asdict(usim.tuak))),
+            )
+        return subscriber
+
+    def remove_usim(self, impi: str) -> bool:
+        """Take the USIM from a subscriber; return whether there was one."""
+        with self.transaction() as db:
+            return db.execute("DELETE FROM usim WHERE impi = ?", (impi,)).rowcount > 0
+
+    def usim(self, impi: str) -> UsimKeys | None:
+        """Return the keys of a subscriber's USIM."""
+        row = self._db.execute("SELECT functions, k, opc, amf, settings FROM usim WHERE impi = ?", (impi,)).fetchone()
+        if row is None:
+            return None
+        functions, k, opc, amf, settings = row
+        return UsimKeys(functions=functions, k=k, opc=opc, amf=amf, tuak=TuakOptions(**json.loads(settings)))
+
+    def has_usim(self, impi: str) -> bool:
+        """Tell whether a subscriber may use AKA."""
+        return self._db.execute("SELECT 1 FROM usim WHERE impi = ?", (impi,)).fetchone() is not None
+
+    def next_vector(self, impi: str, rand: bytes) -> AuthenticationVector | None:
+        """Make a vector with the next SQN, which is committed before the vector is returned.
+
+        Args:
+            impi: of the subscriber.
+            rand: 16 random octets.
+
+        Returns:
+            None if the subscriber has no USIM.
+        """
+        with self.transaction() as db:
+            usim = self.usim(impi)
+            if usim is None:
+                return None
+            counter = self._sequence(impi).next()
+            db.execute("UPDATE usim SET sqn = ? WHERE impi = ?", (counter.sqn, impi))
+        return make_vector(usim.algorithms(), counter.sqn, usim.amf, rand)
+
+    def resynchronise(self, impi: str, rand: bytes, auts: bytes) -> None:
+        """Continue with the sequence number that a USIM reports (TS 33.102 §6.3.5).
+
+        Args:
+            impi: of the subscriber.
+            rand: of the challenge that the AUTS answers.
+            auts: 14 octets.
+
+        Raises:
+            AutsRefused: the AUTS does not come from this subscriber's USIM.
+        """
+        with self.transaction() as db:
+            usim = self.usim(impi)
+            if usim is None:
+                return
+            sqn_ms = verify_auts(usim.algorithms(), rand, auts)
+            counter = self._sequence(impi).resynchronised(sqn_ms)
+            db.execute("UPDATE usim SET sqn = ? WHERE impi = ?", (counter.sqn, impi))
+
+    def _sequence(self, impi: str) -> SequenceCounter:
+        (sqn,) = self._db.execute("SELECT sqn FROM usim WHERE impi = ?", (impi,)).fetchone()
+        return SequenceCounter(sqn)
+
+    # Trusted-node authentication (TS 33.203 Annex U, TS 24.371 §A.3.2 step 6)
+
+    def set_entities(self, impi: str, *, allowed: Iterable[str] = (), barred: Iterable[str] = ()) -> None:
+        """Set which entities may vouch for a subscriber; with none allowed, all may that are not barred.
+
+        Args:
+            impi: of the subscriber.
+            allowed: values of `authorization-entity`.
+            barred: likewise; these never may.
+        """
+        rows = dict.fromkeys(allowed, False) | dict.fromkeys(barred, True)
+        with self.transaction() as db:
+            db.execute("DELETE FROM authorization_entity WHERE impi = ?", (impi,))
+            db.executemany(
+                "INSERT INTO authorization_entity VALUES (?, ?, ?)",
+                [(impi, entity, is_barred) for entity, is_barred in rows.items()],
+            )
+
+    def may_authorize(self, impi: str, entity: str) -> bool:
+        """Tell whether an entity may vouch for a subscriber."""
+        rows = self._db.execute("SELECT entity, barred FROM authorization_entity WHERE impi = ?", (impi,))
+        known = {name: bool(barred) for name, barred in rows}
+        if entity in known:
+            return not known[entity]
+        return all(known.values())
+
+
+def _store_identities(db: sqlite3.Connection, subscriber: SubscriberProfile) -> None:
+    """Write a subscriber with its identities, in a transaction of the caller."""
+    impi = subscriber.impi
+    db.execute("INSERT OR IGNORE INTO subscriber VALUES (?)", (impi,))
+    db.execute("DELETE FROM identity WHERE impi = ?", (impi,))
+    db.executemany(
+        "INSERT INTO identity (impi, position, impu, barred, registration_set, display_name) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (impi, position, each.impu, each.barred, each.registration_set, each.display_name)
+            for position, each in enumerate(subscriber.identities)
+        ],
+    )
