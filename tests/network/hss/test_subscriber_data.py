@@ -1,9 +1,11 @@
-"""USIMs: vectors and their sequence numbers (TS 33.102 §6.3.2, §6.3.5, Annex C)."""
+"""Permanent subscriber data: profiles, passwords, USIMs (TS 33.102 §6.3.2, §6.3.5, Annex C), authorization entities."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -15,15 +17,23 @@ from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.auth.tuak import Tuak, TuakOptions
 from wic.errors import ConfigurationError
-from wic.network.hss import Hss, UsimKeys, make_profile
+from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys, make_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from wic.auth.aka_server import AuthenticationVector
 
+ALICE = make_profile("alice@ims.example", ["sip:alice@ims.example", "tel:+491234"])
 IMPI, IMPU = "alice@ims.example", "sip:alice@ims.example"
+TWO_SETS = SubscriberProfile(
+    IMPI,
+    (
+        PublicIdentity("sip:alice@ims.example", barred=True),
+        PublicIdentity("sip:al@ims.example", display_name="Al"),
+        PublicIdentity("sip:work@ims.example", registration_set=1),
+    ),
+)
 # TS 35.208 §4.3.1
 K = bytes.fromhex("465b5ce8b199b49faa5f0a2ee238a6bc")
 OP = bytes.fromhex("cdc202d5123e20f62b6d676ac72cb318")
@@ -32,16 +42,91 @@ RAND = bytes.fromhex("23553cbe9637a89d218ae64dae47bf35")
 FUNCTIONS = Milenage(K, opc=OPC)
 
 
-@pytest.fixture
-def hss(tmp_path: Path) -> Iterator[Hss]:
-    with Hss(tmp_path / "hss.db", realm="ims.example") as database:
-        yield database
+def binding() -> StoredBinding:
+    return StoredBinding(
+        impi=IMPI, key="k1", contact="<sip:k1@host.invalid>", path=(), call_id="c", cseq=1, expires_at=100.0
+    )
 
 
 def sqn_of(vector: AuthenticationVector | None) -> int:
     assert vector is not None
     ak = FUNCTIONS.f2345(vector.rand)[3]
     return int.from_bytes(bytes(a ^ b for a, b in zip(vector.autn[:6], ak, strict=True)))
+
+
+# Profiles
+
+
+def test_a_subscriber_is_found_by_each_identity(hss: Hss) -> None:
+    assert hss.subscriber(ALICE.impi) == ALICE
+    assert hss.holders("tel:+491234") == [ALICE]
+    assert hss.subscribers() == [ALICE]
+    assert hss.ha1(ALICE.impi, "SHA-256") == "bb"
+    assert hss.algorithms(ALICE.impi) == {"MD5", "SHA-256"}
+
+
+def test_an_unknown_subscriber_is_not_found(hss: Hss) -> None:
+    assert hss.subscriber("nobody") is None
+    assert hss.holders("sip:nobody@ims.example") == []
+    assert hss.ha1(ALICE.impi, "SHA-512-256") is None
+    assert hss.remove("nobody") is False
+
+
+def test_adding_again_replaces_identities_and_keeps_bindings(hss: Hss) -> None:
+    hss.change_bindings(ALICE.impi, store=[binding()])
+    hss.add(make_profile(ALICE.impi, ["sip:alicia@ims.example"]), {"MD5": "cc"})
+    assert hss.holders("tel:+491234") == []
+    assert hss.reachable("sip:alicia@ims.example", now=0) == [binding()]
+
+
+def test_removing_a_subscriber_removes_its_bindings_and_passwords(hss: Hss) -> None:
+    hss.change_bindings(ALICE.impi, store=[binding()])
+    assert hss.remove(ALICE.impi) is True
+    assert hss.bindings(ALICE.impi, now=0) == []
+    assert hss.ha1(ALICE.impi, "MD5") is None
+
+
+def test_a_profile_is_read_as_it_was_written(hss: Hss) -> None:
+    hss.add(TWO_SETS)
+    assert hss.subscriber(IMPI) == TWO_SETS
+    assert hss.holders("sip:work@ims.example") == [TWO_SETS]
+
+
+def test_a_barred_identity_is_neither_associated_nor_shown() -> None:
+    assert [each.impu for each in TWO_SETS.associated(0)] == ["sip:al@ims.example"]
+    assert TWO_SETS.public_name(TWO_SETS.identities[0]).impu == "sip:al@ims.example"
+    assert TWO_SETS.public_name(TWO_SETS.identities[2]).impu == "sip:work@ims.example"
+    assert TWO_SETS.identity("sip:bob@ims.example") is None
+
+
+@pytest.mark.parametrize(
+    ("impi", "impus", "algorithms"),
+    [
+        ("", ["sip:a@x"], ["MD5"]),
+        ("a@x", [], ["MD5"]),
+        ("a@x", ["mailto:a@x"], ["MD5"]),
+        ("a@x", ["alice"], ["MD5"]),
+        ("a@x", ["sip:a@x"], ["SHA-1"]),
+    ],
+)
+def test_invalid_identities_are_refused(hss: Hss, impi: str, impus: list[str], algorithms: list[str]) -> None:
+    with pytest.raises(ConfigurationError):
+        hss.add_subscriber(impi, impus, Secret("x"), algorithms=algorithms)
+
+
+# SIP Digest
+
+
+def test_passwords_are_hashed_with_each_algorithm(hss: Hss, tmp_path: Path) -> None:
+    bob = hss.add_subscriber("bob@ims.example", ["sip:bob@IMS.example:5060", "tel:+49-30-1"], Secret("Circle of Life"))
+    assert bob.impus == ("sip:bob@ims.example", "tel:+49301")
+    expected = hashlib.md5(b"bob@ims.example:ims.example:Circle of Life", usedforsecurity=False).hexdigest()
+    assert hss.ha1("bob@ims.example", "MD5") == expected
+    assert hss.algorithms("bob@ims.example") == {"MD5", "SHA-256", "SHA-512-256"}
+    assert all(b"Circle of Life" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+# IMS AKA
 
 
 def test_a_vector_is_the_published_one(hss: Hss) -> None:
@@ -69,7 +154,7 @@ def test_new_keys_go_on_with_the_sequence(hss: Hss) -> None:
     assert hss.subscriber(IMPI) == make_profile(IMPI, [IMPU, "tel:+49"])
 
 
-def test_a_usim_can_put_the_sequence_right(hss: Hss) -> None:
+def test_an_auts_resynchronises_the_sequence(hss: Hss) -> None:
     hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
     hss.resynchronise(IMPI, RAND, make_auts(FUNCTIONS, RAND, 5000 << 5 | 9))
     assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 5001
@@ -80,7 +165,7 @@ def test_a_usim_can_put_the_sequence_right(hss: Hss) -> None:
     assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 5002
 
 
-def test_who_has_no_usim_gets_no_vector(hss: Hss) -> None:
+def test_without_a_usim_there_is_no_vector(hss: Hss) -> None:
     hss.add_subscriber(IMPI, [IMPU], Secret("x"))
     assert hss.next_vector(IMPI, RAND) is None
     assert hss.usim(IMPI) is None
@@ -89,7 +174,7 @@ def test_who_has_no_usim_gets_no_vector(hss: Hss) -> None:
     assert not hss.remove_usim(IMPI)
 
 
-def test_usim_and_password_live_side_by_side(hss: Hss) -> None:
+def test_a_subscriber_may_have_a_usim_and_a_password(hss: Hss) -> None:
     hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
     hss.add_subscriber(IMPI, [IMPU], Secret("x"))
     assert hss.has_usim(IMPI)
@@ -121,7 +206,7 @@ def test_tuak_keeps_its_lengths(hss: Hss) -> None:
         {"k": K, "opc": bytes(32), "functions": "tuak", "tuak": TuakOptions(mac_bits=128)},
     ],
 )
-def test_keys_that_cannot_be(parts: dict[str, object]) -> None:
+def test_invalid_keys_are_refused(parts: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         UsimKeys(**parts)  # type: ignore[arg-type]
 
@@ -131,7 +216,7 @@ def test_keys_are_not_shown() -> None:
     assert repr(K) not in repr(UsimKeys(k=K, opc=OPC))
 
 
-def test_no_sequence_number_is_given_twice_whatever_happens(tmp_path: Path) -> None:
+def test_no_sequence_number_is_given_twice_after_kill_9(tmp_path: Path) -> None:
     """Kill the HSS again and again; a number that was seen outside never comes back."""
     path = tmp_path / "hss.db"
     with Hss(path, realm="ims.example") as hss:
@@ -156,3 +241,17 @@ while True:
         vector = hss.next_vector(IMPI, bytes(16))
         assert vector is not None
         assert vector.autn.hex() + "\n" not in whole
+
+
+# Trusted-node authentication
+
+
+def test_entities_belong_to_a_subscriber(hss: Hss) -> None:
+    hss.set_entities(IMPI, allowed=["a"], barred=["b"])
+    assert [hss.may_authorize(IMPI, entity) for entity in "abc"] == [True, False, False]
+    hss.set_entities(IMPI, barred=["b"])
+    assert [hss.may_authorize(IMPI, entity) for entity in "abc"] == [True, False, True]
+    hss.remove(IMPI)
+    assert hss.may_authorize(IMPI, "b")
+    with pytest.raises(sqlite3.IntegrityError):
+        hss.set_entities("nobody", barred=["b"])
