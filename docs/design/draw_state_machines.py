@@ -1,4 +1,4 @@
-"""Draw the machines of SIP: write `state-machines.md` from `wic.sip.transaction.tables` and `wic.sip.subscription.tables`.
+"""Draw the state machines: write `state-machines.md` from their tables.
 
 Run it after the tables have changed: `python docs/design/draw_state_machines.py`.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wic.client.web.keeper import KEEPER
+from wic.network.scscf.authentication import AKA_ATTEMPT
+from wic.network.scscf.location_service import BINDING
 from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER
 from wic.sip.timers import RETRANSMISSION, RFC3261, TS24229_UE, Timer
 from wic.sip.transaction.tables import TABLES, Action, Row, TransactionTable
@@ -81,6 +83,13 @@ told in [](subscriptions).
 """
 
 
+_SCSCF = """## Registration at the S-CSCF
+
+Drawn from `wic/network/scscf/location_service.py`, where an event without an arrow is an error, and from
+`wic/network/scscf/authentication.py`. Who causes the events is told in [](network).
+"""
+
+
 def _plain(head: str, *tables: StateTable[Any, Any]) -> str:
     """Draw machines whose rows have no actions and timers."""
     lines = [head]
@@ -127,6 +136,7 @@ def draw() -> str:
             _timers(),
             _plain(_SUBSCRIPTIONS, SUBSCRIBER, NOTIFIER),
             _plain(_TOKENS, KEEPER),
+            _plain(_SCSCF, BINDING, AKA_ATTEMPT),
         ]
     )
 

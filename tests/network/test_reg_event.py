@@ -92,7 +92,7 @@ async def test_the_network_deregisters_a_wic(ue, ims, event) -> None:
     alice = await ue("alice")
     await subscribe(alice)
     await watched(ims, 2)
-    ims.scscf.removals.deregister(IMPI, event, now=time.time())
+    ims.scscf.location_service.deregister(IMPI, event, now=time.time())
     ims.scscf.node.driver.pump()
     notify = await notified(alice)
     assert alice.header(notify, "Subscription-State") == "terminated;reason=noresource"
@@ -107,7 +107,7 @@ async def test_the_network_wants_another_proof(ue, ims) -> None:
     """TS 24.229 §5.4.1.6."""
     alice = await ue("alice")
     await subscribe(alice)
-    ims.scscf.removals.reauthenticate(IMPI, within=60, now=time.time())
+    ims.scscf.location_service.reauthenticate(IMPI, within=60, now=time.time())
     ims.scscf.node.driver.pump()
     (contact,) = document(await notified(alice)).registrations[0].contacts
     assert contact.event is ContactEvent.SHORTENED

@@ -59,7 +59,7 @@ async def test_deactivated_leads_to_another_registration(network: ImsNetwork) ->
     async with client:
         await wire.until(lambda: wire.count("NOTIFY") == 1)
         before = wire.count("REGISTER")
-        network.scscf.removals.deregister(IMPI, ContactEvent.DEACTIVATED, now=time.time())
+        network.scscf.location_service.deregister(IMPI, ContactEvent.DEACTIVATED, now=time.time())
         network.scscf.node.driver.pump()
         await wire.until(lambda: wire.count("NOTIFY") == 3)  # the end, and the beginning of another subscription
         assert wire.count("REGISTER") > before
@@ -75,7 +75,7 @@ async def test_rejected_is_the_end(network: ImsNetwork) -> None:
     async with client:
         await wire.until(lambda: wire.count("NOTIFY") == 1)
         before = wire.count("REGISTER")
-        network.scscf.removals.deregister(IMPI, ContactEvent.REJECTED, now=time.time())
+        network.scscf.location_service.deregister(IMPI, ContactEvent.REJECTED, now=time.time())
         network.scscf.node.driver.pump()
         await wire.until(lambda: wire.count("NOTIFY") == 2)
         await wire.until(lambda: wire.lines[-1] == "SIP/2.0 200 OK")
@@ -90,7 +90,7 @@ async def test_shortened_leads_to_another_proof(network: ImsNetwork) -> None:
     async with client:
         await wire.until(lambda: wire.count("NOTIFY") == 1)
         before = wire.count("REGISTER")
-        network.scscf.removals.reauthenticate(IMPI, within=2, now=time.time())
+        network.scscf.location_service.reauthenticate(IMPI, within=2, now=time.time())
         network.scscf.node.driver.pump()
         await wire.until(lambda: wire.count("REGISTER") > before and wire.lines[-1].startswith("SIP/2.0 200"))
         (binding,) = network.hss.bindings(IMPI, now=time.time())
@@ -116,7 +116,7 @@ async def test_a_restart_of_the_network_leaves_one_subscription_of_each(tmp_path
             await wire.until(lambda: wire.count("NOTIFY") == 2)
             await subscribed(network, 2)
             before = wire.count("REGISTER")
-            network.scscf.removals.reauthenticate(IMPI, within=2, now=time.time())
+            network.scscf.location_service.reauthenticate(IMPI, within=2, now=time.time())
             network.scscf.node.driver.pump()
             await wire.until(lambda: wire.count("NOTIFY") == 3 and wire.count("REGISTER") > before)
             await stack.aclose()

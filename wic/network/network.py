@@ -23,7 +23,8 @@ from wic.network.options import NetworkOptions, Ready
 from wic.network.own_flows import OwnFlows
 from wic.network.ports import Ports
 from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
-from wic.network.scscf.server import Scscf, ScscfOptions
+from wic.network.scscf.options import ScscfOptions
+from wic.network.scscf.server import Scscf
 from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
 from wic.registration.reg_event.reginfo import ContactEvent
 from wic.transport.driver import SystemRandomSource
@@ -205,7 +206,7 @@ class ImsNetwork:
     def _end_registration(self, impi: str) -> None:
         """End what the last holder of a lent identity has left (TS 24.371 §6A.3)."""
         assert self.scscf is not None, "there is one to ask"
-        self.scscf.removals.deregister(impi, ContactEvent.REJECTED, now=time.time())
+        self.scscf.location_service.deregister(impi, ContactEvent.REJECTED, now=time.time())
         self.scscf.node.driver.pump()
 
     def _taken(self, asked: Ports) -> Ports:

@@ -17,7 +17,7 @@ OFFICE = "sip:office@ims.example"
 async def deregister(ims, user: str) -> None:
     """Wait until the eP-CSCF watches a user, then let the S-CSCF end the registration."""
     await until(lambda: len(ims.scscf.notifier) > 0)
-    assert ims.scscf.removals.deregister(f"{user}@ims.example", ContactEvent.DEACTIVATED, now=time.time())
+    assert ims.scscf.location_service.deregister(f"{user}@ims.example", ContactEvent.DEACTIVATED, now=time.time())
     ims.scscf.node.driver.pump()
 
 
@@ -120,7 +120,7 @@ async def test_the_end_of_one_identity_is_not_that_of_another(ims, ue, gina):
 
 async def test_the_network_ends_one_identity_of_several(ims, gina):
     (office,) = ims.hss.bindings("gina@ims.example", registration_set=1, now=time.time())
-    ims.scscf.removals.flow_failed(office, now=time.time())
+    ims.scscf.location_service.flow_failed(office, now=time.time())
     ims.scscf.node.driver.pump()
     await until(lambda: ims.epcscf.registrations == 1)
     (left,) = ims.epcscf._parts.associations.under("gina@ims.example")

@@ -5,35 +5,34 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from wic.auth.aka import aka_password, find_aka_algorithm, parse_nonce
-from wic.auth.aka_server import AkaVerifier
-from wic.auth.digest_server import DigestVerifier
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys
-from wic.network.scscf.aka_scheme import AkaScheme
-from wic.network.scscf.attempt import Scheme
-from wic.network.scscf.changes import Observers
-from wic.network.scscf.digest_scheme import DigestScheme
+from wic.network.scscf.authentication import Authenticator
 from wic.network.scscf.gruu import GruuFactory
-from wic.network.scscf.network_deregistration import Removals
-from wic.network.scscf.options import RegistrarOptions
+from wic.network.scscf.location_service import LocationService
+from wic.network.scscf.options import RegistrarOptions, ScscfOptions
 from wic.network.scscf.registrar import Registrar
-from wic.network.scscf.server import Scscf, ScscfOptions
-from wic.network.scscf.target_lookup import Callees
-from wic.network.scscf.trusted_node import TrustedNodeScheme
+from wic.network.scscf.server import Scscf
+from wic.network.scscf.target_lookup import TargetLookup
 from wic.sip.parser import parse
 from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import MwPeer
+
+    from wic.network.node import MwAddress
 
 ALICE, BOB = "sip:alice@ims.example", "sip:bob@ims.example"
 IMPI = "alice@ims.example"
@@ -43,36 +42,66 @@ OPC = bytes.fromhex("cd63cb71954a9f4e48a5994e37a02baf")
 PASSWORD = "sesame"
 
 
-class World:
-    def __init__(self, hss: Hss, scscf: Scscf, peer: MwPeer) -> None:
-        self.hss, self.scscf, self.peer = hss, scscf, peer
-        self.number = 0
+class RunningScscf:
+    """An S-CSCF, and one element beside it on Mw that speaks plain text."""
 
-    def send(self, method: str, uri: str, *lines: str, to: str = f"<{BOB}>", call_id: str = "") -> None:
-        self.number += 1
-        host, port = self.peer.address
-        text = [
-            f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{self.number}",
-            "Max-Forwards: 70",
-            f"From: <{ALICE}>;tag=a",
-            f"To: {to}",
-            f"Call-ID: {call_id or f'c{self.number}'}",
-            f"CSeq: {self.number} {method}",
-            *lines,
-            "Content-Length: 0\r\n\r\n",
-        ]
-        mw = self.scscf.node.mw
-        self.peer.send("\r\n".join(text), (mw.host, mw.port))
+    def __init__(self, directory: Path, peer: MwPeer, options: ScscfOptions) -> None:
+        self.path = directory / "hss.db"
+        self.peer = peer
+        self.wall = 1e9
+        """Seconds of the epoch."""
+        self.trusted = {peer.address}
+        """Addresses inside the trust domain."""
+        self._options = options
+        self._number = 0
+
+    async def start(self) -> None:
+        self.hss = Hss(self.path, realm="ims.example")
+        self.scscf = await Scscf.open(
+            self.hss,
+            trust=lambda flow: flow.remote in self.trusted,
+            options=self._options,
+            wall_clock=lambda: self.wall,
+        )
+        self._options = replace(self._options, port=self.mw.port)
+
+    async def stop(self) -> None:
+        await self.scscf.close()
+        self.hss.close()
+
+    @property
+    def mw(self) -> MwAddress:
+        return self.scscf.node.mw
 
     @property
     def orig(self) -> str:
-        mw = self.scscf.node.mw
-        return f"Route: <sip:orig@{mw.host}:{mw.port};lr>"
+        """The Route of a request of a registered user."""
+        return f"Route: <sip:orig@{self.mw.host}:{self.mw.port};lr>"
+
+    def send(
+        self, method: str, uri: str, *lines: str, to: str = f"<{BOB}>", call_id: str = "", peer: MwPeer | None = None
+    ) -> None:
+        """Send a request from the element beside the S-CSCF, or from another one."""
+        self._number += 1
+        sender = peer or self.peer
+        host, port = sender.address
+        text = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{self._number}",
+            "Max-Forwards: 70",
+            f"From: <{ALICE}>;tag=a",
+            f"To: {to}",
+            f"Call-ID: {call_id or f'c{self._number}'}",
+            f"CSeq: {self._number} {method}",
+            *lines,
+            "Content-Length: 0\r\n\r\n",
+        ]
+        sender.send("\r\n".join(text), (self.mw.host, self.mw.port))
 
     def bind(
         self, user: str, *, key: str = "k", q: str = "", expires_at: float = 2e9, path: str = "", instance: str = ""
     ) -> StoredBinding:
+        """Register a user at the element beside the S-CSCF."""
         host, port = self.peer.address
         binding = StoredBinding(
             impi=f"{user}@ims.example",
@@ -89,19 +118,34 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path, make_mw_peer):
-    with Hss(tmp_path / "hss.db", realm="ims.example") as hss:
-        for user in ("alice", "bob"):
-            hss.add_subscriber(f"{user}@ims.example", [f"sip:{user}@ims.example"], Secret("x"))
-        peer = await make_mw_peer()
-        options = ScscfOptions(registrar=RegistrarOptions(min_expires=10, max_bindings=2))
-        scscf = await Scscf.open(
-            hss, trust=lambda flow: flow.remote == peer.address, options=options, wall_clock=lambda: 1e9
-        )
-        made = World(hss, scscf, peer)
-        made.bind("alice")
-        yield made
-        await scscf.close()
+async def make_running(tmp_path, make_mw_peer):
+    """Start an S-CSCF with the subscribers alice and bob."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**options: object) -> RunningScscf:
+            running = RunningScscf(tmp_path, await make_mw_peer(), ScscfOptions(**options))
+            with Hss(running.path, realm="ims.example") as hss:
+                for user in ("alice", "bob"):
+                    hss.add_subscriber(f"{user}@ims.example", [f"sip:{user}@ims.example"], Secret("x"))
+            await running.start()
+            stack.push_async_callback(running.stop)
+            return running
+
+        yield make
+
+
+@pytest.fixture
+async def running(make_running):
+    """An S-CSCF at which alice is registered."""
+    made = await make_running(registrar=RegistrarOptions(min_expires=10, max_bindings=2))
+    made.bind("alice")
+    return made
+
+
+@pytest.fixture
+async def outsider(running, make_mw_peer):
+    """An element on Mw that is no eP-CSCF of this network."""
+    return await make_mw_peer()
 
 
 @pytest.fixture
@@ -110,7 +154,8 @@ def hold(tmp_path):
     with closing(sqlite3.connect(tmp_path / "hss.db", isolation_level=None)) as other:
 
         def begin(hss: Hss) -> sqlite3.Connection:
-            hss._db.execute("PRAGMA busy_timeout = 0")
+            with hss.transaction() as db:
+                db.execute("PRAGMA busy_timeout = 0")
             other.execute("BEGIN IMMEDIATE")
             return other
 
@@ -118,7 +163,7 @@ def hold(tmp_path):
 
 
 class Card:
-    """A USIM that takes every SQN and keeps the last, or refuses as it is told."""
+    """A USIM that accepts every rising SQN."""
 
     def __init__(self, k: bytes = K, opc: bytes = OPC) -> None:
         self.functions = Milenage(k, opc=opc)
@@ -135,35 +180,24 @@ class Card:
         return res, ck, ik
 
 
-class Desk:
-    """The registrar, and what it tells; requests and responses are text."""
+class TextRegistrar:
+    """A registrar whose requests and responses are text, and what it tells its observers."""
 
     def __init__(self, hss: Hss, options: RegistrarOptions) -> None:
         self.hss = hss
         self.now = 1e9
         self.told: list[tuple[str, list[tuple[str, str, int | None]]]] = []
-        observers = Observers()
-        observers.add(self)
         random_source = CountingSource()
         self.gruus = GruuFactory(hss, "ims.example", random_source)
-        self.removals = Removals(hss, observers)
-        self.callees = Callees(hss, self.gruus, "ims.example")
-        verifier = DigestVerifier(
-            "ims.example", key=bytes(32), random_source=random_source, algorithms=("SHA-256", "MD5")
+        self.location_service = LocationService(hss)
+        self.location_service.add_observer(self)
+        self.targets = TargetLookup(hss, self.gruus, "ims.example")
+        authenticator = Authenticator(
+            hss, "ims.example", options, random_source, key=bytes(32), algorithms=("SHA-256", "MD5")
         )
-        self.registrar = Registrar(
-            hss,
-            {
-                Scheme.DIGEST: DigestScheme(hss, verifier, challenge_every=options.challenge_every),
-                Scheme.AKA: AkaScheme(
-                    hss, AkaVerifier("ims.example", answer_within=options.answer_within), random_source, options
-                ),
-                Scheme.TRUSTED_NODE: TrustedNodeScheme(hss, barred=options.barred_entities),
-            },
-            Uri.parse("sip:orig@scscf.example;lr"),
-            gruus=self.gruus,
-            observer=observers,
-            options=options,
+        service_route = Uri.parse("sip:orig@scscf.example;lr")
+        self._registrar = Registrar(
+            hss, authenticator, self.location_service, service_route, gruus=self.gruus, options=options
         )
         self._cseq = count(1)
 
@@ -199,7 +233,7 @@ class Desk:
             "Content-Length: 0\r\n\r\n",
         ]
         request = parse("\r\n".join(text).encode())
-        response = self.registrar.register(request, trusted=trusted, tag="t", now=self.now)
+        response = self._registrar.register(request, trusted=trusted, tag="t", now=self.now)
         return response.to_bytes().decode()
 
     @staticmethod
@@ -250,8 +284,8 @@ def hss(tmp_path):
 
 
 @pytest.fixture
-def make_desk(hss):
-    return lambda **options: Desk(hss, RegistrarOptions(**options))
+def make_registrar(hss):
+    return lambda **options: TextRegistrar(hss, RegistrarOptions(**options))
 
 
 @pytest.fixture
@@ -271,7 +305,7 @@ def with_password(hss):
 
 @pytest.fixture
 def several_sets(hss):
-    """A barred identity and a usable one together, and another one apart."""
+    """A barred identity and usable ones in one registration set, and another one in a second set."""
     identities = [
         PublicIdentity(ALICE, barred=True),
         PublicIdentity("sip:al@ims.example", display_name="Al"),

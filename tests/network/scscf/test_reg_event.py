@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile
-from wic.network.scscf.changes import BindingChange
-from wic.network.scscf.reg_event import RegEventNotifierOptions
-from wic.network.scscf.server import Scscf, ScscfOptions
+from wic.network.scscf.location_service import BindingChange
+from wic.network.scscf.options import RegEventNotifierOptions
 from wic.registration.reg_event.reginfo import AorState, ContactEvent, ContactState, RegInfo, parse_reginfo
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from conftest import MwPeer
+    from conftest import RunningScscf
 
 ALICE, TEL, HIDDEN = "sip:alice@ims.example", "tel:+4930123", "sip:secret@ims.example"
 IMPI = "alice@ims.example"
@@ -33,30 +30,21 @@ def document(notify: str) -> RegInfo:
     return parse_reginfo(notify.partition("\r\n\r\n")[2].encode())
 
 
-class World:
-    def __init__(self, path: Path, peer: MwPeer) -> None:
-        self.path, self.peer = path, peer
-        self.wall = NOW
-        self.trusted = True
-        self.number = 0
-        self.options = RegEventNotifierOptions(interval=0, max_subscriptions=2)
+class Watching:
+    """An S-CSCF with one registered subscriber, and an element that watches the registration."""
 
-    async def start(self) -> None:
-        self.hss = Hss(self.path / "hss.db", realm="ims.example")
-        options = ScscfOptions(reg_event=self.options, port=getattr(self, "port", 0))
-        self.scscf = await Scscf.open(
-            self.hss, trust=lambda _: self.trusted, options=options, wall_clock=lambda: self.wall
-        )
-        self.port = self.scscf.node.mw.port
-
-    async def stop(self) -> None:
-        await self.scscf.close()
-        self.hss.close()
+    def __init__(self, running: RunningScscf) -> None:
+        self.running, self.peer = running, running.peer
 
     @property
     def edge(self) -> str:
         host, port = self.peer.address
         return f"sip:{host}:{port}"
+
+    @property
+    def count(self) -> int:
+        """Number of subscriptions."""
+        return len(self.running.scscf.notifier)
 
     def binding(self, key: str = "k", **more: object) -> StoredBinding:
         host, port = self.peer.address
@@ -74,47 +62,45 @@ class World:
         return replace(made, **more)  # type: ignore[arg-type]
 
     def bind(self, key: str = "k", event: ContactEvent | None = None, **more: object) -> None:
+        """Store a binding, and tell of it if there is an event."""
         binding = self.binding(key, **more)
-        self.hss.change_bindings(IMPI, store=[binding])
+        if event is not ContactEvent.REGISTERED:
+            self.running.hss.change_bindings(IMPI, store=[binding])
         if event is not None:
-            self.tell(BindingChange(binding, event))
+            self.change(BindingChange(binding, event))
 
     def unbind(self, key: str, event: ContactEvent, retry_after: int | None = None) -> None:
-        self.hss.change_bindings(IMPI, remove=[key])
-        self.tell(BindingChange(self.binding(key), event, retry_after))
+        self.change(BindingChange(self.binding(key), event, retry_after))
 
-    def tell(self, *changes: BindingChange) -> None:
-        self.scscf.observers.changed(IMPI, changes, now=self.wall)
-        self.scscf.node.driver.pump()
+    def change(self, *changes: BindingChange) -> None:
+        running = self.running
+        known = running.hss.bindings(IMPI, now=running.wall)
+        running.scscf.location_service.change(IMPI, changes, known=known, now=running.wall)
+        running.scscf.node.driver.pump()
+
+    def tell(self, *changes: BindingChange, impi: str = IMPI) -> None:
+        """Tell the notifier of changes to bindings that are not there."""
+        self.running.scscf.notifier.changed(impi, changes, now=self.running.wall)
+        self.running.scscf.node.driver.pump()
 
     def send(
         self,
         uri: str = ALICE,
         *lines: str,
         asserted: str = ALICE,
-        to: str = "",
+        to: str = f"<{ALICE}>",
         call: str = "",
         contact: str = "",
         expires: int = 3600,
     ) -> None:
-        self.number += 1
         host, port = self.peer.address
-        text = [
-            f"SUBSCRIBE {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{self.number}",
-            "Max-Forwards: 70",
-            f"From: <{ALICE}>;tag=a",
-            f"To: {to or f'<{ALICE}>'}",
-            f"Call-ID: {call or f'c{self.number}'}",
-            f"CSeq: {self.number} SUBSCRIBE",
+        own = [
             f"Contact: <{contact or f'sip:ue@{host}:{port}'}>",
             *([f"P-Asserted-Identity: <{asserted}>"] if asserted else []),
             f"Expires: {expires}",
             *(lines or ["Event: reg"]),
-            "Content-Length: 0\r\n\r\n",
         ]
-        mw = self.scscf.node.mw
-        self.peer.send("\r\n".join(text), (mw.host, mw.port))
+        self.running.send("SUBSCRIBE", uri, *own, to=to, call_id=call)
 
     async def notified(self, status: str = "200 OK") -> str:
         """Take a NOTIFY and answer it."""
@@ -131,26 +117,23 @@ class World:
         """Expect that many subscriptions to be left once all that was sent has been dealt with."""
         self.send(expires=1)
         await self.peer.receive("SIP/2.0 4")
-        assert len(self.scscf.notifier) == count
+        assert self.count == count
 
 
 @pytest.fixture
-async def world(tmp_path, make_mw_peer):
-    made = World(tmp_path, await make_mw_peer())
-    with Hss(tmp_path / "hss.db", realm="ims.example") as hss:
-        hss.add(
-            SubscriberProfile(IMPI, (PublicIdentity(ALICE), PublicIdentity(TEL), PublicIdentity(HIDDEN, barred=True)))
-        )
-    await made.start()
+async def watching(make_running):
+    running = await make_running(reg_event=RegEventNotifierOptions(interval=0, max_subscriptions=2))
+    identities = (PublicIdentity(ALICE), PublicIdentity(TEL), PublicIdentity(HIDDEN, barred=True))
+    running.hss.add(SubscriberProfile(IMPI, identities))
+    made = Watching(running)
     made.bind()
-    yield made
-    await made.stop()
+    return made
 
 
-async def test_the_user_is_told_everything_at_once(world) -> None:
-    accepted, told = await world.subscribed()
+async def test_the_first_notify_has_the_full_state(watching) -> None:
+    accepted, told = await watching.subscribed()
     assert header(accepted, "Expires") == "3600"
-    assert header(accepted, "Contact") == f"<sip:127.0.0.1:{world.port}>"
+    assert header(accepted, "Contact") == f"<sip:127.0.0.1:{watching.running.mw.port}>"
     assert (told.version, told.full) == (0, True)
     default, tel = told.registrations  # the barred identity is not to be seen
     assert (default.aor, tel.aor) == (ALICE, TEL)
@@ -166,28 +149,28 @@ async def test_the_user_is_told_everything_at_once(world) -> None:
     assert contact.id != other.id
 
 
-async def test_a_contact_without_instance_has_no_gruu(world) -> None:
-    world.bind(instance=None, contact="<sip:alice@k.invalid>")
-    _, told = await world.subscribed()
+async def test_a_contact_without_instance_has_no_gruu(watching) -> None:
+    watching.bind(instance=None, contact="<sip:alice@k.invalid>")
+    _, told = await watching.subscribed()
     (contact,) = told.registrations[0].contacts
     assert (contact.pub_gruu, contact.temp_gruu, contact.display_name, contact.unknown_params) == (None, None, None, ())
 
 
 @pytest.mark.parametrize("asserted", [ALICE, TEL])
-async def test_any_identity_of_the_set_may_ask(world, asserted) -> None:
-    await world.subscribed(asserted=asserted)
+async def test_any_identity_of_the_set_may_ask(watching, asserted) -> None:
+    await watching.subscribed(asserted=asserted)
 
 
-async def test_the_edge_in_the_path_may_ask(world) -> None:
+async def test_the_edge_in_the_path_may_ask(watching) -> None:
     """TS 24.229 §5.4.2.1.1."""
-    await world.subscribed(asserted=world.edge)
+    await watching.subscribed(asserted=watching.edge)
 
 
 @pytest.mark.parametrize("asserted", ["sip:bob@ims.example", HIDDEN, "sip:127.0.0.1:9", "tel:+1", ""])
-async def test_nobody_else_may(world, asserted) -> None:
-    world.send(asserted=asserted)
-    await world.peer.receive("SIP/2.0 403")
-    assert len(world.scscf.notifier) == 0
+async def test_other_identities_may_not_watch(watching, asserted) -> None:
+    watching.send(asserted=asserted)
+    await watching.peer.receive("SIP/2.0 403")
+    assert watching.count == 0
 
 
 @pytest.mark.parametrize(
@@ -199,32 +182,34 @@ async def test_nobody_else_may(world, asserted) -> None:
     ],
 )
 @pytest.mark.parametrize("who", ["ann", "ben"])
-async def test_of_those_who_share_an_identity_each_watches_its_own(world, asserted, contact, who) -> None:
+async def test_subscribers_that_share_an_identity_watch_their_own_registration(
+    watching, asserted, contact, who
+) -> None:
     """The Contact of the SUBSCRIBE, or the URI that the eP-CSCF wrote into Path, tells who it is."""
-    host, port = world.peer.address
+    host, port = watching.peer.address
     for name in ("ann", "ben"):
         impi = f"{name}@ims.example"
-        world.hss.add(SubscriberProfile(impi, (PublicIdentity("sip:team@ims.example"),)))
+        watching.running.hss.add(SubscriberProfile(impi, (PublicIdentity("sip:team@ims.example"),)))
         more = {"contact": f"<sip:team@{name}.invalid;transport=ws>", "path": (f"<sip:{name}@{host}:{port};lr;ob>",)}
-        world.hss.change_bindings(impi, store=[world.binding(name, impi=impi, **more)])
+        watching.running.hss.change_bindings(impi, store=[watching.binding(name, impi=impi, **more)])
     asserted = asserted.format(edge=f"sip:{who}@{host}:{port}")
     lines = ("Event: reg", f"Record-Route: <sip:{host}:{port};lr>")
-    world.send("sip:team@ims.example", *lines, asserted=asserted, contact=contact.format(who=who))
-    await world.peer.receive("SIP/2.0 200")
-    told = document(await world.notified())
+    watching.send("sip:team@ims.example", *lines, asserted=asserted, contact=contact.format(who=who))
+    await watching.peer.receive("SIP/2.0 200")
+    told = document(await watching.notified())
     assert [each.uri for each in told.registrations[0].contacts] == [f"sip:team@{who}.invalid;transport=ws"]
 
 
-async def test_only_the_trusted_assert(world) -> None:
-    world.trusted = False
-    world.send()
-    await world.peer.receive("SIP/2.0 403")
+async def test_an_untrusted_element_may_not_watch(watching) -> None:
+    watching.running.trusted.clear()
+    watching.send()
+    await watching.peer.receive("SIP/2.0 403")
 
 
-async def test_somebody_who_is_not_registered_may_not(world) -> None:
-    world.hss.change_bindings(IMPI, remove=["k"])
-    world.send()
-    await world.peer.receive("SIP/2.0 403")
+async def test_a_user_that_is_not_registered_may_not_watch(watching) -> None:
+    watching.running.hss.change_bindings(IMPI, remove=["k"])
+    watching.send()
+    await watching.peer.receive("SIP/2.0 403")
 
 
 @pytest.mark.parametrize(
@@ -235,29 +220,29 @@ async def test_somebody_who_is_not_registered_may_not(world) -> None:
         (("Event: reg", "P-Asserted-Identity: ?"), {}, "400"),
     ],
 )
-async def test_subscriptions_that_cannot_be_granted(world, lines, more, status) -> None:
-    world.send(ALICE, *lines, **more)
-    await world.peer.receive(f"SIP/2.0 {status}")
+async def test_subscriptions_that_cannot_be_granted(watching, lines, more, status) -> None:
+    watching.send(ALICE, *lines, **more)
+    await watching.peer.receive(f"SIP/2.0 {status}")
 
 
-async def test_users_who_do_not_exist(world) -> None:
-    world.send("sip:nobody@ims.example")
-    await world.peer.receive("SIP/2.0 404")
+async def test_an_unknown_user_cannot_be_watched(watching) -> None:
+    watching.send("sip:nobody@ims.example")
+    await watching.peer.receive("SIP/2.0 404")
 
 
-async def test_other_packages_go_to_the_user(world) -> None:
-    world.send(ALICE, "Event: dialog")
-    world.peer.answer(await world.peer.receive("SUBSCRIBE sip:alice@k.invalid"), "489 Bad Event")
-    await world.peer.receive("SIP/2.0 489")
-    world.send(ALICE, "Event: ?")
-    await world.peer.receive("SUBSCRIBE sip:alice@k.invalid")
+async def test_other_packages_go_to_the_user(watching) -> None:
+    watching.send(ALICE, "Event: dialog")
+    watching.peer.answer(await watching.peer.receive("SUBSCRIBE sip:alice@k.invalid"), "489 Bad Event")
+    await watching.peer.receive("SIP/2.0 489")
+    watching.send(ALICE, "Event: ?")
+    await watching.peer.receive("SUBSCRIBE sip:alice@k.invalid")
 
 
 @pytest.mark.parametrize("event", [ContactEvent.REGISTERED, ContactEvent.REFRESHED, ContactEvent.SHORTENED])
-async def test_changes_are_told_one_by_one(world, event) -> None:
-    await world.subscribed()
-    world.bind("other", event, expires_at=NOW + 60)
-    told = document(await world.notified())
+async def test_a_change_is_notified_by_itself(watching, event) -> None:
+    await watching.subscribed()
+    watching.bind("other", event, expires_at=NOW + 60)
+    told = document(await watching.notified())
     assert (told.version, told.full) == (1, False)
     contacts = [each.contacts for each in told.registrations]
     assert [len(each) for each in contacts] == [1, 1]
@@ -266,11 +251,11 @@ async def test_changes_are_told_one_by_one(world, event) -> None:
     assert contacts[0][0].expires == 60
 
 
-async def test_one_of_two_contacts_goes(world) -> None:
-    world.bind("other")
-    await world.subscribed()
-    world.unbind("other", ContactEvent.PROBATION, 30)
-    told = document(await world.notified())
+async def test_one_of_two_contacts_goes(watching) -> None:
+    watching.bind("other")
+    await watching.subscribed()
+    watching.unbind("other", ContactEvent.PROBATION, 30)
+    told = document(await watching.notified())
     (contact,) = told.registrations[0].contacts
     assert told.registrations[0].state is AorState.ACTIVE
     assert (contact.state, contact.event, contact.retry_after) == (ContactState.TERMINATED, ContactEvent.PROBATION, 30)
@@ -279,152 +264,166 @@ async def test_one_of_two_contacts_goes(world) -> None:
 @pytest.mark.parametrize(
     "event", [ContactEvent.DEACTIVATED, ContactEvent.REJECTED, ContactEvent.UNREGISTERED, ContactEvent.EXPIRED]
 )
-async def test_the_last_contact_goes(world, event) -> None:
-    await world.subscribed()
-    world.unbind("k", event)
-    notify = await world.notified()
+async def test_the_last_contact_goes(watching, event) -> None:
+    await watching.subscribed()
+    watching.unbind("k", event)
+    notify = await watching.notified()
     assert header(notify, "Subscription-State") == "terminated;reason=noresource"
     told = document(notify)
     assert {each.state for each in told.registrations} == {AorState.TERMINATED}
     assert [contact.event for each in told.registrations for contact in each.contacts] == [event, event]
-    await world.over()
+    await watching.over()
 
 
-async def test_changes_are_put_together_while_a_notify_has_no_answer(world) -> None:
-    world.send()
-    await world.peer.receive("SIP/2.0 200")
-    first = await world.peer.receive("NOTIFY ")
-    world.bind("one", ContactEvent.REGISTERED)
-    world.bind("two", ContactEvent.REGISTERED)
-    world.bind("one", ContactEvent.REFRESHED)
+async def test_changes_are_put_together_while_a_notify_has_no_answer(watching) -> None:
+    watching.send()
+    await watching.peer.receive("SIP/2.0 200")
+    first = await watching.peer.receive("NOTIFY ")
+    watching.bind("one", ContactEvent.REGISTERED)
+    watching.bind("two", ContactEvent.REGISTERED)
+    watching.bind("one", ContactEvent.REFRESHED)
     await asyncio.sleep(0)
-    world.peer.answer(first, "200 OK")
-    told = document(await world.notified())
+    watching.peer.answer(first, "200 OK")
+    told = document(await watching.notified())
     assert [contact.event for contact in told.registrations[0].contacts] == [
         ContactEvent.REFRESHED,
         ContactEvent.REGISTERED,
     ]
 
 
-async def test_what_was_missed_is_told_in_full(world) -> None:
-    world.send()
-    await world.peer.receive("SIP/2.0 200")
-    await world.notified("500 No")
-    world.bind("other", ContactEvent.REGISTERED)
-    told = document(await world.notified())
+async def test_after_a_failed_notify_the_full_state_follows(watching) -> None:
+    watching.send()
+    await watching.peer.receive("SIP/2.0 200")
+    await watching.notified("500 No")
+    watching.bind("other", ContactEvent.REGISTERED)
+    told = document(await watching.notified())
     assert (told.version, told.full, len(told.registrations[0].contacts)) == (1, True, 2)
 
 
-async def test_a_prove_flag_is_part_of_the_full_state(world) -> None:
-    world.bind(prove=True)
-    _, told = await world.subscribed()
+async def test_a_prove_flag_is_part_of_the_full_state(watching) -> None:
+    watching.bind(prove=True)
+    _, told = await watching.subscribed()
     assert told.registrations[0].contacts[0].event is ContactEvent.SHORTENED
 
 
-async def test_refresh_and_end(world) -> None:
-    accepted, _ = await world.subscribed(call="kept")
+async def test_refresh_and_end(watching) -> None:
+    accepted, _ = await watching.subscribed(call="kept")
     to = header(accepted, "To")
     contact = header(accepted, "Contact")[1:-1]
-    world.send(contact, to=to, call="kept", expires=600)
-    assert header(await world.peer.receive("SIP/2.0 200"), "Expires") == "600"
-    assert document(await world.notified()).version == 1
-    world.send(contact, to=to, call="kept", expires=0)
-    await world.peer.receive("SIP/2.0 200")
-    assert header(await world.notified(), "Subscription-State") == "terminated;reason=timeout"
-    await world.over()
-    world.send(contact, to=to, call="kept")
-    await world.peer.receive("SIP/2.0 481")
+    watching.send(contact, to=to, call="kept", expires=600)
+    assert header(await watching.peer.receive("SIP/2.0 200"), "Expires") == "600"
+    assert document(await watching.notified()).version == 1
+    watching.send(contact, to=to, call="kept", expires=0)
+    await watching.peer.receive("SIP/2.0 200")
+    assert header(await watching.notified(), "Subscription-State") == "terminated;reason=timeout"
+    await watching.over()
+    watching.send(contact, to=to, call="kept")
+    await watching.peer.receive("SIP/2.0 481")
 
 
-async def test_fetching(world) -> None:
-    world.send(expires=0)
-    await world.peer.receive("SIP/2.0 200")
-    assert document(await world.notified()).full
-    await world.over()
+async def test_fetching(watching) -> None:
+    watching.send(expires=0)
+    await watching.peer.receive("SIP/2.0 200")
+    assert document(await watching.notified()).full
+    await watching.over()
 
 
-async def test_a_watcher_that_is_gone_is_forgotten(world) -> None:
-    world.send()
-    await world.peer.receive("SIP/2.0 200")
-    await world.notified("481 Gone")
-    await world.over()
+async def test_a_watcher_that_is_gone_is_forgotten(watching) -> None:
+    watching.send()
+    await watching.peer.receive("SIP/2.0 200")
+    await watching.notified("481 Gone")
+    await watching.over()
 
 
-async def test_the_oldest_gives_way(world) -> None:
+async def test_the_oldest_subscription_gives_way(watching) -> None:
     for _ in range(2):
-        await world.subscribed()
-    await world.subscribed(asserted=world.edge)  # is counted apart
-    world.send()
-    got = [await world.peer.receive("") for _ in range(3)]
+        await watching.subscribed()
+    await watching.subscribed(asserted=watching.edge)  # is counted apart
+    watching.send()
+    got = [await watching.peer.receive("") for _ in range(3)]
     for message in got:
         if message.startswith("NOTIFY"):
-            world.peer.answer(message, "200 OK")
+            watching.peer.answer(message, "200 OK")
     states = [header(each, "Subscription-State") for each in got if each.startswith("NOTIFY")]
     assert sorted(states) == ["active;expires=3600", "terminated;reason=probation;retry-after=3600"]
-    await world.over(3)
+    await watching.over(3)
 
 
-async def test_data_version_are_not_told(world) -> None:
-    await world.subscribed()
-    world.scscf.observers.changed("bob@ims.example", [BindingChange(world.binding(), ContactEvent.EXPIRED)], now=NOW)
-    world.tell(BindingChange(world.binding(registration_set=1), ContactEvent.REGISTERED))
-    world.bind("other", ContactEvent.REGISTERED)
-    assert document(await world.notified()).version == 1
+async def test_changes_of_other_registrations_are_not_notified(watching) -> None:
+    await watching.subscribed()
+    watching.tell(BindingChange(watching.binding(), ContactEvent.EXPIRED), impi="bob@ims.example")
+    watching.change(BindingChange(watching.binding(registration_set=1), ContactEvent.REGISTERED))
+    watching.bind("other", ContactEvent.REGISTERED)
+    assert document(await watching.notified()).version == 1
 
 
-async def test_a_restart_goes_on_with_the_dialog(world) -> None:
-    accepted, _ = await world.subscribed(call="kept")
-    await world.stop()
-    world.wall += 100
-    await world.start()
-    assert len(world.scscf.notifier) == 1
-    world.bind("other", ContactEvent.REGISTERED)
-    notify = await world.notified()
+async def test_a_restart_goes_on_with_the_dialog(watching) -> None:
+    accepted, _ = await watching.subscribed(call="kept")
+    await watching.running.stop()
+    watching.running.wall += 100
+    await watching.running.start()
+    assert watching.count == 1
+    watching.bind("other", ContactEvent.REGISTERED)
+    notify = await watching.notified()
     assert (header(notify, "Call-ID"), header(notify, "CSeq")) == ("kept", "2 NOTIFY")
     assert header(notify, "From") == header(accepted, "To")
     assert header(notify, "Subscription-State") == "active;expires=3500"
     assert document(notify).version == 1
-    world.send(header(accepted, "Contact")[1:-1], to=header(accepted, "To"), call="kept", expires=600)
-    await world.peer.receive("SIP/2.0 200")
-    assert document(await world.notified()).version == 2
+    watching.send(header(accepted, "Contact")[1:-1], to=header(accepted, "To"), call="kept", expires=600)
+    await watching.peer.receive("SIP/2.0 200")
+    assert document(await watching.notified()).version == 2
 
 
-async def test_what_happened_before_a_crash_is_told_after_it(world) -> None:
-    await world.subscribed()
-    await world.stop()
-    with Hss(world.path / "hss.db", realm="ims.example") as hss:
-        hss.change_bindings(IMPI, store=[world.binding("other")])
-    await world.start()
-    told = document(await world.notified())
+async def test_a_change_before_a_crash_is_notified_after_it(watching) -> None:
+    await watching.subscribed()
+    await watching.running.stop()
+    with Hss(watching.running.path, realm="ims.example") as hss:
+        hss.change_bindings(IMPI, store=[watching.binding("other")])
+    await watching.running.start()
+    told = document(await watching.notified())
     assert (told.version, told.full, len(told.registrations[0].contacts)) == (1, True, 2)
 
 
-async def test_a_registration_that_ended_before_a_crash(world) -> None:
-    await world.subscribed()
-    await world.stop()
-    with Hss(world.path / "hss.db", realm="ims.example") as hss:
+async def test_a_registration_that_ended_before_a_crash(watching) -> None:
+    await watching.subscribed()
+    await watching.running.stop()
+    with Hss(watching.running.path, realm="ims.example") as hss:
         hss.change_bindings(IMPI, remove=["k"])
-    await world.start()
-    notify = await world.notified()
+    await watching.running.start()
+    notify = await watching.notified()
     assert header(notify, "Subscription-State") == "terminated;reason=noresource"
     assert {each.state for each in document(notify).registrations} == {AorState.INIT}
-    await world.over()
+    await watching.over()
 
 
-async def test_a_subscription_that_expired_meanwhile(world) -> None:
-    await world.subscribed()
-    await world.stop()
-    world.wall += 3600
-    await world.start()
-    assert len(world.scscf.notifier) == 0
-    with world.hss.transaction() as db:
+async def test_a_subscription_that_expired_meanwhile(watching) -> None:
+    await watching.subscribed()
+    await watching.running.stop()
+    watching.running.wall += 3600
+    await watching.running.start()
+    assert watching.count == 0
+    with watching.running.hss.transaction() as db:
         assert db.execute("SELECT count(*) FROM reg_event_subscription").fetchone() == (0,)
 
 
-async def test_a_subscriber_that_was_removed(world) -> None:
-    await world.subscribed()
-    world.hss.remove(IMPI)
-    world.tell(BindingChange(world.binding(), ContactEvent.DEACTIVATED))
-    notify = await world.notified()
+async def test_a_subscriber_that_was_removed(watching) -> None:
+    await watching.subscribed()
+    watching.running.hss.remove(IMPI)
+    watching.tell(BindingChange(watching.binding(), ContactEvent.DEACTIVATED))
+    notify = await watching.notified()
     assert document(notify).registrations == ()
-    await world.over()
+    await watching.over()
+
+
+async def test_a_watcher_is_notified_while_the_database_is_locked(running, hold, caplog):
+    """A subscription that cannot be stored has to be made again after a restart."""
+    other = hold(running.hss)
+    contact = f"Contact: <sip:{running.peer.address[0]}:{running.peer.address[1]}>"
+    running.send("SUBSCRIBE", ALICE, f"P-Asserted-Identity: <{ALICE}>", "Event: reg", "Expires: 3600", contact)
+    await running.peer.receive("SIP/2.0 200")
+    running.peer.answer(await running.peer.receive("NOTIFY"), "481 Gone")
+    running.send("OPTIONS", "sip:nobody@ims.example")
+    await running.peer.receive("SIP/2.0 404")
+    assert len(running.scscf.notifier) == 0
+    assert "database is locked" in caplog.text
+    other.rollback()

@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 _PURPOSE = [b"temporary GRUU"]
 _NUMBER = 8
-_CHANCE = 8
-_OCTETS = 16 + _NUMBER + _CHANCE
-"""The tag of SIV before what it seals."""
+_RANDOM = 8
+_OCTETS = 16 + _NUMBER + _RANDOM
+"""The tag of SIV, before what it seals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gruus:
-    """What a UE is called by."""
+    """GRUUs of one instance."""
 
     public: Uri
-    """Says whose instance it is, and stays the same as long as the instance does."""
+    """Shows the public identity and the instance; the same as long as the instance is."""
     temporary: Uri
-    """Says nothing to anybody else; a new one with each REGISTER, all of them good until the last binding ends."""
+    """Shows nothing to other parties; a new one with each REGISTER, all of them valid until the last binding ends."""
     first_cseq: int
-    """CSeq number since which temporary GRUUs have been good (RFC 5628 §5.2)."""
+    """CSeq number since which temporary GRUUs have been valid (RFC 5628 §5.2)."""
 
 
 class GruuFactory:
-    """Makes GRUUs, and finds out what they mean.
+    """Makes GRUUs, and finds the instances that temporary ones lead to.
 
-    A temporary GRUU is the number of an instance and some chance, sealed by AES-SIV (RFC 5297): nobody else can
-    make one, or tell whether two belong to one instance, and nothing has to be kept for it.
+    A temporary GRUU is the number of an instance and random octets, sealed by AES-SIV (RFC 5297): other parties can
+    neither make one nor tell whether two belong to one instance, and nothing has to be stored for it.
 
     Args:
         hss: has the instances and the key.
         domain: the home domain.
-        random_source: source of chance.
+        random_source: source of the random octets.
     """
 
     def __init__(self, hss: Hss, domain: str, random_source: RandomSource) -> None:
@@ -76,7 +76,7 @@ class GruuFactory:
         return Gruus(public, temporary, instance.first_cseq)
 
     def read_temporary(self, uri: Uri) -> UeInstance | None:
-        """Return the instance that a temporary GRUU leads to; None if it is none, or not good any more."""
+        """Return the instance that a temporary GRUU leads to; None if it is forged, or not valid any more."""
         try:
             sealed = base64.urlsafe_b64decode(f"{uri.username}=".encode("ascii"))
             data = self._seal.decrypt(sealed, _PURPOSE) if len(sealed) == _OCTETS else b""
@@ -85,8 +85,8 @@ class GruuFactory:
         return self._hss.instance(int.from_bytes(data[:_NUMBER])) if data else None
 
     def _sealed(self, number: int) -> str:
-        chance = hashlib.sha256(self._random_source.hex(16).encode()).digest()[:_CHANCE]
-        sealed = self._seal.encrypt(number.to_bytes(_NUMBER) + chance, _PURPOSE)
+        random = hashlib.sha256(self._random_source.hex(16).encode()).digest()[:_RANDOM]
+        sealed = self._seal.encrypt(number.to_bytes(_NUMBER) + random, _PURPOSE)
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
 

@@ -1,63 +1,62 @@
-"""The notifier of the S-CSCF for the registration event package (TS 24.229 §5.4.2.1, RFC 3680)."""
+"""Notifier of the S-CSCF for the registration event package (TS 24.229 §5.4.2.1, RFC 3680).
+
+    SUBSCRIBE      --> RegEventNotifier.subscribe --> RegEventSubscription, 200, first NOTIFY
+    BindingChange  --> RegEventNotifier.changed   --> its pending changes  --> NOTIFY
+    NOTIFY answered, SUBSCRIBE within the dialog, timers --> NotifierSubscription (RFC 6665)
+
+Users watch their own registration, and the eP-CSCFs in its Path watch it for them. A subscription is in the database
+before its watcher learns of it, together with what the watcher has been told: after a restart the dialog goes on, and
+a watcher that has missed something is notified.
+"""
 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import StorageFailed
-from wic.network.scscf.reg_event_documents import Documents
+from wic.network.scscf.gruu import instance_of
+from wic.network.scscf.options import RegEventNotifierOptions
 from wic.network.scscf.reg_event_store import StoredSubscription, SubscriptionStore
-from wic.network.scscf.reg_event_watchers import find_watcher
+from wic.network.scscf.reginfo_composer import ReginfoComposer
 from wic.registration.reg_event.reginfo import REGINFO, ContactEvent
 from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.headers.address import NameAddr
+from wic.sip.params import UriParams
 from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, SubscribeRefused, grant
 from wic.sip.timers import TimerQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from wic.network.hss import Hss, StoredBinding
-    from wic.network.scscf.changes import BindingChange
-    from wic.network.scscf.reg_event_documents import GruuFinder
+    from wic.network.node import Node
+    from wic.network.scscf.gruu import GruuFactory
+    from wic.network.scscf.location_service import BindingChange
     from wic.sip.dialog import Dialog
-    from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
-    from wic.sip.flow import Flow
     from wic.sip.message import Request
     from wic.sip.proxy.core import ProxyContext
     from wic.sip.uri import Uri
 
-__all__ = ["RegEventNotifier", "RegEventNotifierOptions", "wants_reg_event"]
+__all__ = ["RegEventNotifier", "wants_reg_event"]
 
 _log = logging.getLogger(__name__)
 
 _PACKAGE: Final = "reg"
+_DEFAULT_EXPIRES: Final = 3761
+"""Seconds of a subscription whose SUBSCRIBE asks for no time (RFC 3680 §4.3)."""
 _MAY_WAIT: Final = frozenset({ContactEvent.REGISTERED, ContactEvent.CREATED, ContactEvent.REFRESHED})
-_COME_BACK: Final = 3600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegEventNotifierOptions:
-    """What the operator decides; times in seconds."""
-
-    min_expires: int = 60
-    """Shorter subscriptions get 423."""
-    max_expires: int = 600_000
-    """Longest subscription."""
-    interval: float = 5.0
-    """Between two NOTIFYs of one subscription, unless the second tells of an end (RFC 3680 §4)."""
-    max_subscriptions: int = 16
-    """Of one watcher to one registration; the oldest gives way to one more."""
+"""Events whose NOTIFY may wait for the interval; the others tell of an end, or demand something of the UE."""
+_PROBATION: Final = 3600
+"""Seconds after which a watcher whose subscription gave way to another one may subscribe again."""
 
 
 def wants_reg_event(request: Request) -> bool:
-    """Whether a request is a SUBSCRIBE to registration state; one that cannot be read is not."""
+    """Tell whether a request is a SUBSCRIBE to registration state; one that cannot be read is not."""
     try:
         return request.method == "SUBSCRIBE" and request.event is not None and request.event.package == _PACKAGE
     except MalformedHeader:
@@ -65,59 +64,49 @@ def wants_reg_event(request: Request) -> bool:
 
 
 class RegEventNotifier:
-    """Tells users, and the eP-CSCFs in their Path, what becomes of registrations; a `BindingObserver`.
+    """Notifies users, and the eP-CSCFs in their Path, of changes to registrations; a `BindingObserver`.
 
-    The shell gives it SUBSCRIBEs outside dialogs by `subscribe`, and the events that its proxy core does not know by
+    The S-CSCF gives it SUBSCRIBEs outside dialogs by `subscribe`, and the events that its proxy core does not know by
     `handle`; it is a timer source of the driver.
 
     Args:
-        endpoint: sends and receives, in the proxy role.
-        hss: who the users are and where they are registered; also keeps the subscriptions.
-        contact: URI of the S-CSCF.
-        flow_to: finds the way to the next hop.
-        clock: the time of the endpoint.
+        node: the S-CSCF's node on Mw.
+        hss: subscribers and bindings; the subscriptions are stored there as well.
         wall_clock: seconds of the epoch, in which bindings end.
-        gruus: finds GRUUs; None = there are none.
-        options: what the operator decides.
+        gruus: makes the GRUUs in documents.
+        options: limits.
     """
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        node: Node,
         hss: Hss,
         *,
-        contact: Uri,
-        flow_to: Callable[[Uri], Flow | None],
-        clock: Callable[[], float],
         wall_clock: Callable[[], float],
-        gruus: GruuFinder | None = None,
+        gruus: GruuFactory,
         options: RegEventNotifierOptions | None = None,
     ) -> None:
         chosen = options or RegEventNotifierOptions()
         self.hss = hss
-        self.store = SubscriptionStore(hss)
-        self.documents = Documents(gruus)
-        self.clock = clock
+        self.node = node
         self.wall_clock = wall_clock
-        self._endpoint = endpoint
-        self._contact = NameAddr("", contact)
-        self._flow_to = flow_to
-        self._max = chosen.max_subscriptions
-        self._options = NotifierOptions(
+        self.composer = ReginfoComposer(gruus)
+        self.store = SubscriptionStore(hss)
+        self.timers = TimerQueue()
+        self.contact = NameAddr("", node.mw.uri(params=UriParams()))
+        self.options = NotifierOptions(
             package=_PACKAGE,
             content_type=REGINFO,
             min_expires=chosen.min_expires,
             max_expires=chosen.max_expires,
-            default_expires=3761,  # RFC 3680 §4.3
+            default_expires=_DEFAULT_EXPIRES,
             interval=chosen.interval,
         )
-        self._timers = TimerQueue()
-        self._watches: dict[tuple[str, int], dict[_Watch, None]] = {}
+        self._max_subscriptions = chosen.max_subscriptions
+        self._subscriptions: dict[tuple[str, int], dict[RegEventSubscription, None]] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._watches.values()))
-
-    # SUBSCRIBE
+        return sum(map(len, self._subscriptions.values()))
 
     def subscribe(self, context: ProxyContext, impu: str, asserted: Sequence[Uri], *, now: float) -> None:
         """Answer a SUBSCRIBE outside a dialog, and begin to notify.
@@ -125,93 +114,62 @@ class RegEventNotifier:
         Args:
             context: of the request.
             impu: the public user identity that the Request-URI means, in canonical form.
-            asserted: who the trusted network says asks; empty where nobody is trusted.
-            now: the time of the endpoint.
+            asserted: identities that the trusted network asserts; empty from outside the trust domain.
+            now: the time of the driver.
+
+        Raises:
+            MalformedHeader: the request cannot be read.
         """
         transaction = context.transaction
         watcher = find_watcher(self.hss, impu, asserted, transaction.request.contacts, now=self.wall_clock())
         if watcher is None:
-            # TS 24.229 §5.4.2.1.1: for the user itself, and for the P-CSCF in its Path.
+            # TS 24.229 §5.4.2.1.1: only the user itself, and the P-CSCF in its Path, may subscribe.
             context.reject(403, now=now)
             return
         try:
-            granted = grant(transaction.request, self._options, tag=transaction.tag, contact=self._contact)
+            granted = grant(transaction.request, self.options, tag=transaction.tag, contact=self.contact)
         except SubscribeRefused as refused:
             context.reject(refused.status_hint or 400, now=now, headers=refused.headers)
             return
-        watch = _Watch(self, watcher.impi, watcher.registration_set, watcher.name)
-        subscription = self._begin(watch, granted.dialog, granted.event, now + granted.expires)
-        self._make_room(watch, now)
-        watch.keep()
+        begun = RegEventSubscription(self, watcher, granted.dialog, granted.event, now + granted.expires)
+        watching = self._subscriptions.setdefault(watcher.key, {})
+        watching[begun] = None
+        same = [each for each in watching if each.watcher.name == watcher.name]
+        for oldest in same[: max(0, len(same) - self._max_subscriptions)]:
+            oldest.subscription.end("probation", retry_after=_PROBATION, now=now)
+        begun.keep()
         context.respond(granted.response, now=now)
+        # RFC 6665 §4.2.1.2: the full state follows at once; with "Expires: 0" that is the only NOTIFY.
         if granted.expires:
-            subscription.notify(now=now)
+            begun.subscription.notify(now=now)
         else:
-            subscription.end("timeout", now=now)
-
-    def _begin(self, watch: _Watch, dialog: Dialog, event: str, expires_at: float) -> NotifierSubscription:
-        watch.subscription = NotifierSubscription(
-            self._endpoint,
-            dialog,
-            options=self._options,
-            event=event,
-            contact=self._contact,
-            expires_at=expires_at,
-            keeper=watch,
-            timers=self._timers,
-            flow_to=self._flow_to,
-        )
-        self._watches.setdefault(watch.key, {})[watch] = None
-        return watch.subscription
-
-    def _make_room(self, newest: _Watch, now: float) -> None:
-        same = [each for each in self._watches[newest.key] if each.watcher == newest.watcher]
-        for each in same[: max(0, len(same) - self._max)]:
-            each.subscription.end("probation", retry_after=_COME_BACK, now=now)
-
-    def restore(self, *, now: float) -> None:
-        """Go on with the subscriptions of an earlier run; who has missed something is told."""
-        wall = self.wall_clock()
-        for stored in self.store.load():
-            dialog = stored.dialog()
-            if stored.expires_at <= wall:
-                self.store.remove(dialog.id)
-                continue
-            watch = _Watch(self, stored.impi, stored.registration_set, stored.watcher)
-            watch.version, watch.told = stored.version, stored.told
-            subscription = self._begin(watch, dialog, stored.event, now + stored.expires_at - wall)
-            bound = self._bindings(*watch.key)
-            if not bound:
-                subscription.end("noresource", now=now)
-            elif _keys(bound) != watch.told:
-                subscription.notify(now=now)
-
-    # what happens
+            begun.subscription.end("timeout", now=now)
 
     def changed(self, impi: str, changes: Sequence[BindingChange], *, now: float) -> None:
-        """Tell the watchers of a subscriber what has changed, after the REGISTER that did it has its answer.
+        """Notify the watchers of a subscriber, once the REGISTER that made the changes has its answer.
 
         Args:
-            impi: of the subscriber.
-            changes: to its bindings.
-            now: seconds of the epoch; the time of the endpoint is asked for separately.
+            impi: private identity of the subscriber.
+            changes: changes to its bindings.
+            now: seconds of the epoch.
         """
         for number in sorted({change.binding.registration_set for change in changes}):
-            watches = tuple(self._watches.get((impi, number), ()))
+            watching = tuple(self._subscriptions.get((impi, number), ()))
             here = [change for change in changes if change.binding.registration_set == number]
-            for watch in watches:
-                watch.pending |= {change.binding.key: change for change in here}
-            if watches:
+            for each in watching:
+                each.pending |= {change.binding.key: change for change in here}
+            if watching:
                 urgent = any(change.event not in _MAY_WAIT for change in here)
-                self._timers.schedule(self.clock(), partial(self._tell, watches, urgent))
+                self.timers.schedule(self.node.driver.now, partial(self._notify, watching, urgent))
 
-    def _tell(self, watches: Sequence[_Watch], urgent: bool, now: float) -> None:
-        over = not self.bindings(watches[0])
-        for watch in watches:
-            if over:
-                watch.subscription.end("noresource", now=now)
+    def _notify(self, watching: Sequence[RegEventSubscription], urgent: bool, now: float) -> None:
+        # TS 24.229 §5.4.2.1.2: the NOTIFY about the last contact ends the subscription.
+        is_last = not watching[0].bindings()
+        for each in watching:
+            if is_last:
+                each.subscription.end("noresource", now=now)
             else:
-                watch.subscription.changed(urgent=urgent, now=now)
+                each.subscription.changed(urgent=urgent, now=now)
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to a subscription."""
@@ -227,94 +185,193 @@ class RegEventNotifier:
         owner.handle(event, now=now)
         return True
 
+    def restore(self, *, now: float) -> None:
+        """Continue the subscriptions of an earlier run, and notify the watchers that have missed a change.
+
+        Args:
+            now: the time of the driver.
+        """
+        wall = self.wall_clock()
+        for stored in self.store.load():
+            dialog = stored.dialog()
+            if stored.expires_at <= wall:
+                self.store.remove(dialog.id)
+                continue
+            watcher = AuthorizedWatcher(stored.impi, stored.registration_set, stored.watcher)
+            restored = RegEventSubscription(self, watcher, dialog, stored.event, now + stored.expires_at - wall)
+            restored.version, restored.told = stored.version, stored.told
+            self._subscriptions.setdefault(watcher.key, {})[restored] = None
+            bindings = restored.bindings()
+            if not bindings:
+                restored.subscription.end("noresource", now=now)
+            elif _keys(bindings) != stored.told:
+                restored.subscription.notify(now=now)
+
+    def forget(self, subscription: RegEventSubscription) -> None:
+        """Forget a subscription that has ended."""
+        watching = self._subscriptions[subscription.watcher.key]
+        del watching[subscription]
+        if not watching:
+            del self._subscriptions[subscription.watcher.key]
+
     def next_timeout(self) -> float | None:
-        """Return when `handle_timeout` is due, or None."""
-        return self._timers.next_timeout()
+        """Return the time at which `handle_timeout` is due, or None."""
+        return self.timers.next_timeout()
 
     def handle_timeout(self, *, now: float) -> None:
-        """Send what has waited, and end what is over."""
-        self._timers.handle_timeout(now)
-
-    # for watches
-
-    def bindings(self, watch: _Watch) -> list[StoredBinding]:
-        """Return the bindings that a watch is about."""
-        return self._bindings(*watch.key)
-
-    def forget(self, watch: _Watch) -> None:
-        """Let go of a subscription that is over."""
-        watches = self._watches[watch.key]
-        del watches[watch]
-        if not watches:
-            del self._watches[watch.key]
-
-    def _bindings(self, impi: str, registration_set: int) -> list[StoredBinding]:
-        return self.hss.bindings(impi, now=self.wall_clock(), registration_set=registration_set)
+        """Send the NOTIFYs that have waited, and end the subscriptions that have expired."""
+        self.timers.handle_timeout(now)
 
 
-class _Watch:
-    """One subscription and what its watcher knows; its `SubscriptionKeeper`."""
+class RegEventSubscription:
+    """One subscription with what its watcher has been told; the keeper of its `NotifierSubscription`.
 
-    subscription: NotifierSubscription
+    Args:
+        notifier: owns it.
+        watcher: watches, and whose registration.
+        dialog: the notifier's side of it.
+        event: value of the Event header field.
+        expires_at: the time of the driver at which it ends unless it is refreshed.
+    """
 
-    def __init__(self, notifier: RegEventNotifier, impi: str, registration_set: int, watcher: str) -> None:
-        self.key = (impi, registration_set)
+    def __init__(
+        self, notifier: RegEventNotifier, watcher: AuthorizedWatcher, dialog: Dialog, event: str, expires_at: float
+    ) -> None:
         self.watcher = watcher
         self.version = 0
+        """Version of the next document."""
         self.told: tuple[str, ...] = ()
+        """Keys of the bindings that the watcher knows of."""
         self.pending: dict[str, BindingChange] = {}
+        """The last change of each binding since the last document."""
         self._notifier = notifier
+        self.subscription = NotifierSubscription(
+            notifier.node.endpoint,
+            dialog,
+            options=notifier.options,
+            event=event,
+            contact=notifier.contact,
+            expires_at=expires_at,
+            keeper=self,
+            timers=notifier.timers,
+            flow_to=notifier.node.flow_to,
+        )
+
+    def bindings(self) -> list[StoredBinding]:
+        """Return the bindings of the watched registration."""
+        notifier, watcher = self._notifier, self.watcher
+        return notifier.hss.bindings(watcher.impi, now=notifier.wall_clock(), registration_set=watcher.registration_set)
+
+    # SubscriptionKeeper
 
     def compose(self, *, full: bool, now: float) -> bytes:
-        """Write the next document."""
-        notifier, (impi, number) = self._notifier, self.key
-        subscriber = notifier.hss.subscriber(impi)
-        identities = () if subscriber is None else subscriber.associated(number)
-        bindings = notifier.bindings(self)
-        changes, wall = list(self.pending.values()), notifier.wall_clock()
-        bound = {binding.key: binding for binding in bindings}
-        if full:
-            ended = [change for change in changes if change.binding.key not in bound and change.event.terminates]
-            document = notifier.documents.full(self.version, identities, bindings, ended, now=wall)
-        else:
-            document = notifier.documents.partial(self.version, identities, bindings, changes, now=wall)
+        """Return the next document; `now` is the time of the driver."""
+        notifier, watcher = self._notifier, self.watcher
+        subscriber = notifier.hss.subscriber(watcher.impi)
+        identities = () if subscriber is None else subscriber.associated(watcher.registration_set)
+        bindings, changes = self.bindings(), list(self.pending.values())
+        document = notifier.composer.compose(
+            self.version, identities, bindings, changes, impi=watcher.impi, full=full, now=notifier.wall_clock()
+        )
         self.pending.clear()
         self.version += 1
         self.told = _keys(bindings)
         return document.to_xml()
 
     def keep(self) -> None:
-        """Write down what the peer is about to learn."""
-        subscription, notifier = self.subscription, self._notifier
-        impi, number = self.key
+        """Store the subscription as its watcher is about to know it."""
+        notifier, watcher, subscription = self._notifier, self.watcher, self.subscription
         stored = StoredSubscription.of(
             subscription.dialog,
-            impi=impi,
-            registration_set=number,
-            watcher=self.watcher,
+            impi=watcher.impi,
+            registration_set=watcher.registration_set,
+            watcher=watcher.name,
             event=subscription.event,
             version=self.version,
             told=self.told,
-            expires_at=notifier.wall_clock() + subscription.expires_at - notifier.clock(),
+            expires_at=notifier.wall_clock() + subscription.expires_at - notifier.node.driver.now,
         )
-        with self._if_possible():
+        try:
             notifier.store.save(stored)
+        except StorageFailed as error:
+            self._not_stored(error)
 
     def over(self) -> None:
         """Forget the subscription."""
-        _log.debug("a subscription to the registration of %s is over", self.key[0])
-        with self._if_possible():
+        _log.debug("the subscription of %s to the registration of %s has ended", self.watcher.name, self.watcher.impi)
+        try:
             self._notifier.store.remove(self.subscription.dialog.id)
+        except StorageFailed as error:
+            self._not_stored(error)
         self._notifier.forget(self)
 
-    @contextmanager
-    def _if_possible(self) -> Iterator[None]:
-        """Go on without it: after a restart the watcher would have to subscribe anew, or be told once too often."""
-        try:
-            yield
-        except StorageFailed as error:
-            _log.error("a subscription to the registration of %s would not outlive a restart: %s", self.key[0], error)
+    def _not_stored(self, error: StorageFailed) -> None:
+        # It goes on in memory: after a restart the watcher has to subscribe again, or is notified once too often.
+        _log.error("a subscription to the registration of %s would not outlive a restart: %s", self.watcher.impi, error)
 
 
 def _keys(bindings: Sequence[StoredBinding]) -> tuple[str, ...]:
     return tuple(binding.key for binding in bindings)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizedWatcher:
+    """Watcher of a registration, by the asserted identity of its SUBSCRIBE."""
+
+    impi: str
+    """Private identity of the subscriber that is watched."""
+    registration_set: int
+    name: str
+    """`user` for the subscriber itself, or the address of an element in its Path."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The registration that is watched."""
+        return self.impi, self.registration_set
+
+
+def find_watcher(
+    hss: Hss, impu: str, asserted: Sequence[Uri], contacts: Sequence[NameAddr], *, now: float
+) -> AuthorizedWatcher | None:
+    """Return the watcher that sends a SUBSCRIBE; None if it may not watch (TS 24.229 §5.4.2.1.1).
+
+    Several subscribers may share a public identity, and each of them watches its own registration. The Contact of the
+    SUBSCRIBE tells which of them it is, or the URI that its eP-CSCF has written into Path; without either it is the
+    first of them.
+
+    Args:
+        hss: subscribers and bindings.
+        impu: the public user identity to be watched, in canonical form.
+        asserted: identities that the trusted network asserts.
+        contacts: of the SUBSCRIBE.
+        now: seconds of the epoch.
+    """
+    uncertain = None
+    for holder in hss.holders(impu):
+        number = next(each.registration_set for each in holder.identities if each.impu == impu)
+        bindings = hss.bindings(holder.impi, registration_set=number, now=now)
+        usable = {each.impu for each in holder.associated(number)}
+        hops = [NameAddr.parse(path).uri for binding in bindings for path in binding.path]
+        for uri in asserted:
+            if bindings and str(uri.aor()) in usable:
+                name = "user"
+                is_certain = any(_is_registered(each.uri, binding) for each in contacts for binding in bindings)
+            elif uri.is_sip and (uri.host.lower(), uri.port) in [(hop.host.lower(), hop.port) for hop in hops]:
+                # The user part of a hop is the flow token of one WIC.
+                name = f"{uri.host}:{uri.port}"
+                is_certain = any((hop.user, hop.host.lower()) == (uri.user, uri.host.lower()) for hop in hops)
+            else:
+                continue
+            watcher = AuthorizedWatcher(holder.impi, number, name)
+            if is_certain:
+                return watcher
+            uncertain = uncertain or watcher
+    return uncertain
+
+
+def _is_registered(contact: Uri, binding: StoredBinding) -> bool:
+    """Tell whether a contact is that of a binding, or its public GRUU."""
+    instance = instance_of(contact)
+    if instance is not None:
+        return instance == binding.instance
+    return NameAddr.parse(binding.contact).uri.matches(contact)

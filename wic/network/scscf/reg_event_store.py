@@ -1,4 +1,4 @@
-"""Subscriptions to registrations, kept over a restart of the S-CSCF."""
+"""Reg-event subscriptions in the database, where they outlive a restart of the S-CSCF."""
 
 from __future__ import annotations
 
@@ -11,34 +11,25 @@ from wic.sip.headers.address import NameAddr
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    import sqlite3
-    from contextlib import AbstractContextManager
-    from typing import Protocol
-
-    class Database(Protocol):
-        """The file that has the table; `wic.network.hss.Hss` is one."""
-
-        def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-            """Do what is inside whole or not at all."""
-            ...
+    from wic.network.sqlite_file import SqliteFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSubscription:
-    """All that is needed to go on notifying in a dialog."""
+    """Subscription with its dialog, as far as a notifier needs it to continue."""
 
     call_id: str
     local_tag: str
     remote_tag: str
     impi: str
-    """Whose registration is watched."""
+    """Private identity of the subscriber that is watched."""
     registration_set: int
     watcher: str
-    """Who watches: the asserted identity."""
+    """Name of the watcher; see `AuthorizedWatcher`."""
     event: str
     """Value of the Event header field."""
     version: int
-    """Of the next document."""
+    """Version of the next document."""
     told: tuple[str, ...]
     """Keys of the bindings that the watcher knows of."""
     expires_at: float
@@ -64,7 +55,7 @@ class StoredSubscription:
         told: tuple[str, ...],
         expires_at: float,
     ) -> Self:
-        """Take down a dialog and what is told in it."""
+        """Return the subscription of a dialog."""
         return cls(
             call_id=dialog.id.call_id,
             local_tag=dialog.id.local_tag,
@@ -86,7 +77,7 @@ class StoredSubscription:
         )
 
     def dialog(self) -> Dialog:
-        """Return the dialog as it was."""
+        """Return the dialog in the state in which it was stored."""
         return Dialog(
             id=DialogId(self.call_id, self.local_tag, self.remote_tag),
             state=DialogState.CONFIRMED,
@@ -101,20 +92,29 @@ class StoredSubscription:
 
 
 _COLUMNS = ("call_id", "local_tag", "remote_tag", "impi")
+"""Fields with a column of their own; the others are one JSON document."""
 
 
 class SubscriptionStore:
-    """The table of subscriptions; whatever a method has returned from survives `kill -9`."""
+    """Table of subscriptions.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: the HSS's, which has the table.
+    """
+
+    def __init__(self, database: SqliteFile) -> None:
         self._database = database
 
     def save(self, stored: StoredSubscription) -> None:
-        """Store a subscription, or what has become of it."""
+        """Store a subscription, or its present state.
+
+        Raises:
+            StorageFailed: the database cannot be written.
+        """
         values = {name: getattr(stored, name) for name in stored.__slots__}
         columns = [values.pop(name) for name in _COLUMNS]
         with self._database.transaction() as db:
-            # One whose subscriber has been removed in the meantime is not worth an error.
+            # Another process may have removed the subscriber in the meantime: then there is nothing to store.
             db.execute(
                 "INSERT OR REPLACE INTO reg_event_subscription (call_id, local_tag, remote_tag, impi, state)"
                 " SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM subscriber WHERE impi = ?4)",
@@ -122,7 +122,11 @@ class SubscriptionStore:
             )
 
     def remove(self, id: DialogId) -> None:
-        """Forget a subscription."""
+        """Remove a subscription.
+
+        Raises:
+            StorageFailed: the database cannot be written.
+        """
         with self._database.transaction() as db:
             db.execute(
                 "DELETE FROM reg_event_subscription WHERE call_id = ? AND local_tag = ? AND remote_tag = ?",
@@ -130,7 +134,11 @@ class SubscriptionStore:
             )
 
     def load(self) -> list[StoredSubscription]:
-        """Return every subscription."""
+        """Return every subscription.
+
+        Raises:
+            StorageFailed: another process holds the database.
+        """
         with self._database.transaction() as db:
             rows = db.execute(
                 "SELECT call_id, local_tag, remote_tag, impi, state FROM reg_event_subscription"

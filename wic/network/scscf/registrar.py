@@ -1,26 +1,37 @@
-"""The registrar of the S-CSCF (RFC 3261 §10.3, RFC 5626 §6, TS 24.229 §5.4.1)."""
+"""Registrar of the S-CSCF (RFC 3261 §10.3, RFC 5626 §6, TS 24.229 §5.4.1).
+
+A REGISTER passes four steps, of which each may refuse it: the HSS has to know the identities (the I-CSCF's part,
+TS 24.229 §5.3.1.2), the user has to be authenticated, the Contacts have to be granted, and the HSS has to store them.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.auth.digest_server import find_credentials
-from wic.network.scscf.attempt import Attempt, choose_scheme, read_protection
-from wic.network.scscf.contacts import wanted_bindings
-from wic.network.scscf.refusal import Refused
+from wic.network.hss import StoredBinding
+from wic.network.scscf.location_service import BindingChange
+from wic.network.scscf.received_register import (
+    Protection,
+    ReceivedRegister,
+    RegistrationRefused,
+    read_protection,
+)
+from wic.registration.reg_event.reginfo import ContactEvent
 from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import quote
 from wic.sip.message import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Sequence
 
-    from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile
-    from wic.network.scscf.attempt import Authentication, Passed, Scheme
-    from wic.network.scscf.changes import BindingObserver
-    from wic.network.scscf.contacts import Granted
+    from wic.network.hss import Hss, PublicIdentity
+    from wic.network.scscf.authentication import Authenticated, Authenticator
     from wic.network.scscf.gruu import GruuFactory
+    from wic.network.scscf.location_service import LocationService
     from wic.network.scscf.options import RegistrarOptions
+    from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request
     from wic.sip.uri import Uri
 
@@ -30,28 +41,28 @@ class Registrar:
 
     Args:
         hss: subscribers and bindings.
-        schemes: how subscribers prove who they are.
+        authenticator: authenticates subscribers.
+        location_service: changes the bindings.
         service_route: value of the Service-Route that requests of registered users have to take.
         gruus: makes GRUUs.
-        observer: is told what changes.
         options: what is granted.
     """
 
     def __init__(
         self,
         hss: Hss,
-        schemes: Mapping[Scheme, Authentication],
+        authenticator: Authenticator,
+        location_service: LocationService,
         service_route: Uri,
         *,
         gruus: GruuFactory,
-        observer: BindingObserver,
         options: RegistrarOptions,
     ) -> None:
         self._hss = hss
-        self._schemes = schemes
+        self._authenticator = authenticator
+        self._location_service = location_service
         self._service_route = service_route
         self._gruus = gruus
-        self._observer = observer
         self._options = options
 
     def register(self, request: Request, *, trusted: bool, tag: str, now: float) -> Response:
@@ -62,80 +73,184 @@ class Registrar:
             trusted: whether it came from an eP-CSCF whose `integrity-protected` is to be believed.
             tag: for the To of the response.
             now: seconds of the epoch.
+
+        Raises:
+            StorageFailed: the HSS cannot store the bindings, or the sequence number of a challenge.
         """
         try:
-            attempt = self._attempt(request, trusted, now)
-            passed = self._authenticate(attempt)
-            granted = wanted_bindings(attempt, self._options, proved=passed.proved)
+            register = self._identify(request, trusted, now)
+            authenticated = self._authenticator.authenticate(register)
+            update = request_bindings(register, self._options, proved=authenticated.proved)
         except MalformedHeader as error:
             return Response.answer(request, 400, str(error), to_tag=tag)
-        except Refused as refused:
+        except RegistrationRefused as refused:
             return Response.answer(request, refused.status, refused.reason, to_tag=tag, headers=refused.headers)
-        impi, registration_set = attempt.subscriber.impi, attempt.identity.registration_set
-        if granted.store or granted.remove:
-            self._hss.change_bindings(
-                impi, store=granted.store, remove=granted.remove, registration_set=registration_set
-            )
-        response = self._accept(attempt, passed, granted, tag)
-        self._observer.changed(impi, granted.changes, now=now)
-        return response
+        impi = register.subscriber.impi
+        self._location_service.change(impi, update.changes, known=register.bindings, now=now)
+        return self._accept(register, authenticated, update, tag)
 
-    def _attempt(self, request: Request, trusted: bool, now: float) -> Attempt:
+    def _identify(self, request: Request, trusted: bool, now: float) -> ReceivedRegister:
+        """Find the subscriber and the identity that a REGISTER is about."""
         credentials = find_credentials(request, self._hss.realm)
         impu = str(request.to.uri.aor())
-        subscriber = self._subscriber(impu, None if credentials is None else credentials.get("username"))
+        impi = None if credentials is None else credentials.get("username")
+        # Several subscribers may share a public identity; without a private one the first of them is challenged.
+        subscriber = next((each for each in self._hss.holders(impu) if not impi or each.impi == impi), None)
         identity = None if subscriber is None else subscriber.identity(impu)
         if subscriber is None or identity is None:
-            # TS 24.229 §5.3.1.2: an identity that the HSS does not know, or not together with the private one.
-            raise Refused(403, "Identity Not Known")
-        bindings = self._hss.bindings(subscriber.impi, registration_set=identity.registration_set, now=now)
-        return Attempt(
+            # TS 24.229 §5.3.1.2: the HSS does not know the identity, or not together with the private one.
+            raise RegistrationRefused(403, "Identity Not Known")
+        return ReceivedRegister(
             request=request,
             credentials=credentials,
             protection=read_protection(credentials, trusted=trusted),
             subscriber=subscriber,
             identity=identity,
-            bindings=tuple(bindings),
+            bindings=tuple(self._hss.bindings(subscriber.impi, registration_set=identity.registration_set, now=now)),
             now=now,
             source=str(request.paths[0]) if trusted and request.paths else "",
         )
 
-    def _subscriber(self, impu: str, impi: str | None) -> SubscriberProfile | None:
-        holders = self._hss.holders(impu)
-        if impi:
-            return next((subscriber for subscriber in holders if subscriber.impi == impi), None)
-        return holders[0] if holders else None
-
-    def _authenticate(self, attempt: Attempt) -> Passed:
-        scheme = choose_scheme(attempt, self._hss)
-        if scheme is None:
-            # Such a subscriber can only be vouched for by an eP-CSCF (TS 33.203 Annex U).
-            raise Refused(403, "Authentication Failed")
-        return self._schemes[scheme].authenticate(attempt)
-
-    def _accept(self, attempt: Attempt, passed: Passed, granted: Granted, tag: str) -> Response:
-        request, bindings = attempt.request, granted.applied_to(attempt.bindings)
-        headers: list[tuple[str, object]] = [("Contact", self._contact(attempt, binding)) for binding in bindings]
-        # RFC 3327 §5.3: what the registrar stored; TS 24.229 §5.4.1.2.2F: Service-Route and P-Associated-URI.
-        headers += [("Path", value) for value in request.headers.get_all("Path")]
+    def _accept(
+        self, register: ReceivedRegister, authenticated: Authenticated, update: BindingUpdate, tag: str
+    ) -> Response:
+        bindings = update.applied_to(register.bindings)
+        # RFC 3261 §10.3 step 8: all bindings, with the time that each has left.
+        headers: list[tuple[str, object]] = [("Contact", self._contact(register, binding)) for binding in bindings]
+        # RFC 3327 §5.3: the Path that is stored; TS 24.229 §5.4.1.2.2F: Service-Route and P-Associated-URI.
+        headers += [("Path", value) for value in register.request.headers.get_all("Path")]
         headers.append(("Service-Route", f"<{self._service_route}>"))
-        associated = attempt.subscriber.associated(attempt.identity.registration_set)
+        associated = register.subscriber.associated(register.identity.registration_set)
         if associated:
             headers.append(("P-Associated-URI", ", ".join(map(_associated, associated))))
-        if granted.outbound:
+        if update.outbound:
             headers.append(("Require", "outbound"))  # RFC 5626 §6
-        if passed.authentication_info is not None:
-            headers.append(("Authentication-Info", passed.authentication_info))
-        return Response.answer(request, 200, to_tag=tag, headers=headers)
+        if authenticated.authentication_info is not None:
+            headers.append(("Authentication-Info", authenticated.authentication_info))
+        return Response.answer(register.request, 200, to_tag=tag, headers=headers)
 
-    def _contact(self, attempt: Attempt, binding: StoredBinding) -> str:
-        """Return the Contact value that reports a binding (RFC 3261 §10.3 step 8, RFC 5627 §5.3)."""
-        value = f"{binding.contact};expires={max(0, round(binding.expires_at - attempt.now))}"
-        if "gruu" not in attempt.request.supported:
+    def _contact(self, register: ReceivedRegister, binding: StoredBinding) -> str:
+        """Return the Contact value that reports a binding, with its GRUUs if the UE knows them (RFC 5627 §5.3)."""
+        value = f"{binding.contact};expires={max(0, round(binding.expires_at - register.now))}"
+        if "gruu" not in register.request.supported:
             return value
-        gruus = self._gruus.make(binding, attempt.subscriber.public_name(attempt.identity).impu)
+        gruus = self._gruus.make(binding, register.subscriber.public_name(register.identity).impu)
         return value if gruus is None else f'{value};pub-gruu="{gruus.public}";temp-gruu="{gruus.temporary}"'
 
 
 def _associated(identity: PublicIdentity) -> str:
     return f"{quote(identity.display_name)} <{identity.impu}>" if identity.display_name else f"<{identity.impu}>"
+
+
+@dataclass(frozen=True, slots=True)
+class BindingUpdate:
+    """Changes that a REGISTER asks for."""
+
+    changes: tuple[BindingChange, ...]
+    outbound: bool = False
+    """Whether several flows of one instance are kept apart (RFC 5626)."""
+
+    def applied_to(self, known: Iterable[StoredBinding]) -> list[StoredBinding]:
+        """Return the bindings after the changes, in the order of their keys."""
+        after = {binding.key: binding for binding in known}
+        for change in self.changes:
+            if change.event.terminates:
+                del after[change.binding.key]
+            else:
+                after[change.binding.key] = change.binding
+        return [after[key] for key in sorted(after)]
+
+
+def request_bindings(register: ReceivedRegister, options: RegistrarOptions, *, proved: bool) -> BindingUpdate:
+    """Return the changes that a REGISTER asks for (RFC 3261 §10.3 steps 6 and 7).
+
+    Args:
+        register: the REGISTER.
+        options: what is granted.
+        proved: whether it authenticates its sender, or only an earlier one did.
+
+    Raises:
+        RegistrationRefused: it asks for too little time, too many bindings, or comes out of order.
+        MalformedHeader: it breaks the rules.
+    """
+    request, before = register.request, {binding.key: binding for binding in register.bindings}
+    if request.contact_is_wildcard:
+        return _remove_all(request, register.bindings)
+    wanted: dict[str, BindingChange | None] = {}
+    outbound = False
+    for contact in request.contacts:
+        flow_key = _flow_key(contact, request)
+        outbound = outbound or flow_key is not None
+        key = flow_key or str(contact.uri)
+        known = before.get(key)
+        _check_order(request, known)
+        expires = _expires(contact, register, options)
+        # If a contact is there twice, the last one counts.
+        if expires:
+            binding = _binding(contact, key, register, known, expires=expires, proved=proved)
+            wanted[key] = BindingChange(binding, ContactEvent.REFRESHED if known else ContactEvent.REGISTERED)
+        else:
+            # A binding that is not there can be removed as well (RFC 3261 §10.3).
+            wanted[key] = None if known is None else BindingChange(known, ContactEvent.UNREGISTERED)
+    changes = tuple(change for change in wanted.values() if change is not None)
+    ended = {change.binding.key for change in changes if change.event.terminates}
+    if len(before.keys() | {change.binding.key for change in changes}) - len(ended) > options.max_bindings:
+        raise RegistrationRefused(403)
+    return BindingUpdate(changes, outbound and len(ended) < len(changes))
+
+
+def _remove_all(request: Request, known: Sequence[StoredBinding]) -> BindingUpdate:
+    # RFC 3261 §10.3 step 6: only together with "Expires: 0" and nothing else.
+    if request.expires != 0:
+        raise MalformedHeader("Contact: * without Expires: 0")
+    for binding in known:
+        _check_order(request, binding)
+    return BindingUpdate(tuple(BindingChange(binding, ContactEvent.UNREGISTERED) for binding in known))
+
+
+def _check_order(request: Request, known: StoredBinding | None) -> None:
+    # RFC 3261 §10.3 step 7: within one Call-ID only a higher CSeq may change a binding.
+    if known is not None and known.call_id == request.call_id and known.cseq >= request.cseq.number:
+        raise RegistrationRefused(500)
+
+
+def _flow_key(contact: NameAddr, request: Request) -> str | None:
+    """Return the key of a binding to a flow; None if it is an ordinary one."""
+    instance, reg_id = contact.params.get("+sip.instance"), contact.params.get("reg-id")
+    if not instance or not reg_id or "outbound" not in request.supported:
+        return None
+    if not (reg_id.isascii() and reg_id.isdigit() and 0 < int(reg_id[:11]) < 2**31):
+        raise MalformedHeader("reg-id is no number from 1 to 2**31-1")
+    # RFC 5626 §6: the first proxy has to keep the flow, which the "ob" of its Path value says.
+    if len(request.vias) > 1 and not (request.paths and "ob" in request.paths[-1].uri.params):
+        raise RegistrationRefused(439)
+    return f"{instance};reg-id={int(reg_id)}"
+
+
+def _expires(contact: NameAddr, register: ReceivedRegister, options: RegistrarOptions) -> int:
+    asked = contact.expires if contact.expires is not None else register.request.expires
+    expires = options.max_expires if asked is None else min(asked, options.max_expires)
+    # TS 24.371 §6.4.3: the eP-CSCF shortens the time to what is left of a token's life, however little that is.
+    if 0 < expires < options.min_expires and register.protection is not Protection.DONE:
+        raise RegistrationRefused(423, None, ("Min-Expires", options.min_expires))
+    return expires
+
+
+def _binding(
+    contact: NameAddr, key: str, register: ReceivedRegister, known: StoredBinding | None, *, expires: int, proved: bool
+) -> StoredBinding:
+    request, now = register.request, register.now
+    return StoredBinding(
+        impi=register.subscriber.impi,
+        registration_set=register.identity.registration_set,
+        key=key,
+        contact=str(contact.with_params(contact.params.without("expires", "pub-gruu", "temp-gruu"))),
+        path=tuple(str(path) for path in request.paths),
+        call_id=request.call_id,
+        cseq=request.cseq.number,
+        expires_at=now + expires,
+        instance=contact.params.get("+sip.instance") or None,
+        registered_at=known.registered_at if known else now,
+        unproved=0 if proved or known is None else known.unproved + 1,
+        prove=not proved and known is not None and known.prove,
+    )

@@ -1,4 +1,8 @@
-"""Where the S-CSCF sends requests (TS 24.229 §5.4.3), with the I-CSCF's look at the HSS before it (§5.3.2)."""
+"""Routing at the S-CSCF (TS 24.229 §5.4.3), with the I-CSCF's query of the HSS before it (§5.3.2).
+
+One S-CSCF serves all users of the domain, so that a request of one user to another is served for both in one hop. It
+is a stateful proxy without dialogs: what it needs to know of one later, it writes into its Record-Route.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
 from wic.network.hss import StoredBinding
-from wic.network.scscf.boundary import Boundary, next_hop
-from wic.network.scscf.dialog_marks import DialogMarks
 from wic.network.scscf.reg_event import wants_reg_event
-from wic.network.scscf.restoration import RESTORATION_BODY, restoration_headers
+from wic.network.scscf.trust import DialogMarks, TrustBoundary, next_hop
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
+from wic.sip.ims3gpp import IMS_3GPP
 from wic.sip.message import Response
 from wic.sip.methods import DIALOG_FORMING
 from wic.sip.proxy.core import PassingResponse, ProxyLogic, Target
@@ -22,11 +25,11 @@ if TYPE_CHECKING:
 
     from wic.network.hss import Hss
     from wic.network.node import Node
-    from wic.network.scscf.boundary import Trust
-    from wic.network.scscf.network_deregistration import Removals
+    from wic.network.scscf.location_service import LocationService
     from wic.network.scscf.reg_event import RegEventNotifier
     from wic.network.scscf.registrar import Registrar
-    from wic.network.scscf.target_lookup import Callees
+    from wic.network.scscf.target_lookup import TargetLookup
+    from wic.network.scscf.trust import Trust
     from wic.sip.flow import Flow
     from wic.sip.message import Request
     from wic.sip.proxy.core import PassingAck, ProxyContext
@@ -35,21 +38,27 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 ORIGINATING = "orig"
-"""User part of the Service-Route, which tells the originating case (TS 24.229 §5.4.3.2)."""
-_RETRY_AFTER = 10
-"""Seconds after which a database may be written again."""
+"""User part of the Service-Route, which marks the originating case (TS 24.229 §5.4.3.2)."""
+_STORAGE_PAUSE = 10
+"""Seconds of the Retry-After while the database cannot be written."""
+_RESTORATION_BODY = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    b'<ims-3gpp version="1"><alternative-service><type>restoration</type><reason/>'
+    b"<action>initial-registration</action></alternative-service></ims-3gpp>\n"
+)
+"""Asks the UE to register initially (TS 24.229 §7.6)."""
 
 
 class ScscfLogic(ProxyLogic):
-    """The decisions of the S-CSCF.
+    """Routing decisions of the S-CSCF.
 
     Args:
-        node: its shell.
+        node: its node on Mw.
         hss: subscribers and bindings.
         registrar: answers REGISTER.
-        callees: looks Request-URIs up.
-        removals: removes bindings whose flows have failed.
-        notifier: tells of registrations.
+        targets: looks Request-URIs up.
+        location_service: ends bindings whose flows have failed.
+        notifier: answers SUBSCRIBE to registration state.
         domain: the home domain.
         trust: tells flows of this network's eP-CSCFs from others.
         wall_clock: seconds of the epoch, in which bindings end.
@@ -60,8 +69,8 @@ class ScscfLogic(ProxyLogic):
         node: Node,
         hss: Hss,
         registrar: Registrar,
-        callees: Callees,
-        removals: Removals,
+        targets: TargetLookup,
+        location_service: LocationService,
         notifier: RegEventNotifier,
         *,
         domain: str,
@@ -71,66 +80,46 @@ class ScscfLogic(ProxyLogic):
         self._node = node
         self._hss = hss
         self._registrar = registrar
-        self._callees = callees
-        self._removals = removals
+        self._targets = targets
+        self._location_service = location_service
         self._notifier = notifier
         self._domain = domain.lower()
         self._trust = trust
-        self._boundary = Boundary(trust, node.flow_to)
+        self._boundary = TrustBoundary(trust, node.flow_to)
         self._marks = DialogMarks(hss.gruu_key(), node.flow_to)
         self._wall_clock = wall_clock
 
-    def next_hop(self, uri: Uri) -> Flow | None:
-        """Return the flow to an element on Mw, which is known by its address."""
-        return self._node.flow_to(uri)
-
-    def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
-        """Stay in the way of dialogs (TS 24.229 §5.4.3.2, §5.4.3.3)."""
-        if context.in_dialog or context.request.method not in DIALOG_FORMING:
-            return ()
-        behind = target.routes[0].uri if target.routes else target.uri or next_hop(context.request)
-        return (f"<{self._node.mw.uri(self._marks.make(context.request, behind))}>",)
-
-    def rewrite_request(self, context: ProxyContext, request: Request, target: Target) -> None:
-        """Keep from elements outside what is the network's own."""
-        self._boundary.leave(request, target.flow)
-
-    def ack(self, ack: PassingAck, *, now: float) -> None:
-        """Let the ACK of a 2xx pass, if it goes where its dialog goes."""
-        if not self._is_within_dialog(ack):
-            return
-        self._boundary.enter(ack.request, ack.flow)
-        self._boundary.leave(ack.request)
-        ack.forward(now=now)
+    # Requests
 
     def route(self, context: ProxyContext, *, now: float) -> None:
-        """Answer a REGISTER, follow the routes within a dialog, or look the target up."""
+        """Answer a REGISTER or a SUBSCRIBE to registration state, follow a dialog, or look the target up."""
         self._boundary.enter(context.request, context.flow)
         try:
             self._route(context, now)
         except MalformedHeader as error:
             context.reject(400, str(error), now=now)
         except StorageFailed as error:
+            # RFC 3261 §21.5.4: for a while.
             _log.error("%s", error)
-            context.reject(503, headers=[("Retry-After", _RETRY_AFTER)], now=now)
+            context.reject(503, headers=[("Retry-After", _STORAGE_PAUSE)], now=now)
 
     def _route(self, context: ProxyContext, now: float) -> None:
         request = context.request
         if request.method == "REGISTER":
             self._register(context, now)
         elif context.in_dialog:
-            self._follow(context, now)
+            self._follow_dialog(context, now)
         elif request.routes:
-            # Outside a dialog only we decide about the way: whoever asks for another one wants a relay.
+            # Outside a dialog the S-CSCF decides on the way: a request with another Route takes it for a relay.
             context.reject(403, now=now)
         elif wants_reg_event(request):
-            self._watch(context, now)
+            self._subscribe(context, now)
         elif any(taken.uri.user == ORIGINATING for taken in context.taken_routes):
             self._originate(context, now)
         elif self._is_home(request.uri) or request.uri.scheme == "tel":
             self._terminate(context, now)
         else:
-            # Somebody who is no user of this network asks it to relay elsewhere.
+            # A request from outside to elsewhere: the S-CSCF is no relay.
             context.reject(403, "Not Our Domain", now=now)
 
     def _register(self, context: ProxyContext, now: float) -> None:
@@ -143,17 +132,16 @@ class ScscfLogic(ProxyLogic):
         )
         context.respond(response, now=now)
 
-    def _watch(self, context: ProxyContext, now: float) -> None:
-        """Let somebody be told of a registration (TS 24.229 §5.4.2.1.1)."""
-        watched = self._callees.find(context.request.uri, now=self._wall_clock())
+    def _subscribe(self, context: ProxyContext, now: float) -> None:
+        """Pass a SUBSCRIBE to registration state to the notifier (TS 24.229 §5.4.2.1.1)."""
+        watched = self._targets.find(context.request.uri, now=self._wall_clock())
         if watched is None:
             context.reject(404, now=now)
             return
-        uris = [NameAddr.parse(value).uri for value in context.request.headers.values("P-Asserted-Identity")]
-        self._notifier.subscribe(context, watched.impu, uris, now=now)
+        asserted = [NameAddr.parse(value).uri for value in context.request.headers.values("P-Asserted-Identity")]
+        self._notifier.subscribe(context, watched.impu, asserted, now=now)
 
-    def _follow(self, context: ProxyContext, now: float) -> None:
-        """Pass a request on within a dialog of ours."""
+    def _follow_dialog(self, context: ProxyContext, now: float) -> None:
         if not context.request.routes and self._is_own(context.request.uri):
             context.reject(481, now=now)
         elif not self._is_within_dialog(context):
@@ -162,31 +150,34 @@ class ScscfLogic(ProxyLogic):
             context.forward(now=now)
 
     def _is_within_dialog(self, passing: ProxyContext | PassingAck) -> bool:
-        """Tell whether our own Record-Route has led a request here; that of a stranger has to be marked for its way."""
+        """Tell whether our own Record-Route has led a request here; from outside it has to be marked for its next hop."""
         taken = passing.taken_routes
         return bool(taken) and (self._trust(passing.flow) or self._marks.fit(taken, passing.request))
 
     def _originate(self, context: ProxyContext, now: float) -> None:
-        """Serve the caller, then the called one: both in this hop, since one S-CSCF serves all (§5.4.3.2)."""
-        registered = self._is_registered(context)
+        """Serve the calling user; a called user of this domain is served in the same hop (TS 24.229 §5.4.3.2)."""
+        uri = context.request.uri
+        registered = self._caller_is_registered(context)
         if registered is None:
             context.reject(403, "Not Registered", now=now)
         elif not registered:
-            # TS 24.229 §5.4.3.2, TS 23.380 §4.4: its eP-CSCF takes it for registered, so we have lost it.
-            headers = restoration_headers(self._node.mw.uri(ORIGINATING))
-            context.reject(504, "Registration Lost", headers=headers, body=RESTORATION_BODY, now=now)
-        elif self._is_home(context.request.uri) or context.request.uri.scheme == "tel":
+            # TS 24.229 §5.4.3.2, TS 23.380 §4.4: its eP-CSCF takes it for registered, so the S-CSCF has lost it.
+            # §5.1.2A.1.6: the UE believes a 504 only from a URI of its Service-Route.
+            asserted = f"<{self._node.mw.uri(ORIGINATING)}>"
+            headers = [("P-Asserted-Identity", asserted), ("Content-Type", IMS_3GPP)]
+            context.reject(504, "Registration Lost", headers=headers, body=_RESTORATION_BODY, now=now)
+        elif self._is_home(uri) or uri.scheme == "tel":
             self._terminate(context, now)
-        elif self._node.flow_to(context.request.uri) is not None:
+        elif self._node.flow_to(uri) is not None:
             context.forward(now=now)
         else:
             context.reject(404, "No Route To Domain", now=now)
 
-    def _is_registered(self, context: ProxyContext) -> bool | None:
-        """Tell whether who calls is registered, by the identity that a trusted eP-CSCF asserted: others' are removed.
+    def _caller_is_registered(self, context: ProxyContext) -> bool | None:
+        """Tell whether the caller is registered, by the identity that a trusted eP-CSCF has asserted.
 
         Returns:
-            None if nobody may call by that identity: it is not asserted, not known or barred.
+            None if no identity is asserted, or it is unknown or barred.
         """
         now = self._wall_clock()
         known = None
@@ -202,32 +193,60 @@ class ScscfLogic(ProxyLogic):
         return known
 
     def _terminate(self, context: ProxyContext, now: float) -> None:
-        callee = self._callees.find(context.request.uri, now=self._wall_clock())
-        if callee is None:
+        """Serve the called user: fork to its bindings (TS 24.229 §5.4.3.3)."""
+        called = self._targets.find(context.request.uri, now=self._wall_clock())
+        if called is None:
             context.reject(404, now=now)
-        elif not callee.bindings:
+        elif not called.bindings:
             context.reject(480, now=now)
         else:
             # TS 24.229 §5.4.3.3: the called identity is kept, as the Request-URI gives way to the contact.
-            context.request.headers.set("P-Called-Party-ID", f"<{callee.impu}>")
-            context.forward([_target(binding) for binding in callee.bindings], now=now)
+            context.request.headers.set("P-Called-Party-ID", f"<{called.impu}>")
+            context.forward([_target(binding) for binding in called.bindings], now=now)
+
+    def ack(self, ack: PassingAck, *, now: float) -> None:
+        """Forward the ACK of a 2xx, if it goes where its dialog goes."""
+        if not self._is_within_dialog(ack):
+            return
+        self._boundary.enter(ack.request, ack.flow)
+        self._boundary.leave(ack.request)
+        ack.forward(now=now)
+
+    # Forwarding
+
+    def next_hop(self, uri: Uri) -> Flow | None:
+        """Return the flow to an element on Mw, which is known by its address."""
+        return self._node.flow_to(uri)
+
+    def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
+        """Stay on the path of dialogs (TS 24.229 §5.4.3.2, §5.4.3.3)."""
+        if context.in_dialog or context.request.method not in DIALOG_FORMING:
+            return ()
+        behind = target.routes[0].uri if target.routes else target.uri or next_hop(context.request)
+        return (f"<{self._node.mw.uri(self._marks.make(context.request, behind))}>",)
+
+    def rewrite_request(self, context: ProxyContext, request: Request, target: Target) -> None:
+        """Remove the network's own header fields from a request that leaves the trust domain."""
+        self._boundary.leave(request, target.flow)
+
+    # Responses
 
     def response(self, passing: PassingResponse, *, now: float) -> None:
-        """Clean a response, and remove bindings whose flows have failed (RFC 5626 §5.3, §6)."""
+        """Clean a response, and end the bindings whose flows have failed (RFC 5626 §5.3, §6)."""
         self._boundary.pass_back(passing)
         if passing.response.status >= 200:
-            failed = [branch for branch in passing.context.branches if branch.final and branch.final.status == 430]
-            for branch in failed:
-                if isinstance(branch.target.owner, StoredBinding):
+            for branch in passing.context.branches:
+                if branch.final and branch.final.status == 430 and isinstance(branch.target.owner, StoredBinding):
                     self._flow_failed(branch.target.owner)
             if passing.response.status == 430:
+                # RFC 5626 §5.3: 430 is for the registrar only; the caller gets 480.
                 request, tag = passing.context.transaction.request, passing.context.transaction.tag
                 passing.response = Response.answer(request, 480, to_tag=tag)
         passing.release(now=now)
 
     def _flow_failed(self, binding: StoredBinding) -> None:
         try:
-            self._removals.flow_failed(binding, now=self._wall_clock())
+            self._location_service.flow_failed(binding, now=self._wall_clock())
         except StorageFailed as error:
             _log.error("a binding stays whose flow has failed: %s", error)
 

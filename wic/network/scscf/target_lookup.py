@@ -1,4 +1,4 @@
-"""Whom a Request-URI means, and where they are (TS 24.229 §5.3.2.1, §5.4.3.3, RFC 5627 §5.4)."""
+"""Target lookup: the user that a Request-URI means, and its bindings (TS 24.229 §5.3.2.1, §5.4.3.3, RFC 5627 §5.4)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Callee:
-    """A user of this network."""
+class CalledParty:
+    """User of this network to whom a request is addressed."""
 
     impu: str
     bindings: tuple[StoredBinding, ...]
-    """Where to send a request; nowhere if the user is not registered."""
+    """Bindings to send the request to; empty if the user is not registered."""
 
 
-class Callees:
+class TargetLookup:
     """Looks Request-URIs up.
 
     Args:
@@ -38,8 +38,8 @@ class Callees:
         self._gruus = gruus
         self._domain = domain
 
-    def find(self, uri: Uri, *, now: float) -> Callee | None:
-        """Return the user that a Request-URI means; None if there is none, or nobody may call it.
+    def find(self, uri: Uri, *, now: float) -> CalledParty | None:
+        """Return the user that a Request-URI means; None if there is none, or if its identity is barred.
 
         Args:
             uri: of this domain, or a telephone number.
@@ -54,16 +54,16 @@ class Callees:
         bindings: Iterable[StoredBinding] = self._hss.reachable(impu, now=now)
         if (name := instance_of(uri)) is not None:
             bindings = (binding for binding in bindings if binding.instance == name)
-        return Callee(impu, _newest_flows(bindings))
+        return CalledParty(impu, _newest_flows(bindings))
 
-    def _of_instance(self, instance: UeInstance, now: float) -> Callee | None:
+    def _of_instance(self, instance: UeInstance, now: float) -> CalledParty | None:
         subscriber = self._hss.subscriber(instance.impi)
         associated = subscriber.associated(instance.registration_set) if subscriber else ()
         if not associated:
             return None
         bindings = self._hss.bindings(instance.impi, registration_set=instance.registration_set, now=now)
         own = (binding for binding in bindings if binding.instance == instance.instance)
-        return Callee(associated[0].impu, _newest_flows(own))
+        return CalledParty(associated[0].impu, _newest_flows(own))
 
     def _impu(self, uri: Uri) -> str | None:
         """Return the public identity that a Request-URI means, if the HSS has it and it is not barred."""
@@ -82,10 +82,10 @@ class Callees:
 
 
 def _newest_flows(bindings: Iterable[StoredBinding]) -> tuple[StoredBinding, ...]:
-    """Leave one flow of each instance: the one registered last (RFC 5626 §7)."""
+    """Return one flow of each instance: the one registered last (RFC 5626 §7)."""
     chosen: dict[tuple[str, str], StoredBinding] = {}
     for binding in bindings:
-        place = (binding.impi, binding.instance or binding.key)
-        if place not in chosen or chosen[place].expires_at <= binding.expires_at:
-            chosen[place] = binding
+        device = (binding.impi, binding.instance or binding.key)
+        if device not in chosen or chosen[device].expires_at <= binding.expires_at:
+            chosen[device] = binding
     return tuple(chosen.values())

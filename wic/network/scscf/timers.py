@@ -1,4 +1,8 @@
-"""What the S-CSCF does by itself: it ends bindings in time, and does what an operator orders."""
+"""Timer sources of the S-CSCF: expiry of bindings, and polling for operator commands.
+
+Both watch a database that other processes change as well, so neither relies on its own memory: a deadline only says
+when to look again.
+"""
 
 from __future__ import annotations
 
@@ -13,102 +17,115 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wic.network.hss import Hss, OperatorCommand
-    from wic.network.scscf.changes import BindingChange
-    from wic.network.scscf.network_deregistration import Removals
+    from wic.network.scscf.location_service import BindingChange, LocationService
 
 _log = logging.getLogger(__name__)
 
 _LONGEST_SLEEP = 60.0
 _SHORTEST_SLEEP = 0.1
-_LOOK_EVERY = 0.25
-_TRY_AGAIN = 5.0
-"""After the database could not be written."""
+_POLL_INTERVAL = 0.25
+_RETRY_INTERVAL = 5.0
+"""Seconds to wait after the database could not be written."""
 
 
-class Expiry:
-    """Removes bindings whose time is over; a timer source of the driver, and a `BindingObserver`.
+class BindingExpiry:
+    """Ends the bindings that have expired; a timer source of the driver, and a `BindingObserver`.
 
-    The HSS may be changed by another process, so it is looked at again after a minute at most.
+    Args:
+        hss: has the bindings.
+        location_service: ends them.
+        wall_clock: seconds of the epoch, in which bindings end.
+        clock: the time of the driver.
     """
 
     def __init__(
-        self, hss: Hss, removals: Removals, wall_clock: Callable[[], float], *, clock: Callable[[], float]
+        self,
+        hss: Hss,
+        location_service: LocationService,
+        wall_clock: Callable[[], float],
+        *,
+        clock: Callable[[], float],
     ) -> None:
         self._hss = hss
-        self._removals = removals
+        self._location_service = location_service
         self._wall_clock = wall_clock
         self._clock = clock
         self._due = clock()
 
     def changed(self, impi: str, changes: Sequence[BindingChange], *, now: float) -> None:
-        """Wake up for a binding that ends before the next look."""
+        """Advance the deadline for a binding that ends before it."""
         ends = [change.binding.expires_at for change in changes if not change.event.terminates]
         if ends:
             self._due = min(self._due, self._clock() + max(_SHORTEST_SLEEP, min(ends) - now))
 
-    def next_timeout(self) -> float | None:
-        """Return when the next binding may end."""
+    def next_timeout(self) -> float:
+        """Return the time at which the next binding may end."""
         return self._due
 
     def handle_timeout(self, *, now: float) -> None:
-        """Remove what is over."""
+        """End the expired bindings, and set the next deadline."""
         wall = self._wall_clock()
-        self._due = now + _TRY_AGAIN
+        self._due = now + _RETRY_INTERVAL
         try:
-            self._removals.expire(now=wall)
+            self._location_service.expire(now=wall)
         except StorageFailed as error:
-            _log.error("bindings whose time is over stay: %s", error)
+            _log.error("expired bindings stay: %s", error)
             return
         following = self._hss.next_expiry()
         wait = _LONGEST_SLEEP if following is None else following - wall
         self._due = now + min(_LONGEST_SLEEP, max(_SHORTEST_SLEEP, wait))
 
 
-class OrderBook:
-    """Does what other processes have ordered; a timer source of the driver.
+class OperatorCommandPoller:
+    """Executes operator commands of other processes; a timer source of the driver.
 
-    It looks into the table only if somebody else has written to the database since the last time.
+    It reads the table only if another connection has written to the database since the last time.
+
+    Args:
+        hss: has the commands.
+        location_service: deregisters and re-authenticates.
+        wall_clock: seconds of the epoch.
+        due: the time of the driver at which to look first.
     """
 
-    def __init__(self, hss: Hss, removals: Removals, wall_clock: Callable[[], float], *, due: float) -> None:
+    def __init__(
+        self, hss: Hss, location_service: LocationService, wall_clock: Callable[[], float], *, due: float
+    ) -> None:
         self._hss = hss
-        self._removals = removals
+        self._location_service = location_service
         self._wall_clock = wall_clock
         self._due = due
         self._seen: int | None = None
 
-    def next_timeout(self) -> float | None:
-        """Return when to look next."""
+    def next_timeout(self) -> float:
+        """Return the time at which to look next."""
         return self._due
 
     def handle_timeout(self, *, now: float) -> None:
-        """Do what was ordered."""
-        self._due = now + _LOOK_EVERY
+        """Execute the pending commands."""
+        self._due = now + _POLL_INTERVAL
         seen = self._hss.data_version()
         if seen == self._seen:
             return
+        wall = self._wall_clock()
         try:
-            self._carry_out_all(self._wall_clock())
+            for command in self._hss.pending_commands(now=wall):
+                was_registered = self._execute(command, wall)
+                outcome = CommandOutcome.DONE if was_registered else CommandOutcome.NOT_REGISTERED
+                self._hss.complete_command(command.number, outcome)
         except StorageFailed as error:
-            _log.error("orders wait: %s", error)
-            self._due = now + _TRY_AGAIN
+            _log.error("operator commands wait: %s", error)
+            self._due = now + _RETRY_INTERVAL
         else:
             self._seen = seen
 
-    def _carry_out_all(self, now: float) -> None:
-        for order in self._hss.pending_commands(now=now):
-            registered = self._carry_out(order, now)
-            self._hss.complete_command(
-                order.number, CommandOutcome.DONE if registered else CommandOutcome.NOT_REGISTERED
-            )
-
-    def _carry_out(self, order: OperatorCommand, now: float) -> bool:
-        """Do it; return whether the subscriber was registered."""
-        _log.info("ordered to %s %s", order.action.value, order.impi)
-        match order.action:
+    def _execute(self, command: OperatorCommand, now: float) -> bool:
+        """Execute a command; return whether the subscriber was registered."""
+        _log.info("operator command: %s %s", command.action.value, command.impi)
+        match command.action:
             case CommandAction.DEREGISTER:
-                event = ContactEvent(order.reason)
-                retry_after = order.seconds if event is ContactEvent.PROBATION else None
-                return self._removals.deregister(order.impi, event, retry_after=retry_after, now=now)
+                event = ContactEvent(command.reason)
+                retry_after = command.seconds if event is ContactEvent.PROBATION else None
+                return self._location_service.deregister(command.impi, event, retry_after=retry_after, now=now)
             case CommandAction.REAUTHENTICATE:
-                return self._removals.reauthenticate(order.impi, within=order.seconds, now=now)
+                return self._location_service.reauthenticate(command.impi, within=command.seconds, now=now)
