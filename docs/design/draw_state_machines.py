@@ -8,12 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wic.call.state import INCOMING_CALL, OUTGOING_CALL
 from wic.client.web.keeper import KEEPER
+from wic.media.transport import MEDIA_TRANSPORT
 from wic.network.scscf.authentication import AKA_ATTEMPT
 from wic.network.scscf.location_service import BINDING
 from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER
 from wic.sip.timers import RETRANSMISSION, RFC3261, TS24229_UE, Timer
 from wic.sip.transaction.tables import TABLES, Action, Row, TransactionTable
+from wic.transport.link import LINK
 
 if TYPE_CHECKING:
     from wic.sip.state_table import StateTable
@@ -108,6 +111,17 @@ _TOKENS = """## Access tokens
 Drawn from the tables of [web authentication](web-authentication.md). An input without an arrow changes nothing.
 """
 
+_CALLS = """## Calls
+
+Drawn from `wic/call/state.py`. An input without an arrow does not occur in that state. More is in [](calls).
+"""
+
+_CONNECTIONS = """## Connections
+
+Drawn from `wic/transport/link.py` and `wic/media/transport.py`. An input without an arrow changes nothing. More is in
+[](transport) and [](media).
+"""
+
 _PURPOSES = {
     Timer.A: "the next retransmission of an INVITE",
     Timer.B: "any response to an INVITE",
@@ -135,6 +149,8 @@ def draw() -> str:
             *map(_machine, TABLES),
             _timers(),
             _plain(_SUBSCRIPTIONS, SUBSCRIBER, NOTIFIER),
+            _plain(_CALLS, OUTGOING_CALL, INCOMING_CALL),
+            _plain(_CONNECTIONS, LINK, MEDIA_TRANSPORT),
             _plain(_TOKENS, KEEPER),
             _plain(_SCSCF, BINDING, AKA_ATTEMPT),
         ]
