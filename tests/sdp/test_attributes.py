@@ -41,7 +41,7 @@ def test_unknown_indicators_of_3ge2ae_are_ignored(text: str, indicator: ThreeGe2
     assert ThreeGe2ae.parse(text) is indicator
 
 
-def test_fingerprints_compare_whatever_their_case() -> None:
+def test_fingerprints_compare_in_any_case() -> None:
     assert Fingerprint.parse("SHA-256 ab:cd") == Fingerprint("sha-256", "AB:CD")
 
 

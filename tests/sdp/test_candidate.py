@@ -52,6 +52,6 @@ def test_rfc_6544_example() -> None:
         "1 1 udp 1 " + "a" * 300 + " 5000 typ host",
     ],
 )
-def test_what_is_no_candidate_is_refused(text: str) -> None:
+def test_a_malformed_candidate_is_refused(text: str) -> None:
     with pytest.raises(SdpRefused):
         Candidate.parse(text)

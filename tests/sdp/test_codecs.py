@@ -12,7 +12,7 @@ def media(*formats: str, **attributes: str) -> MediaDescription:
     return MediaDescription.of(MediaLine("audio", 9, "RTP/AVP", formats), *lines)
 
 
-def test_what_is_written_is_read() -> None:
+def test_written_codecs_are_read_back() -> None:
     formats = tuple(str(codec.payload_type) for codec in AUDIO_CODECS)
     described = MediaDescription.of(MediaLine("audio", 9, "RTP/AVP", formats), *codec_lines(AUDIO_CODECS))
     assert read_codecs(described) == AUDIO_CODECS
@@ -42,7 +42,7 @@ def test_formats_that_are_no_payload_types_are_refused(number: str) -> None:
         read_codecs(media(number))
 
 
-def test_codecs_are_the_same_whatever_their_payload_types() -> None:
+def test_codecs_are_the_same_under_any_payload_types() -> None:
     assert Codec("OPUS", 96, 48000, 2).same_as(OPUS)
     assert not Codec("opus", 96, 48000).same_as(OPUS)
     assert PCMU.under(99).payload_type == 99

@@ -27,7 +27,7 @@ MEDIA = st.builds(
 
 
 @given(st.lists(st.tuples(KINDS, TEXT), max_size=10), st.lists(MEDIA, max_size=4), st.booleans())
-def test_what_is_parsed_comes_out_as_it_went_in(
+def test_a_parsed_description_is_written_as_it_came(
     lines: list[tuple[str, str]], media: list[MediaLine], crlf: bool
 ) -> None:
     section = "".join(f"{kind}={value}\r\n" for kind, value in lines)
@@ -81,7 +81,7 @@ def test_blank_lines_are_passed_over() -> None:
         (HEAD + "a=" + "x" * 600, 488),
     ],
 )
-def test_what_is_no_description_is_refused_with_a_status(text: str, hint: int) -> None:
+def test_a_malformed_description_is_refused_with_a_status(text: str, hint: int) -> None:
     with pytest.raises(SdpRefused) as refused:
         SessionDescription.parse(text, limits=SdpLimits(size=512, lines=20, media=3))
     assert refused.value.status_hint == hint
@@ -89,7 +89,7 @@ def test_what_is_no_description_is_refused_with_a_status(text: str, hint: int) -
 
 @given(st.binary(max_size=300))
 def test_any_octets_are_read_or_refused(octets: bytes) -> None:
-    """Whatever arrives ends in a value or in a documented error."""
+    """Any text ends in a value or in a documented error."""
     for data in (octets, HEAD.encode() + b"m=audio 9 RTP/AVP 0\r\n" + octets):
         try:
             description = SessionDescription.parse(data)

@@ -43,6 +43,6 @@ def test_lines_in_any_order(lines: list[bytes]) -> None:
 
 
 def test_many_lines_take_little_work() -> None:
-    """Every line is read a bounded number of times, whatever stands in the others."""
+    """Every line is read a bounded number of times, for any other lines."""
     head = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\n"
     check(head + b"a=fingerprint:sha-256 AB\r\n" * 1900 + b"m=audio 9 RTP/AVP 0\r\n" * 60)

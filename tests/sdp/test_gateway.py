@@ -103,7 +103,7 @@ def test_the_answer_of_the_core_on_w2(
     assert kinds[:4] == ["m", "i", "c", "b"]  # RFC 8866 §9 has them in this order
 
 
-def test_what_the_core_or_the_gateway_refuses_is_answered_with_port_0(
+def test_a_line_that_core_or_gateway_refuses_is_answered_with_port_0(
     browser: SessionDescription, lines: LineMap, transport: TransportDescription
 ) -> None:
     answer = described("audio 0 RTP/AVP 8", "message 7000 TCP/MSRP *")
@@ -248,7 +248,7 @@ def test_other_groups_than_bundle_stay(browser: SessionDescription) -> None:
     assert not result.media[0].has("rtcp")
 
 
-def test_where_the_peer_takes_msrp() -> None:
+def test_the_msrp_address_of_the_peer_is_read() -> None:
     peer = described("message 7000 TCP/MSRP *\r\na=path:msrp://203.0.113.1:7000/x;tcp\r\na=accept-types:text/plain")
     expected = MsrpPlace(
         address="203.0.113.1", port=7000, path="msrp://203.0.113.1:7000/x;tcp", accept_types="text/plain"

@@ -98,7 +98,7 @@ def test_role_after_offer_and_answer(local: str, remote: str, role: str) -> None
 
 
 @pytest.mark.parametrize(("local", "remote"), [("actpass", "actpass"), ("active", "active"), ("passive", "holdconn")])
-def test_roles_that_fit_nobody(local: str, remote: str) -> None:
+def test_roles_that_do_not_fit_together(local: str, remote: str) -> None:
     with pytest.raises(AnswerNotValid):
         dtls_role(local=Setup(local), remote=Setup(remote))
 

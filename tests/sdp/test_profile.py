@@ -61,7 +61,7 @@ def test_an_offer_obeys_ts_24_371(offer: SessionDescription) -> None:
     assert [media.mid for media in offer.media] == ["0", "1"]
 
 
-def test_what_is_offered_is_read(offer: SessionDescription, transport: TransportDescription) -> None:
+def test_an_offer_is_read_back(offer: SessionDescription, transport: TransportDescription) -> None:
     audio, data = (read_remote(offer, index) for index in (0, 1))
     assert audio is not None
     assert data is not None

@@ -1,1 +1,1 @@
-"""What rides on a data channel or stands for it on Mw, without I/O."""
+"""Protocols over data channels, and MSRP in their place on Mw, without I/O."""

@@ -1,11 +1,11 @@
-"""Which data channel an MSRP message belongs to, between two gateways of ours.
+"""Tag that names the data channel of an MSRP message, between two gateways of wic.
 
-Neither TS 24.371 nor RFC 4975 says how the data channels of one SCTP association are told apart on the one MSRP
-session that carries them (TS 24.371 §8.1, editor's note). We use an MSRP extension header (RFC 4975 §9, ext-header)::
+Neither TS 24.371 nor RFC 4975 defines how the data channels of one SCTP association are told apart on the one MSRP
+session that carries them (TS 24.371 §8.1, editor's note). Here it is an MSRP extension header (RFC 4975 §9, ext-header)::
 
     WebRTC-Channel: 2;event=open;label=chat;protocol=
 
-Other MSRP peers ignore the header; what they send without it belongs to one default channel.
+Other MSRP peers ignore the header; their messages, which lack it, belong to one default channel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HEADER = "WebRTC-Channel"
 
 
 class ChannelEvent(Enum):
-    """What a message does to its channel."""
+    """Effect of a message on its channel."""
 
     OPEN = "open"
     DATA = "data"
@@ -31,7 +31,7 @@ class ChannelTag:
 
     Attributes:
         number: names the channel within the session; even from the side that offered, odd from the other.
-        event: what the message does.
+        event: the effect of the message.
         label: the channel's label, with the event OPEN.
         protocol: the channel's subprotocol, with the event OPEN.
         ordered: whether its messages keep their order, with the event OPEN.

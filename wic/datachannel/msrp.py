@@ -1,4 +1,4 @@
-"""MSRP messages: bytes to values and back (RFC 4975 §7 and §9)."""
+"""MSRP messages as values, and their framing in a stream (RFC 4975 §7, §9)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ DEFAULT_PORT = 2855
 
 
 class MsrpRefused(RemoteProtocolError):
-    """These bytes are no MSRP, or more of it than was agreed; the connection cannot be used further."""
+    """The bytes are not MSRP, or exceed a limit; the connection cannot be used further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MsrpLimits:
-    """How much a peer may send at once.
+    """Limits of what a peer may send at once.
 
     Attributes:
         chunk_size: longest chunk with its headers, in octets.
@@ -57,7 +57,7 @@ class MsrpUri:
         """Read a URI; without a port it is 2855 (RFC 4975 §6).
 
         Raises:
-            MsrpRefused: it is no MSRP URI.
+            MsrpRefused: it is not an MSRP URI.
         """
         match = _URI.fullmatch(text)
         if match is None or int(match["port"] or 0) > 65535:
@@ -77,7 +77,7 @@ class MsrpUri:
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Which octets of a message a chunk carries, counted from 1; None is `*` (RFC 4975 §7.1.1)."""
+    """Octets of a message that a chunk carries, counted from 1; None is `*` (RFC 4975 §7.1.1)."""
 
     start: int
     end: int | None
@@ -88,7 +88,7 @@ class ByteRange:
         """Read a Byte-Range value.
 
         Raises:
-            MsrpRefused: it is none.
+            MsrpRefused: it is not a byte range.
         """
         match = _BYTE_RANGE.fullmatch(text)
         if match is None or int(match[1]) < 1:
@@ -127,7 +127,7 @@ class MsrpRequest:
         return _get(self.headers, name)
 
     def to_bytes(self) -> bytes:
-        """Print it; Content-Type comes last, as the grammar wants it.
+        """Write it; Content-Type comes last (RFC 4975 §9).
 
         Raises:
             LocalProtocolError: a header value would break the line, or the end-line occurs in the body.
@@ -144,7 +144,7 @@ class MsrpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MsrpResponse:
-    """What came of a transaction."""
+    """Response to a request."""
 
     transaction: str
     status: int
@@ -154,7 +154,7 @@ class MsrpResponse:
     headers: tuple[tuple[str, str], ...] = ()
 
     def to_bytes(self) -> bytes:
-        """Print it."""
+        """Write it."""
         start = f"MSRP {self.transaction} {self.status:03d} {self.comment}".rstrip()
         return _head(start, self.to_path, self.from_path, self.headers) + f"-------{self.transaction}$\r\n".encode()
 
@@ -177,7 +177,7 @@ def _head(
 
 
 class MsrpFramer:
-    """Cuts a TCP stream into messages; linear in what it is fed."""
+    """Framer that cuts a TCP stream into messages, in time linear in its bytes."""
 
     def __init__(self, limits: MsrpLimits | None = None) -> None:
         self._limits = limits or MsrpLimits()
@@ -189,7 +189,7 @@ class MsrpFramer:
         """Take what arrived and return the messages that are complete.
 
         Raises:
-            MsrpRefused: the stream is no MSRP or exceeds the limits.
+            MsrpRefused: the stream is not MSRP, or exceeds a limit.
         """
         self._buffer += data
         messages: list[MsrpMessage] = []
@@ -244,7 +244,7 @@ def _parse(block: bytes, flag: str) -> MsrpMessage:
         raise MsrpRefused("an MSRP message with an empty path")
     rest = tuple(headers[2:])
     match = _START.fullmatch(start)
-    assert match is not None  # _read_start has seen to it
+    assert match is not None, "the framer has matched the start line"
     if match[3]:
         return MsrpResponse(
             transaction=match[1],

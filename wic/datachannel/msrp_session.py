@@ -20,7 +20,7 @@ _CHUNK_HEADERS = ("message-id", "byte-range", "content-type", "success-report", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What a message carries.
+    """Content of a message.
 
     Attributes:
         content_type: its media type; None for a SEND without content, as it opens a session (RFC 4975 §5.4).
@@ -69,7 +69,7 @@ class MsrpSession:
         local: our URI, as SDP announced it.
         remote: the peer's path.
         random_source: makes transaction and message identifiers.
-        limits: what the peer may send.
+        limits: of the peer.
     """
 
     def __init__(
@@ -136,9 +136,9 @@ class MsrpSession:
                 self._events.append(ContentFailed(message_id, message.status))
             return
         if message.method == "REPORT":
-            return  # RFC 4975 §7.1.2: a REPORT gets no response, and nobody here asked for one
+            return  # RFC 4975 §7.1.2: a REPORT gets no response; none is ever asked for here
         status = self._receive_send(message) if message.method == "SEND" else 501
-        # RFC 4975 §7.2: "no" wants no response at all, "partial" only those that are no 200.
+        # RFC 4975 §7.2: "no" wants no response at all, "partial" only failures.
         wanted = (message.get("Failure-Report") or "yes").lower()
         if wanted == "no" or (wanted == "partial" and status == 200):
             return
@@ -175,7 +175,7 @@ class MsrpSession:
         return 200
 
     def to_send(self) -> list[bytes]:
-        """Return what has to go to the connection, in order."""
+        """Return the bytes to send over the connection, in order."""
         output, self._output = self._output, []
         return output
 

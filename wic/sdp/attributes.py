@@ -28,7 +28,7 @@ def parse_number(text: str, *, name: str, low: int = 0, high: int) -> int:
 
 
 class MediaDirection(StrEnum):
-    """Which way media flows, seen from the side that writes the description (RFC 8866 §6.7)."""
+    """Direction of media, seen from the writer of the description (RFC 8866 §6.7)."""
 
     SENDRECV = "sendrecv"
     SENDONLY = "sendonly"
@@ -63,7 +63,7 @@ class MediaDirection(StrEnum):
 
 
 class Setup(StrEnum):
-    """Who starts the DTLS handshake (RFC 4145 §4, RFC 5763 §5)."""
+    """Role in the DTLS handshake: the active side starts it (RFC 4145 §4, RFC 5763 §5)."""
 
     ACTPASS = "actpass"
     ACTIVE = "active"
@@ -198,7 +198,7 @@ class Fmtp:
 
 @dataclass(frozen=True, slots=True)
 class RtcpAddress:
-    """Where RTCP goes when not to the port after RTP, `a=rtcp` (RFC 3605 §2.1)."""
+    """Destination of RTCP where it is not the port after RTP, `a=rtcp` (RFC 3605 §2.1)."""
 
     port: int
     address: str | None = None

@@ -1,4 +1,4 @@
-"""Codecs: what a payload type stands for, and the ones wic can speak."""
+"""Codecs: the encodings behind payload types, and those that wic supports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TELEPHONE_EVENT_NAME = "telephone-event"
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """A codec under the payload type that one description gives it."""
+    """Codec under the payload type that one description gives it."""
 
     name: str
     payload_type: int
@@ -35,7 +35,7 @@ class Codec:
         return self.name.lower() not in (TELEPHONE_EVENT_NAME, "cn", "red", "rtx", "ulpfec", "flexfec-03")
 
     def same_as(self, other: Codec) -> bool:
-        """Whether both are the same encoding, whatever payload types they have."""
+        """Whether both are the same encoding, under any payload types."""
         return (self.name.lower(), self.clock_rate, self.channels) == (
             other.name.lower(),
             other.clock_rate,
@@ -59,7 +59,7 @@ TELEPHONE_EVENT_48000 = Codec(TELEPHONE_EVENT_NAME, 110, 48000, fmtp="0-16")
 TELEPHONE_EVENT = Codec(TELEPHONE_EVENT_NAME, 101, 8000, fmtp="0-16")
 
 AUDIO_CODECS = (OPUS, G722, PCMU, PCMA, TELEPHONE_EVENT_48000, TELEPHONE_EVENT)
-"""What a WIC offers unless told otherwise, preferred first (RFC 7874 §3, TS 26.114 §18)."""
+"""Default offer of a WIC, preferred first (RFC 7874 §3, TS 26.114 §18)."""
 
 _STATIC = {codec.payload_type: codec for codec in (PCMU, PCMA, G722, Codec("GSM", 3, 8000), Codec("CN", 13, 8000))}
 _STATIC[18] = Codec("G729", 18, 8000)

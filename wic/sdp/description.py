@@ -1,4 +1,4 @@
-"""A session description as a value that loses nothing: unknown lines stay, in order, as written."""
+"""Session description as a value that loses nothing: unknown lines stay, in order, as written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wic.sdp.line import Line, Section
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SdpLimits:
-    """How large a description may be before it is refused with 488."""
+    """Limits of a description; a larger one is refused with 488."""
 
     size: int = 65536
     """Octets of the whole text."""
@@ -27,7 +27,7 @@ DEFAULT_LIMITS = SdpLimits()
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who made the session and which version this is, the `o=` line (RFC 8866 §5.2)."""
+    """Originator, session and version, the `o=` line (RFC 8866 §5.2)."""
 
     username: str
     session_id: int

@@ -1,4 +1,4 @@
-"""What can be wrong with a session description, as errors that name the SIP answer."""
+"""Errors of session descriptions, with the SIP status that answers them."""
 
 from __future__ import annotations
 

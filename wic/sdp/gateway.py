@@ -1,4 +1,4 @@
-"""SDP between a WIC and the core: what the eP-CSCF changes (TS 24.371 §7.4.2, §7.4.3, §8.4.2, §8.4.3).
+"""Changes of the eP-CSCF to the SDP between a WIC and the core (TS 24.371 §7.4.2, §7.4.3, §8.4.2, §8.4.3).
 
 Four pure functions for the four descriptions of an exchange:
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from wic.sdp.description import Origin
     from wic.sdp.transport import TransportDescription
 
-# TS 24.371 §7.4.2, §7.4.3: what belongs to DTLS, ICE and BUNDLE ends at the eIMS-AGW, and so do the RTCP
-# port, feedback that only an AVPF profile may use, keys in the SDP, and what a browser numbers for its own
-# bundled RTP session.
+# TS 24.371 §7.4.2, §7.4.3: attributes of DTLS, ICE and BUNDLE end at the eIMS-AGW, and so do the RTCP port,
+# feedback that only an AVPF profile may use, keys in the SDP, and the numbers of a browser's own bundled RTP
+# session.
 _ACCESS_ATTRIBUTES = """
     fingerprint setup tls-id connection 3ge2ae bundle-only msid msid-semantic identity
     ice-ufrag ice-pwd ice-options ice-lite ice-pacing ice-mismatch candidate remote-candidates end-of-candidates
@@ -52,7 +52,7 @@ _ACCESS_ONLY = frozenset(_ACCESS_ATTRIBUTES.split())
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RtpPlace:
-    """Where the eIMS-AGW takes RTP from the core."""
+    """Address at which the eIMS-AGW takes RTP from the core."""
 
     address: str
     port: int
@@ -62,7 +62,7 @@ class RtpPlace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MsrpPlace:
-    """Where one side takes MSRP (RFC 4975 §8)."""
+    """Address at which one side takes MSRP (RFC 4975 §8)."""
 
     address: str
     port: int
@@ -158,7 +158,7 @@ def to_mw_answer(
 
 
 def read_msrp(description: SessionDescription, index: int) -> MsrpPlace:
-    """Read where the peer takes MSRP, from the m-line at `index` (RFC 4975 §8.1).
+    """Read the address at which the peer takes MSRP, from the m-line at `index` (RFC 4975 §8.1).
 
     Raises:
         SdpRefused: there is no path.
@@ -184,7 +184,7 @@ def _session(source: SessionDescription, origin: Origin, media: list[MediaDescri
 
 
 def _kept(media: MediaDescription) -> tuple[list[Line], list[Line]]:
-    """What of an m-line crosses the gateway: its title, and the rest without the connection."""
+    """Return the lines of an m-line that cross the gateway: its title, and the rest without the connection."""
     own = media.without_kinds("mck").without_attributes("mid", *_ACCESS_ONLY)
     return [line for line in own.lines if line.kind == "i"], [line for line in own.lines if line.kind != "i"]
 
@@ -224,7 +224,7 @@ def _wic_media(
 
 
 def _unused(pair: LinePair, side: Side) -> MediaDescription:
-    """The m-line that keeps an index occupied on one side (RFC 3264 §8.2)."""
+    """Return the m-line that keeps an index occupied on one side (RFC 3264 §8.2)."""
     line = replace(pair.media_line, port=0, ports=1)
     if pair.kind is LineKind.RTP:
         line = replace(line, protocol=RTP_DTLS if side is Side.WIC else RTP_PLAIN)

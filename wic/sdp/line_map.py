@@ -1,4 +1,4 @@
-"""Which m-line of a WIC is which m-line of the core, for as long as a session lasts.
+"""Map between the m-lines of a WIC and those of the core, for the time of a session.
 
 An m-line once described keeps its index (RFC 3264 §8), on each side for itself: a bundle-only line
 that the core never sees (TS 24.371 §7.4.2), or a fax line that the WIC never sees, shifts the others.
@@ -34,7 +34,7 @@ class Side(Enum):
 
 
 class LineKind(Enum):
-    """What the gateway does with an m-line."""
+    """Treatment of an m-line by the gateway."""
 
     RTP = "DTLS-SRTP towards the WIC, RTP/AVP towards the core"
     DATA = "data channels towards the WIC, MSRP towards the core"
@@ -43,7 +43,7 @@ class LineKind(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayPolicy:
-    """What an operator may decide about m-lines."""
+    """Policy of an operator about m-lines."""
 
     require_e2ae: bool = False
     """Refuse a WIC's RTP without `a=3ge2ae:requested` (TS 24.371 §7.4.2 leaves the choice)."""
@@ -105,20 +105,20 @@ def line_of(description: SessionDescription, pair: LinePair, side: Side) -> Medi
 def map_offer(
     offer: SessionDescription, side: Side, previous: LineMap | None = None, policy: GatewayPolicy = DEFAULT_POLICY
 ) -> LineMap:
-    """Decide what becomes of each m-line that `side` offers.
+    """Decide the treatment of each m-line that `side` offers.
 
     Args:
         offer: the offer as it came.
-        side: who made it.
+        side: its author.
         previous: the map of the session so far, for a later offer.
-        policy: what the operator allows.
+        policy: of the operator.
     """
     lines = previous or LineMap()
     for index, media in enumerate(offer.media):
         known = lines.pair(side, index)
         kind = _kind(media, side, policy)
         if kind is LineKind.DATA and any(pair.kind is kind and pair is not known for pair in lines.pairs):
-            kind = LineKind.DROPPED  # one SCTP association is all that a browser can take
+            kind = LineKind.DROPPED  # a browser takes one SCTP association only
         if known is None:
             lines = LineMap((*lines.pairs, _pair(lines, kind, side, index, media)))
         elif known.kind is LineKind.DROPPED and kind is not LineKind.DROPPED:

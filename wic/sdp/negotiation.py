@@ -54,7 +54,7 @@ def agreed_codecs(offered: Sequence[Codec], answered: Sequence[Codec]) -> tuple[
 
 
 def answer_direction(offered: MediaDirection, wanted: MediaDirection) -> MediaDirection:
-    """MediaDirection of an answer: what the answerer wants, as far as the offer allows (RFC 3264 §6.1).
+    """MediaDirection of an answer: that wanted, as far as the offer allows (RFC 3264 §6.1).
 
     >>> answer_direction(MediaDirection.SENDONLY, MediaDirection.SENDRECV)
     <MediaDirection.RECVONLY: 'recvonly'>

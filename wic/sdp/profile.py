@@ -1,4 +1,4 @@
-"""The rules of TS 24.371 for the SDP of a WIC: what its offers and answers hold, and how it reads others'.
+"""Rules of TS 24.371 for the SDP of a WIC: writing offers and answers, and reading those of the peer.
 
 Each m-line has its own transport, BUNDLE is never asked for and never granted (§7.4.2), RTP goes
 over DTLS-SRTP with `a=3ge2ae:requested` (§7.2.2), data channels over SCTP over DTLS (§8.2.2).
@@ -47,7 +47,7 @@ class MediaOffer:
 
 @dataclass(frozen=True, kw_only=True)
 class MediaAnswer:
-    """How this side accepts one offered m-line."""
+    """Acceptance of one offered m-line by this side."""
 
     transport: TransportDescription
     """A setup of actpass stands for the role that fits the offer."""
@@ -64,7 +64,7 @@ class RemoteMedia:
     transport: TransportDescription
     codecs: tuple[Codec, ...]
     direction: MediaDirection
-    """As the peer wrote it: what the peer does."""
+    """As the peer wrote it, seen from the peer."""
     ptime: int | None
     """Milliseconds of audio per packet that the peer would like, if it says so."""
     e2ae: ThreeGe2ae | None
@@ -72,7 +72,7 @@ class RemoteMedia:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerPlan:
-    """What accepting one offered m-line would mean: enough to set up its transport."""
+    """Possible acceptance of one offered m-line: enough to set up its transport."""
 
     index: int
     remote: RemoteMedia
@@ -122,12 +122,12 @@ def plan_answer(
     data_channels: bool = True,
     plain: bool = False,
 ) -> tuple[AnswerPlan | None, ...]:
-    """Say for each m-line of `offer` how it could be accepted; None where it cannot be.
+    """Plan the acceptance of each m-line of `offer`; None where it cannot be accepted.
 
     Args:
         offer: the peer's.
         supported: codecs for each kind of RTP medium; a kind that is missing is rejected.
-        direction: what this side would like to do.
+        direction: that this side wants.
         data_channels: whether an SCTP m-line is wanted.
         plain: whether RTP without DTLS is good enough.
 
@@ -157,7 +157,7 @@ def read_remote(description: SessionDescription, index: int, *, answer: bool = F
     Args:
         description: the peer's.
         index: of the m-line.
-        answer: whether it is an answer, for what is not said (RFC 4145 §4.1).
+        answer: whether it is an answer; the default of `a=setup` depends on it (RFC 4145 §4.1).
 
     Raises:
         SdpRefused: it is malformed, or lacks the fingerprint or the sctp-port it needs.

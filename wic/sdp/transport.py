@@ -1,4 +1,4 @@
-"""How one m-line is carried: its ICE, DTLS and SCTP parameters as one value."""
+"""Transport of one m-line: its ICE, DTLS and SCTP parameters as one value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_CANDIDATES = 100
 """More candidates than this are not read: RFC 8445 §6.1.2.5 limits an agent to 100 pairs."""
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536
-"""What a peer accepts that does not say `a=max-message-size` (RFC 8841 §6)."""
+"""Octets that a peer accepts which does not name `a=max-message-size` (RFC 8841 §6)."""
 
 _ICE_CHARS = re.compile(r"[A-Za-z0-9+/]*+")
 
@@ -62,7 +62,7 @@ def read_transport(description: SessionDescription, index: int, *, answer: bool 
     Args:
         description: the peer's.
         index: of the m-line.
-        answer: whether it is an answer, for what is not said (RFC 4145 §4.1).
+        answer: whether it is an answer; the default of `a=setup` depends on it (RFC 4145 §4.1).
 
     Raises:
         SdpRefused: an attribute is not in its grammar, or no address is given.
