@@ -170,7 +170,7 @@ class BearerClient:
             self._challenged_uris.append(request.uri_text)
 
     def _carried(self, request: Request, header: str) -> bool:
-        """Whether `request` brought the token that is in use now."""
+        """Return whether `request` brought the token that is in use now."""
         return self._token is not None and str(_credentials(self._token, self._form)) in request.headers.get_all(header)
 
 

@@ -79,7 +79,7 @@ class DigestCredentials:
         return self.secret.value
 
     def fit(self, algorithm: DigestAlgorithm, realm: str) -> bool:
-        """Whether these credentials can answer for an algorithm and a realm."""
+        """Return whether these credentials can answer for an algorithm and a realm."""
         if isinstance(self.secret, Secret):
             return True
         known = find_algorithm(self.secret.algorithm)

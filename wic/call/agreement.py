@@ -67,7 +67,7 @@ class Agreement:
         return Agreement(local, offer, False)
 
     def offered_again(self) -> SessionDescription:
-        """The offer to make when the peer asks for one in the middle of the session (RFC 3261 §14.2)."""
+        """Return the offer to make when the peer asks for one in the middle of the session (RFC 3261 §14.2)."""
         media = tuple(_as_offer(section) for section in self.local.media)
         return continued(self.local, self.local.with_media(*media))
 

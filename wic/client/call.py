@@ -123,7 +123,7 @@ class Call:
         return self._progress.error
 
     def report(self) -> CallReport:
-        """The figures up to now."""
+        """Return the figures up to now."""
         return self._stats.report(self._media.report(), self._channels.known)
 
     # waiting

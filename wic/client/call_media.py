@@ -250,7 +250,7 @@ class CallMedia:
         await line.transport.close()
 
     def report(self) -> StreamReport | None:
-        """The figures of the audio stream; None if there was none."""
+        """Return the figures of the audio stream; None if there was none."""
         return None if self._stream is None else self._stream.report()
 
     async def close(self) -> None:
@@ -274,7 +274,7 @@ def _described(kind: str, gathered: TransportDescription) -> TransportDescriptio
 
 
 def _agreed_codecs(agreement: Agreement, index: int) -> tuple[Codec, ...]:
-    """The codecs that both sides may send, the answer's first choice first."""
+    """Return the codecs that both sides may send, the answer's first choice first."""
     local = read_codecs(agreement.local.media[index])
     remote = read_codecs(agreement.remote.media[index])
     agreed = agreed_codecs(local, remote) if agreement.offered_here else agreed_codecs(remote, local)

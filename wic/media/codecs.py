@@ -150,7 +150,7 @@ def audio_codec(codec: Codec) -> AudioCodec:
 
 
 def available_codecs() -> tuple[Codec, ...]:
-    """Codecs to offer, preferred first, with telephone events; what this build lacks is left out."""
+    """Return the codecs to offer, preferred first, with telephone events; what this build lacks is left out."""
     return tuple(codec for codec in AUDIO_CODECS if not codec.carries_media or _built_in(codec.name.upper()))
 
 

@@ -37,7 +37,7 @@ class Metronome:
 
     @classmethod
     def running(cls) -> Metronome:
-        """The metronome of the running loop."""
+        """Return the metronome of the running loop."""
         loop = asyncio.get_running_loop()
         found = cls._of_loop.get(loop)
         if found is None:

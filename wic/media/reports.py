@@ -36,7 +36,7 @@ class ReportExchange:
         self._wall = time.time() - now + NTP_EPOCH
 
     def next_delay(self, *, first: bool = False) -> float:
-        """Seconds until the next report, drawn from 0.5 to 1.5 of the interval (RFC 3550 §6.3.1)."""
+        """Return the seconds until the next report, drawn from 0.5 to 1.5 of the interval (RFC 3550 §6.3.1)."""
         return self._interval * random.uniform(0.5, 1.5) * (0.5 if first else 1.0)
 
     def compose(

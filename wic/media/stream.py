@@ -173,7 +173,7 @@ class AudioStream:
         self._sinks.clear()
 
     def report(self) -> StreamReport:
-        """The figures up to now."""
+        """Return the figures up to now."""
         reception, reports = self._reception, self._reports
         late = self._jitter_buffer.late if self._jitter_buffer is not None else 0
         mos = None

@@ -181,7 +181,7 @@ class Fmtp:
         return cls(parse_number(number, name="payload type", high=127), parameters.strip())
 
     def get(self, name: str) -> str | None:
-        """Value of the parameter called `name`, "" for one without a value, None for none.
+        """Return the value of the parameter called `name`, "" for one without a value, None for none.
 
         >>> Fmtp(111, "minptime=10; useinbandfec=1").get("useinbandfec")
         '1'

@@ -35,7 +35,7 @@ class Codec:
         return self.name.lower() not in (TELEPHONE_EVENT_NAME, "cn", "red", "rtx", "ulpfec", "flexfec-03")
 
     def same_as(self, other: Codec) -> bool:
-        """Whether both are the same encoding, under any payload types."""
+        """Return whether both are the same encoding, under any payload types."""
         return (self.name.lower(), self.clock_rate, self.channels) == (
             other.name.lower(),
             other.clock_rate,
@@ -43,11 +43,11 @@ class Codec:
         )
 
     def under(self, payload_type: int) -> Codec:
-        """The same codec under another payload type."""
+        """Return the same codec under another payload type."""
         return replace(self, payload_type=payload_type)
 
     def parameter(self, name: str) -> str | None:
-        """Value of the format parameter `name`, None if it is not there."""
+        """Return the value of the format parameter `name`, None if it is not there."""
         return Fmtp(self.payload_type, self.fmtp).get(name)
 
 
@@ -66,7 +66,7 @@ _STATIC[18] = Codec("G729", 18, 8000)
 
 
 def read_codecs(media: MediaDescription) -> tuple[Codec, ...]:
-    """Codecs of an RTP m-line in its order; formats that nothing explains are left out.
+    """Return the codecs of an RTP m-line in its order; formats that nothing explains are left out.
 
     Raises:
         SdpRefused: a format is not a payload type, or an `a=rtpmap` or `a=fmtp` cannot be read.

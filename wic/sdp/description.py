@@ -51,7 +51,7 @@ class Origin:
         return cls(fields[0], session_id, parse_number(fields[2], name="session version", high=10**20), fields[5])
 
     def next(self) -> Origin:
-        """The origin of the next version of the session (RFC 3264 §8)."""
+        """Return the origin of the next version of the session (RFC 3264 §8)."""
         return replace(self, version=self.version + 1)
 
     def __str__(self) -> str:
@@ -141,7 +141,7 @@ class MediaDescription(Section):
         return cls((Line("m", str(media_line)), *lines))
 
     def with_media_line(self, media_line: MediaLine) -> MediaDescription:
-        """Copy with another `m=` line."""
+        """Return a copy with another `m=` line."""
         return self.with_first("m", str(media_line))
 
 
@@ -199,12 +199,12 @@ class SessionDescription(Section):
         return tuple(tuple(words[1:]) for words in groups if words[:1] == ["BUNDLE"])
 
     def inherited(self, index: int, name: str) -> str | None:
-        """Value of an attribute of the m-line at `index`, else of the session's."""
+        """Return the value of an attribute of the m-line at `index`, else of the session's."""
         value = self.media[index].attribute(name)
         return self.attribute(name) if value is None else value
 
     def address(self, index: int) -> str:
-        """Default destination of the m-line at `index`, from its or the session's `c=` line.
+        """Return the default destination of the m-line at `index`, from its or the session's `c=` line.
 
         Raises:
             SdpRefused: neither has one.
@@ -217,7 +217,7 @@ class SessionDescription(Section):
         return words[-1].partition("/")[0]
 
     def direction(self, index: int) -> MediaDirection:
-        """MediaDirection of the m-line at `index`; sendrecv when nothing is said (RFC 8866 §6.7)."""
+        """Return the direction of the m-line at `index`; sendrecv when nothing is said (RFC 8866 §6.7)."""
         for section in (self.media[index], self):
             for direction in MediaDirection:
                 if section.has(direction):
@@ -225,11 +225,11 @@ class SessionDescription(Section):
         return MediaDirection.SENDRECV
 
     def with_origin(self, origin: Origin) -> SessionDescription:
-        """Copy with the `o=` line changed."""
+        """Return a copy with the `o=` line changed."""
         return self.with_first("o", str(origin))
 
     def with_media(self, *media: MediaDescription) -> SessionDescription:
-        """Copy with other m-lines."""
+        """Return a copy with other m-lines."""
         return replace(self, media=media)
 
     def __str__(self) -> str:
@@ -237,7 +237,7 @@ class SessionDescription(Section):
         return "".join(f"{line}\r\n" for section in sections for line in section.lines)
 
     def to_bytes(self) -> bytes:
-        """The text as it goes into a message, octets that were not UTF-8 included."""
+        """Return the text as it goes into a message, octets that were not UTF-8 included."""
         return str(self).encode("utf-8", "surrogateescape")
 
 

@@ -67,41 +67,41 @@ class Section:
         return values
 
     def first(self, kind: str) -> str | None:
-        """Value of the first line of this kind, or None."""
+        """Return the value of the first line of this kind, or None."""
         return next((line.value for line in self.lines if line.kind == kind), None)
 
     def has(self, name: str) -> bool:
-        """Whether the attribute `name` is there."""
+        """Return whether the attribute `name` is there."""
         return self.attribute(name) is not None
 
     def attribute(self, name: str) -> str | None:
-        """Value of the first attribute `name`: "" for one without a value, None for none."""
+        """Return the value of the first attribute `name`: "" for one without a value, None for none."""
         values = self._values.get(name)
         return values[0] if values else None
 
     def attributes(self, name: str) -> list[str]:
-        """Values of all attributes `name`, in order."""
+        """Return the values of all attributes `name`, in order."""
         return list(self._values.get(name, ()))
 
     def with_lines(self, *lines: Line) -> Self:
-        """Copy with `lines` added at the end."""
+        """Return a copy with `lines` added at the end."""
         return replace(self, lines=(*self.lines, *lines))
 
     def with_attribute(self, name: str, value: str | None = None) -> Self:
-        """Copy with every attribute `name` replaced by this one, at the end."""
+        """Return a copy with every attribute `name` replaced by this one, at the end."""
         return self.without_attributes(name).with_lines(attribute(name, value))
 
     def without_attributes(self, *names: str) -> Self:
-        """Copy without the attributes called `names`."""
+        """Return a copy without the attributes called `names`."""
         dropped = frozenset(names)
         return replace(self, lines=tuple(line for line in self.lines if line.name not in dropped))
 
     def without_kinds(self, kinds: str) -> Self:
-        """Copy without the lines whose kind is one of the letters in `kinds`."""
+        """Return a copy without the lines whose kind is one of the letters in `kinds`."""
         return replace(self, lines=tuple(line for line in self.lines if line.kind not in kinds))
 
     def with_first(self, kind: str, value: str) -> Self:
-        """Copy with the value of the first line of this kind changed.
+        """Return a copy with the value of the first line of this kind changed.
 
         Raises:
             LocalProtocolError: there is no such line.

@@ -69,7 +69,7 @@ class LinePair:
     """Its `a=mid` towards the WIC."""
 
     def at(self, side: Side) -> int | None:
-        """Index on one side."""
+        """Return the index on one side."""
         return self.wic if side is Side.WIC else self.mw
 
 
@@ -80,21 +80,21 @@ class LineMap:
     pairs: tuple[LinePair, ...] = ()
 
     def pair(self, side: Side, index: int) -> LinePair | None:
-        """The m-line with this index on this side."""
+        """Return the m-line with this index on this side."""
         return next((pair for pair in self.pairs if pair.at(side) == index), None)
 
     def seen_by(self, side: Side) -> tuple[LinePair, ...]:
-        """The m-lines of one side in their order."""
+        """Return the m-lines of one side in their order."""
         found = [(index, pair) for pair in self.pairs for index in [pair.at(side)] if index is not None]
         return tuple(pair for _, pair in sorted(found, key=lambda item: item[0]))
 
     def usable(self, description: SessionDescription, side: Side) -> tuple[LinePair, ...]:
-        """The m-lines that `description`, written by `side`, has in use: those that need the eIMS-AGW."""
+        """Return the m-lines that `description`, written by `side`, has in use: those that need the eIMS-AGW."""
         return tuple(pair for pair in self.seen_by(side) if line_of(description, pair, side) is not None)
 
 
 def line_of(description: SessionDescription, pair: LinePair, side: Side) -> MediaDescription | None:
-    """The m-line of `pair` in a description written by `side`, if it is in use on both sides."""
+    """Return the m-line of `pair` in a description written by `side`, if it is in use on both sides."""
     index = pair.at(side)
     if index is None or pair.kind is LineKind.DROPPED or index >= len(description.media):
         return None
@@ -136,7 +136,7 @@ def _pair(lines: LineMap, kind: LineKind, side: Side, index: int, media: MediaDe
 
 
 def _tag(lines: LineMap, index: int, media: MediaDescription) -> str:
-    """An `a=mid` for a line from the core: its own if it is free, else a number that is."""
+    """Return an `a=mid` for a line from the core: its own if it is free, else a number that is."""
     used = {pair.mid for pair in lines.pairs}
     if media.mid is not None and media.mid not in used:
         return media.mid

@@ -21,7 +21,7 @@ NO_CONNECTION = Line("c", "IN IP4 0.0.0.0")
 
 
 def common_codecs(offered: Sequence[Codec], supported: Sequence[Codec]) -> tuple[Codec, ...]:
-    """Codecs of an answer: those offered that are supported, in the offer's order (RFC 3264 §6.1).
+    """Return the codecs of an answer: those offered that are supported, in the offer's order (RFC 3264 §6.1).
 
     Each has the offer's payload type and the supporting side's parameters. A telephone-event
     stays only with a codec of its clock rate (RFC 4733 §2.1).
@@ -42,7 +42,7 @@ def common_codecs(offered: Sequence[Codec], supported: Sequence[Codec]) -> tuple
 
 
 def agreed_codecs(offered: Sequence[Codec], answered: Sequence[Codec]) -> tuple[Codec, ...]:
-    """Codecs an offerer may send after an answer: the answer's, as far as they were offered.
+    """Return the codecs an offerer may send after an answer: the answer's, as far as they were offered.
 
     Raises:
         NoCommonCodec: nothing that carries media is left.
@@ -54,7 +54,7 @@ def agreed_codecs(offered: Sequence[Codec], answered: Sequence[Codec]) -> tuple[
 
 
 def answer_direction(offered: MediaDirection, wanted: MediaDirection) -> MediaDirection:
-    """MediaDirection of an answer: that wanted, as far as the offer allows (RFC 3264 §6.1).
+    """Return the direction of an answer: that wanted, as far as the offer allows (RFC 3264 §6.1).
 
     >>> answer_direction(MediaDirection.SENDONLY, MediaDirection.SENDRECV)
     <MediaDirection.RECVONLY: 'recvonly'>
@@ -63,7 +63,7 @@ def answer_direction(offered: MediaDirection, wanted: MediaDirection) -> MediaDi
 
 
 def answer_setup(offered: Setup) -> Setup:
-    """DTLS role of an answerer (RFC 5763 §5: active is recommended where the offer leaves the choice).
+    """Return the DTLS role of an answerer (RFC 5763 §5: active is recommended where the offer leaves the choice).
 
     Raises:
         OfferNotAcceptable: the offer says holdconn, which RFC 8842 §5.3 forbids.
@@ -74,7 +74,7 @@ def answer_setup(offered: Setup) -> Setup:
 
 
 def dtls_role(*, local: Setup, remote: Setup) -> Setup:
-    """The role, active or passive, that this side takes after offer and answer.
+    """Return the role, active or passive, that this side takes after offer and answer.
 
     Raises:
         AnswerNotValid: the two sides' roles do not fit together.
@@ -89,7 +89,7 @@ def dtls_role(*, local: Setup, remote: Setup) -> Setup:
 
 
 def rejected(offered: MediaDescription) -> MediaDescription:
-    """The answer's m-line for an offered one that is not accepted: port 0 (RFC 3264 §6)."""
+    """Return the answer's m-line for an offered one that is not accepted: port 0 (RFC 3264 §6)."""
     tag = [attribute("mid", offered.mid)] if offered.mid else []
     return MediaDescription.of(replace(offered.media_line, port=0, ports=1), NO_CONNECTION, *tag)
 

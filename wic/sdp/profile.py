@@ -187,7 +187,7 @@ def read_remote(description: SessionDescription, index: int, *, answer: bool = F
 
 
 def answer_transport(offered: TransportDescription, own: TransportDescription) -> TransportDescription:
-    """This side's transport for an answer: role, tls-id and multiplexing as the offer allows."""
+    """Return this side's transport for an answer: role, tls-id and multiplexing as the offer allows."""
     if not offered.secure:
         return replace(own, rtcp_mux=own.rtcp_mux and offered.rtcp_mux)
     return replace(
@@ -200,12 +200,12 @@ def answer_transport(offered: TransportDescription, own: TransportDescription) -
 
 
 def empty_session(origin: Origin) -> SessionDescription:
-    """An empty description: the lines that RFC 8866 §5 requires."""
+    """Return an empty description: the lines that RFC 8866 §5 requires."""
     return SessionDescription((Line("v", "0"), Line("o", str(origin)), Line("s", "-"), Line("t", "0 0")))
 
 
 def connection(address: str) -> Line:
-    """The `c=` line for an address."""
+    """Return the `c=` line for an address."""
     return Line("c", f"IN {address_type(address)} {address}")
 
 
@@ -254,7 +254,7 @@ def _plan(remote: RemoteMedia, supported: Sequence[Codec], wanted: MediaDirectio
 
 
 def _ptime(text: str | None) -> int | None:
-    """Packet time in milliseconds; a value no codec can use is as good as none."""
+    """Return the packet time in milliseconds; a value no codec can use is as good as none."""
     if text is None or not (text.isascii() and text.isdigit() and len(text) <= 3):
         return None
     return int(text) or None
