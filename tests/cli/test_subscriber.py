@@ -249,7 +249,7 @@ def test_one_who_is_not_registered(lab, wic, complaint, words) -> None:
 
 
 def test_a_network_that_does_not_run(wic, complaint, tmp_path, start_wic, monkeypatch) -> None:
-    monkeypatch.setattr("wic.network.provisioning._ANSWER_WITHIN", 0.1)
+    monkeypatch.setattr("wic.network.provisioning._EXECUTED_WITHIN", 0.1)
     up = start_wic("network", "up", "--dir", tmp_path / "ims", "--json", "--insecure")
     assert json.loads(up.stdout.readline())["ready"]
     up.terminate()

@@ -16,7 +16,7 @@ from wic.accounts.accounts_file import AccountsFile
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.ports import Ports
+from wic.network.directory import Ports
 
 PASSWORD = "correct horse"
 
@@ -96,7 +96,7 @@ async def test_a_port_base_gives_fixed_ports_and_a_taken_one_is_named(tmp_path):
             pass
 
 
-async def test_ports_are_remembered_unless_somebody_has_taken_them(tmp_path):
+async def test_ports_are_remembered_unless_they_are_taken(tmp_path):
     options = NetworkOptions(directory=tmp_path)
     async with ImsNetwork(options) as ims:
         url = ims.wss_url
@@ -107,15 +107,6 @@ async def test_ports_are_remembered_unless_somebody_has_taken_them(tmp_path):
         taken.listen()
         async with ImsNetwork(options) as ims:
             assert ims.wss_url != url
-    with pytest.raises(ConfigurationError, match="cannot write"):
-        Ports().remember(tmp_path / "missing")
-    for text in ('{"wss": "x"}', "[]", "{"):
-        (tmp_path / "ports.json").write_text(text)
-        assert Ports.remembered(tmp_path) == Ports()
-    (tmp_path / "ports.json").write_text('{"wss": 1, "epcscf": 2, "scscf": -3, "msrp": 4}')
-    assert Ports.remembered(tmp_path) == Ports()
-    (tmp_path / "ports.json").write_text('{"wss": 1, "epcscf": 2, "scscf": 3, "msrp": 4}')
-    assert Ports.remembered(tmp_path) == Ports(1, 2, 3, 4)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

@@ -1,4 +1,4 @@
-"""The test CA of an embedded network, and the certificate of its eP-CSCF."""
+"""Test CA of an embedded network, and the certificates that it issues to the servers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CA_KEY_FILE = "ca.key"
 
 
 class CertificateAuthority:
-    """A CA that is kept in a directory, so that accounts written once stay good.
+    """CA in a directory, so that accounts trust it after a restart as well.
 
     Args:
         directory: holds `ca.pem` and `ca.key` (mode 0600); both are made if they are missing.
 
     Raises:
-        ConfigurationError: the files are there and cannot be used, or cannot be written.
+        ConfigurationError: the files exist and cannot be used, or cannot be written.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -41,7 +41,7 @@ class CertificateAuthority:
             raise ConfigurationError(f"the test CA in {directory} cannot be used: {error}") from error
 
     def server_context(self, *names: str) -> ssl.SSLContext:
-        """Return a TLS context for a server that goes by these host names and addresses."""
+        """Return a TLS context for a server with these host names and addresses."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._ca.issue_cert(*names).configure_cert(context)

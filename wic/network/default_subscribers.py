@@ -1,6 +1,6 @@
-"""Who lives in an embedded network from its first start on, with accounts to try every way of registration.
+"""Default subscribers of an embedded network, with accounts for every scheme of authentication.
 
-Who is there already is left as he is, and what a database has lost comes back from the accounts file.
+A subscriber that exists already stays as it is, and one that the database has lost is restored from the accounts file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from wic.network.web_access import WebAccess
 
 GUEST = "guest"
-"""The account that borrows its identities from the pool; those are called GUEST-1, GUEST-2 and so on."""
+"""Name of the account that borrows identities from the pool, and prefix of these: GUEST-1, GUEST-2 and so on."""
 
 
 class DefaultSubscribers:
-    """Subscribers with a password or a USIM.
+    """Adds the default subscribers with a password or a USIM.
 
     Args:
         enrolment: adds subscribers.
@@ -45,7 +45,7 @@ class DefaultSubscribers:
             usim: whether a new one has a USIM; else it has a password.
 
         Raises:
-            ConfigurationError: the name makes no identity, or the accounts file cannot be used.
+            ConfigurationError: the name cannot be part of an identity, or the accounts file cannot be used.
         """
         hss, new = self._enrolment.hss, SubscriberIdentities(name=name)
         account = self._enrolment.accounts.get(name)
@@ -53,14 +53,14 @@ class DefaultSubscribers:
             return
         auth = account.get("auth") if account is not None else (AuthScheme.AKA if usim else AuthScheme.DIGEST).value
         if auth == AuthScheme.AKA.value:
-            self._enrolment.aka(new, usim=None if account is None else _usim(name, account))
+            self._enrolment.add_aka(new, usim=None if account is None else _usim(name, account))
         else:
             password = None if account is None else account.get("password")
-            self._enrolment.digest(new, password=Secret(password) if isinstance(password, str) else None)
+            self._enrolment.add_digest(new, password=Secret(password) if isinstance(password, str) else None)
 
 
 def _usim(name: str, account: Mapping[str, Value]) -> UsimKeys:
-    """Return the USIM that an account holds."""
+    """Return the keys of the USIM in an account."""
     try:
         k, opc = bytes.fromhex(str(account.get("k"))), bytes.fromhex(str(account.get("opc")))
         return UsimKeys(functions=str(account.get("usim", "milenage")), k=k, opc=opc)
@@ -69,7 +69,7 @@ def _usim(name: str, account: Mapping[str, Value]) -> UsimKeys:
 
 
 class DefaultWebUsers:
-    """Web users, programs and the pool: all that have no secret of their own in the HSS.
+    """Adds the default web users, their programs and the pool: subscribers without credentials in the HSS.
 
     Args:
         enrolment: adds subscribers.
@@ -82,12 +82,12 @@ class DefaultWebUsers:
         self._web = web
 
     def add_web_user(self, name: str) -> None:
-        """Add a web user with a password, an account to sign in with, and one that gets tokens without anybody's help.
+        """Add a web user with a password, an account to sign in with, and one that gets tokens by a secret of its own.
 
-        Somebody of that name who registers in another way is left alone.
+        A subscriber of that name that is authenticated in another way stays as it is.
 
         Raises:
-            ConfigurationError: the name makes no identity, or the accounts file cannot be written.
+            ConfigurationError: the name cannot be part of an identity, or the accounts file cannot be written.
         """
         account = self._accounts.get(name)
         if account is not None and account.get("auth") != AuthScheme.BEARER.value:
@@ -98,7 +98,7 @@ class DefaultWebUsers:
         client = program_of(name)
         if account is None:
             secret = Secret(secrets.token_urlsafe(24))
-            self._enrolment.bearer(new, waf=self._web.waf.url, client_id=client, client_secret=secret)
+            self._enrolment.add_bearer(new, waf=self._web.waf.url, client_id=client, client_secret=secret)
             account = self._accounts.get(name) or {}
         elif hss.subscriber(impi) is None:
             hss.add(subscriber)
@@ -114,11 +114,11 @@ class DefaultWebUsers:
             self._accounts.put_web_user(name, password)
 
     def add_guests(self, number: int, *, anonymous: bool) -> None:
-        """Fill the pool with so many identities, and add one account that borrows from it.
+        """Fill the pool with identities, and add one account that borrows from it.
 
         Args:
-            number: of identities.
-            anonymous: whether whoever uses the account need not sign in.
+            number: number of identities.
+            anonymous: whether the account may be used without signing in.
 
         Raises:
             ConfigurationError: the accounts file cannot be written.

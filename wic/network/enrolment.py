@@ -1,4 +1,4 @@
-"""New subscribers: what the HSS learns of them, and the account that works for each way to register."""
+"""Enrolment of subscribers: an entry in the HSS, and an account that registers with it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def sign_in_account(name: str) -> str:
-    """Return the name of the account with which a web user signs in; the account NAME is a program's, with its own secret."""
+    """Return the name of a web user's account for signing in with a browser; the account NAME has a secret of its own."""
     return f"{name}-in-person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberIdentities:
-    """The identities of a subscriber that is to be added."""
+    """Identities of a subscriber to be added."""
 
     name: str
     """User part of the private identity `NAME@DOMAIN` and of the first public one, and the account's name."""
@@ -36,10 +36,10 @@ class SubscriberIdentities:
     """Whether `sip:NAME@DOMAIN` may only be registered, neither used nor called."""
 
     def profile(self, domain: str) -> SubscriberProfile:
-        """Return the subscriber in a home domain.
+        """Return the profile of the subscriber in a home domain.
 
         Raises:
-            ConfigurationError: an identity is not of its form.
+            ConfigurationError: an identity is malformed.
         """
         impi = f"{self.name}@{domain}"
         together = [PublicIdentity(f"sip:{impi}", barred=self.barred), *map(PublicIdentity, self.further)]
@@ -52,9 +52,9 @@ class Enrolment:
     """Adds subscribers, each with an account; one that exists gets other credentials.
 
     Args:
-        hss: the database.
+        hss: the subscriber database.
         accounts: the accounts file.
-        server: where the accounts connect.
+        server: URL to which the accounts connect.
         insecure: whether that is without TLS.
     """
 
@@ -63,18 +63,18 @@ class Enrolment:
     server: str
     insecure: bool = False
 
-    def digest(
+    def add_digest(
         self, new: SubscriberIdentities, *, password: Secret | None = None, algorithm: str | None = None
     ) -> SubscriberProfile:
         """Add a subscriber with a password.
 
         Args:
             new: the identities.
-            password: one nobody can guess if None.
+            password: a random one if None.
             algorithm: the only Digest algorithm that the subscriber may use; None allows all.
 
         Raises:
-            ConfigurationError: an identity or the algorithm cannot be, or the file cannot be written.
+            ConfigurationError: an identity is malformed, the algorithm is unknown, or the file cannot be written.
         """
         chosen = password or Secret(secrets.token_urlsafe(18))
         subscriber = new.profile(self.hss.realm)
@@ -84,18 +84,18 @@ class Enrolment:
         self._write(new, subscriber, AuthScheme.DIGEST, {"password": chosen.reveal()})
         return subscriber
 
-    def aka(
+    def add_aka(
         self, new: SubscriberIdentities, *, usim: UsimKeys | None = None, algorithm: str = DEFAULT_ALGORITHM
     ) -> SubscriberProfile:
         """Add a subscriber with a USIM.
 
         Args:
             new: the identities.
-            usim: the keys; keys nobody can guess, for Milenage, if None.
-            algorithm: what the account asks for.
+            usim: the keys; random ones for Milenage if None.
+            algorithm: the algorithm that the account asks for.
 
         Raises:
-            ConfigurationError: an identity cannot be, or the file cannot be written.
+            ConfigurationError: an identity is malformed, or the file cannot be written.
         """
         chosen = usim or UsimKeys.made_up()
         subscriber = new.profile(self.hss.realm)
@@ -112,19 +112,19 @@ class Enrolment:
         self._write(new, subscriber, AuthScheme.AKA, keys)
         return subscriber
 
-    def bearer(
+    def add_bearer(
         self, new: SubscriberIdentities, *, waf: str, client_id: str, client_secret: Secret
     ) -> SubscriberProfile:
-        """Add a subscriber whom only the eP-CSCF authenticates, by tokens of a WAF (TS 33.203 Annex U).
+        """Add a subscriber that only the eP-CSCF authenticates, by tokens of a WAF (TS 33.203 Annex U).
 
         Args:
             new: the identities.
             waf: URL of the WAF.
-            client_id: under which the account gets tokens without anybody's help.
-            client_secret: of that client.
+            client_id: client of the WAF as which the account gets tokens.
+            client_secret: secret of that client.
 
         Raises:
-            ConfigurationError: an identity cannot be, or the file cannot be written.
+            ConfigurationError: an identity is malformed, or the file cannot be written.
         """
         subscriber = new.profile(self.hss.realm)
         self.hss.add(subscriber)
@@ -134,14 +134,14 @@ class Enrolment:
         return subscriber
 
     def add_sign_in_account(self, new: SubscriberIdentities, *, wwsf: str) -> None:
-        """Write a second account of a web user, for somebody who signs in with a browser; it has no secret.
+        """Write a second account of a web user, for signing in with a browser; it has no secret.
 
         Args:
             new: the identities.
-            wwsf: URL of the WWSF, which says where to sign in.
+            wwsf: URL of the WWSF, which redirects to the login page.
 
         Raises:
-            ConfigurationError: an identity cannot be, or the file cannot be written.
+            ConfigurationError: an identity is malformed, or the file cannot be written.
         """
         self._write(
             replace(new, name=sign_in_account(new.name)), new.profile(self.hss.realm), AuthScheme.BEARER, {"wwsf": wwsf}

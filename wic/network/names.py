@@ -1,4 +1,4 @@
-"""What the functional entities are called in traces and ladders."""
+"""Names of the functional entities in traces and ladders."""
 
 EPCSCF = "eP-CSCF"
 SCSCF = "S-CSCF"

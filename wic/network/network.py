@@ -12,7 +12,7 @@ from wic.errors import ConfigurationError
 from wic.network.agw.gateway import Agw
 from wic.network.certificates import CA_FILE, CertificateAuthority
 from wic.network.default_subscribers import DefaultSubscribers, DefaultWebUsers
-from wic.network.directory import NetworkDirectory
+from wic.network.directory import ACCOUNTS_FILE, DATABASE_FILE, NetworkDirectory, Ports
 from wic.network.enrolment import Enrolment, SubscriberIdentities
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
@@ -21,8 +21,6 @@ from wic.network.names import EPCSCF, SCSCF
 from wic.network.node import ALL_ADDRESSES, LOOPBACK, address_of, local_address, name_of, sip_uri
 from wic.network.options import NetworkOptions, Ready
 from wic.network.own_flows import OwnFlows
-from wic.network.ports import Ports
-from wic.network.provisioning import ACCOUNTS_FILE, DATABASE_FILE
 from wic.network.scscf.options import ScscfOptions
 from wic.network.scscf.server import Scscf
 from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
@@ -114,7 +112,7 @@ class ImsNetwork:
             ConfigurationError: the name or number makes no identity, or the file cannot be written.
         """
         new = SubscriberIdentities(name=name, further=(tel,) if tel else ())
-        self._enrolment.digest(new, password=password, algorithm=algorithm)
+        self._enrolment.add_digest(new, password=password, algorithm=algorithm)
 
     @property
     def _enrolment(self) -> Enrolment:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 ALL_ADDRESSES = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}
-"""With an address elsewhere, of a block for documentation (RFC 5737, RFC 3849), towards which a route is looked up."""
+"""Addresses for all addresses of this machine, each with one elsewhere towards which a route is looked up; that one is of
+a block for documentation (RFC 5737, RFC 3849)."""
 _ATTEMPTS = 20
 """Free UDP ports to try until one is free for TCP as well."""
 _START_PAUSE = 1
@@ -42,13 +43,13 @@ LR = UriParams((("lr", None),))
 
 @dataclass(frozen=True, slots=True)
 class MwAddress:
-    """Where a node listens on Mw."""
+    """Address of a node on Mw."""
 
     host: str
     port: int
 
     def uri(self, user: str | None = None, params: UriParams = LR) -> Uri:
-        """Return a SIP URI that leads there; loose routing unless told otherwise."""
+        """Return a SIP URI of the address, with loose routing unless there are other parameters."""
         return Uri("sip", user, host=self.host, port=self.port, params=params)
 
 
@@ -70,10 +71,10 @@ async def open_pair(host: str, port: int, driver: Driver) -> tuple[DatagramSocke
 
 
 def sip_uri(text: str) -> Uri:
-    """Read the SIP URI of an element from a user's configuration.
+    """Parse the SIP URI of an element in a user's configuration.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is no SIP URI.
     """
     try:
         uri = Uri.parse(text)
@@ -88,7 +89,7 @@ async def address_of(host: str) -> str:
     """Return an IP address for a host name.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: the name is unknown.
     """
     try:
         return str(ipaddress.ip_address(host))
@@ -105,7 +106,7 @@ def local_address(remote: str) -> str:
     """Return the address of this machine from which packets to `remote`, an IP address, would leave.
 
     Raises:
-        ConfigurationError: there is no way to it.
+        ConfigurationError: there is no route to it.
     """
     family = socket.AF_INET6 if ":" in remote else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -117,7 +118,7 @@ def local_address(remote: str) -> str:
 
 
 def name_of(host: str) -> str:
-    """Return what to call a host: for all addresses, the one by which others reach this machine."""
+    """Return the name of a host: for all addresses, the one by which others reach this machine."""
     if host not in ALL_ADDRESSES:
         return host
     try:

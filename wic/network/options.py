@@ -1,4 +1,4 @@
-"""Options of an embedded network, and what it says when it is ready."""
+"""Options of an embedded network, and the addresses that it reports when it is ready."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ORIGIN = re.compile(r"https?://[^/?#@\sA-Z]+")
 
 
 class Ready(TypedDict):
-    """Where a network listens, as `wic network up --json` prints it; None is not running."""
+    """Addresses of a running network, as `wic network up --json` prints them; None for an entity that does not run."""
 
     ready: bool
     wss: str
@@ -38,19 +38,19 @@ class NetworkOptions:
     """Options of an `ImsNetwork`.
 
     Raises:
-        ConfigurationError: an origin is not written as browsers do.
+        ConfigurationError: an origin is not in the form in which browsers send it.
     """
 
     directory: Path | None = None
-    """Keeps CA, database, accounts and ports; None takes a temporary one that is removed in the end."""
+    """Directory of CA, database, accounts and ports; None takes a temporary one that is removed in the end."""
     domain: str = "ims.example"
     """Home domain."""
     host: str = "127.0.0.1"
     """Address for WICs and their media."""
     name: str | None = None
-    """What WICs and browsers call that host; None takes the address, or for all addresses one of this machine."""
+    """Host name for WICs and browsers; None takes the address, or for all addresses one of this machine."""
     mw_host: str | None = None
-    """Address between the entities, and towards another core; None is loopback, or what leads to that core."""
+    """Address between the entities, and towards another core; None is loopback, or the one of the route to that core."""
     port_base: int | None = None
     """First of six consecutive ports; None takes those of the last time, or free ones."""
     core: str | None = None
@@ -58,23 +58,23 @@ class NetworkOptions:
     insecure: bool = False
     """WS instead of WSS, for peers that cannot speak TLS."""
     subscribers: tuple[str, ...] = ("alice", "bob")
-    """Users to be made, with accounts, unless they are there."""
+    """Users to be added, with accounts, unless they exist."""
     usims: tuple[str, ...] = ("alice",)
-    """Those of them who have a USIM; the others have a password."""
+    """Those of them with a USIM; the others have a password."""
     web: bool = True
     """Whether WAF and WWSF run; never without TLS, for tokens are sent over TLS only."""
     web_users: tuple[str, ...] = ("carol",)
-    """Users with a web identity, to be made likewise."""
+    """Users with a web identity, to be added likewise."""
     guests: int = 4
     """Identities that the WWSF lends to users without a subscription."""
     anonymous: bool = True
     """Whether it lends them to users who do not sign in."""
     leases_each: int = 4
-    """How many of them one user may have at a time; anonymous users of one address count as one."""
+    """Identities that one user may have at a time; anonymous users of one address count as one."""
     lease_rate: int = 60
     """Leases that one address may ask for in a minute."""
     issuers: tuple[TrustedIssuer, ...] = ()
-    """Further WAFs whose tokens are believed, such as those of third parties."""
+    """Further WAFs whose tokens are accepted, such as those of third parties."""
     origins: tuple[str, ...] | None = ()
     """Web pages that may connect, besides those of this host; see `EPcscfOptions`."""
     integrity_protected: str = "tls-protected"
@@ -88,7 +88,7 @@ class NetworkOptions:
     reg_event: bool = True
     """Whether the eP-CSCF watches the registrations of its WICs (TS 24.229 §5.2.3)."""
     registrar: RegistrarOptions | None = None
-    """What the S-CSCF grants."""
+    """Limits of the registrar of the S-CSCF."""
     timers: Timers = RFC3261
     """SIP timers of eP-CSCF and S-CSCF."""
     agw: AgwOptions = field(default_factory=AgwOptions)
@@ -96,7 +96,7 @@ class NetworkOptions:
 
     @property
     def pool(self) -> PoolOptions:
-        """How the WWSF lends identities."""
+        """Options of the pool of the WWSF."""
         return PoolOptions(anonymous=self.anonymous, leases_each=self.leases_each, rate=self.lease_rate)
 
     def __post_init__(self) -> None:

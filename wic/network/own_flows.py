@@ -1,4 +1,4 @@
-"""Which flows of the S-CSCF begin at this network's eP-CSCF (TS 33.210: one security domain)."""
+"""Flows of the S-CSCF that begin at this network's eP-CSCF (TS 33.210: one security domain)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ if TYPE_CHECKING:
     from wic.sip.flow import Flow
 
 _REMEMBERED = 1024
+"""TCP connections whose other end is remembered."""
 
 
 class OwnFlows:
-    """Tells flows of the eP-CSCF from those of strangers, whose connections are looked up once."""
+    """Tells flows of the eP-CSCF from those of other elements on Mw; each connection is looked up once."""
 
     def __init__(self) -> None:
         self.edge: Node | None = None
-        """The shell of the eP-CSCF; None while it has not started, and nothing can come from it."""
-        self._known: dict[Flow, bool] = {}  # no other connection ever has an equal flow
+        """Node of the eP-CSCF; None until it is open, when nothing can come from it."""
+        self._known: dict[Flow, bool] = {}  # the flow of a connection equals no other one's
 
     def holds(self, flow: Flow) -> bool:
         """Tell whether a flow of the S-CSCF begins at the eP-CSCF."""

@@ -1,4 +1,4 @@
-"""Keep the subscribers of a network's directory, whether the network runs or not."""
+"""Provisioning of the subscribers of a network's directory, whether the network runs or not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from wic.accounts.accounts_file import AccountsFile
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError, WicError
+from wic.network.directory import ACCOUNTS_FILE, DATABASE_FILE, Ports
 from wic.network.enrolment import Enrolment, SubscriberIdentities
 from wic.network.hss import CommandAction, CommandOutcome, Hss
-from wic.network.ports import Ports
 from wic.network.web_files import WebFiles, program_of
 from wic.registration.reg_event.reginfo import ContactEvent
 
@@ -24,37 +24,34 @@ if TYPE_CHECKING:
     from wic.accounts.accounts_file import Value
     from wic.network.hss import SubscriberProfile, UsimKeys
 
-ACCOUNTS_FILE = "accounts.toml"
-DATABASE_FILE = "hss.sqlite"
-
-_ANSWER_WITHIN = 3.0
-"""Seconds in which an S-CSCF that runs has done what was ordered."""
-_ASK_EVERY = 0.05
+_EXECUTED_WITHIN = 3.0
+"""Seconds in which an S-CSCF that runs executes a command."""
+_POLL_INTERVAL = 0.05
 
 
 class CommandFailed(WicError):
-    """The S-CSCF has not done what was ordered; the message says why in one sentence."""
+    """An operator command had no effect; the message says why in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriberStatus:
-    """A subscriber as it stands in the database now."""
+    """Subscriber with its credentials and its registrations."""
 
     subscriber: SubscriberProfile
     schemes: tuple[str, ...]
-    """How it may register: `digest`, `aka`; `bearer` if it has no credentials of its own."""
+    """Schemes of authentication that it may use: `digest`, `aka`; `bearer` if it has no credentials of its own."""
     contacts: tuple[str, ...]
-    """Where it is registered."""
+    """Contacts under which it is registered."""
 
 
 class Provisioning:
-    """The subscribers of a directory that `ImsNetwork` made, as a context manager.
+    """Subscribers of a directory that `ImsNetwork` made, as a context manager.
 
     Args:
         directory: the directory; the network must have been started in it once.
 
     Raises:
-        ConfigurationError: no network has been there, or its files cannot be used.
+        ConfigurationError: no network has been started there, or its files cannot be used.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -86,36 +83,36 @@ class Provisioning:
         """Close the database."""
         self.hss.close()
 
-    # Who is there
+    # Subscribers
 
     def add(
         self, new: SubscriberIdentities, *, password: Secret | None = None, algorithm: str | None = None
     ) -> SubscriberProfile:
-        """Add a subscriber with a password and an account; see `Enrolment.digest`."""
-        return self._enrolment.digest(new, password=password, algorithm=algorithm)
+        """Add a subscriber with a password and an account; see `Enrolment.add_digest`."""
+        return self._enrolment.add_digest(new, password=password, algorithm=algorithm)
 
     def add_with_usim(
         self, new: SubscriberIdentities, *, usim: UsimKeys | None = None, algorithm: str | None = None
     ) -> SubscriberProfile:
-        """Add a subscriber with a USIM and an account; see `Enrolment.aka`."""
+        """Add a subscriber with a USIM and an account; see `Enrolment.add_aka`."""
         if algorithm is None:
-            return self._enrolment.aka(new, usim=usim)
-        return self._enrolment.aka(new, usim=usim, algorithm=algorithm)
+            return self._enrolment.add_aka(new, usim=usim)
+        return self._enrolment.add_aka(new, usim=usim, algorithm=algorithm)
 
     def add_web_user(self, new: SubscriberIdentities, *, password: Secret | None = None) -> SubscriberProfile:
-        """Add a subscriber who signs in at the WAF, with an account for that and one that gets tokens by itself.
+        """Add a subscriber who signs in at the WAF, with an account for that and one that gets tokens by a secret of its own.
 
         Args:
-            new: the identities; the name is the one to sign in with.
-            password: to sign in with; one nobody can guess, to be read in the accounts file, if None.
+            new: the identities; the user signs in with the name.
+            password: the user's; a random one, to be read in the accounts file, if None.
 
         Raises:
-            ConfigurationError: the network has no WAF, an identity cannot be, or a file cannot be written.
+            ConfigurationError: the network has no WAF, an identity is malformed, or a file cannot be written.
         """
         self._web.check()
         chosen, client_secret = password or Secret(secrets.token_urlsafe(12)), Secret(secrets.token_urlsafe(24))
         client, ports = program_of(new.name), Ports.remembered(self._directory)
-        subscriber = self._enrolment.bearer(
+        subscriber = self._enrolment.add_bearer(
             new, waf=self._url(ports.waf), client_id=client, client_secret=client_secret
         )
         self._enrolment.add_sign_in_account(new, wwsf=self._url(ports.wwsf))
@@ -128,7 +125,7 @@ class Provisioning:
         """Add a subscriber whose identities the WWSF lends to its visitors (TS 24.371 §6.2.3).
 
         Raises:
-            ConfigurationError: the network has no WWSF, or an identity cannot be.
+            ConfigurationError: the network has no WWSF, or an identity is malformed.
         """
         self._web.check()
         subscriber = new.profile(self.domain)
@@ -161,66 +158,68 @@ class Provisioning:
         """
         impi = self._impi(name)
         if self.hss.bindings(impi, now=time.time()):
-            self._order(impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value)
+            self._command(impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value)
         self.hss.remove(impi)
         self.accounts.remove(impi)
         self.accounts.remove_web_user(impi.partition("@")[0])
         self._web.remove(impi.partition("@")[0], impi)
         return impi
 
-    # What the network does to them
+    # Operator commands
 
     def deregister(self, name: str, *, reason: ContactEvent = ContactEvent.DEACTIVATED, retry_after: int = 0) -> str:
-        """Have the network end a subscriber's registration (TS 24.229 §5.4.1.5); return its private identity.
+        """Deregister a subscriber by the network (TS 24.229 §5.4.1.5); return its private identity.
 
         Args:
             name: user part of the identities, or the whole private identity.
-            reason: `DEACTIVATED` has the UE register anew, `REJECTED` keeps it away, `PROBATION` lets it wait.
-            retry_after: how long to wait, in seconds.
+            reason: `DEACTIVATED` makes the UE register again, `REJECTED` forbids it, `PROBATION` makes it wait.
+            retry_after: seconds to wait.
 
         Raises:
             ConfigurationError: there is no such subscriber.
             CommandFailed: it is not registered, or no S-CSCF runs.
         """
         impi = self._impi(name)
-        self._demand(impi, self._order(impi, CommandAction.DEREGISTER, reason=reason.value, seconds=retry_after))
+        self._require_done(
+            impi, self._command(impi, CommandAction.DEREGISTER, reason=reason.value, seconds=retry_after)
+        )
         return impi
 
     def reauthenticate(self, name: str, *, within: int) -> str:
-        """Have the network ask a subscriber for a new proof (TS 24.229 §5.4.1.6); return its private identity.
+        """Demand that a subscriber authenticates again (TS 24.229 §5.4.1.6); return its private identity.
 
         Args:
             name: user part of the identities, or the whole private identity.
-            within: seconds after which its registration ends if none comes.
+            within: seconds after which its registration ends if it does not.
 
         Raises:
             ConfigurationError: there is no such subscriber.
             CommandFailed: it is not registered, or no S-CSCF runs.
         """
         impi = self._impi(name)
-        self._demand(impi, self._order(impi, CommandAction.REAUTHENTICATE, seconds=within))
+        self._require_done(impi, self._command(impi, CommandAction.REAUTHENTICATE, seconds=within))
         return impi
 
-    def _order(self, impi: str, action: CommandAction, *, reason: str = "", seconds: int = 0) -> CommandOutcome | None:
-        """Write an order down and wait until it is done; None if nobody does it."""
+    def _command(
+        self, impi: str, action: CommandAction, *, reason: str = "", seconds: int = 0
+    ) -> CommandOutcome | None:
+        """Give a command to the S-CSCF and wait for its outcome; None if no S-CSCF has executed it in time."""
         number = self.hss.submit_command(impi, action, reason=reason, seconds=seconds, now=time.time())
         try:
-            until = time.monotonic() + _ANSWER_WITHIN
+            until = time.monotonic() + _EXECUTED_WITHIN
             while (outcome := self.hss.command_outcome(number)) is None and time.monotonic() < until:
-                time.sleep(_ASK_EVERY)
+                time.sleep(_POLL_INTERVAL)
             return outcome
         finally:
             self.hss.delete_command(number)
 
-    def _demand(self, impi: str, outcome: CommandOutcome | None) -> None:
+    def _require_done(self, impi: str, outcome: CommandOutcome | None) -> None:
         if outcome is None:
             raise CommandFailed(
                 f"No S-CSCF runs in {self._directory}: start it with `wic network up --dir {self._directory}`."
             )
         if outcome is CommandOutcome.NOT_REGISTERED:
             raise CommandFailed(f"{impi} is not registered.")
-
-    # Odds and ends
 
     def _impi(self, name: str) -> str:
         impi = name if "@" in name else f"{name}@{self.domain}"

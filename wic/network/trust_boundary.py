@@ -1,4 +1,4 @@
-"""What may cross the boundary of the trust domain, and what may not (TS 24.229 §4.4, RFC 3325 §5)."""
+"""Header fields that must not cross the boundary of the trust domain (TS 24.229 §4.4, RFC 3325 §5)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _NETWORK_ONLY = (
     "Cellular-Network-Info",
     "Service-Interact-Info",
 )
-"""Of no business to anybody outside, in either direction."""
+"""Header fields for use within the network: removed in both directions."""
 _ACCESS_INFO = "P-Access-Network-Info"
 
-_SAID_BY_NETWORK = (
+_ASSERTED_BY_NETWORK = (
     "P-Asserted-Identity",
     "P-Asserted-Service",
     "P-Associated-URI",
@@ -41,34 +41,34 @@ _SAID_BY_NETWORK = (
     "Response-Source",
     "Additional-Identity",
 )
-"""What only the network may say."""
+"""Header fields that only the network may write: removed from messages that come from outside."""
 
 
 def clean_from_outside(message: Message) -> None:
-    """Remove from a message that has come from outside what only the network may say."""
-    remove_all(message, (*_NETWORK_ONLY, *_SAID_BY_NETWORK))
+    """Remove the header fields that a message from outside must not have."""
+    remove_all(message, (*_NETWORK_ONLY, *_ASSERTED_BY_NETWORK))
     _keep_own_access_info(message)
 
 
 def clean_to_outside(message: Message) -> None:
-    """Remove from a message that goes outside what belongs to the network only."""
-    # RFC 7315 §5.4: where somebody is, is not for the other end.
+    """Remove the header fields that must not leave the network."""
+    # RFC 7315 §5.4: the location of one user is not for the other.
     remove_all(message, (*_NETWORK_ONLY, _ACCESS_INFO))
-    # RFC 3325 §5: an identity that its owner wants to be kept private does not leave the trust domain.
+    # RFC 3325 §7: with "Privacy: id" the identity does not leave the trust domain.
     privacy = {word.strip().lower() for value in message.headers.get_all("Privacy") for word in value.split(";")}
     if "id" in privacy:
         message.headers.remove("P-Asserted-Identity")
 
 
 def remove_all(message: Message, names: tuple[str, ...]) -> None:
-    """Remove header fields, as far as they are there."""
+    """Remove header fields; those that are missing are ignored."""
     for name in names:
         if name in message.headers:
             message.headers.remove(name)
 
 
 def _keep_own_access_info(message: Message) -> None:
-    """Remove access network information that claims to be the network's (TS 24.229 §4.4.3, RFC 7315 §5.4)."""
+    """Remove access network information that claims to be provided by the network (TS 24.229 §4.4.3, RFC 7315 §5.4)."""
     if _ACCESS_INFO not in message.headers:
         return
     try:

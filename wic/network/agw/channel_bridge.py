@@ -1,4 +1,4 @@
-"""Data channels of one WIC, joined with one MSRP session (TS 24.371 §8.4.1)."""
+"""Bridge between the data channels of one WIC and one MSRP session (TS 24.371 §8.4.1)."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ _log = logging.getLogger(__name__)
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
 HIGH_WATER = 1024 * 1024
-"""Octets waiting for the WIC at which the core is held back."""
+"""Octets waiting for the WIC above which the MSRP session stops reading."""
 MAX_CHANNELS = 256
 DEFAULT_LABEL = "msrp"
 
 
 class ChannelBridge:
-    """Carries messages both ways, each channel's in their order.
+    """Carries messages both ways, those of each channel in order.
 
     A channel that the WIC opens is announced to the far gateway by an empty SEND with its tag; one that the far
-    gateway announces is opened towards the WIC. What comes without a tag belongs to the default channel: the first
-    one there is, or one that is opened for it.
+    gateway announces is opened towards the WIC. A message without a tag belongs to the default channel: the first one
+    that is open, or else one that is opened for it.
 
     Args:
         link: the MSRP session.
-        offerer: whether this side offered it, which decides who numbers channels evenly.
+        offerer: whether this side offered it; the offerer numbers its channels evenly, the answerer oddly.
     """
 
     def __init__(self, link: MsrpLink, *, offerer: bool) -> None:
         self._link = link
         self._next_number = 0 if offerer else 1
-        self._channels: DataChannels | None = None
         self._by_number: dict[int, DataChannel] = {}
         self._waiting: deque[Content] = deque()
         self._waiting_octets = 0
@@ -56,7 +55,6 @@ class ChannelBridge:
 
     async def run(self, channels: DataChannels) -> None:
         """Carry messages from now on, until cancelled."""
-        self._channels = channels
         channels.on_channel = self._opened_by_wic
         while channels.incoming:
             self._opened_by_wic(channels.incoming.popleft())

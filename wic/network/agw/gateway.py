@@ -1,4 +1,9 @@
-"""The eIMS-AGW as the eP-CSCF controls it: contexts, with one line for each m-line of a session."""
+"""eIMS-AGW as the eP-CSCF controls it: a context for each session at each WIC, with a line for each m-line.
+
+The eP-CSCF reserves lines while it rewrites an offer, connects them with what the answer says, and removes them with
+the session. A context reports once when its media cannot go on: consent or DTLS towards the WIC is lost, or a core that
+has sent before falls silent.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgwOptions:
-    """Where an eIMS-AGW takes media; times in seconds."""
+    """Addresses, ports and limits of an eIMS-AGW; times in seconds."""
 
     access_address: str = "127.0.0.1"
     """Address towards the WICs; empty for all of this machine."""
@@ -43,9 +48,9 @@ class AgwOptions:
     max_contexts: int = 2000
     """Sessions at a time."""
     silence: float = 60.0
-    """How long a core that was heard may send neither RTP nor RTCP."""
+    """Time for which a core that has sent may send neither RTP nor RTCP."""
     transport: MediaTransportOptions | None = None
-    """How WICs are reached; None gathers on `access_address` only."""
+    """Options of the transports towards WICs; None gathers candidates on `access_address` only."""
 
 
 class Agw:
@@ -128,7 +133,7 @@ class Agw:
         return RtpLine(transport, access, plain)
 
     async def make_data(self, *, offerer: bool) -> DataLine:
-        """Reserve what one data channel m-line needs."""
+        """Reserve a transport and an MSRP session for one data channel m-line."""
         transport = self._transport()
         try:
             access = await transport.gather()
@@ -148,7 +153,7 @@ class Agw:
         self._contexts.discard(context)
 
     async def close(self) -> None:
-        """End every session's media and free all ports."""
+        """Close every context and the MSRP port."""
         for context in list(self._contexts):
             await context.close()
         await self._hub.close()
@@ -156,7 +161,7 @@ class Agw:
 
 
 class AgwContext:
-    """The media of one session at one WIC: its lines by the WIC's index of the m-line."""
+    """Media of one session at one WIC: its lines, by the WIC's index of the m-line."""
 
     def __init__(self, gateway: Agw, on_lost: Callable[[str], None]) -> None:
         self.lines: dict[int, Line] = {}
@@ -176,7 +181,11 @@ class AgwContext:
         await self._add(index, await self._gateway.make_rtp())
 
     async def add_data(self, index: int, *, offerer: bool) -> None:
-        """Reserve a line for data channels; `offerer` is whether the core gets our offer of MSRP.
+        """Reserve a line for data channels.
+
+        Args:
+            index: the WIC's index of the m-line.
+            offerer: whether the core gets our offer of MSRP.
 
         Raises:
             MediaFailed: no ports, or the context was closed meanwhile.
@@ -191,7 +200,7 @@ class AgwContext:
         line.transport.on_state = self._state_changed
 
     def connect_access(self, index: int, remote: TransportDescription, *, controlling: bool, role: Role) -> None:
-        """Reach the WIC for one line, in the background; once for each line."""
+        """Connect one line to the WIC in the background; once for each line."""
         if index in self._connected:
             return
         self._connected.add(index)
@@ -208,7 +217,7 @@ class AgwContext:
             self._lost(str(failure))
 
     def watch(self, now: float, silence: float) -> None:
-        """See whether the core has fallen silent."""
+        """Report a core that has fallen silent."""
         for index, line in self.lines.items():
             if not isinstance(line, RtpLine) or not line.awaited or not line.heard_from_core:
                 self._heard.pop(index, None)
@@ -227,14 +236,14 @@ class AgwContext:
             on_lost(reason)
 
     async def remove(self, index: int) -> None:
-        """Free one line."""
+        """Close one line."""
         line = self.lines.pop(index, None)
         if line is not None:
             self._connected.discard(index)
             await line.close()
 
     async def close(self) -> None:
-        """Free everything."""
+        """Close every line, and report nothing any more."""
         self._closed = True
         self._on_lost = None
         for index in list(self.lines):

@@ -1,4 +1,9 @@
-"""One m-line through the eIMS-AGW: a transport towards the WIC, and what it becomes towards the core."""
+"""M-lines through the eIMS-AGW: a transport towards the WIC joined with one towards the core (TS 23.334 §5.20).
+
+RTP is relayed packet by packet, decrypted and encrypted, never transcoded. Data channels are carried message by message
+in an MSRP session. Each line is set up in two halves, in whichever order the offer goes: `connect_core` and
+`connect_access`.
+"""
 
 from __future__ import annotations
 
@@ -30,26 +35,30 @@ class RtpLine:
     def __init__(self, transport: MediaTransport, access: TransportDescription, plain: PlainRtp) -> None:
         self.transport = transport
         self.access = access
-        """What the WIC is told."""
+        """Transport description for the WIC's SDP."""
         self._plain = plain
         self._relay = Relay(transport, plain)
         self.awaited = False
-        """Whether the core should be sending: not while it waits to be answered, or the call is on hold."""
+        """Whether the core should be sending: not before the answer, and not on hold."""
 
     @property
     def place(self) -> RtpPlace:
-        """What the core is told."""
+        """Address and port for the core's SDP."""
         own = self._plain.description
         return RtpPlace(address=own.address, port=own.port)
 
     @property
     def heard_from_core(self) -> int:
-        """How many packets have come from the core, RTCP included."""
+        """Number of packets that have come from the core, RTCP included."""
         counters = self._relay.b_to_a
         return counters.rtp_packets + counters.rtcp_packets
 
     def connect_core(self, remote: TransportDescription, *, awaited: bool) -> None:
-        """Send to the core's address from now on, and expect media from there or not; may change during a session.
+        """Send to the core's address from now on; it may change during a session.
+
+        Args:
+            remote: address and ports of the core.
+            awaited: whether the core should be sending from now on.
 
         Raises:
             MediaFailed: the address cannot be used.
@@ -58,10 +67,10 @@ class RtpLine:
         self.awaited = awaited
 
     async def connect_access(self, remote: TransportDescription, *, controlling: bool, role: Role) -> None:
-        """Reach the WIC.
+        """Connect to the WIC.
 
         Raises:
-            MediaFailed: it cannot be reached, or it is somebody else.
+            MediaFailed: it cannot be reached, or its certificate is not the one of its SDP.
         """
         await self.transport.connect(remote, controlling=controlling, dtls_role=role)
 
@@ -80,7 +89,7 @@ class DataLine:
     ) -> None:
         self.transport = transport
         self.access = access
-        """What the WIC is told."""
+        """Transport description for the WIC's SDP."""
         self._link = link
         self._offerer = offerer
         self._bridge = ChannelBridge(link, offerer=offerer)
@@ -92,7 +101,7 @@ class DataLine:
 
     @property
     def place(self) -> MsrpPlace:
-        """What the core is told."""
+        """Address, port and path for the core's SDP."""
         local = self._link.local
         return MsrpPlace(address=local.host, port=local.port, path=str(local))
 
@@ -106,10 +115,10 @@ class DataLine:
         self._link.start(path, dial=self._offerer)
 
     async def connect_access(self, remote: TransportDescription, *, controlling: bool, role: Role) -> None:
-        """Reach the WIC and carry channels, until cancelled.
+        """Connect to the WIC and carry channels, until cancelled.
 
         Raises:
-            MediaFailed: it cannot be reached, or it is somebody else.
+            MediaFailed: it cannot be reached, or its certificate is not the one of its SDP.
         """
         await self.transport.connect(remote, controlling=controlling, dtls_role=role)
         port = SCTP_PORT if remote.sctp_port is None else remote.sctp_port
