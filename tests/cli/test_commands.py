@@ -143,7 +143,7 @@ def test_a_call_that_nobody_answers(lab, wic, complaint) -> None:
     lab.do(ringing.__aenter__())
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json", "--timeout", "1")
     lab.do(ringing.__aexit__(None, None, None))
-    assert "nobody answered within 1 s" in complaint(result, code=1)
+    assert "the call was not answered within 1 s" in complaint(result, code=1)
     assert json.loads(result.stdout)["outcome"] == "cancelled"
 
 

@@ -184,7 +184,7 @@ async def test_a_call_leaves_nothing_behind(home, nothing_left):
 async def test_an_unknown_target(home):
     async with home.client("alice") as alice:
         sink = CountedSink()
-        call = await alice.call("nobody@ims.example", sinks=[sink])
+        call = await alice.call("unknown@ims.example", sinks=[sink])
         with pytest.raises(CallRejected, match="the called user is not known") as caught:
             await call.answered(timeout=10)
         assert caught.value.response.status == 404
@@ -221,7 +221,7 @@ async def test_rejecting_a_call(home, status, reason):
                 await forbidden()
 
 
-async def test_nobody_answers_in_time(home):
+async def test_a_call_that_is_not_answered_in_time(home):
     async with home.client("alice") as alice, home.client("bob", ring=False) as bob:
         call = await alice.call("sip:bob@ims.example")
         other = await home.take(bob)
@@ -236,7 +236,7 @@ async def test_nobody_answers_in_time(home):
             await other.answer()
 
 
-async def test_calls_that_nobody_takes_are_refused_beyond_a_limit(home):
+async def test_calls_that_are_not_taken_are_refused_beyond_a_limit(home):
     async with home.client("alice") as alice, home.client("bob", max_waiting_calls=1) as bob:
         first = await alice.call("sip:bob@ims.example")
         await first.ringing()
@@ -286,54 +286,6 @@ async def test_data_is_refused_and_audio_accepted(home):
             await call.open_channel("chat").__aenter__()
         await call.hangup()
         await answering
-
-
-# changes by the peer
-
-
-def ask(client, call, method, body=b""):
-    """Send a request within a call, past its session."""
-    headers = [("Contact", client._wire.profile().contact)]
-    headers += [("Content-Type", "application/sdp")] if body else []
-    request = call._session._dialog.create_request(method, headers, body)
-    transaction = client._wire.endpoint.send_request(request, client.flow, now=client.now)
-    client._wire.driver.pump()
-    return transaction
-
-
-async def test_the_peer_holds_and_resumes(home):
-    async with home.client("alice") as alice, home.client("bob") as bob:
-        call, other = await home.connect(alice, bob, audio=Silence(), answer=Silence())
-        await home.until(lambda: other.report().media[0].sent > 2)
-        local = call._session.agreement.local
-        held = local.with_media(
-            local.media[0].without_attributes("sendrecv").with_attribute("inactive"), local.media[1]
-        )
-        transaction = ask(alice, call, "UPDATE", held.to_bytes())
-        await home.until(lambda: transaction.response is not None and transaction.response.status == 200)
-        assert b"a=inactive" in transaction.response.body
-        await home.until(lambda: not bob.tasks)
-        sent = other.report().media[0].sent
-        await asyncio.sleep(0.1)
-        assert other.report().media[0].sent == sent
-        transaction = ask(alice, call, "UPDATE", held.to_bytes())
-        await home.until(lambda: transaction.response is not None)
-        other.play(Tone(440))
-        await other.reject(486)
-        assert not other.is_over
-        transaction = ask(alice, call, "UPDATE", local.to_bytes())
-        await home.until(lambda: other.report().media[0].sent > sent)
-        closed = local.with_media(
-            *(
-                section.with_media_line(
-                    section.media_line.__class__(section.media, 0, section.protocol, section.formats)
-                )
-                for section in local.media
-            )
-        )
-        transaction = ask(alice, call, "UPDATE", closed.to_bytes())
-        await home.until(lambda: not any(other._media._lines))
-        await call.hangup()
 
 
 async def test_requests_outside_calls(home):

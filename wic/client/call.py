@@ -1,4 +1,8 @@
-"""One call, as its user holds it."""
+"""Call of a client, as its user holds it: commands down to the session and the media, their events up to the waiters.
+
+A call ends in one place: the session says so, for any cause, `_take` passes the end to the waiters, and a task closes
+the media. `Released` comes later, when nothing more will be sent for the call; commands that end it wait for both.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,6 @@ from wic.call import (
 )
 from wic.client.call_stats import CallStats
 from wic.client.channels import CallChannels, ChannelOpening
-from wic.client.progress import Progress
 from wic.errors import (
     CallCancelled,
     CallFailed,
@@ -47,11 +50,11 @@ __all__ = ["Call"]
 
 _log = logging.getLogger(__name__)
 _LOOK_AGAIN = 0.5
-"""Seconds after which a `say` that waits looks whether the call still goes on."""
+"""Seconds after which a `say` that waits checks whether the call still goes on."""
 
 
 class CallHost(Protocol):
-    """What a call needs of its client."""
+    """Services of a client that its calls use."""
 
     options: ClientOptions
     tasks: TaskSet
@@ -71,25 +74,64 @@ class CallHost(Protocol):
         ...
 
     async def renew_credentials(self) -> None:
-        """Get other credentials, because the network refused these; raises `WicError` if there are none."""
+        """Get other credentials, because the network refused these; raises `WicError` if it gets none."""
         ...
+
+
+class CallProgress:
+    """Milestones of a call, and waiting for them; each is passed once and stays passed."""
+
+    def __init__(self) -> None:
+        self.rang = False
+        """The other side is being alerted."""
+        self.accepted = False
+        """A 2xx has come, or the ACK of ours."""
+        self.connected = False
+        """The media are connected."""
+        self.over = False
+        """The call has ended for its user."""
+        self.released = False
+        """Nothing more will be sent for it."""
+        self.error: CallFailed | None = None
+        """The error of a call that failed."""
+        self._changed = asyncio.Event()
+
+    def note(self) -> None:
+        """Wake up the waiters after a change."""
+        self._changed.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until a condition holds."""
+        while not holds():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def reach(self, holds: Callable[[], bool]) -> None:
+        """Wait until a condition holds that cannot come to hold after the end of the call.
+
+        Raises:
+            CallFailed: the call ended before.
+        """
+        await self.until(lambda: holds() or self.over)
+        if not holds():
+            raise self.error or CallFailed("the call has ended")
 
 
 class Call:
     """A call: made by `Client.call`, or taken from `Client.incoming`."""
 
     def __init__(
-        self, line: CallHost, session: CallSession, media: CallMedia, peer: NameAddr, on_released: Callable[[], None]
+        self, host: CallHost, session: CallSession, media: CallMedia, peer: NameAddr, on_released: Callable[[], None]
     ) -> None:
         self.peer = peer
         """The other side."""
-        self._line = line
+        self._host = host
         self._on_released = on_released
         self._session = session
         self._media = media
         self._channels = CallChannels()
-        self._stats = CallStats(session, peer, clock=lambda: line.now)
-        self._progress = Progress()
+        self._stats = CallStats(session, peer, clock=lambda: host.now)
+        self._progress = CallProgress()
         self._audio: PcmSink | None = None
         self._voice: PcmSource | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -100,7 +142,7 @@ class Call:
         media.on_first_packet = self._stats.first_media
         media.on_channels = self._channels.attach
 
-    # what it is
+    # properties
 
     @property
     def call_id(self) -> str:
@@ -114,12 +156,12 @@ class Call:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, for whatever reason."""
+        """Whether it has ended, for any reason."""
         return self._progress.over
 
     @property
     def error(self) -> CallFailed | None:
-        """Why it failed, if it did."""
+        """The error of a call that failed."""
         return self._progress.error
 
     def report(self) -> CallReport:
@@ -152,7 +194,7 @@ class Call:
                 await self._progress.reach(lambda: self._progress.accepted)
         except TimeoutError:
             await self.hangup()
-            raise CallCancelled(f"nobody answered within {timeout:g} s") from None
+            raise CallCancelled(f"the call was not answered within {timeout:g} s") from None
         await self._progress.reach(lambda: self._progress.connected)
 
     async def ended(self) -> CallReport:
@@ -169,16 +211,16 @@ class Call:
         Raises:
             LocalProtocolError: it is an outgoing call.
         """
-        self._incoming_session().ring(now=self._line.now)
+        self._incoming_session().ring(now=self._host.now)
         self._stats.rang()
-        self._line.pump()
+        self._host.pump()
 
     async def answer(self, *, audio: Source | None = None, sinks: Iterable[Sink] = ()) -> None:
         """Answer an incoming call; returns when its media are connected, or it is over.
 
         Args:
-            audio: what to play; without it, what `say` says.
-            sinks: who hears the other side, besides `audio`.
+            audio: the source to play; without it, the frames of `say`.
+            sinks: receivers of the other side's sound, besides `audio`.
 
         Raises:
             LocalProtocolError: it is an outgoing call, or was answered before.
@@ -192,7 +234,7 @@ class Call:
             return
         try:
             description = await self._media.answer(session.offer)
-            session.answer(description, now=self._line.now)
+            session.answer(description, now=self._host.now)
         except WicError as error:
             if not self.is_over:
                 await self._cannot_answer(session, error)
@@ -203,7 +245,7 @@ class Call:
 
     async def _cannot_answer(self, session: IncomingCall, error: WicError) -> None:
         _log.warning("a call from %s cannot be answered: %s", self.peer.uri, error)
-        session.reject(500 if isinstance(error, MediaFailed) else 488, why=str(error), now=self._line.now)
+        session.reject(500 if isinstance(error, MediaFailed) else 488, why=str(error), now=self._host.now)
         self._pump()
         await self._released()
 
@@ -220,32 +262,32 @@ class Call:
         session = self._incoming_session()
         if not 300 <= status <= 699:
             raise LocalProtocolError(f"{status} refuses no call; choose 300 to 699")
-        session.reject(status, reason, now=self._line.now)
+        session.reject(status, reason, now=self._host.now)
         self._pump()
         if self.is_over:
             await self._released()
 
     async def hangup(self) -> None:
-        """End the call in whatever state it is: CANCEL, decline or BYE; harmless once it is over.
+        """End the call as its state asks for, by CANCEL, decline or BYE; once it is over, do nothing.
 
         While the connection is lost, the BYE waits for another one as long as the call would have.
         """
-        self._session.hangup(now=self._line.now)
+        self._session.hangup(now=self._host.now)
         self._pump()
         await self._released()
 
     def play(self, source: Source | None) -> None:
-        """Play something else from now on; None sends nothing."""
+        """Play another source from now on; None sends nothing."""
         self._voice = None
         self._media.play(source)
 
     def listen(self, sink: Sink) -> None:
-        """Let one more sink hear the other side from now on."""
+        """Give the other side's sound to one more sink from now on."""
         self._media.listen(sink)
 
     @property
     def audio(self) -> PcmSink:
-        """What the other side says, frame by frame, from the first use on: `async for frame in call.audio`."""
+        """The other side's sound, frame by frame, from the first use on: `async for frame in call.audio`."""
         if self._audio is None:
             self._audio = PcmSink()
             if self.is_over:
@@ -255,7 +297,7 @@ class Call:
         return self._audio
 
     async def say(self, frame: PcmFrame) -> None:
-        """Say a piece of sound; waits while half a second of it is queued, but not beyond the call's end."""
+        """Send a piece of sound; waits while half a second of it is queued, but not beyond the call's end."""
         if self._voice is None:
             self._voice = PcmSource()
             self._media.play(self._voice)
@@ -277,10 +319,10 @@ class Call:
         """Iterate over the data channels that the other side opens; ends with the call."""
         return self._channels.incoming()
 
-    # what happens
+    # events
 
     def process_events(self) -> None:
-        """Take what the session tells; the client calls this after it gave the session something."""
+        """Take the events of the session; the client calls this after it passed an event to the session."""
         while (event := self._session.next_event()) is not None:
             self._take(event)
             self._progress.note()
@@ -296,9 +338,9 @@ class Call:
             case Confirmed():
                 self._connect(event.agreement)
             case Modified():
-                self._line.tasks.start(self._media.change(event.agreement), "a change of media")
+                self._host.tasks.start(self._media.change(event.agreement), "a change of media")
             case TokenWanted():
-                self._line.tasks.start(self._renew_token(), "another token for a call")
+                self._host.tasks.start(self._renew_token(), "another token for a call")
             case Failed():
                 self._end(str(event.error), event.error)
             case Ended():
@@ -308,25 +350,25 @@ class Call:
                 self._on_released()
 
     async def _renew_token(self) -> None:
-        assert isinstance(self._session, OutgoingCall), "only who calls shows a token"
+        assert isinstance(self._session, OutgoingCall), "only an INVITE shows a token"
         try:
-            await self._line.renew_credentials()
+            await self._host.renew_credentials()
         except WicError as error:
             self._session.give_up(error)
         else:
-            self._session.repeat(now=self._line.now)
+            self._session.repeat(now=self._host.now)
         self._pump()
 
     def _connect(self, agreement: Agreement) -> None:
         self._progress.accepted = True
-        self._connecting = self._line.tasks.start(self._connect_media(agreement), "media of a call")
+        self._connecting = self._host.tasks.start(self._connect_media(agreement), "media of a call")
 
     async def _connect_media(self, agreement: Agreement) -> None:
         try:
             await self._media.connect(agreement)
         except MediaFailed as failure:
             self._media_ended(failure)
-        except WicError as error:  # the peer's description, read again more closely
+        except WicError as error:  # the peer's description, read in full only here
             self._media_ended(MediaFailed(str(error)))
         else:
             self._channels.settle()
@@ -337,8 +379,8 @@ class Call:
         if isinstance(failure, ConsentLost | FingerprintMismatch | IceFailed):
             self._media_ended(failure)
         else:
-            # The peer closed its media; most likely its BYE is on the way.
-            grace = self._line.options.goodbye_grace
+            # The peer closed its media; its BYE travels another way, and most likely comes soon.
+            grace = self._host.options.goodbye_grace
             self._goodbye = asyncio.get_running_loop().call_later(grace, self._media_ended, failure)
 
     def _media_ended(self, failure: MediaFailed) -> None:
@@ -349,18 +391,18 @@ class Call:
         if not self.is_over:
             error = CallFailed(f"{what}: {cause}")
             error.__cause__ = cause
-            self._session.fail(error, now=self._line.now)
+            self._session.fail(error, now=self._host.now)
             self._pump()
 
     def _end(self, reason: str, error: CallFailed | None) -> None:
-        """The call is over for its user; its media go in a task of their own."""
+        """End the call for its user; a task of its own closes the media."""
         self._progress.error = error
         self._progress.over = True
         self._stats.ended(reason, error)
         self._channels.close()
         if self._goodbye is not None:
             self._goodbye.cancel()
-        self._closing = self._line.tasks.start(self._close_media(), "the end of a call's media", lasting=True)
+        self._closing = self._host.tasks.start(self._close_media(), "the end of a call's media", lasting=True)
 
     async def _close_media(self) -> None:
         connecting = self._connecting
@@ -374,14 +416,14 @@ class Call:
     # helpers
 
     def attach(self, audio: Source | None, sinks: Iterable[Sink]) -> None:
-        """Say what to play and who listens, before the media are connected."""
+        """Set the source and the sinks, before the media are connected."""
         if audio is not None:
             self._media.play(audio)
         for sink in sinks:
             self._media.listen(sink)
 
     def _pump(self) -> None:
-        self._line.pump()
+        self._host.pump()
         self.process_events()
 
     def _incoming_session(self) -> IncomingCall:
@@ -392,9 +434,9 @@ class Call:
     async def _released(self) -> None:
         """Wait until nothing more will be sent for the call, within reason, and its media are closed."""
         try:
-            async with asyncio.timeout(self._line.options.close_timeout):
-                await self._progress.until(lambda: self._progress.released or self._line.is_cut)
+            async with asyncio.timeout(self._host.options.close_timeout):
+                await self._progress.until(lambda: self._progress.released or self._host.is_cut)
         except TimeoutError:
             _log.info("call %s: no answer to its end", self.call_id)
-        assert self._closing is not None  # whoever waits has ended the call, or seen its end
+        assert self._closing is not None, "only the end of a call is waited for"
         await asyncio.wait([self._closing])

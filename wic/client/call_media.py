@@ -1,4 +1,4 @@
-"""The media of one call: a transport for each m-line, the audio stream, the data channels."""
+"""Media of one call: a transport for each m-line, the audio stream, the data channels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Line:
 
 
 def acceptable(offer: SessionDescription, codecs: tuple[Codec, ...]) -> tuple[AnswerPlan | None, ...]:
-    """Say for each m-line of an offer how it would be accepted; the first audio and the first data line are.
+    """Plan the acceptance of each m-line of an offer: of the first audio and the first data line.
 
     Raises:
         OfferNotAcceptable: nothing in it can be accepted.
@@ -57,7 +57,7 @@ def acceptable(offer: SessionDescription, codecs: tuple[Codec, ...]) -> tuple[An
     chosen: list[AnswerPlan | None] = []
     for plan in plan_answer(offer, supported={_AUDIO: codecs}):
         kinds = {other.remote.media for other in chosen if other is not None}
-        # TS 24.371 §7.2.3 a): a WIC answers by ICE, so there has to be some to answer.
+        # TS 24.371 §7.2.3 a): a WIC answers with ICE, which the offer has to have.
         wanted = plan is not None and plan.remote.transport.ice_ufrag and plan.remote.media not in kinds
         chosen.append(plan if wanted else None)
     if not any(chosen):
@@ -66,17 +66,17 @@ def acceptable(offer: SessionDescription, codecs: tuple[Codec, ...]) -> tuple[An
 
 
 class CallMedia:
-    """Opened by `offer` or `answer`, connected by `connect`, and closed whatever happened."""
+    """Media that `offer` or `answer` opens, `connect` connects, and `close` closes in any case."""
 
     def __init__(self, certificate: Certificate, options: MediaTransportOptions, codecs: tuple[Codec, ...]) -> None:
         self.on_failed: Callable[[MediaFailed], None] = _ignore
-        """Hears that a transport failed after it was connected."""
+        """Called when a transport failed after it was connected."""
         self.on_first_packet: Callable[[], None] | None = None
-        """Hears that the first RTP packet of the peer has come."""
+        """Called when the first RTP packet of the peer has come."""
         self.on_packet: PacketObserver | None = None
-        """Sees every packet in the clear; set it before `connect`."""
+        """Called with every packet in the clear; set it before `connect`."""
         self.on_channels: Callable[[DataChannels], None] = _ignore
-        """Hears that data channels can be opened."""
+        """Called when data channels can be opened."""
         self._certificate = certificate
         self._options = options
         self._codecs = codecs
@@ -144,7 +144,7 @@ class CallMedia:
     # connection
 
     async def connect(self, agreement: Agreement) -> None:
-        """Connect every m-line that both sides use, and start to send and to listen.
+        """Connect every m-line that both sides use, and start to send and to receive.
 
         Raises:
             MediaFailed: one of them cannot be connected.
@@ -174,7 +174,7 @@ class CallMedia:
             dtls_role="active" if role == "active" else "passive",
         )
         if self._closed:
-            return  # the call ended while they shook hands
+            return  # the call ended during the handshake
         line.transport.on_state = self._state_changed
         if line.kind == _DATA:
             await self._start_channels(line, remote.transport)
@@ -209,10 +209,10 @@ class CallMedia:
         if state is TransportState.FAILED:
             self.on_failed(failure or MediaFailed("the media transport failed"))
 
-    # what is played and heard
+    # sources and sinks
 
     def play(self, source: Source | None) -> None:
-        """Play something else from now on, or from the answer on; None sends nothing."""
+        """Play another source from now on, or from the answer on; None sends nothing."""
         if self._closed:
             return
         self._source = source
@@ -220,7 +220,7 @@ class CallMedia:
             self._stream.play(source)
 
     def listen(self, sink: Sink) -> None:
-        """Let one more sink hear what comes from now on."""
+        """Give the sound to one more sink from now on."""
         if self._closed:
             sink.close()
             return
@@ -229,7 +229,7 @@ class CallMedia:
             self._stream.listen(sink)
 
     async def change(self, agreement: Agreement) -> None:
-        """Follow a change that the peer made: directions, and m-lines that it closed."""
+        """Follow a change by the peer: directions, and m-lines that it closed (RFC 3264 §8)."""
         for index, line in enumerate(self._lines):
             if line is None:
                 continue
@@ -282,7 +282,7 @@ def _agreed_codecs(agreement: Agreement, index: int) -> tuple[Codec, ...]:
 
 
 def _ignore(_: object) -> None:
-    """Stand in for a callback that nobody has set."""
+    """Do nothing: the default of a callback."""
 
 
 def _close_all(sinks: Iterable[Sink]) -> None:

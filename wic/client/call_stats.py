@@ -1,4 +1,4 @@
-"""Keeps the times and the outcome of one call for its report."""
+"""Times, outcome and report of one call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["CallOutcome", "CallReport", "CallStats", "ChannelReport", "MediaRepo
 
 
 class CallOutcome(StrEnum):
-    """How a call ended, or that it has not."""
+    """Outcome of a call, so far or at its end."""
 
     ACTIVE = "active"
     """It goes on, or still waits for its answer."""
@@ -33,7 +33,7 @@ class CallOutcome(StrEnum):
     CANCELLED = "cancelled"
     """The caller gave up."""
     FAILED = "failed"
-    """Something broke; `reason` says what."""
+    """A fault ended it; `reason` names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +71,13 @@ class ChannelReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallReport:
-    """One call; times are in milliseconds, None where the thing did not happen."""
+    """Report of one call; times are in milliseconds, None for an event that did not happen."""
 
     outcome: CallOutcome
     status: int | None
     """The SIP status that decided, 200 for an answered call."""
     reason: str
-    """Why it ended, for people."""
+    """Why it ended, as a text for the user."""
     call_id: str
     direction: str
     """`outgoing` or `incoming`."""
@@ -88,7 +88,7 @@ class CallReport:
     media: tuple[MediaReport, ...]
     channels: tuple[ChannelReport, ...]
     emergency: bool = False
-    """Whether the network took it for an emergency call; this version does not look for that."""
+    """Whether the network took it for an emergency call; this version cannot tell."""
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values, ready for JSON."""
@@ -100,7 +100,7 @@ class CallReport:
 
 
 class CallStats:
-    """Times are taken in the client's clock, from the INVITE on."""
+    """Times and outcome of one call, by the client's clock, from the INVITE on."""
 
     def __init__(self, session: CallSession, peer: NameAddr, *, clock: Callable[[], float]) -> None:
         self._session = session
@@ -116,20 +116,20 @@ class CallStats:
         self._reason = ""
 
     def rang(self) -> None:
-        """Take note that the called side is being alerted."""
+        """Note that the called side is being alerted."""
         self._rang = self._rang or self._clock()
 
     def answered(self) -> None:
-        """Take note that the call is answered."""
+        """Note that the call is answered."""
         self._answered = self._clock()
         self._status = 200
 
     def first_media(self) -> None:
-        """Take note that the first packet of the other side has come."""
+        """Note that the first packet of the other side has come."""
         self._first_media = self._clock()
 
     def ended(self, reason: str, error: CallFailed | None) -> None:
-        """Take note of the end; an error that came after the answer is a failure whatever its kind."""
+        """Note the end; an error after the answer is a failure, of any kind."""
         self._ended = self._clock()
         self._reason = reason
         self._outcome = self._judge(error)
@@ -137,7 +137,7 @@ class CallStats:
             self._status = error.response.status
 
     def report(self, audio: StreamReport | None, channels: Iterable[DataChannel]) -> CallReport:
-        """Put the figures together."""
+        """Make the report."""
         return CallReport(
             outcome=self._outcome,
             status=self._status,

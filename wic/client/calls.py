@@ -1,4 +1,4 @@
-"""The calls of one client: begun, taken, given what concerns them, and kept over a lost connection."""
+"""Calls of one client: made, taken, given their events, and kept over a lost connection."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Calls:
         self.options = options
         self.tasks = tasks
         self.waiting: list[Call] = []
-        """Incoming calls that nobody has taken yet."""
+        """Incoming calls that the user has not taken yet."""
         self.on_incoming = on_incoming
         """Called when there is one more of them."""
         self.closing = False
@@ -92,7 +92,7 @@ class Calls:
             call for session, call in self._calls.items() if not call.is_over and session.identity.matches(identity)
         )
 
-    # what calls need
+    # services for calls (CallHost)
 
     @property
     def now(self) -> float:
@@ -112,7 +112,7 @@ class Calls:
         """Get other credentials, because the network refused these.
 
         Raises:
-            WicError: there are none to be had.
+            WicError: it gets none.
         """
         await self._wire.renew_credentials()
 
@@ -131,11 +131,11 @@ class Calls:
         """Send an INVITE.
 
         Args:
-            target: whom to call.
+            target: the called identity.
             caller: the identity that calls; None takes the default one.
             data: whether to offer data channels.
-            audio: what to play.
-            sinks: who hears the other side.
+            audio: the source to play.
+            sinks: receivers of the other side's sound.
             check: raises if calls cannot be made any more.
         """
         wire = self._wire
@@ -193,10 +193,10 @@ class Calls:
         for observer in self._packet_observers:
             observer(at, protocol, source, target, data)
 
-    # what happens
+    # events
 
     def handle(self, event: Event) -> None:
-        """Take an event of the endpoint that is none of the registrations' own."""
+        """Take an event of the endpoint that belongs to no registration."""
         if isinstance(event, FlowClosed):
             for session in tuple(self._calls):
                 if session.flow == event.flow and not session.survives:
@@ -218,7 +218,7 @@ class Calls:
         if event.request.method == "OPTIONS":
             endpoint.reply(event.transaction, 200, now=self.now, headers=[("Accept", "application/sdp")])
         elif event.request.method != "INVITE":
-            # RFC 3261 §12.2.2, RFC 6086 §4.2.2: without a dialog there is nothing it could mean.
+            # RFC 3261 §12.2.2, RFC 6086 §4.2.2: outside a dialog these methods have no meaning.
             endpoint.reply(event.transaction, 481, now=self.now)
         elif self.closing:
             endpoint.reply(event.transaction, 480, now=self.now)
@@ -245,7 +245,7 @@ class Calls:
         self.waiting.append(call)
         self.on_incoming()
 
-    # what happens to the connection and to the registrations
+    # changes of the connection and of the registrations
 
     def suspend(self, grace: float) -> None:
         """Let calls go on for a while, in which another connection may be made."""
@@ -263,7 +263,7 @@ class Calls:
             session.move(self._wire.flow, now=self.now)
 
     def cut(self, reason: str) -> None:
-        """End all calls without a word to anybody: there will be no connection for them."""
+        """End all calls without telling their peers: there will be no connection for them."""
         self._stop_grace()
         for session in tuple(self._calls):
             self._give(session, FlowClosed(session.flow, reason))

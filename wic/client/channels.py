@@ -1,4 +1,4 @@
-"""The data channels of one call, from before their association is up until after the call."""
+"""Data channels of one call, from before their association is up until after the call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CallChannels", "ChannelOpening"]
 
 
 class CallChannels:
-    """Opens channels once that is possible, and keeps those that the other side opens."""
+    """The channels of a call: opened once that is possible, and those that the other side opens."""
 
     def __init__(self) -> None:
         self._known: list[DataChannel] = []
@@ -41,12 +41,12 @@ class CallChannels:
         self._changed.set()
 
     def settle(self) -> None:
-        """Take note that no association will come any more."""
+        """Note that no association will come any more."""
         self._settled = True
         self._changed.set()
 
     def close(self) -> None:
-        """Take note that the call is over."""
+        """Note that the call is over."""
         self._channels = None
         self.settle()
 

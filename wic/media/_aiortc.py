@@ -250,6 +250,12 @@ class IceConnection(Connection):
         """The pair in use."""
         return self._nominated.get(1)
 
+    @property
+    def ports(self) -> tuple[UdpPort, ...]:
+        """The open sockets of host candidates."""
+        opened = [cast("object", protocol.transport) for protocol in self._protocols]
+        return tuple(port for port in opened if isinstance(port, UdpPort) and not port.closed)
+
     def stop_sending(self) -> None:
         """Send nothing more to the peer, not even what DTLS still has to say."""
         self.route = None

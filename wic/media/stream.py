@@ -148,14 +148,14 @@ class AudioStream:
         self._metronome.add(self._beat)
 
     def play(self, source: Source | None) -> None:
-        """Play something else from now on; None = send nothing but reports."""
+        """Play another source from now on; None = send nothing but reports."""
         before, self._source = self._playback, source
         self._playback = None if source is None else source.play(self._audio)
         if before is not None:
             before.close()
 
     def listen(self, sink: Sink) -> None:
-        """Let one more sink hear what comes from now on."""
+        """Give the sound to one more sink from now on."""
         self._sinks.append(sink)
         if sink.wants_pcm and self._jitter_buffer is None:
             self._jitter_buffer = JitterBuffer(self._audio)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from wic.media.certificate import Certificate
     from wic.media.rtp_transport import PacketHandler
+    from wic.media.udp import UdpPort
 
 PacketTap = Callable[[Literal["rtp", "rtcp", "sctp"], bool, bytes], None]
 """Called with the kind of a packet, whether it is sent, and its octets."""
@@ -195,6 +196,11 @@ class MediaTransport:
     def remote_address(self) -> tuple[str, int] | None:
         """Address of the peer on the nominated pair, or None before there is one."""
         return None if self._connection.route is None else self._connection.route[1]
+
+    @property
+    def ports(self) -> tuple[UdpPort, ...]:
+        """The open sockets of its host candidates."""
+        return self._connection.ports
 
     async def gather(self) -> TransportDescription:
         """Open sockets and describe this side; its setup role is actpass until an answer decides.

@@ -116,8 +116,8 @@ async def test_an_unreadable_offer_is_refused(home):
 def vanish(call):
     """Let a side's media go silent without a word, as a lost network would."""
     for line in call._media._lines:
-        for protocol in line.transport._connection._protocols:
-            protocol.transport.close()
+        for port in line.transport.ports:
+            port.close()
 
 
 async def test_a_peer_that_vanishes_ends_the_call_by_consent(home):
