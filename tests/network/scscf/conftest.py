@@ -16,7 +16,7 @@ from wic.auth.aka import aka_password, find_aka_algorithm, parse_nonce
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys
-from wic.network.scscf.authentication import Authenticator
+from wic.network.scscf.authentication import RegisterAuthenticator
 from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.location_service import LocationService
 from wic.network.scscf.options import RegistrarOptions, ScscfOptions
@@ -192,7 +192,7 @@ class TextRegistrar:
         self.location_service = LocationService(hss)
         self.location_service.add_observer(self)
         self.targets = TargetLookup(hss, self.gruus, "ims.example")
-        authenticator = Authenticator(
+        authenticator = RegisterAuthenticator(
             hss, "ims.example", options, random_source, key=bytes(32), algorithms=("SHA-256", "MD5")
         )
         service_route = Uri.parse("sip:orig@scscf.example;lr")

@@ -54,7 +54,7 @@ class Authenticated:
     """Value of Authentication-Info for the 200."""
 
 
-class Authenticator:
+class RegisterAuthenticator:
     """Chooses the scheme for a REGISTER and runs it.
 
     Args:
@@ -117,7 +117,7 @@ class TrustedNodeScheme:
         self._barred = options.barred_entities
 
     def authenticate(self, register: ReceivedRegister) -> Authenticated:
-        """Check the entity that vouches for the user; see `Authenticator.authenticate`."""
+        """Check the entity that vouches for the user; see `RegisterAuthenticator.authenticate`."""
         entity = None if register.credentials is None else register.credentials.get("authorization-entity")
         impi = register.subscriber.impi
         if entity and (entity in self._barred or not self._hss.may_authorize(impi, entity)):
@@ -141,7 +141,7 @@ class DigestScheme:
         self._challenge_every = options.challenge_every
 
     def authenticate(self, register: ReceivedRegister) -> Authenticated:
-        """Check the response of a REGISTER; see `Authenticator.authenticate`."""
+        """Check the response of a REGISTER; see `RegisterAuthenticator.authenticate`."""
         verdict = self._verifier.verify(register.request, self._ha1, now=register.now)
         if verdict.outcome is AuthOutcome.OK and verdict.username == register.subscriber.impi:
             return Authenticated(authentication_info=verdict.authentication_info)
@@ -241,7 +241,7 @@ class AkaScheme:
         self._subscribers: OrderedDict[str, _AkaSubscriber] = OrderedDict()
 
     def authenticate(self, register: ReceivedRegister) -> Authenticated:
-        """Check the answer of a REGISTER; see `Authenticator.authenticate`."""
+        """Check the answer of a REGISTER; see `RegisterAuthenticator.authenticate`."""
         subscriber = self._subscriber(register.subscriber.impi)
         verdict = self._verifier.verify(register.request, subscriber.challenges, now=register.now)
         every = self._options.challenge_every

@@ -1,6 +1,6 @@
 """Notifier of the S-CSCF for the registration event package (TS 24.229 §5.4.2.1, RFC 3680).
 
-    SUBSCRIBE      --> RegEventNotifier.subscribe --> RegEventSubscription, 200, first NOTIFY
+    SUBSCRIBE      --> RegEventNotifier.subscribe --> WatcherSubscription, 200, first NOTIFY
     BindingChange  --> RegEventNotifier.changed   --> its pending changes  --> NOTIFY
     NOTIFY answered, SUBSCRIBE within the dialog, timers --> NotifierSubscription (RFC 6665)
 
@@ -103,7 +103,7 @@ class RegEventNotifier:
             interval=chosen.interval,
         )
         self._max_subscriptions = chosen.max_subscriptions
-        self._subscriptions: dict[tuple[str, int], dict[RegEventSubscription, None]] = {}
+        self._subscriptions: dict[tuple[str, int], dict[WatcherSubscription, None]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._subscriptions.values()))
@@ -131,7 +131,7 @@ class RegEventNotifier:
         except SubscribeRefused as refused:
             context.reject(refused.status_hint or 400, now=now, headers=refused.headers)
             return
-        begun = RegEventSubscription(self, watcher, granted.dialog, granted.event, now + granted.expires)
+        begun = WatcherSubscription(self, watcher, granted.dialog, granted.event, now + granted.expires)
         watching = self._subscriptions.setdefault(watcher.key, {})
         watching[begun] = None
         same = [each for each in watching if each.watcher.name == watcher.name]
@@ -162,7 +162,7 @@ class RegEventNotifier:
                 urgent = any(change.event not in _MAY_WAIT for change in here)
                 self.timers.schedule(self.node.driver.now, partial(self._notify, watching, urgent))
 
-    def _notify(self, watching: Sequence[RegEventSubscription], urgent: bool, now: float) -> None:
+    def _notify(self, watching: Sequence[WatcherSubscription], urgent: bool, now: float) -> None:
         # TS 24.229 §5.4.2.1.2: the NOTIFY about the last contact ends the subscription.
         is_last = not watching[0].bindings()
         for each in watching:
@@ -198,7 +198,7 @@ class RegEventNotifier:
                 self.store.remove(dialog.id)
                 continue
             watcher = AuthorizedWatcher(stored.impi, stored.registration_set, stored.watcher)
-            restored = RegEventSubscription(self, watcher, dialog, stored.event, now + stored.expires_at - wall)
+            restored = WatcherSubscription(self, watcher, dialog, stored.event, now + stored.expires_at - wall)
             restored.version, restored.told = stored.version, stored.told
             self._subscriptions.setdefault(watcher.key, {})[restored] = None
             bindings = restored.bindings()
@@ -207,7 +207,7 @@ class RegEventNotifier:
             elif _keys(bindings) != stored.told:
                 restored.subscription.notify(now=now)
 
-    def forget(self, subscription: RegEventSubscription) -> None:
+    def forget(self, subscription: WatcherSubscription) -> None:
         """Forget a subscription that has ended."""
         watching = self._subscriptions[subscription.watcher.key]
         del watching[subscription]
@@ -223,7 +223,7 @@ class RegEventNotifier:
         self.timers.handle_timeout(now)
 
 
-class RegEventSubscription:
+class WatcherSubscription:
     """One subscription with what its watcher has been told; the keeper of its `NotifierSubscription`.
 
     Args:

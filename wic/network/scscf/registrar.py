@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from wic.network.hss import Hss, PublicIdentity
-    from wic.network.scscf.authentication import Authenticated, Authenticator
+    from wic.network.scscf.authentication import Authenticated, RegisterAuthenticator
     from wic.network.scscf.gruu import GruuFactory
     from wic.network.scscf.location_service import LocationService
     from wic.network.scscf.options import RegistrarOptions
@@ -51,7 +51,7 @@ class Registrar:
     def __init__(
         self,
         hss: Hss,
-        authenticator: Authenticator,
+        authenticator: RegisterAuthenticator,
         location_service: LocationService,
         service_route: Uri,
         *,

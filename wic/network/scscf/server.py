@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from wic.network.node import Node
-from wic.network.scscf.authentication import Authenticator
+from wic.network.scscf.authentication import RegisterAuthenticator
 from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.location_service import LocationService
 from wic.network.scscf.options import ScscfOptions
@@ -62,7 +62,7 @@ class Scscf:
         self.notifier = RegEventNotifier(node, hss, wall_clock=wall_clock, gruus=self.gruus, options=chosen.reg_event)
         self.expiry = BindingExpiry(hss, self.location_service, wall_clock, clock=lambda: driver.now)
         commands = OperatorCommandPoller(hss, self.location_service, wall_clock, due=driver.now)
-        authenticator = Authenticator(
+        authenticator = RegisterAuthenticator(
             hss,
             domain,
             chosen.registrar,
