@@ -95,7 +95,8 @@ def guess(nonce: str) -> str:
 
 
 def sqn_of(ims) -> int:
-    return int(ims.hss._db.execute("SELECT sqn FROM usim WHERE impi = ?", (USIM,)).fetchone()[0])
+    with ims.hss.transaction() as db:
+        return int(db.execute("SELECT sqn FROM usim WHERE impi = ?", (USIM,)).fetchone()[0])
 
 
 def usim_client(ims) -> Client:
@@ -144,7 +145,8 @@ async def test_a_gap_in_the_sequence_is_closed(ims, gap):
     """Whoever moved the counter of the home network: the USIM says where it stands, and the next challenge is good."""
     async with usim_client(ims):
         pass
-    ims.hss._db.execute("UPDATE usim SET sqn = ?", (((1 << 35) + (gap << 5)) % 2**48,))
+    with ims.hss.transaction() as db:
+        db.execute("UPDATE usim SET sqn = ?", (((1 << 35) + (gap << 5)) % 2**48,))
     async with usim_client(ims) as client:
         assert client.binding is not None
 

@@ -101,13 +101,13 @@ async def test_calls_leave_nothing_behind(ims):
 
 @pytest.mark.parametrize("liar", ["the WICs", "the gateway"])
 async def test_a_false_fingerprint_ends_the_call_by_name(ims, monkeypatch, liar):
-    """Whoever lies about its certificate gets no media, and whoever finds out says so."""
+    """A side that lies about its certificate gets no media, and the side that finds out reports it."""
     gather = MediaTransport.gather
     false = Fingerprint("sha-256", ":".join(["AB"] * 32))
 
     async def lie(self):
         description = await gather(self)
-        of_gateway = self._certificate is ims.agw._certificate
+        of_gateway = self._certificate is ims.agw.certificate
         return replace(description, fingerprints=(false,)) if of_gateway is (liar == "the gateway") else description
 
     monkeypatch.setattr(MediaTransport, "gather", lie)

@@ -19,6 +19,7 @@ from wic.network.agw.gateway import Agw, AgwContext, AgwOptions
 from wic.network.agw.lines import DataLine, RtpLine
 from wic.sdp.attributes import Setup
 from wic.sdp.gateway import MsrpPlace
+from wic.sdp.transport import TransportDescription
 from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ async def world() -> AsyncIterator[World]:
     assert agw.contexts == 0
 
 
+def towards(line: RtpLine) -> TransportDescription:
+    """Return what the gateway's SDP tells the core."""
+    return TransportDescription(address=line.place.address, port=line.place.port, rtcp_mux=False)
+
+
 async def join(context: AgwContext, index: int) -> MediaTransport:
     """Connect a WIC's transport to a line of the gateway."""
     wic = MediaTransport(Certificate.generate(), LOOPBACK)
@@ -72,7 +78,7 @@ async def test_rtp_is_relayed_both_ways_without_change(world: World) -> None:
     at_core: list[bytes] = []
     at_wic: list[bytes] = []
     core.on_rtp = core.on_rtcp = at_core.append
-    core.connect(line._plain.description)
+    core.connect(towards(line))
     line.connect_core(core.description, awaited=True)
     wic = await join(context, 0)
     wic.on_rtp = wic.on_rtcp = at_wic.append
@@ -96,7 +102,7 @@ async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World, un
     line = context.lines[0]
     assert isinstance(line, RtpLine)
     core = PlainRtp("127.0.0.1", ports=PortRange(31200, 31299))
-    core.connect(line._plain.description)
+    core.connect(towards(line))
     line.connect_core(core.description, awaited=True)
     core.send_rtp(pack_rtp(0, 1, 1, 1, b"x"))
     await until(lambda: bool(world.lost))
@@ -110,7 +116,7 @@ async def test_silence_on_hold_is_no_loss(world: World, until: Until) -> None:
     line = context.lines[0]
     assert isinstance(line, RtpLine)
     core = PlainRtp("127.0.0.1", ports=PortRange(31200, 31299))
-    core.connect(line._plain.description)
+    core.connect(towards(line))
     line.connect_core(core.description, awaited=True)
     core.send_rtp(pack_rtp(0, 1, 1, 1, b"x"))
     await until(lambda: line.heard_from_core == 1)

@@ -65,7 +65,8 @@ class Agw:
         self._options = options
         self._hub = hub
         self._ports = PortRange(options.first_port, options.last_port)
-        self._certificate = Certificate.generate()
+        self.certificate = Certificate.generate()
+        """Certificate of the transports towards WICs."""
         self._contexts: set[AgwContext] = set()
         self._tasks = TaskSet()
         self._tasks.start(self._watch())
@@ -146,7 +147,7 @@ class Agw:
     def _transport(self) -> MediaTransport:
         address = self._options.access_address
         options = self._options.transport or MediaTransportOptions(addresses=(address,) if address else ())
-        return MediaTransport(self._certificate, options)
+        return MediaTransport(self.certificate, options)
 
     def forget(self, context: AgwContext) -> None:
         """Forget a context that is closed."""
