@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.epcscf import server
-from wic.network.web_access import WebAccess
+from wic.network.scscf.server import Scscf
 from wic.sip.flow import Flow
 from wic.transport.base import EndedBy, FlowEnd
 
@@ -18,16 +18,16 @@ def request(method: str, port: int) -> str:
 
 
 async def test_a_phone_registers_at_the_scscf_before_there_is_an_epcscf(make_mw_peer, monkeypatch):
-    phone, network, start_waf = await make_mw_peer(), ImsNetwork(), WebAccess.start_waf
+    phone, open_scscf = await make_mw_peer(), Scscf.open
 
-    async def start(self):
-        issuer = await start_waf(self)
-        phone.send(request("REGISTER", phone.port), ("127.0.0.1", network.scscf.node.mw.port))
+    async def open_and_register(*arguments, **more):
+        scscf = await open_scscf(*arguments, **more)
+        phone.send(request("REGISTER", phone.port), ("127.0.0.1", scscf.node.mw.port))
         await phone.receive("SIP/2.0 403 Identity Not Known")
-        return issuer
+        return scscf
 
-    monkeypatch.setattr(WebAccess, "start_waf", start)
-    async with network:
+    monkeypatch.setattr(Scscf, "open", open_and_register)
+    async with ImsNetwork() as network:
         assert network.scscf.node.driver.counters.failures == 0
 
 

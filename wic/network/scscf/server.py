@@ -16,6 +16,7 @@ from wic.network.scscf.registrar import Registrar
 from wic.network.scscf.routing import ORIGINATING, ScscfLogic
 from wic.network.scscf.target_lookup import TargetLookup
 from wic.network.scscf.timers import BindingExpiry, OperatorCommandPoller
+from wic.sip.params import UriParams
 from wic.sip.proxy.core import ProxyCore, ProxyOptions
 
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ class Scscf:
         except BaseException:
             await node.close()
             raise
+
+    @property
+    def uri(self) -> str:
+        """URI on Mw."""
+        return str(self.node.mw.uri(params=UriParams()))
 
     def _handle(self, event: Event) -> None:
         now = self.node.driver.now

@@ -1,0 +1,162 @@
+"""Functional entities of an embedded network, opened in the order in which they need each other.
+
+    eIMS-AGW, S-CSCF, WAF --> eP-CSCF --> WWSF
+
+The eP-CSCF controls the eIMS-AGW, sends to the S-CSCF, and introspects tokens at the WAF; the WWSF tells WICs the URL of
+the eP-CSCF. The S-CSCF is open before the eP-CSCF whose flows it trusts: until then it trusts none.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from wic.network.agw.gateway import Agw
+from wic.network.certificates import CA_FILE
+from wic.network.directory import Ports
+from wic.network.epcscf.options import EPcscfOptions
+from wic.network.epcscf.server import EPcscf
+from wic.network.node import ALL_ADDRESSES, LOOPBACK, address_of, local_address, sip_uri
+from wic.network.own_flows import OwnFlows
+from wic.network.scscf.options import RegistrarOptions, ScscfOptions
+from wic.network.scscf.server import Scscf
+from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
+from wic.registration.reg_event.reginfo import ContactEvent
+from wic.transport.driver import SystemRandomSource
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+
+    from wic.network.hss import Hss
+    from wic.network.options import NetworkOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkEntities:
+    """Functional entities that run; made by `open`."""
+
+    agw: Agw
+    scscf: Scscf | None
+    """None with another core."""
+    epcscf: EPcscf
+    web: WebAccess | None
+    """WAF and WWSF; None without TLS, or if they are not wanted."""
+    ports: Ports
+    """Ports that they listen on; those of entities that do not run are the ones that were asked for."""
+    closing: AsyncExitStack
+    """Closes them, the last one opened first."""
+
+    @classmethod
+    async def open(
+        cls,
+        options: NetworkOptions,
+        *,
+        name: str,
+        ports: Ports,
+        directory: Path,
+        hss: Hss,
+        ssl_context: ssl.SSLContext | None,
+    ) -> Self:
+        """Open the entities.
+
+        Args:
+            options: options of the network.
+            name: host name for WICs and browsers.
+            ports: ports to listen on.
+            directory: has the certificate of the CA, and keeps the databases of WAF and WWSF.
+            hss: the subscriber database.
+            ssl_context: for the servers to which WICs and browsers connect; None listens without TLS.
+
+        Raises:
+            ConfigurationError: a port is taken, an address is not of this machine, or the core cannot be reached.
+        """
+        random_source = SystemRandomSource()
+        mw_host = options.mw_host or await _towards_core(options.core)
+        async with AsyncExitStack() as stack:
+            access = "" if options.host in ALL_ADDRESSES else options.host
+            agw_options = replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp)
+            agw = await Agw.open(random_source, agw_options)
+            stack.push_async_callback(agw.close)
+
+            scscf, own_flows = None, OwnFlows()
+            if options.core is None:
+                scscf_options = ScscfOptions(
+                    domain=options.domain,
+                    host=mw_host,
+                    port=ports.scscf,
+                    registrar=options.registrar or RegistrarOptions(),
+                    timers=options.timers,
+                )
+                scscf = await Scscf.open(hss, trust=own_flows.holds, options=scscf_options)
+                stack.push_async_callback(scscf.close)
+
+            web, issuers = None, options.issuers
+            # Access tokens go over TLS only (RFC 6750 §5.3).
+            if options.web and ssl_context is not None:
+                web_options = WebAccessOptions(
+                    directory=directory,
+                    domain=options.domain,
+                    host=options.host,
+                    name=name,
+                    ssl_context=ssl_context,
+                    ca=directory / CA_FILE,
+                    waf_port=ports.waf,
+                    wwsf_port=ports.wwsf,
+                    pool=options.pool,
+                )
+                web = WebAccess(web_options)
+                stack.push_async_callback(web.close)
+                issuers = (await web.start_waf(), *issuers)
+
+            validator = make_validator(issuers, None if ssl_context is None else directory / CA_FILE)
+            if validator is not None:
+                stack.push_async_callback(validator.close)
+            epcscf_options = EPcscfOptions(
+                domain=options.domain,
+                host=options.host,
+                name=name,
+                port=ports.wss,
+                mw_host=mw_host,
+                mw_port=ports.epcscf,
+                core=options.core or ("" if scscf is None else scscf.uri),
+                ssl_context=ssl_context,
+                integrity_protected=options.integrity_protected,
+                authz_server=issuers[0].issuer if issuers else None,
+                origins=options.origins,
+                grace=options.grace,
+                requests_per_second=options.requests_per_second,
+                requests_at_once=options.requests_at_once,
+                reg_event=options.reg_event,
+                timers=options.timers,
+            )
+            epcscf = await EPcscf.open(agw, epcscf_options, random_source, validator=validator)
+            stack.push_async_callback(epcscf.close)
+            own_flows.edge = epcscf.node
+
+            if web is not None:
+                on_lent = None if scscf is None else partial(_end_registration, scscf)
+                await web.start_wwsf(epcscf.url, on_lent=on_lent)
+            taken = Ports(
+                wss=epcscf.port,
+                epcscf=epcscf.node.mw.port,
+                scscf=ports.scscf if scscf is None else scscf.node.mw.port,
+                msrp=agw.msrp_port,
+                waf=ports.waf if web is None else web.waf.port,
+                wwsf=ports.wwsf if web is None else web.wwsf.port,
+            )
+            return cls(agw=agw, scscf=scscf, epcscf=epcscf, web=web, ports=taken, closing=stack.pop_all())
+
+
+async def _towards_core(core: str | None) -> str:
+    """Return the address for Mw: loopback, unless the core is elsewhere."""
+    return LOOPBACK if core is None else local_address(await address_of(sip_uri(core).host))
+
+
+def _end_registration(scscf: Scscf, impi: str) -> None:
+    """End the registration of the last holder of a lent identity (TS 24.371 §6A.3)."""
+    scscf.location_service.deregister(impi, ContactEvent.REJECTED, now=time.time())
+    scscf.node.driver.pump()
