@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import waiting
 from wic.auth.secret import Secret
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.scscf.options import RegistrarOptions
@@ -26,20 +27,9 @@ if TYPE_CHECKING:
     from wic.transport.base import Connection, FlowEnd
     from wic.transport.driver import Direction
 
+until = waiting.until
 PASSWORD = "correct horse"
 _numbers = count(1)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition that no event reports."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-
-
-@pytest.fixture(name="until")
-def until_fixture() -> Callable[[Callable[[], object]], Awaitable[None]]:
-    return until
 
 
 class RawUe:

@@ -9,12 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.waiting import until
 from wic.client import Account, CallOutcome, Client
 from wic.errors import CallRejected, RegistrationFailed
 from wic.media import Echo, MediaTransport, Silence, Tone
 from wic.sdp.attributes import Fingerprint
-
-from .conftest import until
 
 
 def client(ims, name):

@@ -36,6 +36,7 @@ CROSS_CUTTING = {
     "call/test_properties.py": "any order of inputs into the whole package",
     "cli/test_documentation.py": "the pages in docs that show commands",
     "cli/test_mistakes.py": "the user's mistakes, over all commands",
+    "network/test_end_to_end.py": "two clients through every entity",
     "sdp/test_fuzz.py": "any bytes into the whole package",
     "sip/test_differential.py": "compares the package with other implementations",
     "sip/test_fuzz.py": "any bytes into the whole package",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.waiting import until
 from wic.datachannel.msrp import MsrpUri
 from wic.errors import MediaFailed
 from wic.media.certificate import Certificate
@@ -23,9 +24,7 @@ from wic.sdp.transport import TransportDescription
 from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    Until = Callable[[Callable[[], object]], Awaitable[None]]
+    from collections.abc import AsyncIterator
 
 OPTIONS = AgwOptions(first_port=31000, last_port=31099, silence=0.2)
 LOOPBACK = MediaTransportOptions(addresses=("127.0.0.1",))
@@ -96,7 +95,7 @@ async def test_rtp_is_relayed_both_ways_without_change(world: World) -> None:
     await core.close()
 
 
-async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World, until: Until) -> None:
+async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World) -> None:
     context = world.context()
     await context.add_rtp(0)
     line = context.lines[0]
@@ -110,7 +109,7 @@ async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World, un
     await core.close()
 
 
-async def test_silence_on_hold_is_no_loss(world: World, until: Until) -> None:
+async def test_silence_on_hold_is_no_loss(world: World) -> None:
     context = world.context()
     await context.add_rtp(0)
     line = context.lines[0]
@@ -131,7 +130,7 @@ async def test_silence_on_hold_is_no_loss(world: World, until: Until) -> None:
     await core.close()
 
 
-async def test_a_wic_that_goes_away_is_noticed(world: World, until: Until) -> None:
+async def test_a_wic_that_goes_away_is_noticed(world: World) -> None:
     context = world.context()
     await context.add_rtp(0)
     wic = await join(context, 0)
@@ -140,7 +139,7 @@ async def test_a_wic_that_goes_away_is_noticed(world: World, until: Until) -> No
     assert "closed" in world.lost[0]
 
 
-async def test_channels_cross_two_gateways(world: World, until: Until) -> None:
+async def test_channels_cross_two_gateways(world: World) -> None:
     calling, called = world.context(), world.context()
     await calling.add_data(1, offerer=True)
     await called.add_data(0, offerer=False)
@@ -171,7 +170,7 @@ async def test_channels_cross_two_gateways(world: World, until: Until) -> None:
     await bob.close()
 
 
-async def test_another_msrp_peer_gets_one_default_channel(world: World, until: Until) -> None:
+async def test_another_msrp_peer_gets_one_default_channel(world: World) -> None:
     context = world.context()
     await context.add_data(0, offerer=False)
     line = context.lines[0]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.network.conftest import until
+from tests.support.waiting import until
 from wic.auth.secret import Secret
 from wic.network.hss import PublicIdentity
 from wic.registration.reg_event.reginfo import ContactEvent

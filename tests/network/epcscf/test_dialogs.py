@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from tests.network.conftest import until
+from tests.support.waiting import until
 from wic.network.epcscf.dialogs import Dialogs
 from wic.network.epcscf.flow_tokens import Owner
 from wic.network.epcscf.passage import Passage, Way

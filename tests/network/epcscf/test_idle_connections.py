@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.network.conftest import until
+from tests.support.waiting import until
 
 EMPTY = (
     'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", '

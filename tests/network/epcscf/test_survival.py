@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.network.conftest import until
+from tests.support.waiting import until
 
 BOB = "sip:bob@ims.example"
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.network.conftest import until
+from tests.support.waiting import until
 
 HOME = 'realm="ims.example", nonce="", uri="sip:ims.example"'
 EMPTY = f'Authorization: Digest username="alice@ims.example", {HOME}, response=""'

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.waiting import until
 from wic.auth.secret import Secret
-
-from .conftest import until
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 SECURITY = f"a=ice-ufrag:abcd\r\na=ice-pwd:{'p' * 24}\r\na=fingerprint:{FINGERPRINT}\r\n"

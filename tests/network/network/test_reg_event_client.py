@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import wic
+from tests.support.waiting import until
 from wic.network import ImsNetwork, NetworkOptions
 from wic.registration import BackoffOptions
 from wic.registration.reg_event.reginfo import ContactEvent
-
-from .conftest import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -14,7 +14,7 @@ import pytest
 
 from wic.accounts.accounts_file import AccountsFile
 from wic.auth.secret import Secret
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, LocalProtocolError
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.directory import Ports
 
@@ -246,3 +246,8 @@ async def test_kill_9_and_restart(tmp_path, make_raw):
         await alice.receive("SIP/2.0 200")
     finally:
         kill(process)
+
+
+async def test_a_network_that_was_not_entered_has_no_parts():
+    with pytest.raises(LocalProtocolError, match="async with"):
+        ImsNetwork().ready()

@@ -6,12 +6,11 @@ import time
 
 import pytest
 
+from tests.support.waiting import until
 from wic.auth.secret import Secret
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.scscf.options import RegistrarOptions
 from wic.registration.reg_event.reginfo import ContactEvent, ContactState, parse_reginfo
-
-from .conftest import until
 
 ALICE = "sip:alice@ims.example"
 IMPI = "alice@ims.example"
