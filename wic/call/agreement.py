@@ -62,6 +62,7 @@ class Agreement:
             SdpRefused: the offer cannot be read, or lacks m-lines of the session.
         """
         check_reoffer(self.remote, offer)
+        # RFC 3264 §6: one m-line in the answer for each of the offer, in its order.
         media = tuple(self._answer_media(offer, index) for index in range(len(offer.media)))
         local = continued(self.local, self.local.with_media(*media))
         return Agreement(local, offer, False)
@@ -88,11 +89,13 @@ class Agreement:
     def _answer_media(self, offer: SessionDescription, index: int) -> MediaDescription:
         offered = offer.media[index]
         if not offered.port or not self._in_use(index):
+            # RFC 3264 §8.2, §8.4: closed by the peer, or never in use; a line that was closed is not opened again here.
             return rejected(offered)
         self._check_transport(offer, index, answer=False)
         own = _with_setup(self.local.media[index], self._role(index))
         if offered.media == "application":
             return own
+        # RFC 3264 §8.3.2: payload types keep their meaning for the whole session.
         own = _only(own, self._codecs_kept(offered, index))
         # RFC 3264 §6.1: this side wants both directions, so that the answer mirrors the offer.
         direction = answer_direction(offer.direction(index), MediaDirection.SENDRECV)
@@ -102,6 +105,8 @@ class Agreement:
         return all(index < len(side.media) and bool(side.media[index].port) for side in (self.local, self.remote))
 
     def _check_transport(self, description: SessionDescription, index: int, *, answer: bool) -> None:
+        # RFC 8839 §4.4.1.1: other ICE credentials mean a restart; RFC 8842 §5.5: another fingerprint or another
+        # transport means a new DTLS association. Neither is done here.
         before = read_transport(self.remote, index, answer=self.offered_here)
         now = read_transport(description, index, answer=answer)
         if _identity(before) != _identity(now):

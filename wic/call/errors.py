@@ -98,7 +98,7 @@ def farewell(bye: Request) -> tuple[str, CallFailed | None]:
         try:
             reason = Reason.parse(value)
         except MalformedHeader:
-            continue
+            continue  # a Reason is for information only, and never a cause to refuse the BYE
         if reason.protocol.upper() == "SIP" and (reason.cause or 0) >= 300:
             words = reason.text or f"SIP cause {reason.cause}"
             return words, CallFailed(f"the other side had to end the call: {words}")

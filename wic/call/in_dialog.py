@@ -70,10 +70,12 @@ class InDialogRequests:
             case "INVITE" | "UPDATE":
                 return self._change(event, agreement, now)
             case "OPTIONS":
+                # RFC 3261 §11.2: within a dialog it is answered as outside, and changes nothing.
                 self._respond(event, 200, [*self.capabilities(), ("Accept", SDP)], b"", now)
             case "INFO":
                 self._answer_info(event, now)
             case _:
+                # RFC 3261 §8.2.1: 405 has to say which methods there are.
                 self.refuse(event, 405, now, [("Allow", ", ".join(ALLOWED))])
         return None
 
@@ -102,9 +104,11 @@ class InDialogRequests:
         try:
             offer = expect_sdp(event.request)
             if self._offer is not None or (offer is not None and agreement is None):
+                # RFC 3264 §4: one offer at a time.
                 self._refuse_crossing(event, now)
                 return None
             if offer is None or agreement is None:
+                # A refresh of the target, or a re-INVITE that asks for an offer (RFC 3261 §14.2).
                 self._accept_without_offer(event, agreement, now)
                 return None
             changed = agreement.renewed(offer)
@@ -112,6 +116,7 @@ class InDialogRequests:
             self.refuse(event, error.status_hint or 400, now, refusal_headers(error))
             return None
         except NegotiationFailed as error:
+            # RFC 3261 §14.2: the session goes on with the parameters it has.
             self.refuse(event, 488, now, [warning(str(error), self._profile)])
             return None
         self.accept(event, now, changed.local)

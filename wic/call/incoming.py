@@ -46,6 +46,8 @@ class IncomingCall(CallSession):
         self._ring_again: float | None = None
         self._hangup_wanted = False
         transaction.owner = self
+        # The dialog is there from the INVITE on, so that the peer's requests within it find the call: any response of
+        # the transaction carries the same To tag (RFC 3261 §12.1.1, §8.2.6.2).
         preview = Response.answer(transaction.request, 180, to_tag=transaction.tag)
         self._dialog = Dialog.from_request(transaction.request, preview, owner=self)
         endpoint.add_dialog(self._dialog)
@@ -74,6 +76,7 @@ class IncomingCall(CallSession):
         if self._state is CallState.OFFERED:
             self._move(CallInput.RING)
         if self._state is CallState.RINGING:
+            # Without 100rel (RFC 3262) a 180 may get lost, which its repetition makes up for.
             self._respond(180, now)
             self._ring_again = now + _RING_AGAIN_SECONDS
 
@@ -91,6 +94,7 @@ class IncomingCall(CallSession):
         if not self._undecided:
             raise LocalProtocolError(f"a call that is {self._state.value} cannot be answered")
         if self._offer is not None:
+            # RFC 3261 §13.2.1: the 2xx answers an offer in the INVITE, or offers, and then the ACK answers.
             self._agreement = Agreement.of(offer=self._offer, answer=description, offered_here=False)
         self._local = description
         self._ring_again = None
@@ -146,6 +150,7 @@ class IncomingCall(CallSession):
         if self._state is not CallState.ACCEPTED or event.transaction is not self._transaction:
             super()._ack_received(event, now)
             return
+        # RFC 3261 §13.3.1.4: from here on the session stands, and both sides may change or end it.
         try:
             agreement = self._agreement or self._take_answer(event.request)
         except (NegotiationFailed, RemoteProtocolError) as error:
@@ -161,7 +166,7 @@ class IncomingCall(CallSession):
             self._tell(Confirmed(agreement))
 
     def _take_answer(self, ack: Request) -> Agreement:
-        assert self._local is not None
+        assert self._local is not None, "a call without agreement was answered by an offer"
         answer = expect_sdp(ack)
         if answer is None or not any(section.port for section in answer.media):
             raise AnswerNotValid("it accepts none of the offered media")
@@ -180,6 +185,7 @@ class IncomingCall(CallSession):
             super()._bye_received(request, now)
 
     def _give_up(self, now: float, error: CallFailed) -> None:
+        # RFC 3261 §9.2, §15.1.2: the INVITE that was cancelled, or whose dialog was ended, is answered 487.
         self._respond(487, now)
         self._finish(Failed(error))
 

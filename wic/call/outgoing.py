@@ -91,6 +91,7 @@ class OutgoingCall(CallSession):
         if self._token_refusal is not None:
             self._finish(Failed(cancelled(self._token_refusal)))
         elif self._state in (CallState.CALLING, CallState.PROCEEDING):
+            # RFC 3261 §9.1: the endpoint holds the CANCEL back until a provisional response has come.
             self._report_end(Failed(cancelled()))
             self._move(CallInput.CANCEL)
             self._endpoint.cancel(self._invite, now=now)
@@ -145,6 +146,7 @@ class OutgoingCall(CallSession):
             self._failure(response, now)
 
     def _provisional(self, response: Response) -> None:
+        # RFC 3261 §8.1.1.7, §12.1: a 100 comes from the next hop and makes no dialog.
         if response.status == 100 or self._state not in (CallState.CALLING, CallState.PROCEEDING):
             return
         branch = self._branch(response)
@@ -177,6 +179,7 @@ class OutgoingCall(CallSession):
             if self._dialog is None:
                 self._finish(Failed(_unusable(response, error)))
             return
+        # RFC 3261 §13.2.2.4: every 2xx gets an ACK, that of a branch that lost too.
         self._endpoint.send_ack(ack, self._profile.flow, now=now)
         if self._dialog is not None or self._state is CallState.ENDED:
             self._hang_up_branch(branch.dialog, now)
@@ -200,6 +203,7 @@ class OutgoingCall(CallSession):
             self._end(Failed(cancelled(response)), now=now)
             return
         try:
+            # The 2xx may prove the network (rspauth) and bring the next nonce (RFC 7616 §3.5).
             if self._profile.authenticator is not None:
                 self._profile.authenticator.accepted(self._invite.request, response)
             self._agreement = self._agree(branch, response)
@@ -224,9 +228,10 @@ class OutgoingCall(CallSession):
         self._send(request, now)
 
     def _failure(self, response: Response, now: float) -> None:
+        # RFC 3261 §13.2.2.3: a final failure ends all early dialogs; the transaction has sent the ACK.
         self._drop_branches()
         if self._state is CallState.CANCELLING:
-            self._finish(None)
+            self._finish(None)  # the 487, or a refusal that crossed the CANCEL
         elif response.status in (401, 407):
             self._challenged_again(response, now)
         else:
@@ -240,6 +245,7 @@ class OutgoingCall(CallSession):
         else:
             refused = self._challenged(self._invite.request, response)
         if refused is None:
+            # RFC 3261 §22.2: same Call-ID and From tag, next CSeq.
             self._repeat_invite(now)
         elif isinstance(refused, TokenRefused) and not self._token_renewed:
             # RFC 8898 §2.1.3: another token may be accepted; getting one takes time.
@@ -264,7 +270,7 @@ class OutgoingCall(CallSession):
         self._branches.clear()
 
     def _timed_out(self, transaction: ClientTransaction) -> None:
-        if self._dialog is None:
+        if self._dialog is None:  # once a 2xx has come, the call is that of its dialog
             self._finish(Failed(timed_out(transaction)))
 
     def _request_received(self, event: RequestReceived, now: float) -> None:

@@ -133,7 +133,7 @@ class CallSession(ABC):
         """Take an event of the endpoint that concerns this call."""
         match event:
             case ResponseReceived() if event.transaction is self._bye:
-                self._bye_answered(event.response, now)
+                self._bye_answered(event.transaction, event.response, now)
             case TransactionTimedOut() if event.transaction is self._bye:
                 self._finish(None)
             case TransportFailed():
@@ -160,13 +160,17 @@ class CallSession(ABC):
     def _request_received(self, event: RequestReceived, now: float) -> None:
         """Answer a request within the dialog."""
         if event.dialog is None or event.dialog is not self._dialog:
+            # RFC 3261 §12.2.2: a request for a dialog that is gone.
             self._in_dialog.refuse(event, 481, now)
         elif event.request.method == "BYE":
+            # RFC 3261 §15.1.2: the BYE gets its 200 first, then pending requests are ended.
             self._in_dialog.accept(event, now)
             self._bye_received(event.request, now)
         elif self._state in (CallState.ENDING, CallState.ENDED):
+            # It crossed this side's BYE, which ends the dialog when it is sent (RFC 3261 §15.1.1).
             self._in_dialog.refuse(event, 481, now)
         else:
+            # Before the answer there is no session to change (RFC 3311 §5.2, RFC 3261 §14.2).
             agreement = self._agreement if self._state in (CallState.CONFIRMED, CallState.ACCEPTED) else None
             self._modify(self._in_dialog.answer(event, agreement, now))
 
@@ -190,26 +194,27 @@ class CallSession(ABC):
         if event.transaction is self._bye:
             self._bye = None
             if not self._suspended:
-                self._finish(None)
+                self._finish(None)  # no other connection is looked for, so the peer cannot be told
         elif event.transaction.request.method == "INVITE":
+            # RFC 3261 §8.1.3.1: a fatal transport error of a request counts as a 503.
             self._lost(error)
 
     def _lost(self, error: CallFailed) -> None:
         """End without telling the peer: there is no connection for it."""
+        # An accepted call was answered for its user, though the ACK is missing: it has ended, not failed.
         established = self._state in (CallState.ACCEPTED, CallState.CONFIRMED)
         self._finish(Ended(CallEndedBy.NETWORK, str(error), error) if established else Failed(error))
 
     def _end(self, event: Ended | Failed, *, now: float) -> None:
         """End by a BYE."""
-        assert self._dialog is not None
         self._report_end(event)
         self._move(CallInput.BYE)
         self._send_bye(now)
 
     def _send_bye(self, now: float) -> None:
-        assert self._dialog is not None
         if self._suspended:
-            return
+            return  # `move` sends it over the next connection
+        assert self._dialog is not None, "a BYE ends a dialog"
         request = self._dialog.create_request("BYE", headers=self._in_dialog.product())
         self._bye = self._send(request, now)
 
@@ -220,7 +225,7 @@ class CallSession(ABC):
         return self._endpoint.send_request(request, self._profile.flow, now=now, owner=self)
 
     def _challenged(self, request: Request, response: Response) -> AuthenticationFailed | None:
-        """Take in a 401 or 407; return the error if the request must not be sent again."""
+        """Take in a 401 or 407 (RFC 3261 §22.2, §22.3); return the error if the request must not be sent again."""
         if self._profile.authenticator is None:
             return ChallengeUnsupported("there are no credentials for the call")
         try:
@@ -229,12 +234,11 @@ class CallSession(ABC):
             return error
         return None
 
-    def _bye_answered(self, response: Response, now: float) -> None:
+    def _bye_answered(self, bye: ClientTransaction, response: Response, now: float) -> None:
         if response.status < 200:
             return
-        assert self._bye is not None
         challenged = response.status in (401, 407) and self._bye_challenges < _MAX_CHALLENGES
-        if challenged and self._challenged(self._bye.request, response) is None:
+        if challenged and self._challenged(bye.request, response) is None:
             self._bye_challenges += 1
             self._send_bye(now)
         else:

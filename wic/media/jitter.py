@@ -84,11 +84,10 @@ class JitterBuffer:
     def next_frames(self, jitter_ms: float) -> bytes:
         """Give the sound of this tick: nothing while filling, 20 ms as a rule."""
         target = min(max(2.0 * jitter_ms, MIN_DELAY_MS), MAX_DELAY_MS)
-        if self._position is None and not self._begin(target):
+        position = self._begin(target) if self._position is None else self._catch_up(self._position, target)
+        if position is None:
             return b""
-        assert self._position is not None
-        self._skip_if_ahead(target)
-        end = self._position + self._frame_clock
+        end = position + self._frame_clock
         due = sorted(timestamp for timestamp in self._packets if timestamp < end)
         if due:
             self._position = end
@@ -97,34 +96,38 @@ class JitterBuffer:
             self._position = end
             return b""
         if not self._packets:
+            # After three holes in a row the peer has most likely stopped: the buffer fills again when it goes on.
             self._position = None if self._holes >= 3 else end
             return self._conceal()
         if min(self._packets) - end > MAX_GAP_MS * self._clock_rate / 1000:
+            # The sender paused, or jumped ahead: the next packet is a beginning, not a packet that is early.
             self._position = None
             return b""
         self._position = end
         return self._conceal()
 
-    def _begin(self, target: float) -> bool:
+    def _begin(self, target: float) -> int | None:
+        """Return the position of the first sound, once enough of it is kept; None while filling."""
         if not self._packets:
-            return False
+            return None
         first = min(self._packets)
         kept = 1000.0 * (max(self._packets) + self._frame_clock - first) / self._clock_rate
         if kept < target + FRAME_MS:
-            return False
-        self._position = self._covered = first
+            return None
+        self._covered = first
         self._holes = self._ahead = 0
-        return True
+        return first
 
-    def _skip_if_ahead(self, target: float) -> None:
-        """Leave out a frame after half a second in which the delay was well above its target."""
-        assert self._position is not None
+    def _catch_up(self, position: int, target: float) -> int:
+        """Return the next position: one frame ahead after half a second in which the delay was well above its target."""
         self._ahead = self._ahead + 1 if self.delay_ms > target + 3 * FRAME_MS else 0
-        if self._ahead >= 25:
-            self._ahead = 0
-            self._position += self._frame_clock
-            for timestamp in [timestamp for timestamp in self._packets if timestamp < self._position]:
-                del self._packets[timestamp]
+        if self._ahead < 25:
+            return position
+        self._ahead = 0
+        position += self._frame_clock
+        for timestamp in [timestamp for timestamp in self._packets if timestamp < position]:
+            del self._packets[timestamp]
+        return position
 
     def _decode(self, timestamp: int) -> bytes:
         samples = self._decoder.decode(self._packets.pop(timestamp))
