@@ -203,8 +203,10 @@ class MsrpFramer:
         if not self._marker and not self._read_start():
             return None
         length = len(self._marker)
+        # RFC 4975 §7.1: the end-line is seven hyphens, the transaction identifier and a flag. Its transaction is known
+        # from the start line, so that content which looks like another end-line is content.
         while (index := self._buffer.find(self._marker, self._searched)) >= 0:
-            if len(self._buffer) < index + length + 3:
+            if len(self._buffer) < index + length + 3:  # flag and line break are still to come
                 self._searched = index
                 return None
             tail = bytes(self._buffer[index + length : index + length + 3])
@@ -214,12 +216,14 @@ class MsrpFramer:
                 self._marker, self._searched = b"", 0
                 return block, chr(tail[0])
             self._searched = index + 1
+        # The next search begins where a marker cut in two may begin: no octet is searched over and over.
         self._searched = max(self._searched, len(self._buffer) - length)
         return None
 
     def _read_start(self) -> bool:
         line, separator, _ = bytes(self._buffer[:1024]).partition(b"\r\n")
         if not separator:
+            # What does not begin like MSRP is refused before it has filled the buffer.
             if len(line) == 1024 or (line and not line.startswith(b"MSRP "[: len(line)])):
                 raise MsrpRefused("not an MSRP start line")
             return False

@@ -102,6 +102,8 @@ class MsrpSession:
         total = len(content.body)
         if total // CHUNK_SIZE + len(self._unanswered) >= self._limits.unanswered:
             raise LocalProtocolError("the MSRP peer does not answer: too many chunks are under way")
+        # RFC 4975 §5.1: chunks of more than 2,048 octets must be interruptible; one connection carries one session here,
+        # so that nothing waits behind a long message but messages of the same peer.
         for start in range(0, max(total, 1), CHUNK_SIZE):
             chunk = content.body[start : start + CHUNK_SIZE]
             end = start + len(chunk)
@@ -146,14 +148,14 @@ class MsrpSession:
 
     def _receive_send(self, request: MsrpRequest) -> int:
         message_id = request.get("Message-ID")
-        if not message_id:
+        if not message_id:  # RFC 4975 §7.1: every SEND has one
             return 400
         try:
             span = ByteRange.parse(request.get("Byte-Range") or "1-*/*")
         except MsrpRefused:
             return 400
         partial = self._partial.pop(message_id, None)
-        if request.flag == "#":
+        if request.flag == "#":  # RFC 4975 §7.1.1: the sender gave the message up
             return 200
         if partial is None:
             headers = tuple(header for header in request.headers if header[0].lower() not in _CHUNK_HEADERS)
@@ -163,7 +165,7 @@ class MsrpSession:
         if span.start != len(partial.body) + 1:
             return 400
         if max(len(partial.body) + len(body), span.total or 0) > self._limits.message_size:
-            return 413
+            return 413  # RFC 4975 §10.5: the sender must stop sending this message
         partial.body += body
         if request.flag == "+":
             if len(self._partial) >= self._limits.partial_messages:

@@ -92,6 +92,7 @@ class ThreeGe2ae(StrEnum):
     @classmethod
     def parse(cls, text: str) -> ThreeGe2ae | None:
         """Read the indicator; TS 24.229 §7.5.2 has other tokens ignored, so they are None."""
+        # A token of another value may come with a later release, and must not end the call.
         folded = text.strip().lower()
         return cls(folded) if folded in ("requested", "applied") else None
 
@@ -106,6 +107,8 @@ class Fingerprint:
     """Upper-case hexadecimal octets joined by colons."""
 
     def __post_init__(self) -> None:
+        # RFC 8122 §5: the name of the hash compares in any case, and the octets are the same in either; values are
+        # compared here as they are, so they are folded once.
         object.__setattr__(self, "algorithm", self.algorithm.lower())
         object.__setattr__(self, "value", self.value.upper())
 
@@ -148,6 +151,7 @@ class Rtpmap:
         2
         """
         number, _, encoding = text.strip().partition(" ")
+        # RFC 8866 §6.6: the third part is the number of channels for audio, and 1 if it is left out.
         parts = encoding.strip().split("/")
         if len(parts) not in (2, 3) or not parts[0]:
             raise SdpRefused("a=rtpmap is not a payload type and an encoding")
@@ -210,6 +214,7 @@ class RtcpAddress:
         Raises:
             SdpRefused: no port in front.
         """
+        # RFC 3605 §2.1: "53020", or "53020 IN IP4 126.16.64.4".
         fields = text.split()
         port = parse_number(fields[0] if fields else "", name="rtcp port", high=65535)
         return cls(port, fields[3] if len(fields) == 4 else None)

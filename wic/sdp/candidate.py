@@ -44,12 +44,13 @@ class Candidate:
         5000
         """
         fields = text.removeprefix("candidate:").split()
+        # RFC 8839 §5.1: eight words, then pairs of a name and a value, whose names may be new.
         if len(fields) < 8 or fields[6] != "typ" or len(fields) % 2 or not all(map(_WORD.fullmatch, fields)):
             raise SdpRefused("a=candidate is not in the grammar of RFC 8839")
         if not _FOUNDATION.fullmatch(fields[0]):
             raise SdpRefused("a=candidate has no foundation of 1 to 32 ice-chars")
         pairs = list(zip(fields[8::2], fields[9::2], strict=True))
-        known = dict(reversed(pairs))
+        known = dict(reversed(pairs))  # of a name that occurs twice, the first counts
         related_port = known.get("rport")
         return cls(
             foundation=fields[0],

@@ -71,6 +71,7 @@ def read_codecs(media: MediaDescription) -> tuple[Codec, ...]:
     Raises:
         SdpRefused: a format is not a payload type, or an `a=rtpmap` or `a=fmtp` cannot be read.
     """
+    # Reversed, so that the first of several lines for one payload type counts.
     maps = {entry.payload_type: entry for entry in map(Rtpmap.parse, reversed(media.attributes("rtpmap")))}
     parameters = {entry.payload_type: entry.parameters for entry in map(Fmtp.parse, media.attributes("fmtp"))}
     codecs = []
@@ -79,7 +80,7 @@ def read_codecs(media: MediaDescription) -> tuple[Codec, ...]:
             entry = maps[number]
             fmtp = parameters.get(number, "")
             codecs.append(Codec(entry.name, number, entry.clock_rate, entry.channels, fmtp))
-        elif number in _STATIC:
+        elif number in _STATIC:  # RFC 3551 §6: these types mean something without an `a=rtpmap`
             codecs.append(replace(_STATIC[number], fmtp=parameters.get(number, "")))
     return tuple(codecs)
 

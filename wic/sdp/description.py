@@ -167,6 +167,7 @@ class SessionDescription(Section):
         """
         if len(text) > limits.size:
             raise SdpRefused(f"larger than {limits.size} octets", status_hint=488)
+        # RFC 8866 §5: UTF-8, but for free text in the charset that `a=charset` names; such octets pass unread.
         decoded = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
         lines = _lines(decoded, limits)
         starts = [position for position, line in enumerate(lines) if line.kind == "m"]
@@ -179,6 +180,7 @@ class SessionDescription(Section):
 
     def _check(self) -> None:
         """Read the lines nothing can be done without."""
+        # RFC 8866 §5.1, §5.2, §5.14: of all that is required, this is what offer and answer cannot do without.
         if self.first("v") != "0":
             raise SdpRefused("a description starts with v=0")
         if self.first("o") is None:
@@ -201,6 +203,7 @@ class SessionDescription(Section):
     def inherited(self, index: int, name: str) -> str | None:
         """Return the value of an attribute of the m-line at `index`, else of the session's."""
         value = self.media[index].attribute(name)
+        # RFC 8866 §5.13: an attribute of the session is the default of every m-line.
         return self.attribute(name) if value is None else value
 
     def address(self, index: int) -> str:

@@ -178,6 +178,7 @@ def _check_count(answer: SessionDescription, lines: LineMap, side: Side) -> None
 
 
 def _session(source: SessionDescription, origin: Origin, media: list[MediaDescription]) -> SessionDescription:
+    # TS 24.371 §5C.4: the session's lines cross as they are, but for the address and keys, and the group of BUNDLE.
     own = source.with_origin(origin).without_kinds("ck").without_attributes(*_ACCESS_ONLY)
     lines = tuple(line for line in own.lines if not line.value.startswith("group:BUNDLE"))
     return SessionDescription(lines, tuple(media))
@@ -198,6 +199,7 @@ def _mw_media(
 ) -> MediaDescription:
     where = connection(place.address)
     if isinstance(place, MsrpPlace):
+        # TS 24.371 §8.4.2: the data channels of the WIC are one MSRP session on Mw.
         line = MediaLine("message", place.port, MSRP, ("*",))
         types, path = attribute("accept-types", place.accept_types), attribute("path", place.path)
         return MediaDescription.of(line, where, *_mid(mid), types, path)
@@ -215,7 +217,7 @@ def _wic_media(
     *indicator: Line,
     protocol: str,
 ) -> MediaDescription:
-    if transport.sctp_port is not None:
+    if transport.sctp_port is not None:  # §8.4.3
         return data_channel_media(transport, *_mid(mid), protocol=protocol)
     line = MediaLine(media.media, transport.port, protocol, media.formats)
     title, rest = _kept(media)
@@ -226,6 +228,7 @@ def _wic_media(
 def _unused(pair: LinePair, side: Side) -> MediaDescription:
     """Return the m-line that keeps an index occupied on one side (RFC 3264 §8.2)."""
     line = replace(pair.media_line, port=0, ports=1)
+    # Each side sees the kind of line that it had, or would have had.
     if pair.kind is LineKind.RTP:
         line = replace(line, protocol=RTP_DTLS if side is Side.WIC else RTP_PLAIN)
     elif pair.kind is LineKind.DATA and side is Side.WIC:

@@ -59,6 +59,7 @@ class Section:
     @cached_property
     def _values(self) -> dict[str, list[str]]:
         """The values of every attribute, read once however often they are asked for."""
+        # Names compare in any case here: some stacks write `a=Rtpmap`, though RFC 8866 has them case-sensitive.
         values: dict[str, list[str]] = {}
         for line in self.lines:
             if line.kind == "a":

@@ -146,11 +146,12 @@ def _tag(lines: LineMap, index: int, media: MediaDescription) -> str:
 def _kind(media: MediaDescription, side: Side, policy: GatewayPolicy) -> LineKind:
     protocol = media.protocol.upper()
     if side is Side.MW:
+        # TS 24.371 §7.4.3, §8.4.3: RTP and MSRP of the core have a counterpart on W2; fax, text and others have none.
         if protocol in PLAIN_PROTOCOLS:
             return LineKind.RTP
         return LineKind.DATA if protocol == MSRP and policy.msrp else LineKind.DROPPED
     if media.bundle_only:
-        return LineKind.DROPPED  # TS 24.371 §7.4.2
+        return LineKind.DROPPED  # TS 24.371 §7.4.2: the core knows no BUNDLE
     if protocol in _DTLS_SRTP:
         requested = ThreeGe2ae.parse(media.attribute("3ge2ae") or "") is ThreeGe2ae.REQUESTED
         return LineKind.RTP if requested or not policy.require_e2ae else LineKind.DROPPED

@@ -68,7 +68,7 @@ def answer_setup(offered: Setup) -> Setup:
     Raises:
         OfferNotAcceptable: the offer says holdconn, which RFC 8842 §5.3 forbids.
     """
-    if offered is Setup.HOLDCONN:
+    if offered is Setup.HOLDCONN:  # RFC 8842 §5.3
         raise OfferNotAcceptable("the offer holds its DTLS connection")
     return Setup.PASSIVE if offered is Setup.ACTIVE else Setup.ACTIVE
 
@@ -79,6 +79,8 @@ def dtls_role(*, local: Setup, remote: Setup) -> Setup:
     Raises:
         AnswerNotValid: the two sides' roles do not fit together.
     """
+    # RFC 5763 §5: the answer of an actpass offer decides, and the answerer never says actpass. Peers that do get the
+    # role that is left.
     if local is Setup.ACTPASS and remote in (Setup.ACTIVE, Setup.PASSIVE):
         return answer_setup(remote)
     if (local is Setup.ACTIVE and remote in (Setup.PASSIVE, Setup.ACTPASS)) or (
@@ -103,10 +105,13 @@ def check_answer(offer: SessionDescription, answer: SessionDescription) -> None:
     if len(answer.media) != len(offer.media):
         raise AnswerNotValid(f"{len(offer.media)} m-lines were offered, {len(answer.media)} answered")
     for index, (offered, answered) in enumerate(zip(offer.media, answer.media, strict=True)):
-        if offered.media != answered.media:
+        if offered.media != answered.media:  # RFC 3264 §6: the medium of each m-line stays
             raise AnswerNotValid(f"m-line {index} was offered as {offered.media}, answered as {answered.media}")
+        # RFC 3264 §6: a stream that was offered with port 0 must be rejected; RFC 9143 §6: bundle-only is another 0.
         if answered.port and not offered.port and not offered.bundle_only:
             raise AnswerNotValid(f"m-line {index} was answered but not offered")
+        # RFC 3264 §6: the protocol must be that of the offer. A downgrade from SRTP to RTP is refused; other variants of
+        # the name are known of stacks that mean the same.
         if answered.port and _secure(answered) != _secure(offered):
             raise AnswerNotValid(f"m-line {index} was offered as {offered.protocol}, answered as {answered.protocol}")
 
@@ -119,6 +124,7 @@ def check_reoffer(previous: SessionDescription, offer: SessionDescription) -> No
     """
     if len(offer.media) < len(previous.media):
         raise SdpRefused("a later offer must keep every m-line", status_hint=488)
+    # RFC 3264 §8.3.3: a medium may change only where the m-line was not in use.
     for before, now in zip(previous.media, offer.media, strict=False):
         if before.port and now.port and before.media != now.media:
             raise SdpRefused("a later offer must keep the medium of an m-line", status_hint=488)

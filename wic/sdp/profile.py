@@ -89,7 +89,7 @@ def build_offer(origin: Origin, media: Sequence[MediaOffer]) -> SessionDescripti
         protocol = _protocol(offer)
         extra = [attribute("mid", str(index))]
         if protocol == RTP_DTLS:
-            # TS 24.371 §7.2.2 c)
+            # TS 24.371 §7.2.2 c): every RTP m-line asks for end-to-access-edge protection.
             extra.append(attribute("3ge2ae", ThreeGe2ae.REQUESTED))
         sections.append(_media(offer.media, protocol, offer.transport, offer.codecs, offer.direction, extra))
     return empty_session(origin).with_media(*sections)
@@ -104,12 +104,12 @@ def build_answer(
     """
     sections = []
     for offered, choice in zip(offer.media, choices, strict=True):
-        if choice is None or not offered.port:
+        if choice is None or not offered.port:  # RFC 3264 §6
             sections.append(rejected(offered))
             continue
         index = len(sections)
         transport = answer_transport(read_transport(offer, index), choice.transport)
-        extra = [attribute("mid", offered.mid)] if offered.mid else []
+        extra = [attribute("mid", offered.mid)] if offered.mid else []  # RFC 5888 §9.1: the offer's, or none
         sections.append(_media(offered.media, offered.protocol, transport, choice.codecs, choice.direction, extra))
     return empty_session(origin).with_media(*sections)
 
@@ -144,6 +144,7 @@ def plan_answer(
         try:
             plans.append(_plan(remote, supported.get(remote.media, ()), direction) if remote and usable else None)
         except OfferNotAcceptable as error:
+            # Other m-lines may still be accepted; if none is, this tells more than that nothing was.
             plans.append(None)
             failure = error
     if not any(plans):

@@ -72,6 +72,8 @@ def read_transport(description: SessionDescription, index: int, *, answer: bool 
     def value(name: str) -> str | None:
         return description.inherited(index, name)
 
+    # RFC 8839 §5.4, RFC 4145 §4, RFC 8122 §5: these may stand at the session's level, for all m-lines. The others are
+    # read there too, where some stacks put them.
     setup = value("setup")
     tls_id = value("tls-id")
     rtcp = value("rtcp")
@@ -84,12 +86,12 @@ def read_transport(description: SessionDescription, index: int, *, answer: bool 
         ice_pwd=_ice_text(value("ice-pwd"), "ice-pwd", low=22),
         candidates=_candidates(media.attributes("candidate")),
         end_of_candidates=value("end-of-candidates") is not None,
-        ice_lite=description.has("ice-lite"),
+        ice_lite=description.has("ice-lite"),  # RFC 8839 §5.3: at the session's level only
         ice_options=tuple((value("ice-options") or "").split()),
         fingerprints=_fingerprints(description, index),
         setup=Setup.parse(setup or (Setup.PASSIVE if answer else Setup.ACTIVE)),
         tls_id=None if tls_id is None else parse_tls_id(tls_id),
-        rtcp_mux=media.has("rtcp-mux") or media.has("rtcp-mux-only"),
+        rtcp_mux=media.has("rtcp-mux") or media.has("rtcp-mux-only"),  # RFC 5761 §5.1.1, RFC 8858
         rtcp=None if rtcp is None else RtcpAddress.parse(rtcp),
         sctp_port=None if sctp_port is None else parse_number(sctp_port, name="sctp-port", high=65535),
         max_message_size=None if size is None else parse_number(size, name="max-message-size", high=2**64 - 1),
@@ -106,7 +108,7 @@ def transport_lines(transport: TransportDescription) -> tuple[Line, ...]:
     if transport.fingerprints:
         lines += [attribute("fingerprint", str(fingerprint)) for fingerprint in transport.fingerprints]
         lines.append(attribute("setup", transport.setup))
-    if transport.tls_id is not None:
+    if transport.tls_id is not None:  # RFC 8842 §4: with DTLS only
         lines.append(attribute("tls-id", transport.tls_id))
     lines += _rtcp_lines(transport) if transport.sctp_port is None else _sctp_lines(transport)
     lines += [attribute("candidate", str(candidate)) for candidate in transport.candidates]
@@ -130,6 +132,7 @@ def _sctp_lines(transport: TransportDescription) -> list[Line]:
 def _ice_text(text: str | None, name: str, *, low: int) -> str:
     if text is None:
         return ""
+    # RFC 8839 §5.4: at least 4 characters of the name, at least 22 of the password, at most 256 of either.
     if not low <= len(text) <= 256 or _ICE_CHARS.fullmatch(text) is None:
         raise SdpRefused(f"a={name} is not {low} to 256 ice-chars")
     return text
@@ -142,5 +145,6 @@ def _candidates(values: list[str]) -> tuple[Candidate, ...]:
 
 
 def _fingerprints(description: SessionDescription, index: int) -> tuple[Fingerprint, ...]:
+    # RFC 8122 §5: fingerprints of the m-line take the place of the session's, they are not added to them.
     values = description.media[index].attributes("fingerprint") or description.attributes("fingerprint")
     return tuple(map(Fingerprint.parse, values))
