@@ -1,4 +1,4 @@
-"""Draw the state machines: write `state-machines.md` from their tables.
+"""Draw the state machines: write `state-machines.md` from the tables that the code moves by.
 
 Run it after the tables have changed: `python docs/design/draw_state_machines.py`.
 """

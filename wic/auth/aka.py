@@ -137,7 +137,7 @@ def parse_nonce(nonce: str) -> tuple[bytes, bytes]:
     """
     if len(nonce) > _MAX_NONCE:
         raise MalformedNonce(f"a nonce of {len(nonce)} characters")
-    octets = _octets(nonce)
+    octets = _octets(nonce)  # RFC 3310 §3.2: Base64 of RAND, AUTN and data of the server
     if octets is None:
         raise MalformedNonce("a nonce that is not Base64, so no RAND and AUTN")
     if len(octets) < RAND + AUTN:
@@ -161,6 +161,7 @@ def aka_password(algorithm: AkaAlgorithm, *, res: bytes, ck: bytes, ik: bytes) -
 
     AKAv1 takes RES as it is (RFC 3310 §3.3), AKAv2 hashes it with IK and CK (RFC 4169 §2.1).
     """
+    # RFC 4169 §1: with AKAv1 a man in the middle can use RES inside a tunnel of its own; AKAv2 binds the session keys in.
     if algorithm.version is AkaVersion.V1:
         return res
     return base64.b64encode(hmac.digest(res + ik + ck, _LABEL, algorithm.hash_name))
@@ -183,6 +184,7 @@ def verify_auts(functions: AkaFunctions, rand: bytes, auts: bytes) -> int:
     Raises:
         AutsRefused: its MAC-S is wrong, or its length.
     """
+    # TS 33.102 §6.3.3: AUTS is SQN_MS xor AK*, then MAC-S, which is made with an AMF of zeros.
     sqn = xor(auts[:6], functions.f5_star(rand))
     if len(auts) != AUTS or not hmac.compare_digest(functions.f1_star(rand, sqn, NO_AMF), auts[6:]):
         raise AutsRefused("an AUTS that does not come from the subscriber's USIM", status_hint=403)

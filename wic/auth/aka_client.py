@@ -141,6 +141,7 @@ class AkaClient:
             AuthenticationFailed: the network has rejected a response, though its own MAC was right.
         """
         challenge, algorithm, rand, autn = self._choose(response)
+        # First whether the last response was refused: then another vector makes no difference, and costs a sequence number.
         self._spaces.judge(request, challenge, self._response_refused(algorithm))
         try:
             result = self._usim.authenticate(rand, autn)
@@ -200,6 +201,7 @@ class AkaClient:
         if not offered:
             return f"the network asks for an authentication that is not AKA, where {wanted} was asked for"
         names = ", ".join(dict.fromkeys(algorithm.name for algorithm in offered))
+        # TS 24.371 §6.2.1.3, RFC 4169 §4.1: an attacker between the two could ask for the weaker algorithm.
         if any(isinstance(algorithm, AkaAlgorithm) for algorithm in offered):
             return f"the network offers {names}, which is not accepted: a downgrade from {wanted}"
         return (
@@ -216,6 +218,7 @@ class AkaClient:
     ) -> None:
         self._failure = failure
         self._refusal = None
+        # The nonce in use, if there is one, is given up too: the network wants another authentication.
         self._spaces.leave(challenge)
         self._strikes += 1
         if self._strikes > _SURVIVED:
@@ -251,6 +254,7 @@ class AkaClient:
             ha1 = make_ha1(algorithm, self._impi, challenge.realm, b"")
             value = digest_answer(challenge, ha1, self._impi, request, self._random_source)
             return AuthValue(value.scheme, value.params.with_("auts", format_auts(refusal.auts), quoted=True))
+        # TS 24.229 §5.1.1.5.3: after a wrong MAC an empty response, and no auts.
         pairs = {
             "username": self._impi,
             "realm": challenge.realm,

@@ -197,6 +197,8 @@ class AkaVerifier:
         if not nonce:
             return Verdict(outcome=AuthOutcome.MISSING, username=username)
         challenge = user.find(nonce)
+        # A nonce of another identity, of before a restart, or one that came too late: a new challenge with stale=true
+        # costs the USIM one more vector, where WRONG would end the attempt.
         if username != user.impi or challenge is None or self._is_over(challenge, now):
             return Verdict(outcome=AuthOutcome.STALE, username=username)
         return self._judge(request, params, user, challenge)
@@ -205,9 +207,9 @@ class AkaVerifier:
         return not challenge.proved and not 0 <= now - challenge.issued <= self._answer_within
 
     def _judge(self, request: Request, params: Params, user: AkaUser, challenge: IssuedChallenge) -> Verdict:
-        if (text := params.get("auts")) is not None:
+        if (text := params.get("auts")) is not None:  # RFC 3310 §3.4
             return self._resynchronise(user, challenge, text)
-        if not params.get("response"):
+        if not params.get("response"):  # TS 24.229 §5.1.1.5.3: the USIM found the MAC wrong
             user.drop(challenge.nonce)
             return Verdict(outcome=AuthOutcome.MAC_FAILURE, username=user.impi)
         parts = read_input(params, request, challenge.algorithm, (_QOP,))
@@ -217,6 +219,7 @@ class AkaVerifier:
             if not challenge.proved:
                 user.drop(challenge.nonce)  # a RES may have 32 bits only: no second guess
             return Verdict(outcome=AuthOutcome.WRONG, username=user.impi)
+        # RFC 7616 §3.4.5: each count of a nonce once.
         counts = challenge.counts.use(int(parts.nc, 16))
         if counts is None:
             return Verdict(outcome=AuthOutcome.REPLAYED, username=user.impi)

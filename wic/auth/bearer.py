@@ -115,6 +115,7 @@ class BearerClient:
 
     def authorize(self, request: Request) -> None:
         """Put the token into `request` where it belongs."""
+        # A request that is sent again must not carry the token that was refused.
         for header in CREDENTIALS_OF.values():
             request.headers.remove(header)
         if self._token is None:
@@ -190,6 +191,7 @@ def read_bearer(request: Request) -> Secret | None:
     Raises:
         RemoteProtocolError: the header is malformed, or it carries two tokens, or none that can be one.
     """
+    # RFC 6750 §2.1: the scheme compares in any case.
     values = [value for value in request.auth("Authorization") if value.scheme.lower() == "bearer"]
     if not values:
         return None

@@ -65,6 +65,7 @@ class Challenge:
         if value.scheme.lower() != "digest":
             return None
         params = value.params
+        # RFC 7616 §3.3: a challenge with an unknown algorithm is ignored; without one it is MD5.
         name = params.get("algorithm")
         algorithm = find(name)
         offered = params.get("qop")

@@ -144,6 +144,7 @@ class DigestVerifier:
             return Verdict(outcome=AuthOutcome.MALFORMED)
         if ours is None:
             return Verdict(outcome=AuthOutcome.MISSING)
+        # TS 24.229 §5.1.1.2.3: a first REGISTER names the user with an empty response; the challenge is for that user.
         username = ours.get("username") or ""
         if not ours.get("response"):
             return Verdict(outcome=AuthOutcome.MISSING, username=username[:MAX_USERNAME])
@@ -162,7 +163,7 @@ class DigestVerifier:
         if known is None or not right:
             return Verdict(outcome=AuthOutcome.WRONG, username=username)
         issued = self._nonces.issued(parts.nonce, now=now)
-        if issued is None:
+        if issued is None:  # RFC 7616 §3.3: only the nonce is at fault, so the client need not ask for the password
             return Verdict(outcome=AuthOutcome.STALE, username=username)
         if not self._guard.use(parts.nonce, int(parts.nc, 16), issued):
             return Verdict(outcome=AuthOutcome.REPLAYED, username=username)
@@ -205,12 +206,12 @@ def read_input(
     """
     qop = params.get("qop")
     nc, cnonce = params.get("nc") or "", params.get("cnonce") or ""
-    if qop not in qops or not cnonce:
+    if qop not in qops or not cnonce:  # RFC 7616 §3.4: both must be there where qop was offered
         return None
     if len(nc) != 8 or not _HEXADECIMAL.issuperset(nc) or int(nc, 16) == 0:
         return None
     uri = params.get("uri") or ""
-    if not _same_uri(uri, request):
+    if not _same_uri(uri, request):  # RFC 7616 §3.4.6: else a response could be used for another target
         return None
     return DigestInput(
         algorithm=algorithm,

@@ -48,7 +48,9 @@ class NonceFactory:
         except (ValueError, binascii.Error):
             return None
         part, mac = octets[: _STAMP + _SALT], octets[_STAMP + _SALT :]
-        if not hmac.compare_digest(mac, self._mac(part)):
+        if not hmac.compare_digest(
+            mac, self._mac(part)
+        ):  # in constant time, so that no MAC can be guessed octet by octet
             return None
         issued = int.from_bytes(part[:_STAMP], "big") / 1000
         return issued if issued - 0.001 <= now <= issued + self._lifetime else None
@@ -94,6 +96,7 @@ class ReplayGuard:
 
         Counts may come out of order by up to 63.
         """
+        # A nonce that is not in the table is new, or was forgotten: then it is at most as old as what was forgotten last.
         window, _ = self._seen.get(nonce, (UNUSED, issued))
         if window == UNUSED and issued <= self._forgotten:
             return False

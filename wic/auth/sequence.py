@@ -68,9 +68,9 @@ class SequenceArray:
         """Return whether a SQN is fresh, or why not."""
         seq, ind = self._split(sqn)
         highest = max(self.entries)
-        if seq - highest > rules.delta:
+        if seq - highest > rules.delta:  # §C.2.1: else one forged or mistaken SQN could use up all numbers
             return Freshness.TOO_FAR
-        if seq <= self.entries[ind]:
+        if seq <= self.entries[ind]:  # §C.2.2: each index has a row of its own, so that vectors may come out of order
             return Freshness.USED
         if rules.age_limit is not None and highest - seq >= rules.age_limit:
             return Freshness.TOO_OLD

@@ -165,6 +165,7 @@ class SoftUsim:
         if found is not Freshness.FRESH:
             auts = make_auts(self._functions, rand, sequence.sqn_ms)
             raise SynchronisationFailure(explain_sequence(sequence, sqn, found), auts=auts)
+        # Stored before it is answered: a USIM that forgot would take the same challenge again.
         state = UsimState(sequence.accepted(sqn))
         if self._on_change is not None:
             self._on_change(state)

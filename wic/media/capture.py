@@ -1,4 +1,4 @@
-"""A pcapng file of what a WIC said and heard, after decryption, for Wireshark.
+"""Capture of a WIC's messages and media, decrypted, as a pcapng file for Wireshark.
 
 Packets are written as "exported PDUs" (link type 252): each names the dissector that reads it and
 the addresses it went between, so that SIP from inside TLS and RTP from inside SRTP show up as what
@@ -45,7 +45,7 @@ IPV4_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Capture:
-    """Writes packets to a pcapng file; a block is whole on the disk or not there.
+    """A pcapng file that packets are written to; a block is whole on the disk or not there.
 
     Args:
         path: the file, made anew, readable by its owner only.
@@ -59,7 +59,9 @@ class Capture:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:
             raise ConfigurationError(f"Cannot write the capture {path}: {error.strerror}.") from error
-        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)  # who reads along sees whole blocks
+        self._file: BinaryIO = os.fdopen(
+            descriptor, "wb", buffering=0
+        )  # a reader of the growing file sees whole blocks
         self.packets = 0
         self._file.write(_section_header() + _interface_description())
 
@@ -76,6 +78,7 @@ class Capture:
         if self._file.closed:
             return
         if protocol == "sip":
+            # The file goes to other people when a fault is reported.
             data = mask_secrets(data)
         self._file.write(_packet_block(at, _tags(protocol, source, target) + data))
         self.packets += 1
@@ -108,7 +111,7 @@ def _interface_description() -> bytes:
 
 
 def _packet_block(at: float, data: bytes) -> bytes:
-    micros = int(at * 1_000_000)
+    micros = int(at * 1_000_000)  # the unit of time where the interface names no other
     head = struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(data), len(data))
     return _block(6, head + data)
 

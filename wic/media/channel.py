@@ -137,6 +137,7 @@ class DataChannel:
             MediaFailed: the channel is closed.
         """
         size = len(message.encode()) if isinstance(message, str) else len(message)
+        # RFC 8841 §6: the peer's limit; 0 stands for any size.
         if self._max_message_size and size > self._max_message_size:
             raise LocalProtocolError(f"a message of {size} octets; the peer takes {self._max_message_size}")
         await self._until(self._writable)
@@ -189,6 +190,7 @@ class DataChannel:
         self._unread_octets += len(message)
         self._changed.set()
         if self._unread_octets > MAX_UNREAD:
+            # SCTP holds back all channels of the association or none: one that is not read must not stop the others.
             self.close()
 
     def _hand_over(self, handler: Callable[[str | bytes], None], message: str | bytes) -> None:

@@ -118,7 +118,7 @@ class _AvDecoder:
         try:
             return b"".join(map(samples_of, self._context.decode(Packet(payload))))
         except FFmpegError:
-            return None
+            return None  # octets of a hostile or broken peer; the jitter buffer conceals them
 
 
 def _opus_encoder() -> Encoder:

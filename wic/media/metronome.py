@@ -75,11 +75,13 @@ class Metronome:
     def _due(self) -> None:
         loop = asyncio.get_running_loop()
         now = int((loop.time() - self._start) / PERIOD + 0.001)
+        # Streams that were due while the loop was busy send at once, so that the peer's buffer does not run empty; after a
+        # longer pause it has run empty, and a burst would only make it grow.
         if now - self._next >= MAX_CATCH_UP:
             self.left_out += now + 1 - MAX_CATCH_UP - self._next
             self._next = now + 1 - MAX_CATCH_UP
         first, self._next = self._next, now + 1
         self._timer = loop.call_at(self._start + self._next * PERIOD, self._due)
         for number in range(first, now + 1):
-            for beat in list(self._beats):
+            for beat in list(self._beats):  # a beat may remove itself, or another one
                 beat(number)

@@ -92,7 +92,7 @@ class PlainRtp:
             self._remote_rtcp = self._remote
         elif remote.rtcp is not None:  # RFC 3605
             self._remote_rtcp = (remote.rtcp.address or str(address), remote.rtcp.port)
-        else:
+        else:  # RFC 3550 §11
             self._remote_rtcp = (str(address), min(remote.port + 1, 65535))
 
     def send_rtp(self, packet: bytes) -> None:
@@ -119,6 +119,7 @@ class PlainRtp:
     def _rtp_received(self, packet: bytes, source: Address) -> None:
         if self._latch and packet[:1] and packet[0] & 0xC0 == VERSION:
             self._latch_to(source)
+        # The source port may differ from the announced one behind NAT (RFC 4961 asks for the same); the host may not.
         remote = self._remote
         if remote is None or remote[0] != source[0]:
             self.counters.strangers += 1

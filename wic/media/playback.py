@@ -120,6 +120,7 @@ class PcmQueue:
         if not self._frames:
             return None
         frame = self._frames.popleft()
+        # Set to zero with the last frame, or the rounding of many sums would add up.
         self._seconds = self._seconds - frame.seconds if self._frames else 0.0
         self._taken.set()
         return frame

@@ -65,12 +65,14 @@ class ReceptionStatistics:
     def receive(self, sequence: int, timestamp: int, now: float) -> bool:
         """Count one packet that arrived at `now` (seconds); False for a duplicate or a stray one."""
         ahead = (sequence - self._highest) & 0xFFFF
+        # The usual case first: each packet of a call passes here.
         if ahead == 1 and self._highest >= 0:
             self._highest += 1
             self._seen = (self._seen << 1 | 1) & _WINDOW_MASK
         elif not self._place(sequence, ahead):
             return False
         self.received += 1
+        # §A.8: the mean deviation of the transit times, in units of the RTP clock, smoothed by 1/16.
         transit = now * self._clock_rate - timestamp
         if self._transit is not None:
             difference = abs(transit - self._transit)
@@ -94,6 +96,7 @@ class ReceptionStatistics:
 
     def fraction_lost(self) -> int:
         """Loss since the last call, in 256ths (RFC 3550 A.3)."""
+        # Duplicates may make more packets come than were expected: then nothing was lost.
         expected, received = self.expected, self.received
         expected_now, received_now = expected - self._expected_prior, received - self._received_prior
         self._expected_prior, self._received_prior = expected, received

@@ -68,6 +68,7 @@ class ReportExchange:
                 self.remote_left = True
                 continue
             if isinstance(packet, SenderReport):
+                # §6.4.1: the next report gives these back, and the peer computes the round trip from them.
                 self._last_sr = packet.sender.ntp >> 16 & 0xFFFFFFFF
                 self._last_sr_at = now
             for block in packet.blocks:
@@ -79,7 +80,7 @@ class ReportExchange:
         if block.last_sr:
             # §6.4.1: A - LSR - DLSR, all in 65,536ths of a second.
             trip = ((self._ntp(now) >> 16) - block.last_sr - block.delay_since_last_sr) & 0xFFFFFFFF
-            if trip < 1 << 31:
+            if trip < 1 << 31:  # else the peer's clock or its report is wrong
                 self.rtt = trip / 65536.0
 
     def _block(self, source: int, reception: ReceptionStatistics, now: float) -> ReportBlock:

@@ -116,7 +116,7 @@ def parse_rtcp(compound: bytes) -> tuple[SenderReport | ReceiverReport | Bye, ..
         body = compound[start + 4 : end]
         start = end
         if kind not in _READERS:
-            continue
+            continue  # §6.1: packets of unknown types are ignored
         value = _READERS[kind](body, first & _COUNT)
         if value is None:
             return None
@@ -129,6 +129,7 @@ def _packet(kind: int, count: int, body: bytes) -> bytes:
 
 
 def _pack_block(block: ReportBlock) -> bytes:
+    # §A.3: the loss is clamped to 24 signed bits; duplicates can make it negative.
     lost = max(-0x800000, min(block.lost, 0x7FFFFF)) & 0xFFFFFF
     return _BLOCK.pack(
         block.ssrc,

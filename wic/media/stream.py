@@ -178,6 +178,7 @@ class AudioStream:
         late = self._jitter_buffer.late if self._jitter_buffer is not None else 0
         mos = None
         if reception.received:
+            # A packet that came too late is as lost to the listener as one that never came.
             loss = (max(reception.lost, 0) + late) / max(reception.expected, 1)
             mos = estimate_mos(self.codec.name, loss=loss, delay_ms=self._delay_ms())
         return StreamReport(
@@ -257,6 +258,7 @@ class AudioStream:
             self._discarded += 1
             return
         if ssrc != self._source_ssrc:
+            # RFC 3550 §8.2: a peer that begins anew, or another one after a transfer, has another SSRC.
             self._new_source(ssrc)
         duplicates = self._reception.duplicates
         if not self._reception.receive(sequence, timestamp, self._loop.time()):
@@ -285,6 +287,8 @@ class AudioStream:
         codec = self._known.get(payload_type)
         if codec is None:
             return False
+        # RFC 3264 §6.1: both sides may use any codec of the answer at any time. A single packet may be a stray of before a
+        # change, and would otherwise switch the decoder for nothing.
         self._foreign += 1
         if self._foreign < 3:
             return False

@@ -268,6 +268,7 @@ class MediaTransport:
     def _send(self, kind: Literal["rtp", "rtcp"], packet: bytes, ssrc: bytes) -> None:
         sending = self._sending
         route = self._connection.route
+        # RFC 8827 §6.5: nothing leaves without keys; RFC 7675 §5: nothing leaves without consent, which has cleared the route.
         if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET or not self._sent_sources.admits(ssrc):
             self.counters.unsent += 1
             return
@@ -304,6 +305,7 @@ class MediaTransport:
         self._early.clear()
         if self._channels is not None:
             await self._channels.close()
+        # In this order: DTLS says close_notify through ICE, and OpenSSL's objects are free once nothing calls them.
         await self._dtls.stop()
         await self._ice.stop()
         self._dtls.release()
@@ -329,13 +331,14 @@ class MediaTransport:
 
     async def _shake_hands(self, remote: TransportDescription, *, client: bool) -> None:
         fingerprints = [(fingerprint.algorithm, fingerprint.value) for fingerprint in remote.fingerprints]
-        if not fingerprints:
+        if not fingerprints:  # RFC 8122 §6.2: with nothing to compare, any certificate would do
             raise FingerprintMismatch("the peer announced no certificate fingerprint")
         try:
             async with asyncio.timeout(self._options.dtls_timeout):
                 connected = await self._dtls.connect(fingerprints, client=client)
         except TimeoutError:
             raise MediaFailed(f"no DTLS handshake within {self._options.dtls_timeout:g} s") from None
+        # The alert has told the peer; here the cause is told apart from a handshake that merely failed.
         if self._dtls.mismatch:
             raise FingerprintMismatch("the certificate of the DTLS peer has none of the announced fingerprints")
         if not connected or self._state is not TransportState.HANDSHAKING:
@@ -364,8 +367,9 @@ class MediaTransport:
         receiving = self._receiving
         if receiving is None:
             return
-        control = is_rtcp(packet)
+        control = is_rtcp(packet)  # RFC 5761 §4: both on one port, told apart by the second octet
         ssrc = packet[4:8] if control else packet[8:12]
+        # Before the cipher: a packet of a source beyond the limit costs nothing more.
         if not self._received_sources.admits(ssrc):
             self.counters.refused += 1
             return
@@ -374,7 +378,7 @@ class MediaTransport:
         except (SrtpError, ValueError):
             self.counters.refused += 1
             return
-        self._received_sources.note(ssrc)
+        self._received_sources.note(ssrc)  # only now: a forged packet must not use up a place
         handler = self.on_rtcp if control else self.on_rtp
         if self.on_packet is not None:
             self.on_packet("rtcp" if control else "rtp", False, plain)

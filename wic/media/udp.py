@@ -137,6 +137,7 @@ class PortRange:
         for _ in range(self._pairs):
             port = self._first + 2 * self._next
             self._next = (self._next + 1) % self._pairs
+            # RFC 3550 §11: RTP on the even port, RTCP on the odd one above it.
             pair = _bind_pair(host, port, rtp, rtcp)
             if pair is not None:
                 return pair

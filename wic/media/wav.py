@@ -100,6 +100,7 @@ class WavRecorder:
                 self._file.write(_header(frame.rate))
             self._file.write(frame.data)
         except OSError as error:
+            # A full disk ends the recording, and must not end the call.
             self.failure = error
             return
         self._octets += len(frame.data)

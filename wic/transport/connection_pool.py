@@ -64,6 +64,7 @@ class ConnectionPool:
 
     def opened(self, connection: Connection) -> None:
         """Learn of a connection that can be used again (RFC 3261 §18.2.2)."""
+        # The first one stays: requests go on over the connection that answers are expected from.
         self._open.setdefault(_remote(connection.flow), connection)
 
     def closed(self, flow: Flow) -> set[Flow]:
@@ -102,6 +103,7 @@ class ConnectionPool:
         dial = self._dials.get(remote)
         if dial is None:
             dial = self._dials[remote] = _Dial(asyncio.create_task(self._dial(remote), name=f"dial {flow}"))
+        # What waits is bounded, for the remote may never answer, and the deadline of a dial is seconds away.
         if dial.octets + len(data) > self._queue_limit:
             failed(flow, f"more than {self._queue_limit} bytes wait for the connection to open")
             return
@@ -126,6 +128,7 @@ class ConnectionPool:
             failed(flow, reason)
 
     def _send(self, connection: Connection, flow: Flow, data: bytes) -> None:
+        # When the connection ends, transactions over `flow` have to learn of it (RFC 3261 §18.4).
         self._tied.setdefault(connection.flow, set()).add(flow)
         connection.send(data)
 

@@ -31,6 +31,7 @@ async def open_socket(host: str, port: int) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     failure = f"{host} has no address"
+    # In the order of the resolver (RFC 6724), one after the other: a race (RFC 8305) would cost a connection each time.
     for family, address in await _resolve(host, port):
         # asyncio switches Nagle's algorithm off only for sockets that name their protocol.
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -95,6 +96,8 @@ async def _ask_for_tunnel(sock: socket.socket, url: SplitResult, host: str, port
         if not chunk:
             raise ConnectFailed(f"The proxy {_shown(url)} did not answer as an HTTP proxy.")
         answer += chunk
+    # RFC 9110 §9.3.6: a 2xx has no body, so that all that follows the header comes from the server behind the proxy.
+    # A TLS or WebSocket server waits for the client's first words: octets here would be the proxy's own.
     status = answer.split(b"\r\n", 1)[0].split()
     if len(status) < 2 or not status[0].startswith(b"HTTP/1.") or not answer.endswith(b"\r\n\r\n"):
         raise ConnectFailed(f"The proxy {_shown(url)} did not answer as an HTTP proxy.")

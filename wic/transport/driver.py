@@ -375,7 +375,7 @@ class Driver:
             self._disarm()
             return
         deadline = max(min(deadlines), self._not_before)
-        # A timer that fires too early only looks again, which is cheaper than re-arming it each time.
+        # Deadlines mostly move away, as answers come and timers are cancelled. A timer that fires too early only looks again, which is cheaper than re-arming it each time.
         if self._timer is None or deadline < self._deadline:
             self._disarm()
             self._deadline = deadline

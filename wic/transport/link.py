@@ -168,6 +168,7 @@ class Link(asyncio.Protocol, ABC):
         """End the connection with a farewell to the peer, and return when its socket is gone."""
         if self._state is LinkState.CLOSED:
             return
+        # Several callers may wait; the future is made for the first, for most links are never closed from here.
         if self._closed is None:
             self._closed = asyncio.get_running_loop().create_future()
         if self._state in (LinkState.SECURING, LinkState.GREETING):
@@ -251,6 +252,7 @@ class Link(asyncio.Protocol, ABC):
             self._pipe.send(data)
             data = self._pipe.to_send()
         self._put(data)
+        # `send` does not wait, so that a peer that does not read would fill the memory.
         waiting = self._socket().get_write_buffer_size()
         if waiting > self._options.send_limit:
             self.abort(f"the peer reads too slowly, {waiting} bytes wait")
@@ -293,6 +295,7 @@ class Link(asyncio.Protocol, ABC):
     def eof_received(self) -> bool:
         """End the flow, for the peer sends no more; returning False lets asyncio close the socket."""
         if self._state is LinkState.SECURING:
+            # Mostly a server that wants a client certificate, or speaks no TLS.
             self._fail(ConnectFailed("it closed the connection during the TLS handshake"))
         self._end(EndedBy.PEER, "the connection was closed")
         return False
@@ -308,6 +311,7 @@ class Link(asyncio.Protocol, ABC):
             self._closed.set_result(None)
         if self._lost is not None:
             self._lost(self)
+        # The handler may keep the link; what it refers to can go.
         self._transport = self._pipe = self._ready = self._lost = None
 
     # inside
@@ -381,6 +385,7 @@ class Link(asyncio.Protocol, ABC):
         assert keep_alive is not None, "no check is armed without rules"
         heard, self._heard = self._heard, False
         if heard:
+            # RFC 5626 §4.4.1: anything that the peer sends shows that it is alive.
             waited = keep_alive.answer_within if self._asked else 0.0
             self._asked = False
             self._arm(max(0.0, keep_alive.every - waited), self._check_peer)

@@ -103,6 +103,7 @@ class MemoryNetwork:
         """Carry one datagram: perhaps late, twice, or never."""
         if self._is_cut(flow) or self._random.random() < self.path.loss:
             return
+        # Each copy takes its own time, so that a duplicate may come first, as on a real network.
         copies = 2 if self._random.random() < self.path.duplication else 1
         for _ in range(copies):
             self._schedule(self._arrival(), partial(self._datagram_arrives, flow, data))

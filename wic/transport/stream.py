@@ -92,6 +92,7 @@ class StreamLink(Link):
         try:
             self._deliver(self._framer.feed(data))
         except FrameRefused as error:
+            # What came whole before the fault counts; after it no message boundary can be found any more (RFC 3261 §18.3).
             self._deliver(error.frames)
             if self._state is LinkState.OPEN:
                 self._end(EndedBy.LOCAL, f"unusable SIP framing: {error}")
@@ -103,7 +104,7 @@ class StreamLink(Link):
                 return
             if isinstance(frame, bytes):
                 self._handler.received(self.flow, frame)
-            elif frame is CrlfKeepAlive.PING:
+            elif frame is CrlfKeepAlive.PING:  # RFC 5626 §3.5.1
                 self.send(CrlfKeepAlive.PONG.value)
 
     def _say_goodbye(self, reason: str) -> None:
@@ -117,6 +118,7 @@ class StreamLink(Link):
             self._idle = self._alarms.call_later(self._idle_timeout, self._look_for_use)
 
     def _look_for_use(self, _: float) -> None:
+        # One look per period is cheaper than a timer that every message moves; the end comes at most one period late.
         used, self._used = self._used, False
         if used:
             self._arm_idle()

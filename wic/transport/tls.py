@@ -72,6 +72,7 @@ def _client_context(
     ca: _Stamped | None, certificate: _Stamped | None, key: _Stamped | None, *, verify: bool
 ) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    # TS 33.310 Annex E, RFC 8996: nothing below TLS 1.2.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         context.check_hostname = False
@@ -96,7 +97,7 @@ def server_context(*, certificate: Path, key: Path | None = None, client_ca: Pat
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.options |= ssl.OP_NO_RENEGOTIATION  # a client could make the server compute without end
     _load_certificate(context, certificate, key)
     if client_ca is not None:
         _load_anchors(context, client_ca)
@@ -221,6 +222,6 @@ class TlsPipe:
                 chunks.append(chunk)
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLZeroReturnError:
+        except ssl.SSLZeroReturnError:  # close_notify (RFC 8446 §6.1)
             self.peer_closed = True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -102,6 +102,7 @@ class WebSocketLink(Link):
 
     def _step(self) -> None:
         for event in self._framing.events_received():
+            # RFC 6455 §5.5: Ping, Pong and Close frames are answered by the library; they only come here to be passed over.
             if isinstance(event, Frame):
                 self._frame_received(event)
             else:
@@ -132,6 +133,7 @@ class WebSocketLink(Link):
             # RFC 6455 §8.1: text that is not UTF-8 fails the connection.
             self._violated(CloseCode.INVALID_DATA, "text that is not UTF-8")
         elif (crlf := keep_alive(data)) is CrlfKeepAlive.PING:
+            # RFC 7118 §6: a server may also be asked by CRLFCRLF in a message of its own.
             self.send(CrlfKeepAlive.PONG.value)
         elif crlf is None and data:
             self._handler.received(self.flow, data)
@@ -220,6 +222,7 @@ class WebSocketServerLink(WebSocketLink):
 
     def _handshake_received(self, event: Request | Response) -> None:
         assert isinstance(event, Request)
+        # The path is the server's to choose (RFC 6455 §3); a query behind it is the client's.
         if self._path is not None and event.path.partition("?")[0] != self._path:
             response = self._framing.reject(404, "There is no SIP at this path.\n")
         else:
