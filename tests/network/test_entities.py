@@ -1,4 +1,4 @@
-"""What comes while the entities start, one after the other."""
+"""Requests that arrive while the entities open, one after the other."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_a_request_on_mw_before_the_epcscf_knows_its_own_address(make_mw_p
         peer.send(request("OPTIONS", peer.port), address)
         answer = await peer.receive("SIP/2.0 503")
         assert "Retry-After: 1\r\n" in answer
-        driver.closed(Flow("UDP", address, peer.address), FlowEnd(EndedBy.PEER, "nobody minds"))
+        driver.closed(Flow("UDP", address, peer.address), FlowEnd(EndedBy.PEER, "unreachable"))
         return await serve(host, port, **more)
 
     monkeypatch.setattr(server, "serve_websocket", open_late)

@@ -1,4 +1,4 @@
-"""Which flows of the S-CSCF begin at the eP-CSCF."""
+"""Flows of the S-CSCF that begin at the eP-CSCF."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Edge:
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_whose_connection_it_is_is_looked_up_once(is_ours):
-    """Somebody on Mw who sends much does not have all connections of WICs looked through each time."""
+def test_a_connection_is_looked_up_once(is_ours):
+    """An element on Mw that sends much does not have all connections of WICs looked through each time."""
     far, near = ("127.0.0.1", 5), ("127.0.0.1", 6)
     edge = Edge([Flow("TCP", far, near, "1")] if is_ours else [])
     flows, flow = OwnFlows(), Flow("TCP", near, far, "2")

@@ -123,7 +123,7 @@ async def test_channels_of_the_far_side_are_opened_once_and_closed(world):
         world.come(tag, kind=None)
     world.come(ChannelTag(1), "ü".encode())
     world.come(ChannelTag(1), b"\x00", "application/octet-stream")
-    world.come(ChannelTag(7), b"for nobody")
+    world.come(ChannelTag(7), b"for no channel")
     await world.turn()
     (channel,) = world.channels.opened
     assert (channel.label, channel.protocol, channel.sent) == ("far", "p", ["ü", b"\x00"])
@@ -134,7 +134,7 @@ async def test_channels_of_the_far_side_are_opened_once_and_closed(world):
     assert "1;event=close" not in world.link.tags()
 
 
-async def test_what_has_no_tag_goes_to_the_first_channel(world):
+async def test_a_message_without_a_tag_goes_to_the_first_channel(world):
     world.come(None, b"hi")
     world.come(None, kind=None)
     await world.turn()

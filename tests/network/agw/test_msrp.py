@@ -89,7 +89,7 @@ async def test_a_message_from_another_path_is_not_for_this_session(world):
 
 async def test_a_session_that_cannot_be_dialled_ends(world):
     link = world.link()
-    link.start((MsrpUri("127.0.0.1", 1, "nobody"),), dial=True)
+    link.start((MsrpUri("127.0.0.1", 1, "unreachable"),), dial=True)
     await world.until(lambda: world.ended)
     assert "127.0.0.1:1" in world.ended[0]
     link.send(Content(content_type="text/plain", body=b"x"))
@@ -174,5 +174,5 @@ async def test_responses_from_strangers_mean_nothing(world):
     link = world.link()
     reader, writer = await world.connect()
     writer.write(f"MSRP abcd1 200 OK\r\nTo-Path: {link.local}\r\nFrom-Path: {PEER}\r\n-------abcd1$\r\n".encode())
-    writer.write(send(link.local))  # not started: nobody knows its peer yet
+    writer.write(send(link.local))  # not started: its peer is unknown
     assert (await reader.readline()).startswith(b"MSRP abcd1 481")

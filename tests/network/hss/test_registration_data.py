@@ -64,7 +64,7 @@ def test_expired_bindings_do_not_count(hss: Hss) -> None:
 def test_a_change_of_bindings_is_atomic(hss: Hss) -> None:
     hss.change_bindings(IMPI, store=[binding("k1")])
     with pytest.raises(sqlite3.IntegrityError):
-        hss.change_bindings("nobody", store=[binding("k2")], remove=["k1"])
+        hss.change_bindings("unknown", store=[binding("k2")], remove=["k1"])
     hss.change_bindings(IMPI, store=[binding("k2")], remove=["k1"])
     assert [b.key for b in hss.bindings(IMPI, now=0)] == ["k2"]
 

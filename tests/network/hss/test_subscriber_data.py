@@ -66,10 +66,10 @@ def test_a_subscriber_is_found_by_each_identity(hss: Hss) -> None:
 
 
 def test_an_unknown_subscriber_is_not_found(hss: Hss) -> None:
-    assert hss.subscriber("nobody") is None
-    assert hss.holders("sip:nobody@ims.example") == []
+    assert hss.subscriber("unknown") is None
+    assert hss.holders("sip:unknown@ims.example") == []
     assert hss.ha1(ALICE.impi, "SHA-512-256") is None
-    assert hss.remove("nobody") is False
+    assert hss.remove("unknown") is False
 
 
 def test_adding_again_replaces_identities_and_keeps_bindings(hss: Hss) -> None:
@@ -254,4 +254,4 @@ def test_entities_belong_to_a_subscriber(hss: Hss) -> None:
     hss.remove(IMPI)
     assert hss.may_authorize(IMPI, "b")
     with pytest.raises(sqlite3.IntegrityError):
-        hss.set_entities("nobody", barred=["b"])
+        hss.set_entities("unknown", barred=["b"])

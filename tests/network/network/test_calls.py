@@ -223,7 +223,7 @@ async def test_a_cancelled_call_leaves_nothing(ue, ims):
 
 async def test_unknown_and_absent_users(ue):
     alice = await ue("alice")
-    alice.send(alice.request("INVITE", "sip:nobody@ims.example", f"Contact: {alice.contact}", body=OFFER))
+    alice.send(alice.request("INVITE", "sip:unknown@ims.example", f"Contact: {alice.contact}", body=OFFER))
     await alice.receive("SIP/2.0 404")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id="c2", body=OFFER))
     await alice.receive("SIP/2.0 480")
@@ -233,7 +233,7 @@ async def test_unknown_and_absent_users(ue):
     await alice.receive("SIP/2.0 404")
 
 
-async def test_who_is_not_registered_may_not_call(ue):
+async def test_an_unregistered_wic_may_not_call(ue):
     alice = await ue("alice", register=False)
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
     await alice.receive("SIP/2.0 403")
@@ -358,7 +358,7 @@ async def test_media_lost_before_the_answer_refuse_the_call(ue, ims):
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
-async def test_a_call_that_nobody_knows_gets_481(call, ims):
+async def test_a_request_of_an_unknown_call_gets_481(call, ims):
     call.alice.send(call.within("BYE"))
     call.bob.send(call.bob.respond(await call.bob.receive("BYE"), "200 OK"))
     await call.alice.receive("SIP/2.0 200")
@@ -366,7 +366,7 @@ async def test_a_call_that_nobody_knows_gets_481(call, ims):
     await call.alice.receive("SIP/2.0 481")
 
 
-async def test_a_dialog_of_somebody_else_cannot_be_entered(call, ue):
+async def test_a_dialog_of_another_wic_cannot_be_entered(call, ue):
     mallory = await ue("bob", register=False)
     mallory.send(call.within("BYE"))
     await mallory.receive("SIP/2.0 403")
@@ -501,7 +501,7 @@ async def test_a_refused_new_line_frees_what_was_reserved(call, ims):
 
 
 async def test_requests_within_a_call_are_counted(call, ims):
-    """A BYE in a WIC's name goes above the CSeq of its last request, whatever that was."""
+    """A BYE in a WIC's name goes above the CSeq of its last request."""
     call.alice.send(call.within("INFO", cseq=900))
     call.bob.send(call.bob.respond(await call.bob.receive("INFO"), "200 OK"))
     await call.alice.receive("SIP/2.0 200")

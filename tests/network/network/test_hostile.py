@@ -1,4 +1,4 @@
-"""What bad input gets: an answer or nothing, and the connection lives on."""
+"""Bad input of a WIC: it gets an answer or nothing, and the connection lives on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MALFORMED = [
 
 async def alive(wic) -> None:
     """See that the connection still carries requests: an OPTIONS gets its answer."""
-    wic.send(wic.request("OPTIONS", "sip:nobody@ims.example", call_id="alive"))
+    wic.send(wic.request("OPTIONS", "sip:unknown@ims.example", call_id="alive"))
     async with asyncio.timeout(5):
         while b"Call-ID: alive" not in (message := await wic._messages.get()):
             assert message.startswith(b"SIP/2.0 ")
@@ -69,7 +69,7 @@ async def test_malformed_headers_do_no_harm(ue, method, line):
     await alive(alice)
 
 
-async def test_responses_nobody_waits_for_are_dropped(ue, ims):
+async def test_stray_responses_are_dropped(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(
         "SIP/2.0 200 OK\r\nVia: SIP/2.0/WSS bob-host.invalid;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n"
@@ -112,7 +112,7 @@ async def test_a_flood_of_one_wic_is_held_back(ue, ims):
     """Beyond a burst it is told to wait, at little cost; others and calls are not concerned."""
     alice, bob = await ue("alice"), await ue("bob")
     for number in range(40):
-        alice.send(alice.request("OPTIONS", "sip:nobody@ims.example", call_id=f"n{number}"))
+        alice.send(alice.request("OPTIONS", "sip:unknown@ims.example", call_id=f"n{number}"))
     await alive(bob)
     answers = sorted([await alice.receive("SIP/2.0 ") for _ in range(40)])
     assert [answer[8:11] for answer in answers] == [b"404"] * 5 + [b"503"] * 35

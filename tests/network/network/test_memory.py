@@ -1,4 +1,4 @@
-"""What calls leave behind while their transactions still wait for repetitions, two minutes with the timers of a WIC."""
+"""Memory of ended calls whose transactions still wait for repetitions: two minutes with the timers of a WIC."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GONE = {
     "SessionDescription",
     "Via",
 }
-"""What belongs to calls that go on, or to messages being dealt with."""
+"""Classes of objects that belong to calls that go on, or to messages being dealt with."""
 
 
 def client(ims, name):

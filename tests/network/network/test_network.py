@@ -1,4 +1,4 @@
-"""The network as a whole: where it listens, what it leaves behind, and what it remembers."""
+"""The network as a whole: addresses, restarts, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_lost_database_gets_its_users_back_from_the_accounts(tmp_path):
         assert ims.hss.ha1("bob@ims.example", "MD5") == before
 
 
-async def test_an_epcscf_that_watches_nobody(tmp_path, make_raw):
+async def test_an_epcscf_that_does_not_subscribe(tmp_path, make_raw):
     async with ImsNetwork(NetworkOptions(directory=tmp_path, reg_event=False)) as ims:
         ims.add_subscriber("alice", password=Secret(PASSWORD))
         await (await make_raw("alice", ims.ready())).registered()
@@ -66,7 +66,7 @@ async def test_an_epcscf_that_watches_nobody(tmp_path, make_raw):
 
 
 def six_free_ports():
-    """A base below the ephemeral ports, from where nobody is given one of them meanwhile."""
+    """Return a base below the ephemeral ports, of which the system gives none to another program."""
     first = 20_000 + os.getpid() % 1000 * 6
     return next(base for base in range(first, 30_000, 6) if all(is_free(base + n) for n in range(6)))
 

@@ -222,7 +222,7 @@ async def test_a_call_from_a_phone_with_media(world):
     phone.connect(place(ok.partition("\r\n\r\n")[2], 0))
     await connecting
     await packets_flow(wic, phone)
-    # Nobody has sent an ACK yet; the WIC's connection is lost, so the gateway ends the call in its name.
+    # No ACK has been sent when the WIC's connection is lost: the gateway ends the call in its name.
     alice.cut()
     bye, where = await core.receive(f"BYE sip:phone@127.0.0.1:{core.port} ")
     assert f"Route: <sip:127.0.0.1:{core.port};lr>" in bye
@@ -246,7 +246,7 @@ async def test_a_terminating_request_for_a_lost_connection_gets_430(world):
 
 
 @pytest.mark.parametrize(("tag", "status"), [("", "404"), (";tag=x", "481")])
-async def test_a_request_from_the_core_without_a_flow_is_nobodys(world, tag, status):
+async def test_a_request_from_the_core_without_a_flow_is_refused(world, tag, status):
     ims, core, _ = world
     core.send(
         f"OPTIONS sip:alice@ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{core.port};branch=z9hG4bKo\r\n"
@@ -276,7 +276,7 @@ async def test_an_answer_that_fits_no_offer_ends_the_call(world):
     await alice.receive("BYE")
 
 
-async def test_a_success_that_cannot_be_read_registers_nobody(world):
+async def test_a_success_that_cannot_be_read_makes_no_registration(world):
     ims, core, alice = world
     alice.send(alice.register())
     request, where = await core.receive("REGISTER")

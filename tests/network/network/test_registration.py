@@ -28,7 +28,7 @@ async def test_each_algorithm_registers(ue, algorithm):
     assert not alice.headers(granted, "P-Charging-Vector")
 
 
-async def test_what_the_epcscf_adds_on_mw(ue, mw, ims):
+async def test_header_fields_that_the_epcscf_adds_on_mw(ue, mw, ims):
     alice = await ue("alice")
     first, second = registers(mw)
     # TS 24.371 §6.4.1.2 1 a: no challenge response, no association: no parameter.
@@ -104,7 +104,7 @@ async def test_unknown_users_are_refused(ue):
     await mallory.receive("SIP/2.0 403")
 
 
-async def test_an_identity_of_somebody_else_is_refused(ue):
+async def test_an_identity_of_another_subscriber_is_refused(ue):
     alice = await ue("alice", register=False)
     alice.send(alice.register())
     challenge = alice.challenge(await alice.receive("SIP/2.0 401"))
@@ -131,7 +131,7 @@ async def test_contact_star_removes_every_binding(ue, ims):
     assert ims.hss.bindings("alice@ims.example", now=0) == []
 
 
-async def test_a_question_changes_nothing(ue, ims):
+async def test_a_register_without_contact_changes_nothing(ue, ims):
     alice = await ue("alice")
     text = alice.register().split("\r\n")
     alice.send("\r\n".join(line for line in text if not line.startswith("Contact")))

@@ -1,4 +1,4 @@
-"""What a WIC has seen of another's call does not let it act in the other's name."""
+"""Attempts of a WIC to act in the name of another one, with what it has seen of a call."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ async def test_two_wics_may_choose_the_same_branch_and_host(ue):
     alice, bob = await ue("alice"), await ue("bob")
     bob.host = alice.host
     for wic in (alice, bob):
-        wic.send(wic.request("OPTIONS", "sip:nobody@ims.example", call_id=f"of-{wic.user}", branch="z9hG4bK-same"))
+        wic.send(wic.request("OPTIONS", "sip:unknown@ims.example", call_id=f"of-{wic.user}", branch="z9hG4bK-same"))
     for wic in (alice, bob):
         assert wic.header(await wic.receive("SIP/2.0 404"), "Call-ID") == f"of-{wic.user}"
 
 
-async def test_a_flow_token_of_somebody_else_leads_nowhere(ue):
+async def test_a_flow_token_of_another_wic_leads_nowhere(ue):
     """Record-Route shows the called one the caller's token; it is good for requests of the caller only."""
     alice, bob, invited = await ringing(ue)
     routes = [f"Route: {value}" for value in bob.headers(invited, "Record-Route")]

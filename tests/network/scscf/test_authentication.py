@@ -343,7 +343,7 @@ def test_a_sequence_out_of_range_is_resynchronised(make_registrar, card, hss) ->
     answered = registrar.answer_aka(challenged, card)  # the card asserts that its SQN is above
     assert registrar.register(answered).startswith("SIP/2.0 200 ")
     # what was outstanding before is not good any more
-    stale = registrar.answer(other, b"whatever", "tls-connected")
+    stale = registrar.answer(other, b"any answer", "tls-connected")
     assert registrar.register(stale).startswith("SIP/2.0 401 ")
 
 
@@ -395,7 +395,7 @@ def test_outstanding_challenges_are_bounded(make_registrar, card) -> None:
 
 @pytest.mark.usefixtures("with_usim")
 def test_challenges_of_one_connection_do_not_replace_those_of_another(make_registrar, card) -> None:
-    """The topmost Path is the token that the eP-CSCF gave the connection: nobody can write another one's."""
+    """The topmost Path is the token that the eP-CSCF gave the connection: a WIC cannot write that of another one."""
     registrar = make_registrar()
     hers = first(registrar, path="<sip:hers@192.0.2.1;lr;ob>, <sip:x@192.0.2.9;lr>")
     for number in range(100):

@@ -226,7 +226,7 @@ async def test_subscriptions_that_cannot_be_granted(watching, lines, more, statu
 
 
 async def test_an_unknown_user_cannot_be_watched(watching) -> None:
-    watching.send("sip:nobody@ims.example")
+    watching.send("sip:unknown@ims.example")
     await watching.peer.receive("SIP/2.0 404")
 
 
@@ -422,7 +422,7 @@ async def test_a_watcher_is_notified_while_the_database_is_locked(running, hold,
     running.send("SUBSCRIBE", ALICE, f"P-Asserted-Identity: <{ALICE}>", "Event: reg", "Expires: 3600", contact)
     await running.peer.receive("SIP/2.0 200")
     running.peer.answer(await running.peer.receive("NOTIFY"), "481 Gone")
-    running.send("OPTIONS", "sip:nobody@ims.example")
+    running.send("OPTIONS", "sip:unknown@ims.example")
     await running.peer.receive("SIP/2.0 404")
     assert len(running.scscf.notifier) == 0
     assert "database is locked" in caplog.text

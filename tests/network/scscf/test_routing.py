@@ -86,7 +86,7 @@ async def test_a_registered_user_reaches_other_elements_by_address(running):
         ("sip:x@elsewhere.example", (), f"<{BOB}>", 403),
         (BOB, ("Route: <sip:192.0.2.1;lr>",), f"<{BOB}>", 403),
         (BOB, (), f"<{BOB}>;tag=x", 403),
-        ("sip:nobody@ims.example", (), f"<{BOB}>", 404),
+        ("sip:unknown@ims.example", (), f"<{BOB}>", 404),
         ("tel:+4912", (), f"<{BOB}>", 404),
         (BOB, (), f"<{BOB}>", 480),
         (BOB, ("Route: <<",), f"<{BOB}>", 400),
@@ -154,7 +154,7 @@ async def test_a_barred_or_unknown_identity_may_not_call(running):
     barred = SubscriberProfile(IMPI, (PublicIdentity(ALICE, barred=True), PublicIdentity("sip:al@ims.example")))
     running.hss.add(barred)
     running.bind("bob")
-    for asserted in (ASSERTED, "P-Asserted-Identity: <sip:nobody@ims.example>"):
+    for asserted in (ASSERTED, "P-Asserted-Identity: <sip:unknown@ims.example>"):
         running.send("OPTIONS", BOB, running.orig, asserted)
         await running.peer.receive("SIP/2.0 403")
     running.send("OPTIONS", BOB, running.orig, "P-Asserted-Identity: <sip:al@ims.example>")

@@ -32,7 +32,7 @@ def test_a_gruu_of_another_instance_leads_nowhere_now(make_registrar) -> None:
     registrar = make_registrar()
     register(registrar, contact=CONTACT)
     assert registrar.targets.find(Uri.parse("sip:al@ims.example;gr=urn:uuid:0"), now=registrar.now).bindings == ()
-    assert registrar.targets.find(Uri.parse("sip:nobody@ims.example;gr=urn:uuid:0"), now=registrar.now) is None
+    assert registrar.targets.find(Uri.parse("sip:unknown@ims.example;gr=urn:uuid:0"), now=registrar.now) is None
 
 
 def test_of_several_flows_of_an_instance_the_newest_is_taken(make_registrar) -> None:
