@@ -41,7 +41,7 @@ Level = Callable[[bytes, int, float], float]
 QUICK = AudioStreamOptions(rtcp_interval=0.2)
 
 
-class Line:
+class DelayedTransport:
     """One end of a line in memory, which delays and loses what `lose` says."""
 
     def __init__(self, delay: float = 0.01) -> None:
@@ -49,7 +49,7 @@ class Line:
         self.on_rtcp: PacketHandler | None = None
         self.sent: list[bytes] = []
         self.control: list[bytes] = []
-        self.other: Line | None = None
+        self.other: DelayedTransport | None = None
         self.lose: Callable[[int], bool] = lambda number: False
         self._delay = delay
 
@@ -74,15 +74,15 @@ class Line:
         return [packet for packet in map(parse_rtp, self.sent) if packet is not None]
 
 
-def line(delay: float = 0.01) -> tuple[Line, Line]:
-    one, other = Line(delay), Line(delay)
+def connected(delay: float = 0.01) -> tuple[DelayedTransport, DelayedTransport]:
+    one, other = DelayedTransport(delay), DelayedTransport(delay)
     one.other, other.other = other, one
     return one, other
 
 
 @pytest.mark.virtual_time
 async def test_sends_50_packets_a_second_numbered_and_timed() -> None:
-    one, _ = line()
+    one, _ = connected()
     stream = AudioStream(one, PCMA, Tone(440))
     stream.start()
     stream.start()
@@ -101,7 +101,7 @@ async def test_sends_50_packets_a_second_numbered_and_timed() -> None:
 
 @pytest.mark.virtual_time
 async def test_both_ends_report_the_call(tone_level: Level) -> None:
-    one, other = line(delay=0.03)
+    one, other = connected(delay=0.03)
     sink = PcmSink()
     caller = AudioStream(one, PCMU, Tone(440), [Count()], options=QUICK)
     callee = AudioStream(other, PCMU, Echo(), [sink], options=QUICK)
@@ -131,7 +131,7 @@ async def test_both_ends_report_the_call(tone_level: Level) -> None:
 
 @pytest.mark.virtual_time
 async def test_loss_is_counted_concealed_and_lowers_the_score() -> None:
-    one, other = line()
+    one, other = connected()
     one.lose = lambda number: number % 10 == 0
     sink = PcmSink()
     sender, listener = (
@@ -158,11 +158,11 @@ async def test_loss_is_counted_concealed_and_lowers_the_score() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_wrapping_clock_a_new_source_and_foreign_packets() -> None:
-    face = Line()
+    transport = DelayedTransport()
     sink = PcmSink()
-    stream = AudioStream(face, PCMU, None, [sink])
+    stream = AudioStream(transport, PCMU, None, [sink])
     stream.start()
-    assert face.on_rtp is not None
+    assert transport.on_rtp is not None
     payload = bytes(160)
     hostile = [
         b"",
@@ -172,21 +172,21 @@ async def test_a_wrapping_clock_a_new_source_and_foreign_packets() -> None:
         b"\xa0" + pack_rtp(0, 1, 1, 9, b"\x00")[1:],
     ]
     for packet in hostile:
-        face.on_rtp(packet)
+        transport.on_rtp(packet)
     for number in range(20):
-        face.on_rtp(pack_rtp(0, (65530 + number) & 0xFFFF, (0xFFFFFF00 + 160 * number) & 0xFFFFFFFF, 7, payload))
+        transport.on_rtp(pack_rtp(0, (65530 + number) & 0xFFFF, (0xFFFFFF00 + 160 * number) & 0xFFFFFFFF, 7, payload))
         await asyncio.sleep(0.02)
-    face.on_rtp(pack_rtp(101, 14, 0, 7, b"event"))  # shares the numbering, is not audio
+    transport.on_rtp(pack_rtp(101, 14, 0, 7, b"event"))  # shares the numbering, is not audio
     for number in range(20):
-        face.on_rtp(pack_rtp(0, 500 + number, 160 * number, 8, payload))
-        face.on_rtp(pack_rtp(0, 500 + number, 160 * number, 8, payload))
+        transport.on_rtp(pack_rtp(0, 500 + number, 160 * number, 8, payload))
+        transport.on_rtp(pack_rtp(0, 500 + number, 160 * number, 8, payload))
         await asyncio.sleep(0.02)
     report = stream.report()
     assert report.lost == 0
     assert report.duplicates == 20
     assert report.received == 20 + 1 + 20 + 2  # two of the hostile ones look like packets
     assert report.discarded == 5
-    face.on_rtp(pack_rtp(0, 40000, 0, 8, payload))  # a stray of another numbering
+    transport.on_rtp(pack_rtp(0, 40000, 0, 8, payload))  # a stray of another numbering
     assert stream.report().discarded == 6
     stream.stop()
     assert len([frame async for frame in sink]) >= 34
@@ -194,7 +194,7 @@ async def test_a_wrapping_clock_a_new_source_and_foreign_packets() -> None:
 
 @pytest.mark.virtual_time
 async def test_follows_the_peer_to_another_negotiated_codec(tone_level: Level) -> None:
-    one, other = line()
+    one, other = connected()
     caller = AudioStream(one, PCMA, Tone(440), options=QUICK)
     sink = PcmSink()
     callee = AudioStream(other, OPUS, Tone(1000), [sink], others=(PCMA, TELEPHONE_EVENT), options=QUICK)
@@ -218,7 +218,7 @@ async def test_follows_the_peer_to_another_negotiated_codec(tone_level: Level) -
 
 @pytest.mark.virtual_time
 async def test_an_echo_follows_too() -> None:
-    one, other = line()
+    one, other = connected()
     caller, callee = AudioStream(one, PCMU, Silence()), AudioStream(other, OPUS, Echo(), others=(PCMU,))
     caller.start()
     callee.start()
@@ -231,7 +231,7 @@ async def test_an_echo_follows_too() -> None:
 
 @pytest.mark.virtual_time
 async def test_playing_changes_and_stops_within_a_call() -> None:
-    one, _other = line()
+    one, _other = connected()
     stream = AudioStream(one, PCMU)
     stream.start()
     await asyncio.sleep(0.1)
@@ -260,7 +260,7 @@ async def test_a_source_that_ends_falls_silent(tmp_path: Path, sine: Callable[..
     with wave.open(str(path), "wb") as writer:
         writer.setparams((1, 2, 8000, 0, "NONE", ""))
         writer.writeframes(sine(440, 8000, 0.1))
-    one, _ = line()
+    one, _ = connected()
     stream = AudioStream(one, PCMU, WavFile(path, loop=False))
     stream.start()
     await asyncio.sleep(0.5)
@@ -270,7 +270,7 @@ async def test_a_source_that_ends_falls_silent(tmp_path: Path, sine: Callable[..
 
 @pytest.mark.virtual_time
 async def test_stopping_says_bye_and_lets_go() -> None:
-    one, _ = line()
+    one, _ = connected()
     sink = PcmSink()
     stream = AudioStream(one, PCMU, Silence(), [sink])
     stream.stop()
@@ -286,7 +286,7 @@ async def test_stopping_says_bye_and_lets_go() -> None:
 
 @pytest.mark.virtual_time
 async def test_a_bot_hears_and_says() -> None:
-    one, other = line()
+    one, other = connected()
     ears, mouth = PcmSink(), PcmSource()
     bot = AudioStream(other, PCMU, mouth)
     bot.listen(ears)
@@ -309,7 +309,7 @@ async def test_a_bot_hears_and_says() -> None:
 
 async def test_a_codec_that_is_not_there_is_refused() -> None:
     with pytest.raises(MediaFailed):
-        AudioStream(Line(), Codec("EVS", 96, 16000))
+        AudioStream(DelayedTransport(), Codec("EVS", 96, 16000))
 
 
 @pytest.mark.parametrize("codec", [OPUS, G722, PCMU, PCMA], ids=lambda codec: codec.name)
