@@ -51,6 +51,7 @@ class DefaultSubscribers:
         account = self._enrolment.accounts.get(name)
         if account is not None and hss.subscriber(f"{name}@{hss.realm}") is not None:
             return
+        # The account of a lost database still has the secret: the subscriber gets it back, with the same scheme.
         auth = account.get("auth") if account is not None else (AuthScheme.AKA if usim else AuthScheme.DIGEST).value
         if auth == AuthScheme.AKA.value:
             self._enrolment.add_aka(new, usim=None if account is None else _usim(name, account))
@@ -104,6 +105,7 @@ class DefaultWebUsers:
             hss.add(subscriber)
         if self._accounts.get(sign_in_account(name)) is None:
             self._enrolment.add_sign_in_account(new, wwsf=self._web.wwsf.url)
+        # The WAF has hashes only, so that a lost database is restored from the secrets of the accounts.
         kept = account.get("client_secret")
         if isinstance(kept, str) and not store.clients.knows_secret(client, kept):
             store.clients.add(client, Secret(kept), grants=("client_credentials",), impi=impi, impus=impus)

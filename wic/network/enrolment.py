@@ -80,6 +80,7 @@ class Enrolment:
         subscriber = new.profile(self.hss.realm)
         algorithms = DIGEST_ALGORITHMS if algorithm is None else (algorithm,)
         self.hss.add_subscriber(subscriber.impi, subscriber.identities, chosen, algorithms=algorithms)
+        # The account says one scheme only: credentials of another one would be a second way in.
         self.hss.remove_usim(subscriber.impi)
         self._write(new, subscriber, AuthScheme.DIGEST, {"password": chosen.reveal()})
         return subscriber

@@ -115,23 +115,16 @@ class NetworkEntities:
             validator = make_validator(issuers, None if ssl_context is None else directory / CA_FILE)
             if validator is not None:
                 stack.push_async_callback(validator.close)
-            epcscf_options = EPcscfOptions(
-                domain=options.domain,
-                host=options.host,
+            core = options.core or ("" if scscf is None else scscf.uri)
+            authz_server = issuers[0].issuer if issuers else None
+            epcscf_options = _epcscf_options(
+                options,
                 name=name,
-                port=ports.wss,
+                ports=ports,
                 mw_host=mw_host,
-                mw_port=ports.epcscf,
-                core=options.core or ("" if scscf is None else scscf.uri),
+                core=core,
+                authz_server=authz_server,
                 ssl_context=ssl_context,
-                integrity_protected=options.integrity_protected,
-                authz_server=issuers[0].issuer if issuers else None,
-                origins=options.origins,
-                grace=options.grace,
-                requests_per_second=options.requests_per_second,
-                requests_at_once=options.requests_at_once,
-                reg_event=options.reg_event,
-                timers=options.timers,
             )
             epcscf = await EPcscf.open(agw, epcscf_options, random_source, validator=validator)
             stack.push_async_callback(epcscf.close)
@@ -149,6 +142,36 @@ class NetworkEntities:
                 wwsf=ports.wwsf if web is None else web.wwsf.port,
             )
             return cls(agw=agw, scscf=scscf, epcscf=epcscf, web=web, ports=taken, closing=stack.pop_all())
+
+
+def _epcscf_options(
+    options: NetworkOptions,
+    *,
+    name: str,
+    ports: Ports,
+    mw_host: str,
+    core: str,
+    authz_server: str | None,
+    ssl_context: ssl.SSLContext | None,
+) -> EPcscfOptions:
+    return EPcscfOptions(
+        domain=options.domain,
+        host=options.host,
+        name=name,
+        port=ports.wss,
+        mw_host=mw_host,
+        mw_port=ports.epcscf,
+        core=core,
+        ssl_context=ssl_context,
+        integrity_protected=options.integrity_protected,
+        authz_server=authz_server,
+        origins=options.origins,
+        grace=options.grace,
+        requests_per_second=options.requests_per_second,
+        requests_at_once=options.requests_at_once,
+        reg_event=options.reg_event,
+        timers=options.timers,
+    )
 
 
 async def _towards_core(core: str | None) -> str:

@@ -183,6 +183,7 @@ async def _open(options: NetworkOptions) -> _Running:
         directory, name = held.path, options.name or name_of(options.host)
         accounts = AccountsFile(directory / ACCOUNTS_FILE)
         hss = stack.enter_context(Hss(directory / DATABASE_FILE, realm=options.domain))
+        # The certificate is made anew with each start, so that it has the present host name; its CA stays.
         context = None
         if not options.insecure:
             names = {options.host, name, "localhost", "127.0.0.1", options.domain}
@@ -205,6 +206,7 @@ async def _open_entities(
     try:
         return await open_on(ports=remembered)
     except ConfigurationError:
+        # Free ports were refused as well: the fault is another one than a taken port.
         if remembered == Ports():
             raise
         return await open_on(ports=Ports())

@@ -61,6 +61,7 @@ async def open_pair(host: str, port: int, driver: Driver) -> tuple[DatagramSocke
     """
     for attempt in range(_ATTEMPTS):
         datagrams = await open_udp(host, port, handler=driver)
+        # A UDP port that the system gave may be taken for TCP: then another one is tried.
         try:
             return datagrams, await serve_tcp(host, datagrams.address[1], handler=driver)
         except ConfigurationError:
@@ -187,6 +188,7 @@ class Node:
             host = str(ipaddress.ip_address(uri.params.get("maddr") or uri.host))
         except ValueError:
             return None
+        # RFC 3263 without DNS: a numeric host, its port or the default, and the transport parameter or UDP.
         remote = (host, port_of(uri))
         match (uri.params.get("transport") or "udp").lower():
             case "udp":

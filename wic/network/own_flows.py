@@ -24,10 +24,12 @@ class OwnFlows:
         """Tell whether a flow of the S-CSCF begins at the eP-CSCF."""
         if self.edge is None:
             return False
+        # UDP has no connections: on loopback, or within one security domain, the address is believed.
         if flow.transport == "UDP":
             return flow.remote == (self.edge.mw.host, self.edge.mw.port)
         known = self._known.get(flow)
         if known is None:
+            # The other end of a TCP connection of ours is one of the eP-CSCF's if it has a connection from there.
             known = any(connection.flow.local == flow.remote for connection in self.edge.driver.connections)
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

@@ -157,6 +157,7 @@ class Provisioning:
             ConfigurationError: there is no such subscriber.
         """
         impi = self._impi(name)
+        # Watchers and eP-CSCF learn of the end while the bindings still are there; without an S-CSCF it goes without.
         if self.hss.bindings(impi, now=time.time()):
             self._command(impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value)
         self.hss.remove(impi)
@@ -206,6 +207,7 @@ class Provisioning:
         """Give a command to the S-CSCF and wait for its outcome; None if no S-CSCF has executed it in time."""
         number = self.hss.submit_command(impi, action, reason=reason, seconds=seconds, now=time.time())
         try:
+            # SQLite has no events between processes; the S-CSCF polls as well.
             until = time.monotonic() + _EXECUTED_WITHIN
             while (outcome := self.hss.command_outcome(number)) is None and time.monotonic() < until:
                 time.sleep(_POLL_INTERVAL)

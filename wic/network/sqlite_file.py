@@ -38,6 +38,7 @@ class SqliteFile:
     def __init__(self, path: Path, migrations: Sequence[Sequence[str]]) -> None:
         self._path = path
         try:
+            # SQLite would make the file with the umask; its -wal and -shm files take the mode of the file itself.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
@@ -52,6 +53,7 @@ class SqliteFile:
             raise
 
     def _prepare(self, migrations: Sequence[Sequence[str]]) -> None:
+        # WAL lets readers go on while another process writes; with NORMAL a commit does not wait for the disk.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
@@ -79,6 +81,7 @@ class SqliteFile:
             StorageFailed: the disk is full or fails, or another process holds the file.
         """
         with self._writing():
+            # IMMEDIATE takes the lock for writing at once: a transaction that has read first could not wait for it.
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db

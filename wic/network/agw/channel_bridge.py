@@ -48,6 +48,7 @@ class ChannelBridge:
 
     def _content_received(self, content: Content) -> None:
         self._waiting.append(content)
+        # A message counts a little more than its octets, so that empty ones are bounded as well.
         self._waiting_octets += len(content.body) + 64
         self._wanted.set()
         if self._waiting_octets > HIGH_WATER:
@@ -56,6 +57,7 @@ class ChannelBridge:
     async def run(self, channels: DataChannels) -> None:
         """Carry messages from now on, until cancelled."""
         channels.on_channel = self._opened_by_wic
+        # The WIC may have opened channels before the bridge was there.
         while channels.incoming:
             self._opened_by_wic(channels.incoming.popleft())
         while True:
@@ -64,6 +66,7 @@ class ChannelBridge:
                 content = self._waiting.popleft()
                 await self._to_wic(content, channels)
                 self._waiting_octets -= len(content.body) + 64
+                # Resumed only when all is delivered: TCP is not stopped and started with each message.
                 if not self._waiting:
                     self._link.resume()
             self._wanted.clear()
@@ -100,6 +103,7 @@ class ChannelBridge:
         header = content.get(HEADER)
         tag = None if header is None else ChannelTag.parse(header)
         if tag is None:
+            # A peer that knows no channels; its SEND without content only opens the session (RFC 4975 §5.4).
             if content.content_type is not None:
                 await self._deliver(self._default_channel(channels), content)
         elif tag.event is ChannelEvent.OPEN:
@@ -123,6 +127,7 @@ class ChannelBridge:
 
     async def _deliver(self, channel: DataChannel, content: Content) -> None:
         message: str | bytes = content.body
+        # RFC 8831 §6.6: a data channel tells text from binary; MSRP has the media type for that.
         if (content.content_type or "").partition(";")[0].strip().lower().startswith("text/"):
             message = content.body.decode("utf-8", "replace")
         try:
@@ -132,6 +137,7 @@ class ChannelBridge:
 
     def close(self) -> None:
         """Close every channel: the session behind them is gone."""
+        # The far side is gone with the session: closing is not announced to it.
         channels, self._by_number = list(self._by_number.values()), {}
         for channel in channels:
             channel.on_message = channel.on_closed = None

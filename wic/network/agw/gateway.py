@@ -102,6 +102,7 @@ class Agw:
 
     async def _watch(self) -> None:
         while True:
+            # One timer for all contexts: a quarter of the time is exact enough, and costs nothing per packet.
             await asyncio.sleep(self._options.silence / 4)
             now = asyncio.get_running_loop().time()
             for context in list(self._contexts):
@@ -125,6 +126,7 @@ class Agw:
     async def make_rtp(self) -> RtpLine:
         """Reserve ports for one RTP m-line."""
         transport = self._transport()
+        # The transport holds sockets from here on: they are freed if the rest fails or is cancelled.
         try:
             access = await transport.gather()
             plain = PlainRtp(self._options.core_address, ports=self._ports)
@@ -145,6 +147,7 @@ class Agw:
         return DataLine(transport, access, self._hub.link(), offerer=offerer)
 
     def _transport(self) -> MediaTransport:
+        # No STUN and TURN towards WICs: the gateway is reachable at its address.
         address = self._options.access_address
         options = self._options.transport or MediaTransportOptions(addresses=(address,) if address else ())
         return MediaTransport(self.certificate, options)
@@ -194,6 +197,7 @@ class AgwContext:
         await self._add(index, await self._gateway.make_data(offerer=offerer))
 
     async def _add(self, index: int, line: Line) -> None:
+        # Gathering candidates takes time, in which a CANCEL may have closed the context.
         if self._closed:
             await line.close()
             raise MediaFailed("the session ended while its media were prepared")
@@ -202,6 +206,7 @@ class AgwContext:
 
     def connect_access(self, index: int, remote: TransportDescription, *, controlling: bool, role: Role) -> None:
         """Connect one line to the WIC in the background; once for each line."""
+        # Each answer of a forked call comes here; ICE and DTLS begin with the first one.
         if index in self._connected:
             return
         self._connected.add(index)
@@ -220,6 +225,7 @@ class AgwContext:
     def watch(self, now: float, silence: float) -> None:
         """Report a core that has fallen silent."""
         for index, line in self.lines.items():
+            # A core that has never sent may be a phone that does not answer; on hold it is silent on purpose.
             if not isinstance(line, RtpLine) or not line.awaited or not line.heard_from_core:
                 self._heard.pop(index, None)
                 continue
@@ -232,6 +238,7 @@ class AgwContext:
 
     def _lost(self, reason: str) -> None:
         _log.info("media lost: %s", reason)
+        # Every line may report the same loss: the session is ended once.
         on_lost, self._on_lost = self._on_lost, None
         if on_lost is not None:
             on_lost(reason)

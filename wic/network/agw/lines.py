@@ -96,6 +96,7 @@ class DataLine:
         link.on_closed = self._msrp_lost
 
     def _msrp_lost(self, reason: str) -> None:
+        # The call goes on without them: its audio does not depend on the MSRP session.
         _log.info("data channels closed: %s", reason)
         self._bridge.close()
 
@@ -111,6 +112,7 @@ class DataLine:
         Raises:
             MsrpRefused: the path is no MSRP path.
         """
+        # RFC 4975 §5.1: the path of relays and peer; more than eight hops are no real path.
         path = tuple(MsrpUri.parse(uri) for uri in remote.path.split()[:8])
         self._link.start(path, dial=self._offerer)
 
@@ -121,6 +123,7 @@ class DataLine:
             MediaFailed: it cannot be reached, or its certificate is not the one of its SDP.
         """
         await self.transport.connect(remote, controlling=controlling, dtls_role=role)
+        # An SDP without a=sctp-port means the usual one.
         port = SCTP_PORT if remote.sctp_port is None else remote.sctp_port
         channels = await self.transport.start_sctp(SCTP_PORT, port, remote.max_message_size)
         await self._bridge.run(channels)

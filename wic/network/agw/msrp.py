@@ -74,6 +74,7 @@ class MsrpLink:
         if self._session is not None or self._closed:
             return
         self._session = MsrpSession(self.local, remote, random_source=self._hub.random_source, limits=LIMITS)
+        # RFC 4975 §5.4: an empty SEND tells the peer which session the connection is for.
         if dial:
             self.send(Content())
             self._hub.dial(self, remote[0])
@@ -94,6 +95,7 @@ class MsrpLink:
         if self._connection is not None or self._closed:
             return False
         self._connection = connection
+        # The bridge may have held the peer back before there was a connection.
         if self._paused:
             connection.pause()
         self._flush()
@@ -149,6 +151,7 @@ class MsrpLink:
         """End the session because its connection cannot go on."""
         if self._closed:
             return
+        # Closed first: what is told may close the link again.
         on_closed = self.on_closed
         self.close()
         if on_closed is not None:
@@ -180,6 +183,7 @@ class _MsrpConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         if not self._hub.opened(self):
             self._transport.abort()
+        # A peer that names no session in time gives its place to others.
         elif self._link is None:
             self._timer = asyncio.get_running_loop().call_later(IDENTIFY_TIMEOUT, self.abort)
         elif not self._link.bind(self):
@@ -230,6 +234,7 @@ class _MsrpConnection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return True
         self._transport.writelines(messages)
+        # TCP's own flow control: what the peer does not read waits in this process.
         return self._transport.get_write_buffer_size() <= SEND_LIMIT
 
     def pause(self) -> None:
@@ -287,6 +292,7 @@ class MsrpHub:
         """
         hub: Self
         loop = asyncio.get_running_loop()
+        # Bound and not serving yet: connections come in when the hub that takes them is there.
         server = await loop.create_server(lambda: _MsrpConnection(hub), host, port, start_serving=False)
         hub = cls(server, random_source)
         await server.start_serving()

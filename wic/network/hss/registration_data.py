@@ -126,6 +126,7 @@ class RegistrationData(SqliteFile):
 
     def expire(self, *, now: float) -> list[StoredBinding]:
         """Remove the bindings that have expired, and return them."""
+        # Read and deleted in one transaction: another process may have stored a longer binding meanwhile.
         with self.transaction() as db:
             expired = self._bindings("expires_at <= ? ORDER BY impi, registration_set, key", (now,))
             db.execute("DELETE FROM binding WHERE expires_at <= ?", (now,))
@@ -152,6 +153,7 @@ class RegistrationData(SqliteFile):
 
     def gruu_key(self) -> bytes:
         """Return the key of temporary GRUUs, made at the first call; they stay valid over a restart."""
+        # Two processes may ask for it at once: the first one makes it, and both read the same.
         with self.transaction() as db:
             db.execute("INSERT OR IGNORE INTO secret VALUES ('gruu', ?)", (os.urandom(_GRUU_KEY_OCTETS),))
             (value,) = db.execute("SELECT value FROM secret WHERE name = 'gruu'").fetchone()

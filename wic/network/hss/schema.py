@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Version 1: subscribers with passwords, and one set of bindings each. What belongs to a subscriber goes with it.
 _FIRST = (
     "CREATE TABLE subscriber (impi TEXT PRIMARY KEY) WITHOUT ROWID",
     """CREATE TABLE credential (
@@ -30,6 +31,8 @@ _FIRST = (
     "CREATE INDEX binding_expiry ON binding (expires_at)",
 )
 
+# Version 2 has registration sets, so that a binding belongs to one. SQLite cannot change a primary key: the table is
+# made anew, and old bindings belong to the set that every subscriber has.
 _REGISTRATION_SETS = (
     "ALTER TABLE identity ADD COLUMN barred INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE identity ADD COLUMN registration_set INTEGER NOT NULL DEFAULT 0",
@@ -57,6 +60,7 @@ _REGISTRATION_SETS = (
     "CREATE INDEX binding_expiry ON binding (expires_at)",
 )
 
+# The sequence number of a USIM is in its row, so that taking a vector is one update.
 _USIM = (
     """CREATE TABLE usim (
         impi TEXT PRIMARY KEY REFERENCES subscriber ON DELETE CASCADE,
@@ -98,6 +102,7 @@ _INSTANCES = (
     END""",
 )
 
+# Operator commands outlive their subscriber: the one that removes it waits for the deregistration.
 _SUBSCRIPTIONS_AND_COMMANDS = (
     """CREATE TABLE reg_event_subscription (
         call_id TEXT,

@@ -161,6 +161,7 @@ class SubscriberData(SqliteFile):
             ConfigurationError: an identity is malformed, or an algorithm is unknown.
         """
         subscriber = make_profile(impi, impus)
+        # RFC 7616 §3.4.2: H(A1) is bound to the user name and the realm, and is as good as the password within it.
         hashes = {}
         for name in algorithms:
             if (algorithm := find_algorithm(name)) is None:
@@ -206,6 +207,7 @@ class SubscriberData(SqliteFile):
         opc = algorithms.opc if isinstance(algorithms, Milenage) else algorithms.topc
         with self.transaction() as db:
             _store_identities(db, subscriber)
+            # The sequence number stays: a USIM with these keys would refuse one that it has seen (TS 33.102 §C.2.2).
             db.execute(
                 "INSERT INTO usim (impi, functions, k, opc, amf, settings, sqn) VALUES (?, ?, ?, ?, ?, ?, 0)"
                 " ON CONFLICT (impi) DO UPDATE SET functions = excluded.functions, k = excluded.k,"
@@ -245,6 +247,7 @@ class SubscriberData(SqliteFile):
             usim = self.usim(impi)
             if usim is None:
                 return None
+            # TS 33.102 §C.1.1.1: SQN and its index rise with each vector, and never come back after a crash.
             counter = self._sequence(impi).next()
             db.execute("UPDATE usim SET sqn = ? WHERE impi = ?", (counter.sqn, impi))
         return make_vector(usim.algorithms(), counter.sqn, usim.amf, rand)
@@ -264,6 +267,7 @@ class SubscriberData(SqliteFile):
             usim = self.usim(impi)
             if usim is None:
                 return
+            # TS 33.102 §6.3.5: only the USIM can make MAC-S, so that no other party moves the counter.
             sqn_ms = verify_auts(usim.algorithms(), rand, auts)
             counter = self._sequence(impi).resynchronised(sqn_ms)
             db.execute("UPDATE usim SET sqn = ? WHERE impi = ?", (counter.sqn, impi))
@@ -294,6 +298,7 @@ class SubscriberData(SqliteFile):
         """Tell whether an entity may vouch for a subscriber."""
         rows = self._db.execute("SELECT entity, barred FROM authorization_entity WHERE impi = ?", (impi,))
         known = {name: bool(barred) for name, barred in rows}
+        # A list of allowed entities excludes the others; a list of barred ones does not.
         if entity in known:
             return not known[entity]
         return all(known.values())

@@ -118,6 +118,7 @@ class TrustedNodeScheme:
 
     def authenticate(self, register: ReceivedRegister) -> Authenticated:
         """Check the entity that vouches for the user; see `RegisterAuthenticator.authenticate`."""
+        # TS 24.371 §A.3.2 step 6: the eP-CSCF names the WAF of a third party; without a name it was the operator's own.
         entity = None if register.credentials is None else register.credentials.get("authorization-entity")
         impi = register.subscriber.impi
         if entity and (entity in self._barred or not self._hss.may_authorize(impi, entity)):
@@ -143,8 +144,10 @@ class DigestScheme:
     def authenticate(self, register: ReceivedRegister) -> Authenticated:
         """Check the response of a REGISTER; see `RegisterAuthenticator.authenticate`."""
         verdict = self._verifier.verify(register.request, self._ha1, now=register.now)
+        # The response may be right for another subscriber: it has to be the one that the REGISTER is about.
         if verdict.outcome is AuthOutcome.OK and verdict.username == register.subscriber.impi:
             return Authenticated(authentication_info=verdict.authentication_info)
+        # TS 24.229 §5.4.1.2.2: the TLS association was made by an earlier authentication.
         if verdict.outcome in _UNANSWERED and register.may_go_unproved(self._challenge_every):
             return Authenticated(proved=False)
         if verdict.outcome is AuthOutcome.WRONG:
@@ -153,6 +156,7 @@ class DigestScheme:
             raise RegistrationRefused(403, "Authentication Failed")
         if verdict.outcome is AuthOutcome.MALFORMED:
             _log.info("credentials that cannot be checked, for %s", register.identity.impu)
+        # RFC 7616 §3.7: one challenge for each algorithm of which there is a hash, the most preferred first.
         known = self._hss.algorithms(register.subscriber.impi)
         challenges = self._verifier.make_challenges(
             now=register.now, stale=verdict.stale, usable=lambda algorithm: _base(algorithm) in known
@@ -250,6 +254,7 @@ class AkaScheme:
             case AuthOutcome.OK if register.is_first_answer or (register.bindings and not register.needs_proof(every)):
                 subscriber.take(AkaInput.ANSWERED)
                 return Authenticated(register.is_first_answer, verdict.authentication_info)
+            # TS 24.229 §5.4.1.2.2: the TLS association was made by an earlier authentication.
             case outcome if outcome in _UNANSWERED and register.may_go_unproved(every):
                 return Authenticated(proved=False)
             case AuthOutcome.WRONG:
@@ -263,8 +268,10 @@ class AkaScheme:
                     raise RegistrationRefused(403, "Authentication Failed")
                 if verdict.outcome is AuthOutcome.OUT_OF_SYNC:
                     self._resynchronise(register, subscriber, verdict)
+            # A UE that has given up an attempt, or has lost its state, begins another one.
             case AuthOutcome.MISSING:
                 subscriber.take(AkaInput.RESTARTED)
+        # RFC 7616 §3.3: stale=true tells the UE that its keys are not in doubt, only the nonce.
         raise self._challenge(register, subscriber, stale=verdict.stale or verdict.outcome is AuthOutcome.OK)
 
     def _subscriber(self, impi: str) -> _AkaSubscriber:
@@ -284,10 +291,12 @@ class AkaScheme:
         except AutsRefused as error:
             _log.warning("%s sends %s", register.subscriber.impi, error)
             raise RegistrationRefused(403, "Authentication Failed") from error
+        # Challenges with the old sequence numbers would be refused as well.
         subscriber.challenges.forget()
 
     def _challenge(self, register: ReceivedRegister, subscriber: _AkaSubscriber, *, stale: bool) -> RegistrationRefused:
         algorithm = self._algorithm(register.algorithm)
+        # The random source gives text; hashed, it fills the 128 bits of RAND (TS 33.102 §6.3.7).
         rand = hashlib.sha256(self._random_source.hex(16).encode()).digest()[:RAND]
         vector = self._hss.next_vector(register.subscriber.impi, rand)
         if vector is None:

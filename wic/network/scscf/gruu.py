@@ -69,6 +69,7 @@ class GruuFactory:
         instance = self._hss.instance_of(binding.impi, binding.registration_set, binding.instance)
         if instance is None:
             return None
+        # RFC 5627 §3.1.1, §3.1.2: the identity with the instance; or an opaque user of the domain, with "gr" alone.
         aor = Uri.parse(impu)
         public = aor.replace(params=aor.params.with_("gr", _bare(binding.instance)))
         user = self._sealed(instance.number)

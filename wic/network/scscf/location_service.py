@@ -109,6 +109,7 @@ class LocationService:
         """
         active = {(each.registration_set, each.key) for each in known}
         for number, group in groupby(changes, key=lambda change: change.binding.registration_set):
+            # An event that the table does not have in this state is a mistake of this program, and changes nothing.
             store, remove = [], []
             for change in group:
                 state = BindingState.ACTIVE if (number, change.binding.key) in active else BindingState.INIT
@@ -175,6 +176,7 @@ class LocationService:
             StorageFailed: the HSS cannot store it.
         """
         known = self._hss.bindings(impi, now=now)
+        # A demand never makes a registration longer.
         shorter = [replace(each, prove=True, expires_at=min(each.expires_at, now + within)) for each in known]
         changes = [BindingChange(each, ContactEvent.SHORTENED) for each in shorter]
         self.change(impi, changes, known=known, now=now)

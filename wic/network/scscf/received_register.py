@@ -71,6 +71,7 @@ class ReceivedRegister:
         Args:
             every: number of REGISTERs after which that is due; None leaves it to the operator's commands.
         """
+        # Each UE is challenged by itself: the bindings that its registration has made, known by their Call-ID.
         own = [binding for binding in self.bindings if binding.call_id == self.request.call_id] or self.bindings
         return any(binding.prove or (every is not None and binding.unproved + 1 >= every) for binding in own)
 

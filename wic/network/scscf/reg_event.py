@@ -131,9 +131,11 @@ class RegEventNotifier:
         except SubscribeRefused as refused:
             context.reject(refused.status_hint or 400, now=now, headers=refused.headers)
             return
+        # The subscription is stored, then accepted, then notified.
         begun = WatcherSubscription(self, watcher, granted.dialog, granted.event, now + granted.expires)
         watching = self._subscriptions.setdefault(watcher.key, {})
         watching[begun] = None
+        # A UE that restarts leaves subscriptions behind, and each costs a NOTIFY at every change: the oldest gives way.
         same = [each for each in watching if each.watcher.name == watcher.name]
         for oldest in same[: max(0, len(same) - self._max_subscriptions)]:
             oldest.subscription.end("probation", retry_after=_PROBATION, now=now)
@@ -156,10 +158,12 @@ class RegEventNotifier:
         for number in sorted({change.binding.registration_set for change in changes}):
             watching = tuple(self._subscriptions.get((impi, number), ()))
             here = [change for change in changes if change.binding.registration_set == number]
+            # Changes between two NOTIFYs are put together, and of each binding only the last one counts.
             for each in watching:
                 each.pending |= {change.binding.key: change for change in here}
             if watching:
                 urgent = any(change.event not in _MAY_WAIT for change in here)
+                # The REGISTER that made the changes is still being answered: its 200 goes out before the NOTIFY.
                 self.timers.schedule(self.node.driver.now, partial(self._notify, watching, urgent))
 
     def _notify(self, watching: Sequence[WatcherSubscription], urgent: bool, now: float) -> None:
@@ -174,6 +178,7 @@ class RegEventNotifier:
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to a subscription."""
         match event:
+            # The proxy core keeps no dialogs, so that a request within one belongs to a subscription.
             case RequestReceived(dialog=dialog) if dialog is not None:
                 owner = dialog.owner
             case ResponseReceived(transaction) | TransactionTimedOut(transaction) | TransportFailed(transaction):
@@ -202,6 +207,7 @@ class RegEventNotifier:
             restored.version, restored.told = stored.version, stored.told
             self._subscriptions.setdefault(watcher.key, {})[restored] = None
             bindings = restored.bindings()
+            # The registration may have ended, or changed, after the last NOTIFY that was stored.
             if not bindings:
                 restored.subscription.end("noresource", now=now)
             elif _keys(bindings) != stored.told:
@@ -289,6 +295,7 @@ class WatcherSubscription:
             event=subscription.event,
             version=self.version,
             told=self.told,
+            # The driver's clock begins anew with the process; what is stored is in the time of day.
             expires_at=notifier.wall_clock() + subscription.expires_at - notifier.node.driver.now,
         )
         try:
@@ -306,7 +313,7 @@ class WatcherSubscription:
         self._notifier.forget(self)
 
     def _not_stored(self, error: StorageFailed) -> None:
-        # It goes on in memory: after a restart the watcher has to subscribe again, or is notified once too often.
+        # The subscription goes on in memory: after a restart the watcher has to subscribe again, or is notified once too often.
         _log.error("a subscription to the registration of %s would not outlive a restart: %s", self.watcher.impi, error)
 
 
@@ -353,6 +360,7 @@ def find_watcher(
         usable = {each.impu for each in holder.associated(number)}
         hops = [NameAddr.parse(path).uri for binding in bindings for path in binding.path]
         for uri in asserted:
+            # A barred identity cannot watch: no other party may learn of it (TS 23.228 §5.2.1).
             if bindings and str(uri.aor()) in usable:
                 name = "user"
                 is_certain = any(_is_registered(each.uri, binding) for each in contacts for binding in bindings)

@@ -80,6 +80,7 @@ class StoredSubscription:
         """Return the dialog in the state in which it was stored."""
         return Dialog(
             id=DialogId(self.call_id, self.local_tag, self.remote_tag),
+            # A subscription is stored when its 200 is about to be sent, which confirms the dialog.
             state=DialogState.CONFIRMED,
             local=NameAddr.parse(self.local),
             remote=NameAddr.parse(self.remote),
@@ -147,5 +148,6 @@ class SubscriptionStore:
 
 
 def _stored(columns: dict[str, str], state: dict[str, object]) -> StoredSubscription:
+    # JSON has no tuples.
     lists = {name: tuple(value) for name, value in state.items() if isinstance(value, list)}
     return StoredSubscription(**columns | state | lists)  # type: ignore[arg-type]

@@ -59,6 +59,7 @@ class ReginfoComposer:
             full: whether to report all bindings, and those that have ended since; else only the changes.
             now: seconds of the epoch.
         """
+        # The full state lists what is bound; a binding that has ended is reported once, as terminated.
         bound = {binding.key for binding in bindings}
         if full:
             changes = [change for change in changes if change.event.terminates and change.binding.key not in bound]
@@ -122,6 +123,7 @@ def _contact(
 ) -> ContactInfo:
     contact = NameAddr.parse(binding.contact)
     return ContactInfo(
+        # RFC 3680 §5.3: unique among all contacts of the document, and the same in every document of the dialog.
         id=f"c{_digest(binding.impi, identity.impu, str(binding.registration_set), binding.key)}",
         uri=str(contact.uri),
         state=state,

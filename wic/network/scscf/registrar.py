@@ -85,6 +85,7 @@ class Registrar:
             return Response.answer(request, 400, str(error), to_tag=tag)
         except RegistrationRefused as refused:
             return Response.answer(request, refused.status, refused.reason, to_tag=tag, headers=refused.headers)
+        # RFC 3261 §10.3 step 7: all changes or none; a 200 is sent only for what is stored.
         impi = register.subscriber.impi
         self._location_service.change(impi, update.changes, known=register.bindings, now=now)
         return self._accept(register, authenticated, update, tag)
@@ -108,6 +109,7 @@ class Registrar:
             identity=identity,
             bindings=tuple(self._hss.bindings(subscriber.impi, registration_set=identity.registration_set, now=now)),
             now=now,
+            # The topmost Path names the connection of the WIC; only an eP-CSCF's word counts for that.
             source=str(request.paths[0]) if trusted and request.paths else "",
         )
 
@@ -194,6 +196,7 @@ def request_bindings(register: ReceivedRegister, options: RegistrarOptions, *, p
             wanted[key] = None if known is None else BindingChange(known, ContactEvent.UNREGISTERED)
     changes = tuple(change for change in wanted.values() if change is not None)
     ended = {change.binding.key for change in changes if change.event.terminates}
+    # A UE that forgets its instance identifier with each start must not fill the database.
     if len(before.keys() | {change.binding.key for change in changes}) - len(ended) > options.max_bindings:
         raise RegistrationRefused(403)
     return BindingUpdate(changes, outbound and len(ended) < len(changes))
@@ -244,6 +247,7 @@ def _binding(
         impi=register.subscriber.impi,
         registration_set=register.identity.registration_set,
         key=key,
+        # The UE does not choose its GRUUs, and the expiry is kept as a moment.
         contact=str(contact.with_params(contact.params.without("expires", "pub-gruu", "temp-gruu"))),
         path=tuple(str(path) for path in request.paths),
         call_id=request.call_id,
@@ -252,5 +256,6 @@ def _binding(
         instance=contact.params.get("+sip.instance") or None,
         registered_at=known.registered_at if known else now,
         unproved=0 if proved or known is None else known.unproved + 1,
+        # A demand of the operator stands until the user has been authenticated (TS 24.229 §5.4.1.6).
         prove=not proved and known is not None and known.prove,
     )

@@ -142,6 +142,7 @@ class ScscfLogic(ProxyLogic):
         self._notifier.subscribe(context, watched.impu, asserted, now=now)
 
     def _follow_dialog(self, context: ProxyContext, now: float) -> None:
+        # Addressed to the S-CSCF itself: the notifier knows its own dialogs, and has been asked before.
         if not context.request.routes and self._is_own(context.request.uri):
             context.reject(481, now=now)
         elif not self._is_within_dialog(context):
@@ -168,6 +169,7 @@ class ScscfLogic(ProxyLogic):
             context.reject(504, "Registration Lost", headers=headers, body=_RESTORATION_BODY, now=now)
         elif self._is_home(uri) or uri.scheme == "tel":
             self._terminate(context, now)
+        # There is no DNS between networks here: other domains are reached by address only.
         elif self._node.flow_to(uri) is not None:
             context.forward(now=now)
         else:
@@ -187,6 +189,7 @@ class ScscfLogic(ProxyLogic):
                 identity = holder.identity(impu)
                 if identity is None or identity.barred:
                     continue
+                # Known, and not registered unless one of its subscribers has a binding.
                 known = False
                 if self._hss.bindings(holder.impi, registration_set=identity.registration_set, now=now):
                     return True
@@ -206,6 +209,7 @@ class ScscfLogic(ProxyLogic):
 
     def ack(self, ack: PassingAck, *, now: float) -> None:
         """Forward the ACK of a 2xx, if it goes where its dialog goes."""
+        # An ACK has no response: one that leads elsewhere is dropped.
         if not self._is_within_dialog(ack):
             return
         self._boundary.enter(ack.request, ack.flow)
@@ -222,6 +226,7 @@ class ScscfLogic(ProxyLogic):
         """Stay on the path of dialogs (TS 24.229 §5.4.3.2, §5.4.3.3)."""
         if context.in_dialog or context.request.method not in DIALOG_FORMING:
             return ()
+        # The mark covers the next hop: that of the Path, of the target, or of the request as it is.
         behind = target.routes[0].uri if target.routes else target.uri or next_hop(context.request)
         return (f"<{self._node.mw.uri(self._marks.make(context.request, behind))}>",)
 

@@ -137,6 +137,7 @@ class Scscf:
 
     def _handle(self, event: Event) -> None:
         now = self.node.driver.now
+        # Subscriptions are dialogs of the S-CSCF itself; everything else it only proxies.
         if not self.notifier.handle(event, now=now):
             self._core.handle(event, now=now)
 

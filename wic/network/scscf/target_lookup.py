@@ -1,4 +1,4 @@
-"""Target lookup: the user that a Request-URI means, and its bindings (TS 24.229 §5.3.2.1, §5.4.3.3, RFC 5627 §5.4)."""
+"""Target lookup: the user that a Request-URI means, and its bindings (TS 24.229 §5.3.2.1, §5.4.3.3, RFC 5627 §6.1)."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class TargetLookup:
             uri: of this domain, or a telephone number.
             now: seconds of the epoch.
         """
+        # RFC 5627 §3.1.2: "gr" without a value marks a temporary GRUU, whose user part only the registrar can read.
         if uri.is_sip and uri.params.get("gr") == "":
             instance = self._gruus.read_temporary(uri)
             return None if instance is None else self._of_instance(instance, now)
@@ -52,6 +53,7 @@ class TargetLookup:
         if impu is None:
             return None
         bindings: Iterable[StoredBinding] = self._hss.reachable(impu, now=now)
+        # RFC 5627 §6.1: a public GRUU leads to the contacts of its instance only.
         if (name := instance_of(uri)) is not None:
             bindings = (binding for binding in bindings if binding.instance == name)
         return CalledParty(impu, _newest_flows(bindings))
@@ -72,6 +74,7 @@ class TargetLookup:
         if uri.is_sip and (uri.params.get("user") == "phone" or number.startswith("+")):
             # TS 24.229 §5.3.2.1: a SIP URI that holds a number means the same user as the tel URI.
             candidates.append(Uri("tel", opaque=number).aor())
+        # A subscriber may have a number as a SIP URI only.
         elif uri.scheme == "tel":
             candidates.append(Uri("sip", uri.aor().opaque, host=self._domain))
         return next((str(impu) for impu in candidates if self._may_be_called(str(impu))), None)

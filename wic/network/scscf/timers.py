@@ -65,12 +65,14 @@ class BindingExpiry:
     def handle_timeout(self, *, now: float) -> None:
         """End the expired bindings, and set the next deadline."""
         wall = self._wall_clock()
+        # First of all, so that an unforeseen error does not make the timer fire without end.
         self._due = now + _RETRY_INTERVAL
         try:
             self._location_service.expire(now=wall)
         except StorageFailed as error:
             _log.error("expired bindings stay: %s", error)
             return
+        # Another process may store a binding that ends earlier, and the time of day may be set: look every minute.
         following = self._hss.next_expiry()
         wait = _LONGEST_SLEEP if following is None else following - wall
         self._due = now + min(_LONGEST_SLEEP, max(_SHORTEST_SLEEP, wait))
@@ -117,6 +119,7 @@ class OperatorCommandPoller:
             _log.error("operator commands wait: %s", error)
             self._due = now + _RETRY_INTERVAL
         else:
+            # Changes of this connection do not count, so that completing commands does not start the next look.
             self._seen = seen
 
     def _execute(self, command: OperatorCommand, now: float) -> bool:

@@ -88,6 +88,7 @@ class DialogMarks:
             request: begins the dialog, and has no Record-Route of our own yet.
             behind: the next hop.
         """
+        # The element before is the one that has record-routed last, or the UA itself.
         before = request.record_routes or request.contacts
         return self._half(request, before[0].uri if before else None) + self._half(request, behind)
 
@@ -98,6 +99,7 @@ class DialogMarks:
             return False
         wanted = self._half(request, hop).encode()
         marks = [(route.uri.user or "").encode() for route in taken_routes]
+        # Requests of either end come here, so that the next hop may be that of either half.
         halves = [half for mark in marks for half in (mark[:_HALF], mark[_HALF:])]
         return any(hmac.compare_digest(half, wanted) for half in halves)
 
