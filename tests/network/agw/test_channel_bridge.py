@@ -67,7 +67,9 @@ class StandInChannels:
         return self.opened[-1]
 
 
-class World:
+class BridgedSides:
+    """A bridge between a stand-in for the MSRP session and one for the WIC's channels."""
+
     def __init__(self, *, offerer: bool = True) -> None:
         self.link, self.channels = StandInLink(), StandInChannels()
         self.bridge = ChannelBridge(self.link, offerer=offerer)
@@ -82,8 +84,8 @@ class World:
 
 
 @pytest.fixture
-async def world():
-    made = World()
+async def sides():
+    made = BridgedSides()
     made.channels.incoming.append(StandInChannel("early"))
     task = asyncio.create_task(made.bridge.run(made.channels))
     await made.turn()
@@ -91,14 +93,14 @@ async def world():
     task.cancel()
 
 
-async def test_channels_of_the_wic_are_announced_and_numbered(world):
-    world.channels.on_channel(StandInChannel("late", "proto"))
-    assert world.link.tags() == ["0;event=open;label=early;protocol=", "2;event=open;label=late;protocol=proto"]
-    assert [content.content_type for content in world.link.sent] == [None, None]
+async def test_channels_of_the_wic_are_announced_and_numbered(sides):
+    sides.channels.on_channel(StandInChannel("late", "proto"))
+    assert sides.link.tags() == ["0;event=open;label=early;protocol=", "2;event=open;label=late;protocol=proto"]
+    assert [content.content_type for content in sides.link.sent] == [None, None]
 
 
 async def test_the_answerer_numbers_oddly():
-    made = World(offerer=False)
+    made = BridgedSides(offerer=False)
     made.channels.incoming.append(StandInChannel("x"))
     task = asyncio.create_task(made.bridge.run(made.channels))
     await made.turn()
@@ -106,68 +108,68 @@ async def test_the_answerer_numbers_oddly():
     task.cancel()
 
 
-async def test_messages_and_ends_go_to_the_far_side(world):
+async def test_messages_and_ends_go_to_the_far_side(sides):
     channel = StandInChannel("x")
-    world.channels.on_channel(channel)
+    sides.channels.on_channel(channel)
     channel.on_message("text")
     channel.on_message(b"\x00")
     channel.close()
     channel.close()
-    assert world.link.tags()[2:] == ["2;event=data", "2;event=data", "2;event=close"]
-    assert [content.content_type for content in world.link.sent[2:4]] == ["text/plain", "application/octet-stream"]
+    assert sides.link.tags()[2:] == ["2;event=data", "2;event=data", "2;event=close"]
+    assert [content.content_type for content in sides.link.sent[2:4]] == ["text/plain", "application/octet-stream"]
 
 
-async def test_channels_of_the_far_side_are_opened_once_and_closed(world):
+async def test_channels_of_the_far_side_are_opened_once_and_closed(sides):
     tag = ChannelTag(1, ChannelEvent.OPEN, "far", "p")
     for _ in range(2):
-        world.come(tag, kind=None)
-    world.come(ChannelTag(1), "ü".encode())
-    world.come(ChannelTag(1), b"\x00", "application/octet-stream")
-    world.come(ChannelTag(7), b"for no channel")
-    await world.turn()
-    (channel,) = world.channels.opened
+        sides.come(tag, kind=None)
+    sides.come(ChannelTag(1), "ü".encode())
+    sides.come(ChannelTag(1), b"\x00", "application/octet-stream")
+    sides.come(ChannelTag(7), b"for no channel")
+    await sides.turn()
+    (channel,) = sides.channels.opened
     assert (channel.label, channel.protocol, channel.sent) == ("far", "p", ["ü", b"\x00"])
-    world.come(ChannelTag(1, ChannelEvent.CLOSE), kind=None)
-    world.come(ChannelTag(1, ChannelEvent.CLOSE), kind=None)
-    await world.turn()
+    sides.come(ChannelTag(1, ChannelEvent.CLOSE), kind=None)
+    sides.come(ChannelTag(1, ChannelEvent.CLOSE), kind=None)
+    await sides.turn()
     assert channel.is_closed
-    assert "1;event=close" not in world.link.tags()
+    assert "1;event=close" not in sides.link.tags()
 
 
-async def test_a_message_without_a_tag_goes_to_the_first_channel(world):
-    world.come(None, b"hi")
-    world.come(None, kind=None)
-    await world.turn()
-    assert world.channels.opened == []
-    assert world.bridge._by_number[0].sent == ["hi"]
+async def test_a_message_without_a_tag_goes_to_the_first_channel(sides):
+    sides.come(None, b"hi")
+    sides.come(None, kind=None)
+    await sides.turn()
+    assert sides.channels.opened == []
+    assert sides.bridge._by_number[0].sent == ["hi"]
 
 
-async def test_channels_are_bounded(world, monkeypatch):
+async def test_channels_are_bounded(sides, monkeypatch):
     monkeypatch.setattr(channel_bridge, "MAX_CHANNELS", 1)
     channel = StandInChannel("too many")
-    world.channels.on_channel(channel)
+    sides.channels.on_channel(channel)
     assert channel.is_closed
-    world.come(ChannelTag(1, ChannelEvent.OPEN, "far"), kind=None)
-    await world.turn()
-    assert world.channels.opened == []
+    sides.come(ChannelTag(1, ChannelEvent.OPEN, "far"), kind=None)
+    await sides.turn()
+    assert sides.channels.opened == []
 
 
-async def test_a_full_bridge_holds_the_core_back(world, monkeypatch):
+async def test_a_full_bridge_holds_the_core_back(sides, monkeypatch):
     monkeypatch.setattr(channel_bridge, "HIGH_WATER", 100)
-    world.come(ChannelTag(0), b"x" * 200)
-    assert world.link.paused
-    await world.turn()
-    assert not world.link.paused
+    sides.come(ChannelTag(0), b"x" * 200)
+    assert sides.link.paused
+    await sides.turn()
+    assert not sides.link.paused
 
 
-async def test_a_channel_that_broke_loses_its_message_only(world):
-    first = world.bridge._by_number[0]
+async def test_a_channel_that_broke_loses_its_message_only(sides):
+    first = sides.bridge._by_number[0]
     first.broken = True
-    world.come(ChannelTag(0), b"lost")
-    world.come(ChannelTag(1, ChannelEvent.OPEN, "far"), kind=None)
-    await world.turn()
-    assert len(world.channels.opened) == 1
-    world.bridge.close()
+    sides.come(ChannelTag(0), b"lost")
+    sides.come(ChannelTag(1, ChannelEvent.OPEN, "far"), kind=None)
+    await sides.turn()
+    assert len(sides.channels.opened) == 1
+    sides.bridge.close()
     assert first.is_closed
-    assert world.channels.opened[0].is_closed
-    assert world.link.tags() == ["0;event=open;label=early;protocol="]
+    assert sides.channels.opened[0].is_closed
+    assert sides.link.tags() == ["0;event=open;label=early;protocol="]

@@ -36,7 +36,9 @@ class LongTokens(CountingSource):
 
 
 @dataclass
-class World:
+class Gateway:
+    """A gateway, and the losses that its contexts have reported."""
+
     agw: Agw
     lost: list[str]
 
@@ -45,9 +47,9 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def gateway() -> AsyncIterator[Gateway]:
     agw = await Agw.open(LongTokens(), OPTIONS)
-    yield World(agw, [])
+    yield Gateway(agw, [])
     await agw.close()
     assert agw.contexts == 0
 
@@ -67,8 +69,8 @@ async def join(context: AgwContext, index: int) -> MediaTransport:
     return wic
 
 
-async def test_rtp_is_relayed_both_ways_without_change(world: World) -> None:
-    context = world.context()
+async def test_rtp_is_relayed_both_ways_without_change(gateway: Gateway) -> None:
+    context = gateway.context()
     await context.add_rtp(0)
     line = context.lines[0]
     assert isinstance(line, RtpLine)
@@ -95,8 +97,8 @@ async def test_rtp_is_relayed_both_ways_without_change(world: World) -> None:
     await core.close()
 
 
-async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World) -> None:
-    context = world.context()
+async def test_silence_of_the_core_is_noticed_once_it_was_heard(gateway: Gateway) -> None:
+    context = gateway.context()
     await context.add_rtp(0)
     line = context.lines[0]
     assert isinstance(line, RtpLine)
@@ -104,13 +106,13 @@ async def test_silence_of_the_core_is_noticed_once_it_was_heard(world: World) ->
     core.connect(towards(line))
     line.connect_core(core.description, awaited=True)
     core.send_rtp(pack_rtp(0, 1, 1, 1, b"x"))
-    await until(lambda: bool(world.lost))
-    assert world.lost == ["nothing came from the core for 0.2 s"]
+    await until(lambda: bool(gateway.lost))
+    assert gateway.lost == ["nothing came from the core for 0.2 s"]
     await core.close()
 
 
-async def test_silence_on_hold_is_no_loss(world: World) -> None:
-    context = world.context()
+async def test_silence_on_hold_is_no_loss(gateway: Gateway) -> None:
+    context = gateway.context()
     await context.add_rtp(0)
     line = context.lines[0]
     assert isinstance(line, RtpLine)
@@ -124,23 +126,23 @@ async def test_silence_on_hold_is_no_loss(world: World) -> None:
     context.watch(100.0, 5.0)
     line.connect_core(core.description, awaited=True)
     context.watch(101.0, 5.0)
-    assert world.lost == []
+    assert gateway.lost == []
     context.watch(107.0, 5.0)
-    assert world.lost == ["nothing came from the core for 5 s"]
+    assert gateway.lost == ["nothing came from the core for 5 s"]
     await core.close()
 
 
-async def test_a_wic_that_goes_away_is_noticed(world: World) -> None:
-    context = world.context()
+async def test_a_wic_that_goes_away_is_noticed(gateway: Gateway) -> None:
+    context = gateway.context()
     await context.add_rtp(0)
     wic = await join(context, 0)
     await wic.close()
-    await until(lambda: bool(world.lost))
-    assert "closed" in world.lost[0]
+    await until(lambda: bool(gateway.lost))
+    assert "closed" in gateway.lost[0]
 
 
-async def test_channels_cross_two_gateways(world: World) -> None:
-    calling, called = world.context(), world.context()
+async def test_channels_cross_two_gateways(gateway: Gateway) -> None:
+    calling, called = gateway.context(), gateway.context()
     await calling.add_data(1, offerer=True)
     await called.add_data(0, offerer=False)
     here, there = calling.lines[1], called.lines[0]
@@ -170,8 +172,8 @@ async def test_channels_cross_two_gateways(world: World) -> None:
     await bob.close()
 
 
-async def test_another_msrp_peer_gets_one_default_channel(world: World) -> None:
-    context = world.context()
+async def test_another_msrp_peer_gets_one_default_channel(gateway: Gateway) -> None:
+    context = gateway.context()
     await context.add_data(0, offerer=False)
     line = context.lines[0]
     assert isinstance(line, DataLine)
@@ -198,8 +200,8 @@ async def test_another_msrp_peer_gets_one_default_channel(world: World) -> None:
     await wic.close()
 
 
-async def test_strangers_on_the_msrp_port_get_nothing(world: World) -> None:
-    context = world.context()
+async def test_strangers_on_the_msrp_port_get_nothing(gateway: Gateway) -> None:
+    context = gateway.context()
     await context.add_data(0, offerer=False)
     line = context.lines[0]
     assert isinstance(line, DataLine)
@@ -212,19 +214,19 @@ async def test_strangers_on_the_msrp_port_get_nothing(world: World) -> None:
     writer.close()
 
 
-async def test_ports_are_freed_and_their_number_is_bounded(world: World) -> None:
+async def test_ports_are_freed_and_their_number_is_bounded(gateway: Gateway) -> None:
     """The range has 50 pairs, of which other programs of this machine may hold some."""
     contexts: list[AgwContext] = []
     try:
         while len(contexts) <= 50:
-            contexts.append(world.context())
+            contexts.append(gateway.context())
             await contexts[-1].add_rtp(0)
     except MediaFailed as failure:
         refused = str(failure)
     assert "taken" in refused
     for context in contexts:
         await context.close()
-    context = world.context()
+    context = gateway.context()
     await context.add_rtp(0)
     await context.remove(0)
     await context.close()
@@ -240,8 +242,8 @@ async def test_sessions_are_bounded() -> None:
     await agw.close()
 
 
-async def test_roles_are_those_of_the_offer(world: World) -> None:
-    context = world.context()
+async def test_roles_are_those_of_the_offer(gateway: Gateway) -> None:
+    context = gateway.context()
     await context.add_data(0, offerer=True)
     access = context.lines[0].access
     assert (access.setup, access.sctp_port, access.max_message_size) == (Setup.ACTPASS, 5000, 262144)

@@ -28,7 +28,9 @@ def send(to: MsrpUri, *, transaction: str = "abcd1", body: bytes = b"hi", sender
     return head.encode() + body + f"\r\n-------{transaction}$\r\n".encode()
 
 
-class World:
+class Peers:
+    """The MSRP port of a gateway, and peers that connect to it."""
+
     def __init__(self, hub: MsrpHub) -> None:
         self.hub = hub
         self.got: list[Content] = []
@@ -53,9 +55,9 @@ class World:
 
 
 @pytest.fixture
-async def world():
+async def peers():
     hub = await MsrpHub.open("127.0.0.1", 0, LongTokens())
-    made = World(hub)
+    made = Peers(hub)
     yield made
     for writer in made.writers:
         writer.close()
@@ -63,88 +65,88 @@ async def world():
     assert len(hub) == 0
 
 
-async def test_a_second_connection_for_a_session_is_refused(world):
-    link = world.link()
+async def test_a_second_connection_for_a_session_is_refused(peers):
+    link = peers.link()
     link.start((PEER,), dial=False)
-    reader, writer = await world.connect()
+    reader, writer = await peers.connect()
     writer.write(send(link.local))
     assert (await reader.readline()).startswith(b"MSRP abcd1 200")
     assert link.bound
-    other, other_writer = await world.connect()
+    other, other_writer = await peers.connect()
     other_writer.write(send(link.local))
     assert (await other.readline()).startswith(b"MSRP abcd1 506")
-    writer.write(send(world.link().local, transaction="abcd2"))
+    writer.write(send(peers.link().local, transaction="abcd2"))
     await reader.readuntil(b"-------abcd1$\r\n")
     assert (await reader.readline()).startswith(b"MSRP abcd2 481")
 
 
-async def test_a_message_from_another_path_is_not_for_this_session(world):
-    link = world.link()
+async def test_a_message_from_another_path_is_not_for_this_session(peers):
+    link = peers.link()
     link.start((PEER,), dial=False)
-    reader, writer = await world.connect()
+    reader, writer = await peers.connect()
     writer.write(send(link.local, sender=MsrpUri("127.0.0.1", 9, "mallory")))
     assert (await reader.readline()).startswith(b"MSRP abcd1 481")
-    assert world.got == []
+    assert peers.got == []
 
 
-async def test_a_session_that_cannot_be_dialled_ends(world):
-    link = world.link()
+async def test_a_session_that_cannot_be_dialled_ends(peers):
+    link = peers.link()
     link.start((MsrpUri("127.0.0.1", 1, "unreachable"),), dial=True)
-    await world.until(lambda: world.ended)
-    assert "127.0.0.1:1" in world.ended[0]
+    await peers.until(lambda: peers.ended)
+    assert "127.0.0.1:1" in peers.ended[0]
     link.send(Content(content_type="text/plain", body=b"x"))
     link.start((PEER,), dial=True)
-    assert len(world.hub) == 0
+    assert len(peers.hub) == 0
 
 
-async def test_a_session_that_ends_while_it_is_dialled(world):
-    link, other = world.link(), world.link()
+async def test_a_session_that_ends_while_it_is_dialled(peers):
+    link, other = peers.link(), peers.link()
     other.start((link.local,), dial=False)
     link.start((other.local,), dial=True)
     link.close()
     other.close()
-    await world.until(lambda: world.hub.connections == 0)
+    await peers.until(lambda: peers.hub.connections == 0)
 
 
-async def test_a_peer_that_holds_back_gets_its_messages_later(world):
-    link = world.link()
+async def test_a_peer_that_holds_back_gets_its_messages_later(peers):
+    link = peers.link()
     link.start((PEER,), dial=False)
     link.pause()
-    _reader, writer = await world.connect()
+    _reader, writer = await peers.connect()
     writer.write(send(link.local))
-    await world.until(lambda: link.bound)
+    await peers.until(lambda: link.bound)
     writer.write(send(link.local, transaction="abcd2", body=b"later"))
     link.resume()
-    await world.until(lambda: len(world.got) == 2)
+    await peers.until(lambda: len(peers.got) == 2)
     link.pause()
     link.resume()
 
 
-async def test_a_peer_that_does_not_read_is_given_up(world, monkeypatch):
+async def test_a_peer_that_does_not_read_is_given_up(peers, monkeypatch):
     monkeypatch.setattr(msrp, "SEND_LIMIT", 1000)
-    link = world.link()
+    link = peers.link()
     link.start((PEER,), dial=False)
-    _, writer = await world.connect()
+    _, writer = await peers.connect()
     writer.write(send(link.local))
-    await world.until(lambda: link.bound)
-    while not world.ended:
+    await peers.until(lambda: link.bound)
+    while not peers.ended:
         link.send(Content(content_type="text/plain", body=b"x" * 200_000))
         await asyncio.sleep(0)
-    assert "slowly" in world.ended[0]
+    assert "slowly" in peers.ended[0]
 
 
-async def test_a_peer_that_does_not_answer_is_given_up(world):
-    link = world.link()
+async def test_a_peer_that_does_not_answer_is_given_up(peers):
+    link = peers.link()
     link.start((PEER,), dial=False)
     for _ in range(600):
         link.send(Content(content_type="text/plain", body=b"x"))
-    assert "does not answer" in world.ended[0]
+    assert "does not answer" in peers.ended[0]
 
 
-async def test_refused_and_unanswered_messages_are_only_noted(world, monkeypatch):
-    link = world.link()
+async def test_refused_and_unanswered_messages_are_only_noted(peers, monkeypatch):
+    link = peers.link()
     link.start((PEER,), dial=False)
-    reader, writer = await world.connect()
+    reader, writer = await peers.connect()
     writer.write(send(link.local))
     await reader.readuntil(b"$\r\n")
     link.send(Content(content_type="text/plain", body=b"x"))
@@ -152,27 +154,27 @@ async def test_refused_and_unanswered_messages_are_only_noted(world, monkeypatch
     writer.write(
         f"MSRP {transaction} 413\r\nTo-Path: {link.local}\r\nFrom-Path: {PEER}\r\n-------{transaction}$\r\n".encode()
     )
-    await world.until(lambda: link.next_timeout is None)
+    await peers.until(lambda: link.next_timeout is None)
     link.send(Content(content_type="text/plain", body=b"x"))
     link._session._unanswered = {key: (name, 0.0) for key, (name, _) in link._session._unanswered.items()}
     link.timed_out()
     assert link.bound
-    assert world.ended == []
+    assert peers.ended == []
 
 
-async def test_connections_are_bounded_and_strangers_do_not_stay(world, monkeypatch):
+async def test_connections_are_bounded_and_strangers_do_not_stay(peers, monkeypatch):
     monkeypatch.setattr(msrp, "IDENTIFY_TIMEOUT", 0.05)
-    reader, _ = await world.connect()
+    reader, _ = await peers.connect()
     assert await reader.read() == b""
     monkeypatch.setattr(msrp, "MAX_CONNECTIONS", 0)
-    reader, _ = await world.connect()
+    reader, _ = await peers.connect()
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await reader.readexactly(1)
 
 
-async def test_responses_from_strangers_mean_nothing(world):
-    link = world.link()
-    reader, writer = await world.connect()
+async def test_responses_from_strangers_mean_nothing(peers):
+    link = peers.link()
+    reader, writer = await peers.connect()
     writer.write(f"MSRP abcd1 200 OK\r\nTo-Path: {link.local}\r\nFrom-Path: {PEER}\r\n-------abcd1$\r\n".encode())
     writer.write(send(link.local))  # not started: its peer is unknown
     assert (await reader.readline()).startswith(b"MSRP abcd1 481")

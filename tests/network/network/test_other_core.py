@@ -71,7 +71,7 @@ class RawCore(asyncio.DatagramProtocol):
 
 
 @pytest.fixture
-async def world(make_raw):
+async def behind_core(make_raw):
     async with AsyncExitStack() as stack:
         core = RawCore()
         await core.start(stack)
@@ -134,17 +134,17 @@ async def packets_flow(wic: MediaTransport, phone: PlainRtp, *, sequence: int = 
     assert at_wic == {down, report}
 
 
-async def test_registration_with_a_plain_registrar(world):
-    ims, core, alice = world
+async def test_registration_with_a_plain_registrar(behind_core):
+    ims, core, alice = behind_core
     request = await register(core, alice)
     assert f"@127.0.0.1:{ims.epcscf.node.mw.port};lr;ob>" in request
     assert ims.sip_uri is None
     assert ims.epcscf.registrations == 1
 
 
-async def test_a_call_to_a_phone_with_media(world):
+async def test_a_call_to_a_phone_with_media(behind_core):
     """No Service-Route: the call goes to the core; the phone gets RTP/AVP, and packets pass both ways."""
-    ims, core, alice = world
+    ims, core, alice = behind_core
     await register(core, alice)
     wic = MediaTransport(Certificate.generate(), MediaTransportOptions(addresses=("127.0.0.1",)))
     phone = PlainRtp("127.0.0.1", ports=PortRange(42000, 42099))
@@ -185,9 +185,9 @@ async def test_a_call_to_a_phone_with_media(world):
     await phone.close()
 
 
-async def test_a_call_from_a_phone_with_media(world):
+async def test_a_call_from_a_phone_with_media(behind_core):
     """The core knows the Path only; the WIC answers, and packets pass both ways."""
-    ims, core, alice = world
+    ims, core, alice = behind_core
     registered = await register(core, alice)
     path = alice.header(registered.encode(), "Path")
     phone = PlainRtp("127.0.0.1", ports=PortRange(42000, 42099))
@@ -231,8 +231,8 @@ async def test_a_call_from_a_phone_with_media(world):
     await phone.close()
 
 
-async def test_a_terminating_request_for_a_lost_connection_gets_430(world):
-    ims, core, alice = world
+async def test_a_terminating_request_for_a_lost_connection_gets_430(behind_core):
+    ims, core, alice = behind_core
     registered = await register(core, alice)
     path = alice.header(registered.encode(), "Path")
     await alice.close()
@@ -246,8 +246,8 @@ async def test_a_terminating_request_for_a_lost_connection_gets_430(world):
 
 
 @pytest.mark.parametrize(("tag", "status"), [("", "404"), (";tag=x", "481")])
-async def test_a_request_from_the_core_without_a_flow_is_refused(world, tag, status):
-    ims, core, _ = world
+async def test_a_request_from_the_core_without_a_flow_is_refused(behind_core, tag, status):
+    ims, core, _ = behind_core
     core.send(
         f"OPTIONS sip:alice@ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{core.port};branch=z9hG4bKo\r\n"
         f"Max-Forwards: 70\r\nFrom: <{PHONE}>;tag=p\r\nTo: <sip:alice@ims.example>{tag}\r\nCall-ID: o\r\n"
@@ -257,8 +257,8 @@ async def test_a_request_from_the_core_without_a_flow_is_refused(world, tag, sta
     await core.receive(f"SIP/2.0 {status}")
 
 
-async def test_an_answer_that_fits_no_offer_ends_the_call(world):
-    _, core, alice = world
+async def test_an_answer_that_fits_no_offer_ends_the_call(behind_core):
+    _, core, alice = behind_core
     await register(core, alice)
     wic = MediaTransport(Certificate.generate(), MediaTransportOptions(addresses=("127.0.0.1",)))
     own = await wic.gather()
@@ -276,8 +276,8 @@ async def test_an_answer_that_fits_no_offer_ends_the_call(world):
     await alice.receive("BYE")
 
 
-async def test_a_success_that_cannot_be_read_makes_no_registration(world):
-    ims, core, alice = world
+async def test_a_success_that_cannot_be_read_makes_no_registration(behind_core):
+    ims, core, alice = behind_core
     alice.send(alice.register())
     request, where = await core.receive("REGISTER")
     contact = alice.header(request.encode(), "Contact")
@@ -289,8 +289,8 @@ async def test_a_success_that_cannot_be_read_makes_no_registration(world):
     assert ims.epcscf.registrations == 0
 
 
-async def test_an_offer_from_the_core_that_cannot_be_carried(world):
-    ims, core, alice = world
+async def test_an_offer_from_the_core_that_cannot_be_carried(behind_core):
+    ims, core, alice = behind_core
     registered = await register(core, alice)
     body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=image 9 udptl t38\r\nc=IN IP4 127.0.0.1\r\n"
     core.send(
