@@ -385,14 +385,16 @@ async def test_a_change_before_a_crash_is_notified_after_it(watching) -> None:
 
 
 async def test_a_registration_that_ended_before_a_crash(watching) -> None:
-    await watching.subscribed()
+    _, before = await watching.subscribed()
     await watching.running.stop()
     with Hss(watching.running.path, realm="ims.example") as hss:
         hss.change_bindings(IMPI, remove=["k"])
     await watching.running.start()
     notify = await watching.notified()
     assert header(notify, "Subscription-State") == "terminated;reason=noresource"
-    assert {each.state for each in document(notify).registrations} == {AorState.INIT}
+    told = document(notify)
+    assert {each.state for each in told.registrations} == {AorState.INIT}
+    assert [each.id for each in told.registrations] == [each.id for each in before.registrations]
     await watching.over()
 
 
