@@ -251,3 +251,19 @@ async def test_kill_9_and_restart(tmp_path, make_raw):
 async def test_a_network_that_was_not_entered_has_no_parts():
     with pytest.raises(LocalProtocolError, match="async with"):
         ImsNetwork().ready()
+
+
+async def test_a_network_that_cannot_open_closes_what_it_has_opened(tmp_path):
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    async with ImsNetwork():
+        pass
+    before, tasks = descriptors(), len(asyncio.all_tasks())
+    for options in ({"host": "192.0.2.1"}, {"subscribers": ("al ice",)}, {"directory": tmp_path / "f", "web": False}):
+        (tmp_path / "f").write_text("")
+        with pytest.raises(ConfigurationError):
+            async with ImsNetwork(NetworkOptions(**options)):
+                pass
+    assert descriptors() == before
+    assert len(asyncio.all_tasks()) == tasks
