@@ -1,4 +1,4 @@
-"""Peers that mean no good, made of strings: nothing here is built or read with wic's SIP classes."""
+"""Hostile peers made of strings: nothing here is built or read with wic's SIP classes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.client import ClientConnection
 
+WITH_WEB = pytest.mark.parametrize("web", [True], ids=["with a WAF"])
 _numbers = count(1)
 
 
 class Intruder:
-    """A WebSocket to the eP-CSCF, and whatever one wants to write into it."""
+    """WebSocket connection to the eP-CSCF that sends any text."""
 
     def __init__(self, socket: ClientConnection, user: str) -> None:
         self.socket = socket
@@ -47,13 +48,13 @@ class Intruder:
         await self.socket.send(text)
 
     async def receive(self, status: int) -> Text:
-        """The next final response or request; a request counts as 0."""
-        text = await self.answered()
+        """Return the next final response, which must have this status, or request, whose status is 0."""
+        text = await self.receive_any()
         assert text.status == status, text
         return text
 
-    async def answered(self) -> Text:
-        """The next final response or request, whatever it says."""
+    async def receive_any(self) -> Text:
+        """Return the next final response or request."""
         async with asyncio.timeout(10):
             while True:
                 data = await self.socket.recv()
@@ -61,9 +62,9 @@ class Intruder:
                 if text.status // 100 != 1:
                     return text
 
-    async def nothing_comes(self) -> None:
-        """See that all was answered: the answer to a question of its own is the next thing to come."""
-        await self.send(self.write("OPTIONS", f"sip:nobody@{DOMAIN}", call_id="the-end"))
+    async def expect_nothing(self) -> None:
+        """Check that nothing is pending: the next message is the answer to an OPTIONS of this call."""
+        await self.send(self.write("OPTIONS", f"sip:unknown@{DOMAIN}", call_id="the-end"))
         async with asyncio.timeout(10):
             assert "the-end" in str(await self.socket.recv())
 
@@ -112,7 +113,7 @@ class Intruder:
 
 @pytest.fixture(autouse=True)
 def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Whatever comes in, nothing is an error of ours."""
+    """Fail the test if anything was logged as an error."""
     with caplog.at_level(logging.INFO):
         yield
     wrong = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR or record.exc_info]
@@ -121,8 +122,8 @@ def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture
 def web() -> bool:
-    """Whether the network has a WAF and a WWSF."""
-    return True
+    """Whether the network has a WAF and a WWSF; tests of tokens and pools choose it by `WITH_WEB`."""
+    return False
 
 
 @pytest.fixture
@@ -144,13 +145,13 @@ async def ims(tmp_path, web: bool) -> AsyncIterator[ImsNetwork]:
 
 @pytest.fixture
 async def well_behaved(ims: ImsNetwork) -> AsyncIterator[Client]:
-    """A client that was there before; whatever the others do, it can be reached and can renew its registration."""
+    """Registered client beside the hostile peers; in the end it has the same binding and can refresh it."""
     driver_of = {"eP-CSCF": ims.epcscf.node.driver, "S-CSCF": ims.scscf.node.driver}
     account = Account.load("good", path=ims.accounts_path)
     async with Client(account, ClientOptions(reg_event=False)) as client:
         granted = client.binding
         yield client
-        assert client.binding is granted, "it has lost its registration, or had to renew it"
+        assert client.binding is granted, "the registration was lost or replaced"
         client._wire._credentials_renewed()  # what renews the registration now
         async with asyncio.timeout(10):
             while client.binding is granted:  # noqa: ASYNC110

@@ -1,4 +1,4 @@
-"""Nobody gets what another one has proved: TLS associations, tokens and identities at the eP-CSCF."""
+"""Theft of TLS associations, tokens and identities at the eP-CSCF: each attempt is refused or has no effect."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import pytest
 
 from wic.auth import Secret
 
+from .conftest import WITH_WEB
+
 ALICE, BOB = "sip:alice@ims.example", "sip:bob@ims.example"
 
 pytestmark = pytest.mark.usefixtures("well_behaved")
 
 
 def claim(user: str, *extra: str) -> str:
-    """Credentials without a proof."""
+    """Write credentials without a proof."""
     given = [
         f'username="{user}@ims.example"',
         'realm="ims.example"',
@@ -23,7 +25,7 @@ def claim(user: str, *extra: str) -> str:
     return "Authorization: Digest " + ", ".join([*given, *extra])
 
 
-async def test_everything_the_same_over_another_connection(intrude, on_mw):
+async def test_the_same_register_over_another_connection(intrude, on_mw):
     alice, mallory = await intrude("alice"), await intrude("alice")
     await alice.registered()
     mallory.call_id = alice.call_id
@@ -51,7 +53,7 @@ async def test_everything_the_same_over_another_connection(intrude, on_mw):
         "auth-done",
     ],
 )
-async def test_protection_that_a_wic_writes_itself(intrude, on_mw, smuggled):
+async def test_integrity_protected_written_by_the_wic(intrude, on_mw, smuggled):
     mallory = await intrude("alice")
     await mallory.send(mallory.register(claim("alice", smuggled)))
     await mallory.receive(401)
@@ -68,7 +70,7 @@ async def test_protection_that_a_wic_writes_itself(intrude, on_mw, smuggled):
         'integrity-protected="tls-yes", integrity-protected="auth-done"',
     ],
 )
-async def test_credentials_that_say_something_twice(intrude, on_mw, again):
+async def test_repeated_credential_parameters(intrude, on_mw, again):
     """The core behind an eP-CSCF may read the last one where the eP-CSCF reads the first."""
     mallory = await intrude("alice")
     await mallory.send(mallory.register(claim("alice", again)))
@@ -76,10 +78,11 @@ async def test_credentials_that_say_something_twice(intrude, on_mw, again):
     assert on_mw == []
 
 
+@WITH_WEB
 @pytest.mark.parametrize("first", ["Bearer x", "bearer x", 'Bearer access_token="x"', "Bearer"])
 @pytest.mark.parametrize("swapped", [False, True])
-async def test_a_token_and_credentials_at_once(intrude, on_mw, first, swapped):
-    """Neither vouches for the other: a token that is none does not make the eP-CSCF speak for whom Digest names."""
+async def test_a_token_beside_digest_credentials(intrude, on_mw, first, swapped):
+    """An invalid token does not make the eP-CSCF assert the user that the Digest credentials name."""
     mallory = await intrude("alice")
     lines = [f"Authorization: {first}", claim("alice")]
     await mallory.send(mallory.register(*(lines[::-1] if swapped else lines)))
@@ -88,10 +91,9 @@ async def test_a_token_and_credentials_at_once(intrude, on_mw, first, swapped):
     assert on_mw == []
 
 
-@pytest.mark.parametrize("web", [False])
 @pytest.mark.parametrize("first", ["Bearer x", 'Bearer access_token="x"'])
-async def test_a_token_where_none_are_taken(ims, intrude, on_mw, first):
-    """An eP-CSCF without a WAF vouches for nobody."""
+async def test_a_token_without_a_waf(ims, intrude, on_mw, first):
+    """An eP-CSCF without a WAF never writes auth-done."""
     mallory = await intrude("alice")
     await mallory.send(mallory.register(f"Authorization: {first}", claim("alice")))
     await mallory.receive(401)
@@ -109,7 +111,7 @@ async def test_a_token_where_none_are_taken(ims, intrude, on_mw, first):
         ["i: another"],
     ],
 )
-async def test_two_of_what_there_is_one_of(intrude, on_mw, lines):
+async def test_repeated_single_value_headers(intrude, on_mw, lines):
     mallory = await intrude("alice")
     await mallory.send(mallory.register(*lines))
     await mallory.receive(400)
@@ -135,18 +137,19 @@ async def test_two_of_what_there_is_one_of(intrude, on_mw, lines):
         "Security-Client: bob",
     ],
 )
-async def test_what_only_the_network_says(intrude, on_mw, line):
-    """In REGISTER and outside, however it is written."""
+async def test_headers_reserved_to_the_network(intrude, on_mw, line):
+    """They are removed from REGISTER and other requests, in every spelling."""
     alice = await intrude("alice")
     await alice.registered(line)
-    await alice.send(alice.write("OPTIONS", "sip:nobody@ims.example", line))
+    await alice.send(alice.write("OPTIONS", "sip:unknown@ims.example", line))
     await alice.receive(404)
     assert len(on_mw) >= 3
     assert all("bob" not in str(each) and "evil" not in str(each) for each in on_mw)
 
 
-async def test_digest_does_not_live_on_what_a_token_has_proved(ims, intrude, on_mw, token_of):
-    """A token's registration ends with it (TS 24.371 §6.4.3), though the user has a password as well."""
+@WITH_WEB
+async def test_digest_does_not_extend_a_token_registration(ims, intrude, on_mw, token_of):
+    """A registration by token ends with the token (TS 24.371 §6.4.3), even if the user has a password as well."""
     ims.hss.add_subscriber("carol@ims.example", ["sip:carol@ims.example"], Secret("unknown to mallory"))
     mallory = await intrude("carol")
     await mallory.send(mallory.register(f"Authorization: Bearer {await token_of('carol')}"))
@@ -158,8 +161,9 @@ async def test_digest_does_not_live_on_what_a_token_has_proved(ims, intrude, on_
     assert ims.hss.bindings("carol@ims.example", now=0) == [before]
 
 
-async def test_a_token_of_one_and_the_name_of_another(ims, intrude, token_of):
-    """Over the connection of carol, with her token, nobody registers alice, calls as alice or ends alice's binding."""
+@WITH_WEB
+async def test_a_token_with_the_name_of_another_user(ims, intrude, token_of):
+    """Over carol's connection, with her token, alice can be neither registered nor deregistered."""
     alice, carol = await intrude("alice"), await intrude("carol")
     await alice.registered()
     bearer = f"Authorization: Bearer {await token_of('carol')}"
@@ -176,8 +180,8 @@ async def test_a_token_of_one_and_the_name_of_another(ims, intrude, token_of):
     assert ims.hss.bindings("alice@ims.example", now=0) == kept
 
 
-async def test_who_was_challenged_is_not_who_answers(intrude, on_mw):
-    """Between 401 and 200 another connection gets nothing, and afterwards neither."""
+async def test_a_challenge_of_another_connection(intrude, on_mw):
+    """Another connection cannot use the challenge, neither before nor after its answer."""
     alice, mallory = await intrude("alice"), await intrude("alice")
     await alice.send(alice.register())
     challenged = await alice.receive(401)
@@ -187,14 +191,14 @@ async def test_who_was_challenged_is_not_who_answers(intrude, on_mw):
     await mallory.send(mallory.register(claim("alice")))
     await alice.receive(200)
     await mallory.receive(401)
-    await mallory.send(mallory.register(alice.proof(challenged)))  # seen somewhere, and sent again
+    await mallory.send(mallory.register(alice.proof(challenged)))  # replayed
     assert "stale=true" in str(await mallory.receive(401))
     await mallory.send(mallory.write("OPTIONS", BOB))
     await mallory.receive(403)
 
 
 async def test_a_second_register_while_one_is_pending(intrude, on_mw):
-    """It is held back, and spoils neither the first one nor what follows."""
+    """It is refused, and harms neither the first REGISTER nor later ones."""
     alice = await intrude("alice")
     await alice.send(alice.register())
     await alice.send(alice.register())
@@ -206,8 +210,8 @@ async def test_a_second_register_while_one_is_pending(intrude, on_mw):
     await alice.receive(200)
 
 
-async def test_instance_and_reg_id_of_another(ims, intrude):
-    """They name a device of the user who proves who he is, and of nobody else."""
+async def test_instance_and_reg_id_of_another_user(ims, intrude):
+    """They name a device of the authenticated user only."""
     alice, bob = await intrude("alice"), await intrude("bob")
     await alice.registered()
     kept = ims.hss.bindings("alice@ims.example", now=0)

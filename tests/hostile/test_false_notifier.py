@@ -1,4 +1,4 @@
-"""A client whose network tells lies, nonsense or bad news of its registration (TS 24.229 §5.1.1.7, RFC 3680)."""
+"""NOTIFYs about the registration that are false, malformed or hostile (TS 24.229 §5.1.1.7, RFC 3680)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def notify(subscribe, body: bytes, *lines: str, cseq: int = 1, dialog: dict[str,
 
 
 class Notifier:
-    """Grants what comes, and has something to say about each registration."""
+    """Server that grants each request, and sends a NOTIFY for each subscription."""
 
     def __init__(self, impostor, says) -> None:
         self._impostor = impostor
@@ -63,7 +63,7 @@ class Notifier:
     [("deactivated", ""), ("expired", ""), ("probation", 'retry-after="0"'), ("probation", 'retry-after="1"')],
 )
 async def test_a_network_that_ends_every_registration_at_once(impostor, event, extra):
-    """The first time another one is made at once, as it should be; an hour of it is no storm."""
+    """The first time the client registers again at once; within an hour there are few REGISTERs."""
     Notifier(impostor, lambda uri, n: reginfo(state="terminated", event=event, uri=uri, extra=extra, version=n))
     async with impostor.client(options={"reg_event": True}):
         await asyncio.sleep(HOUR)
@@ -89,7 +89,7 @@ async def test_a_network_that_shortens_every_registration(impostor, expires):
         assert len(impostor.registers()) <= 102
 
 
-async def test_a_network_that_wants_restoration_for_ever(impostor):
+async def test_a_network_that_demands_restoration_forever(impostor):
     body = (
         '<?xml version="1.0"?><ims-3gpp version="1"><alternative-service><type>restoration</type><reason>x</reason>'
         "<action>initial-registration</action></alternative-service></ims-3gpp>"
@@ -113,14 +113,14 @@ async def test_a_network_that_wants_restoration_for_ever(impostor):
 @pytest.mark.parametrize(
     "dialog",
     [
-        {"Call-ID": "nobody@far"},
-        {"To": "<sip:alice@ims.example>;tag=nobody"},
+        {"Call-ID": "unknown@far"},
+        {"To": "<sip:alice@ims.example>;tag=unknown"},
         {"To": "<sip:alice@ims.example>"},
         {"From": "<sip:alice@ims.example>;tag=other"},
     ],
 )
-async def test_a_notify_for_nobody(impostor, dialog):
-    """Nothing that is in it counts, even where it would end the registration."""
+async def test_a_notify_outside_its_dialog(impostor, dialog):
+    """Its body is ignored, even if it would end the registration."""
     says = reginfo(state="terminated", event="rejected", uri="sip:x", version=9)
     notifier = Notifier(impostor, lambda uri, n: reginfo(state="active", event="registered", uri=uri, version=n))
     async with impostor.client(options={"reg_event": True}) as client:
@@ -136,7 +136,7 @@ async def test_a_notify_for_nobody(impostor, dialog):
 
 
 async def test_a_notify_over_another_connection(impostor):
-    """The dialog is right, the connection is one that the client has given up."""
+    """The dialog is right, but its connection was replaced."""
     Notifier(impostor, lambda uri, n: reginfo(state="active", event="registered", uri=uri, version=n))
     async with impostor.client(options={"reg_event": True}) as client:
         await asyncio.sleep(1.0)
@@ -158,7 +158,7 @@ DOCUMENTS = {
     "billion laughs": f'{_HEAD}<!DOCTYPE x [<!ENTITY e0 "ha">{_BOMB}]><reginfo>&e9;</reginfo>',
     "a file": f'{_HEAD}<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><reginfo>&f;</reginfo>',
     "a DTD elsewhere": f'{_HEAD}<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd"><reginfo/>',
-    "an undeclared entity": f"{_HEAD}<reginfo>&nobody;</reginfo>",
+    "an undeclared entity": f"{_HEAD}<reginfo>&undeclared;</reginfo>",
     "an include": f'{_HEAD}<reginfo xmlns:i="http://www.w3.org/2001/XInclude"><i:include href="/etc/passwd"/></reginfo>',
     "deep": "<a>" * 9000 + "</a>" * 9000,
     "many elements": '<reginfo xmlns="urn:ietf:params:xml:ns:reginfo">' + "<a/>" * 15_000 + "</reginfo>",
@@ -180,8 +180,8 @@ TOO_LARGE = {"deep", "many elements"}
     [(document, 413 if name in TOO_LARGE else 400) for name, document in DOCUMENTS.items()],
     ids=DOCUMENTS.keys(),
 )
-async def test_documents_that_are_none(impostor, document, status):
-    """They are refused; the registration goes on."""
+async def test_unusable_documents(impostor, document, status):
+    """They are refused, and the registration goes on."""
     Notifier(impostor, lambda uri, n: document)
     async with impostor.client(options={"reg_event": True}) as client:
         await asyncio.sleep(100.0)
@@ -192,7 +192,7 @@ async def test_documents_that_are_none(impostor, document, status):
 
 
 async def test_a_notify_without_a_document(impostor):
-    """There need not be one (RFC 6665 §4.1.3)."""
+    """The body is optional (RFC 6665 §4.1.3)."""
     Notifier(impostor, lambda uri, n: "")
     async with impostor.client(options={"reg_event": True}) as client:
         await asyncio.sleep(100.0)
@@ -202,7 +202,7 @@ async def test_a_notify_without_a_document(impostor):
 
 
 async def test_a_document_of_a_hundred_megabytes(impostor):
-    """It is beyond what any message may be: that connection ends, and another one takes the registration over."""
+    """The message exceeds the limit: its connection ends, and another one takes over the registration."""
     Notifier(impostor, lambda uri, n: reginfo(state="active", event="registered", uri=uri, version=n))
     async with impostor.client(options={"reg_event": True}) as client:
         await asyncio.sleep(1.0)

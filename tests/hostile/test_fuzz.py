@@ -1,7 +1,6 @@
-"""Whatever is fed to what reads the bytes of others: a value, or the error that its description names; in linear time.
+"""Damaged and large inputs for all readers of foreign bytes: each returns a value or raises its documented error.
 
-Large inputs are made of what such readers stumble over; where one took more than linear time, the test would not end
-within its limit.
+Large inputs repeat what makes parsers slow; a reader of more than linear time would exceed the time limit of the test.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ NONCE = b"I1U+kmEUr9qjsJg+xNVpMEjtgQmo4qqrBYa2yaKPTrg="
 
 
 def damaged(sample: bytes) -> st.SearchStrategy[bytes]:
-    """A sample with octets replaced, parts cut out and parts repeated."""
+    """Make a strategy of samples with octets replaced, removed and inserted."""
 
     def apply(edits: list[tuple[int, int, bytes]]) -> bytes:
         data = bytearray(sample)

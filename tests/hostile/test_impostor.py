@@ -1,4 +1,4 @@
-"""A client whose server means no good: it ends by name or goes on, and never becomes a flood itself."""
+"""A client before a hostile server: it fails with a named error or goes on, and never floods the server."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def refused(client, error: type[Exception], match: str | None = None) -> s
     return str(caught.value)
 
 
-# what nonces and challenges there may be
+# nonces and challenges
 
 BAD_NONCES = {
     "empty": ('""', "of 0 octets"),
@@ -63,7 +63,7 @@ BAD_NONCES = {
 
 
 @pytest.mark.parametrize(("nonce", "words"), BAD_NONCES.values(), ids=BAD_NONCES.keys())
-async def test_nonces_that_hold_no_challenge(impostor, nonce, words):
+async def test_malformed_aka_nonces(impostor, nonce, words):
     impostor.answer = lambda request: [
         request.answer("401 Unauthorized", challenge(nonce=nonce, algorithm="AKAv2-SHA-256"))
     ]
@@ -84,14 +84,14 @@ async def test_nonces_that_hold_no_challenge(impostor, nonce, words):
     ],
 )
 async def test_a_downgrade_is_refused_by_name(impostor, changes):
-    """Who has a USIM gives no proof that a weaker challenge asks for."""
+    """A client with a USIM does not answer a weaker challenge."""
     nonce = b64(bytes(32))
     impostor.answer = lambda request: [request.answer("401 Unauthorized", challenge(**({"nonce": nonce} | changes)))]
     await refused(aka_client(impostor), ChallengeUnsupported)
     assert len(impostor.registers()) == 1
 
 
-async def test_a_narrower_choice_refuses_what_is_weaker(impostor):
+async def test_an_account_may_refuse_older_akas(impostor):
     settings = AkaSettings(k=AKA.k, opc=AKA.opc, accept=("AKAv2-SHA-256",))
     nonce = b64(bytes(32))
     impostor.answer = lambda request: [
@@ -102,7 +102,7 @@ async def test_a_narrower_choice_refuses_what_is_weaker(impostor):
 
 
 async def test_a_network_without_the_key(impostor):
-    """Three challenges that no home network made are the end, and the first two get no proof."""
+    """The third forged challenge ends the attempt, and none gets a proof."""
     impostor.answer = lambda request: [
         request.answer("401 Unauthorized", challenge(nonce=b64(bytes(32)), algorithm="AKAv2-SHA-256"))
     ]
@@ -112,7 +112,7 @@ async def test_a_network_without_the_key(impostor):
 
 
 async def test_a_challenge_that_was_recorded(impostor, make_challenge):
-    """A right AUTN is right once: sent again it gets `auts`, and never RES."""
+    """An AUTN is accepted once: sent again it gets `auts`, and never RES."""
     right = make_challenge()
 
     def answer(request):
@@ -134,13 +134,13 @@ async def test_a_challenge_that_was_recorded(impostor, make_challenge):
 
 
 @pytest.mark.parametrize("size", [20_000, 300_000, 3_000_000])
-async def test_a_challenge_beyond_every_limit(impostor, size):
-    """It counts as no answer at all."""
+async def test_an_oversized_challenge(impostor, size):
+    """It is dropped, as if there were no answer."""
     impostor.answer = lambda request: [request.answer("401 Unauthorized", challenge(nonce=f'"{"n" * size}"'))]
     await refused(impostor.client(), RegistrationFailed, "did not answer the registration within 30 s")
 
 
-async def test_challenges_without_end(impostor):
+async def test_endless_challenges(impostor):
     numbers = iter(range(10_000))
     impostor.answer = lambda request: [
         request.answer("401 Unauthorized", challenge(nonce=f'"n{next(numbers)}"', stale="true"))
@@ -161,7 +161,7 @@ async def test_challenges_without_end(impostor):
         [],
     ],
 )
-async def test_challenges_that_are_none(impostor, lines):
+async def test_unusable_challenges(impostor, lines):
     impostor.answer = lambda request: [request.answer("401 Unauthorized", *lines)]
     await refused(impostor.client(), ChallengeUnsupported)
     assert len(impostor.registers()) == 1
@@ -175,7 +175,7 @@ async def test_a_password_is_tried_once(impostor, lines):
 
 
 def grant_with(impostor, line: str):
-    """Challenge what has no proof, and grant the rest with a line of the server's choice."""
+    """Challenge requests without a proof, and grant the others with a further header line."""
 
     def answer(request):
         if 'nonce=""' in request.one("Authorization"):
@@ -195,8 +195,8 @@ def grant_with(impostor, line: str):
         "Authentication-Info: ,,,=",
     ],
 )
-async def test_what_comes_with_a_200(impostor, line):
-    """A nextnonce is only a nonce; what is none is passed over, and refreshes go on."""
+async def test_odd_authentication_info(impostor, line):
+    """A malformed nextnonce is ignored, and refreshes go on."""
     impostor.answer = grant_with(impostor, line)
     async with impostor.client() as client:
         await asyncio.sleep(2 * HOUR)
@@ -204,30 +204,30 @@ async def test_what_comes_with_a_200(impostor, line):
         assert 24 <= len(impostor.registers()) <= 26
 
 
-async def test_a_200_of_who_does_not_know_the_password(impostor):
+async def test_a_wrong_rspauth(impostor):
     proof = "0" * 64
     impostor.answer = grant_with(impostor, f'Authentication-Info: qop=auth, rspauth="{proof}", cnonce="x", nc=00000001')
     await refused(impostor.client(), NetworkNotTrusted, "could not prove that it knows the password")
     assert len(impostor.registers()) == 2
 
 
-# redirections, waits, and floods
+# redirections, waits and floods
 
 
-AGAIN_AND_AGAIN = (6, 12)
-"""REGISTERs of an hour in which the back-off is at work."""
+BACKED_OFF = (6, 12)
+"""Least and most REGISTERs of an hour with back-off."""
 
 
 @pytest.mark.parametrize(
     ("status", "lines", "registers"),
     [
-        ("305 Use Proxy", ["Contact: <sip:evil.invalid;transport=ws>"], AGAIN_AND_AGAIN),
+        ("305 Use Proxy", ["Contact: <sip:evil.invalid;transport=ws>"], BACKED_OFF),
         ("302 Moved", ["Contact: <sip:evil.invalid>"], (2, 2)),
-        ("503 Unavailable", [], AGAIN_AND_AGAIN),
+        ("503 Unavailable", [], BACKED_OFF),
         ("503 Unavailable", ["Retry-After: 0"], (100, 140)),
         ("503 Unavailable", ["Retry-After: 99999999999999999999"], (3, 3)),
-        ("503 Unavailable", ["Retry-After: -1"], AGAIN_AND_AGAIN),
-        ("500 Internal", ["Retry-After: soon"], AGAIN_AND_AGAIN),
+        ("503 Unavailable", ["Retry-After: -1"], BACKED_OFF),
+        ("500 Internal", ["Retry-After: soon"], BACKED_OFF),
         ("423 Too Brief", ["Min-Expires: 4294967295"], (2, 2)),
         ("423 Too Brief", ["Min-Expires: 0"], (2, 2)),
         ("420 Bad Extension", ["Unsupported: path, gruu, outbound, " + "x, " * 5000 + "y"], (3, 3)),
@@ -238,13 +238,13 @@ AGAIN_AND_AGAIN = (6, 12)
         (
             "504 Timeout",
             ["P-Asserted-Identity: <sip:evil.invalid>", "Content-Type: application/3gpp-ims+xml"],
-            AGAIN_AND_AGAIN,
+            BACKED_OFF,
         ),
-        ("699 Never", [], AGAIN_AND_AGAIN),
+        ("699 Never", [], BACKED_OFF),
     ],
 )
 async def test_refusals_of_a_refresh_for_an_hour(impostor, status, lines, registers):
-    """Registered once, refused ever after: it ends, or an hour of that is a few REGISTERs with growing waits."""
+    """After one grant every refresh is refused: the registration ends, or an hour has few REGISTERs, by the back-off."""
     least, most = registers
     impostor.answer = lambda request: [
         impostor.grant(request, expires=600) if len(impostor.registers()) == 1 else request.answer(status, *lines)
@@ -268,8 +268,8 @@ async def test_a_retry_after_is_obeyed_and_bounded(impostor):
         assert client.binding is not None
 
 
-async def test_a_server_that_hangs_up_at_once(impostor):
-    """Every connection ends as soon as it has registered: the reconnections become rare."""
+async def test_a_server_that_closes_after_each_200(impostor):
+    """Each connection ends after its registration: reconnections become rare."""
 
     def answer(request):
         asyncio.get_running_loop().call_later(0.1, impostor.connections[-1].abort, "no")
@@ -282,20 +282,20 @@ async def test_a_server_that_hangs_up_at_once(impostor):
 
 
 @pytest.mark.parametrize("granted", [1, 2])
-async def test_grants_of_nearly_no_time(impostor, granted):
+async def test_very_short_grants(impostor, granted):
     impostor.answer = lambda request: [impostor.grant(request, expires=granted)]
     async with impostor.client():
         await asyncio.sleep(100.0)
         assert 2 <= len(impostor.registers()) <= 110
 
 
-async def test_a_grant_of_no_time(impostor):
+async def test_a_grant_of_zero_seconds(impostor):
     impostor.answer = lambda request: [impostor.grant(request, expires=0)]
     await refused(impostor.client(), RegistrationFailed, "granted no time")
     assert len(impostor.registers()) == 1
 
 
-# what a 200 may say
+# headers of a 200
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ async def test_a_grant_of_no_time(impostor):
         "Path: <sip:x",
     ],
 )
-async def test_grants_that_cannot_be_read(impostor, line):
+async def test_malformed_headers_of_a_200(impostor, line):
     impostor.answer = lambda request: [impostor.grant(request, line)]
     name = line.partition(":")[0]
     await refused(impostor.client(), RegistrationFailed, f"the registrar's answer cannot be read: {name}")
@@ -322,8 +322,8 @@ async def test_grants_that_cannot_be_read(impostor, line):
         "P-Associated-URI: " + ", ".join(f"<sip:u{n}@ims.example>" for n in range(5000)),
     ],
 )
-async def test_grants_beyond_every_limit(impostor, line):
-    """They count as no answer at all."""
+async def test_oversized_headers_of_a_200(impostor, line):
+    """Such a 200 is dropped, as if there were no answer."""
     impostor.answer = lambda request: [impostor.grant(request, line)]
     await refused(impostor.client(), RegistrationFailed, "did not answer the registration within 30 s")
     assert len(impostor.registers()) == 1
@@ -342,8 +342,8 @@ async def test_grants_beyond_every_limit(impostor, line):
         "Feature-Caps: " + "x" * 8000,
     ],
 )
-async def test_grants_with_odd_news(impostor, line):
-    """The client is registered, and keeps still."""
+async def test_odd_headers_of_a_200(impostor, line):
+    """The client stays registered, and sends nothing more."""
     impostor.answer = lambda request: [impostor.grant(request, line)]
     async with impostor.client() as client:
         await asyncio.sleep(1000.0)
@@ -366,14 +366,14 @@ def grant_gruu(impostor, uri: str):
         ("sip:" + "a" * 9000, "did not answer the registration within 30 s"),
     ],
 )
-async def test_gruus_that_cannot_be_read(impostor, uri, words):
+async def test_malformed_gruus(impostor, uri, words):
     impostor.answer = grant_gruu(impostor, uri)
     await refused(impostor.client(), RegistrationFailed, words)
     assert len(impostor.registers()) == 1
 
 
 @pytest.mark.parametrize("uri", ["", "mailto:a@b", "sip:evil.invalid;gr"])
-async def test_gruus_that_are_none(impostor, uri):
+async def test_unusable_gruus(impostor, uri):
     impostor.answer = grant_gruu(impostor, uri)
     async with impostor.client() as client:
         await asyncio.sleep(10.0)
@@ -384,29 +384,29 @@ async def test_gruus_that_are_none(impostor, uri):
 # requests and garbage
 
 
-UNWANTED = {
+UNEXPECTED = {
     **dict.fromkeys(["REGISTER", "SUBSCRIBE", "PUBLISH", "REFER", "MESSAGE"], 405),
     **dict.fromkeys(["UPDATE", "BYE"], 481),
     "XYZ": 501,
 }
 
 
-async def test_requests_that_nobody_wants(impostor):
+async def test_unexpected_requests(impostor):
     async with impostor.client() as client:
-        for number, method in enumerate(UNWANTED):
+        for number, method in enumerate(UNEXPECTED):
             impostor.send(
                 f"{method} sip:alice@x.invalid SIP/2.0\r\nVia: SIP/2.0/WSS far.invalid;branch=z9hG4bKq{number}\r\n"
                 f"From: <sip:e@v>;tag=1\r\nTo: <sip:a@b>;tag=none\r\nCall-ID: q{number}\r\nCSeq: 1 {method}\r\n"
                 "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
             )
         await asyncio.sleep(1.0)
-        assert {each.method: each.status for each in impostor.responses} == UNWANTED
+        assert {each.method: each.status for each in impostor.responses} == UNEXPECTED
         assert client.binding is not None
 
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_garbage(impostor, seed):
-    """Octets by chance, messages cut and turned around: the registration stays, and its refresh works."""
+    """Random octets and damaged messages: the registration stays, and its refresh works."""
     chance = random.Random(seed)
     async with impostor.client() as client:
         sample = impostor.grant(impostor.registers()[0]).encode()
@@ -423,7 +423,7 @@ async def test_garbage(impostor, seed):
 
 @pytest.mark.parametrize("seconds", [-1e6, 1e6, 1e9])
 async def test_a_clock_that_jumps(impostor, seconds, monkeypatch):
-    """Registrations live by the loop's clock; the wall clock may say what it likes."""
+    """Registrations use the clock of the loop, not the wall clock."""
     really = time.time()
     async with impostor.client() as client:
         monkeypatch.setattr(time, "time", lambda: really + seconds)

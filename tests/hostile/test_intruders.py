@@ -1,4 +1,4 @@
-"""Peers of the network that mean no good, on W2 and on Mw: they get the protocol's answer, and others notice nothing."""
+"""Hostile peers of the network on W2 and Mw: they get the answers of the protocol, and other users are not affected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from wic.client import Account, Client, ClientOptions
 from wic.network.scscf.server import Scscf
 
-from .conftest import Text, basic
+from .conftest import WITH_WEB, Text, basic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ ASKS = "algorithm=AKAv2-SHA-256"
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """What the S-CSCF takes for the time of day."""
+    """Shift of the wall clock of the S-CSCF, in seconds."""
     shift = [0.0]
     monkeypatch.setitem(Scscf.open.__func__.__kwdefaults__, "wall_clock", lambda: time.time() + shift[0])
     return shift
@@ -38,14 +38,14 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def on_core() -> Callable[[int], Stranger]:
-    """Stand beside the elements of the core, as somebody whom none of them knows."""
+    """Make UDP peers on the core network that no element knows."""
     opened = []
 
-    def stand(port: int) -> Stranger:
+    def make(port: int) -> Stranger:
         opened.append(Stranger(port))
         return opened[-1]
 
-    yield stand
+    yield make
     for each in opened:
         each.socket.close()
 
@@ -106,8 +106,8 @@ def usim_client(ims) -> Client:
 # vectors and sequence numbers
 
 
-async def test_challenges_for_somebody_else_by_the_hundred(ims, intrude):
-    """Each costs a sequence number of some 2**43 and pushes nobody's USIM out of range; 32 are remembered."""
+async def test_hundreds_of_challenges_for_another_user(ims, intrude):
+    """Each uses one of 2**43 sequence numbers, and no USIM gets out of range; 32 challenges are remembered."""
     mallory = await intrude("usim")
     nonces = []
     async with usim_client(ims) as alice:
@@ -121,14 +121,14 @@ async def test_challenges_for_somebody_else_by_the_hundred(ims, intrude):
         answers = []
         for nonce in nonces[:-34:-1]:
             await mallory.send(mallory.register(guess(nonce)))
-            answers.append((await mallory.answered()).status)
-        assert answers == [403] * 31 + [401] * 2, "the oldest is that of alice"
+            answers.append((await mallory.receive_any()).status)
+        assert answers == [403] * 31 + [401] * 2, "the oldest remembered challenge is that of the client"
     async with usim_client(ims) as alice:
         assert alice.binding is not None
 
 
 async def test_challenges_between_a_challenge_and_its_answer(ims, intrude):
-    """Whoever asks over and over pushes out his own; a wrong answer gets 403 if its challenge is remembered."""
+    """Repeated requests only displace challenges of the same peer: a wrong answer to a remembered challenge gets 403."""
     alice, mallory = await intrude("usim"), await intrude("usim")
     await alice.send(alice.register(claim(ASKS)))
     nonce = (await alice.receive(401)).parameter("WWW-Authenticate", "nonce")
@@ -137,12 +137,12 @@ async def test_challenges_between_a_challenge_and_its_answer(ims, intrude):
         await mallory.send(mallory.register(claim(ASKS)))
         await mallory.receive(401)
     await alice.send(alice.register(guess(nonce)))
-    assert (await alice.answered()).status == 403
+    assert (await alice.receive_any()).status == 403
 
 
 @pytest.mark.parametrize("gap", [1 << 29, -(1 << 29), 1 << 42])
 async def test_a_gap_in_the_sequence_is_closed(ims, gap):
-    """Whoever moved the counter of the home network: the USIM says where it stands, and the next challenge is good."""
+    """After a change of the home network's counter the USIM reports its own, and the next challenge succeeds."""
     async with usim_client(ims):
         pass
     with ims.hss.transaction() as db:
@@ -161,8 +161,8 @@ async def test_a_gap_in_the_sequence_is_closed(ims, gap):
         ("A" * 9000, 401),
     ],
 )
-async def test_an_auts_that_no_usim_made(ims, intrude, auts, status):
-    """A challenge more at most, and nobody has set the counter."""
+async def test_a_forged_auts(ims, intrude, auts, status):
+    """At most one more challenge follows, and the counter of the HSS is not set."""
     mallory = await intrude("usim")
     await mallory.send(mallory.register(claim(ASKS)))
     nonce = (await mallory.receive(401)).parameter("WWW-Authenticate", "nonce")
@@ -182,7 +182,7 @@ async def test_the_keys_of_a_challenge_stay_in_the_network(ims, intrude):
 
 @pytest.mark.parametrize("shift", [86_400.0, -86_400.0])
 async def test_a_clock_that_jumps_between_challenge_and_answer(ims, intrude, clock, shift):
-    """The answer is stale then, which costs one more challenge."""
+    """The answer is stale then, and one more challenge follows."""
     bob = await intrude("bob")
     await bob.send(bob.register())
     challenged = await bob.receive(401)
@@ -197,7 +197,7 @@ async def test_a_clock_that_jumps_between_challenge_and_answer(ims, intrude, clo
 
 @pytest.mark.parametrize("shift", [86_400.0, -86_400.0])
 async def test_a_clock_that_jumps_between_challenge_and_answer_of_a_usim(ims, clock, shift):
-    """One more challenge, with the next sequence number."""
+    """One more challenge follows, with the next sequence number."""
     challenges: list[str] = []
 
     def jump(entity, now, direction, data, flow) -> None:
@@ -216,7 +216,7 @@ async def test_a_clock_that_jumps_between_challenge_and_answer_of_a_usim(ims, cl
 
 
 @pytest.mark.parametrize("value", ["auth-done", "tls-yes", "tls-protected", "tls-connected", "ip-assoc-yes"])
-async def test_nobody_else_vouches_on_mw(ims, on_core, value):
+async def test_integrity_protected_of_a_stranger_on_mw(ims, on_core, value):
     stranger = on_core(ims.scscf.node.mw.port)
     credentials = claim(f'integrity-protected="{value}"', user="alice@ims.example")
     path = f"Path: <sip:127.0.0.1:{stranger.port};lr;ob>"
@@ -252,7 +252,7 @@ async def test_garbage_on_mw(ims, on_core):
                     data[chance.randrange(len(data))] = chance.randrange(256)
                 stranger.socket.send(bytes(data[: chance.randrange(1, len(data))]))
                 stranger.socket.send(chance.randbytes(100))
-            question = stranger.write("OPTIONS", "sip:nobody@ims.example", to="<sip:nobody@ims.example>")
+            question = stranger.write("OPTIONS", "sip:unknown@ims.example", to="<sip:unknown@ims.example>")
             end = f"end-{number}"
             answer = await stranger.ask(question.replace(b"Call-ID: stranger", f"Call-ID: {end}".encode()))
             while end not in str(answer):
@@ -260,10 +260,10 @@ async def test_garbage_on_mw(ims, on_core):
             assert 400 <= answer.status < 500
 
 
-# who watches whose registration
+# subscriptions to registration state
 
 
-async def test_the_registration_of_somebody_else_is_not_shown(intrude):
+async def test_the_registration_state_of_another_user(intrude):
     alice, bob = await intrude("alice"), await intrude("bob")
     await alice.registered()
     await bob.registered()
@@ -272,11 +272,11 @@ async def test_the_registration_of_somebody_else_is_not_shown(intrude):
         lines = ["Event: reg", "Expires: 3600", contact, f"{lie}: <sip:alice@ims.example>"]
         await bob.send(bob.write("SUBSCRIBE", "sip:alice@ims.example", *lines, call_id=lie))
         await bob.receive(403)
-    await alice.nothing_comes()
+    await alice.expect_nothing()
 
 
-async def test_subscriptions_by_the_hundred(ims, intrude):
-    """The oldest of one user give way; those of others stay."""
+async def test_hundreds_of_subscriptions(ims, intrude):
+    """The oldest subscriptions of the same user give way; those of others stay."""
     alice = await intrude("alice")
     await alice.registered()
     kept = 2 + 16  # those of the eP-CSCF, one for each user, and the newest of hers
@@ -295,7 +295,7 @@ async def test_subscriptions_by_the_hundred(ims, intrude):
 
     async with asyncio.timeout(15), asyncio.TaskGroup() as tasks:
         answering = tasks.create_task(answer())
-        # Whoever gives way is told so first.
+        # A subscription that gives way gets its last NOTIFY first.
         while len(answers) < 100 or len(ims.scscf.notifier) > kept:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         answering.cancel()
@@ -305,8 +305,9 @@ async def test_subscriptions_by_the_hundred(ims, intrude):
 # tokens and pools
 
 
-async def test_a_lease_of_somebody_else(ims):
-    """Its name is as long as a key, and stands in no log; who does not know it gets nothing with whatever token."""
+@WITH_WEB
+async def test_a_lease_of_another_user(ims):
+    """A lease has an unguessable name; without it, no token or cookie gives access."""
     context = ssl.create_default_context(cafile=str(ims.ca_path))
     pool = f"{ims.accounts.get('guest')['wwsf']}/pool/lease"
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
@@ -334,6 +335,7 @@ async def test_a_lease_of_somebody_else(ims):
             assert answer.status == 204
 
 
+@WITH_WEB
 async def test_one_address_does_not_empty_the_pool(ims):
     context = ssl.create_default_context(cafile=str(ims.ca_path))
     pool = f"{ims.accounts.get('guest')['wwsf']}/pool/lease"

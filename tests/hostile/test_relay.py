@@ -1,4 +1,4 @@
-"""A registered WIC that wants requests carried elsewhere: within a dialog they go where the dialog goes."""
+"""Detours that a registered WIC writes into in-dialog requests: these go to the peer of the dialog alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DETOURS = ["route", "route behind the others", "request-uri", "strict", "both"]
 
 @pytest.fixture
 def trap():
-    """Somebody whom no dialog knows."""
+    """A UDP socket that is no party of any dialog."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
         opened.bind(("127.0.0.1", 0))
         opened.setblocking(False)
@@ -33,8 +33,8 @@ def caught(trap) -> bytes:
         return b""
 
 
-class Within:
-    """A dialog, by the response that has made it."""
+class MadeDialog:
+    """Dialog state as the caller reads it from the 2xx."""
 
     def __init__(self, wic, ok: Text) -> None:
         self.wic, self.ok = wic, ok
@@ -48,8 +48,8 @@ class Within:
             method, uri, *head, contact, *lines, to=to or self.ok.one("To"), call_id=self.ok.one("Call-ID")
         )
 
-    def astray(self, method: str, detour: str, trap, *lines: str) -> str:
-        """Write a request that is to go to a trap."""
+    def detoured(self, method: str, detour: str, trap, *lines: str) -> str:
+        """Write a request with a detour to the trap."""
         evil = f"sip:127.0.0.1:{trap.getsockname()[1]};lr"
         own = self.routes[0]
         uri, routes = {
@@ -64,7 +64,7 @@ class Within:
 
 @pytest.fixture
 async def call(intrude):
-    """A call from alice to bob, and bob."""
+    """Return a call from alice to bob, and bob's connection."""
     alice, bob = await intrude("alice"), await intrude("bob")
     await alice.registered()
     await bob.registered()
@@ -72,7 +72,7 @@ async def call(intrude):
     await alice.send(alice.write("INVITE", "sip:bob@ims.example", contact, call_id="call"))
     invited = await bob.receive(0)
     await bob.send(invited.answer("200 OK", "Contact: <sip:bob@bob.invalid;transport=ws>"))
-    made = Within(alice, await alice.receive(200))
+    made = MadeDialog(alice, await alice.receive(200))
     await alice.send(made.write("ACK", made.target, made.routes))
     assert (await bob.receive(0)).method == "ACK"
     return made, bob
@@ -80,10 +80,10 @@ async def call(intrude):
 
 @pytest.mark.parametrize("detour", DETOURS)
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_request_within_a_call(call, trap, method, detour):
-    """It reaches who was called, with the Request-URI that is his."""
+async def test_a_detour_within_a_call(call, trap, method, detour):
+    """The request reaches bob, with his contact as Request-URI."""
     made, bob = call
-    await made.wic.send(made.astray(method, detour, trap, "Event: presence", "Expires: 60"))
+    await made.wic.send(made.detoured(method, detour, trap, "Event: presence", "Expires: 60"))
     came = await bob.receive(0)
     assert came.text.startswith(f"{method} sip:bob@bob.invalid;transport=ws SIP/2.0\r\n")
     assert came.all("Route") == []
@@ -93,39 +93,39 @@ async def test_a_request_within_a_call(call, trap, method, detour):
 
 
 @pytest.mark.parametrize("detour", DETOURS)
-async def test_an_acknowledgement(call, trap, detour):
+async def test_a_detour_of_an_ack(call, trap, detour):
     made, bob = call
-    await made.wic.send(made.astray("ACK", detour, trap))
+    await made.wic.send(made.detoured("ACK", detour, trap))
     assert (await bob.receive(0)).text.startswith("ACK sip:bob@bob.invalid;transport=ws ")
     assert not caught(trap)
 
 
 @pytest.mark.parametrize("method", ["ACK", *METHODS])
-async def test_a_dialog_that_is_none(call, trap, method):
-    """By our own Record-Route value of this connection, which alone leads nowhere."""
+async def test_an_unknown_dialog(call, trap, method):
+    """The Record-Route value of this connection leads nowhere without a dialog."""
     made, bob = call
     evil = f"<sip:127.0.0.1:{trap.getsockname()[1]};lr>"
     text = made.write(method, evil.strip("<>"), [made.routes[0], evil], to="<sip:bob@ims.example>;tag=invented")
     await made.wic.send(text)
     if method != "ACK":
         await made.wic.receive(481)
-    await made.wic.nothing_comes()
-    await bob.nothing_comes()
+    await made.wic.expect_nothing()
+    await bob.expect_nothing()
     assert not caught(trap)
 
 
 @pytest.mark.parametrize("detour", DETOURS)
-async def test_a_subscription_is_renewed_where_it_was_made(intrude, trap, detour):
-    """Behind the eP-CSCF there is no further Route in this dialog, so that only the Request-URI would decide."""
+async def test_a_detour_of_a_subscription_refresh(intrude, trap, detour):
+    """Behind the eP-CSCF this dialog has no further Route, so that only the Request-URI would decide."""
     alice = await intrude("alice")
     await alice.registered()
     lines = ["Event: reg", "Expires: 3600"]
     contact = "Contact: <sip:alice@alice.invalid;transport=ws>"
     await alice.send(alice.write("SUBSCRIBE", "sip:alice@ims.example", *lines, contact, call_id="reg-event"))
-    made = Within(alice, await alice.receive(200))
+    made = MadeDialog(alice, await alice.receive(200))
     await alice.send((await alice.receive(0)).answer("200 OK"))
     for expires in (1800, 0):
-        await alice.send(made.astray("SUBSCRIBE", detour, trap, "Event: reg", f"Expires: {expires}"))
+        await alice.send(made.detoured("SUBSCRIBE", detour, trap, "Event: reg", f"Expires: {expires}"))
         await alice.receive(200)
         notify = await alice.receive(0)
         assert notify.method == "NOTIFY"
@@ -133,8 +133,8 @@ async def test_a_subscription_is_renewed_where_it_was_made(intrude, trap, detour
     assert not caught(trap)
 
 
-async def test_a_called_one_has_no_other_ways_either(call, trap):
-    """The Record-Route that he answers with is not the one that is kept: his own requests go back to the caller."""
+async def test_detours_of_the_called_side(call, trap):
+    """The Record-Route of the answer is ignored: requests of the called side go back to the caller."""
     made, bob = call
     evil = f"<sip:127.0.0.1:{trap.getsockname()[1]};lr>"
     contact = f"Contact: <sip:alice@127.0.0.1:{trap.getsockname()[1]}>"
@@ -146,7 +146,7 @@ async def test_a_called_one_has_no_other_ways_either(call, trap):
     await bob.send(answer)
     ok = await alice.receive(200)
     assert evil not in str(ok)
-    again = Within(alice, ok)
+    again = MadeDialog(alice, ok)
     await alice.send(again.write("ACK", again.target, again.routes))
     assert (await bob.receive(0)).method == "ACK"
     uri = re.search(r"<(.*)>", invited.one("Contact"))[1]

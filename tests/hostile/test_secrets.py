@@ -1,4 +1,4 @@
-"""No secret is in what is said, logged, traced, captured or shown of any object, in any scenario of registration."""
+"""Secrets stay out of output, logs, traces, captures and reprs, in every scenario of registration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from wic.client import Account, Client
 from wic.errors import WicError
 from wic.network import ImsNetwork
 
-pytestmark = pytest.mark.timeout(90)  # for the record, on a machine that has other things to do
+pytestmark = pytest.mark.timeout(90)  # for the record, on a busy machine
 
 WIC = Path(sys.executable).with_name("wic")
 JWT = re.compile(r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}")
@@ -38,7 +38,7 @@ ACCOUNTS = ("alice", "bob", "carol", "guest")
 
 
 def forms_of(secret: str) -> set[str]:
-    """How a secret may be written down."""
+    """Return the ways in which a secret may be written."""
     forms = {secret, urllib.parse.quote(secret), urllib.parse.quote_plus(secret), b64encode(secret.encode()).decode()}
     if re.fullmatch(r"([0-9a-fA-F]{2}){8,}", secret):
         octets = bytes.fromhex(secret)
@@ -48,7 +48,7 @@ def forms_of(secret: str) -> set[str]:
 
 
 def keys_of(account: dict[str, object], nonces: set[str]) -> dict[str, str]:
-    """RES, CK, IK and AK of every challenge."""
+    """Return RES, CK, IK and AK of every challenge."""
     functions = make_functions("milenage", bytes.fromhex(str(account["k"])), opc=bytes.fromhex(str(account["opc"])))
     found = {}
     for nonce in nonces:
@@ -57,8 +57,8 @@ def keys_of(account: dict[str, object], nonces: set[str]) -> dict[str, str]:
     return found
 
 
-def written_down(directory: Path) -> dict[str, str]:
-    """The secrets of an accounts file."""
+def secrets_of_accounts(directory: Path) -> dict[str, str]:
+    """Return the secrets of an accounts file."""
     document = tomllib.loads((directory / "accounts.toml").read_text())
     return {
         f"{kind}.{name}.{key}": str(value)
@@ -69,8 +69,8 @@ def written_down(directory: Path) -> dict[str, str]:
     }
 
 
-def in_state(state: Path) -> dict[str, str]:
-    """The tokens that a client has stored."""
+def stored_tokens(state: Path) -> dict[str, str]:
+    """Return the tokens that a client has stored."""
     return {
         f"{file.name}: {token[:6]}": token
         for file in state.rglob("*")
@@ -81,7 +81,7 @@ def in_state(state: Path) -> dict[str, str]:
 
 @dataclass
 class Browser:
-    """Somebody who signs in, and remembers what nobody else may know."""
+    """A user's browser that signs in, and collects the secrets it meets."""
 
     ca: str
     password: str
@@ -119,7 +119,7 @@ class Browser:
         return {name[1]: html.unescape(value[1]) for name, value in pairs if name and value}
 
     def approve(self, url: str) -> None:
-        """Sign in as carol, and say yes to whatever is asked."""
+        """Sign in as carol, and approve every request for consent."""
         page, arrived = self.open(url)
         if 'name="password"' in page:
             page, arrived = self.open(arrived, **self.fields(page) | {"username": "carol", "password": self.password})
@@ -131,9 +131,9 @@ class Browser:
 
 @dataclass
 class Record:
-    """All that was said, and all that must not have been."""
+    """Output of all commands, and the secrets that must not be in it."""
 
-    said: dict[str, bytes] = field(default_factory=dict)
+    output: dict[str, bytes] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     challenges: set[str] = field(default_factory=set)
     """PKCE code challenges."""
@@ -142,7 +142,7 @@ class Record:
 
 
 def wic(record: Record, name: str, folder: Path, *words: object) -> subprocess.Popen[str]:
-    """Start a command, with all that it says going to files."""
+    """Start a command with its output in files."""
     command = [str(WIC), *map(str, words), *LOUD, "--json"]
     if words[0] in ("register", "network"):
         command += ["--pcap", str(folder / f"{name}.pcapng")]
@@ -166,57 +166,57 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
     network = wic(record, "network", folder, "network", "up", "--dir", record.directory)
     try:
         ready = line_of(folder / "network.out", network)
-        record.secrets |= written_down(record.directory)
+        record.secrets |= secrets_of_accounts(record.directory)
         accounts = tomllib.loads((record.directory / "accounts.toml").read_text())
         visits = {
             name: wic(record, name, folder, "register", name, "--accounts", ready["accounts"], "--once")
             for name in ACCOUNTS
         }
         browser = Browser(ready["ca"], accounts["web_users"]["carol"]["password"])
-        person = ("carol-in-person", "--accounts", ready["accounts"])
+        in_person = ("carol-in-person", "--accounts", ready["accounts"])
         for way in ("--no-browser", "--device"):
-            login = wic(record, f"login{way}", folder, "login", *person, way)
+            login = wic(record, f"login{way}", folder, "login", *in_person, way)
             asked = line_of(folder / f"login{way}.out", login)
             browser.approve(asked.get("url_with_code") or asked["url"])
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(asked["url"]).query)
             record.challenges |= {*query.get("code_challenge", [])}
             assert login.wait(20) == 0, (folder / f"login{way}.err").read_text()
-            record.secrets |= in_state(record.state)
-        visits["person"] = wic(record, "person", folder, "register", *person, "--once")
+            record.secrets |= stored_tokens(record.state)
+        visits["person"] = wic(record, "person", folder, "register", *in_person, "--once")
         for name, visit in visits.items():
             assert visit.wait(20) == 0, (folder / f"{name}.err").read_text()
-        record.secrets |= in_state(record.state) | browser.secrets
+        record.secrets |= stored_tokens(record.state) | browser.secrets
         network.send_signal(signal.SIGINT)
         network.wait(15)
     finally:
         network.kill()
         network.wait()
-    record.said = {
+    record.output = {
         file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in (".out", ".err", ".pcapng")
     }
-    text = "\n".join(each.decode("latin-1") for each in record.said.values())
+    text = "\n".join(each.decode("latin-1") for each in record.output.values())
     nonces = {
         each for each in re.findall(r'nonce="([A-Za-z0-9+/]{43,44}=*)"', text) if len(b64decode(each + "==")) == 32
     }
-    assert nonces, "alice was challenged"
+    assert nonces, "alice got no challenge"
     record.secrets |= keys_of(accounts["accounts"]["alice"], nonces)
     return record
 
 
-def test_the_record_is_about_something(record: Record) -> None:
+def test_the_record_is_complete(record: Record) -> None:
     kinds = " ".join(record.secrets)
     for each in ("alice.k", "alice.opc", "bob.password", "carol.client_secret", "cookie", "RES", "CK", "IK"):
         assert each in kinds
-    assert in_state(record.state)
+    assert stored_tokens(record.state)
     assert record.challenges
-    assert b"Bearer ***" in record.said["carol.err"]
-    assert all(len(each) > 1000 for name, each in record.said.items() if name.endswith((".err", ".pcapng")))
+    assert b"Bearer ***" in record.output["carol.err"]
+    assert all(len(each) > 1000 for name, each in record.output.items() if name.endswith((".err", ".pcapng")))
 
 
-def test_no_secret_is_in_what_was_said(record: Record) -> None:
+def test_no_secret_in_the_output(record: Record) -> None:
     found = {
         f"{name} in {file}"
-        for file, data in record.said.items()
+        for file, data in record.output.items()
         for name, secret in record.secrets.items()
         for form in forms_of(secret)
         if form.encode("utf-8") in data or form.encode("latin-1", "replace") in data
@@ -224,33 +224,33 @@ def test_no_secret_is_in_what_was_said(record: Record) -> None:
     assert not found
 
 
-def test_no_token_of_any_kind_is(record: Record) -> None:
-    tokens = {file: JWT.findall(data.decode("latin-1")) for file, data in record.said.items()}
+def test_no_token_in_the_output(record: Record) -> None:
+    tokens = {file: JWT.findall(data.decode("latin-1")) for file, data in record.output.items()}
     assert not {file: found for file, found in tokens.items() if found}
 
 
-def test_no_pkce_verifier_is(record: Record) -> None:
-    for file, data in record.said.items():
+def test_no_pkce_verifier_in_the_output(record: Record) -> None:
+    for file, data in record.output.items():
         for word in {*re.findall(rb"[A-Za-z0-9._~-]{43,128}", data)}:
             challenge = urlsafe_b64encode(hashlib.sha256(word).digest()).decode().rstrip("=")
             assert challenge not in record.challenges, file
 
 
-def test_nothing_went_wrong_meanwhile(record: Record) -> None:
-    for file, data in record.said.items():
+def test_no_error_in_the_output(record: Record) -> None:
+    for file, data in record.output.items():
         assert not re.search(rb"(?m)^(ERROR|CRITICAL) |Handling failed|never retrieved", data), file
 
 
 def test_files_are_for_their_owner(record: Record) -> None:
-    """All but what is public anyway: the certificate of the CA."""
+    """Only the certificate of the CA, which is public, is readable by others."""
     files = [path for root in (record.directory, record.state) for path in root.rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"accounts.toml", "ca.key", "hss.sqlite", "waf.sqlite"}
     assert {path.name for path in files if path.stat().st_mode & 0o077} <= {"ca.pem"}
     assert record.directory.stat().st_mode & 0o077 == 0
 
 
-async def test_no_object_shows_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of all objects that are alive while four clients are registered, none gives a secret away by its repr."""
+async def test_no_secret_in_a_repr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No living object shows a secret in its repr while four clients are registered."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     async with ImsNetwork() as ims:
         seen: list[str] = []
@@ -258,7 +258,7 @@ async def test_no_object_shows_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         clients = [Client(Account.load(name, path=ims.accounts_path)) for name in ACCOUNTS]
         for client in clients:
             await client.__aenter__()
-        secrets = written_down(ims.accounts_path.parent)
+        secrets = secrets_of_accounts(ims.accounts_path.parent)
         text = "\n".join(seen)
         secrets |= {f"token {number}": token for number, token in enumerate({*JWT.findall(text)})}
         secrets |= {f"key {number}": key for number, key in enumerate({*re.findall(r'[ic]k="([0-9a-f]{32})"', text)})}
@@ -276,8 +276,8 @@ async def test_no_object_shows_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await asyncio.gather(*(client.__aexit__(None, None, None) for client in clients))
 
 
-def test_no_mistake_in_an_account_shows_what_it_is_about(tmp_path: Path) -> None:
-    """Errors, with their causes, name settings and not what stands there."""
+def test_errors_about_an_account_quote_no_secret(tmp_path: Path) -> None:
+    """Errors and their causes name settings, and never quote their values."""
     secret = "5ec2e7-0f-alice"
     file = tmp_path / "accounts.toml"
     for line in (

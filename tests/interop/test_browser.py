@@ -131,7 +131,7 @@ async def test_is_called_with_a_data_channel_it_does_not_know(peers: Peers, netw
         assert await alice.run("ended") == "ended by remote: Terminated"
 
 
-async def test_after_it_has_left_nobody_answers(peers: Peers, network: ImsNetwork) -> None:
+async def test_after_unregister_calls_are_refused(peers: Peers, network: ImsNetwork) -> None:
     alice = await _alice(peers, network)
     await alice.run("unregister")
     async with Client(Account.load("bob", network.accounts_path)) as client:

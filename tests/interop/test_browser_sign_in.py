@@ -128,7 +128,7 @@ async def test_a_client_of_ours_takes_the_token_of_the_page(peers: Peers, networ
         assert client.binding is not None
 
 
-async def test_who_comes_back_is_still_signed_in(peers: Peers, network: ImsNetwork) -> None:
+async def test_the_session_outlives_the_page(peers: Peers, network: ImsNetwork) -> None:
     carol = await _signed_in(peers, network)
     await carol.page.go("about:blank")
     await carol.page.until("document.getElementById('status') === null")
@@ -149,7 +149,7 @@ async def test_after_signing_out_there_is_no_token(peers: Peers, network: ImsNet
     await carol.page.shows("#username")
 
 
-async def test_somebody_without_a_name_is_a_wic(peers: Peers, network: ImsNetwork) -> None:
+async def test_an_anonymous_user_is_a_wic(peers: Peers, network: ImsNetwork) -> None:
     guest = await _at_the_wwsf(peers, network)
     given = await guest.page.evaluate(AUTHORIZED)
     assert given["impu"].startswith("sip:guest")

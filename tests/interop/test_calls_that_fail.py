@@ -36,7 +36,7 @@ async def test_a_phone_without_encryption(peers: Peers) -> None:
 
 
 @pytest.mark.parametrize(("target", "status"), [("nobody", 404), ("bob", 480)])
-async def test_a_user_who_is_not_there(peers: Peers, target: str, status: int) -> None:
+async def test_unknown_and_unregistered_users(peers: Peers, target: str, status: int) -> None:
     kamailio = await peers.start(Kamailio(peers.directory))
     async with Client(wics.account(kamailio)) as client:
         call = await client.call(f"sip:{target}@ims.example")

@@ -63,7 +63,7 @@ async def test_registers_along_our_path(peers: Peers, algorithm: str) -> None:
             await Client(_account(network, "alice", password="guessed")).__aenter__()
 
 
-async def test_a_core_that_believes_no_token(peers: Peers) -> None:
+async def test_a_core_that_ignores_tokens(peers: Peers) -> None:
     """The eP-CSCF vouches for carol, and Kamailio asks for her password all the same: nobody could answer that."""
     kamailio = await peers.start(Kamailio(peers.directory, KamailioOptions(subscribers={"carol": "carol-secret"})))
     wire = Wire()

@@ -76,7 +76,7 @@ async def test_after_a_cut_the_new_path_is_used(peers: Peers) -> None:
         assert _protection(edge.mw.registers()[-1]) == "tls-pending"
 
 
-async def test_nobody_is_reached_while_the_cable_is_cut(peers: Peers) -> None:
+async def test_calls_fail_while_the_cable_is_cut(peers: Peers) -> None:
     slowly = ClientOptions(backoff=BackoffOptions(first_time=60))
     kamailio = await peers.start(Kamailio(peers.directory))
     async with open_edge(kamailio, client=slowly) as edge:

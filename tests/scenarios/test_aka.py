@@ -22,7 +22,7 @@ def alice(visit: Callable[..., Visit]) -> Visit:
     return visit("alice")
 
 
-def test_the_command_says_what_was_granted(alice: Visit) -> None:
+def test_the_report_of_the_command(alice: Visit) -> None:
     assert alice.code == 0, alice.stderr
     assert alice.document["scheme"] == "aka"
     assert alice.document["expires"] == 600000
@@ -129,7 +129,7 @@ def test_a_sequence_number_out_of_range_is_resynchronised(network: Network, term
     assert answer["nonce"] == visit.answers[1].credentials("WWW-Authenticate")[1]["nonce"] != refused["nonce"]
 
 
-def test_a_wrong_key_is_said_in_a_sentence(network: Network, terminal: Terminal) -> None:
+def test_a_wrong_key_is_explained(network: Network, terminal: Terminal) -> None:
     k = "0" * 32
     visit = terminal.register("alice", k=k)
     assert visit.code == 1

@@ -22,7 +22,7 @@ def bob(visit: Callable[..., Visit]) -> Visit:
     return visit("bob")
 
 
-def test_the_command_says_what_was_granted(bob: Visit) -> None:
+def test_the_report_of_the_command(bob: Visit) -> None:
     assert bob.code == 0, bob.stderr
     assert bob.document["state"] == "registered"
     assert bob.document["impu"] == "sip:bob@ims.example"
@@ -38,7 +38,7 @@ def test_the_connection_is_sip_over_secure_websocket(bob: Visit) -> None:
     assert session.from_epcscf.head.startswith(b"HTTP/1.1 101 ")
 
 
-def test_the_first_register_says_who_it_is_without_proof(bob: Visit) -> None:
+def test_the_first_register_has_no_proof(bob: Visit) -> None:
     first = bob.registers[0]
     # TS 24.229 §5.1.1.2.1: to the home domain, From and To the IMPU.
     assert first.start == "REGISTER sip:ims.example SIP/2.0"
@@ -98,7 +98,7 @@ def test_the_second_register_answers_the_strongest_challenge(bob: Visit) -> None
     assert second.one("Contact") == first.one("Contact")
 
 
-def test_integrity_protected_tells_the_core_what_the_association_is_worth(bob: Visit) -> None:
+def test_the_values_of_integrity_protected(bob: Visit) -> None:
     values = [each.credentials()[1].get("integrity-protected") for each in bob.mw_registers]
     # TS 24.371 §6.4.1.2: a) neither association nor answer; b) an answer; c) the association, at deregistration.
     assert values == [None, '"tls-pending"', '"tls-protected"']
@@ -106,7 +106,7 @@ def test_integrity_protected_tells_the_core_what_the_association_is_worth(bob: V
         assert "integrity-protected" not in each.one("Authorization")
 
 
-def test_the_epcscf_says_where_the_wic_is(bob: Visit) -> None:
+def test_the_epcscf_adds_address_and_path(bob: Visit) -> None:
     for each in bob.mw_registers:
         own, of_the_wic = each.all("Via")
         assert own.startswith("SIP/2.0/")
@@ -151,7 +151,7 @@ def test_the_deregistration_ends_it_and_the_connection(bob: Visit) -> None:
     assert bob.tap.session.is_over
 
 
-def test_a_wrong_password_is_said_in_a_sentence(terminal: Terminal) -> None:
+def test_a_wrong_password_is_explained(terminal: Terminal) -> None:
     visit = terminal.register("bob", password="not his")
     assert visit.code == 1
     assert visit.answers[-1].status == 403

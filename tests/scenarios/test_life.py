@@ -31,7 +31,7 @@ def registers(tap: Tap) -> list[Message]:
     return [each for session in tap.sessions for each in session.sent if not each.status and each.method == "REGISTER"]
 
 
-def test_a_short_registration_is_asked_for_again_as_the_registrar_wants_it(terminal: Terminal) -> None:
+def test_a_423_is_followed_by_a_longer_registration(terminal: Terminal) -> None:
     visit = terminal.register("bob", expires=30)
     assert visit.code == 0, visit.stderr
     refused = next(each for each in visit.answers if each.status == 423)
@@ -124,7 +124,7 @@ def test_a_rejected_registration_is_the_end(network: Network, terminal: Terminal
 
 
 @pytest.mark.timeout(60)
-def test_a_cut_connection_is_made_anew_and_proves_itself_anew(network: Network, terminal: Terminal) -> None:
+def test_a_cut_connection_is_replaced_and_authenticated(network: Network, terminal: Terminal) -> None:
     process = terminal.stay("bob")
     terminal.tap.cut()
     terminal.tap.wait(

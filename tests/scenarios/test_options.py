@@ -61,7 +61,7 @@ def test_pages_of_a_listed_origin_may_connect(network: Network, origin: str, sta
         assert tls.recv(12) == f"HTTP/1.1 {status}".encode()
 
 
-def test_the_core_hears_of_an_association_as_it_likes(network: Network, terminal: Terminal) -> None:
+def test_integrity_protected_can_be_chosen(network: Network, terminal: Terminal) -> None:
     """TS 24.371 §6.4.1.2 c) in the words of TS 24.229 §7.2A.2; the S-CSCF takes both."""
     visit = terminal.register("bob")
     assert visit.code == 0, visit.stderr
@@ -76,7 +76,7 @@ def refusal(network: Network, url: str, authorization: str) -> int:
         return error.code
 
 
-def test_only_who_has_signed_in_borrows_an_identity(network: Network) -> None:
+def test_leases_can_be_limited_to_signed_in_users(network: Network) -> None:
     pool = f"{network.ready['wwsf']}/pool/lease"
     assert refusal(network, pool, "") == 401
     authorization = f"Bearer {token_of(network, 'carol')}"
@@ -86,7 +86,7 @@ def test_only_who_has_signed_in_borrows_an_identity(network: Network) -> None:
     assert network.accounts["guest"]["pool"] == "signed-in"
 
 
-def test_everybody_calls_the_host_by_its_name(network: Network) -> None:
+def test_addresses_use_the_name_of_the_host(network: Network) -> None:
     for url in (network.ready["wss"], network.ready["wwsf"], network.ready["waf"]):
         assert "://localhost:" in url
     assert network.accounts["bob"]["server"] == network.ready["wss"]

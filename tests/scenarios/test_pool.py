@@ -57,7 +57,7 @@ def test_the_core_sees_a_subscriber_like_any_other(guest: Visit) -> None:
     assert guest.answers[0].one("P-Associated-URI") == f"<{impu}>"
 
 
-def test_identities_are_given_back_with_the_deregistration(network: Network, terminal: Terminal) -> None:
+def test_deregistration_returns_the_identities(network: Network, terminal: Terminal) -> None:
     # One more than an address may hold at a time, and than there are.
     for _ in range(5):
         with network.tap() as tap:
@@ -78,7 +78,7 @@ def test_two_at_a_time_get_different_identities(network: Network, terminal: Term
 
 
 @pytest.mark.usefixtures("empty_pool")
-def test_an_empty_pool_is_said_in_a_sentence(terminal: Terminal) -> None:
+def test_an_empty_pool_is_explained(terminal: Terminal) -> None:
     visit = terminal.register("guest")
     assert visit.code == 1
     assert re.search(r"in use", visit.complaint), visit.complaint

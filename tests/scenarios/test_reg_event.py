@@ -52,7 +52,7 @@ def test_the_wic_subscribes_to_its_default_identity(terminal: Terminal) -> None:
     assert subscribe.one("Contact").startswith("<sip:bob@ims.example;gr=urn:uuid:")
 
 
-def test_the_core_knows_who_subscribes(network: Network, terminal: Terminal) -> None:
+def test_the_subscriber_is_asserted_to_the_core(network: Network, terminal: Terminal) -> None:
     (subscribe,) = (each for each in terminal.tap.session.sent if each.start.startswith("SUBSCRIBE "))
     on_mw = network.on_mw(subscribe)[0]
     # TS 24.229 §5.2.6.3.3: the identity is asserted by the eP-CSCF.

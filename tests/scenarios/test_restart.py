@@ -22,7 +22,7 @@ def contacts(network: Network) -> dict[str, list[str]]:
 
 
 @pytest.mark.timeout(60)  # four processes, and clients that come back spread over seconds
-def test_a_killed_network_goes_on_where_it_was(own_network: Network, tmp_path: Path) -> None:
+def test_a_killed_network_keeps_its_registrations(own_network: Network, tmp_path: Path) -> None:
     with open_terminal(own_network, tmp_path) as first, open_terminal(own_network, tmp_path) as second:
         alice, guest = first.stay("alice"), second.stay("guest")
         before = contacts(own_network)

@@ -98,7 +98,7 @@ def test_the_registration_lasts_as_long_as_the_token(carol: Visit, form: str) ->
     assert carol.document["expires"] <= 3600
 
 
-def test_tokens_that_are_no_good(network: Network, terminal: Terminal, tmp_path: Path) -> None:
+def test_invalid_tokens(network: Network, terminal: Terminal, tmp_path: Path) -> None:
     waf, own = network.ready["waf"], network.directory / "waf.sqlite"
     tokens = {
         "expired": forge(own, waf, ago=7200),

@@ -7,6 +7,7 @@ lowered; a rule that holds everywhere has the count 0.
 from __future__ import annotations
 
 import ast
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,8 @@ def exports(path: Path) -> tuple[set[str], set[str]]:
             targets = {target.id for target in node.targets if isinstance(target, ast.Name)}
             names |= targets
             if "__all__" in targets:
-                stated = set(ast.literal_eval(node.value))
+                stated = set(listed := ast.literal_eval(node.value))
+                assert len(stated) == len(listed)
     return stated, {name for name in names if not name.startswith("_") or name == "__version__"}
 
 
@@ -198,3 +200,19 @@ def test_tests_leave_private_attributes_alone() -> None:
         known = set().union(*(private_names(parsed(each)) for each in [path, *support, *about.get(path, ())]))
         found += private_reaches(path, known)
     check(found, PRIVATE_REACHES, "PRIVATE_REACHES")
+
+
+def test_tests_named_in_the_documentation_exist() -> None:
+    tests = {
+        node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else path.stem
+        for _, path in modules(ROOT, "tests")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module)
+    }
+    named = {
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for name in re.findall(r"\btest_\w+", page.read_text(encoding="utf-8"))
+        if name not in tests
+    }
+    assert named == set()
