@@ -168,26 +168,40 @@ class MsrpLink:
             self._connection = None
 
 
-class _MsrpConnection(asyncio.Protocol):
-    """TCP connection of the link that dialled it, or of the link that its first request names."""
+class _MsrpOpening(asyncio.Protocol):
+    """TCP connection that is about to stand; a `_MsrpConnection` takes over then."""
 
     def __init__(self, hub: MsrpHub, link: MsrpLink | None = None) -> None:
         self._hub = hub
         self._link = link
-        self._framer = MsrpFramer(LIMITS)
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Bind the connection to the link that dialled it, or wait for its first request."""
-        self._transport = cast("asyncio.Transport", transport)
-        if not self._hub.opened(self):
-            self._transport.abort()
+        """Count the connection, and bind it to the link that dialled it, if any."""
+        stream = cast("asyncio.Transport", transport)
+        connection = _MsrpConnection(self._hub, stream)
+        stream.set_protocol(connection)
+        if not self._hub.opened(connection) or (self._link is not None and not connection.adopt(self._link)):
+            stream.abort()
+
+
+class _MsrpConnection(asyncio.Protocol):
+    """TCP connection of the link that dialled it, or of the link that its first request names."""
+
+    def __init__(self, hub: MsrpHub, transport: asyncio.Transport) -> None:
+        self._hub = hub
+        self._transport = transport
+        self._link: MsrpLink | None = None
+        self._framer = MsrpFramer(LIMITS)
         # A peer that names no session in time gives its place to others.
-        elif self._link is None:
-            self._timer = asyncio.get_running_loop().call_later(IDENTIFY_TIMEOUT, self.abort)
-        elif not self._link.bind(self):
-            self._transport.abort()
+        self._timer = asyncio.get_running_loop().call_later(IDENTIFY_TIMEOUT, self.abort)
+
+    def adopt(self, link: MsrpLink) -> bool:
+        """Carry a session, if no other connection does; return whether that is so."""
+        if not link.bind(self):
+            return False
+        self._link = link
+        self._timer.cancel()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Hand every whole message to its session; a peer that breaks the framing loses the connection."""
@@ -207,31 +221,22 @@ class _MsrpConnection(asyncio.Protocol):
             if link is None or (self._link is not None and link is not self._link):
                 self.write([respond(message, 481, message.to_path[0]).to_bytes()])
                 return
-            if self._link is None and not self._adopt(link):
+            if self._link is None and not self.adopt(link):
                 self.write([respond(message, 506, message.to_path[0]).to_bytes()])
                 return
         if self._link is not None:
             self._link.received(message)
 
-    def _adopt(self, link: MsrpLink) -> bool:
-        if not link.bind(self):
-            return False
-        self._link = link
-        if self._timer is not None:
-            self._timer.cancel()
-        return True
-
     def connection_lost(self, exc: Exception | None) -> None:
         """End the session that the connection carried."""
         self._hub.closed(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         if self._link is not None:
             self._link.lost("the MSRP connection was closed" if exc is None else str(exc))
 
     def write(self, messages: list[bytes]) -> bool:
         """Send messages; return whether the peer keeps up."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport.is_closing():
             return True
         self._transport.writelines(messages)
         # TCP's own flow control: what the peer does not read waits in this process.
@@ -239,24 +244,20 @@ class _MsrpConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._transport.resume_reading()
 
     def close(self) -> None:
         """Send what is left, and end the connection."""
         self._link = None
-        if self._transport is not None:
-            self._transport.close()
+        self._transport.close()
 
     def abort(self) -> None:
         """End the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._transport.abort()
 
 
 class MsrpHub:
@@ -293,7 +294,7 @@ class MsrpHub:
         hub: Self
         loop = asyncio.get_running_loop()
         # Bound and not serving yet: connections come in when the hub that takes them is there.
-        server = await loop.create_server(lambda: _MsrpConnection(hub), host, port, start_serving=False)
+        server = await loop.create_server(lambda: _MsrpOpening(hub), host, port, start_serving=False)
         hub = cls(server, random_source)
         await server.start_serving()
         return hub
@@ -325,7 +326,7 @@ class MsrpHub:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(IDENTIFY_TIMEOUT):
-                await loop.create_connection(lambda: _MsrpConnection(self, link), remote.host, remote.port)
+                await loop.create_connection(lambda: _MsrpOpening(self, link), remote.host, remote.port)
         except (OSError, TimeoutError) as error:
             link.lost(f"no MSRP connection to {remote.host}:{remote.port}: {error}")
 
