@@ -1,4 +1,4 @@
-"""A client of ours in a network of ours: what the operator orders reaches the client, which does what the clause says."""
+"""A client of ours in a network of ours: operator commands reach the client, which does what the clause says."""
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ def test_both_gruus_lead_to_the_instance_only(make_registrar) -> None:
     public, temporary = gruus(register(registrar, "Supported: gruu", contact=CONTACT))
     register(registrar, contact="<sip:alice@other.invalid>", call_id="c2")
     for gruu in (public, temporary):
-        callee = registrar.targets.find(Uri.parse(gruu), now=registrar.now)
-        assert callee.impu == "sip:al@ims.example"
-        assert [binding.call_id for binding in callee.bindings] == ["c1"]
+        party = registrar.targets.find(Uri.parse(gruu), now=registrar.now)
+        assert party.impu == "sip:al@ims.example"
+        assert [binding.call_id for binding in party.bindings] == ["c1"]
 
 
 def test_temporary_gruus_differ_and_stay_good_until_the_binding_ends(make_registrar) -> None:

@@ -38,7 +38,7 @@ def test_registering_one_identity_registers_its_set_and_no_other(make_registrar)
         impu: registrar.targets.find(Uri.parse(impu), now=registrar.now)
         for impu in ("sip:al@ims.example", "tel:+4930123")
     }
-    assert all(callee.bindings for callee in called.values())
+    assert all(party.bindings for party in called.values())
     assert not registrar.targets.find(Uri.parse("sip:work@ims.example"), now=registrar.now).bindings
     # TS 24.229 §5.4.3.3: a barred identity cannot be called
     assert registrar.targets.find(Uri.parse("sip:alice@ims.example"), now=registrar.now) is None

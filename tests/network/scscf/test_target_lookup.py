@@ -41,5 +41,5 @@ def test_of_several_flows_of_an_instance_the_newest_is_taken(make_registrar) -> 
     for reg_id in (2, 1):
         registrar.now += 1
         register(registrar, "Supported: outbound", contact=f"{CONTACT};reg-id={reg_id}", call_id=f"c{reg_id}")
-    callee = registrar.targets.find(Uri.parse("sip:al@ims.example"), now=registrar.now)
-    assert [binding.call_id for binding in callee.bindings] == ["c1"]
+    party = registrar.targets.find(Uri.parse("sip:al@ims.example"), now=registrar.now)
+    assert [binding.call_id for binding in party.bindings] == ["c1"]
