@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wic.call.state import INCOMING_CALL, OUTGOING_CALL
+from wic.client.tables import CONNECTION
 from wic.client.web.keeper import KEEPER
 from wic.media.transport import MEDIA_TRANSPORT
 from wic.network.scscf.authentication import AKA_ATTEMPT
 from wic.network.scscf.location_service import BINDING
+from wic.registration.recovery import PHASES, REMEDIES, TERMINATIONS, Phase, Remedy
+from wic.registration.tables import REGISTRATION
 from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER
 from wic.sip.timers import RETRANSMISSION, RFC3261, TS24229_UE, Timer
 from wic.sip.transaction.tables import TABLES, Action, Row, TransactionTable
@@ -113,14 +116,57 @@ Drawn from the tables of [web authentication](web-authentication.md). An input w
 
 _CALLS = """## Calls
 
-Drawn from `wic/call/state.py`. An input without an arrow does not occur in that state. More is in [](calls).
+Drawn from `wic/call/state.py`. An input without an arrow does not occur in that state. More is in [](calls.md).
 """
 
 _CONNECTIONS = """## Connections
 
 Drawn from `wic/transport/link.py` and `wic/media/transport.py`. An input without an arrow changes nothing. More is in
-[](transport) and [](media).
+[](transport.md) and [](media.md).
 """
+
+_REGISTRATIONS = """## Registration of a WIC
+
+Drawn from `wic/registration/tables.py`, where an input without an arrow does not occur, and from `wic/client/tables.py`,
+where it changes nothing. More is in [](registration) and [](connection).
+"""
+
+_RECOVERY = """### Recovery
+
+Drawn from `wic/registration/recovery.py`: the remedy for each cause of a failure, by the purpose of the REGISTER. Remedies:
+"""
+
+_PHASES = """
+A client has not all remedies at every time. That of the leading registration, but for the last column but one, comes to:
+"""
+
+_TERMINATIONS = """
+After the network has ended a registration, by a notification of reg-event, an initial one follows:
+"""
+
+
+def _recovery() -> str:
+    """Draw the tables of what follows a failed registration."""
+    lines = [_RECOVERY]
+    lines += [f"- {_name(remedy)}: {remedy.value}" for remedy in Remedy]
+    lines += ["", "| cause | initial | refresh | removal | |", "|---|---|---|---|---|"]
+    for cause, row in REMEDIES.items():
+        remedies = " | ".join(_name(each) for each in (row.initial, row.refresh, row.removal))
+        lines.append(f"| {cause.value} | {remedies} | {row.clause} |")
+    lines += [_PHASES, f"| | {' | '.join(phase.value for phase in Phase)} |", "|---" * (len(Phase) + 1) + "|"]
+    lines += [
+        f"| {_name(remedy)} | {' | '.join(_name(left[phase]) for phase in Phase)} |" for remedy, left in PHASES.items()
+    ]
+    lines += [_TERMINATIONS, "| reason (RFC 3680 §5.3) | seconds, unless the network names them |", "|---|---|"]
+    lines += [
+        f"| {reason.value} | {'never' if wait is None else f'{wait:g}'} |" for reason, wait in TERMINATIONS.items()
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _name(remedy: Remedy) -> str:
+    return remedy.name.replace("_", " ").lower()
+
 
 _PURPOSES = {
     Timer.A: "the next retransmission of an INVITE",
@@ -149,6 +195,8 @@ def draw() -> str:
             *map(_machine, TABLES),
             _timers(),
             _plain(_SUBSCRIPTIONS, SUBSCRIBER, NOTIFIER),
+            _plain(_REGISTRATIONS, REGISTRATION, CONNECTION),
+            _recovery(),
             _plain(_CALLS, OUTGOING_CALL, INCOMING_CALL),
             _plain(_CONNECTIONS, LINK, MEDIA_TRANSPORT),
             _plain(_TOKENS, KEEPER),

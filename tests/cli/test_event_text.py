@@ -11,9 +11,8 @@ from wic.client.events import (
     Registered,
     RegistrationLost,
 )
-from wic.client.identities import Identities
 from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, SignInNeeded
-from wic.registration import Binding
+from wic.registration import Binding, Identities
 from wic.sip.headers.address import NameAddr
 from wic.sip.uri import Uri
 from wic_cli.event_text import event_text

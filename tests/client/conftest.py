@@ -15,6 +15,7 @@ import pytest
 from wic.auth import DigestAlgorithm, Secret, make_ha1
 from wic.auth.digest_server import AuthOutcome, DigestVerifier
 from wic.client import Account, Client, ClientOptions
+from wic.client.credentials import Credentials, open_credentials
 from wic.errors import ConnectFailed
 from wic.media import MediaTransportOptions
 from wic.network.certificates import CertificateAuthority
@@ -240,6 +241,12 @@ class Harbour:
         self.far: list[Connection] = []
         self.on_dial: Callable[[Connection], None] = lambda far: None
         self.chance = random.Random(7).random
+        self.credentials: list[Credentials] = []
+
+    async def open_credentials(self, account, **needed):
+        """Open credentials as a client does, and keep them for tests that let them end."""
+        self.credentials.append(await open_credentials(account, **needed))
+        return self.credentials[-1]
 
     async def dial(self, url, handler):
         self.dialled.append((asyncio.get_running_loop().time(), url))
@@ -274,7 +281,8 @@ class Harbour:
 
 
 @pytest.fixture
-async def harbour():
+async def harbour(monkeypatch):
     harbour = Harbour()
+    monkeypatch.setattr("wic.client.client.open_credentials", harbour.open_credentials)
     yield harbour
     await harbour.home.driver.close()

@@ -34,7 +34,7 @@ class Turmoil:
         for _ in range(self.chance.randint(3, 25)):
             self.chance.choice(events)()
             if self.chance.random() < 0.02:
-                self.client._wire._end(SignInNeeded("The sign-in has ended."))
+                self.harbour.credentials[-1].on_failed(SignInNeeded("The sign-in has ended."))
             await asyncio.sleep(self.chance.choice([0.0, 0.005, 0.01, 0.02, 0.5, 5.0, 40.0, 200.0]))
 
     async def calm_down(self):
@@ -84,14 +84,14 @@ async def test_a_client_ends_up_registered_or_over(harbour, seed, caplog):
     async with turmoil.client as client:
         await turmoil.rage()
         await turmoil.calm_down()
-        if client._wire.is_over:
+        if client.is_over:
             assert client.ended_by is not None or not client.bindings
             assert client.bindings or not harbour.home.driver.connections
         else:
-            assert client._wire._access.registering.leading.binding is not None
+            assert client._connection.agent.leading.binding is not None
             assert client.bindings
             assert len(harbour.home.driver.connections) == 1
-            assert not client._wire.is_cut
+            assert client.is_connected
             assert client.ended_by is None
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
     assert caplog.records == []

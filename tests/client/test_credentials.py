@@ -214,8 +214,8 @@ async def test_a_connection_lost_while_a_token_is_fetched(harbour, carol):
 
         Keeper.last.before_renewal = cut
         harbour.refused = {"token1"}
-        await harbour.until(lambda: client._wire.is_cut, 600.0)
-        await harbour.until(lambda: not client._wire.is_cut)
+        await harbour.until(lambda: not client.is_connected, 600.0)
+        await harbour.until(lambda: client.is_connected)
         assert len(harbour.dialled) == 2
 
 
@@ -252,7 +252,7 @@ async def test_what_was_lent_is_given_back_when_nothing_is_registered_any_more(h
     async with carol(impus=("sip:carol@ims.example",)) as client:
         if cut:
             harbour.far[-1].abort("begin")
-            await harbour.until(lambda: client._wire.is_cut, 5.0)
+            await harbour.until(lambda: not client.is_connected, 5.0)
         Keeper.last.on_failed(SignInFailed("lease lost", error="lease_lost"))
         await asyncio.sleep(1.0)
         assert Keeper.last.closed == cut

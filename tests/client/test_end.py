@@ -31,7 +31,7 @@ def departures(told):
 
 async def cut(harbour, client):
     harbour.far[-1].abort("begin")
-    await harbour.until(lambda: client._wire.is_cut, 5.0)
+    await harbour.until(lambda: not client.is_connected, 5.0)
 
 
 # while another connection is looked for
@@ -45,7 +45,7 @@ async def test_a_deregistration_while_the_connection_is_lost_is_the_end(harbour,
         await cut(harbour, client)
         await asyncio.sleep(after)
         dialled = len(harbour.dialled)
-        assert client._wire.is_cut
+        assert not client.is_connected
         told.clear()
         await client.deregister()
         assert client.bindings == ()
@@ -84,7 +84,7 @@ async def test_one_identity_is_given_up_while_the_connection_is_lost(harbour):
         await client.deregister("sip:work@ims.example")
         await asyncio.sleep(0)
         assert "connection was lost" in str(departures(told)[-1].error)
-        await harbour.until(lambda: not client._wire.is_cut, 15.0)
+        await harbour.until(lambda: client.is_connected, 15.0)
         await asyncio.sleep(60.0)
         assert [str(each.impu) for each in client.bindings] == ["sip:alice@ims.example"]
 
@@ -95,18 +95,18 @@ async def test_credentials_that_end_while_the_connection_is_lost(harbour):
     async with client:
         await cut(harbour, client)
         told.clear()
-        client._wire._end(ENDED)
+        harbour.credentials[-1].on_failed(ENDED)
         await asyncio.sleep(60.0)
         assert told.kinds == [RegistrationLost]
         assert losses(told) == [("sip:alice@ims.example", True)]
-        assert client._wire.is_over
+        assert client.is_over
         assert not harbour.home.driver.connections
 
 
 async def test_credentials_that_end_while_the_client_is_opened(harbour):
     client = harbour.client()
     told = harbour.watched(client)
-    harbour.on_dial = lambda far: client._wire._end(ENDED)
+    harbour.on_dial = lambda far: harbour.credentials[-1].on_failed(ENDED)
     with pytest.raises(SignInNeeded):
         await client.__aenter__()
     assert RegistrationLost not in told.kinds
@@ -123,7 +123,7 @@ async def test_what_the_last_binding_leaves_behind(harbour):
     told = harbour.watched(client)
     async with client:
         told.clear()
-        client._wire._end(ENDED)
+        harbour.credentials[-1].on_failed(ENDED)
         await asyncio.sleep(100.0)
         assert harbour.home.driver.connections, "calls go on while there is a binding"
         harbour.home.register_status = 403
@@ -140,7 +140,7 @@ async def test_a_registration_that_may_come_back_does_not_after_the_end(harbour)
     told = harbour.watched(client)
     async with client:
         await harbour.until(lambda: len(client.bindings) == 2, 5.0)
-        client._wire._end(ENDED)
+        harbour.credentials[-1].on_failed(ENDED)
         harbour.home.register_status = 503
         await harbour.until(lambda: not client.bindings, 1100.0)
         await asyncio.sleep(10_000.0)
@@ -157,7 +157,7 @@ async def test_a_client_that_is_over_gives_up_one_identity_of_two(harbour):
     async with client, harbour.client("bob"):
         await harbour.until(lambda: len(client.bindings) == 2, 5.0)
         call = await client.call("sip:bob@ims.example")
-        client._wire._end(ENDED)
+        harbour.credentials[-1].on_failed(ENDED)
         await client.deregister("sip:work@ims.example")
         await asyncio.sleep(1.0)
         assert not call.is_over
@@ -167,7 +167,7 @@ async def test_a_client_that_is_over_gives_up_one_identity_of_two(harbour):
 async def test_a_client_that_is_over_deregisters_what_is_left(harbour):
     client = harbour.client()
     async with client:
-        client._wire._end(ENDED)
+        harbour.credentials[-1].on_failed(ENDED)
         await client.deregister()
         assert client.bindings == ()
         await harbour.until(lambda: not harbour.home.driver.connections, 1.0)

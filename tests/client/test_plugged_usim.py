@@ -18,10 +18,8 @@ from wic.sip.random_source import CountingSource
 FUNCTIONS = Milenage(b"k" * 16, op=b"o" * 16)
 
 
-def opened(account, usim=None):
-    return open_credentials(
-        account, random_source=CountingSource(), usim=usim, on_renewed=lambda: None, on_failed=lambda error: None
-    )
+async def opened(account, usim=None):
+    return await open_credentials(account, random_source=CountingSource(), usim=usim)
 
 
 class Reader:
@@ -92,14 +90,14 @@ async def test_what_a_card_says_of_the_network_is_heard(harbour, erin):
     assert len(harbour.home.requests) == 3
 
 
-def test_a_card_reader_takes_the_place_of_keys():
+async def test_a_card_reader_takes_the_place_of_keys():
     account = Account(server="wss://h/", impu="sip:a@h.example", impi="a@h.example", auth=AuthScheme.AKA)
-    assert opened(account, Reader()).authenticator
+    assert (await opened(account, Reader())).authenticator
     with pytest.raises(ConfigurationError, match="or a card reader"):
-        opened(account)
+        await opened(account)
 
 
-def test_a_usim_of_ones_own_is_preferred_to_the_keys(tmp_path, monkeypatch):
+async def test_a_usim_of_ones_own_is_preferred_to_the_keys(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     settings = {
         "server": "wss://h/",
@@ -110,7 +108,7 @@ def test_a_usim_of_ones_own_is_preferred_to_the_keys(tmp_path, monkeypatch):
         "opc": "00" * 16,
     }
     account = Account.from_settings("x", settings, folder=tmp_path)
-    assert opened(account, SoftUsim(account.aka.functions())).authenticator
+    assert (await opened(account, SoftUsim(account.aka.functions()))).authenticator
     assert not (tmp_path / "wic").exists()
-    assert opened(account).authenticator
+    assert (await opened(account)).authenticator
     assert (tmp_path / "wic" / "usim").exists()

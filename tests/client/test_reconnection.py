@@ -26,7 +26,7 @@ async def test_a_silent_cut_is_noticed_and_mended(harbour):
     async with client:
         before = registers(harbour)[-1]
         harbour.network.cut(("ws://a/", 443))
-        assert await harbour.until(lambda: client._wire.is_cut) <= 40.1
+        assert await harbour.until(lambda: not client.is_connected) <= 40.1
         assert isinstance(told[-1].error, FlowLost)
         assert "no answer to a keep-alive" in str(told[-1].error)
         with pytest.raises(FlowLost, match="not restored yet"):
@@ -35,7 +35,7 @@ async def test_a_silent_cut_is_noticed_and_mended(harbour):
             _ = client.flow
         assert client.binding is not None
         harbour.network.mend(("ws://a/", 443))
-        assert await harbour.until(lambda: not client._wire.is_cut) <= 10.5
+        assert await harbour.until(lambda: client.is_connected) <= 10.5
         after = registers(harbour)[-1]
         assert after.call_id == before.call_id
         assert after.contacts[0].params.get("+sip.instance") == before.contacts[0].params.get("+sip.instance")
@@ -50,7 +50,7 @@ async def test_an_interval_of_the_network_is_kept(harbour):
     async with harbour.client() as client:
         started = asyncio.get_running_loop().time()
         harbour.network.cut(("ws://a/", 443))
-        await harbour.until(lambda: client._wire.is_cut)
+        await harbour.until(lambda: not client.is_connected)
         assert asyncio.get_running_loop().time() - started <= 20.1
 
 
@@ -75,8 +75,8 @@ async def test_a_lost_server_is_tried_first_and_then_the_others(harbour):
         harbour.down = {"ws://a/"}
         harbour.dialled.clear()
         harbour.far[-1].abort("maintenance")
-        await harbour.until(lambda: client._wire.is_cut)
-        await harbour.until(lambda: not client._wire.is_cut, 15.0)
+        await harbour.until(lambda: not client.is_connected)
+        await harbour.until(lambda: client.is_connected, 15.0)
         assert [url for _, url in harbour.dialled] == ["ws://a/", "ws://b/"]
         assert client.flow.remote[0] == "ws://b/"
 
@@ -101,7 +101,7 @@ async def test_a_server_that_does_not_answer_a_refresh(harbour):
     async with harbour.client("alice", "ws://a/", "ws://b/") as client:
         harbour.home.deaf_to = {"REGISTER"}
         harbour.on_dial = lambda far: harbour.home.deaf_to.clear()
-        await harbour.until(lambda: not client._wire.is_cut and client.flow.remote[0] == "ws://b/", 900.0)
+        await harbour.until(lambda: client.is_connected and client.flow.remote[0] == "ws://b/", 900.0)
 
 
 async def test_retry_after_is_obeyed_over_the_connection_there_is(harbour, caplog):
@@ -126,7 +126,7 @@ async def test_a_wait_that_the_network_wants_outlives_a_cut(harbour, caplog):
         harbour.far[-1].abort("as well")
         harbour.home.register_status = 200
         assert await harbour.until(lambda: len(registers(harbour)) > refused) > 290.0
-        await harbour.until(lambda: not client._wire.is_cut)
+        await harbour.until(lambda: client.is_connected)
 
 
 async def test_a_network_that_is_gone_for_long_is_asked_less_and_less(harbour):
@@ -143,7 +143,7 @@ async def test_a_network_that_is_gone_for_long_is_asked_less_and_less(harbour):
         assert max(gaps) <= 1800.0
         assert all(gap >= 900.0 for gap in gaps[-5:])
         harbour.down = set()
-        await harbour.until(lambda: not client._wire.is_cut)
+        await harbour.until(lambda: client.is_connected)
         assert client.binding is not None
 
 
@@ -172,7 +172,7 @@ async def test_a_server_that_accepts_and_closes(harbour):
         await asyncio.sleep(3600.0)
         assert 3 < len(harbour.dialled) < 15
         harbour.on_dial = lambda far: None
-        await harbour.until(lambda: not client._wire.is_cut)
+        await harbour.until(lambda: client.is_connected)
 
 
 async def test_a_connection_that_ends_with_the_answer_is_no_connection(harbour):
@@ -185,7 +185,7 @@ async def test_a_connection_that_ends_with_the_answer_is_no_connection(harbour):
         harbour.home.answers["REGISTER"] = grant_and_close
         harbour.far[-1].abort("begin")
         await harbour.until(lambda: len(harbour.far) == 3)
-        await harbour.until(lambda: not client._wire.is_cut)
+        await harbour.until(lambda: client.is_connected)
 
 
 async def test_connections_that_do_not_last_are_not_made_without_end(harbour):
@@ -217,9 +217,9 @@ async def test_garbage_after_the_reconnection(harbour):
     async with harbour.client() as client:
         harbour.on_dial = babble
         harbour.far[-1].abort("begin")
-        await harbour.until(lambda: client._wire.is_cut)
-        await harbour.until(lambda: not client._wire.is_cut, 15.0)
-        assert client._wire.driver.counters.failures == 0
+        await harbour.until(lambda: not client.is_connected)
+        await harbour.until(lambda: client.is_connected, 15.0)
+        assert client._connection.driver.counters.failures == 0
 
 
 async def test_a_server_that_never_answers_after_the_reconnection(harbour, caplog):
@@ -231,7 +231,7 @@ async def test_a_server_that_never_answers_after_the_reconnection(harbour, caplo
         assert "did not answer the registration within 30 s" in caplog.text
         assert len(harbour.home.driver.connections) <= 1
         harbour.home.deaf_to = set()
-        await harbour.until(lambda: not client._wire.is_cut)
+        await harbour.until(lambda: client.is_connected)
 
 
 async def test_a_registration_that_is_refused_after_the_reconnection_is_over(harbour):
@@ -315,9 +315,7 @@ async def test_a_hundred_clients_that_lose_their_server_come_back_apart(harbour,
     began = asyncio.get_running_loop().time()
     for far in tuple(harbour.far):
         far.abort("the server fails")
-    await harbour.until(
-        lambda: all(not client._wire.is_cut for client in clients) and len(harbour.dialled) == 100, 15.0
-    )
+    await harbour.until(lambda: all(client.is_connected for client in clients) and len(harbour.dialled) == 100, 15.0)
     seconds = Counter(int(at - began) for at, _ in harbour.dialled)
     assert max(seconds.values()) < 25
     assert len(seconds) >= 9

@@ -224,7 +224,7 @@ async def test_the_network_ends_the_main_registration_alone(harbour, watcher):
         harbour.far[-1].abort("begin")
         await harbour.until(lambda: ConnectionRestored in told.kinds, 15.0)
         assert texts(each.impu for each in client.bindings) == ["sip:work@ims.example"]
-        assert str(client._wire.profile().identity) == "sip:work@ims.example"
+        assert str(client._calls.profile().identity) == "sip:work@ims.example"
         await client.call("sip:bob@ims.example")
 
 
@@ -241,7 +241,7 @@ async def test_a_registration_that_is_granted_and_ended_in_one_breath(harbour, w
     harbour.far[-1].abort("begin")
     with pytest.raises(RegistrationFailed, match="rejected"):
         await anext(client.incoming())
-    assert (told[-1].final, client._wire.is_over) == (True, True)
+    assert (told[-1].final, client.is_over) == (True, True)
     await harbour.until(lambda: not harbour.home.driver.connections, 1.0)
 
 
@@ -250,9 +250,7 @@ async def test_a_registration_begun_anew_is_watched_anew(harbour, watcher, subsc
     """TS 24.229 §5.1.1.3: an S-CSCF that lost the registration has lost the subscription too."""
     client, _ = subscribed
     harbour.home.granted = 1000
-    wire = client._wire
-    wire._access.registering.refresh(now=client.now)
-    wire.driver.pump()
+    client.refresh()
     await asyncio.sleep(1.0)
     assert len(watcher.subscribes) == 1, "a refresh leaves the subscription alone"
     refused = []
@@ -305,7 +303,7 @@ async def test_calls_are_made_with_what_the_network_has_registered_meanwhile(har
     watcher.notify(ACTIVE, new=ACTIVE)
     await asyncio.sleep(1.0)
     assert "sip:new@ims.example" in texts(client.identities.usable)
-    profile = client._wire.profile(parse_impu("sip:new@ims.example"))
+    profile = client._calls.profile(parse_impu("sip:new@ims.example"))
     assert str(profile.identity) == "sip:new@ims.example"
     assert profile.service_route == client.binding.service_route
     await client.call("sip:bob@ims.example", identity="sip:new@ims.example")
@@ -331,8 +329,7 @@ async def test_no_calls_are_made_with_what_the_network_has_ended(harbour, watche
             ConfigurationError, match=r"no identity of this account; use one of sip:alice@ims\.example\."
         ):
             await client.call("sip:bob@ims.example", identity="sip:extra@ims.example")
-        client._wire._access.registering.refresh(now=client.now)
-        client._wire.driver.pump()
+        client.refresh()
         await asyncio.sleep(1.0)
         assert texts(client.identities.usable) == harbour.home.associated
 
@@ -346,5 +343,5 @@ async def test_a_default_identity_that_the_network_has_ended(harbour, watcher):
         watcher.notify(ACTIVE, extra=ACTIVE)
         watcher.notify(ACTIVE, extra='state="terminated" event="unregistered"')
         await asyncio.sleep(1.0)
-        assert str(client._wire.profile().identity) == "sip:more@ims.example"
+        assert str(client._calls.profile().identity) == "sip:more@ims.example"
         assert texts(client.identities.barred) == ["sip:alice@ims.example"]

@@ -14,10 +14,7 @@ from wic.client.events import (
     Registered,
     RegistrationLost,
 )
-from wic.client.identities import Identities
 from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed
-from wic.sip.headers.address import NameAddr
-from wic.sip.message import Request
 from wic.sip.uri import Uri
 
 pytestmark = pytest.mark.virtual_time
@@ -52,8 +49,8 @@ async def test_what_the_network_registers_along_is_not_registered_again(harbour)
         assert len(client.bindings) == 1
         assert texts(client.identities.usable) == harbour.home.associated
         assert client.identities.barred == ()
-        assert str(client._wire.profile().identity) == "sip:alice@ims.example"
-        assert str(client._wire.profile(Uri.parse("tel:+49301234")).identity) == "tel:+49301234"
+        assert str(client._calls.profile().identity) == "sip:alice@ims.example"
+        assert str(client._calls.profile(Uri.parse("tel:+49301234")).identity) == "tel:+49301234"
         with pytest.raises(ConfigurationError, match=r"sip:eve@ims\.example is no identity of this account; use one"):
             await client.call("sip:bob@ims.example", identity="sip:eve@ims.example")
 
@@ -63,7 +60,7 @@ async def test_a_barred_identity_calls_nobody(harbour):
     harbour.home.bars = {"alice"}
     async with harbour.client() as client:
         assert texts(client.identities.barred) == ["sip:alice@ims.example"]
-        assert str(client._wire.profile().identity) == "sip:work@ims.example"
+        assert str(client._calls.profile().identity) == "sip:work@ims.example"
 
 
 async def test_identities_that_change(harbour):
@@ -155,47 +152,31 @@ async def test_a_further_identity_that_is_refused(harbour):
         await harbour.until(lambda: RegistrationLost in told.kinds, 5.0)
         assert told[-1].final
         assert str(told[-1].impu) == "sip:work@ims.example"
-        assert client._lost is None
+        assert client.ended_by is None
         assert len(client.bindings) == 1
 
 
 async def test_an_s_cscf_that_lost_the_registration_is_told_it_again(harbour):
+    """TS 24.229 §5.1.2A.1.6: the answer to any request may say so."""
     async with harbour.client() as client:
         body = (
             b'<ims-3gpp version="1"><alternative-service><type>restoration</type><reason/>'
             b"<action>initial-registration</action></alternative-service></ims-3gpp>"
         )
         route = str(client.binding.service_route[0].uri)
-        harbour.home.answers["OPTIONS"] = (
+        harbour.home.answers["INVITE"] = (
             504,
             [("P-Asserted-Identity", f"<{route}>"), ("Content-Type", "application/3gpp-ims+xml")],
             body,
         )
         before = [request for request in harbour.home.requests if request.method == "REGISTER"]
-        wire = client._wire
-        request = Request.build(
-            "OPTIONS",
-            "sip:bob@ims.example",
-            [
-                ("From", NameAddr("", Uri.parse("sip:alice@ims.example")).with_tag("1")),
-                ("To", "<sip:bob@ims.example>"),
-                ("Call-ID", "x"),
-                ("CSeq", "1 OPTIONS"),
-            ],
-        )
-        wire.endpoint.send_request(request, client.flow, now=client.now)
-        client._wire.driver.pump()
+        await client.call("sip:bob@ims.example")
 
         def registered_anew():
             last = [each for each in harbour.home.requests if each.method == "REGISTER"][-1]
             return last.call_id != before[-1].call_id
 
         await harbour.until(registered_anew, 5.0)
-
-
-def test_no_identities():
-    none = Identities.of(())
-    assert (none.default, none.usable, none.barred) == (None, (), ())
 
 
 # identities that are added
@@ -218,7 +199,7 @@ async def test_an_identity_is_added_and_given_up_and_added_again(harbour):
         assert len(client.bindings) == 2
         harbour.far[-1].abort("begin")
         await harbour.until(lambda: told.kinds.count(Refreshed) == 4, 150.0)
-        await harbour.until(lambda: not client._wire.is_cut)
+        await harbour.until(lambda: client.is_connected)
     assert told.kinds.count(Registered) == 5
     assert all(contacts == {} for contacts in harbour.home.contacts.values())
 
@@ -303,7 +284,7 @@ async def test_the_connection_is_lost_while_an_identity_waits_for_its_turn(harbo
         await harbour.until(lambda: len(client.bindings) == 3, 5.0)
         await client.deregister(f"sip:{user}@ims.example")
         harbour.home.deaf_to = {"REGISTER"}
-        client._wire._access.registering.refresh(now=client.now)
+        client.refresh()
         adding = asyncio.create_task(client.register(f"sip:{user}@ims.example"))
         await asyncio.sleep(1.0)
         harbour.home.deaf_to = set()

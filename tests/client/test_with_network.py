@@ -28,7 +28,9 @@ async def test_a_call_outlives_a_cut_and_is_ended_over_the_new_connection(tmp_pa
             other = await anext(bob.incoming())
             await asyncio.gather(call.answered(timeout=10), other.answer(audio=Silence()))
             before = alice.flow
-            alice._wire._access.connection.abort("cut")
+            for connection in ims.epcscf.node.driver.connections:
+                if connection.flow.remote == before.local:
+                    connection.abort("cut")
             await asyncio.wait_for(restored.wait(), 10)
             assert alice.flow != before
             assert not call.is_over

@@ -152,7 +152,7 @@ async def well_behaved(ims: ImsNetwork) -> AsyncIterator[Client]:
         granted = client.binding
         yield client
         assert client.binding is granted, "the registration was lost or replaced"
-        client._wire._credentials_renewed()  # what renews the registration now
+        client.refresh()
         async with asyncio.timeout(10):
             while client.binding is granted:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

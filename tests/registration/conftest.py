@@ -24,11 +24,12 @@ from wic.auth import (
 )
 from wic.auth.aka import DEFAULT_AMF
 from wic.registration import (
+    AgentEvent,
     Backoff,
     Identity,
     Registration,
+    RegistrationAgent,
     RegistrationEvent,
-    Registrations,
     parse_impu,
     websocket_contact,
 )
@@ -132,7 +133,7 @@ class Ends(Generic[Told]):
     """A user of an endpoint that registers, whoever answers it, and the wire between them as a list."""
 
     endpoint: Endpoint
-    usage: Registration | Registrations
+    usage: Registration | RegistrationAgent
     flow: Flow = FLOW
     now: float = 0.0
     sent: list[Request] = field(default_factory=list)
@@ -172,10 +173,11 @@ class Ends(Generic[Told]):
         while (event := self.endpoint.next_event()) is not None:
             if not self.usage.handle(event, now=self.now):
                 self.foreign.append(event)
-        events = []
-        while (told := self.usage.next_event()) is not None:
-            events.append(told)
-        return events  # type: ignore[return-value]
+        return self.told()
+
+    def told(self) -> list[Told]:
+        """Return, once, what was told."""
+        raise NotImplementedError
 
     def wait(self) -> None:
         """Let time pass until there is something to do."""
@@ -196,6 +198,9 @@ class World(Ends[RegistrationEvent]):
     """One registration."""
 
     home: Home = field(default_factory=PasswordHome)
+
+    def told(self) -> list[RegistrationEvent]:
+        return list(iter(self.registration.next_event, None))
 
     @property
     def registration(self) -> Registration:
@@ -225,12 +230,19 @@ class World(Ends[RegistrationEvent]):
 
 
 @dataclass
-class Household(Ends[tuple[Registration, RegistrationEvent]]):
-    """Several registrations over one flow."""
+class Household(Ends[AgentEvent]):
+    """All registrations of a user, over one flow."""
+
+    heard: list[AgentEvent] = field(default_factory=list)
+
+    def told(self) -> list[AgentEvent]:
+        told = self.heard.copy()
+        self.heard.clear()
+        return told
 
     @property
-    def registrations(self) -> Registrations:
-        assert isinstance(self.usage, Registrations)
+    def agent(self) -> RegistrationAgent:
+        assert isinstance(self.usage, RegistrationAgent)
         return self.usage
 
 
@@ -278,17 +290,26 @@ def registered(world: World) -> World:
 
 
 @pytest.fixture
-def household(identity: Identity, make_endpoint: Callable[[], Endpoint]) -> Household:
-    endpoint = make_endpoint()
-    secret = DigestCredentials(username=IMPI, secret=Secret("pw"))
-    registrations = Registrations(
-        endpoint,
-        identity=identity,
-        flow=FLOW,
-        credentials=DigestClient(secret, random_source=endpoint.random_source),
-        make_backoff=lambda: Backoff(lambda: 0.5),
-    )
-    return Household(endpoint, registrations)
+def make_household(identity: Identity, make_endpoint: Callable[[], Endpoint]) -> Callable[..., Household]:
+    def make(**options: object) -> Household:
+        endpoint = make_endpoint()
+        secret = DigestCredentials(username=IMPI, secret=Secret("pw"))
+        heard: list[AgentEvent] = []
+        agent = RegistrationAgent(
+            endpoint,
+            identity=identity,
+            credentials=DigestClient(secret, random_source=endpoint.random_source),
+            listener=heard.append,
+            **{"make_backoff": lambda: Backoff(lambda: 0.5)} | options,  # type: ignore[arg-type]
+        )
+        return Household(endpoint, agent, heard=heard)
+
+    return make
+
+
+@pytest.fixture
+def household(make_household: Callable[..., Household]) -> Household:
+    return make_household()
 
 
 @pytest.fixture

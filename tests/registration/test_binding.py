@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wic.errors import RegistrationFailed
-from wic.registration import Binding, read_binding
+from wic.registration import Binding, Identity, read_binding
+from wic.registration.binding import find_own
 from wic.sip.headers import NameAddr
 from wic.sip.message import Response
 from wic.sip.uri import Uri
@@ -114,3 +115,25 @@ def test_when_to_refresh(expires: int, refresh: float) -> None:
 def test_any_answer_is_read_or_refused(headers: list[tuple[str, object]]) -> None:
     with contextlib.suppress(RegistrationFailed):
         read(*headers)
+
+
+OWN_INSTANCE = ';+sip.instance="<urn:uuid:0c67446e-f1a1-11d9-94d3-000a95a0e128>"'
+OWN_URI = "<sip:alice@x7k2.invalid;transport=ws>"
+
+
+@pytest.mark.parametrize(
+    ("contacts", "found"),
+    [
+        ([OWN_URI], 0),
+        (["<sip:alice@phone.example>", OWN_URI + ";expires=9"], 1),
+        ([f"<sip:other@a.invalid>{OWN_INSTANCE};reg-id=2", f"<sip:other@b.invalid>{OWN_INSTANCE};reg-id=1"], 1),
+        ([f"<sip:other@a.invalid>{OWN_INSTANCE}"], 0),
+        ([OWN_URI, f"<sip:other@b.invalid>{OWN_INSTANCE};reg-id=1"], 1),
+        ([f"{OWN_URI}{OWN_INSTANCE};reg-id=2"], None),
+        (["<sip:alice@phone.example>"], None),
+        ([], None),
+    ],
+)
+def test_our_contact_among_others(contacts: list[str], found: int | None, identity: Identity) -> None:
+    values = [NameAddr.parse(text) for text in contacts]
+    assert find_own(values, identity.contact_header(1)) == (None if found is None else values[found])

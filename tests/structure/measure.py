@@ -431,7 +431,7 @@ def values_of_a_refusal(tree: Path) -> list[str]:
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:  # the refresh is due in half of 600 s
         made = runner.run(run())
-    ends = ("wic.errors.", "wic.client.events.", "wic.client.identities.")
+    ends = ("wic.errors.", "wic.client.events.", "wic.registration.identities.")
     return [kind for kind in dict.fromkeys(made) if not kind.startswith(ends)]
 
 

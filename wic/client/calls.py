@@ -8,7 +8,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 
-from wic.call import CallSession, IncomingCall, OutgoingCall, receive_call
+from wic.call import CallProfile, CallSession, IncomingCall, OutgoingCall, receive_call
 from wic.client.call import Call
 from wic.client.call_media import CallMedia, acceptable
 from wic.errors import NegotiationFailed, RemoteProtocolError
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from wic.aio import TaskSet
     from wic.client.call_media import PacketObserver
+    from wic.client.connection import ClientConnection
     from wic.client.options import ClientOptions
-    from wic.client.signalling import Signalling
     from wic.errors import WicError
     from wic.media import MediaTransportOptions, Sink, Source
     from wic.sip.events import Event
@@ -42,8 +42,8 @@ class Calls:
         "_certificate",
         "_grace",
         "_packet_observers",
-        "_wire",
         "closing",
+        "connection",
         "on_incoming",
         "options",
         "tasks",
@@ -52,7 +52,7 @@ class Calls:
 
     def __init__(
         self,
-        wire: Signalling,
+        connection: ClientConnection,
         options: ClientOptions,
         *,
         tasks: TaskSet,
@@ -67,7 +67,8 @@ class Calls:
         """Called when there is one more of them."""
         self.closing = False
         """Whether no more calls are taken."""
-        self._wire = wire
+        self.connection = connection
+        """The way to the network."""
         self._packet_observers = packet_observers
         self._certificate: Certificate | None = None
         self._calls: dict[CallSession, Call] = {}
@@ -97,16 +98,16 @@ class Calls:
     @property
     def now(self) -> float:
         """The time in the clock of the sessions."""
-        return self._wire.now
+        return self.connection.now
 
     @property
     def is_cut(self) -> bool:
         """Whether nothing can be sent for now."""
-        return self._wire.is_cut
+        return self.connection.is_cut
 
     def pump(self) -> None:
         """Send what a session wants to send."""
-        self._wire.driver.pump()
+        self.connection.driver.pump()
 
     async def renew_credentials(self) -> None:
         """Get other credentials, because the network refused these.
@@ -114,9 +115,31 @@ class Calls:
         Raises:
             WicError: it gets none.
         """
-        await self._wire.renew_credentials()
+        await self.connection.renew_credentials()
 
     # calls that begin
+
+    def profile(self, identity: Uri | None = None) -> CallProfile:
+        """Return the parameters that calls are made and taken with (TS 24.229 §5.1.2A.1).
+
+        Args:
+            identity: the public identity to call with; the default one if None.
+
+        Raises:
+            ConfigurationError: the identity is none of this user's.
+            FlowLost: there is no connection.
+        """
+        agent = self.connection.agent
+        chosen, binding = agent.choose(identity)
+        contact = agent.contact
+        return CallProfile(
+            identity=chosen,
+            contact=NameAddr("", contact if binding is None else binding.public_gruu or contact),
+            flow=self.connection.flow,
+            service_route=() if binding is None else binding.service_route,
+            user_agent=self.options.user_agent,
+            authenticator=self.connection.credentials.authenticator,
+        )
 
     async def begin(
         self,
@@ -138,19 +161,19 @@ class Calls:
             sinks: receivers of the other side's sound.
             check: raises if calls cannot be made any more.
         """
-        wire = self._wire
-        wire.profile(caller)
+        connection = self.connection
+        self.profile(caller)
         media = self._new_media()
         try:
             offer = await media.offer(data=data)
             check()
             session = OutgoingCall(
-                wire.endpoint,
-                wire.profile(caller),
+                connection.endpoint,
+                self.profile(caller),
                 target=target,
                 offer=offer,
-                random_source=wire.random_source,
-                now=wire.now,
+                random_source=connection.random_source,
+                now=connection.now,
             )
         except BaseException:
             await media.close()
@@ -169,7 +192,7 @@ class Calls:
         if call in self.waiting:
             self.waiting.remove(call)
         if isinstance(session, IncomingCall):
-            self._wire.driver.remove_timer_source(session)
+            self.connection.driver.remove_timer_source(session)
 
     def _new_media(self) -> CallMedia:
         if self._certificate is None:
@@ -181,7 +204,7 @@ class Calls:
 
     def _media_options(self) -> MediaTransportOptions:
         chosen = self.options.media
-        host = self._wire.flow.local[0]
+        host = self.connection.flow.local[0]
         if chosen.addresses or not ip_address(host).is_loopback:
             return chosen
         # A network on loopback reaches this client there, and nowhere else.
@@ -214,7 +237,7 @@ class Calls:
 
     def _request(self, event: RequestReceived) -> None:
         """Take a request that belongs to no call yet."""
-        endpoint = self._wire.endpoint
+        endpoint = self.connection.endpoint
         if event.request.method == "OPTIONS":
             endpoint.reply(event.transaction, 200, now=self.now, headers=[("Accept", "application/sdp")])
         elif event.request.method != "INVITE":
@@ -228,7 +251,7 @@ class Calls:
             self._invited(event)
 
     def _invited(self, event: RequestReceived) -> None:
-        session = receive_call(self._wire.endpoint, self._wire.profile(), event, now=self.now)
+        session = receive_call(self.connection.endpoint, self.profile(), event, now=self.now)
         if session is None:
             return
         try:
@@ -239,7 +262,7 @@ class Calls:
             session.reject(488, why=str(error), now=self.now)
             return
         call = self._keep(session, self._new_media(), session.caller)
-        self._wire.driver.add_timer_source(session)
+        self.connection.driver.add_timer_source(session)
         if self.options.ring:
             call.ring()
         self.waiting.append(call)
@@ -260,7 +283,7 @@ class Calls:
         """Go on over the connection that there is now."""
         self._stop_grace()
         for session in tuple(self._calls):
-            session.move(self._wire.flow, now=self.now)
+            session.move(self.connection.flow, now=self.now)
 
     def cut(self, reason: str) -> None:
         """End all calls without telling their peers: there will be no connection for them."""
@@ -270,12 +293,12 @@ class Calls:
 
     def fail_unregistered(self, error: WicError, identity: Uri | None) -> None:
         """End the calls of an identity, or of all, for which there is no registration (TS 24.229 §5.1.1.7)."""
-        bindings = self._wire.bindings if self._wire.is_connected else ()
+        bindings = self.connection.agent.bindings if self.connection.is_connected else ()
         for session, call in tuple(self._calls.items()):
             concerned = identity is None or session.identity.matches(identity)
             if concerned and not any(binding.implicit_set.holds(session.identity) for binding in bindings):
                 call.fail("the registration ended", error)
-        if identity is None and not self._wire.is_connected:
+        if identity is None and not self.connection.is_connected:
             self.cut("no other one is looked for")
 
     def _stop_grace(self) -> None:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Self
 
 from wic.aio import TaskSet
 from wic.client.calls import Calls
+from wic.client.connection import ClientConnection
+from wic.client.credentials import open_credentials
 from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
-from wic.client.identities import Identities
 from wic.client.options import ClientOptions
-from wic.client.signalling import Signalling
 from wic.client.targets import parse_target
 from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed, WicError
-from wic.registration import parse_impu
+from wic.registration import NO_IDENTITIES, parse_impu
 from wic.sip.trace import Direction, format_message
+from wic.transport.driver import SystemRandomSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from wic.client.call_media import PacketObserver
     from wic.client.events import ClientEvent
     from wic.media import Sink, Source
-    from wic.registration import Binding
+    from wic.registration import Binding, Identities
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.uri import Uri
@@ -48,8 +49,9 @@ class Client:
         """What runs for this client and its calls."""
         self._observers: list[MessageObserver] = []
         self._packet_observers: list[PacketObserver] = []
-        self._signalling: Signalling | None = None
-        self._calls: Calls | None = None
+        self._entered = False
+        self._opened: ClientConnection | None = None
+        self._made_calls: Calls | None = None
         self._changed: asyncio.Event | None = None
         self._lost: WicError | None = None
         self._listeners: list[Callable[[ClientEvent], None]] = []
@@ -59,7 +61,7 @@ class Client:
     @property
     def now(self) -> float:
         """The time in the clock of the client's sessions."""
-        return self._wire.now
+        return self._connection.now
 
     @property
     def binding(self) -> Binding | None:
@@ -69,12 +71,17 @@ class Client:
     @property
     def bindings(self) -> tuple[Binding, ...]:
         """What the registrar granted, for each registration there is."""
-        return () if self._signalling is None else self._signalling.bindings
+        return () if self._opened is None else self._opened.agent.bindings
 
     @property
     def identities(self) -> Identities:
         """The public user identities that the network has registered."""
-        return Identities.of(()) if self._signalling is None else self._signalling.identities
+        return NO_IDENTITIES if self._opened is None else self._opened.agent.identities
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to the network that the user is registered over."""
+        return self._opened is not None and self._opened.is_connected
 
     @property
     def flow(self) -> Flow:
@@ -83,7 +90,7 @@ class Client:
         Raises:
             FlowLost: there is none now.
         """
-        return self._wire.flow
+        return self._connection.flow
 
     @property
     def ended_by(self) -> WicError | None:
@@ -91,9 +98,14 @@ class Client:
         return self._lost
 
     @property
+    def is_over(self) -> bool:
+        """Whether the client is of no further use: deregistered, or its registration has ended for good."""
+        return self._opened is not None and self._opened.is_over
+
+    @property
     def calls(self) -> tuple[Call, ...]:
         """The calls that are not over yet."""
-        return () if self._calls is None else self._calls.active
+        return () if self._made_calls is None else self._made_calls.active
 
     # observing
 
@@ -104,8 +116,8 @@ class Client:
             observer: called with the time, the direction, the bytes and the flow.
         """
         self._observers.append(observer)
-        if self._signalling is not None:
-            self._signalling.driver.add_observer(observer)
+        if self._opened is not None:
+            self._opened.driver.add_observer(observer)
 
     def on_packet(self, observer: PacketObserver) -> None:
         """Show every RTP, RTCP and SCTP packet of the calls to come to `observer`, in the clear.
@@ -138,25 +150,28 @@ class Client:
             AuthenticationFailed: the network does not accept the credentials.
             RegistrationFailed: the network refused the registration.
         """
-        if self._signalling is not None:
+        if self._entered:
             raise LocalProtocolError("a client can be entered once")
-        signalling = Signalling(self.account, self.options, on_event=self._event, tell=self._tell, tasks=self.tasks)
-        self._signalling = signalling
-        self._calls = Calls(
-            signalling,
+        self._entered = True
+        random_source = SystemRandomSource()
+        credentials = await open_credentials(self.account, random_source=random_source, usim=self.options.usim)
+        self.account = credentials.account
+        connection = ClientConnection(
+            credentials,
             self.options,
+            random_source=random_source,
             tasks=self.tasks,
-            packet_observers=self._packet_observers,
-            on_incoming=self._note,
+            on_event=self._event,
+            tell=self._tell,
         )
+        self._opened = connection
         for observer in self._observers:
-            signalling.driver.add_observer(observer)
+            connection.driver.add_observer(observer)
         try:
-            await signalling.open()
+            await connection.open()
         except BaseException:
-            await signalling.close()
+            await connection.close()
             raise
-        self.account = signalling.account
         return self
 
     async def __aexit__(
@@ -167,9 +182,9 @@ class Client:
             await asyncio.gather(*(call.hangup() for call in self.calls))
         finally:
             try:
-                await self._wire.close()
+                await self._connection.close()
             finally:
-                self._switch.cut("the client is closed")
+                self._calls.cut("the client is closed")
                 await self.tasks.close()
                 await asyncio.sleep(0)  # so that listeners have heard of the deregistration
 
@@ -190,7 +205,11 @@ class Client:
         if wanted.scheme == "tel":
             raise ConfigurationError(f"{impu} is not registered by itself: the network adds it to a SIP URI.")
         self._check_usable()
-        await self._wire.register(wanted)
+        await self._connection.register(wanted)
+
+    def refresh(self) -> None:
+        """Renew the registrations now, rather than when that is due; without effect while there is no connection."""
+        self._connection.refresh()
 
     async def deregister(self, impu: str | None = None) -> None:
         """Deregister one identity, or all; the calls of it are ended first (TS 24.371 §6A.2).
@@ -203,12 +222,18 @@ class Client:
         Raises:
             ConfigurationError: the identity is not registered by itself.
         """
-        leaving = None if impu is None else self._wire.registered(impu)
-        calls = self.calls if leaving is None else self._switch.of(leaving)
+        leaving = None
+        if impu is not None:
+            wanted, own = parse_impu(impu), [binding.impu for binding in self.bindings]
+            leaving = next((each for each in own if each.matches(wanted)), None)
+            if leaving is None:
+                known = ", ".join(map(str, own)) or "none"
+                raise ConfigurationError(f"{impu} is not registered by itself; these are: {known}.")
+        calls = self.calls if leaving is None else self._calls.of(leaving)
         await asyncio.gather(*(call.hangup() for call in calls))
-        await self._wire.deregister(leaving)
-        if not self._wire.lives:
-            self._switch.cut("nothing is registered any more")
+        await self._connection.deregister(leaving)
+        if not self._connection.agent.lives:
+            self._calls.cut("nothing is registered any more")
             self._close()
 
     # calls
@@ -239,7 +264,7 @@ class Client:
         uri = parse_target(target)
         caller = None if identity is None else parse_impu(identity)
         self._check_usable()
-        return await self._switch.begin(
+        return await self._calls.begin(
             uri, caller=caller, data=data, audio=audio, sinks=sinks, check=self._check_usable
         )
 
@@ -249,7 +274,7 @@ class Client:
         Raises:
             FlowLost, RegistrationFailed: the client cannot be called any more.
         """
-        calls = self._switch
+        calls = self._calls
         while not calls.closing:
             while calls.waiting:
                 yield calls.waiting.pop(0)
@@ -261,49 +286,57 @@ class Client:
     # what happens
 
     @property
-    def _wire(self) -> Signalling:
-        if self._signalling is None:
+    def _connection(self) -> ClientConnection:
+        if self._opened is None:
             raise LocalProtocolError("the client is not open: use it within `async with`")
-        return self._signalling
+        return self._opened
 
     @property
-    def _switch(self) -> Calls:
-        if self._calls is None:
-            raise LocalProtocolError("the client is not open: use it within `async with`")
-        return self._calls
+    def _calls(self) -> Calls:
+        """The calls: made with the first of them, which in a fleet may never come."""
+        if self._made_calls is None:
+            self._made_calls = Calls(
+                self._connection,
+                self.options,
+                tasks=self.tasks,
+                packet_observers=self._packet_observers,
+                on_incoming=self._note,
+            )
+        return self._made_calls
 
     def _event(self, event: Event) -> None:
-        self._switch.handle(event)
+        self._calls.handle(event)
 
     def _tell(self, event: ClientEvent) -> None:
         for listener in self._listeners:  # one that raises harms nobody but itself
             asyncio.get_running_loop().call_soon(listener, event)
         match event:
-            case ConnectionLost(next_try=next_try):
-                self._switch.suspend(0.0 if next_try is None else self.options.call_grace)
-            case ConnectionRestored():
-                self._switch.resume()
+            case ConnectionLost(next_try=next_try) if self._made_calls is not None:
+                self._made_calls.suspend(0.0 if next_try is None else self.options.call_grace)
+            case ConnectionRestored() if self._made_calls is not None:
+                self._made_calls.resume()
             case RegistrationLost(impu, error, final=True):
                 self._registration_ended(impu, error)
             case _:
                 pass
 
     def _registration_ended(self, impu: Uri, error: WicError) -> None:
-        over = self._wire.is_over
+        over = self._connection.is_over
         if over and self._lost is None:
             self._lost = error
             self._note()
-        self._switch.fail_unregistered(error, None if over else impu)
-        if over and not (self.bindings and self._wire.is_connected):
+        if self._made_calls is not None:
+            self._made_calls.fail_unregistered(error, None if over else impu)
+        if over and not (self.bindings and self._connection.is_connected):
             self.tasks.start(self._leave(), "the end of the registration")
 
     async def _leave(self) -> None:
         """Leave the network when the calls are over."""
-        await asyncio.gather(*(call.ended() for call in self._switch.ending))
-        await self._wire.leave()
+        await asyncio.gather(*(call.ended() for call in self._calls.ending))
+        await self._connection.leave()
 
     def _close(self) -> None:
-        self._switch.closing = True
+        self._calls.closing = True
         self._note()
 
     def _note(self) -> None:
@@ -318,11 +351,11 @@ class Client:
         await self._changed.wait()
 
     def _check_usable(self) -> None:
-        if self._switch.closing:
+        if self._calls.closing:
             raise FlowLost("the client is closed")
         if self._lost is not None:
             raise self._lost
-        if self._wire.is_cut:
+        if self._connection.is_cut:
             raise FlowLost("the connection to the network is lost, and not restored yet")
         if not self.bindings:
             raise RegistrationFailed("the client is not registered now; the network told it to wait")

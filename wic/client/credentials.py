@@ -1,9 +1,9 @@
-"""What an account proves its identity with, and the identities that come with it."""
+"""Credentials of an account: a password, a USIM or access tokens, with the identities that come along."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from wic.accounts import AuthScheme, is_registrable
 from wic.auth import AkaClient, BearerClient, DigestClient, DigestCredentials
@@ -22,24 +22,25 @@ if TYPE_CHECKING:
     from wic.errors import WicError
     from wic.sip.random_source import RandomSource
 
-__all__ = ["Credentials", "KnownCredentials", "WebCredentials", "open_credentials"]
+__all__ = ["Credentials", "WebCredentials", "open_credentials"]
 
 
-class Credentials(Protocol):
-    """Got ready before the first REGISTER, and closed after the last."""
+def _ignore(*_: object) -> None:
+    """Do nothing: no connection depends on the credentials yet."""
 
-    @property
-    def authenticator(self) -> Authenticator:
-        """What requests are authorized with."""
-        ...
 
-    async def prepare(self) -> Account:
-        """Get ready, and return the account with the identities and servers that it is to use.
+@dataclass(slots=True)
+class Credentials:
+    """Credentials of a user: a password or a USIM, which do not change; access tokens are `WebCredentials`."""
 
-        Raises:
-            WicError: there are no credentials to be had.
-        """
-        ...
+    account: Account
+    """The account, completed by the identities and the server that come with access tokens."""
+    authenticator: Authenticator
+    """Authorizes requests."""
+    on_renewed: Callable[[], None] = field(default=_ignore)
+    """Is called when there are other credentials than before."""
+    on_failed: Callable[[WicError], None] = field(default=_ignore)
+    """Is called when the credentials in use will end, and there are no others to be had."""
 
     async def renew(self) -> None:
         """Get other credentials, because the network refused these.
@@ -47,64 +48,41 @@ class Credentials(Protocol):
         Raises:
             WicError: there are none to be had.
         """
-        ...
 
     async def close(self) -> None:
         """Give back what was lent."""
-        ...
 
 
-class KnownCredentials:
-    """A password or a USIM: they are there, and do not change."""
-
-    __slots__ = ("_account", "authenticator")
-
-    def __init__(self, account: Account, authenticator: Authenticator) -> None:
-        self._account = account
-        self.authenticator = authenticator
-
-    async def prepare(self) -> Account:
-        """Return the account as it is."""
-        return self._account
-
-    async def renew(self) -> None:
-        """Do nothing: there are no others."""
-
-    async def close(self) -> None:
-        """Do nothing: nothing was lent."""
-
-
-class WebCredentials:
+class WebCredentials(Credentials):
     """Access tokens of a WAF or WWSF, and the identities that they stand for (TS 24.371 §6.2.2, §6.2.3)."""
 
-    def __init__(
-        self,
-        account: Account,
-        web: WebAuthorization,
-        *,
-        on_renewed: Callable[[], None],
-        on_failed: Callable[[WicError], None],
-    ) -> None:
-        """Prepare to ask for tokens.
+    def __init__(self, account: Account, web: WebAuthorization) -> None:
+        """Create credentials without a token; `open` gets the first one.
 
         Args:
-            account: what is to be registered, as far as it is known.
-            web: where the tokens come from.
-            on_renewed: called when a token was replaced before its end.
-            on_failed: called when the token will end and there is no other to be had.
+            account: the account, as far as the user has written it.
+            web: source of the tokens.
         """
-        self._account = account
-        self._on_renewed = on_renewed
         from wic.client.web import TokenKeeper  # an HTTP client, which others need not load
 
-        self._keeper = TokenKeeper(web, on_token=self._replaced, on_failed=on_failed)
-        self.authenticator = BearerClient(form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted)
+        self._bearer = BearerClient(form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted)
+        super().__init__(account, self._bearer)
+        self._keeper = TokenKeeper(web, on_token=self._replaced, on_failed=lambda error: self.on_failed(error))
 
-    async def prepare(self) -> Account:
-        """Get a token, and return the account with what came along with it."""
-        token = await self._keeper.token()
-        self._use(token)
-        return with_assigned(self._account, token)
+    @classmethod
+    async def open(cls, account: Account, web: WebAuthorization) -> WebCredentials:
+        """Get the first token, and complete the account by what came along with it.
+
+        Raises:
+            WicError: there is no token to be had, or it does not complete the account.
+        """
+        credentials = cls(account, web)
+        try:
+            credentials.account = with_assigned(account, credentials._use(await credentials._keeper.token()))
+        except BaseException:
+            await credentials.close()
+            raise
+        return credentials
 
     async def renew(self) -> None:
         """Get another token."""
@@ -116,10 +94,11 @@ class WebCredentials:
 
     def _replaced(self, token: AccessToken) -> None:
         self._use(token)
-        self._on_renewed()
+        self.on_renewed()
 
-    def _use(self, token: AccessToken) -> None:
-        self.authenticator.use(token.value, issuer=token.issuer or None)
+    def _use(self, token: AccessToken) -> AccessToken:
+        self._bearer.use(token.value, issuer=token.issuer or None)
+        return token
 
 
 def with_assigned(account: Account, token: AccessToken) -> Account:
@@ -148,38 +127,30 @@ def with_assigned(account: Account, token: AccessToken) -> Account:
 
 
 def _others(impu: str, assigned: tuple[str, ...]) -> tuple[str, ...]:
-    """What is to be registered besides `impu`: each identity once, however often it is written."""
+    """Return the identities to register besides `impu`, each once, however often it is written."""
     found = {Uri.parse(text).aor(): text for text in reversed(assigned)}
     found.pop(Uri.parse(impu).aor(), None)
     return tuple(reversed(found.values()))
 
 
-def open_credentials(
-    account: Account,
-    *,
-    random_source: RandomSource,
-    usim: Usim | None,
-    on_renewed: Callable[[], None],
-    on_failed: Callable[[WicError], None],
-) -> Credentials:
-    """Return the credentials of an account.
+async def open_credentials(account: Account, *, random_source: RandomSource, usim: Usim | None) -> Credentials:
+    """Return the credentials of an account, ready for the first REGISTER.
 
     Args:
         account: the account.
-        random_source: source of what nobody can guess.
+        random_source: source of random strings.
         usim: a card reader, instead of the keys in the account.
-        on_renewed: called when there are other credentials than before.
-        on_failed: called when those in use will end and there are no others.
 
     Raises:
         ConfigurationError: the account lacks them, or what is stored cannot be used.
+        WicError: a web server gives no access token.
     """
     if account.auth is AuthScheme.AKA:
-        return KnownCredentials(account, _aka(account, usim, random_source))
+        return Credentials(account, _aka(account, usim, random_source))
     if account.web is not None:
-        return WebCredentials(account, account.web, on_renewed=on_renewed, on_failed=on_failed)
+        return await WebCredentials.open(account, account.web)
     digest = DigestCredentials(username=account.impi, secret=account.password, realm=account.domain)
-    return KnownCredentials(account, DigestClient(digest, random_source=random_source))
+    return Credentials(account, DigestClient(digest, random_source=random_source))
 
 
 def _aka(account: Account, usim: Usim | None, random_source: RandomSource) -> AkaClient:

@@ -1,14 +1,14 @@
-"""What a client tells of its way to the network: small values, in the past tense."""
+"""Events of a client's way to the network: small values, in the past tense."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from wic.registration import Deregistered, IdentitiesChanged, Refreshed, Registered
+
 if TYPE_CHECKING:
-    from wic.client.identities import Identities
     from wic.errors import WicError
-    from wic.registration import Binding
     from wic.sip.uri import Uri
 
 __all__ = [
@@ -24,22 +24,6 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """A public identity is registered, for the first time or again after it was lost."""
-
-    impu: Uri
-    binding: Binding
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """A registration goes on; the registrar may have changed what it grants."""
-
-    impu: Uri
-    binding: Binding
-
-
-@dataclass(frozen=True, slots=True)
 class RegistrationLost:
     """A public identity is not registered any more, or not for now."""
 
@@ -52,17 +36,8 @@ class RegistrationLost:
 
 
 @dataclass(frozen=True, slots=True)
-class Deregistered:
-    """A public identity was deregistered by this side."""
-
-    impu: Uri
-    error: WicError | None = None
-    """Why the network did not confirm it; it then keeps the registration until that ends by itself."""
-
-
-@dataclass(frozen=True, slots=True)
 class ConnectionLost:
-    """The connection to the server ended; calls go on, and so does what looks for a connection."""
+    """The connection to the server ended; calls go on, and so does the search for a connection."""
 
     server: str
     error: WicError
@@ -75,13 +50,6 @@ class ConnectionRestored:
     """The user is registered over a new connection, and calls use it."""
 
     server: str
-
-
-@dataclass(frozen=True, slots=True)
-class IdentitiesChanged:
-    """The network registers other public identities than before."""
-
-    identities: Identities
 
 
 ClientEvent: TypeAlias = (

@@ -1,4 +1,4 @@
-"""How long to wait before another try to register (RFC 5626 §4.5, TS 24.229 §5.1.1.2.1)."""
+"""Back-off between tries to register (RFC 5626 §4.5, TS 24.229 §5.1.1.2.1)."""
 
 from __future__ import annotations
 
@@ -39,31 +39,20 @@ class BackoffOptions:
 _DEFAULT_OPTIONS: Final = BackoffOptions()
 
 
+@dataclass(slots=True)
 class Backoff:
-    """Counts consecutive failures and says how long to wait after each.
+    """Count of consecutive failures, and the wait after each.
 
     >>> backoff = Backoff(lambda: 0.0)
     >>> [backoff.fail() for _ in range(8)]
     [0.0, 60.0, 120.0, 240.0, 480.0, 900.0, 900.0, 900.0]
     """
 
-    __slots__ = ("_chance", "_failures", "_options")
-
-    def __init__(self, chance: Callable[[], float], options: BackoffOptions = _DEFAULT_OPTIONS) -> None:
-        """Begin without failures.
-
-        Args:
-            chance: gives a number from 0 to 1, another one each time.
-            options: the times.
-        """
-        self._chance = chance
-        self._options = options
-        self._failures = 0
-
-    @property
-    def failures(self) -> int:
-        """How many tries have failed since the last success."""
-        return self._failures
+    chance: Callable[[], float]
+    """Gives a number from 0 to 1, another one each time."""
+    options: BackoffOptions = _DEFAULT_OPTIONS
+    failures: int = 0
+    """Tries that have failed since the last success."""
 
     def fail(self, *, retry_after: float | None = None) -> float:
         """Count a failure and return the seconds to wait before the next try.
@@ -72,16 +61,16 @@ class Backoff:
             retry_after: what the network asked for; it is obeyed up to `max_time`, and at least as long as a wait
                 that doubles from 1 s to `base_time`, so that a network that always asks for none is not flooded.
         """
-        self._failures += 1
-        options = self._options
+        self.failures += 1
+        options = self.options
         if retry_after is not None:
-            least = min(options.base_time, 2.0 ** min(self._failures - 1, _MAX_DOUBLINGS))
+            least = min(options.base_time, 2.0 ** min(self.failures - 1, _MAX_DOUBLINGS))
             return min(max(retry_after, least), options.max_time)
-        if self._failures == 1:
-            return self._chance() * options.first_time
-        wait = min(options.max_time, options.base_time * 2.0 ** min(self._failures, _MAX_DOUBLINGS))
-        return wait * (1 + self._chance()) / 2  # from 50 to 100 per cent
+        if self.failures == 1:
+            return self.chance() * options.first_time
+        wait = min(options.max_time, options.base_time * 2.0 ** min(self.failures, _MAX_DOUBLINGS))
+        return wait * (1 + self.chance()) / 2  # from 50 to 100 per cent
 
     def succeed(self) -> None:
         """Begin to count anew."""
-        self._failures = 0
+        self.failures = 0

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.errors import RegistrationFailed
-from wic.registration.identity import find_own
 from wic.registration.implicit_set import ImplicitSet
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers import NameAddr
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wic.sip.message import Response
 
 _DEFAULT_EXPIRES = 3600
@@ -155,3 +156,20 @@ def _gruu(contact: NameAddr, name: str) -> Uri | None:
 def _seconds(text: str | None) -> int | None:
     valid = text is not None and text.isascii() and text.isdigit() and len(text) <= 9
     return int(text) if text is not None and valid else None
+
+
+def same_device(contact: NameAddr, own: NameAddr) -> bool:
+    """Whether a contact of a 200 is our binding: same instance and reg-id, or the same URI (RFC 5626 §6)."""
+    instance = contact.params.get("+sip.instance")
+    if instance is not None and instance == own.params.get("+sip.instance"):
+        return contact.params.get("reg-id") in (None, own.params.get("reg-id"))
+    return contact.uri.matches(own.uri)
+
+
+def find_own(contacts: Sequence[NameAddr], own: NameAddr) -> NameAddr | None:
+    """Return our contact among those of a 200: the one with our reg-id, else one of our device, else None."""
+    ours = [contact for contact in contacts if same_device(contact, own)]
+    if len(ours) == 1:
+        return ours[0]
+    exact = [contact for contact in ours if contact.params.get("reg-id") == own.params.get("reg-id")]
+    return next(iter(exact or ours), None)

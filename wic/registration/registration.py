@@ -1,44 +1,78 @@
-"""The registration of one contact: made, kept, removed (TS 24.229 §5.1.1, RFC 5626 §4)."""
+"""The registration of one public identity over one flow: made, kept, removed (TS 24.229 §5.1.1, RFC 5626 §4).
+
+What its states mean is told in `tables`, what follows a failure in `recovery`. A REGISTER may take several rounds, since
+a registrar challenges, or wants other parameters: `_exchange` is that conversation, from the first REGISTER to the
+outcome.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wic.errors import AuthenticationFailed, LocalProtocolError, RegistrationFailed
+from wic.registration.binding import Binding, read_binding
 from wic.registration.events import (
-    BindingCreated,
     BindingLost,
-    BindingRefreshed,
-    BindingRemoved,
     BindingSuspended,
+    Deregistered,
+    Refreshed,
+    Registered,
     RegisterFailed,
     RegistrationEvent,
 )
-from wic.registration.exchange import Accepted, Answer, Exchange, Outcome, Refused
-from wic.registration.options import RegistrationOptions
-from wic.registration.reactions import GiveUp, Removed, StartAnew
-from wic.registration.restoration import wants_restoration
-from wic.registration.state import RegistrationState
-from wic.sip.events import FlowClosed
+from wic.registration.recovery import (
+    FAILURES,
+    MAX_ROUNDS,
+    Purpose,
+    Recovery,
+    Remedy,
+    recover_from_error,
+    recover_from_response,
+    recover_from_silence,
+    wants_restoration,
+)
+from wic.registration.register_request import RegisterSeries, RegistrationOptions
+from wic.registration.tables import REGISTRATION, RegistrationInput, RegistrationState
+from wic.sip.events import FlowClosed, ResponseReceived, TransactionTimedOut, TransportFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from wic.auth import Authenticator
+    from wic.errors import WicError
     from wic.registration.backoff import Backoff
-    from wic.registration.binding import Binding
-    from wic.registration.identity import Identity
+    from wic.registration.register_request import Identity
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
-    from wic.sip.message import Response
+    from wic.sip.message import Request, Response
+    from wic.sip.transaction.client import ClientTransaction
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_OPTIONS: Final = RegistrationOptions()
-_NO_FLOW: Final = GiveUp(temporary=True, by_itself=False)
+_KEEP: Final = (("keep", None),)  # RFC 6223 §4.3: without a value
 _LASTING: Final = 120.0  # RFC 5626 §4.5: min-regtime, after which a registration counts as one that works
-Failure: TypeAlias = RegistrationFailed | AuthenticationFailed
+_INPUTS: Final = {
+    Purpose.INITIAL: RegistrationInput.REGISTER,
+    Purpose.REFRESH: RegistrationInput.REFRESH,
+    Purpose.REMOVAL: RegistrationInput.REMOVE,
+}
+_Answer: TypeAlias = "tuple[Request, Response, float] | None"
+"""A request as it was sent, its final response and the time of that; None where Timer F expired."""
+_Outcome: TypeAlias = "Binding | tuple[WicError, Recovery] | None"
+"""The binding that was granted; None for one that was removed; or what went wrong and what follows."""
+_Exchange: TypeAlias = "Generator[Request, _Answer, _Outcome]"
+
+
+@dataclass(slots=True)
+class PendingRegister:
+    """REGISTER on its way, and the exchange that goes on with its answer."""
+
+    transaction: ClientTransaction
+    exchange: _Exchange
 
 
 class Registration:
@@ -52,17 +86,22 @@ class Registration:
         "_anew",
         "_backoff",
         "_binding",
-        "_ended",
+        "_credentials",
+        "_endpoint",
         "_events",
-        "_exchange",
         "_flow_lost",
         "_next_try",
         "_options",
         "_remove_next",
+        "_series",
         "_since",
         "_state",
+        "_suspension",
+        "_token_refused",
+        "ended",
         "flow",
         "identity",
+        "pending",
     )
 
     def __init__(
@@ -75,52 +114,54 @@ class Registration:
         options: RegistrationOptions = _DEFAULT_OPTIONS,
         backoff: Backoff | None = None,
     ) -> None:
-        """Be unregistered.
+        """Create a registration that is not begun.
 
         Args:
             endpoint: sends the requests.
-            identity: who registers.
-            flow: where REGISTER goes.
+            identity: user, device and address to register.
+            flow: connection for the REGISTERs.
             credentials: answers the challenges.
-            options: how to register.
-            backoff: how long to wait before another try; without it only a Retry-After brings one.
+            options: see `RegistrationOptions`.
+            backoff: waits before another try; without it only a Retry-After brings one.
         """
         self.identity = identity
         self.flow = flow
-        """Where REGISTER goes."""
-        self._exchange = Exchange(endpoint, identity, flow, credentials, options)
+        """The connection for the REGISTERs."""
+        self._endpoint = endpoint
+        self._credentials = credentials
         self._options = options
         self._backoff = backoff
-        self._state = RegistrationState.UNREGISTERED
+        self.pending: PendingRegister | None = None
+        """The REGISTER on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
+        self.ended = False
+        """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
+        self._state = REGISTRATION.initial
         self._binding: Binding | None = None
+        self._series: RegisterSeries | None = None
         self._events: list[RegistrationEvent] = []
         self._next_try: float | None = None
         self._anew = False
-        self._ended = False
         self._flow_lost: RegistrationFailed | None = None
+        self._suspension = Remedy.RETRY
+        self._token_refused = False
         self._remove_next = False
         self._since: float | None = None
 
     @property
     def state(self) -> RegistrationState:
-        """Where the registration stands."""
+        """The state of its machine."""
         return self._state
 
     @property
     def binding(self) -> Binding | None:
-        """What the registrar granted, while it lasts."""
+        """The binding that the registrar granted, while it lasts."""
         return self._binding
 
     @property
-    def ended(self) -> bool:
-        """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
-        return self._ended
-
-    @property
     def retry_at(self) -> float | None:
-        """When a registration that is out of service tries again by itself; None = it does not."""
-        waits = self._state in (RegistrationState.WAITING, RegistrationState.SUSPENDED)
-        return self._next_try if waits else None
+        """The time at which a registration that is out of service tries again by itself; None = it does not."""
+        out_of_service = self._state in (RegistrationState.WAITING, RegistrationState.SUSPENDED)
+        return self._next_try if out_of_service else None
 
     # commands
 
@@ -132,7 +173,8 @@ class Registration:
         Raises:
             LocalProtocolError: a REGISTER is on its way (TS 24.229 §5.1.1.2.1: one at a time).
         """
-        self._must_not_be_pending()
+        if self.pending is not None:
+            raise LocalProtocolError("a REGISTER is on its way")
         if flow is not None:
             self.flow = flow
             self._flow_lost = None
@@ -145,7 +187,8 @@ class Registration:
         Raises:
             LocalProtocolError: there is none, or a REGISTER is on its way.
         """
-        self._must_not_be_pending()
+        if self.pending is not None:
+            raise LocalProtocolError("a REGISTER is on its way")
         if self._state is not RegistrationState.REGISTERED:
             raise LocalProtocolError("there is no binding to refresh")
         self._send(now)
@@ -153,16 +196,16 @@ class Registration:
     def deregister(self, *, now: float) -> None:
         """Remove the binding; while a REGISTER is on its way, as soon as that is answered (TS 24.229 §5.1.1.6).
 
-        Ends in `BindingRemoved` in any case, at once if there is nothing to remove or no flow to do it over.
+        Ends in `Deregistered` in any case, at once if there is nothing to remove or no flow to do it over.
         """
         if self._state is RegistrationState.REMOVING:
             return
-        if self._state.pending:
+        if self.pending is not None:
             self._remove_next = True
         elif self._binding is not None and self._flow_lost is None:
-            self._remove(self._binding, now)
+            self._send(now, removal=True)
         else:
-            self._end(BindingRemoved(None if self._binding is None else self._flow_lost))
+            self._end(Deregistered(self.identity.impu, None if self._binding is None else self._flow_lost), now)
 
     def reauthenticate(self, expires: float, *, now: float) -> None:
         """Shorten the binding as the network did, and register again at half of it (TS 24.229 §5.1.1.5A).
@@ -181,21 +224,22 @@ class Registration:
         """Take note that the network ended the registration (TS 24.229 §5.1.1.7, RFC 3680 §5.1).
 
         Args:
-            why: for the user.
+            why: the reason, for the user.
             now: the time.
             again_after: seconds until an initial registration: 0 after `deactivated`, those of `retry-after` after
                 `probation`; None after `rejected` and the like, which is the end. It takes longer where the network
                 ends one registration after the other.
         """
-        error = RegistrationFailed(f"the network ended the registration of {self.identity.impu}: {why}")
         if self._binding is None:
             return
-        if self._state.pending:
+        error = RegistrationFailed(f"the network ended the registration of {self.identity.impu}: {why}")
+        if self.pending is not None:
             self._lose_while_pending(error, final=again_after is None)
+        elif again_after is None:
+            self._lose(error, Recovery(Remedy.GIVE_UP), now)
+            self.ended = True
         else:
-            wait = None if again_after is None else min(again_after, self._options.longest_wait)
-            self._lose(error, now, None if wait is None else self._wait_after_loss(wait, now))
-            self._ended = wait is None
+            self._lose(error, self._anew_after(min(again_after, self._options.longest_wait), now), now)
 
     def restore(self, response: Response, *, now: float) -> bool:
         """Begin an initial registration if an answer to another request wants it (TS 24.229 §5.1.2A.1.6).
@@ -212,152 +256,245 @@ class Registration:
             self._next_try = now
         return True
 
-    # what happens
+    # inputs
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to this registration alone."""
         if isinstance(event, FlowClosed):
             if event.flow == self.flow and self._flow_lost is None:
-                self._cut(event.reason, now)
+                self._lose_flow(event.reason, now)
             return False
-        if not isinstance(event, Answer) or event.transaction is not self._exchange.transaction:
+        if not isinstance(event, ResponseReceived | TransactionTimedOut | TransportFailed):
             return False
-        outcome = self._exchange.handle(event, now=now)
-        if outcome is not None:
+        pending = self.pending
+        if pending is None or event.transaction is not pending.transaction:
+            return False
+        if isinstance(event, TransportFailed):
             self._notice_expiry(now)
-            self._settle(outcome, now)
+            self._lose_flow(event.reason, now)
+        elif isinstance(event, TransactionTimedOut):
+            self._proceed(pending.exchange, None, now)
+        elif event.response.is_final:
+            self._proceed(pending.exchange, (event.transaction.request, event.response, now), now)
         return True
 
     def next_event(self) -> RegistrationEvent | None:
-        """Return, once, the next thing that happened, or None."""
+        """Return, once, the next event, or None."""
         return self._events.pop(0) if self._events else None
 
     def next_timeout(self) -> float | None:
-        """Return when `handle_timeout` is due, or None."""
+        """Return the time at which `handle_timeout` is due, or None."""
         if self._binding is None:
             return self._next_try
         expiry = self._binding.expires_at
         return expiry if self._next_try is None else min(self._next_try, expiry)
 
     def handle_timeout(self, *, now: float) -> None:
-        """Do what is due: refresh, try again after a wait, or notice that the binding has expired."""
+        """Refresh, try again after a wait, or notice that the binding has expired, whichever is due."""
         self._notice_expiry(now)
         if self._next_try is None or now < self._next_try:
             return
         if self._flow_lost is not None:
-            self._fail(self._flow_lost, _NO_FLOW, now)
+            self._fail(self._flow_lost, Recovery(Remedy.RECONNECT), now)
         else:
             self._send(now)
 
-    def _notice_expiry(self, now: float) -> None:
-        """Give up a binding that has expired, however it came to that; a clock may have jumped."""
-        if self._binding is None or now < self._binding.expires_at:
-            return
-        error = RegistrationFailed(f"the registration of {self.identity.impu} expired")
-        if self._state.pending:
-            self._lose_while_pending(error)
-        elif self._state is RegistrationState.REGISTERED:
-            self._lose(error, now, self._wait_after_loss(0.0, now))
-        else:
-            self._lose(error, now, None if self._next_try is None else max(0.0, self._next_try - now))
+    # REGISTER, its rounds and its outcome
 
-    # requests
-
-    def _must_not_be_pending(self) -> None:
-        if self._state.pending:
-            raise LocalProtocolError("a REGISTER is on its way")
-
-    def _send(self, now: float) -> None:
+    def _send(self, now: float, *, removal: bool = False) -> None:
         """Send a REGISTER: an initial one where there is no binding, or not any more at the S-CSCF."""
-        self._ended = False
-        if self._binding is None or self._anew:
-            self._start_anew(now)
+        purpose = Purpose.INITIAL if self._binding is None or self._anew else Purpose.REFRESH
+        if removal:
+            purpose = Purpose.REMOVAL
         else:
-            self._next_try = None
-            self._move(RegistrationState.REFRESHING)
-            self._exchange.refresh(self.flow, self._binding, now=now)
-
-    def _start_anew(self, now: float) -> None:
-        self._anew = False
+            self.ended = False
         self._next_try = None
-        self._move(RegistrationState.REGISTERING)
-        self._exchange.register(self.flow, now=now, binding=self._binding)
+        series = self._series
+        if series is None or purpose is Purpose.INITIAL:
+            self._anew = False
+            parameters = None
+            if series is not None:
+                # TS 24.229 §5.1.1.2.2: an initial registration has a new Call-ID, and no nonce but, the first time, the
+                # one of another identity of the same user (§5.1.1.4.1).
+                self._credentials.forget()
+                parameters = None if self._binding is None else series.parameters
+            series = self._series = RegisterSeries(
+                self.identity, self._options, random_source=self._endpoint.random_source, parameters=parameters
+            )
+        self._move(_INPUTS[purpose])
+        exchange = self._exchange(series, purpose)
+        self._transmit(next(exchange), exchange, now)
 
-    def _remove(self, binding: Binding, now: float) -> None:
-        self._next_try = None
-        self._move(RegistrationState.REMOVING)
-        self._exchange.remove(self.flow, binding, now=now)
+    def _exchange(self, series: RegisterSeries, purpose: Purpose) -> _Exchange:
+        """Yield one REGISTER after the other, to be sent in with its answer, until the registrar has decided."""
+        credentials, impu = self._credentials, self.identity.impu
+        for rounds in range(1, MAX_ROUNDS + 1):
+            request = series.next(removal=purpose is Purpose.REMOVAL)
+            credentials.authorize(request)
+            answer = yield request
+            if answer is None:
+                error = RegistrationFailed(f"{self.identity.domain} did not answer the REGISTER")
+                return error, recover_from_silence(purpose)
+            sent, response, now = answer
+            try:
+                if response.status < 300:
+                    credentials.accepted(sent, response)
+                    if purpose is Purpose.REMOVAL:
+                        return None
+                    return read_binding(response, series.contact, impu=impu, asked=series.parameters.expires, now=now)
+                if response.status in (401, 407):  # TS 24.229 §5.1.1.5, RFC 3261 §22.2
+                    credentials.challenged(sent, response)
+                    continue
+            except FAILURES as failure:
+                return failure, recover_from_error(failure, token_refused=self._token_refused)
+            recovery = recover_from_response(
+                response,
+                purpose,
+                series.parameters,
+                binding=self._binding,
+                longest_wait=self._options.longest_wait,
+                rounds=rounds,
+            )
+            if recovery.parameters is not None:
+                series.change(recovery.parameters)
+            elif recovery.remedy is Remedy.REMOVED:
+                return None
+            else:
+                hint = recovery.hint or credentials.advice(sent, response)
+                return self._refusal(response, purpose, hint), recovery
+        failed = AuthenticationFailed(f"{self.identity.domain} keeps asking for credentials")
+        return failed, recover_from_error(failed)
 
-    # outcomes
+    def _transmit(self, request: Request, exchange: _Exchange, now: float) -> None:
+        via_params = _KEEP if self._options.keep_alive else ()
+        transaction = self._endpoint.send_request(request, self.flow, now=now, owner=self, via_params=via_params)
+        self.pending = PendingRegister(transaction, exchange)
 
-    def _settle(self, outcome: Outcome, now: float) -> None:
-        if isinstance(outcome, Accepted):
-            self._registered(outcome.binding, now)
-        elif isinstance(outcome, Removed):
-            self._end(BindingRemoved())
-        elif isinstance(outcome, Refused):
-            self._refused(outcome.error, outcome.reaction, now)
+    def _proceed(self, exchange: _Exchange, answer: _Answer, now: float) -> None:
+        """Let the exchange go on with an answer: to another REGISTER, or to its outcome."""
+        self.pending = None
+        try:
+            request = exchange.send(answer)
+        except StopIteration as end:
+            outcome: _Outcome = end.value
         else:
-            self._cut(outcome.reason, now)
-
-    def _refused(self, error: Failure, reaction: StartAnew | GiveUp, now: float) -> None:
-        if isinstance(reaction, GiveUp):
-            self._fail(error, reaction, now)
-        elif self._remove_next:
-            self._fail(error, GiveUp(), now)
+            self._transmit(request, exchange, now)
+            return
+        self._notice_expiry(now)
+        self._token_refused = False
+        if isinstance(outcome, Binding):
+            self._accept(outcome, now)
+        elif outcome is None:
+            self._end(Deregistered(self.identity.impu), now)
         else:
-            self._start_anew(now)
+            self._fail(*outcome, now)
 
-    def _registered(self, binding: Binding, now: float) -> None:
-        anew = self._state is RegistrationState.REGISTERING
-        self._events.append(BindingCreated(binding) if self._binding is None else BindingRefreshed(binding, anew))
+    def _accept(self, binding: Binding, now: float) -> None:
+        impu, anew = self.identity.impu, self._state is RegistrationState.REGISTERING
+        self._events.append(Registered(impu, binding) if self._binding is None else Refreshed(impu, binding, anew))
         self._binding = binding
         self._next_try = now + binding.refresh_after
         if self._since is None:
             self._since = now
         if self._remove_next:
             self._remove_next = False
-            self._remove(binding, now)
+            self._send(now, removal=True)
         else:
-            self._move(RegistrationState.REGISTERED)
+            self._move(RegistrationInput.ACCEPTED)
 
-    def _cut(self, reason: str, now: float) -> None:
-        self._flow_lost = RegistrationFailed(f"the connection was lost: {reason}")
-        if self._state.pending or self._state is RegistrationState.REGISTERED:
-            self._fail(self._flow_lost, _NO_FLOW, now)
+    def _refusal(self, response: Response, purpose: Purpose, hint: str) -> RegistrationFailed:
+        phrase = f" {response.reason}" if response.reason.isprintable() else ""
+        what = "deregister" if purpose is Purpose.REMOVAL else "register"
+        return RegistrationFailed(
+            f"{self.identity.domain} refused to {what} {self.identity.impu}: {response.status}{phrase[:80]}"
+            + (f"; {hint}" if hint else ""),
+            response=response,
+        )
 
-    def _fail(self, error: Failure, reaction: GiveUp, now: float) -> None:
+    # failures and losses
+
+    def _fail(self, error: WicError, recovery: Recovery, now: float) -> None:
+        """Carry out what follows a REGISTER that brought no binding."""
+        impu = self.identity.impu
+        self._token_refused = recovery.remedy is Remedy.RENEW_TOKEN
         if self._remove_next or self._state is RegistrationState.REMOVING:
-            self._end(BindingRemoved(error))
-            return
-        wait = self._wait_after(reaction, now)
-        if self._binding is None:
-            self._end(RegisterFailed(error, wait, reaction.next_server))
-            self._wait(wait, now)
-        elif reaction.temporary:
-            self._events.append(BindingSuspended(self._binding, error, wait, reaction.next_server))
-            self._next_try = None if wait is None else now + wait
-            self._anew = self._state is RegistrationState.REGISTERING
-            self._move(RegistrationState.SUSPENDED)
+            self._end(Deregistered(impu, error), now)
+        elif recovery.remedy is Remedy.REREGISTER:
+            self._anew = True
+            self._send(now)
+        elif self._binding is None:
+            recovery = self._timed(recovery, now)
+            self._end(RegisterFailed(error, recovery, impu), now, recovery.after)
+        elif recovery.remedy is Remedy.GIVE_UP:
+            self._lose(error, recovery, now)
         else:
-            self._lose(error, now, wait)
+            recovery = self._timed(recovery, now)
+            self._events.append(BindingSuspended(error, recovery, impu, self._binding))
+            self._suspension = recovery.remedy if recovery.after is None else Remedy.RETRY
+            self._next_try = None if recovery.after is None else now + recovery.after
+            self._anew = self._state is RegistrationState.REGISTERING
+            self._move(RegistrationInput.SUSPENDED)
 
-    def _wait_after(self, reaction: GiveUp, now: float) -> float | None:
-        """Seconds until this registration tries again by itself, over the flow it has."""
-        if not reaction.temporary or not reaction.by_itself:
-            return None
-        if self._backoff is None:
-            return reaction.retry_after
-        self._forgive(self._backoff, now)
-        return self._backoff.fail(retry_after=reaction.retry_after)
+    def _lose_flow(self, reason: str, now: float) -> None:
+        self.pending = None
+        self._flow_lost = RegistrationFailed(f"the connection was lost: {reason}")
+        self._suspension = Remedy.RECONNECT
+        if self._state.pending or self._state is RegistrationState.REGISTERED:
+            self._fail(self._flow_lost, Recovery(Remedy.RECONNECT), now)
 
-    def _wait_after_loss(self, asked: float, now: float) -> float:
-        """Seconds until another initial registration: what is asked for, unless one after the other is lost."""
-        if self._backoff is None:
-            return asked
+    def _notice_expiry(self, now: float) -> None:
+        """Give up a binding that has expired; a clock may have jumped, so that this comes before everything else."""
+        if self._binding is None or now < self._binding.expires_at:
+            return
+        error = RegistrationFailed(f"the registration of {self.identity.impu} expired")
+        if self._state.pending:
+            self._lose_while_pending(error)
+        elif self._state is RegistrationState.REGISTERED:
+            self._lose(error, self._anew_after(0.0, now), now)
+        else:
+            after = None if self._next_try is None else max(0.0, self._next_try - now)
+            recovery = Recovery(self._suspension, after if self._suspension is Remedy.RETRY else None)
+            self._end(BindingLost(error, recovery, self.identity.impu), now, after)
+
+    def _lose_while_pending(self, error: RegistrationFailed, *, final: bool = False) -> None:
+        """Be without a binding; the REGISTER on its way may bring another one, which is given up if this is the end."""
+        self._binding = None
+        if self._state is not RegistrationState.REMOVING:
+            recovery = Recovery(Remedy.GIVE_UP) if final else Recovery(Remedy.REREGISTER, after=0.0)
+            self._events.append(BindingLost(error, recovery, self.identity.impu))
+            self.ended = final
+            self._remove_next = self._remove_next or final
+            self._move(RegistrationInput.BINDING_LOST)
+
+    def _lose(self, error: WicError, recovery: Recovery, now: float) -> None:
+        self._end(BindingLost(error, recovery, self.identity.impu), now, recovery.after)
+
+    def _end(self, event: RegistrationEvent, now: float, again_after: float | None = None) -> None:
+        """Be without a binding, for good or until an initial REGISTER is due again."""
+        self._events.append(event)
+        self._binding = None
+        self._next_try = None if again_after is None else now + again_after
+        self._anew = False
+        self._remove_next = False
+        self.ended = isinstance(event, Deregistered)
+        self._move(RegistrationInput.ENDED if again_after is None else RegistrationInput.DEFERRED)
+
+    # waits
+
+    def _timed(self, recovery: Recovery, now: float) -> Recovery:
+        """Return a recovery with the seconds until this registration tries again by itself, over the flow it has."""
+        if self._backoff is None or recovery.remedy not in (Remedy.RETRY, Remedy.NEXT_SERVER):
+            return recovery
         self._forgive(self._backoff, now)
-        wait = self._backoff.fail()
-        return asked if self._backoff.failures == 1 else max(asked, wait)
+        return replace(recovery, after=self._backoff.fail(retry_after=recovery.after))
+
+    def _anew_after(self, asked: float, now: float) -> Recovery:
+        """Return the recovery from a loss: when it is asked for, unless one registration after the other is lost."""
+        if self._backoff is not None:
+            self._forgive(self._backoff, now)
+            wait = self._backoff.fail()
+            asked = asked if self._backoff.failures == 1 else max(asked, wait)
+        return Recovery(Remedy.RETRY, asked)
 
     def _forgive(self, backoff: Backoff, now: float) -> None:
         """Count failures anew after a registration that lasted."""
@@ -365,34 +502,7 @@ class Registration:
             backoff.succeed()
         self._since = None
 
-    def _lose_while_pending(self, error: RegistrationFailed, *, final: bool = False) -> None:
-        """Be without a binding; the REGISTER on its way may bring another one, which is given up if this is the end."""
-        self._binding = None
-        if self._state is not RegistrationState.REMOVING:
-            self._events.append(BindingLost(error, None if final else 0.0))
-            self._ended = final
-            self._remove_next = self._remove_next or final
-            self._move(RegistrationState.REGISTERING)
-
-    def _lose(self, error: Failure, now: float, wait: float | None) -> None:
-        self._end(BindingLost(error, wait))
-        self._wait(wait, now)
-
-    def _wait(self, wait: float | None, now: float) -> None:
-        if wait is not None:
-            self._next_try = now + wait
-            self._move(RegistrationState.WAITING)
-
-    def _end(self, event: RegistrationEvent) -> None:
-        """Be unregistered."""
-        self._events.append(event)
-        self._binding = None
-        self._next_try = None
-        self._anew = False
-        self._remove_next = False
-        self._ended = isinstance(event, BindingRemoved)
-        self._move(RegistrationState.UNREGISTERED)
-
-    def _move(self, state: RegistrationState) -> None:
-        logger.debug("registration of %s: %s -> %s", self.identity.impu, self._state, state)
+    def _move(self, given: RegistrationInput) -> None:
+        state = REGISTRATION.rows[self._state, given]
+        logger.debug("registration of %s: %s -> %s", self.identity.impu, self._state.name, state.name)
         self._state = state

@@ -9,11 +9,11 @@ from wic.media import Silence, Tone
 
 def ask(client, call, method, body=b""):
     """Send a request within a call, past its session."""
-    headers = [("Contact", client._wire.profile().contact)]
+    headers = [("Contact", client._calls.profile().contact)]
     headers += [("Content-Type", "application/sdp")] if body else []
     request = call._session.dialog.create_request(method, headers, body)
-    transaction = client._wire.endpoint.send_request(request, client.flow, now=client.now)
-    client._wire.driver.pump()
+    transaction = client._connection.endpoint.send_request(request, client.flow, now=client.now)
+    client._connection.driver.pump()
     return transaction
 
 

@@ -166,7 +166,7 @@ async def test_calls_outlive_a_cut_connection(home):
         for connection in home.driver.connections:
             connection.abort("cut")
         await home.until(lambda: any(isinstance(event, ConnectionRestored) for event in told))
-        await home.until(lambda: not bob._wire.is_cut)
+        await home.until(lambda: bob.is_connected)
         sent = call.report().media[0].sent
         await home.until(lambda: call.report().media[0].sent > sent)
         await call.hangup()
@@ -188,7 +188,7 @@ async def test_a_call_that_is_hung_up_without_a_connection_ends_for_both(home, d
             home.deaf_to = set()
         ((_, flow),) = home.contacts["alice"].values()
         next(each for each in home.driver.connections if each.flow == flow).abort("cut")
-        await home.until(lambda: alice._wire.is_cut)
+        await home.until(lambda: not alice.is_connected)
         if detected:
             leaving = asyncio.create_task(call.hangup())
             await leaving
@@ -206,7 +206,7 @@ async def test_a_bye_is_given_up_with_the_search_for_a_connection(home):
         home.deaf_to = {"REGISTER"}
         ((_, flow),) = home.contacts["alice"].values()
         next(each for each in home.driver.connections if each.flow == flow).abort("cut")
-        await home.until(lambda: alice._wire.is_cut)
+        await home.until(lambda: not alice.is_connected)
         await call.hangup()
         await home.until(lambda: not alice._calls)
         assert call.error is None

@@ -42,7 +42,7 @@ _STANDING: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDI
 
 
 class RegEventSubscription:
-    """Keeps the subscription and says what it means for us; a usage of `Endpoint`, without I/O.
+    """Subscription to the state of the contact of this side, and its meaning; a usage of `Endpoint`, without I/O.
 
     The shell hands endpoint events to `handle`, takes events with `next_event`, and calls `handle_timeout` when
     `next_timeout` is due.
@@ -60,6 +60,7 @@ class RegEventSubscription:
         "_credentials",
         "_endpoint",
         "_events",
+        "_flow",
         "_identities",
         "_implicit",
         "_timers",
@@ -81,6 +82,7 @@ class RegEventSubscription:
         self._user_agent = user_agent
         self._timers = TimerQueue()
         self._events: list[RegEventEvent] = []
+        self._flow: Flow | None = None
         self._watch: RegistrationWatch | None = None
         self._active = False
         self._identities: tuple[RegisteredIdentity, ...] = ()
@@ -97,6 +99,26 @@ class RegEventSubscription:
         return self._watch is not None and self._watch.subscription.state is SubscriberState.LEAVING
 
     # commands
+
+    def follow(self, binding: Binding, flow: Flow, *, now: float, anew: bool = False) -> None:
+        """Subscribe, or go on as the registration does now.
+
+        Args:
+            binding: the registration.
+            flow: the flow that it has now.
+            now: the time.
+            anew: whether it was begun anew, so that the registrar has no subscription any more.
+        """
+        if self._flow is None:
+            self.subscribe(binding=binding, flow=flow, now=now)
+        elif anew and self.stands:
+            self.drop()
+            self.subscribe(binding=binding, flow=flow, now=now)
+        elif flow != self._flow:
+            self.moved(binding=binding, flow=flow, now=now)
+        else:
+            self.renewed(binding=binding, flow=flow)
+        self._flow = flow
 
     def subscribe(self, *, binding: Binding, flow: Flow, now: float) -> None:
         """Subscribe, after the registration was made.

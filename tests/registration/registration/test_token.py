@@ -8,7 +8,7 @@ import pytest
 
 from wic.auth import BearerClient, Secret
 from wic.errors import TokenRefused
-from wic.registration import Backoff, BindingRefreshed, BindingSuspended, RegisterFailed, RegistrationState
+from wic.registration import Backoff, BindingSuspended, Refreshed, RegisterFailed, RegistrationState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,5 +58,5 @@ def test_the_binding_is_kept_until_there_is_another_token(world: World, bearer: 
     bearer.use(Secret("new"))
     world.registration.register(now=world.now)
     (event,) = world.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
     assert len({request.call_id for request in world.sent}) == 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wic.auth import AkaClient, AuthOutcome, Milenage, SequenceArray, SequenceCounter, SoftUsim, UsimState
 from wic.errors import NetworkNotTrusted, SequenceOutOfRange, UsimFailed
-from wic.registration import Backoff, BindingCreated, BindingRefreshed, BindingSuspended, RegisterFailed
+from wic.registration import Backoff, BindingSuspended, Refreshed, Registered, RegisterFailed
 from wic.sip.message import Response
 from wic.sip.random_source import CountingSource
 
@@ -55,7 +55,7 @@ def sent(world: World, name: str) -> list[str | None]:
 def test_the_messages(make_usim_world: MakeWorld) -> None:
     """TS 24.371 §6.2.1.3, TS 24.229 §5.1.1.2.2 and §5.1.1.5.1."""
     world, _ = make_usim_world()
-    assert [type(event) for event in world.settle()] == [BindingCreated]
+    assert [type(event) for event in world.settle()] == [Registered]
     first, second = world.sent
     assert first.headers.get("Authorization") == (
         'Digest username="alice@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", response="",'
@@ -78,7 +78,7 @@ def test_refreshes_use_the_vector_again_until_a_new_one_is_wanted(
     world.settle()
     refresh(world)
     home.forget()
-    assert [type(event) for event in refresh(world)] == [BindingRefreshed]
+    assert [type(event) for event in refresh(world)] == [Refreshed]
     assert sent(world, "nc") == [None, "00000001", "00000002", "00000003", "00000001"]
     assert len({request.call_id for request in world.sent}) == 1
     assert [request.cseq.number for request in world.sent] == [1, 2, 3, 4, 5]
@@ -93,7 +93,7 @@ def test_a_wrong_mac_a_wrong_sequence_number_and_a_right_challenge(
     assert world.check() == []
     home.functions = Milenage(K, op=OP)
     (event,) = world.settle()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
     assert home.outcomes == [AuthOutcome.MISSING, AuthOutcome.MAC_FAILURE, AuthOutcome.OUT_OF_SYNC, AuthOutcome.OK]
     assert sent(world, "response")[:2] == ["", ""]
     assert [auts is not None for auts in sent(world, "auts")] == [False, False, True, False]
@@ -127,12 +127,12 @@ def test_a_usim_that_is_away_for_a_while_is_asked_again(
     assert isinstance(suspended, BindingSuspended)
     assert isinstance(suspended.error, UsimFailed)
     assert suspended.retry_after is not None
-    assert [type(event) for event in refresh(world)] == [BindingRefreshed]
+    assert [type(event) for event in refresh(world)] == [Refreshed]
 
 
 def test_a_network_out_of_sequence_is_resynchronised(make_usim_world: MakeWorld) -> None:
     world, home = make_usim_world(counter=SequenceCounter(2**45))
-    assert [type(event) for event in world.settle()] == [BindingCreated]
+    assert [type(event) for event in world.settle()] == [Registered]
     assert home.outcomes == [AuthOutcome.MISSING, AuthOutcome.OUT_OF_SYNC, AuthOutcome.OK]
 
 
@@ -158,7 +158,7 @@ def test_a_403_to_what_the_usim_refused_says_why(make_usim_world: MakeWorld) -> 
 @given(st.lists(st.sampled_from(["refresh", "restart", "set back", "far ahead"]), max_size=20))
 def test_whatever_happens_to_the_network_the_registration_lives(make_usim_world: MakeWorld, story: list[str]) -> None:
     world, home = make_usim_world()
-    assert isinstance(world.settle()[-1], BindingCreated)
+    assert isinstance(world.settle()[-1], Registered)
     for chapter in story:
         if chapter != "refresh":
             home.forget()
@@ -166,5 +166,5 @@ def test_whatever_happens_to_the_network_the_registration_lives(make_usim_world:
             home.counter = SequenceCounter()
         if chapter == "far ahead":
             home.counter = SequenceCounter(home.counter.sqn + 2**40)
-        assert isinstance(refresh(world)[-1], BindingRefreshed), chapter
+        assert isinstance(refresh(world)[-1], Refreshed), chapter
     assert AuthOutcome.WRONG not in home.outcomes

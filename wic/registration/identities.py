@@ -1,24 +1,24 @@
-"""The public user identities of a client, as its registrations grant them."""
+"""Public user identities of a user, over all registrations (TS 24.229 §5.1.1.2.1, §5.1.2A.1.1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wic.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from wic.registration import Binding
+    from wic.registration.binding import Binding
     from wic.sip.uri import Uri
 
-__all__ = ["Identities", "KnownIdentities"]
+__all__ = ["NO_IDENTITIES", "Identities", "KnownIdentities"]
 
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Who the user is to the network (TS 24.229 §5.1.1.2.1, §5.1.2A.1.1)."""
+    """Public user identities that the network has registered for a user (TS 24.229 §5.1.1.2.1, §5.1.2A.1.1)."""
 
     default: Uri | None
     """The identity that calls are made with unless another one is chosen; None while nothing is registered."""
@@ -49,40 +49,68 @@ class Identities:
         return replace(self, default=usable[0] if usable else None, usable=usable)
 
     def check(self, wanted: Uri) -> None:
-        """Let an identity pass that calls may be made with.
+        """Check that calls may be made with an identity.
 
         Raises:
-            ConfigurationError: it is none; the sentence names those that are.
+            ConfigurationError: they may not; the message names the identities that can be used.
         """
         if wanted not in self.usable and not any(wanted.aor().matches(each.aor()) for each in self.usable):
             known = ", ".join(map(str, self.usable)) or "none"
             raise ConfigurationError(f"{wanted} is no identity of this account; use one of {known}.")
 
 
+NO_IDENTITIES: Final = Identities(None, (), ())
+"""Those of a user who is not registered."""
+
+
+@dataclass(slots=True)
 class KnownIdentities:
-    """The identities as the last 200s and the last notification make them."""
+    """Identities of a user by the last 200s, and by what reg-event reports.
 
-    __slots__ = ("_sources", "current")
+    A 200 lists the identities that it registers; what the network registers or ends by itself afterwards, only reg-event
+    reports (TS 24.229 §5.1.1.3, §5.1.1.7).
+    """
 
-    def __init__(self) -> None:
-        self.current = Identities.of(())
-        """Who the user is to the network now."""
-        self._sources: tuple[object, ...] = ()
+    current: Identities = NO_IDENTITIES
+    """The identities of the user now."""
+    _reported: tuple[Uri, ...] = ()
+    _ended: tuple[Uri, ...] = ()
+    _sources: tuple[object, ...] = ()
 
-    def note(self, bindings: Sequence[Binding], told: tuple[Uri, ...], ended: tuple[Uri, ...]) -> bool:
-        """Take note of what is known now; return whether other identities may be used than before.
+    def update(self, bindings: Sequence[Binding]) -> bool:
+        """Take over the bindings that there are; return whether other identities may be used than before.
 
         Args:
             bindings: what the registrar granted, the leading registration's first.
-            told: what the network says that this contact is registered for.
-            ended: what it has said so of, and says no more.
         """
-        sources = (tuple(each.implicit_set for each in bindings), told, ended)
+        sources = (tuple(each.implicit_set for each in bindings), self._reported, self._ended)
         if sources == self._sources:
             return False  # as it is after nearly every refresh
         self._sources = sources
-        before, self.current = self.current, Identities.of(bindings).updated(told, ended)
+        before, self.current = self.current, Identities.of(bindings).updated(self._reported, self._ended)
         return self.current != before and bool(before.usable and self.current.usable)
+
+    def report(self, reported: tuple[Uri, ...], bindings: Sequence[Binding]) -> None:
+        """Take over the identities that this contact is registered for, as reg-event reports them.
+
+        Args:
+            reported: all of them; those it named before, and does not name any more, have ended.
+            bindings: what the registrar granted.
+        """
+        listed = {str(uri) for binding in bindings for uri in binding.identities}
+        gone = {str(each): each for each in (*self._ended, *self._reported) if str(each) in listed}
+        for each in reported:
+            gone.pop(str(each), None)
+        self._ended = tuple(gone.values())
+        self._reported = reported
+
+    def confirm(self) -> None:
+        """Believe what the last 200 lists, also where reg-event reported its end before."""
+        self._ended = ()
+
+    def forget_reports(self) -> None:
+        """Forget what reg-event reported: there is no subscription any more."""
+        self._reported = self._ended = ()
 
     def choose(self, wanted: Uri | None, bindings: Sequence[Binding]) -> tuple[Uri, Binding]:
         """Return the identity to call with, and the registration that it belongs to.

@@ -9,14 +9,16 @@ import pytest
 from wic.errors import RegistrationFailed
 from wic.registration import (
     Backoff,
-    BindingCreated,
     BindingLost,
-    BindingRefreshed,
-    BindingRemoved,
     BindingSuspended,
+    Deregistered,
+    Refreshed,
+    Registered,
     RegisterFailed,
     RegistrationState,
+    parse_impu,
 )
+from wic.registration.recovery import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from conftest import World
 
 State = RegistrationState
+ALICE = parse_impu("sip:alice@ims.example")
 
 
 @pytest.fixture
@@ -42,13 +45,13 @@ def test_a_binding_is_taken_over_to_a_new_flow(registered: World) -> None:
     assert isinstance(event, BindingSuspended)
     assert str(event.error) == "the connection was lost: reset by peer"
     assert event.binding is registered.registration.binding
-    assert (event.retry_after, event.next_server) == (None, False)
+    assert (event.retry_after, event.recovery.remedy) == (None, Remedy.RECONNECT)
     assert (registered.registration.state, registered.registration.retry_at) == (State.SUSPENDED, None)
     assert len(registered.foreign) == 1  # others want to know of it as well
     registered.reconnect()
     assert registered.registration.state is State.REFRESHING
     (event,) = registered.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
     assert registered.registration.flow.id == "2"
     first, second = registered.sent
     assert (first.call_id, first.cseq.number) == (second.call_id, second.cseq.number - 1)
@@ -62,7 +65,7 @@ def test_a_flow_that_is_lost_during_a_refresh(registered: World) -> None:
     assert isinstance(event, BindingSuspended)
     registered.reconnect()
     (event,) = registered.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
 
 
 def test_nobody_reconnects(registered: World) -> None:
@@ -82,7 +85,7 @@ def test_reconnecting_too_late_is_an_initial_registration(registered: World) -> 
     registered.reconnect()
     (lost, created) = registered.accept()
     assert isinstance(lost, BindingLost)
-    assert isinstance(created, BindingCreated)
+    assert isinstance(created, Registered)
     first, second = registered.sent
     assert first.call_id != second.call_id
 
@@ -91,7 +94,7 @@ def test_deregistration_without_a_flow_says_so(registered: World) -> None:
     registered.cut()
     registered.registration.deregister(now=1)
     (event,) = registered.drain()
-    assert isinstance(event, BindingRemoved)
+    assert isinstance(event, Deregistered)
     assert str(event.error) == "the connection was lost: reset by peer"
 
 
@@ -99,7 +102,7 @@ def test_a_lost_flow_does_not_shorten_a_wait(patient: World) -> None:
     patient.wait()
     (event,) = patient.answer(503, ("Retry-After", 300))
     assert isinstance(event, BindingSuspended)
-    assert (event.retry_after, event.next_server) == (300, False)
+    assert (event.retry_after, event.recovery.remedy) == (300, Remedy.RETRY)
     assert patient.registration.retry_at == patient.now + 300
     assert patient.cut() == []
     assert patient.registration.retry_at == patient.now + 300
@@ -130,7 +133,7 @@ def test_a_refresh_that_fails_for_now_is_tried_again_while_the_binding_lasts(pat
         patient.wait()
     assert [event.retry_after for event in events if isinstance(event, BindingSuspended)] == [5, 90, 180]
     (event,) = patient.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
 
 
 def test_a_binding_that_is_never_renewed_is_lost_in_time_and_tried_for_on(patient: World) -> None:
@@ -157,14 +160,14 @@ def test_without_a_backoff_others_have_to_care(registered: World) -> None:
     assert event.retry_after is None
     registered.registration.register(now=registered.now)
     (event,) = registered.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
 
 
 def test_deregistration_while_a_refresh_waits(patient: World) -> None:
     patient.wait()
     patient.answer(503, ("Retry-After", 300))
     patient.registration.deregister(now=patient.now)
-    assert patient.answer(200) == [BindingRemoved()]
+    assert patient.answer(200) == [Deregistered(ALICE)]
 
 
 def test_a_clock_that_jumps_makes_one_register(registered: World) -> None:
@@ -176,7 +179,7 @@ def test_a_clock_that_jumps_makes_one_register(registered: World) -> None:
     assert isinstance(event, BindingLost)
     assert event.retry_after == 0.0
     (event,) = registered.accept()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
     first, second = registered.sent
     assert first.call_id != second.call_id
 
@@ -185,7 +188,7 @@ def test_a_clock_that_jumps_within_the_binding_refreshes_at_once(registered: Wor
     registered.now = 7199.0
     registered.registration.handle_timeout(now=registered.now)
     (event,) = registered.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
     assert len(registered.sent) == 2
 
 
@@ -198,19 +201,19 @@ def test_a_binding_that_expires_while_its_refresh_is_on_its_way(registered: Worl
     assert event.retry_after == 0.0
     assert registered.registration.state is State.REGISTERING
     (event,) = registered.accept()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
 
 
 def test_a_binding_that_expires_while_it_is_removed(registered: World) -> None:
     registered.registration.deregister(now=0)
     registered.wait()
     assert registered.drain() == []
-    assert registered.answer(200) == [BindingRemoved()]
+    assert registered.answer(200) == [Deregistered(ALICE)]
 
 
 def test_the_connection_is_lost_while_the_binding_is_removed(registered: World) -> None:
     registered.registration.deregister(now=0)
     registered.take()
     (event,) = registered.cut()
-    assert isinstance(event, BindingRemoved)
+    assert isinstance(event, Deregistered)
     assert isinstance(event.error, RegistrationFailed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.registration import BindingRefreshed, RegistrationState
+from wic.registration import Refreshed, RegistrationState
 from wic.sip.message import Response
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def test_an_answer_to_a_call_begins_an_initial_registration(asserted: str, route
     routed.wait()
     assert routed.registration.state is RegistrationState.REGISTERING
     (event,) = routed.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
     first, second = routed.sent
     assert first.call_id != second.call_id
 

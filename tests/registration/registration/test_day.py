@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from wic.auth import AkaClient, DigestClient, DigestCredentials, Milenage, Secret, SoftUsim
 from wic.registration import (
     Backoff,
-    BindingCreated,
     BindingLost,
-    BindingRefreshed,
+    Refreshed,
+    Registered,
     Registration,
     RegistrationOptions,
     RegistrationState,
@@ -169,7 +169,7 @@ class Day:
     def drain(self) -> None:
         while (told := self.registration.next_event()) is not None:
             self.lost += isinstance(told, BindingLost)
-            if isinstance(told, BindingCreated | BindingRefreshed):
+            if isinstance(told, Registered | Refreshed):
                 self.backoff.succeed()
                 self.trusts_registrar = True
 

@@ -6,14 +6,16 @@ import pytest
 
 from wic.errors import AuthenticationFailed, ChallengeUnsupported, LocalProtocolError, RegistrationFailed
 from wic.registration import (
-    BindingCreated,
     BindingLost,
-    BindingRefreshed,
-    BindingRemoved,
+    Deregistered,
+    Refreshed,
+    Registered,
     RegisterFailed,
     RegistrationOptions,
     RegistrationState,
+    parse_impu,
 )
+from wic.registration.recovery import Remedy
 from wic.sip.flow import Flow
 from wic.sip.message import Request
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from conftest import World
 
 State = RegistrationState
+ALICE = parse_impu("sip:alice@ims.example")
 
 
 def test_a_register_of_a_wic(world: World) -> None:
@@ -47,7 +50,7 @@ def test_registration_with_a_challenge(world: World) -> None:
     world.registration.register(now=0)
     assert world.check() == []
     (event,) = world.check()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
     assert world.registration.binding is event.binding
     assert world.registration.state is State.REGISTERED
     first, second = world.sent
@@ -110,7 +113,7 @@ def test_the_binding_is_refreshed_in_time(registered: World) -> None:
     assert registered.now == 6600
     assert registered.registration.state is State.REFRESHING
     (event,) = registered.accept(1000, ("Service-Route", "<sip:scscf.example;lr>"))
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
     assert len(event.binding.service_route) == 1
     assert registered.registration.next_timeout() == 7100
     assert [request.cseq.number for request in registered.sent] == [1, 2]
@@ -119,7 +122,7 @@ def test_the_binding_is_refreshed_in_time(registered: World) -> None:
 def test_a_refresh_may_be_asked_for(registered: World) -> None:
     registered.registration.refresh(now=5)
     (event,) = registered.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
     assert not event.anew
 
 
@@ -151,7 +154,7 @@ def test_423_raises_the_time_asked_for(make_world: Callable[..., World]) -> None
     world.registration.register(now=0)
     assert world.answer(423, ("Min-Expires", 3600)) == []
     (event,) = world.accept(None, ("Expires", 3600))
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
     assert [request.expires for request in world.sent] == [60, 3600]
     assert world.sent[0].headers.get("User-Agent") == "wic/1"
 
@@ -208,7 +211,7 @@ def test_retry_after_is_obeyed(world: World) -> None:
     assert (world.registration.state, world.registration.next_timeout()) == (State.WAITING, 30.0)
     world.wait()
     (event,) = world.accept()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
 
 
 @pytest.mark.parametrize(("text", "wait"), [("99999999", 1800.0), ("soon", None)])
@@ -234,7 +237,7 @@ def test_no_answer(world: World) -> None:
     (event,) = world.drain()
     assert isinstance(event, RegisterFailed)
     assert str(event.error) == "ims.example did not answer the REGISTER"
-    assert event.next_server
+    assert event.recovery.remedy is Remedy.NEXT_SERVER
 
 
 def test_the_flow_is_lost_on_the_way(world: World) -> None:
@@ -266,7 +269,7 @@ def test_a_refresh_that_fails_for_now_becomes_a_first_registration(status: int, 
     assert registered.answer(status) == []
     assert registered.registration.state is State.REGISTERING
     (event,) = registered.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
     assert event.anew
     _, second, third = registered.sent
     assert second.call_id != third.call_id
@@ -294,7 +297,7 @@ def test_deregistration(registered: World) -> None:
     registered.registration.deregister(now=5)
     registered.registration.deregister(now=5)
     request = registered.sent[0]
-    assert registered.answer(200) == [BindingRemoved()]
+    assert registered.answer(200) == [Deregistered(ALICE)]
     last = registered.sent[-1]
     assert (last.expires, last.headers.get("Contact")) == (0, request.headers.get("Contact"))
     assert (last.call_id, last.cseq.number) == (request.call_id, 2)
@@ -306,22 +309,22 @@ def test_deregistration(registered: World) -> None:
 def test_deregistration_that_the_registrar_does_not_confirm(registered: World) -> None:
     registered.registration.deregister(now=5)
     (event,) = registered.answer(500)
-    assert isinstance(event, BindingRemoved)
+    assert isinstance(event, Deregistered)
     assert str(event.error) == ("ims.example refused to deregister sip:alice@ims.example: 500 Server Internal Error")
 
 
 def test_a_binding_that_is_gone_already_counts_as_removed(registered: World) -> None:
     registered.registration.deregister(now=5)
-    assert registered.answer(481) == [BindingRemoved()]
+    assert registered.answer(481) == [Deregistered(ALICE)]
 
 
 def test_deregistration_of_nothing(world: World) -> None:
     world.registration.deregister(now=0)
-    assert world.drain() == [BindingRemoved()]
+    assert world.drain() == [Deregistered(ALICE)]
     world.registration.register(now=0)
     world.answer(503, ("Retry-After", 30))
     world.registration.deregister(now=1)
-    assert world.drain() == [BindingRemoved()]
+    assert world.drain() == [Deregistered(ALICE)]
     assert world.registration.next_timeout() is None
 
 
@@ -329,16 +332,16 @@ def test_deregistration_waits_for_the_answer_that_is_due(world: World) -> None:
     world.registration.register(now=0)
     world.registration.deregister(now=0)
     (event,) = world.accept()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
     assert world.registration.state is State.REMOVING
-    assert world.answer(200) == [BindingRemoved()]
+    assert world.answer(200) == [Deregistered(ALICE)]
 
 
 def test_deregistration_while_registering_fails(world: World) -> None:
     world.registration.register(now=0)
     world.registration.deregister(now=0)
     (event,) = world.answer(403)
-    assert isinstance(event, BindingRemoved)
+    assert isinstance(event, Deregistered)
     assert event.error is not None
 
 
@@ -346,7 +349,7 @@ def test_deregistration_while_a_refresh_fails(registered: World) -> None:
     registered.wait()
     registered.registration.deregister(now=registered.now)
     (event,) = registered.answer(500)
-    assert isinstance(event, BindingRemoved)
+    assert isinstance(event, Deregistered)
     assert registered.registration.state is State.UNREGISTERED
 
 
@@ -355,7 +358,7 @@ def test_439_registers_without_outbound(world: World) -> None:
     world.registration.register(now=0)
     assert world.answer(439) == []
     (event,) = world.accept()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
     first, second = world.sent
     assert ("outbound" in first.supported, "outbound" in second.supported) == (True, False)
     assert "reg-id" not in second.contacts[0].params
@@ -380,7 +383,7 @@ def test_503_without_retry_after_wants_another_server(world: World) -> None:
     world.registration.register(now=0)
     (event,) = world.answer(503)
     assert isinstance(event, RegisterFailed)
-    assert (event.retry_after, event.next_server) == (None, True)
+    assert (event.retry_after, event.recovery.remedy) == (None, Remedy.NEXT_SERVER)
 
 
 def test_keep_alives_need_not_be_offered(make_world: Callable[..., World]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.registration import Backoff, BindingCreated, BindingLost, BindingRefreshed, BindingRemoved, RegistrationState
+from wic.registration import Backoff, BindingLost, Deregistered, Refreshed, Registered, RegistrationState, parse_impu
 from wic.sip.message import Response
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from conftest import World
 
 State = RegistrationState
+ALICE = parse_impu("sip:alice@ims.example")
 
 
 def test_deactivated_registers_anew_with_a_new_call_id(registered: World) -> None:
@@ -26,7 +27,7 @@ def test_deactivated_registers_anew_with_a_new_call_id(registered: World) -> Non
     registered.wait()
     assert registered.now == 5
     (event,) = registered.accept()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
     first, second = registered.sent
     assert first.call_id != second.call_id
 
@@ -68,7 +69,7 @@ def test_a_registration_that_is_ended_while_a_register_is_on_its_way(registered:
     assert isinstance(event, BindingLost)
     assert event.retry_after == 0
     (event,) = registered.accept()
-    assert isinstance(event, BindingCreated)
+    assert isinstance(event, Registered)
     assert len(registered.sent) == 2
 
 
@@ -98,7 +99,7 @@ def test_a_registration_that_is_ended_while_it_is_removed(registered: World) -> 
     registered.registration.deregister(now=5)
     registered.registration.lose("unregistered", now=5)
     assert registered.drain() == []
-    assert registered.answer(200) == [BindingRemoved()]
+    assert registered.answer(200) == [Deregistered(ALICE)]
 
 
 def test_what_is_not_registered_cannot_be_lost(world: World) -> None:
@@ -114,7 +115,7 @@ def test_a_shortened_registration_is_renewed_at_half(registered: World) -> None:
     assert registered.registration.next_timeout() == 400
     registered.wait()
     (event,) = registered.accept()
-    assert isinstance(event, BindingRefreshed)
+    assert isinstance(event, Refreshed)
 
 
 def test_a_refresh_that_is_due_sooner_stays_so(registered: World) -> None:

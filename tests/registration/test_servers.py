@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from wic.client.servers import Servers
 from wic.registration import Backoff
+from wic.registration.servers import Servers
 
 A, B, C = "wss://a/", "wss://b/", "wss://c/"
 
@@ -69,6 +69,17 @@ def test_connections_that_last_are_replaced_soon_and_others_later():
         tried.works(now=20_000.0 + second)
         waits.append(tried.lost(now=20_001.0 + second))
     assert waits == [5.0, 90.0, 180.0, 360.0]
+
+
+def test_a_refresh_just_before_the_loss_makes_a_connection_no_shorter():
+    tried = servers(A)
+    tried.works(now=0.0)
+    tried.works(now=300.0)
+    assert tried.lost(now=301.0) == 5.0
+    tried.works(now=310.0)
+    assert tried.lost(now=311.0) == 5.0, "the first loss was none of a row"
+    tried.works(now=320.0)
+    assert tried.lost(now=321.0) == 90.0
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,320 @@
+"""Consequences of what the network says about registrations, by the subscription to reg-event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wic.registration import (
+    BindingLost,
+    DepartureEnded,
+    Deregistered,
+    IdentitiesChanged,
+    Refreshed,
+    Registered,
+    RegistrationFailure,
+)
+from wic.registration.recovery import Remedy
+from wic.registration.reg_event.reginfo import (
+    REGINFO,
+    AorState,
+    ContactEvent,
+    ContactInfo,
+    ContactState,
+    RegInfo,
+    RegistrationInfo,
+)
+from wic.sip.dialog import Dialog
+from wic.sip.flow import Flow
+from wic.sip.message import Request, Response
+from wic.sip.parser import parse
+from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Household
+
+    from wic.registration import AgentEvent
+
+FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
+ALICE = Uri.parse("sip:alice@ims.example")
+HOME = Uri.parse("sip:home@ims.example")
+
+
+@dataclass
+class Notifier:
+    """The registrar's end of the subscription, and the user that it watches."""
+
+    household: Household
+    dialog: Dialog | None = None
+    version: int = -1
+
+    def take(self) -> Request:
+        """Take the SUBSCRIBE that is on its way."""
+        (transmit,) = self.household.endpoint.to_send()
+        request = parse(transmit.data)
+        assert isinstance(request, Request)
+        assert request.method == "SUBSCRIBE"
+        return request
+
+    def grant(self) -> Request:
+        """Accept the SUBSCRIBE that is on its way."""
+        request = self.take()
+        contact = ("Contact", "<sip:scscf@ims.example>")
+        answer = Response.answer(request, 200, to_tag="s", headers=[contact, ("Expires", 600000)])
+        self.dialog = Dialog.from_request(request, answer)
+        self.version = -1
+        assert self.household.reply(answer) == []
+        return request
+
+    def notify(self, state: str = "active;expires=600000", **users: ContactEvent) -> list[AgentEvent]:
+        """Say what became of the contact at each user's address-of-record."""
+        assert self.dialog is not None
+        self.version += 1
+        registrations = tuple(self.registration(user, event) for user, event in users.items())
+        body = RegInfo(version=self.version, full=True, registrations=registrations).to_xml()
+        headers = [
+            ("Via", f"SIP/2.0/WSS p.invalid;branch=z9hG4bK{self.dialog.local_cseq}"),
+            ("Contact", "<sip:scscf@ims.example>"),
+            ("Event", "reg"),
+            ("Subscription-State", state),
+            ("Content-Type", REGINFO),
+        ]
+        request = self.dialog.create_request("NOTIFY", headers, body)
+        self.household.endpoint.receive(request.to_bytes(), self.household.flow, now=self.household.now)
+        told = self.household.drain()
+        self.answers = self.household.endpoint.to_send()
+        assert self.answers[0].data.startswith(b"SIP/2.0 200")
+        return told
+
+    @staticmethod
+    def registration(user: str, event: ContactEvent) -> RegistrationInfo:
+        ends = event.terminates
+        contact = ContactInfo(
+            id=f"c-{user}",
+            uri="sip:alice@x7k2.invalid;transport=ws",
+            state=ContactState.TERMINATED if ends else ContactState.ACTIVE,
+            event=event,
+            expires=600 if event is ContactEvent.SHORTENED else None,
+        )
+        state = AorState.TERMINATED if ends else AorState.ACTIVE
+        return RegistrationInfo(aor=f"sip:{user}@ims.example", id=user, state=state, contacts=(contact,))
+
+
+@pytest.fixture
+def watched(make_household: Callable[..., Household]) -> tuple[Household, Notifier]:
+    """A user who is registered, and whose subscription the registrar has accepted."""
+    household = make_household(reg_event=True)
+    household.agent.register(FLOW, now=0)
+    household.accept()
+    notifier = Notifier(household)
+    assert str(notifier.grant().to.uri) == str(ALICE)
+    assert notifier.notify(alice=ContactEvent.REGISTERED) == []
+    return household, notifier
+
+
+@pytest.fixture
+def watched_with_home(watched: tuple[Household, Notifier]) -> tuple[Household, Notifier]:
+    """The same user with a further identity."""
+    household, notifier = watched
+    household.agent.add(HOME, now=0)
+    household.accept()
+    return household, notifier
+
+
+def failures(told: list[AgentEvent]) -> list[tuple[str | None, Remedy, float | None]]:
+    return [
+        (each.impu.user, each.recovery.remedy, each.retry_after)
+        for each in told
+        if isinstance(each, RegistrationFailure)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "remedy", "after"),
+    [
+        (ContactEvent.DEACTIVATED, Remedy.RETRY, 0.0),
+        (ContactEvent.EXPIRED, Remedy.RETRY, 0.0),
+        (ContactEvent.PROBATION, Remedy.RETRY, 60.0),
+        (ContactEvent.REJECTED, Remedy.GIVE_UP, None),
+        (ContactEvent.UNREGISTERED, Remedy.GIVE_UP, None),
+    ],
+)
+def test_the_network_ends_the_registration(
+    watched: tuple[Household, Notifier], event: ContactEvent, remedy: Remedy, after: float | None
+) -> None:
+    """TS 24.229 §5.1.1.7: the subscription ends with the registration; each registration has its own."""
+    household, notifier = watched
+    assert failures(notifier.notify(alice=event)) == [("alice", remedy, after)]
+    assert household.agent.lives == (after is not None)
+    if after is not None:
+        household.wait()
+        assert household.now == after
+        household.accept()
+        assert notifier.grant().call_id
+
+
+def test_one_identity_of_two_is_ended_for_good(watched_with_home: tuple[Household, Notifier]) -> None:
+    """The other one leads from then on, and is watched; no connection brings the first one back."""
+    household, notifier = watched_with_home
+    told = notifier.notify(alice=ContactEvent.REJECTED, home=ContactEvent.REGISTERED)
+    assert failures(told) == [("alice", Remedy.GIVE_UP, None)]
+    assert household.agent.leading_impu == HOME
+    subscribe = parse(notifier.answers[-1].data)
+    assert isinstance(subscribe, Request)
+    assert (subscribe.method, str(subscribe.to.uri)) == ("SUBSCRIBE", str(HOME))
+    household.agent.register(FLOW, now=1)
+    assert [type(each) for each in household.accept()] == [Refreshed]
+    assert household.endpoint.to_send() == []
+
+
+def test_all_identities_are_ended_at_once(watched_with_home: tuple[Household, Notifier]) -> None:
+    household, notifier = watched_with_home
+    told = notifier.notify(alice=ContactEvent.REJECTED)
+    assert failures(told) == [("alice", Remedy.GIVE_UP, None), ("home", Remedy.GIVE_UP, None)]
+    assert not household.agent.lives
+
+
+def test_a_registration_that_is_shortened_is_renewed(watched_with_home: tuple[Household, Notifier]) -> None:
+    """TS 24.229 §5.1.1.5A."""
+    household, notifier = watched_with_home
+    assert notifier.notify(alice=ContactEvent.SHORTENED) == []
+    assert household.agent.next_timeout() == 300.0
+    assert [binding.expires for binding in household.agent.bindings] == [600, 600]
+
+
+def test_identities_that_the_network_registers_and_ends(watched: tuple[Household, Notifier]) -> None:
+    household, notifier = watched
+    (changed,) = notifier.notify(alice=ContactEvent.REGISTERED, extra=ContactEvent.CREATED)
+    assert isinstance(changed, IdentitiesChanged)
+    assert [uri.user for uri in changed.identities.usable] == ["alice", "extra"]
+    assert household.agent.choose(changed.identities.usable[1])[1] is household.agent.bindings[0]
+    (changed,) = notifier.notify(alice=ContactEvent.REGISTERED)
+    assert isinstance(changed, IdentitiesChanged)
+    assert [uri.user for uri in changed.identities.usable] == ["alice"]
+
+
+def test_an_identity_that_is_ended_is_usable_again_with_the_next_200(watched: tuple[Household, Notifier]) -> None:
+    household, notifier = watched
+    extra = ("P-Associated-URI", "<sip:alice@ims.example>, <sip:extra@ims.example>")
+    household.agent.refresh(now=0)
+    household.accept(7200, extra)
+    notifier.notify(alice=ContactEvent.REGISTERED, extra=ContactEvent.CREATED)
+    notifier.notify(alice=ContactEvent.REGISTERED)
+    assert [uri.user for uri in household.agent.identities.usable] == ["alice"]
+    household.agent.refresh(now=1)
+    household.accept(7200, extra)
+    assert [uri.user for uri in household.agent.identities.usable] == ["alice", "extra"]
+
+
+def test_the_subscription_moves_with_the_registration(watched: tuple[Household, Notifier]) -> None:
+    household, notifier = watched
+    household.cut()
+    household.flow = Flow("WSS", ("127.0.0.1", 40001), ("127.0.0.1", 8443), "2")
+    household.agent.register(household.flow, now=1)
+    household.accept()
+    assert notifier.take().to.tag is not None, "it is the same subscription"
+
+
+def test_a_registration_begun_anew_is_watched_anew(watched: tuple[Household, Notifier]) -> None:
+    """TS 24.229 §5.1.1.3: an S-CSCF that lost the registration has lost the subscription too."""
+    household, notifier = watched
+    household.agent.refresh(now=1)
+    household.answer(481)
+    (event,) = household.accept()
+    assert isinstance(event, Refreshed)
+    assert event.anew
+    assert notifier.take().to.tag is None
+
+
+def test_the_last_notify_is_waited_for_and_without_consequences(watched: tuple[Household, Notifier]) -> None:
+    """TS 24.229 §5.1.1.6: the subscription is over as if it had been unsubscribed."""
+    household, notifier = watched
+    household.agent.deregister(now=1)
+    assert household.accept() == [Deregistered(ALICE), DepartureEnded()]
+    assert household.agent.is_parting
+    told = notifier.notify("terminated;reason=noresource", alice=ContactEvent.UNREGISTERED)
+    assert told == [DepartureEnded()]
+    assert not household.agent.is_parting
+
+
+def test_a_last_notify_is_not_waited_for_without_end(watched: tuple[Household, Notifier]) -> None:
+    household, _ = watched
+    household.agent.deregister(now=1)
+    household.accept()
+    household.agent.part()
+    household.agent.part()
+    assert not household.agent.is_parting
+
+
+def test_a_deregistration_that_is_not_confirmed_forgets_the_subscription(watched: tuple[Household, Notifier]) -> None:
+    household, _ = watched
+    household.agent.deregister(now=1)
+    told = household.answer(500)
+    assert [type(each) for each in told] == [Deregistered, DepartureEnded]
+    assert not household.agent.is_parting
+
+
+def test_a_subscription_that_is_not_there_yet_is_not_waited_for(make_household: Callable[..., Household]) -> None:
+    household = make_household(reg_event=True)
+    household.agent.register(FLOW, now=0)
+    household.accept()
+    Notifier(household).take()
+    household.agent.deregister(now=1)
+    assert household.accept() == [Deregistered(ALICE), DepartureEnded(), DepartureEnded()]
+    assert not household.agent.is_parting
+
+
+@pytest.mark.parametrize("status", [403, 489])
+def test_a_network_without_reg_event(make_household: Callable[..., Household], status: int) -> None:
+    household = make_household(reg_event=True)
+    household.agent.register(FLOW, now=0)
+    household.accept()
+    request = Notifier(household).take()
+    assert household.reply(Response.answer(request, status, to_tag="s")) == []
+    household.wait()
+    assert [type(each) for each in household.accept()] == [Refreshed]
+
+
+def test_a_subscription_is_refreshed(watched: tuple[Household, Notifier]) -> None:
+    household, _ = watched
+    due = []
+    for _ in range(200):
+        household.wait()
+        sent = household.endpoint.to_send()
+        if sent and sent[0].data.startswith(b"SUBSCRIBE"):
+            due.append(household.now)
+            break
+        if sent:
+            request = parse(sent[0].data)
+            assert isinstance(request, Request)
+            contact = f"{request.contacts[0]};expires=7200"
+            household.reply(Response.answer(request, 200, to_tag="r", headers=[("Contact", contact)]))
+    assert due == [599400.0]
+
+
+def test_a_binding_that_is_lost_takes_the_subscription_along(watched: tuple[Household, Notifier]) -> None:
+    household, _ = watched
+    household.wait()
+    (event,) = household.answer(403)
+    assert isinstance(event, BindingLost)
+    household.agent.register(FLOW, now=household.now)
+    (again,) = household.accept()
+    assert isinstance(again, Registered)
+    assert Notifier(household).take().to.tag is None
+
+
+def test_an_identity_that_is_still_tried_for_leads_and_is_watched_once_registered(
+    watched: tuple[Household, Notifier],
+) -> None:
+    household, notifier = watched
+    household.agent.add(HOME, now=0)
+    household.answer(503, ("Retry-After", 30))
+    notifier.notify(alice=ContactEvent.REJECTED)
+    assert household.agent.leading_impu == HOME
+    household.wait()
+    assert [type(each) for each in household.accept()] == [Registered]
+    assert str(notifier.take().to.uri) == str(HOME)

@@ -1,0 +1,588 @@
+"""A client's connection to the network: dialled, kept alive, registered over, and replaced when it is lost.
+
+A client has one endpoint for its life, and one transport connection at a time. Registrations, the subscription to
+reg-event and calls belong to the endpoint, so that they outlive a connection.
+
+There is no policy here. `wic.registration.recovery` says what follows a failure, `Servers` which server is tried next
+and when, `RegistrationAgent` which identities are registered. This module carries it out by one loop, `_establish`: in
+the task of the caller for the first registration, and in a task of its own whenever a connection or an access token has
+to be replaced afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from wic.call import ALLOWED
+from wic.client.dialling import dial_websocket
+from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
+from wic.client.keep_alive import agree_keep_alive
+from wic.client.tables import CONNECTION, ConnectionInput, ConnectionState
+from wic.errors import FlowLost, RegistrationFailed, WicError
+from wic.registration import (
+    Backoff,
+    DepartureEnded,
+    Identity,
+    Refreshed,
+    Registered,
+    RegistrationAgent,
+    RegistrationFailure,
+    RegistrationOptions,
+    Servers,
+    parse_impu,
+    websocket_contact,
+)
+from wic.registration.recovery import (
+    PHASES,
+    Failure,
+    Phase,
+    Purpose,
+    Remedy,
+    recover_from_error,
+    recover_from_renewal,
+    recover_from_silence,
+)
+from wic.sip.endpoint import Endpoint, EndpointOptions
+from wic.sip.events import FlowClosed, TransportFailed
+from wic.transport.driver import Driver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.aio import TaskSet
+    from wic.client.credentials import Credentials
+    from wic.client.events import ClientEvent
+    from wic.client.options import ClientOptions
+    from wic.registration import AgentEvent, Binding
+    from wic.sip.events import Event
+    from wic.sip.flow import Flow
+    from wic.sip.random_source import RandomSource
+    from wic.sip.uri import Uri
+    from wic.transport.base import Connection
+
+__all__ = ["ClientConnection"]
+
+_log = logging.getLogger(__name__)
+_METHODS: Final = frozenset((*ALLOWED, "NOTIFY"))
+_NO_EXTENSIONS: Final[frozenset[str]] = frozenset()
+_FAREWELL: Final = 0.5
+"""Seconds to wait for the NOTIFY that ends the subscription to reg-event, after the last deregistration."""
+
+
+class ClientConnection:
+    """Opened once, closed once; in between it replaces every connection that it loses."""
+
+    __slots__ = (
+        "_dial",
+        "_fault",
+        "_is_cut",
+        "_obsolete",
+        "_on_event",
+        "_options",
+        "_outcome",
+        "_servers",
+        "_state",
+        "_task",
+        "_tasks",
+        "_tell",
+        "_token_backoff",
+        "_token_refused",
+        "_transport",
+        "_waiting",
+        "_woken",
+        "agent",
+        "credentials",
+        "driver",
+        "endpoint",
+        "random_source",
+    )
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        options: ClientOptions,
+        *,
+        random_source: RandomSource,
+        tasks: TaskSet,
+        on_event: Callable[[Event], None],
+        tell: Callable[[ClientEvent], None],
+    ) -> None:
+        """Create a connection that is not opened yet.
+
+        Args:
+            credentials: those of the user, with the account that they complete.
+            options: those of the client.
+            random_source: source of random strings.
+            tasks: owner of the task that reconnects.
+            on_event: takes the events of the endpoint that do not belong to registrations.
+            tell: takes what is news to the user.
+        """
+        account = credentials.account
+        impu = parse_impu(account.impu)
+        host = f"{random_source.hex(6)}.invalid"  # RFC 7118 §5: no peer can connect to this client
+        self.credentials = credentials
+        """Those of the user."""
+        self._options = options
+        self._tasks = tasks
+        self._on_event = on_event
+        self._tell = tell
+        self.random_source = random_source
+        """Source of random strings."""
+        self.endpoint = Endpoint(
+            random_source=random_source,
+            options=EndpointOptions(
+                timers=options.timers,
+                methods=_METHODS,
+                extensions=_NO_EXTENSIONS,
+                via={"WSS": (host, None), "WS": (host, None)},
+            ),
+        )
+        self.driver = Driver(self.endpoint, on_event=self._event)
+        make_backoff = partial(Backoff, options.chance, options.backoff)
+        self.agent = RegistrationAgent(
+            self.endpoint,
+            identity=Identity(
+                impu=impu,
+                domain=account.domain,
+                instance=account.instance,
+                contact=websocket_contact(impu.user, host),
+            ),
+            impus=tuple(map(parse_impu, account.impus)),
+            credentials=credentials.authenticator,
+            listener=self._take,
+            options=RegistrationOptions(expires=account.expires, user_agent=options.user_agent or None),
+            make_backoff=make_backoff,
+            reg_event=options.reg_event,
+        )
+        self.driver.add_timer_source(self.agent)
+        self._servers = Servers(account.servers, make_backoff())
+        self._dial = options.dial or partial(dial_websocket, ca=account.ca, timeout=options.connect_timeout)
+        self._state = CONNECTION.initial
+        self._transport: Connection | None = None
+        self._obsolete: Connection | None = None
+        self._outcome: asyncio.Future[Failure | None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_cut = False
+        self._token_refused = False
+        self._token_backoff: Backoff | None = None
+        self._fault: WicError | None = None
+        self._waiting: dict[str, asyncio.Future[WicError | None]] = {}
+        self._woken: asyncio.Event | None = None
+        credentials.on_renewed, credentials.on_failed = self.refresh, self._end
+
+    @property
+    def now(self) -> float:
+        """The time in the clock that endpoint, sessions and registrations share."""
+        return self.driver.now
+
+    @property
+    def flow(self) -> Flow:
+        """The transport connection, as an address.
+
+        Raises:
+            FlowLost: there is none now.
+        """
+        if self._transport is None:
+            raise FlowLost("the client is not connected")
+        return self._transport.flow
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the connection was lost and is not restored yet."""
+        return self._is_cut
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection that the user is registered over."""
+        return self._transport is not None and not self._is_cut
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no other registration is looked for."""
+        return self._state is ConnectionState.OVER
+
+    # opening and closing
+
+    async def open(self) -> None:
+        """Connect and register; every server is tried once.
+
+        Raises:
+            ConfigurationError: a file of the account cannot be used.
+            TransportError: there is no connection to be had, or it was lost.
+            AuthenticationFailed: the network does not accept the credentials.
+            RegistrationFailed: the network refused the registration, or did not answer.
+            SignInFailed: the credentials ended meanwhile.
+        """
+        await self._establish(0.0)
+        if self.is_over:
+            raise self._fault or FlowLost("the client was closed meanwhile")
+
+    async def leave(self) -> None:
+        """Close the connection, and give back what was lent: nothing is registered any more (TS 24.371 §6A.2)."""
+        try:
+            if self._transport is not None:
+                try:
+                    async with asyncio.timeout(_FAREWELL):
+                        while self.agent.is_parting:
+                            await self._next_departure()
+                except TimeoutError:
+                    _log.debug("the network does not say that the subscription has ended")
+                self.agent.part()
+            await self._hang_up("nothing is registered any more")
+        finally:
+            await self.credentials.close()
+
+    async def close(self) -> None:
+        """Deregister, as far as that is possible in reasonable time, and close the connection."""
+        try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+            await self.deregister()
+        finally:
+            try:
+                await self.driver.close("the client is done")
+            finally:
+                await self.credentials.close()
+
+    # identities
+
+    async def register(self, impu: Uri) -> None:
+        """Register another identity; without effect if it is registered.
+
+        Raises:
+            LocalProtocolError: it is being deregistered.
+            RegistrationFailed: the network refused it, or did not answer.
+            AuthenticationFailed: the network does not accept the credentials for it.
+        """
+        if not self.agent.add(impu, now=self.now):
+            return
+        answer = self._waiting.setdefault(_key(impu), asyncio.get_running_loop().create_future())
+        self.driver.pump()
+        await asyncio.wait({answer}, timeout=self._options.register_timeout)
+        if not answer.done():
+            raise self._unanswered()
+        if (error := answer.result()) is not None:
+            raise error
+
+    async def deregister(self, impu: Uri | None = None) -> None:
+        """Deregister one identity, or all, as far as that is possible in reasonable time (TS 24.371 §6A.2).
+
+        The connection is closed when no identity is left. Without a connection the network cannot be told: the identity
+        stays away all the same.
+        """
+        if impu is None:
+            self._finish()
+        for key in tuple(self._waiting) if impu is None else (_key(impu),):
+            self._answer(key, RegistrationFailed(f"{key} was deregistered meanwhile"))
+        self.agent.deregister(impu, now=self.now)
+        self.driver.pump()
+        try:
+            async with asyncio.timeout(self._options.close_timeout):
+                while self.agent.is_leaving:
+                    await self._next_departure()
+        except TimeoutError:
+            self.agent.forsake(RegistrationFailed(f"it did not answer within {self._options.close_timeout:g} s"))
+        if impu is None or not self.agent.lives:
+            self._finish()
+            await self.leave()
+
+    def refresh(self) -> None:
+        """Renew every registration now, rather than when it is due."""
+        if self._state is ConnectionState.UP:
+            self.agent.refresh(now=self.now)
+            self.driver.pump()
+
+    async def renew_credentials(self) -> None:
+        """Get other credentials, and register with them.
+
+        Raises:
+            WicError: there are none to be had.
+        """
+        await self.credentials.renew()
+        self.refresh()
+
+    # the loop that opens and reconnects
+
+    async def _establish(self, wait: float) -> None:
+        """Connect and register, over one server after the other, until that succeeds or recovery gives up.
+
+        Args:
+            wait: seconds until the first attempt.
+
+        Raises:
+            WicError: what made opening impossible; after that, the user is told.
+        """
+        try:
+            while True:
+                if self._obsolete is not None:
+                    await self._hang_up("another server is tried")
+                if wait:
+                    await asyncio.sleep(wait)
+                failure = await self._attempt()
+                if failure is None or (next_wait := self._recover(failure)) is None:
+                    return
+                wait = next_wait
+        except WicError as error:
+            await self._hang_up("the registration failed")
+            if self._state is ConnectionState.OPENING:
+                raise
+            self._end(error)
+
+    async def _attempt(self) -> Failure | None:
+        """Renew an access token that was refused, connect where there is no connection, and register over it."""
+        transport = self._transport
+        if self._token_refused:
+            try:
+                await self.credentials.renew()
+            except WicError as error:
+                return Failure(error, recover_from_renewal(error))
+            self._token_refused, self._token_backoff = False, None
+            if transport is not self._transport:
+                return self._flow_lost(" meanwhile")
+        try:
+            if transport is None:
+                transport = self._transport = await self._dial(self._servers.current, self.driver)
+                transport.keep_alive(self._options.keep_alive)
+            return await self._register(transport.flow)
+        except WicError as error:
+            return Failure(error, recover_from_error(error))
+
+    async def _register(self, flow: Flow) -> Failure | None:
+        outcome = self._outcome = asyncio.get_running_loop().create_future()
+        try:
+            self.agent.register(flow, now=self.now)
+            self.driver.pump()
+            async with asyncio.timeout(self._options.register_timeout):
+                failure: Failure | None = await outcome
+        except TimeoutError:
+            return Failure(self._unanswered(), recover_from_silence(Purpose.INITIAL))
+        finally:
+            self._outcome = None
+        return failure if failure is None or self._transport is not None else self._flow_lost(" meanwhile")
+
+    def _recover(self, failure: Failure) -> float | None:
+        """Begin what recovery says about the failure of the connection or of the leading registration.
+
+        Returns:
+            Seconds until the next attempt; None if the registration tries again by itself, over the connection there is.
+
+        Raises:
+            WicError: nothing is left to try.
+        """
+        after, phase = failure.recovery.after, self._phase
+        remedy = PHASES[failure.recovery.remedy][phase]
+        match remedy:
+            case Remedy.RETRY:
+                self._move(ConnectionInput.REGISTERED)
+                return None
+            case Remedy.RENEW_TOKEN:
+                self._token_refused = True
+                self._move(ConnectionInput.LOST)
+                return 0.0
+            case Remedy.AWAIT_TOKEN:
+                if self._token_backoff is None:
+                    self._token_backoff = Backoff(self._options.chance, self._options.backoff)
+                wait = self._token_backoff.fail(retry_after=after)
+                _log.warning("no access token: %s; trying again in %.0f s", failure.error, wait)
+                return wait
+            case Remedy.NEXT_SERVER | Remedy.RECONNECT:
+                left = self._servers.current
+                if remedy is Remedy.RECONNECT:
+                    wait = self._servers.lost(now=self.now)
+                    leading = self.agent.leading
+                    if leading is not None and leading.retry_at is not None:
+                        wait = max(wait, leading.retry_at - self.now)  # a Retry-After counts across connections
+                else:
+                    self._servers.failed()
+                    if phase is Phase.OPENING and self._servers.exhausted:
+                        raise failure.error
+                    wait = self._servers.wait(retry_after=after)
+                self._obsolete, self._transport = self._transport, None
+                expected = phase in (Phase.IN_SERVICE, Phase.ONLY_SERVER)
+                level = logging.INFO if expected else logging.WARNING
+                _log.log(level, "%s; trying %s in %.1f s", failure.error, self._servers.current, wait)
+                if phase is not Phase.OPENING:
+                    self._note_cut(left, failure.error, wait)
+                    self._move(ConnectionInput.LOST)
+                return wait
+            case _:
+                raise failure.error
+
+    def _recover_in_service(self, failure: Failure) -> None:
+        try:
+            wait = self._recover(failure)
+        except WicError as error:
+            self._end(error)
+        else:
+            if wait is not None:
+                self._task = self._tasks.start(self._establish(wait), "reconnection")
+
+    @property
+    def _phase(self) -> Phase:
+        """The phase in which a failure of the leading registration is met."""
+        if self._state is ConnectionState.UP:
+            return Phase.IN_SERVICE if self._servers.has_others else Phase.ONLY_SERVER
+        return _PHASES[self._state]
+
+    async def _hang_up(self, reason: str) -> None:
+        """Close the connection, and one that was left for another server."""
+        connections = (self._obsolete, self._transport)
+        self._obsolete = self._transport = None
+        for connection in connections:
+            if connection is not None:
+                await connection.close(reason)
+
+    # inputs
+
+    def _event(self, event: Event) -> None:
+        """Take an event of the endpoint."""
+        # That the connection is gone says what the failures of its transactions mean, so it comes first.
+        if isinstance(event, FlowClosed):
+            self._note_end(event.flow, event.reason)
+        elif isinstance(event, TransportFailed):
+            self._note_end(event.transaction.flow, event.reason)
+        if not self.agent.handle(event, now=self.now):
+            self._on_event(event)
+
+    def _note_end(self, flow: Flow, reason: str) -> None:
+        if self._transport is None or flow != self._transport.flow:
+            return
+        self._transport = None
+        failure = self._flow_lost(f": {reason}")
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(failure)
+        elif self._state is ConnectionState.UP:
+            self._recover_in_service(failure)
+        elif self._state is ConnectionState.RECONNECTING:  # while an access token is looked for
+            self._note_cut(self._servers.current, failure.error, 0.0)
+        elif self._state is ConnectionState.OVER:
+            self._tell(ConnectionLost(self._servers.current, failure.error, None))
+
+    def _take(self, event: AgentEvent) -> None:
+        """Take an event of the registrations."""
+        match event:
+            case Registered(impu, binding) | Refreshed(impu, binding):
+                self._tell(event)
+                if self._waiting:
+                    self._answer(_key(impu), None)
+                if impu is self.agent.leading_impu:
+                    self._registered(binding)
+            case RegistrationFailure():
+                self._failed(event)
+            case DepartureEnded():
+                if self._woken is not None:
+                    self._woken.set()
+            case _:
+                self._tell(event)
+
+    def _registered(self, binding: Binding) -> None:
+        """Note that the leading identity is registered over the connection there is."""
+        self._servers.works(now=self.now)
+        if self._transport is not None:
+            agree_keep_alive(self._transport, binding, self._options)
+            if self._is_cut:
+                self._is_cut = False
+                self._tell(ConnectionRestored(self._servers.current))
+        self._move(ConnectionInput.REGISTERED)
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(None)
+
+    def _failed(self, failure: RegistrationFailure) -> None:
+        """Carry out what recovery says about a registration that failed, and tell the user of a loss, once."""
+        impu, error = failure.impu, failure.error
+        leads = impu is self.agent.leading_impu
+        phase = self._phase if leads or self.is_over else Phase.FURTHER
+        remedy = PHASES[failure.recovery.remedy][phase]
+        self._tell_failure(failure, remedy, leads=leads)
+        if remedy is Remedy.REREGISTER:
+            return  # the REGISTER that is on its way is the initial one, and may still succeed
+        if leads and self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(failure)
+        elif self._state is ConnectionState.UP and (leads or remedy is Remedy.RENEW_TOKEN):
+            self._recover_in_service(failure)
+        elif self._state is ConnectionState.RECONNECTING and leads and remedy is Remedy.GIVE_UP:
+            self._end(error)  # ended by the network while an access token is looked for
+
+    def _tell_failure(self, failure: RegistrationFailure, remedy: Remedy, *, leads: bool) -> None:
+        """Tell the user, and the caller that has added the identity, unless the end of the client is told instead."""
+        impu, error = failure.impu, failure.error
+        if failure.keeps_binding:
+            if remedy is Remedy.RETRY:
+                _log.warning("registration of %s: %s; trying again in %.0f s", impu, error, failure.retry_after)
+        elif remedy in (Remedy.RETRY, Remedy.REREGISTER):
+            self._answer(_key(impu), error)
+            self._tell(RegistrationLost(impu, error, final=False, next_try=failure.retry_after))
+        elif remedy is Remedy.GIVE_UP:
+            waited_for = self._answer(_key(impu), error)
+            if failure.loses_binding if self.is_over else not (leads or waited_for):
+                self._tell(RegistrationLost(impu, error, final=True))
+        elif failure.loses_binding:  # it comes with another connection, or another token
+            self._tell(RegistrationLost(impu, error, final=False))
+
+    def _answer(self, key: str, error: WicError | None) -> bool:
+        """Give the caller that has added an identity its answer; return whether there is one."""
+        answer = self._waiting.pop(key, None)
+        if answer is not None and not answer.done():
+            answer.set_result(error)
+        return answer is not None
+
+    async def _next_departure(self) -> None:
+        """Wait until the network has said its last word on another identity, or on the subscription."""
+        if self._woken is None:
+            self._woken = asyncio.Event()
+        self._woken.clear()
+        await self._woken.wait()
+
+    # the end
+
+    def _end(self, error: WicError) -> None:
+        """Note that the user is not registered, or not for long, and that only the user can change that."""
+        if self.is_over:
+            return
+        opening = self._state is ConnectionState.OPENING
+        self._fault = error
+        self._finish()
+        if not opening:  # else `open` raises it
+            self._tell(RegistrationLost(self.agent.leading_impu, error, final=True))
+
+    def _finish(self) -> None:
+        """Look for nothing any more."""
+        self._move(ConnectionInput.ENDED)
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    # helpers
+
+    def _note_cut(self, server: str, error: WicError, wait: float) -> None:
+        if not self._is_cut:
+            self._is_cut = True
+            self._tell(ConnectionLost(server, error, wait))
+
+    def _flow_lost(self, how: str) -> Failure:
+        error = FlowLost(f"the connection to {self._servers.current} was lost{how}")
+        return Failure(error, recover_from_error(error))
+
+    def _unanswered(self) -> RegistrationFailed:
+        within = f"within {self._options.register_timeout:g} s"
+        return RegistrationFailed(f"the network did not answer the registration {within}")
+
+    def _move(self, given: ConnectionInput) -> None:
+        state = CONNECTION.rows.get((self._state, given), self._state)
+        if state is not self._state:
+            _log.debug("connection of %s: %s -> %s", self.agent.leading_impu, self._state.name, state.name)
+            self._state = state
+
+
+_PHASES: Final = {
+    ConnectionState.OPENING: Phase.OPENING,
+    ConnectionState.RECONNECTING: Phase.RECONNECTING,
+    ConnectionState.OVER: Phase.OVER,
+}
+
+
+def _key(impu: Uri) -> str:
+    return str(impu.aor())

@@ -1,0 +1,490 @@
+"""The registrations of a user: every public identity over one flow, and the subscription to their state.
+
+One user has one private identity, and so one REGISTER is on its way for all identities at a time: challenges, nonces and
+the sequence numbers of AKA belong to the private identity (TS 24.229 §5.1.1.2.1). Commands wait in a queue for their turn.
+
+The main identity is registered first; then those that the account names and that the network has not registered along
+with it. One registration leads: reg-event watches it, and its failures decide about the connection that all share. It is
+that of the main identity, and when this side or the network has ended that one for good, the next one that lives. An
+identity that the user gave up does not come back by itself, only by `add`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from wic.errors import LocalProtocolError
+from wic.registration.events import (
+    AgentEvent,
+    DepartureEnded,
+    Deregistered,
+    IdentitiesChanged,
+    Refreshed,
+    Registered,
+    RegistrationEvent,
+    RegistrationFailure,
+)
+from wic.registration.identities import Identities, KnownIdentities
+from wic.registration.recovery import Remedy, wait_after_termination
+from wic.registration.reg_event.events import (
+    IdentitiesReported,
+    RegEventFailed,
+    RegistrationShortened,
+    RegistrationTerminated,
+)
+from wic.registration.reg_event.subscription import RegEventSubscription
+from wic.registration.register_request import RegistrationOptions
+from wic.registration.registration import Registration
+from wic.registration.tables import RegistrationState
+from wic.sip.events import FlowClosed, ResponseReceived, TransportFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wic.auth import Authenticator
+    from wic.errors import WicError
+    from wic.registration.backoff import Backoff
+    from wic.registration.binding import Binding
+    from wic.registration.reg_event.events import RegEventEvent
+    from wic.registration.register_request import Identity
+    from wic.sip.endpoint import Endpoint
+    from wic.sip.events import Event
+    from wic.sip.flow import Flow
+    from wic.sip.uri import Uri
+
+__all__ = ["RegistrationAgent"]
+
+_log = logging.getLogger(__name__)
+_DEFAULT_OPTIONS: Final = RegistrationOptions()
+_NONE: Final[frozenset[str]] = frozenset()  # every empty set would be one of its own
+
+
+class _Command(Enum):
+    """Command to a registration that waits for its turn."""
+
+    REGISTER = "register"
+    REFRESH = "refresh"
+    DEREGISTER = "deregister"
+
+
+class RegistrationAgent:
+    """Registers all identities of a user over one flow; a usage of `Endpoint`, without I/O.
+
+    The shell hands every endpoint event to `handle`, and calls `handle_timeout` when `next_timeout` is due.
+    """
+
+    __slots__ = (
+        "_added",
+        "_credentials",
+        "_endpoint",
+        "_flow",
+        "_identities",
+        "_identity",
+        "_impus",
+        "_leading",
+        "_leaving",
+        "_listener",
+        "_make_backoff",
+        "_options",
+        "_parting",
+        "_queue",
+        "_reg_event",
+        "_registrations",
+        "_unwanted",
+        "_watches",
+    )
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        identity: Identity,
+        impus: tuple[Uri, ...] = (),
+        credentials: Authenticator,
+        listener: Callable[[AgentEvent], None],
+        options: RegistrationOptions = _DEFAULT_OPTIONS,
+        make_backoff: Callable[[], Backoff] | None = None,
+        reg_event: bool = False,
+    ) -> None:
+        """Create an agent that has no flow yet.
+
+        Args:
+            endpoint: sends the requests; for reg-event, its methods have to include NOTIFY.
+            identity: the main identity; further ones differ by the public identity only.
+            impus: further public identities to register, where the network does not do so by itself.
+            credentials: answers the challenges.
+            listener: is called with each event.
+            options: see `RegistrationOptions`.
+            make_backoff: makes the back-off of a registration; None for registrations that do not try again.
+            reg_event: subscribe to the state of the registrations (TS 24.229 §5.1.1.3).
+        """
+        self._endpoint = endpoint
+        self._identity = identity
+        self._impus = impus
+        self._credentials = credentials
+        self._listener = listener
+        self._options = options
+        self._make_backoff = make_backoff
+        self._watches = reg_event
+        self._flow: Flow | None = None
+        self._registrations: list[Registration] = []  # the main identity's first
+        self._queue: dict[Registration, _Command] = {}
+        self._leading: Registration | None = None
+        self._added = _NONE  # identities that a caller has added, and waits for
+        self._unwanted = _NONE  # identities that do not come back by themselves
+        self._leaving: dict[str, WicError | None] = {}  # with the error to tell, where they are not waited for any more
+        self._identities = KnownIdentities()
+        self._reg_event: RegEventSubscription | None = None
+        self._parting: RegEventSubscription | None = None
+
+    @property
+    def leading(self) -> Registration | None:
+        """The registration that decides about the connection; None before the first flow."""
+        return self._leading
+
+    @property
+    def leading_impu(self) -> Uri:
+        """The public identity of the leading registration."""
+        return self._identity.impu if self._leading is None else self._leading.identity.impu
+
+    @property
+    def contact(self) -> Uri:
+        """The address of this side."""
+        return self._identity.contact
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """The bindings that the registrar granted, the main identity's first."""
+        return tuple(each.binding for each in self._registrations if each.binding is not None)
+
+    @property
+    def identities(self) -> Identities:
+        """The public user identities that the network has registered."""
+        return self._identities.current
+
+    @property
+    def lives(self) -> bool:
+        """Whether there is a registration that is kept or tried for."""
+        return any(map(self._lives, self._registrations))
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether there is a deregistration whose end is waited for."""
+        return any(error is None for error in self._leaving.values())
+
+    @property
+    def is_parting(self) -> bool:
+        """Whether the last NOTIFY of the subscription to registrations that left is waited for."""
+        return self._parting is not None and self._parting.is_leaving
+
+    def choose(self, identity: Uri | None) -> tuple[Uri, Binding | None]:
+        """Return the identity to call with, and the binding that it belongs to.
+
+        Raises:
+            ConfigurationError: the identity is none of this user's.
+        """
+        if bindings := self.bindings:
+            return self._identities.choose(identity, bindings)
+        if identity is not None:
+            self.identities.check(identity)
+        return self._identity.impu, None
+
+    # commands
+
+    def register(self, flow: Flow, *, now: float) -> None:
+        """Register over a flow, or take the registrations over to it (RFC 5626 §4.3).
+
+        Those that this side or the network has ended for good stay away.
+        """
+        self._flow = flow
+        if self._leading is None:
+            self._leading = self._new_registration(self._identity, flow)
+            self._registrations.append(self._leading)
+        for registration in self._registrations:
+            if not registration.ended and self._queue.get(registration) is not _Command.DEREGISTER:
+                self._queue[registration] = _Command.REGISTER
+        self._settle(now)
+
+    def add(self, impu: Uri, *, now: float) -> bool:
+        """Register another identity, or one that is not registered any more; without effect if it is registered.
+
+        Returns:
+            Whether the network is asked: `Registered` or a `RegistrationFailure` will follow.
+
+        Raises:
+            LocalProtocolError: there is no flow yet, or the identity is being deregistered.
+        """
+        if self._flow is None:
+            raise LocalProtocolError("there is no connection to register over")
+        key = _key(impu)
+        if key in self._added:
+            return True
+        registration = self._find(impu)
+        if registration is not None and not registration.ended and key in self._unwanted:
+            raise LocalProtocolError(f"{impu} is being deregistered")
+        self._unwanted -= {key}
+        if any(each.implicit_set.holds(impu) for each in self.bindings):
+            return False
+        self._added |= {key}
+        queued = registration in self._queue
+        if registration is None or (registration.state is RegistrationState.UNREGISTERED and not queued):
+            self._begin(impu, self._flow)  # one that was refused before is begun anew
+            self._settle(now)
+        return True
+
+    def refresh(self, *, now: float) -> None:
+        """Renew all bindings that are in use."""
+        for registration in self._registrations:
+            self._queue.setdefault(registration, _Command.REFRESH)
+        self._settle(now)
+
+    def deregister(self, impu: Uri | None = None, *, now: float) -> None:
+        """Deregister one identity, or all, the main one last (TS 24.371 §6A.2).
+
+        `DepartureEnded` follows for each; `is_leaving` tells whether there are others to wait for.
+        """
+        concerned = [each for each in self._registrations if impu is None or each is self._find(impu)]
+        for registration in reversed(concerned):
+            key = _key(registration.identity.impu)
+            self._unwanted |= {key}
+            self._added -= {key}
+            self._leaving[key] = None
+            self._queue[registration] = _Command.DEREGISTER
+        self._settle(now)
+
+    def forsake(self, error: WicError) -> None:
+        """Wait no longer for those that leave; unless the network confirms it yet, `error` is why it did not."""
+        for key, known in self._leaving.items():
+            self._leaving[key] = known or error
+
+    def part(self) -> None:
+        """Wait no longer for the last NOTIFY of the subscription to registrations that left."""
+        if self._parting is not None:
+            self._parting.drop()
+            self._parting = None
+
+    # inputs
+
+    def handle(self, event: Event, *, now: float) -> bool:
+        """Take an event of the endpoint; return whether it belonged to the registrations alone."""
+        if isinstance(event, ResponseReceived) and event.response.status == 504:
+            for registration in self._registrations:  # TS 24.229 §5.1.2A.1.6: the answer to any request may say so
+                registration.restore(event.response, now=now)
+        mine = False
+        for registration in self._registrations:
+            mine = registration.handle(event, now=now) or mine
+        for watch in (self._reg_event, self._parting):
+            mine = mine or (watch is not None and watch.handle(event, now=now))
+        if isinstance(event, FlowClosed) and event.flow == self._flow:
+            # What waits for its turn needs a new flow, but for a deregistration, which ends with an error now.
+            leaving = {each for each, command in self._queue.items() if command is _Command.DEREGISTER}
+            self._queue = {each: command for each, command in self._queue.items() if each in leaving}
+        # A flow whose transaction failed is as good as closed, as the next event will say: nothing more goes over it.
+        self._settle(now, proceed=not isinstance(event, TransportFailed))
+        return mine
+
+    def next_timeout(self) -> float | None:
+        """Return the time at which `handle_timeout` is due, or None."""
+        # Only the REGISTER on its way counts: the other registrations wait for it.
+        pending = [each for each in self._registrations if each.pending is not None]
+        times = [each.next_timeout() for each in pending or self._registrations]
+        if self._reg_event is not None:
+            times.append(self._reg_event.next_timeout())
+        return min([time for time in times if time is not None], default=None)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Refresh or try again where that is due, one REGISTER at a time."""
+        pending = [each for each in self._registrations if each.pending is not None]
+        for registration in pending or tuple(self._registrations):
+            registration.handle_timeout(now=now)
+            if registration.pending is not None:
+                break
+        if self._reg_event is not None:
+            self._reg_event.handle_timeout(now=now)
+        self._settle(now)
+
+    def _settle(self, now: float, *, proceed: bool = True) -> None:
+        """Carry out the commands that wait, as far as possible, and take what comes of that and of everything else."""
+        busy = True
+        while busy:
+            busy = False
+            if proceed and self._queue:
+                self._proceed(now)
+            for registration in tuple(self._registrations):
+                while (event := registration.next_event()) is not None:
+                    busy = True
+                    self._take(registration, event, now)
+            while self._reg_event is not None and (report := self._reg_event.next_event()) is not None:
+                busy = True
+                self._take_report(report, now)
+        if self._parting is not None:
+            while self._parting.next_event() is not None:
+                continue  # the registration has ended: what is said of it has no consequences
+            if not self._parting.is_leaving:
+                self.part()
+                self._listener(DepartureEnded())
+
+    def _proceed(self, now: float) -> None:
+        """Carry out the commands that wait, until a REGISTER is on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
+        while self._queue and all(each.pending is None for each in self._registrations):
+            registration = next(iter(self._queue))
+            match self._queue.pop(registration):
+                case _Command.REGISTER:
+                    registration.register(now=now, flow=self._flow)
+                case _Command.DEREGISTER:
+                    registration.deregister(now=now)
+                case _ if registration.state is RegistrationState.REGISTERED:
+                    registration.refresh(now=now)
+        if not self._queue:
+            self._queue.clear()  # gives back the memory that an emptied dict keeps
+
+    # events of registrations
+
+    def _take(self, registration: Registration, event: RegistrationEvent, now: float) -> None:
+        match event:
+            case Registered() | Refreshed():
+                self._listener(event)
+                self._granted(registration, event, now)
+            case Deregistered():
+                self._removed(registration, event, now)
+            case _:
+                self._failed(registration, event, now)
+                if event.keeps_binding:
+                    return
+        if self._identities.update(self.bindings):
+            self._listener(IdentitiesChanged(self.identities))
+
+    def _granted(self, registration: Registration, event: Registered | Refreshed, now: float) -> None:
+        if self._added:
+            self._added -= {_key(event.impu)}
+        if registration is self._leading and self._lives(registration):  # else it is about to go
+            binding, flow = event.binding, registration.flow
+            for impu in self._impus:
+                known = self._find(impu) is not None or binding.implicit_set.holds(impu)
+                if not known and _key(impu) not in self._unwanted:
+                    self._begin(impu, flow)
+            self._watch(registration, binding, now, anew=isinstance(event, Refreshed) and event.anew)
+
+    def _removed(self, registration: Registration, event: Deregistered, now: float) -> None:
+        key = _key(event.impu)
+        error = event.error and (self._leaving.get(key) or event.error)
+        self._leaving.pop(key, None)
+        if error is not None:
+            _log.info("the deregistration of %s failed: %s", event.impu, error)
+        if event.impu != self._identity.impu:
+            self._registrations.remove(registration)
+        self._hand_over(now)
+        if registration is self._leading:
+            if error is None and self._reg_event is not None:  # TS 24.229 §5.1.1.6: one NOTIFY more ends it
+                self.part()
+                self._reg_event.leave(now=now)
+                self._parting, self._reg_event = self._reg_event, None
+                self._identities.forget_reports()
+            else:
+                self._forget_reg_event()
+        if str(event.impu) in map(str, (*self.identities.usable, *self.identities.barred)):  # else it was lost before
+            self._listener(Deregistered(event.impu, error))
+        self._listener(DepartureEnded())
+
+    def _failed(self, registration: Registration, failure: RegistrationFailure, now: float) -> None:
+        self._hand_over(now)
+        if registration is self._leading and failure.loses_binding:
+            self._forget_reg_event()
+        self._listener(failure)
+        key, remedy = _key(failure.impu), failure.recovery.remedy
+        if key not in self._added or remedy in (Remedy.RECONNECT, Remedy.RENEW_TOKEN):
+            return  # with another connection, or another token, it will be tried again
+        self._added -= {key}
+        if remedy is Remedy.GIVE_UP:  # the caller is told: it does not come back by itself
+            self._unwanted |= {key}
+            self._queue[registration] = _Command.DEREGISTER
+
+    def _hand_over(self, now: float) -> None:
+        """Let another registration lead, and be watched, where the leading one has ended for good."""
+        if self._leading is None or not self._leading.ended:
+            return
+        following = next(filter(self._lives, self._registrations), None)
+        if following is not None:
+            self._leading = following
+            self._forget_reg_event()
+            if following.binding is not None:
+                self._watch(following, following.binding, now)
+
+    # events of the subscription to reg-event
+
+    def _watch(self, registration: Registration, binding: Binding, now: float, *, anew: bool = False) -> None:
+        """Let the network tell what becomes of the registration (TS 24.229 §5.1.1.3)."""
+        if not self._watches:
+            return
+        if self._reg_event is None:
+            self._reg_event = RegEventSubscription(
+                self._endpoint,
+                contact=self._identity.contact_header(self._options.reg_id),
+                credentials=self._credentials,
+                user_agent=self._options.user_agent,
+            )
+        self._reg_event.follow(binding, registration.flow, now=now, anew=anew)
+        self._identities.confirm()
+
+    def _take_report(self, event: RegEventEvent, now: float) -> None:
+        match event:
+            case RegistrationTerminated(reason, aors=aors, last=last):  # TS 24.229 §5.1.1.7
+                for registration in self._registrations:
+                    if last or any(registration.identity.impu.matches(aor) for aor in aors):
+                        registration.lose(reason.value, now=now, again_after=wait_after_termination(event))
+            case RegistrationShortened(expires):  # TS 24.229 §5.1.1.5A
+                for registration in self._registrations:
+                    registration.reauthenticate(expires, now=now)
+            case IdentitiesReported(identities):
+                self._identities.report(tuple(each.uri for each in identities), self.bindings)
+                if self._identities.update(self.bindings):
+                    self._listener(IdentitiesChanged(self.identities))
+            case RegEventFailed(error, reason):
+                _log.debug("no news about the registration: %s", error or reason)
+            case _:
+                _log.debug("the network tells what becomes of the registration")
+
+    def _forget_reg_event(self) -> None:
+        """Forget the subscription: the registration is gone, and with it the subscription (TS 24.229 §5.1.1.6)."""
+        if self._reg_event is not None:
+            self._reg_event.drop()
+            self._reg_event = None
+            self._identities.forget_reports()
+
+    # registrations
+
+    def _begin(self, impu: Uri, flow: Flow) -> None:
+        """Register a further identity, in the place of a registration that it had before."""
+        registration = self._new_registration(replace(self._identity, impu=impu), flow)
+        former = self._find(impu)
+        if former is None:
+            self._registrations.append(registration)
+        else:
+            self._registrations[self._registrations.index(former)] = registration
+        self._queue[registration] = _Command.REGISTER
+
+    def _new_registration(self, identity: Identity, flow: Flow) -> Registration:
+        return Registration(
+            self._endpoint,
+            identity=identity,
+            flow=flow,
+            credentials=self._credentials,
+            options=self._options,
+            backoff=None if self._make_backoff is None else self._make_backoff(),
+        )
+
+    def _find(self, impu: Uri) -> Registration | None:
+        key = _key(impu)
+        return next((each for each in self._registrations if _key(each.identity.impu) == key), None)
+
+    def _lives(self, registration: Registration) -> bool:
+        if registration.ended or registration.state is RegistrationState.UNREGISTERED:
+            return False
+        return not self._unwanted or _key(registration.identity.impu) not in self._unwanted
+
+
+def _key(impu: Uri) -> str:
+    return str(impu.aor())
