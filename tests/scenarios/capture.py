@@ -1,4 +1,4 @@
-"""A reader of pcapng files with exported PDUs, for what went over Mw."""
+"""Reader of pcapng files with exported PDUs, for the messages on Mw."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SOURCE_PORT, _TARGET_PORT = 25, 26
 @dataclass(frozen=True)
 class Captured:
     source: int
-    """Port that it came from."""
+    """Source port."""
     target: int
     message: Message
 
 
 def read_capture(path: Path) -> Iterator[Captured]:
-    """Read the SIP messages that are in the file by now."""
+    """Yield the SIP messages that the file holds so far."""
     data, at = path.read_bytes(), 0
     while at + 12 <= len(data):
         kind, length = struct.unpack_from("<II", data, at)

@@ -33,14 +33,14 @@ WIC = Path(sys.executable).with_name("wic")
 
 
 def run_wic(*words: object) -> click.testing.Result:
-    """Run a command in this process, as `wic WORD …`; what it raises is raised."""
+    """Run `wic WORD …` in this process; exceptions pass through."""
     logging.getLogger("wic").setLevel(logging.ERROR)
     runner = click.testing.CliRunner()
     return runner.invoke(cli, [str(word) for word in words], catch_exceptions=False, prog_name="wic")
 
 
 def start_wic(*words: object, folder: Path) -> subprocess.Popen[str]:
-    """Start a command as a process of its own; what it says to people is kept in a file."""
+    """Start `wic WORD …` as a process, with its standard error in a file."""
     with (folder / f"{words[0]}.stderr").open("ab") as stderr:
         return subprocess.Popen(
             [str(WIC), *map(str, words)],
@@ -82,7 +82,7 @@ class Network:
 
     @property
     def port(self) -> int:
-        """Where the eP-CSCF listens on W2."""
+        """Port of the eP-CSCF on W2."""
         return int(self.ready["wss"].rstrip("/").rpartition(":")[2])
 
     @property
@@ -90,11 +90,11 @@ class Network:
         return tomllib.loads((self.directory / "accounts.toml").read_text())["accounts"]
 
     def captured(self) -> list[Captured]:
-        """What the eP-CSCF has said and heard on Mw."""
+        """Return the messages that the eP-CSCF has sent and received on Mw."""
         return [each for each in read_capture(self.capture) if self.port not in (each.source, each.target)]
 
     def on_mw(self, like: Message) -> list[Message]:
-        """What went over Mw with the Call-ID of a message on W2."""
+        """Return the messages on Mw with the Call-ID of a message on W2."""
         own = like.one("Call-ID")
         return [each.message for each in self.captured() if each.message.one("Call-ID") == own]
 
@@ -104,8 +104,8 @@ class Network:
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    def set_back(self, name: str) -> None:
-        """Let the HSS count a USIM's sequence numbers from zero, as out of an old backup."""
+    def reset_sqn(self, name: str) -> None:
+        """Set the sequence number of a USIM in the HSS to zero, as an old backup would."""
         with closing(sqlite3.connect(self.directory / "hss.sqlite")) as hss, hss:
             changed = hss.execute("UPDATE usim SET sqn = 0 WHERE impi = ?", (f"{name}@ims.example",))
             assert changed.rowcount == 1
@@ -116,8 +116,8 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Visit:
-    """A command that registered and went again, and all that was said meanwhile."""
+class RegisterRun:
+    """Finished `wic register --once`, with its output and the messages on W2 and Mw."""
 
     code: int
     document: dict[str, Any]
@@ -127,12 +127,12 @@ class Visit:
 
     @property
     def registers(self) -> list[Message]:
-        """The REGISTERs of the WIC on W2."""
+        """REGISTERs of the WIC on W2."""
         return [each for each in self.tap.session.sent if each.method == "REGISTER" and not each.status]
 
     @property
     def answers(self) -> list[Message]:
-        """What they were answered on W2."""
+        """Responses to them on W2."""
         return [each for each in self.tap.session.received if each.method == "REGISTER"]
 
     @property
@@ -144,8 +144,8 @@ class Visit:
         return [each for each in self._on_mw() if each.status]
 
     @property
-    def complaint(self) -> str:
-        """The only sentence that it ended with."""
+    def error(self) -> str:
+        """The error sentence that the command ended with."""
         (line,) = (each for each in self.stderr.splitlines() if each.startswith("Error: "))
         assert "Traceback" not in self.stderr
         return line.removeprefix("Error: ")
@@ -155,20 +155,20 @@ class Visit:
 
 
 class Terminal:
-    """Where somebody works with accounts of the network, through a tap."""
+    """Command line of a user whose accounts lead through a tap."""
 
     def __init__(self, network: Network, folder: Path, tap: Tap) -> None:
         self.network, self.folder, self.tap = network, folder, tap
         self._started: list[subprocess.Popen[str]] = []
 
-    def register(self, account: str, *words: object, **settings: Any) -> Visit:
+    def register(self, account: str, *words: object, **settings: Any) -> RegisterRun:
         """Run `wic register ACCOUNT --once`."""
         result = run_wic(*self._command(account, settings), "--once", *words)
         document = json.loads(result.stdout) if result.stdout else {}
-        return Visit(result.exit_code, document, result.stderr, self.tap, self.network)
+        return RegisterRun(result.exit_code, document, result.stderr, self.tap, self.network)
 
     def stay(self, account: str, **settings: Any) -> subprocess.Popen[str]:
-        """Start `wic register ACCOUNT`, and wait until it says that it is registered."""
+        """Start `wic register ACCOUNT`, and wait until it reports that it is registered."""
         process = start_wic(*self._command(account, settings), folder=self.folder)
         self._started.append(process)
         assert process.stdout is not None
@@ -176,12 +176,12 @@ class Terminal:
         return process
 
     @property
-    def said(self) -> str:
-        """What the commands that were started have said to people."""
+    def stderr(self) -> str:
+        """Standard error of the commands that were started."""
         return (self.folder / "register.stderr").read_text()
 
     def _command(self, account: str, settings: dict[str, Any]) -> tuple[object, ...]:
-        """Write the account with its server at the tap, and other settings as told; None takes one away."""
+        """Write the account with its server at the tap, and with other settings; None removes one."""
         entry = self.network.accounts.get(account, {})
         entry |= {"server": self.tap.url, "ca": self.network.ready["ca"]} | settings
         lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items() if value is not None]
@@ -202,7 +202,7 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         for process in self._started:
-            process.terminate()  # so that it deregisters, and gives back what was lent
+            process.terminate()  # to deregister, and to return leased identities
         for process in self._started:
             with process:
                 process.communicate(timeout=10)
@@ -226,31 +226,31 @@ def run_network(folder: Path, *words: object) -> Iterator[Network]:
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """A network for the scenarios that leave it as they found it."""
+    """A network shared by the scenarios that do not change it."""
     with run_network(tmp_path_factory.mktemp("scenarios")) as running:
         yield running
 
 
 @pytest.fixture
 def own_network(tmp_path: Path) -> Iterator[Network]:
-    """A network that the test may break."""
+    """A network of this test alone."""
     with run_network(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
 def terminal(network: Network, tmp_path: Path) -> Iterator[Terminal]:
-    """A tap, and accounts that lead through it."""
+    """A user's command line, with a tap on W2."""
     with open_terminal(network, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def visit(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Visit]:
-    """Let an account register and go; tests of one module can look at the same visit."""
+def register_once(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RegisterRun]:
+    """Run `wic register --once` for an account; a module can share the result."""
 
-    def go(account: str, **settings: Any) -> Visit:
+    def run(account: str, **settings: Any) -> RegisterRun:
         with open_terminal(network, tmp_path_factory.mktemp(account)) as opened:
             return opened.register(account, **settings)
 
-    return go
+    return run

@@ -1,4 +1,4 @@
-"""A reader of SIP messages that knows nothing of wic's parser: what stands in the bytes, and where."""
+"""Reader of SIP messages that is independent of wic's parser."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Message:
 
     @property
     def method(self) -> str:
-        """The method of a request, or the one that a response answers."""
+        """Method of a request, or of the request that a response answers."""
         return self.one("CSeq").split()[1]
 
     @property
     def status(self) -> int:
-        """The status of a response, 0 for a request."""
+        """Status of a response; 0 for a request."""
         return int(self.start.split()[1]) if self.start.startswith("SIP/2.0 ") else 0
 
     @property
@@ -37,24 +37,24 @@ class Message:
         return {name for name, _ in self._lines()}
 
     def all(self, name: str) -> list[str]:
-        """The values of all lines with a name, each as it stands there."""
+        """Return the unparsed values of all lines with a name."""
         return [value for each, value in self._lines() if each == name.lower()]
 
     def one(self, name: str) -> str:
-        """The value of the only line with a name."""
+        """Return the value of the only line with a name."""
         (value,) = self.all(name)
         return value
 
     def credentials(self, name: str = "Authorization") -> tuple[str, dict[str, str]]:
-        """The scheme of an Authorization or challenge, and its parameters with their quotes."""
+        """Return the scheme of credentials or of a challenge, and its parameters with their quotes."""
         scheme, _, rest = self.one(name).partition(" ")
         pairs = _PARAMETER.findall(rest)
         parameters = dict(pairs)
-        assert len(parameters) == len(pairs), f"a parameter is there twice: {rest}"
+        assert len(parameters) == len(pairs), f"repeated parameter: {rest}"
         return scheme, parameters
 
     def parameter(self, line: str, name: str) -> str | None:
-        """A parameter of the only line with a name; "" if it has no value, None if it is not there."""
+        """Return a parameter of the only line with a name: "" if it has no value, None if it is missing."""
         found = re.search(rf";\s*{re.escape(name)}(?:=(\"[^\"]*\"|[^;,\s>]*))?(?=[;,\s]|$)", self.one(line))
         return None if found is None else found[1] or ""
 

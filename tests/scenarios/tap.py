@@ -1,4 +1,4 @@
-"""A tap on W2: ends the TLS of a WIC, passes every byte on to the eP-CSCF, and keeps what was said."""
+"""Tap on W2: terminates the TLS of a WIC, forwards every byte to the eP-CSCF, and records the messages."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Session:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        """The port that the eP-CSCF sees the WIC at."""
+        """Source port of the WIC as the eP-CSCF sees it."""
         self.messages: list[Message] = []
         self.sent: list[Message] = []
-        """Those of the WIC."""
+        """Messages of the WIC."""
         self.received: list[Message] = []
-        """Those of the eP-CSCF."""
+        """Messages of the eP-CSCF."""
         self.closing: list[str] = []
-        """Who has sent a Close frame, in order of time."""
+        """Senders of Close frames, in order of time."""
         self.from_wic, self.from_epcscf = FrameReader(), FrameReader()
         self.is_over = False
 
@@ -49,7 +49,7 @@ class Session:
 
 
 class Tap:
-    """Listens in a thread of its own, so that the command runs in the main thread as it does for users."""
+    """Listener in a thread of its own; the command keeps the main thread, as for users."""
 
     def __init__(self, upstream: int, server: ssl.SSLContext, client: ssl.SSLContext) -> None:
         self.sessions: list[Session] = []
@@ -57,7 +57,7 @@ class Tap:
         self._upstream, self._server_context, self._client_context = upstream, server, client
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="the tap")
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tap")
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
@@ -78,21 +78,21 @@ class Tap:
 
     @property
     def session(self) -> Session:
-        """The only connection there was."""
+        """The only connection so far."""
         (session,) = self.sessions
         return session
 
     def cut(self) -> None:
-        """Cut all connections, without a word."""
+        """Cut all connections, without a Close frame."""
         self._do(self._cut(), self._loop)
 
     def wait(self, holds: Callable[[Self], object]) -> None:
-        """Wait until something holds of what was said."""
+        """Wait until a condition on the recorded messages holds."""
         with self._changed:
-            assert self._changed.wait_for(lambda: holds(self), _PATIENCE), self.told()
+            assert self._changed.wait_for(lambda: holds(self), _PATIENCE), self.transcript()
 
     def wait_for(self, status: int, method: str, *, times: int = 1) -> Message:
-        """Wait until the WIC has got so many such responses, over any connection; return the last one."""
+        """Wait until the WIC has received so many such responses, over any connection; return the last one."""
 
         def found() -> list[Message]:
             received = [each for session in self.sessions for each in session.received]
@@ -101,8 +101,8 @@ class Tap:
         self.wait(lambda _: len(found()) >= times)
         return found()[times - 1]
 
-    def told(self) -> str:
-        """What was said until now, for who wonders what is missing."""
+    def transcript(self) -> str:
+        """Return all messages so far, for the report of a failure."""
         return "\n\n".join(each.raw.decode() for session in self.sessions for each in session.messages)
 
     @staticmethod
@@ -120,7 +120,7 @@ class Tap:
             pump.add_done_callback(self._pumps.discard)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to the eP-CSCF as soon as it is there."""
+        """Connect to the eP-CSCF as soon as it listens."""
         async with asyncio.timeout(_PATIENCE):
             while True:
                 try:

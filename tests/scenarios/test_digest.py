@@ -1,4 +1,4 @@
-"""Scenario 1 with SIP Digest (TS 24.371 §6.2.1.2, §6.4.1.2): what `wic register` says, and what of it reaches the core."""
+"""Scenario 1 with SIP Digest (TS 24.371 §6.2.1.2, §6.4.1.2): output of `wic register`, and messages on W2 and Mw."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Terminal, Visit
+    from .conftest import RegisterRun, Terminal
 
-# TS 24.229 §5.1.1.1: "SIP Digest without TLS" has nothing of RFC 3329.
+# TS 24.229 §5.1.1.1: "SIP Digest without TLS" does without RFC 3329.
 SECURITY_AGREEMENT = {"security-client", "security-server", "security-verify"}
 
 
 @pytest.fixture(scope="module")
-def bob(visit: Callable[..., Visit]) -> Visit:
+def bob(register_once: Callable[..., RegisterRun]) -> RegisterRun:
     """bob registers and deregisters."""
-    return visit("bob")
+    return register_once("bob")
 
 
-def test_the_report_of_the_command(bob: Visit) -> None:
+def test_the_report_of_the_command(bob: RegisterRun) -> None:
     assert bob.code == 0, bob.stderr
     assert bob.document["state"] == "registered"
     assert bob.document["impu"] == "sip:bob@ims.example"
@@ -30,7 +30,7 @@ def test_the_report_of_the_command(bob: Visit) -> None:
     assert bob.document["expires"] == 600000
 
 
-def test_the_connection_is_sip_over_secure_websocket(bob: Visit) -> None:
+def test_the_connection_is_sip_over_secure_websocket(bob: RegisterRun) -> None:
     session = bob.tap.session
     # RFC 7118 §4: the subprotocol is offered and taken.
     assert re.search(rb"\r\nSec-WebSocket-Protocol: sip\r\n", session.from_wic.head, re.IGNORECASE)
@@ -38,7 +38,7 @@ def test_the_connection_is_sip_over_secure_websocket(bob: Visit) -> None:
     assert session.from_epcscf.head.startswith(b"HTTP/1.1 101 ")
 
 
-def test_the_first_register_has_no_proof(bob: Visit) -> None:
+def test_the_first_register_has_no_proof(bob: RegisterRun) -> None:
     first = bob.registers[0]
     # TS 24.229 §5.1.1.2.1: to the home domain, From and To the IMPU.
     assert first.start == "REGISTER sip:ims.example SIP/2.0"
@@ -58,7 +58,7 @@ def test_the_first_register_has_no_proof(bob: Visit) -> None:
     assert not {"require", "proxy-require", "route"} & first.names
 
 
-def test_the_first_register_asks_for_an_outbound_registration(bob: Visit) -> None:
+def test_the_first_register_asks_for_an_outbound_registration(bob: RegisterRun) -> None:
     first = bob.registers[0]
     # TS 24.229 §5.1.1.2.1: 600000 seconds.
     assert first.one("Expires") == "600000"
@@ -73,7 +73,7 @@ def test_the_first_register_asks_for_an_outbound_registration(bob: Visit) -> Non
     assert first.parameter("Contact", "reg-id") == "1"
 
 
-def test_the_challenge_comes_through(bob: Visit) -> None:
+def test_the_challenge_comes_through(bob: RegisterRun) -> None:
     challenge = bob.answers[0]
     assert challenge.status == 401
     for line in challenge.all("WWW-Authenticate"):
@@ -82,7 +82,7 @@ def test_the_challenge_comes_through(bob: Visit) -> None:
     assert not challenge.names & (SECURITY_AGREEMENT | {"p-charging-vector", "p-visited-network-id"})
 
 
-def test_the_second_register_answers_the_strongest_challenge(bob: Visit) -> None:
+def test_the_second_register_answers_the_strongest_challenge(bob: RegisterRun) -> None:
     first, second = bob.registers[:2]
     offered = bob.answers[0].all("WWW-Authenticate")
     _, parameters = second.credentials()
@@ -98,7 +98,7 @@ def test_the_second_register_answers_the_strongest_challenge(bob: Visit) -> None
     assert second.one("Contact") == first.one("Contact")
 
 
-def test_the_values_of_integrity_protected(bob: Visit) -> None:
+def test_the_values_of_integrity_protected(bob: RegisterRun) -> None:
     values = [each.credentials()[1].get("integrity-protected") for each in bob.mw_registers]
     # TS 24.371 §6.4.1.2: a) neither association nor answer; b) an answer; c) the association, at deregistration.
     assert values == [None, '"tls-pending"', '"tls-protected"']
@@ -106,7 +106,7 @@ def test_the_values_of_integrity_protected(bob: Visit) -> None:
         assert "integrity-protected" not in each.one("Authorization")
 
 
-def test_the_epcscf_adds_address_and_path(bob: Visit) -> None:
+def test_the_epcscf_adds_address_and_path(bob: RegisterRun) -> None:
     for each in bob.mw_registers:
         own, of_the_wic = each.all("Via")
         assert own.startswith("SIP/2.0/")
@@ -122,7 +122,7 @@ def test_the_epcscf_adds_address_and_path(bob: Visit) -> None:
         assert each.one("Max-Forwards") == "69"
 
 
-def test_the_200_brings_route_identities_and_gruus(bob: Visit) -> None:
+def test_the_200_brings_route_identities_and_gruus(bob: RegisterRun) -> None:
     answer = bob.answers[1]
     assert answer.status == 200
     # TS 24.229 §5.4.1.2.2F: Service-Route, P-Associated-URI, and the contact with what is left of its time.
@@ -138,7 +138,7 @@ def test_the_200_brings_route_identities_and_gruus(bob: Visit) -> None:
     assert not answer.names & {"p-charging-vector", "p-visited-network-id", "security-server"}
 
 
-def test_the_deregistration_ends_it_and_the_connection(bob: Visit) -> None:
+def test_the_deregistration_ends_it_and_the_connection(bob: RegisterRun) -> None:
     last = bob.registers[-1]
     # TS 24.229 §5.1.1.6, TS 24.371 §6A.2: expires 0 for the same contact, then the WebSocket is closed.
     assert len(bob.registers) == 3
@@ -152,8 +152,8 @@ def test_the_deregistration_ends_it_and_the_connection(bob: Visit) -> None:
 
 
 def test_a_wrong_password_is_explained(terminal: Terminal) -> None:
-    visit = terminal.register("bob", password="not his")
-    assert visit.code == 1
-    assert visit.answers[-1].status == 403
-    assert "password" in visit.complaint
-    assert "not his" not in visit.stderr
+    run = terminal.register("bob", password="not his")
+    assert run.code == 1
+    assert run.answers[-1].status == 403
+    assert "password" in run.error
+    assert "not his" not in run.stderr

@@ -1,4 +1,4 @@
-"""The life of a registration (TS 24.229 §5.1.1.4 to §5.1.1.7, TS 24.371 §6A): refreshed, ended by either side, or cut."""
+"""Life of a registration (TS 24.229 §5.1.1.4 to §5.1.1.7, TS 24.371 §6A): refresh, end by either side, lost connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def notified(tap: Tap, event: str) -> Message:
-    """Wait until the WIC is told of something that has happened to its contact (RFC 3680 §5.2)."""
+    """Wait until the WIC is notified of an event of its contact (RFC 3680 §5.2)."""
     pattern = re.compile(rf'event="{event}"'.encode())
 
     def found() -> list[Message]:
@@ -27,34 +27,34 @@ def notified(tap: Tap, event: str) -> Message:
 
 
 def registers(tap: Tap) -> list[Message]:
-    """The REGISTERs of the WIC, over all connections."""
+    """Return the REGISTERs of the WIC, over all connections."""
     return [each for session in tap.sessions for each in session.sent if not each.status and each.method == "REGISTER"]
 
 
 def test_a_423_is_followed_by_a_longer_registration(terminal: Terminal) -> None:
-    visit = terminal.register("bob", expires=30)
-    assert visit.code == 0, visit.stderr
-    refused = next(each for each in visit.answers if each.status == 423)
+    run = terminal.register("bob", expires=30)
+    assert run.code == 0, run.stderr
+    refused = next(each for each in run.answers if each.status == 423)
     # RFC 3261 §10.2.8
     assert refused.one("Min-Expires") == "60"
-    assert [each.one("Expires") for each in visit.registers] == ["30", "30", "60", "0"]
-    assert visit.document["expires"] == 60
+    assert [each.one("Expires") for each in run.registers] == ["30", "30", "60", "0"]
+    assert run.document["expires"] == 60
 
 
 def test_identities_that_are_registered_one_by_one(network: Network, terminal: Terminal) -> None:
     network.subscriber("add", "gina", "--separate", "sip:office@ims.example", "--tel", "tel:+4930123")
-    visit = terminal.register("gina")
-    assert visit.code == 0, visit.stderr
-    granted = [each for each in visit.answers if each.status == 200]
+    run = terminal.register("gina")
+    assert run.code == 0, run.stderr
+    granted = [each for each in run.answers if each.status == 200]
     # TS 24.229 §5.4.1.2.2F: the implicit registration set, the default identity first.
-    assert visit.document["associated_uris"] == ["sip:gina@ims.example", "tel:+4930123"]
+    assert run.document["associated_uris"] == ["sip:gina@ims.example", "tel:+4930123"]
     assert granted[0].all("P-Associated-URI") == ["<sip:gina@ims.example>, <tel:+4930123>"]
-    by_identity = {each.one("To") for each in visit.registers}
+    by_identity = {each.one("To") for each in run.registers}
     assert by_identity == {"<sip:gina@ims.example>", "<sip:office@ims.example>"}
-    ends = [each for each in visit.registers if each.one("Expires") == "0"]
+    ends = [each for each in run.registers if each.one("Expires") == "0"]
     assert {each.one("To") for each in ends} == by_identity
     # TS 24.371 §6A.2: when no identity is left.
-    assert visit.tap.session.closing[0] == "WIC"
+    assert run.tap.session.closing[0] == "WIC"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -65,8 +65,8 @@ def test_a_signal_deregisters_first(terminal: Terminal, number: int) -> None:
     answers = [each for each in terminal.tap.session.received if each.method == "REGISTER"]
     assert [each.status for each in answers] == [401, 200, 200]
     assert terminal.tap.session.closing[0] == "WIC"
-    assert "Traceback" not in terminal.said
-    assert "sip:bob@ims.example is deregistered." in terminal.said
+    assert "Traceback" not in terminal.stderr
+    assert "sip:bob@ims.example is deregistered." in terminal.stderr
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_network_asks_for_a_new_proof(
     assert [each.credentials()[1].get("integrity-protected") for each in own if not each.status] == protected
     assert [each.status for each in own if each.status] == statuses
     assert terminal.end(process, signal.SIGINT) == 3
-    assert f"Registered sip:{account}@ims.example again for" in terminal.said
+    assert f"Registered sip:{account}@ims.example again for" in terminal.stderr
 
 
 def test_a_deactivated_registration_is_made_anew(network: Network, terminal: Terminal) -> None:
@@ -105,7 +105,7 @@ def test_a_deactivated_registration_is_made_anew(network: Network, terminal: Ter
     assert anew.one("Call-ID") == proof.one("Call-ID") != first.one("Call-ID")
     assert anew.credentials()[1]["response"] == '""'
     assert terminal.end(process, signal.SIGINT) == 3
-    assert "is lost for now" in terminal.said
+    assert "is lost for now" in terminal.stderr
 
 
 def test_a_rejected_registration_is_the_end(network: Network, terminal: Terminal) -> None:
@@ -116,10 +116,10 @@ def test_a_rejected_registration_is_the_end(network: Network, terminal: Terminal
     notified(terminal.tap, "rejected")
     # TS 24.229 §5.1.1.7: no REGISTER follows by itself, not even to deregister.
     assert len(registers(terminal.tap)) == 2
-    (complaint,) = re.findall(r"^Error: (.*)$", terminal.said, re.MULTILINE)
-    assert "rejected" in complaint
-    assert terminal.said.count("rejected") == 1
-    assert "deregistered" not in terminal.said
+    (error,) = re.findall(r"^Error: (.*)$", terminal.stderr, re.MULTILINE)
+    assert "rejected" in error
+    assert terminal.stderr.count("rejected") == 1
+    assert "deregistered" not in terminal.stderr
     assert terminal.tap.session.is_over
 
 
@@ -144,4 +144,4 @@ def test_a_cut_connection_is_replaced_and_authenticated(network: Network, termin
     assert on_mw[0].credentials()[1]["integrity-protected"] == '"tls-pending"'
     assert f";rport={terminal.tap.sessions[1].port}" in on_mw[0].all("Via")[1]
     assert terminal.end(process, signal.SIGINT) == 3
-    assert "Connected again to" in terminal.said
+    assert "Connected again to" in terminal.stderr

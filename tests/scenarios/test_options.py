@@ -1,4 +1,4 @@
-"""A network whose operator has chosen otherwise, on the command line."""
+"""Options of `wic network up` that differ from the defaults."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def test_pages_of_a_listed_origin_may_connect(network: Network, origin: str, sta
 
 
 def test_integrity_protected_can_be_chosen(network: Network, terminal: Terminal) -> None:
-    """TS 24.371 §6.4.1.2 c) in the words of TS 24.229 §7.2A.2; the S-CSCF takes both."""
-    visit = terminal.register("bob")
-    assert visit.code == 0, visit.stderr
-    values = [each.credentials()[1].get("integrity-protected") for each in visit.mw_registers]
+    """The value of TS 24.229 §7.2A.2 instead of that of TS 24.371 §6.4.1.2 c); the S-CSCF accepts both."""
+    run = terminal.register("bob")
+    assert run.code == 0, run.stderr
+    values = [each.credentials()[1].get("integrity-protected") for each in run.mw_registers]
     assert values == [None, '"tls-pending"', '"tls-yes"']
 
 

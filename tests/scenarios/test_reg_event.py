@@ -1,4 +1,4 @@
-"""Who is told what becomes of a registration (TS 24.229 §5.1.1.3, §5.2.3, RFC 3680): the WIC, and its eP-CSCF."""
+"""Subscriptions of the WIC and its eP-CSCF to registration state (TS 24.229 §5.1.1.3, §5.2.3, RFC 3680)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ XML = b'<?xml version="1.0" encoding="UTF-8"?>'
 
 @pytest.fixture(scope="module")
 def terminal(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """bob is registered, and has been told so."""
+    """bob is registered, and has had the first NOTIFY."""
     with open_terminal(network, tmp_path_factory.mktemp("bob")) as opened:
         opened.stay("bob")
         opened.tap.wait(lambda tap: any(each.method == "NOTIFY" for each in tap.session.sent))
@@ -29,7 +29,7 @@ def terminal(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def own_subscribe(network: Network) -> Message:
-    """The last SUBSCRIBE that the eP-CSCF has sent for itself; it comes after the 200, sooner or later."""
+    """Wait for a SUBSCRIBE of the eP-CSCF for itself, which may follow the 200 to the REGISTER; return the last one."""
     while True:
         captured = [each.message for each in network.captured()]
         found = [each for each in captured if each.start.startswith("SUBSCRIBE sip:bob@") and len(each.all("Via")) == 1]

@@ -1,4 +1,4 @@
-"""kill -9 for the network: what it has acknowledged is kept, and WICs come back by themselves."""
+"""Network after kill -9: acknowledged registrations are kept, and WICs reconnect by themselves."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def contacts(network: Network) -> dict[str, list[str]]:
-    """Where the subscribers are registered, as the operator sees it."""
+    """Return the contacts of each subscriber, as the operator sees them."""
     return {each["impi"]: each["contacts"] for each in json.loads(network.subscriber("list", "--json"))}
 
 
-@pytest.mark.timeout(60)  # four processes, and clients that come back spread over seconds
+@pytest.mark.timeout(60)  # four processes, and reconnections spread over seconds
 def test_a_killed_network_keeps_its_registrations(own_network: Network, tmp_path: Path) -> None:
     with open_terminal(own_network, tmp_path) as first, open_terminal(own_network, tmp_path) as second:
         alice, guest = first.stay("alice"), second.stay("guest")
@@ -41,4 +41,4 @@ def test_a_killed_network_keeps_its_registrations(own_network: Network, tmp_path
         assert not any("auts" in each.one("Authorization") for each in again)
         assert [first.end(alice, signal.SIGINT), second.end(guest, signal.SIGINT)] == [3, 3]
         assert not any(contacts(own_network).values())
-        assert first.said.count("Connected again to") == 2
+        assert first.stderr.count("Connected again to") == 2

@@ -1,4 +1,4 @@
-"""Scenario 2, by web authentication (TS 24.371 §6.2.2, §6.4.2, §A.3.2): the token on W2, and who speaks for it on Mw."""
+"""Scenario 2, by web authentication (TS 24.371 §6.2.2, §6.4.2, §A.3.2): the token on W2, and the assertion on Mw."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .conftest import Network, Terminal, Visit
+    from .conftest import Network, RegisterRun, Terminal
 
 FORMS = {
     "rfc8898": r"Bearer ([\w.~+/=-]+)",
@@ -24,14 +24,14 @@ FORMS = {
 
 @pytest.fixture(scope="module", params=FORMS)
 def form(request: pytest.FixtureRequest) -> str:
-    """How the token stands in Authorization."""
+    """Form of the token in Authorization."""
     return request.param
 
 
 @pytest.fixture(scope="module")
-def carol(visit: Callable[..., Visit], form: str) -> Visit:
-    """carol's bot registers and deregisters; her WIC knows no IMPU of its own that the network has."""
-    return visit("carol", bearer_form=form, impu="sip:carol-at-work@ims.example")
+def carol(register_once: Callable[..., RegisterRun], form: str) -> RegisterRun:
+    """carol's bot registers and deregisters, with an IMPU that the network does not know."""
+    return register_once("carol", bearer_form=form, impu="sip:carol-at-work@ims.example")
 
 
 def token_in(register, form: str) -> str:
@@ -40,7 +40,7 @@ def token_in(register, form: str) -> str:
     return found[1]
 
 
-def test_every_register_carries_the_token(carol: Visit, form: str) -> None:
+def test_every_register_carries_the_token(carol: RegisterRun, form: str) -> None:
     assert carol.code == 0, carol.stderr
     # TS 24.371 §6.2.2 i); RFC 8898 §2.1 or table A.3.2-1.
     claims = claims_of(token_in(carol.registers[0], form))
@@ -51,7 +51,7 @@ def test_every_register_carries_the_token(carol: Visit, form: str) -> None:
     assert [each.status for each in carol.answers] == [200, 200]
 
 
-def test_the_identities_of_the_token_are_written_over(carol: Visit) -> None:
+def test_the_identities_of_the_token_replace_others(carol: RegisterRun) -> None:
     # TS 24.371 §6.2.2 ii): what the WIC has chosen; §6.4.2: what the token allows.
     for each in carol.registers:
         assert each.one("To") == "<sip:carol-at-work@ims.example>"
@@ -64,7 +64,7 @@ def test_the_identities_of_the_token_are_written_over(carol: Visit) -> None:
     assert carol.answers[0].one("P-Associated-URI") == "<sip:carol@ims.example>"
 
 
-def test_the_epcscf_speaks_as_a_trusted_node(carol: Visit) -> None:
+def test_the_epcscf_speaks_as_a_trusted_node(carol: RegisterRun) -> None:
     for each in carol.mw_registers:
         # TS 24.371 table A.3.2-2, without authorization-entity: the WAF is the network's own.
         assert each.credentials() == (
@@ -80,7 +80,7 @@ def test_the_epcscf_speaks_as_a_trusted_node(carol: Visit) -> None:
         )
 
 
-def test_the_token_goes_no_further_than_the_epcscf(carol: Visit, form: str) -> None:
+def test_the_token_goes_no_further_than_the_epcscf(carol: RegisterRun, form: str) -> None:
     token = token_in(carol.registers[0], form).encode()
     captured = b"".join(each.message.raw for each in carol.network.captured())
     assert token not in captured
@@ -89,7 +89,7 @@ def test_the_token_goes_no_further_than_the_epcscf(carol: Visit, form: str) -> N
     assert token.decode() not in carol.stderr
 
 
-def test_the_registration_lasts_as_long_as_the_token(carol: Visit, form: str) -> None:
+def test_the_registration_lasts_as_long_as_the_token(carol: RegisterRun, form: str) -> None:
     # TS 24.371 §6.4.3; the WIC asks for 600000 s.
     remaining = claims_of(token_in(carol.registers[0], form))["exp"] - time.time()
     assert carol.registers[0].one("Expires") == "600000"
@@ -109,13 +109,13 @@ def test_invalid_tokens(network: Network, terminal: Terminal, tmp_path: Path) ->
     for name, token in tokens.items():
         with network.tap() as tap:
             terminal.tap = tap
-            visit = terminal.register("carol", token=token, client_id=None, client_secret=None)
-        assert visit.code == 1, name
+            run = terminal.register("carol", token=token, client_id=None, client_secret=None)
+        assert run.code == 1, name
         # RFC 8898 §2.3, RFC 6750 §3.1
-        scheme, challenge = visit.answers[-1].credentials("WWW-Authenticate")
-        assert (visit.answers[-1].status, scheme) == (401, "Bearer")
+        scheme, challenge = run.answers[-1].credentials("WWW-Authenticate")
+        assert (run.answers[-1].status, scheme) == (401, "Bearer")
         assert challenge["error"] == '"invalid_token"'
         assert challenge["authz_server"] == f'"{waf}"'
-        assert "token" in visit.complaint, name
-        assert token not in visit.stderr
-        assert not visit.mw_registers, "the core never hears of it"
+        assert "token" in run.error, name
+        assert token not in run.stderr
+        assert not run.mw_registers, "the core got a REGISTER"

@@ -1,4 +1,4 @@
-"""The web side as anybody with an HTTP client sees it, and tokens that nobody should get."""
+"""HTTP requests to WAF and WWSF, and forged tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def post(
     network: Network, url: str, authorization: str, form: dict[str, str] | None = None, method: str = "POST"
 ) -> Any:
-    """Send a request to WAF or WWSF; return the JSON that it answers."""
+    """Send a request to WAF or WWSF; return the JSON of the answer."""
     data = urllib.parse.urlencode(form or {}).encode()
     request = urllib.request.Request(url, data=data, headers={"Authorization": authorization}, method=method)
     context = ssl.create_default_context(cafile=network.ready["ca"])
@@ -40,13 +40,13 @@ def token_of(network: Network, name: str) -> str:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What stands in a JWT."""
+    """Return the claims of a JWT."""
     payload = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 def forge(database: Path, issuer: str, *, audience: str = "sip:ims.example", ago: float = 0.0) -> str:
-    """Write a token for carol with the keys in a WAF's database; one that is not there yet is another WAF's."""
+    """Issue a token for carol with the keys in a WAF's database; a new database makes another WAF."""
     now, is_another = time.time() - ago, not database.exists()
     with WafStore(database) as store:
         if is_another:

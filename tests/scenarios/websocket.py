@@ -1,4 +1,4 @@
-"""A reader of WebSocket frames (RFC 6455 §5.2) that knows nothing of the library that wrote them."""
+"""Reader of WebSocket frames (RFC 6455 §5.2) that is independent of the library that wrote them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Frame:
 
 
 class FrameReader:
-    """Reads one direction of a connection, the HTTP head first."""
+    """Reader of one direction of a connection, the HTTP head first."""
 
     def __init__(self) -> None:
         self.head: bytes = b""
