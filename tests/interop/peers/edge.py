@@ -32,7 +32,7 @@ class Mw(list[Seen]):
 
     def record(self, entity: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
         if not flow.secure:
-            self.append(Seen(direction.value == "sent", data))
+            self.append(Seen(direction.name == "SENT", data))
 
     def registers(self) -> list[Seen]:
         """The REGISTERs that Kamailio got."""

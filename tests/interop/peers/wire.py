@@ -47,7 +47,7 @@ class Wire(list[Seen]):
 
     def record(self, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
         """Keep a message."""
-        self.append(Seen(direction.value == "sent", data))
+        self.append(Seen(direction.name == "SENT", data))
         self._grew.set()
 
     async def until(self, condition: Callable[[], bool], *, seconds: float) -> None:
