@@ -307,3 +307,9 @@ def test_the_delay_that_a_retry_after_asks_for_is_bounded(text: str | None, seco
 
 def test_the_longest_delay_can_be_set() -> None:
     assert Response.build(503, headers=[("Retry-After", "90")]).retry_delay(longest=60.0) == 60
+
+
+def test_without_credentials_their_header_is_gone() -> None:
+    message = Request.build("REGISTER", "sip:h", [("Authorization", "Digest username=a")])
+    message.set_auth("Authorization", [])
+    assert "Authorization" not in message.headers
