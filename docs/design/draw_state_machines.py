@@ -12,6 +12,7 @@ from wic.call.state import INCOMING_CALL, OUTGOING_CALL
 from wic.client.tables import CONNECTION
 from wic.client.web.keeper import KEEPER
 from wic.media.transport import MEDIA_TRANSPORT
+from wic.network.epcscf.tables import LEG, UE
 from wic.network.scscf.authentication import AKA_ATTEMPT
 from wic.network.scscf.location_service import BINDING
 from wic.registration.recovery import PHASES, REMEDIES, TERMINATIONS, Phase, Remedy
@@ -93,6 +94,11 @@ _SCSCF = """## Registration at the S-CSCF
 
 Drawn from `wic/network/scscf/location_service.py`, where an event without an arrow is an error, and from
 `wic/network/scscf/authentication.py`. Who causes the events is told in [](network).
+"""
+
+_EPCSCF = """## eP-CSCF
+
+Drawn from `wic/network/epcscf/tables.py`. An input without an arrow changes nothing. [](network) tells what happens meanwhile.
 """
 
 
@@ -201,6 +207,7 @@ def draw() -> str:
             _plain(_CONNECTIONS, LINK, MEDIA_TRANSPORT),
             _plain(_TOKENS, KEEPER),
             _plain(_SCSCF, BINDING, AKA_ATTEMPT),
+            _plain(_EPCSCF, UE, LEG),
         ]
     )
 

@@ -44,7 +44,7 @@ class RawUe:
         self.ended = asyncio.Event()
         self._messages: asyncio.Queue[bytes] = asyncio.Queue()
         self._connection: Connection | None = None
-        self._cseq = 0
+        self.cseq = 0
 
     async def connect(self, url: str, ca: Path | None) -> None:
         context = None if ca is None else client_context(ca=ca)
@@ -73,6 +73,12 @@ class RawUe:
         found = re.search(rf'\b{name}="?([^",]*)"?', value)
         return found[1] if found else ""
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """The local end of the connection."""
+        assert self._connection is not None
+        return self._connection.flow.local
+
     def opened(self, connection: Connection) -> None:
         pass
 
@@ -98,11 +104,14 @@ class RawUe:
     async def receive(self, start: str) -> bytes:
         """Return the next message, which has to begin so; a 100 is passed over."""
         async with asyncio.timeout(10):
-            message = await self._messages.get()
+            message = await self.next_message()
             while message.startswith(b"SIP/2.0 100"):
-                message = await self._messages.get()
+                message = await self.next_message()
         assert message.startswith(start.encode()), message.decode()
         return message
+
+    async def next_message(self) -> bytes:
+        return await self._messages.get()
 
     def nothing_came(self) -> bool:
         return self._messages.empty()
@@ -121,8 +130,8 @@ class RawUe:
         content_type: str = "application/sdp",
     ) -> str:
         """Write a request; every one has a CSeq of its own."""
-        self._cseq += 1
-        number = self._cseq if cseq is None else cseq
+        self.cseq += 1
+        number = self.cseq if cseq is None else cseq
         own = f"<sip:{self.user}@{self.domain}>"
         text = [
             f"{method} {uri} SIP/2.0",

@@ -35,12 +35,12 @@ async def test_a_request_on_mw_before_the_epcscf_knows_its_own_address(make_mw_p
     peer, network, serve = await make_mw_peer(), ImsNetwork(NetworkOptions(web=False)), server.serve_websocket
 
     async def open_late(host, port, **more):
-        driver = more["handler"]._driver
-        address = next(iter(driver._sockets))
+        node = more["handler"].node
+        address = (node.mw.host, node.mw.port)
         peer.send(request("OPTIONS", peer.port), address)
         answer = await peer.receive("SIP/2.0 503")
         assert "Retry-After: 1\r\n" in answer
-        driver.closed(Flow("UDP", address, peer.address), FlowEnd(EndedBy.PEER, "unreachable"))
+        node.driver.closed(Flow("UDP", address, peer.address), FlowEnd(EndedBy.PEER, "unreachable"))
         return await serve(host, port, **more)
 
     monkeypatch.setattr(server, "serve_websocket", open_late)

@@ -1,4 +1,4 @@
-"""A network whose eP-CSCF waits for WICs that have lost their connection, and an eP-CSCF alone before a core of text."""
+"""A network whose eP-CSCF waits for WICs that have lost their connection, and an eP-CSCF in front of a core of text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wic.network.agw.gateway import Agw
 from wic.network.certificates import CertificateAuthority
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
-from wic.network.tokens import Authorization, TokenInvalid
+from wic.network.tokens import Authorization
 from wic.transport.driver import SystemRandomSource
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from conftest import MwPeer
 
     from wic.auth.secret import Secret
+    from wic.network.epcscf.association import Association
 
 
 @pytest.fixture
@@ -31,18 +32,18 @@ def grace() -> float:
 
 @pytest.fixture
 def time_passes() -> Callable[[EPcscf, float], None]:
-    """Let an eP-CSCF's waits believe that so many seconds have passed."""
+    """Fire the timers of an eP-CSCF that are due within so many seconds."""
 
     def pass_(epcscf: EPcscf, seconds: float) -> None:
         driver = epcscf.node.driver
-        epcscf._survival.handle_timeout(now=driver.now + seconds)
+        epcscf.recovery.handle_timeout(now=driver.now + seconds)
         driver.pump()
 
     return pass_
 
 
 class KnownTokens:
-    """Stands in for the WAFs: knows what the test says about tokens."""
+    """Validator that knows the tokens that the test gives and refuses."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -87,7 +88,10 @@ class Edge:
         self.core = core
         self.tokens = tokens
         self.wic = make
-        self.fault = TokenInvalid
+
+    def associations(self) -> list[Association]:
+        """Return what is registered."""
+        return [each for ue in self.epcscf.ues for each in ue.associations.values()]
 
 
 @pytest.fixture

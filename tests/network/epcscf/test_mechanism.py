@@ -1,4 +1,4 @@
-"""Which mechanism a REGISTER is for, and what is said about its protection."""
+"""Authentication mechanism of a REGISTER, and the protection that the eP-CSCF claims for it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def register(*lines: tuple[str, str]) -> Request:
         (["Basic abc="], None, Mechanism.UNKNOWN),
     ],
 )
-def test_which_mechanism(authorization, security_client, expected):
+def test_the_mechanism_follows_from_the_register(authorization, security_client, expected):
     lines = [("Authorization", value) for value in authorization]
     lines += [] if security_client is None else [("Security-Client", security_client)]
     assert determine(register(*lines)) is expected
@@ -61,12 +61,12 @@ def test_credentials_that_cannot_be_read():
         (Mechanism.AKA, False, False, "tls-connected"),
         (Mechanism.AKA, False, True, "tls-connected"),
         (Mechanism.AKA, True, True, "tls-connected"),
-        # Digest credentials beside a token are vouched for by nobody.
+        # The eP-CSCF does not vouch for Digest credentials beside a token.
         (Mechanism.TOKEN, True, True, None),
         (Mechanism.UNKNOWN, False, False, None),
         (Mechanism.UNKNOWN, True, True, None),
     ],
 )
-def test_what_is_said_about_the_protection(mechanism, associated, answered, expected):
+def test_the_protection_that_is_claimed(mechanism, associated, answered, expected):
     found = integrity_protected(mechanism, associated=associated, answered=answered, existing="tls-protected")
     assert found == expected

@@ -1,4 +1,4 @@
-"""Which pages may connect."""
+"""Web origins that may connect."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def lets_in(options: EPcscfOptions, origin: str | None) -> bool:
         ({"origins": None, "native_clients": False}, "https://evil.example", True),
     ],
 )
-def test_who_is_let_in(options, origin, expected):
+def test_origins_that_are_let_in(options, origin, expected):
     assert lets_in(EPcscfOptions(**options), origin) is expected
 
 
-class Nobody:
+class SilentHandler:
     def opened(self, connection):
         pass
 
@@ -64,7 +64,7 @@ async def test_a_foreign_page_is_refused_at_the_handshake(make_edge):
 
     async def connect(origin):
         return await connect_websocket(
-            edge.epcscf.url, handler=Nobody(), options=WebSocketOptions(origin=origin, proxy=False)
+            edge.epcscf.url, handler=SilentHandler(), options=WebSocketOptions(origin=origin, proxy=False)
         )
 
     with pytest.raises(HandshakeRejected, match="403"):

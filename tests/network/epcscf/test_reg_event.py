@@ -121,14 +121,14 @@ async def test_the_network_ends_the_registration(core) -> None:
     await core.subscribed()  # for the new registration
 
 
-async def test_an_identity_less_is_no_end(core) -> None:
+async def test_one_identity_less_ends_no_registration(core) -> None:
     await core.subscribed()
     await core.notify(core.reginfo((ALICE, "registered"), (TEL, "created")))
     await core.notify(core.reginfo((TEL, "unregistered"), version=1, state="partial"))
     assert is_registered(core)
 
 
-async def test_contacts_of_others_are_no_matter(core) -> None:
+async def test_contacts_of_other_devices_end_no_registration(core) -> None:
     await core.subscribed()
     other = reginfo((ALICE, "rejected"), uri="sip:alice@elsewhere.invalid")
     await core.notify(other)
@@ -178,8 +178,8 @@ async def test_a_deregistration_takes_the_subscription_along(core) -> None:
     assert core.edge.epcscf.watcher.next_timeout() is None
 
 
-async def test_what_is_still_told_of_an_earlier_registration(core) -> None:
-    """It is listened to for 64*T1, and does not touch the next registration."""
+async def test_late_notifies_of_an_earlier_registration_change_nothing(core) -> None:
+    """They are answered for 64*T1, and do not touch the next registration."""
     await core.subscribed()
     await core.notify(core.reginfo((ALICE, "registered")))
     await core.register(expires=0)
@@ -195,7 +195,7 @@ async def test_what_is_still_told_of_an_earlier_registration(core) -> None:
     assert (await core.notify(core.reginfo(version=3))).startswith("SIP/2.0 481")
 
 
-async def test_nobody_subscribes_anew_for_who_has_gone(core) -> None:
+async def test_no_new_subscription_after_a_deregistration(core) -> None:
     await core.subscribed()
     await core.notify(core.reginfo((ALICE, "registered")))
     await core.register(expires=0)
@@ -204,7 +204,7 @@ async def test_nobody_subscribes_anew_for_who_has_gone(core) -> None:
     assert core.edge.epcscf.watcher.next_timeout() is None
 
 
-async def test_who_goes_where_no_reg_event_is_known(core) -> None:
+async def test_a_deregistration_where_the_core_knows_no_reg_event(core) -> None:
     core.edge.core.answer(await core.edge.core.receive("SUBSCRIBE"), "489 Bad Event")
     await core.register(expires=0)
     assert len(core.edge.epcscf.watcher) == 0
@@ -212,8 +212,8 @@ async def test_who_goes_where_no_reg_event_is_known(core) -> None:
     await core.edge.core.receive("SUBSCRIBE")
 
 
-async def test_a_notify_for_nobody(core) -> None:
+async def test_a_notify_of_an_unknown_dialog_gets_481(core) -> None:
     await core.subscribed()
-    core.request = core.request.replace(header(core.request, "Call-ID"), "nobody")
+    core.request = core.request.replace(header(core.request, "Call-ID"), "unknown")
     assert (await core.notify(core.reginfo())).startswith("SIP/2.0 481")
     assert is_registered(core)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.waiting import until
 from wic.auth.secret import Secret
+from wic.errors import MediaFailed
+from wic.media.transport import TransportState
+from wic.network.agw.gateway import AgwOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wic.network.epcscf.leg import Leg
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 SECURITY = f"a=ice-ufrag:abcd\r\na=ice-pwd:{'p' * 24}\r\na=fingerprint:{FINGERPRINT}\r\n"
@@ -58,6 +66,18 @@ def uri_of(value: str) -> str:
     return found[1]
 
 
+def legs(ims) -> Iterator[Leg]:
+    """Return the legs of all calls at the eP-CSCF."""
+    return (leg for ue in ims.epcscf.ues for leg in ue.legs.values())
+
+
+def lose_media(leg: Leg) -> None:
+    """Let a leg's media fail at the eIMS-AGW."""
+    transport = next(iter(leg.negotiator.context.lines.values())).transport
+    assert transport.on_state is not None
+    transport.on_state(TransportState.FAILED, MediaFailed("nothing heard"))
+
+
 class Call:
     """An answered call between two raw WICs."""
 
@@ -90,7 +110,7 @@ async def call(ue):
     bob.send(bob.respond(invited, "200 OK", body=ANSWER))
     ok = await alice.receive("SIP/2.0 200")
     made = Call(alice, bob, ok, invited)
-    alice._cseq = number
+    alice.cseq = number
     alice.send(made.within("ACK", cseq=number))
     await bob.receive("ACK")
     return made
@@ -335,8 +355,8 @@ async def test_a_lost_connection_ends_the_call_for_the_other(call, ims):
 
 async def test_lost_media_end_the_call_for_both(call, ims):
     """The WICs here never answer a connectivity check, so ICE fails in the end; here the gateway is told so at once."""
-    leg = next(iter(ims.epcscf._sessions._legs.values()))
-    leg.media.context._lost("nothing heard")
+    leg = next(legs(ims))
+    lose_media(leg)
     for side in (call.bob, call.alice):
         bye = await side.receive("BYE")
         assert "nothing heard" in side.header(bye, "Reason")
@@ -350,15 +370,15 @@ async def test_media_lost_before_the_answer_refuse_the_call(ue, ims):
     invited = await bob.receive("INVITE")
     bob.send(bob.respond(invited, "180 Ringing"))
     await alice.receive("SIP/2.0 180")
-    leg = next(iter(ims.epcscf._sessions._legs.values()))
-    leg.media.context._lost("nothing heard")
+    leg = next(legs(ims))
+    lose_media(leg)
     await alice.receive("SIP/2.0 500")
     bob.send(bob.respond(await bob.receive("CANCEL"), "200 OK"))
     bob.send(bob.respond(invited, "487 Request Terminated"))
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
-async def test_a_request_of_an_unknown_call_gets_481(call, ims):
+async def test_a_request_within_an_ended_call_gets_481(call, ims):
     call.alice.send(call.within("BYE"))
     call.bob.send(call.bob.respond(await call.bob.receive("BYE"), "200 OK"))
     await call.alice.receive("SIP/2.0 200")
@@ -396,8 +416,8 @@ async def test_a_telephone_number_that_is_none(ue):
     await alice.receive("SIP/2.0 400")
 
 
+@pytest.mark.parametrize("limits", [{"agw": AgwOptions(max_contexts=1)}])
 async def test_a_gateway_without_room_says_so(ue, ims):
-    ims.agw._options = replace(ims.agw._options, max_contexts=1)
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
     await alice.receive("SIP/2.0 500")
@@ -443,8 +463,8 @@ async def test_a_cancel_while_the_media_are_prepared(ue, ims):
 
 async def test_lines_that_are_given_up_free_their_ports(call, ims):
     """A later offer puts the data channel's port to 0: the gateway closes that line on both sides."""
-    leg = next(iter(ims.epcscf._sessions._legs.values()))
-    assert len(leg.media.context.lines) == 2
+    leg = next(legs(ims))
+    assert len(leg.negotiator.context.lines) == 2
     less = OFFER.replace("m=application 40002", "m=application 0")
     call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=less))
     again = await call.bob.receive("INVITE")
@@ -452,7 +472,7 @@ async def test_lines_that_are_given_up_free_their_ports(call, ims):
     answer = ANSWER.replace("m=application 40002", "m=application 0")
     call.bob.send(call.bob.respond(again, "200 OK", body=answer))
     await call.alice.receive("SIP/2.0 200")
-    await until(lambda: all(len(each.media.context.lines) == 1 for each in ims.epcscf._sessions._legs.values()))
+    await until(lambda: all(len(each.negotiator.context.lines) == 1 for each in legs(ims)))
 
 
 async def test_a_connection_lost_while_it_rings_removes_the_binding(ue, ims):
@@ -497,11 +517,11 @@ async def test_a_refused_new_line_frees_what_was_reserved(call, ims):
     assert len(m_lines(again)) == 3
     call.bob.send(call.bob.respond(again, "488 Not Acceptable Here"))
     await call.alice.receive("SIP/2.0 488")
-    await until(lambda: all(len(leg.media.context.lines) == 2 for leg in ims.epcscf._sessions._legs.values()))
+    await until(lambda: all(len(leg.negotiator.context.lines) == 2 for leg in legs(ims)))
 
 
 async def test_requests_within_a_call_are_counted(call, ims):
-    """A BYE in a WIC's name goes above the CSeq of its last request."""
+    """A BYE in a WIC's name goes above the CSeq of its last request, of any method."""
     call.alice.send(call.within("INFO", cseq=900))
     call.bob.send(call.bob.respond(await call.bob.receive("INFO"), "200 OK"))
     await call.alice.receive("SIP/2.0 200")

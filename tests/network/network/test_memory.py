@@ -18,11 +18,11 @@ GONE = {
     "Call",
     "CallMedia",
     "Dialog",
-    "Exchange",
     "Leg",
+    "LegNegotiator",
     "Line",
     "MediaDescription",
-    "Media",
+    "OfferExchange",
     "SessionDescription",
     "Via",
 }

@@ -29,7 +29,7 @@ async def test_a_response_past_the_elements_on_the_way_is_dropped(ue):
 async def test_only_the_caller_cancels(ue):
     alice, bob, invited = await ringing(ue)
     mallory = await ue("bob", register=False)
-    cancel = alice.request("CANCEL", BOB, branch=f"z9hG4bK-alice-INVITE-{alice._cseq}", cseq=alice._cseq)
+    cancel = alice.request("CANCEL", BOB, branch=f"z9hG4bK-alice-INVITE-{alice.cseq}", cseq=alice.cseq)
     mallory.send(cancel)
     await mallory.receive("SIP/2.0 481")
     bob.send(bob.respond(invited, "486 Busy Here"))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Charging:
-    """Marks requests that enter the core, so that the records of all elements can be put together."""
+    """Maker of P-Charging-Vectors, by which the charging records of all elements are put together."""
 
     def __init__(self, random_source: RandomSource, domain: str, host: str) -> None:
         self._random_source = random_source

@@ -1,4 +1,8 @@
-"""Which IMS authentication mechanism a REGISTER on W2 is for (TS 24.371 §6.4.1.1, TS 33.203 Annex P)."""
+"""IMS authentication mechanism of a REGISTER on W2 (TS 24.371 §6.4.1.1, TS 33.203 Annex P).
+
+The mechanism follows from the REGISTER alone, and decides what the eP-CSCF may tell the core about its protection: that
+is what keeps a WIC from claiming a TLS association which another one has made.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ _IPSEC = "ipsec-3gpp"
 
 
 class Mechanism(Enum):
-    """How a WIC proves who it is."""
+    """Way in which a WIC proves its identity."""
 
     DIGEST = "SIP Digest over TLS"
     """TS 24.371 §6.4.1.2."""
@@ -25,12 +29,12 @@ class Mechanism(Enum):
     """Not on W2, where TLS is there before the REGISTER (§6.4.1.3: no Security-Client)."""
     TOKEN = "trusted node authentication with an access token"
     """TS 24.371 §6.4.2 and §6.4.3, TS 33.203 Annexes U and X."""
-    UNKNOWN = "no credentials that say it"
+    UNKNOWN = "no credentials that tell it"
     """The core decides: it challenges, or refuses."""
 
 
 def determine(request: Request) -> Mechanism:
-    """Tell what a REGISTER is for.
+    """Determine the mechanism of a REGISTER.
 
     Raises:
         MalformedHeader: Authorization cannot be read.
@@ -45,7 +49,7 @@ def determine(request: Request) -> Mechanism:
 
 
 def determine_by_digest(credentials: Params | None) -> Mechanism:
-    """Tell what Digest credentials are for; a REGISTER without any does not say it."""
+    """Determine the mechanism of Digest credentials; UNKNOWN without any."""
     if credentials is None:
         return Mechanism.UNKNOWN
     return Mechanism.AKA if _AKA.fullmatch(credentials.get("algorithm") or "") else Mechanism.DIGEST
@@ -58,12 +62,12 @@ def _wants_ipsec(request: Request) -> bool:
 
 
 def integrity_protected(mechanism: Mechanism, *, associated: bool, answered: bool, existing: str) -> str | None:
-    """Return what the eP-CSCF writes about Digest credentials that came by TLS; None writes nothing.
+    """Return the value of `integrity-protected` for Digest credentials that came by TLS; None writes none.
 
     It is never `auth-done`: that is for the credentials that the eP-CSCF itself makes, of a token that it has checked.
 
     Args:
-        mechanism: what the credentials are for.
+        mechanism: of the credentials.
         associated: whether they map to an existing TLS association.
         answered: whether they hold the response to a challenge.
         existing: the value for an existing association: `tls-protected`, or `tls-yes` as in TS 24.229 §7.2A.2.

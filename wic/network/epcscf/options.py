@@ -1,4 +1,4 @@
-"""How an eP-CSCF runs."""
+"""Options of the eP-CSCF."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EPcscfOptions:
     host: str = "127.0.0.1"
     """Address towards the WICs."""
     name: str | None = None
-    """What WICs call the host; None takes the address."""
+    """Host name in the URL that WICs connect to; None takes the address."""
     port: int = 0
     """WebSocket port; 0 takes a free one."""
     mw_host: str = "127.0.0.1"
@@ -31,31 +31,31 @@ class EPcscfOptions:
     mw_port: int = 0
     """Port towards the core; 0 takes a free one."""
     core: str = "sip:127.0.0.1:5060"
-    """Where REGISTERs go, and every request for which no Service-Route is known."""
+    """SIP URI of the next hop of REGISTERs, and of requests for which no Service-Route is known."""
     ssl_context: ssl.SSLContext | None = None
     """For WSS; None serves WS, which TS 24.371 does not know."""
     integrity_protected: str = "tls-protected"
     """For a REGISTER within a TLS association: TS 24.371 §6.4.1.2 says `tls-protected`, TS 24.229 `tls-yes`."""
     websocket: WebSocketServerOptions = field(default_factory=lambda: WebSocketServerOptions(keep_alive=KeepAlive()))
-    """Limits of the WebSocket side; by default a WIC that has fallen silent is looked after."""
+    """Limits of the WebSocket side; by default a WIC that has fallen silent is pinged."""
     policy: GatewayPolicy = field(default_factory=GatewayPolicy)
-    """What the operator decides about m-lines."""
+    """Operator's policy about m-lines."""
     timers: Timers = RFC3261
     """SIP timers."""
     authz_server: str | None = None
     """URL of the authorization server (WAF) that Bearer challenges name."""
     scope: str = "ims"
-    """The scope that they name."""
+    """Scope that Bearer challenges name."""
     origins: tuple[str, ...] | None = ()
     """Web pages that may connect, such as `https://wwsf.example:8081`, besides those of this host; None lets in all."""
     native_clients: bool = True
     """Whether clients may connect that name no Origin, as browsers always do (TS 33.203 §X.2.1)."""
     flow_timer: int = 120
-    """How often a WIC should send keep-alives (RFC 5626 §4.4, RFC 6223)."""
+    """Interval of the keep-alives that a WIC should send (RFC 5626 §4.4, RFC 6223)."""
     grace: float = 30.0
-    """How long the calls of a WIC wait for it after its connection broke; 0 ends them at once."""
+    """Time for which the calls of a WIC wait for it after its connection broke; 0 ends them at once."""
     linger: float = 32.0
-    """How long a connection is kept over which nobody is registered, be it not yet or not any more."""
+    """Time for which a connection without a registration is kept, be it not yet or not any more."""
     reg_event: bool = True
     """Whether to subscribe to the registration state of the WICs (TS 24.229 §5.2.3)."""
     max_sessions_per_flow: int = 64

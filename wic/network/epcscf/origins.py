@@ -1,4 +1,4 @@
-"""Which web pages may open a WebSocket (TS 33.203 §X.2.1, RFC 6455 §4.2.2, RFC 7118 §7)."""
+"""Web origins that may open a WebSocket (TS 33.203 §X.2.1, RFC 6455 §4.2.2, RFC 7118 §7)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def allowed_origins(options: EPcscfOptions) -> tuple[str | re.Pattern[str] | Non
 
 
 def _names_of(host: str) -> list[str]:
-    """Return what pages call a host; a server of all addresses has no name of its own."""
+    """Return the names by which pages reach a host; a server of all addresses has none of its own."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -30,5 +30,5 @@ def _names_of(host: str) -> list[str]:
 
 
 def _pages_of(host: str) -> re.Pattern[str]:
-    """Return what the origins of a host's pages look like, whichever port they come from."""
+    """Return a pattern of the origins of a host's pages, from any port."""
     return re.compile(rf"https?://{re.escape(host)}(:[0-9]{{1,5}})?", re.IGNORECASE)

@@ -1,12 +1,16 @@
-"""The eP-CSCF's own subscriptions to the registrations of its WICs (TS 24.229 §5.2.3, §5.2.5.2, TS 24.371 §6A.3)."""
+"""Subscriptions of the eP-CSCF to the registration state of its UEs (TS 24.229 §5.2.3, §5.2.5.2, TS 24.371 §6A.3).
+
+The reg event package is how a P-CSCF learns that the network has ended a registration. There is one subscription for
+each default public user identity, as long as it is registered here. A subscription that is needed no more is considered
+cancelled without a SUBSCRIBE (§5.2.5.1); the registrar's last NOTIFYs are still answered, and change nothing.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from wic.registration.reg_event.watch import RegistrationWatch
 from wic.sip.errors import MalformedUri
@@ -20,6 +24,8 @@ from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wic.network.epcscf.charging import Charging
     from wic.network.node import Node
     from wic.registration.reg_event.table import TableChange
@@ -36,8 +42,16 @@ _EXPIRES: Final = 600_000
 """Seconds: no registration is longer (TS 24.229 §5.2.3)."""
 
 _LIVE: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
-Ended: TypeAlias = Callable[[str, str, list[Uri]], None]
-"""Is told a private identity, the default public one of a set, and the contacts that are registered no more for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsEnded:
+    """The registrar has ended bindings of an identity set."""
+
+    impi: str
+    impu: str
+    """The default public user identity of the set; a contact may serve other sets as well."""
+    contacts: tuple[Uri, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,31 +61,29 @@ class _Watched:
     impi: str
     impu: str
     """The default one of the set."""
-    watch: RegistrationWatch = field(init=False)
+    watch: RegistrationWatch
     until: ScheduledTimer | None = None
-    """When to let go of it, since nobody is registered any more; None while somebody is."""
+    """End of the time in which its last NOTIFYs are answered; None while it is registered."""
 
 
 class RegEventWatcher:
-    """Subscribes once for each default public user identity, and tells which contacts the network has ended.
+    """Subscriber to the registration state of the eP-CSCF's UEs; a `TimerSource` of the driver.
 
     Args:
-        node: the eP-CSCF's shell.
-        core: where SUBSCRIBEs go.
+        node: sends and receives.
+        core: next hop of the SUBSCRIBEs.
         charging: marks them.
-        on_ended: is told what has ended, after the NOTIFY has its answer.
     """
 
-    def __init__(self, node: Node, core: Flow, charging: Charging, on_ended: Ended) -> None:
+    def __init__(self, node: Node, core: Flow, charging: Charging) -> None:
         self._node = node
         self._core = core
         self._charging = charging
-        self._on_ended = on_ended
         self._own = node.mw.uri(params=UriParams())
         self._timers = TimerQueue()
         self._watches: dict[str, dict[str, _Watched]] = {}  # by private and default public identity
         self._by_subscription: dict[Subscription, _Watched] = {}
-        self._ended: list[tuple[str, str, list[Uri]]] = []
+        self._events: deque[ContactsEnded] = deque()
 
     def __len__(self) -> int:
         return sum(map(len, self._watches.values()))
@@ -80,9 +92,9 @@ class RegEventWatcher:
         """Subscribe, unless that has been done for this registration, or was refused.
 
         Args:
-            impi: who has registered.
-            impu: its default public user identity.
-            path: what stands in the Path of this registration.
+            impi: the private identity.
+            impu: the default public user identity of the set that is registered.
+            path: the URI in the Path of this registration.
             now: the time.
         """
         watches = self._watches.setdefault(impi, {})
@@ -96,13 +108,11 @@ class RegEventWatcher:
         subscription.subscribe(subscriber, now=now)
 
     def keep(self, impi: str, impus: Collection[str], *, now: float) -> None:
-        """Let go of somebody's subscriptions but for those that are still needed.
-
-        They are considered cancelled (TS 24.229 §5.2.5.1), but what the registrar has yet to say is answered.
+        """Consider the subscriptions of a user cancelled, but for those that are still needed (TS 24.229 §5.2.5.1).
 
         Args:
-            impi: whose.
-            impus: the default public user identities with which there are registrations.
+            impi: the private identity.
+            impus: the default public user identities of the sets that are registered.
             now: the time.
         """
         watched = self._watches.get(impi, {})
@@ -123,30 +133,32 @@ class RegEventWatcher:
         # What still comes for one that is forgotten is answered as well.
         watched = self._by_subscription.get(owner)
         (owner if watched is None else watched.watch).handle(event, now=now)
-        while self._ended:
-            self._on_ended(*self._ended.pop(0))
         return True
+
+    def next_event(self) -> ContactsEnded | None:
+        """Return what the registrar has ended, once; the NOTIFY that said so has been answered."""
+        return self._events.popleft() if self._events else None
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` is due, or None."""
         return self._timers.next_timeout()
 
     def handle_timeout(self, *, now: float) -> None:
-        """Refresh, or try again."""
+        """Refresh subscriptions, try failed ones again, and let go of cancelled ones."""
         self._timers.handle_timeout(now)
 
     def _new_watch(self, impi: str, impu: str, path: Uri) -> _Watched:
         # TS 24.229 §5.2.3: in its own name, as an element of the trust domain, and as it stands in Path.
         headers = (("P-Asserted-Identity", NameAddr("", path)), ("P-Charging-Vector", self._charging.vector()))
-        watched = _Watched(impi, impu)
-        watched.watch = RegistrationWatch(
+        watch = RegistrationWatch(
             self._node.endpoint,
             expires=_EXPIRES,
             headers=headers,
             timers=self._timers,
-            on_change=partial(self._changed, watched),
-            on_end=partial(self._over, watched),
+            on_change=lambda change: self._changed(watched, change),
+            on_end=lambda event: self._ended(watched, event),
         )
+        watched = _Watched(impi, impu, watch)
         return watched
 
     def _changed(self, watched: _Watched, change: TableChange) -> None:
@@ -155,11 +167,11 @@ class RegEventWatcher:
             return  # it is about a registration that had ended before
         bound = {contact.info.uri for contact in watched.watch.table}
         gone = {contact.info.uri: None for contact in change.ended if contact.info.uri not in bound}
-        uris = [uri for text in gone if (uri := _uri(text)) is not None]
+        uris = tuple(uri for text in gone if (uri := _uri(text)) is not None)
         if uris:
-            self._ended.append((watched.impi, watched.impu, uris))
+            self._events.append(ContactsEnded(watched.impi, watched.impu, uris))
 
-    def _over(self, watched: _Watched, event: SubscriptionEnded) -> None:
+    def _ended(self, watched: _Watched, event: SubscriptionEnded) -> None:
         if watched.until is not None:
             watched.until.cancel()
             self._let_go(watched)

@@ -1,27 +1,24 @@
-"""The eP-CSCF as a running entity: WebSocket towards the WICs, UDP and TCP towards the core."""
+"""eP-CSCF as a running entity: WebSocket towards the WICs (W2), UDP and TCP towards the core (Mw)."""
 
 from __future__ import annotations
 
 import time
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from wic.aio import TaskSet
 from wic.errors import ConfigurationError
-from wic.network.epcscf.associations import Associations
+from wic.network.epcscf.call_legs import CallLegs
 from wic.network.epcscf.charging import Charging
-from wic.network.epcscf.dialogs import Dialogs
-from wic.network.epcscf.flow_tokens import FlowTokens
-from wic.network.epcscf.newcomers import Newcomers
+from wic.network.epcscf.context import EPcscfContext
+from wic.network.epcscf.flow_recovery import FlowRecovery
 from wic.network.epcscf.origins import allowed_origins
-from wic.network.epcscf.parts import Parts
 from wic.network.epcscf.reg_event import RegEventWatcher
-from wic.network.epcscf.registering import RegisterHandler
+from wic.network.epcscf.register import RegisterHandler
 from wic.network.epcscf.routing import EPcscfLogic
-from wic.network.epcscf.sessions import Sessions
-from wic.network.epcscf.survival import Survival
-from wic.network.epcscf.throttle import Throttle
 from wic.network.epcscf.trusted_node import TrustedNode
+from wic.network.epcscf.ue import UeIndex
 from wic.network.node import LR, Node, address_of, sip_uri
 from wic.sip.events import FlowClosed
 from wic.sip.proxy.core import ProxyCore, ProxyOptions
@@ -36,10 +33,8 @@ if TYPE_CHECKING:
     from wic.network.epcscf.trusted_node import Validator
     from wic.sip.events import Event
     from wic.sip.flow import Flow
-    from wic.sip.message import Message
     from wic.sip.random_source import RandomSource
-    from wic.transport.base import Listener
-
+    from wic.transport.base import Connection, Listener
 
 _GRACE = 2.0
 """Seconds that the ends of calls may take when the entity stops."""
@@ -48,63 +43,42 @@ _DIALOGS_PER_SESSION = 4
 
 
 class EPcscf:
-    """P-CSCF enhanced for WebRTC.
+    """P-CSCF enhanced for WebRTC; made by `open`.
 
     Args:
-        node: its node on Mw, listening; closed together with it.
-        agw: the eIMS-AGW that it controls; started and closed by its owner.
-        options: how it runs.
-        validator: knows which access tokens are good; None takes no tokens.
-        wall_clock: seconds of the epoch, in which tokens end.
+        context: of its parts, with its node on Mw.
+        listener: its WebSocket side.
+        ues: its UEs and the connections of W2.
+        legs: their calls.
+        watcher: its subscriptions to their registration state.
+        recovery: the lifetimes of connections and registrations.
     """
 
     def __init__(
         self,
-        node: Node,
-        agw: Agw,
-        options: EPcscfOptions,
-        *,
-        validator: Validator | None = None,
-        wall_clock: Callable[[], float] = time.time,
+        context: EPcscfContext,
+        listener: Listener,
+        ues: UeIndex,
+        legs: CallLegs,
+        watcher: RegEventWatcher,
+        recovery: FlowRecovery,
     ) -> None:
-        self._agw = agw
-        self._options = options
-        self._tasks = TaskSet()
-        self._trusted: TrustedNode | None = None
-        if validator is not None:
-            self._trusted = TrustedNode(
-                validator,
-                domain=options.domain,
-                authz_server=options.authz_server,
-                scope=options.scope,
-                wall_clock=wall_clock,
-            )
-        self._throttle = Throttle(options.requests_per_second, options.requests_at_once)
-        self._web: Listener | None = None
-        self.node = node
-
-    @property
-    def url(self) -> str:
-        """Where WICs connect."""
-        address, port = self._address
-        host = self._options.name or address
-        scheme = "ws" if self._options.ssl_context is None else "wss"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
-
-    @property
-    def port(self) -> int:
-        """The WebSocket port."""
-        return self._address[1]
-
-    @property
-    def calls(self) -> int:
-        """How many calls there are."""
-        return len(self._sessions)
-
-    @property
-    def registrations(self) -> int:
-        """How many registrations over open connections there are."""
-        return len(self._parts.associations)
+        self._context = context
+        self._listener = listener
+        self.node = context.node
+        self.ues = ues
+        self.legs = legs
+        self.watcher = watcher
+        self.recovery = recovery
+        mw, (host, port) = self.node.mw, listener.address
+        self._registers = RegisterHandler(context, ues, recovery)
+        w2 = Uri("sip", host=host, port=port, params=LR)
+        logic = EPcscfLogic(context, ues, legs, self._registers, recovery, w2)
+        own = frozenset({(mw.host, mw.port), (host, port)})
+        self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
+        for source in (recovery, watcher):
+            self.node.driver.add_timer_source(source)
+        self.node.serve(self._handle)
 
     @classmethod
     async def open(
@@ -116,92 +90,129 @@ class EPcscf:
         validator: Validator | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> Self:
-        """Listen on both sides.
+        """Listen on both sides and serve.
 
         Args:
-            agw: the eIMS-AGW that it controls; started and closed by its owner.
-            options: how it runs.
+            agw: the eIMS-AGW that it controls; closed by its owner.
+            options: addresses, limits and policy.
             random_source: source of branches, flow tokens and identifiers; None takes the system's.
-            validator: knows which access tokens are good; None takes no tokens.
+            validator: knows which access tokens are good; None accepts no tokens.
             wall_clock: seconds of the epoch, in which tokens end.
 
         Raises:
             ConfigurationError: a port is taken, an address is not of this machine, or the core is no SIP URI.
         """
-        node = await Node.open(options.mw_host, options.mw_port, random_source=random_source, timers=options.timers)
-        epcscf = cls(node, agw, options, validator=validator, wall_clock=wall_clock)
-        try:
-            await epcscf._start()
-        except BaseException:
-            await epcscf.close()
-            raise
-        return epcscf
+        async with AsyncExitStack() as opened:
+            node = await Node.open(options.mw_host, options.mw_port, random_source=random_source, timers=options.timers)
+            opened.push_async_callback(node.close)
+            trusted = None
+            if validator is not None:
+                trusted = TrustedNode(
+                    validator,
+                    domain=options.domain,
+                    authz_server=options.authz_server,
+                    scope=options.scope,
+                    wall_clock=wall_clock,
+                )
+            context = EPcscfContext(
+                node=node,
+                options=options,
+                tasks=TaskSet(),
+                charging=Charging(node.random_source, options.domain, node.mw.host),
+                core=await _core_flow(node, options.core),
+                trusted=trusted,
+            )
+            ues = UeIndex(
+                node.random_source,
+                max_dialogs=_DIALOGS_PER_SESSION * (options.max_sessions_per_flow + 1),
+                request_rate=options.requests_per_second,
+                request_burst=options.requests_at_once,
+            )
+            legs = CallLegs(context, ues, agw)
+            watcher = RegEventWatcher(node, context.core, context.charging)
+            recovery = FlowRecovery(context, ues, legs, watcher if options.reg_event else None)
+            # Its address, which is free to choose, is needed to know our own routes: until then Mw is answered with 503.
+            listener = await serve_websocket(
+                options.host,
+                options.port,
+                handler=W2Handler(node, recovery),
+                ssl_context=options.ssl_context,
+                options=replace(options.websocket, origins=allowed_origins(options)),
+            )
+            opened.pop_all()
+            return cls(context, listener, ues, legs, watcher, recovery)
 
-    async def _start(self) -> None:
-        options = self._options
-        core = await self._core_flow(options.core)
-        parts = self._parts = Parts(
-            node=self.node,
-            options=options,
-            tasks=self._tasks,
-            associations=Associations(),
-            tokens=FlowTokens(self.node.random_source),
-            dialogs=Dialogs(_DIALOGS_PER_SESSION * (options.max_sessions_per_flow + 1)),
-            charging=Charging(self.node.random_source, options.domain, self.node.mw.host),
-            core=core,
-            trusted=self._trusted,
-        )
-        self._sessions = Sessions(self.node, self._agw, self._tasks, options, parts.dialogs, self._flow_of)
-        self.watcher = RegEventWatcher(self.node, core, parts.charging, self._deregistered)
-        self._survival = Survival(parts, self._sessions, self.watcher if options.reg_event else None)
-        self.node.driver.add_timer_source(self._survival)
-        self.node.driver.add_timer_source(self.watcher)
-        self._web = await serve_websocket(
-            options.host,
-            options.port,
-            handler=Newcomers(self.node.driver, self._opened),
-            ssl_context=options.ssl_context,
-            options=replace(options.websocket, origins=allowed_origins(options)),
-        )
-        self._address = self._web.address
-        w2 = Uri("sip", host=self._address[0], port=self._address[1], params=LR)
-        self._registers = RegisterHandler(parts, self._survival)
-        logic = EPcscfLogic(parts, w2, self._survival, self._registers, self._sessions, self._throttle)
-        own = frozenset({(self.node.mw.host, self.node.mw.port), self._address})
-        self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
-        self.node.serve(self._handle)
+    @property
+    def url(self) -> str:
+        """The URL that WICs connect to."""
+        address, port = self._listener.address
+        options = self._context.options
+        host = options.name or address
+        scheme = "ws" if options.ssl_context is None else "wss"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
-    def _flow_of(self, message: Message) -> Flow:
-        """Return the way of a request of our own to the core."""
-        routes = message.routes
-        return (self.node.flow_to(routes[0].uri) if routes else None) or self._parts.core
+    @property
+    def port(self) -> int:
+        """The WebSocket port."""
+        return self._listener.address[1]
 
-    async def _core_flow(self, text: str) -> Flow:
-        uri = sip_uri(text)
-        flow = self.node.flow_to(uri.replace(host=await address_of(uri.host)))
-        if flow is None:
-            raise ConfigurationError(f"the core {text!r} cannot be reached by UDP or TCP; change its transport")
-        return flow
+    @property
+    def calls(self) -> int:
+        """Number of calls, those of absent UEs included."""
+        return sum(len(ue.legs) for ue in self.ues)
 
-    def _opened(self, flow: Flow) -> None:
-        self._survival.opened(flow, now=self.node.driver.now)
+    @property
+    def registrations(self) -> int:
+        """Number of registrations over open connections."""
+        return sum(len(ue.associations) for ue in self.ues)
 
-    def _deregistered(self, impi: str, impu: str, contacts: list[Uri]) -> None:
-        self._survival.terminated(impi, impu, contacts, now=self.node.driver.now)
+    @property
+    def pending_tasks(self) -> int:
+        """Number of checks, preparations and ends that are under way."""
+        return len(self._context.tasks)
 
     def _handle(self, event: Event) -> None:
         now = self.node.driver.now
-        if self.watcher.handle(event, now=now) or self._core.handle(event, now=now):
-            return
-        if isinstance(event, FlowClosed) and event.flow.transport in ("WS", "WSS"):
+        if self.watcher.handle(event, now=now):
+            while (ended := self.watcher.next_event()) is not None:
+                self.recovery.contacts_ended(ended, now=now)
+        elif not self._core.handle(event, now=now) and isinstance(event, FlowClosed):
             # With the connection goes the TLS association; its transactions have failed already.
-            self._throttle.forget(event.flow)
-            self._registers.flow_closed(event.flow)
-            self._survival.flow_closed(event.flow, now=self.node.driver.now)
+            self.recovery.flow_closed(event.flow, now=now)
 
     async def close(self) -> None:
         """Stop listening, and end every connection and every call's media."""
-        if self._web is not None:
-            await self._web.close()
-        await self._tasks.close(grace=_GRACE)
+        await self._listener.close()
+        await self._context.tasks.close(grace=_GRACE)
         await self.node.close()
+
+
+class W2Handler:
+    """`FlowHandler` of the WebSocket side: the driver's, which also has each new connection looked after.
+
+    Args:
+        node: of the eP-CSCF; its driver takes everything.
+        recovery: is told of connections that open.
+    """
+
+    def __init__(self, node: Node, recovery: FlowRecovery) -> None:
+        self.node = node
+        self._recovery = recovery
+        self.received = node.driver.received
+        self.closed = node.driver.closed
+
+    def opened(self, connection: Connection) -> None:
+        """Take a connection that has opened."""
+        driver = self.node.driver
+        driver.opened(connection)
+        self._recovery.opened(connection.flow, now=driver.now)
+        driver.pump()
+
+
+async def _core_flow(node: Node, text: str) -> Flow:
+    """Return the flow to the core that the options name."""
+    uri = sip_uri(text)
+    flow = node.flow_to(uri.replace(host=await address_of(uri.host)))
+    if flow is None:
+        raise ConfigurationError(f"the core {text!r} cannot be reached by UDP or TCP; change its transport")
+    return flow

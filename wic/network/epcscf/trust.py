@@ -1,4 +1,8 @@
-"""What crosses the trust boundary between WIC and core, and what does not (TS 24.229 §4.4, §5.2.6; RFC 3325)."""
+"""Trust boundary between WIC and core at the eP-CSCF (TS 24.229 §4.4, §5.2.6; RFC 3325).
+
+The lists of what may cross the boundary are those of `wic.network.trust_boundary`, which the S-CSCF has as well. Here is
+what is only between a WIC and its eP-CSCF: routing headers, credentials, tokens, and keys.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
     from wic.sip.proxy.core import Branch
 
 _ROUTING = ("Path", "Service-Route", "Record-Route")
-"""Which elements are on the way is not for a WIC to say."""
+"""The network alone says which elements are on the way."""
 _SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
 
 
@@ -61,7 +65,7 @@ def digest_credentials(request: Request, realm: str) -> Params | None:
 def write_credentials(request: Request, credentials: Params | None, protection: str | None) -> None:
     """Let a REGISTER go on with one set of Digest credentials, and what the eP-CSCF knows about their protection.
 
-    What the WIC wrote about that is removed (TS 24.229 §7.2A.2), and credentials for anybody else but the core.
+    Claims of the WIC about that are removed (TS 24.229 §7.2A.2), and so are credentials that are not for the core.
     """
     request.headers.remove("Authorization")
     if credentials is None:
@@ -77,7 +81,7 @@ def withhold_keys(message: Message) -> None:
     try:
         challenges = message.auth("WWW-Authenticate")
     except MalformedHeader:
-        message.headers.remove("WWW-Authenticate")  # keys may be in what nobody can read
+        message.headers.remove("WWW-Authenticate")  # keys may be in a value that cannot be read
         return
     if any("ik" in each.params or "ck" in each.params for each in challenges):
         message.headers.remove("WWW-Authenticate")

@@ -1,4 +1,8 @@
-"""The eP-CSCF as the trusted node that checks access tokens (TS 24.371 §6.4.2, §6.4.3; TS 33.203 Annexes U and X)."""
+"""Trusted node: the eP-CSCF checks access tokens (TS 24.371 §6.4.2, §6.4.3; TS 33.203 Annexes U and X).
+
+The core never sees a token. It gets a REGISTER in the name of the token's holder, marked `auth-done`, and believes it
+because it comes from its own eP-CSCF. The registration ends with the token at the latest.
+"""
 
 from __future__ import annotations
 
@@ -28,29 +32,29 @@ _PAUSE = 10
 
 
 class Validator(Protocol):
-    """Who knows which tokens are good; `wic.network.tokens.TokenValidator` is one."""
+    """Judge of access tokens, such as `wic.network.tokens.TokenValidator`."""
 
     async def validate(self, token: Secret, *, now: float) -> Authorization:
-        """Return what a token allows.
+        """Return the authorization that a token stands for.
 
         Raises:
-            TokenInvalid: it allows nothing.
-            WafUnreachable: that cannot be found out now.
+            TokenInvalid: it stands for none.
+            WafUnreachable: it cannot be judged now.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """The answer to a request whose token allows nothing."""
+class TokenRefusal:
+    """Answer to a request whose token is not accepted."""
 
     status: int
     headers: tuple[tuple[str, object], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """What a valid token allows, now."""
+class ProvenIdentities:
+    """Identities that a valid token proves, and the rest of its life."""
 
     authorization: Authorization
     impus: tuple[str, ...]
@@ -63,10 +67,10 @@ class TrustedNode:
     """Checks tokens, and speaks for their holders towards the core.
 
     Args:
-        validator: knows which tokens are good.
+        validator: judges tokens.
         domain: the home domain.
-        authz_server: where WICs get tokens, for challenges.
-        scope: what tokens have to be good for, for challenges.
+        authz_server: URL from which WICs get tokens, for challenges.
+        scope: of the tokens that are wanted, for challenges.
         wall_clock: seconds of the epoch, in which tokens end.
     """
 
@@ -86,54 +90,54 @@ class TrustedNode:
         self._wall_clock = wall_clock
 
     def challenge(self, error: str | None = None) -> AuthValue:
-        """Return what asks for a token (RFC 8898 §4)."""
+        """Return the challenge that asks for a token (RFC 8898 §4)."""
         return bearer_challenge(realm=self._domain, scope=self._scope, authz_server=self._authz_server, error=error)
 
-    def refusal(self, error: str) -> Refusal:
+    def refusal(self, error: str) -> TokenRefusal:
         """Return the answer to a request with a token that is not good enough (RFC 8898 §2.3: 401, never 403)."""
-        return Refusal(401, (("WWW-Authenticate", self.challenge(error)),))
+        return TokenRefusal(401, (("WWW-Authenticate", self.challenge(error)),))
 
-    async def check(self, request: Request) -> Allowed | Refusal:
+    async def check(self, request: Request) -> ProvenIdentities | TokenRefusal:
         """Check the token of a request that has Bearer credentials."""
         try:
             token = read_bearer(request)
             assert token is not None, "the request has Bearer credentials"
             authorization = await self._validator.validate(token, now=self._wall_clock())
-            return self._allowed(authorization)
+            return self._proven(authorization)
         except TokenInvalid as invalid:
             _log.info("a token is refused: %s", invalid)
             return self.refusal("invalid_scope" if invalid.reason is TokenFault.SCOPE else "invalid_token")
         except WafUnreachable as error:
             _log.warning("a token cannot be checked: %s", error)
-            return Refusal(503, (("Retry-After", _PAUSE),))
+            return TokenRefusal(503, (("Retry-After", _PAUSE),))
         except ProtocolError as error:
             _log.info("credentials without a token that can be read: %s", error)
             return self.refusal("invalid_token")
 
-    def _allowed(self, authorization: Authorization) -> Allowed:
+    def _proven(self, authorization: Authorization) -> ProvenIdentities:
         # Within the leeway for clocks that differ nothing is left to register for.
         remaining = int(authorization.expires_at - self._wall_clock())
         if remaining <= 0:
             raise TokenInvalid(TokenFault.EXPIRED)
         impus = tuple(str(Uri.parse(impu).aor()) for impu in authorization.impus)
-        return Allowed(authorization, impus, remaining)
+        return ProvenIdentities(authorization, impus, remaining)
 
-    def speak_for(self, request: Request, allowed: Allowed) -> str:
+    def speak_for(self, request: Request, proven: ProvenIdentities) -> str:
         """Write the identities of a token's holder over those that the WIC gave, and say that they are proven.
 
         The To of the WIC counts if it is one of the token's identities. The registration ends with the token, so that
-        the identities of a pool can be given to somebody else (§6.4.3).
+        the identities of a pool can be lent to another user (§6.4.3).
 
         Returns:
             The public identity that is registered.
         """
         wanted = str(request.to.uri.aor())
-        impu = wanted if wanted in allowed.impus else allowed.impus[0]
+        impu = wanted if wanted in proven.impus else proven.impus[0]
         uri = Uri.parse(impu)
         for name, value in (("From", request.from_), ("To", request.to)):
             request.headers.set(name, value.with_uri(uri))
-        request.headers.set("Authorization", self._credentials(request, allowed.authorization))
-        cap_expiry(request, allowed.remaining)
+        request.headers.set("Authorization", self._credentials(request, proven.authorization))
+        cap_expiry(request, proven.remaining)
         return impu
 
     def _credentials(self, request: Request, authorization: Authorization) -> AuthValue:

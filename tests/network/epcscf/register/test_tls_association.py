@@ -50,7 +50,7 @@ async def test_digest_letters_a_b_and_c(make_edge):
 
 async def test_letters_d_and_e(edge):
     alice = await edge.wic("alice")
-    host, port = alice._connection.flow.local
+    host, port = alice.address
     alice.send(alice.register(EMPTY))
     via = lines(await edge.core.receive("REGISTER"), "Via")[1]
     assert f";received={host}" in via
@@ -61,7 +61,7 @@ async def test_letters_d_and_e(edge):
     assert "rport" not in via
 
 
-async def test_the_answer_goes_back_by_the_session_that_asked(edge):
+async def test_the_answer_goes_back_over_the_same_session(edge):
     alice, other = await edge.wic("alice"), await edge.wic("alice")
     other.registration = "another"
     alice.send(alice.register(EMPTY))
@@ -116,7 +116,7 @@ async def test_aka_is_marked_in_every_register_and_keys_stay_here(edge):
     first = await edge.core.receive("REGISTER")
     assert protection(first) == "tls-connected"  # §6.4.1.3 a)
     assert not lines(first, "Security-Client")
-    host, port = alice._connection.flow.local
+    host, port = alice.address
     assert f";received={host};" in f"{lines(first, 'Via')[1]};"  # c)
     assert f";rport={port}" in lines(first, "Via")[1]  # b)
     challenge = 'Digest realm="ims.example", nonce="AAAA", algorithm=AKAv2-SHA-256, qop="auth", ik="0123", ck="4567"'
@@ -130,7 +130,7 @@ async def test_aka_is_marked_in_every_register_and_keys_stay_here(edge):
     assert protection(await registered(edge, alice, AKA)) == "tls-connected"
 
 
-async def test_ipsec_is_not_to_be_had(edge):
+async def test_ipsec_is_refused(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(AKA, "Security-Client: ipsec-3gpp;alg=hmac-sha-1-96;spi-c=1;spi-s=2;port-c=3;port-s=4"))
     await alice.receive("SIP/2.0 403")
@@ -139,7 +139,7 @@ async def test_ipsec_is_not_to_be_had(edge):
     assert edge.core.nothing_came()
 
 
-async def test_nothing_is_said_without_tls(make_edge):
+async def test_without_tls_no_protection_is_claimed(make_edge):
     edge = await make_edge(secure=False)
     alice = await edge.wic("alice")
     alice.send(alice.register(AKA))
@@ -202,7 +202,7 @@ async def test_deregistration_ends_the_association_and_the_idle_connection(edge,
     await alice.ended.wait()
 
 
-async def test_who_registers_again_keeps_the_connection(edge, time_passes):
+async def test_registering_again_keeps_the_connection(edge, time_passes):
     alice = await edge.wic("alice")
     await registered(edge, alice, ANSWERED)
     alice.send(alice.register(EMPTY, expires=0))
@@ -243,7 +243,7 @@ async def test_pending_transactions_outlive_a_deregistration(edge):
     assert "<sip:alice@ims.example>" in lines(await edge.core.receive("SIP/2.0 200"), "P-Asserted-Identity")[0]
 
 
-async def test_a_200_that_cannot_be_read_registers_nobody(edge):
+async def test_an_unreadable_200_registers_nothing(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
     edge.core.answer(await edge.core.receive("REGISTER"), "200 OK", "Contact: <<<")
@@ -268,7 +268,7 @@ async def settled(edge) -> None:
     await edge.core.receive("SIP/2.0 404")
 
 
-async def test_a_200_that_comes_after_the_connection_has_gone_registers_nobody(make_edge):
+async def test_a_200_after_the_connection_has_closed_registers_nothing(make_edge):
     edge = await make_edge(reg_event=True)
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))

@@ -1,10 +1,7 @@
-"""Parts of the eP-CSCF that need no network around them."""
+"""Header fields that cross the trust boundary between WIC and core, and those that do not."""
 
 from __future__ import annotations
 
-import pytest
-
-from wic.network.epcscf.registering import granted_contacts
 from wic.network.epcscf.trust import (
     clean_request_from_wic,
     clean_response_from_wic,
@@ -65,7 +62,7 @@ def test_credentials_that_cannot_be_read_go_no_further():
 ACCESS = "P-Access-Network-Info"
 
 
-def test_access_information_of_the_network_is_not_for_a_wic_to_write():
+def test_a_wic_cannot_write_access_information_of_the_network():
     own, claimed = "IEEE-802.11", "3GPP-E-UTRAN-FDD; Network-Provided"
     request = Request.build("INVITE", "sip:x", [(ACCESS, f"{own}, {claimed}"), (ACCESS, claimed)])
     clean_request_from_wic(request)
@@ -82,29 +79,3 @@ def test_a_private_identity_does_not_leave_the_network():
     clean_to_wic(request)
     assert "P-Asserted-Identity" not in request.headers
     assert "Privacy" in request.headers
-
-
-@pytest.mark.parametrize(
-    ("asked", "granted", "expected"),
-    [
-        (["<sip:a@h1>"], ["<sip:a@h1>;expires=60", "<sip:a@h2>;expires=90"], [("<sip:a@h1>", 60)]),
-        (["<sip:a@h1>"], ["<sip:a@h2>;expires=90"], []),
-        (["<sip:a@h1>"], ["<sip:a@h1>;expires=0"], []),
-        (["<sip:a@h1>"], [], []),
-        (["<sip:a@h1>"], ["<sip:a@h1>"], [("<sip:a@h1>", 300)]),
-        (
-            ['<sip:a@h1>;+sip.instance="<i>";reg-id=1'],
-            ['<sip:a@h9>;+sip.instance="<i>";reg-id=1;expires=5'],
-            [('<sip:a@h9>;+sip.instance="<i>";reg-id=1', 5)],
-        ),
-        (['<sip:a@h1>;+sip.instance="<i>";reg-id=1'], ['<sip:a@h9>;+sip.instance="<i>";reg-id=2;expires=5'], []),
-        (['<sip:a@h1>;+sip.instance="<i>"'], ['<sip:a@h9>;+sip.instance="<i>";expires=5'], []),
-        (["*"], ["<sip:a@h1>;expires=60"], []),
-        ([], ["<sip:a@h1>;expires=60"], []),
-    ],
-)
-def test_what_a_200_has_granted(asked, granted, expected):
-    request = Request.build("REGISTER", "sip:x", [("Contact", value) for value in asked])
-    response = Response.build(200, headers=[("Expires", 300), *(("Contact", value) for value in granted)])
-    found = granted_contacts(request, response)
-    assert [(str(contact), expires) for contact, expires in found] == expected

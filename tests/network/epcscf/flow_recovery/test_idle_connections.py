@@ -1,4 +1,4 @@
-"""Connections over which nobody is registered: not yet, not any more, or not as long as they stand."""
+"""Connections without a registration: not yet, not any more, or not for as long as they stand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.waiting import until
+from wic.sip.flow import Flow
 
 EMPTY = (
     'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", '
@@ -20,7 +21,7 @@ async def registered(edge, wic, *, expires: int = 600, **more) -> None:
     await wic.receive("SIP/2.0 200")
 
 
-async def test_who_never_registers_is_hung_up(edge, time_passes):
+async def test_a_connection_without_registration_is_closed(edge, time_passes):
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
     refused = await edge.core.receive("REGISTER")
@@ -33,7 +34,7 @@ async def test_who_never_registers_is_hung_up(edge, time_passes):
 
 
 @pytest.mark.parametrize(("asked", "kept"), [("120", 120), ("86400", 600), ("soon", 0), ("5", 5)])
-async def test_who_is_told_to_wait_may_do_so_over_the_connection(edge, time_passes, asked, kept):
+async def test_a_wic_that_is_told_to_wait_keeps_its_connection(edge, time_passes, asked, kept):
     """TS 24.229 §5.1.1.2.1: the UE tries again after Retry-After."""
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
@@ -45,7 +46,7 @@ async def test_who_is_told_to_wait_may_do_so_over_the_connection(edge, time_pass
     await alice.ended.wait()
 
 
-async def test_a_wait_does_not_end_what_is_registered(edge, time_passes):
+async def test_a_retry_after_does_not_end_a_registration(edge, time_passes):
     alice = await edge.wic("alice")
     await registered(edge, alice)
     alice.send(alice.register(EMPTY))
@@ -64,10 +65,10 @@ async def test_the_wait_is_a_timer_of_the_driver(make_edge):
     alice = await edge.wic("alice")
     async with asyncio.timeout(10):
         await alice.ended.wait()
-    assert edge.epcscf._survival.next_timeout() is None
+    assert edge.epcscf.recovery.next_timeout() is None
 
 
-async def test_what_has_expired_is_gone_though_nobody_asks(make_edge, time_passes):
+async def test_a_registration_expires_without_a_request(make_edge, time_passes):
     edge = await make_edge(reg_event=True)
     alice = await edge.wic("alice")
     await registered(edge, alice)
@@ -81,7 +82,7 @@ async def test_what_has_expired_is_gone_though_nobody_asks(make_edge, time_passe
     await alice.ended.wait()
 
 
-async def test_a_refresh_is_waited_for(edge, time_passes):
+async def test_a_refresh_puts_the_expiry_off(edge, time_passes):
     alice = await edge.wic("alice")
     await registered(edge, alice, expires=60)
     await registered(edge, alice, expires=600)
@@ -105,8 +106,18 @@ async def test_one_registration_may_outlive_another(edge, time_passes, first):
     await alice.ended.wait()
 
 
+async def test_a_connection_that_broke_unnoticed_is_forgotten(edge, time_passes):
+    """Its end was told before the eP-CSCF took events."""
+    flow = Flow("WSS", ("127.0.0.1", 1), ("127.0.0.1", 2), "unnoticed")
+    edge.epcscf.recovery.opened(flow, now=edge.epcscf.node.driver.now)
+    assert edge.epcscf.ues.connection(flow) is not None
+    time_passes(edge.epcscf, 33)
+    assert edge.epcscf.ues.connection(flow) is None
+    assert edge.epcscf.recovery.next_timeout() is None
+
+
 async def test_a_connection_that_goes_leaves_no_timer(edge):
     alice = await edge.wic("alice")
-    assert edge.epcscf._survival.next_timeout() is not None
+    assert edge.epcscf.recovery.next_timeout() is not None
     await alice.close()
-    await until(lambda: edge.epcscf._survival.next_timeout() is None)
+    await until(lambda: edge.epcscf.recovery.next_timeout() is None)

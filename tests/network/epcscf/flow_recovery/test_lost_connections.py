@@ -59,7 +59,7 @@ async def call(ue):
 
 
 async def lose(wic, ims) -> None:
-    """Cut a connection, and wait until the eP-CSCF knows."""
+    """Cut a connection, and wait until the eP-CSCF has noticed."""
     connections = len(ims.epcscf.node.driver.connections)
     wic.cut()
     await until(lambda: len(ims.epcscf.node.driver.connections) < connections)
@@ -100,7 +100,7 @@ async def test_a_call_survives_again_and_again(call, ue, ims):
     assert ims.epcscf.calls == 2
 
 
-async def test_who_does_not_come_back_loses_the_call(call, ims, time_passes):
+async def test_a_wic_that_does_not_come_back_loses_the_call(call, ims, time_passes):
     await lose(call.alice, ims)
     time_passes(ims.epcscf, 29)
     assert ims.epcscf.calls == 2
@@ -111,7 +111,7 @@ async def test_who_does_not_come_back_loses_the_call(call, ims, time_passes):
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
-async def test_who_comes_back_too_late_learns_that_the_call_is_over(call, ue, ims, time_passes):
+async def test_a_wic_that_comes_back_too_late_gets_481(call, ue, ims, time_passes):
     """RFC 5057 §5.1: 481 ends the dialog at the WIC, 403 would not."""
     await lose(call.alice, ims)
     time_passes(ims.epcscf, 31)
@@ -123,11 +123,11 @@ async def test_who_comes_back_too_late_learns_that_the_call_is_over(call, ue, im
 
 async def test_the_wait_is_a_timer_of_the_driver(call, ims):
     await lose(call.alice, ims)
-    due = ims.epcscf._survival.next_timeout()
+    due = ims.epcscf.recovery.next_timeout()
     assert 0 < due - ims.epcscf.node.driver.now <= 30
 
 
-async def test_what_the_far_end_wants_meanwhile(call, ue, ims):
+async def test_requests_of_the_far_end_get_500_meanwhile(call, ue, ims):
     await lose(call.alice, ims)
     call.bob.send(call.within("bob", "INFO", cseq=20))
     assert call.bob.header(await call.bob.receive("SIP/2.0 500"), "Retry-After")
@@ -137,14 +137,14 @@ async def test_what_the_far_end_wants_meanwhile(call, ue, ims):
     await call.bob.receive("SIP/2.0 200")
 
 
-async def test_what_was_on_its_way_as_the_connection_went(call, ue, ims):
+async def test_a_request_on_its_way_as_the_connection_breaks_gets_500(call, ue, ims):
     call.bob.send(call.within("bob", "INFO", cseq=20))
     await call.alice.receive("INFO")
     await lose(call.alice, ims)
     assert call.bob.header(await call.bob.receive("SIP/2.0 500"), "Retry-After")
 
 
-async def test_who_is_waited_for_keeps_the_subscription(ue, ims, mw):
+async def test_an_absent_wic_keeps_its_subscription(ue, ims, mw):
     """The NOTIFY that was on its way comes again."""
     alice = await ue("alice")
     lines = ("Event: reg", f"Contact: {alice.contact}", "Expires: 3600")
@@ -179,12 +179,13 @@ async def test_a_far_end_that_hangs_up_meanwhile(call, ue, ims):
     again.send(again.respond(bye, "200 OK"))
 
 
-async def test_a_far_end_that_hangs_up_on_who_never_returns(call, ims, time_passes):
+async def test_a_far_end_that_hangs_up_on_a_wic_that_never_returns(call, ims, time_passes):
     await lose(call.alice, ims)
     call.bob.send(call.within("bob", "BYE", cseq=20))
     await call.bob.receive("SIP/2.0 200")
+    assert [len(ue.missed_byes) for ue in ims.epcscf.ues] == [1, 0]
     time_passes(ims.epcscf, 31)
-    assert ims.epcscf._sessions._hung_up == {}
+    assert [ue.impi for ue in ims.epcscf.ues] == ["bob@ims.example"]
 
 
 async def test_an_old_connection_that_still_stands_is_closed(call, ue, ims):
@@ -197,7 +198,19 @@ async def test_an_old_connection_that_still_stands_is_closed(call, ue, ims):
     assert ims.epcscf.registrations == 2
 
 
-async def test_somebody_else_with_the_same_instance_gets_nothing(call, ue, ims):
+async def test_a_request_on_its_way_over_a_replaced_connection_gets_500(call, ue, ims):
+    """RFC 5057 §5.1: the dialog goes on over the new connection, so the answer must not end it."""
+    call.bob.send(call.within("bob", "INFO", cseq=20))
+    await call.alice.receive("INFO")
+    again = await back(ue)
+    assert call.bob.header(await call.bob.receive("SIP/2.0 500"), "Retry-After")
+    call.alice = again
+    call.bob.send(call.within("bob", "INFO", cseq=21))
+    call.alice.send(call.alice.respond(await call.alice.receive("INFO"), "200 OK"))
+    await call.bob.receive("SIP/2.0 200")
+
+
+async def test_another_user_with_the_same_instance_gets_nothing(call, ue, ims):
     """The instance identifier is no secret: it is in every Contact."""
     await lose(call.alice, ims)
     thief = await ue("bob", register=False)
@@ -212,7 +225,7 @@ async def test_somebody_else_with_the_same_instance_gets_nothing(call, ue, ims):
     assert thief.nothing_came()
 
 
-async def test_who_is_not_accepted_by_the_core_gets_nothing(call, ue, ims):
+async def test_a_wic_that_the_core_refuses_gets_nothing(call, ue, ims):
     await lose(call.alice, ims)
     thief = await ue("alice", register=False)
     thief.send(thief.register())
@@ -260,7 +273,7 @@ async def test_a_call_without_ack_does_not_survive(ue, ims):
     await until(lambda: ims.epcscf.calls == 0)
 
 
-async def test_a_call_to_an_absent_wic_finds_nobody(call, ue, ims):
+async def test_a_request_for_an_absent_wic_gets_480(call, ue, ims):
     await lose(call.alice, ims)
     call.bob.send(call.bob.request("OPTIONS", "sip:alice@ims.example", call_id="o"))
     await call.bob.receive("SIP/2.0 480")
@@ -276,7 +289,7 @@ async def test_an_idle_connection_with_a_call_is_kept(call, ims, time_passes):
     await call.alice.ended.wait()
 
 
-async def test_an_acknowledgement_for_an_absent_wic_is_lost(call, ims):
+async def test_an_ack_for_an_absent_wic_is_lost(call, ims):
     await lose(call.alice, ims)
     call.bob.send(call.within("bob", "ACK", cseq=10))
     call.bob.send(call.within("bob", "INFO", cseq=20))
@@ -284,13 +297,9 @@ async def test_an_acknowledgement_for_an_absent_wic_is_lost(call, ims):
     assert ims.epcscf.calls == 2
 
 
-async def test_a_connection_may_be_said_to_be_gone_again(call, ims):
-    """Whatever cannot be sent over it says so once more."""
-    (flow,) = (
-        each.flow
-        for each in ims.epcscf.node.driver.connections
-        if each.flow.remote == call.alice._connection.flow.local
-    )
+async def test_a_connection_may_be_reported_closed_twice(call, ims):
+    """Each message that cannot be sent over it reports it once more."""
+    (flow,) = (each.flow for each in ims.epcscf.node.driver.connections if each.flow.remote == call.alice.address)
     await lose(call.alice, ims)
-    ims.epcscf._survival.flow_closed(flow, now=ims.epcscf.node.driver.now)
+    ims.epcscf.recovery.flow_closed(flow, now=ims.epcscf.node.driver.now)
     assert ims.epcscf.calls == 2

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.waiting import until
 from wic.auth.secret import Secret
+from wic.network.epcscf.reg_event import ContactsEnded
+from wic.network.epcscf.tables import UeState
 from wic.network.hss import PublicIdentity
 from wic.registration.reg_event.reginfo import ContactEvent
 
@@ -19,6 +21,11 @@ async def deregister(ims, user: str) -> None:
     await until(lambda: len(ims.scscf.notifier) > 0)
     assert ims.scscf.location_service.deregister(f"{user}@ims.example", ContactEvent.DEACTIVATED, now=time.time())
     ims.scscf.node.driver.pump()
+
+
+def absent(ims) -> set[str]:
+    """Return the private identities of the UEs that are waited for."""
+    return {ue.impi for ue in ims.epcscf.ues if ue.state is UeState.ABSENT}
 
 
 async def test_the_network_ends_a_registration(ims, ue, time_passes):
@@ -34,7 +41,7 @@ async def test_the_network_ends_a_registration(ims, ue, time_passes):
     await alice.ended.wait()
 
 
-async def test_who_registers_anew_goes_on(ims, ue, time_passes):
+async def test_a_new_registration_keeps_the_connection(ims, ue, time_passes):
     alice = await ue("alice")
     await deregister(ims, "alice")
     await until(lambda: ims.epcscf.registrations == 0)
@@ -45,22 +52,23 @@ async def test_who_registers_anew_goes_on(ims, ue, time_passes):
 
 
 async def test_the_end_of_one_registration_is_not_that_of_another(ims, ue, time_passes):
-    """Two users share a connection, as with a gateway of somebody; a second device of one has its own."""
+    """Two users share a connection, as behind a gateway; a second device of one has its own."""
     alice, tablet = await ue("alice"), await ue("alice", register=False)
     tablet.registration, tablet.host = "tablet", "tablet.invalid"
     await tablet.registered(contact=f'<sip:alice@{tablet.host}>;reg-id=1;+sip.instance="<urn:uuid:tablet>"')
     alice.user, alice.registration = "bob", "bob"
     await alice.registered(contact=f'<sip:bob@{alice.host}>;reg-id=1;+sip.instance="<urn:uuid:alice>"')
     assert ims.epcscf.registrations == 3
-    ims.epcscf._survival.terminated("alice@ims.example", "sip:alice@ims.example", [], now=ims.epcscf.node.driver.now)
+    nothing = ContactsEnded("alice@ims.example", "sip:alice@ims.example", ())
+    ims.epcscf.recovery.contacts_ended(nothing, now=ims.epcscf.node.driver.now)
     assert ims.epcscf.registrations == 3
     await alice.registered(contact=f"<sip:bob@{alice.host}>;reg-id=1", expires=0)
     alice.user, alice.registration = "alice", "again"
     await alice.registered(contact="*", expires=0)
-    assert [each.impi for each in ims.epcscf._parts.associations.under("alice@ims.example")] == ["alice@ims.example"]
+    assert [len(ue.associations) for ue in ims.epcscf.ues.of_user("alice@ims.example")] == [0, 1]
 
 
-async def test_only_the_user_who_comes_back_moves(ims, ue):
+async def test_only_the_returning_user_moves(ims, ue):
     """The connection of two users stays for the other one."""
     both = await ue("alice")
     both.user, both.registration = "bob", "bob"
@@ -79,14 +87,13 @@ async def test_two_users_of_a_lost_connection_come_back_one_by_one(ims, ue):
     await both.registered(contact=f'<sip:bob@{both.host}>;reg-id=1;+sip.instance="<urn:uuid:both>"')
     both.cut()
     await until(lambda: ims.epcscf.registrations == 0)
-    survival = ims.epcscf._survival
-    assert len(survival._awaited) == 2
+    assert absent(ims) == {"alice@ims.example", "bob@ims.example"}
     alice = await ue("alice", register=False)
     await alice.registered()
-    assert len(survival._awaited) == 1
+    assert absent(ims) == {"bob@ims.example"}
     bob = await ue("bob", register=False)
     await bob.registered(contact=f'<sip:bob@{bob.host}>;reg-id=1;+sip.instance="<urn:uuid:both>"')
-    assert survival._awaited == survival._absent == {}
+    assert absent(ims) == set()
 
 
 @pytest.fixture
@@ -123,7 +130,8 @@ async def test_the_network_ends_one_identity_of_several(ims, gina):
     ims.scscf.location_service.flow_failed(office, now=time.time())
     ims.scscf.node.driver.pump()
     await until(lambda: ims.epcscf.registrations == 1)
-    (left,) = ims.epcscf._parts.associations.under("gina@ims.example")
+    (ue,) = ims.epcscf.ues.of_user("gina@ims.example")
+    (left,) = ue.associations.values()
     assert left.impus == ("sip:gina@ims.example",)
     await until(lambda: len(ims.scscf.notifier) == 1)
     assert len(ims.epcscf.watcher) == 1

@@ -1,4 +1,9 @@
-"""Offers and answers of one call leg, rewritten between WIC and core, with the media that they ask for."""
+"""Offers and answers of one call leg, rewritten between WIC and core, with the media that they ask for.
+
+An offer reserves what it needs at the eIMS-AGW before it goes on, so that it can name addresses. Its answer connects the
+media; the final one commits the exchange and frees the lines that are not in use any more. A refused offer is rolled
+back to what was agreed before (RFC 3264 §8).
+"""
 
 from __future__ import annotations
 
@@ -20,11 +25,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class OfferExchange:
     """An offer that waits for its answer."""
 
     side: Side
-    """Who offered."""
+    """The side that offered."""
     offer: SessionDescription
     """As it came."""
     lines: LineMap
@@ -33,8 +38,8 @@ class Exchange:
     """The lines that the eIMS-AGW has reserved for it."""
 
 
-class Media:
-    """The session descriptions of one call leg and the eIMS-AGW's context behind them.
+class LegNegotiator:
+    """Session descriptions of one call leg and the eIMS-AGW's context behind them.
 
     Args:
         context: the media of the leg.
@@ -52,7 +57,7 @@ class Media:
         self._ufrags: dict[int, str] = {}
         self._roles: dict[int, Setup] = {}
 
-    async def offer(self, offer: SessionDescription, side: Side) -> tuple[Exchange, SessionDescription]:
+    async def offer(self, offer: SessionDescription, side: Side) -> tuple[OfferExchange, SessionDescription]:
         """Reserve what an offer needs and rewrite it for the other side.
 
         Raises:
@@ -75,10 +80,14 @@ class Media:
             rewritten = to_mw_offer(offer, lines, self._places(), self._origin)
         else:
             rewritten = to_wic_offer(offer, lines, self._transports(answering=False), self._origin)
-        return Exchange(side, offer, lines, frozenset(added)), self._next(rewritten, side.other)
+        return OfferExchange(side, offer, lines, frozenset(added)), self._next(rewritten, side.other)
 
     def _check_transports(self, offer: SessionDescription, usable: tuple[LinePair, ...]) -> None:
-        """See now what an answer could not mend any more."""
+        """Refuse an offer now whose transports no answer could connect.
+
+        Raises:
+            OfferNotAcceptable: it has no fingerprint or ICE credentials, or would restart ICE.
+        """
         for pair in usable:
             if pair.wic is None:
                 continue
@@ -95,7 +104,7 @@ class Media:
         else:
             await self.context.add_rtp(index)
 
-    def answer(self, exchange: Exchange, answer: SessionDescription) -> SessionDescription:
+    def answer(self, exchange: OfferExchange, answer: SessionDescription) -> SessionDescription:
         """Rewrite an answer and connect the media; several answers may follow one offer that was forked.
 
         Raises:
@@ -112,7 +121,7 @@ class Media:
             self._connect(pair, exchange, answer)
         return self._next(rewritten, exchange.side)
 
-    def _connect(self, pair: LinePair, exchange: Exchange, answer: SessionDescription) -> None:
+    def _connect(self, pair: LinePair, exchange: OfferExchange, answer: SessionDescription) -> None:
         if pair.wic is None or pair.mw is None:
             return
         line = self.context.lines[pair.wic]
@@ -131,19 +140,19 @@ class Media:
         self._ufrags[pair.wic] = remote.ice_ufrag
         self.context.connect_access(pair.wic, remote, controlling=not wic_offered, role=_role(role))
 
-    def _accepted(self, exchange: Exchange, answer: SessionDescription) -> list[LinePair]:
+    def _accepted(self, exchange: OfferExchange, answer: SessionDescription) -> list[LinePair]:
         offered = exchange.lines.usable(exchange.offer, exchange.side)
         answered = exchange.lines.usable(answer, exchange.side.other)
         return [pair for pair in offered if pair in answered and pair.wic in self.context.lines]
 
-    async def commit(self, exchange: Exchange, answer: SessionDescription) -> None:
+    async def commit(self, exchange: OfferExchange, answer: SessionDescription) -> None:
         """Take an exchange as final, and free the lines that are not in use any more."""
         self._lines = exchange.lines
         accepted = {pair.wic for pair in self._accepted(exchange, answer)}
         for index in self.context.lines.keys() - accepted:
             await self._remove(index)
 
-    async def rollback(self, exchange: Exchange) -> None:
+    async def rollback(self, exchange: OfferExchange) -> None:
         """Free what an offer asked for that was refused."""
         for index in exchange.added:
             await self._remove(index)

@@ -1,0 +1,57 @@
+"""Association of a registered identity set with a TLS session (TS 24.371 §6.4.1.2, §6.4.1.3, §6.4.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from wic.network.epcscf.mechanism import Mechanism
+    from wic.sip.headers.address import NameAddr
+
+DeviceKey: TypeAlias = "tuple[str, str, str]"
+"""Private identity, instance and reg-id: the same for a registration over any connection (RFC 5626 §6)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Association:
+    """A registered identity set, as a 200 to REGISTER has made it.
+
+    Its TLS session is that of the connection over which its UE is registered (see `W2Connection`).
+    """
+
+    mechanism: Mechanism
+    """The proof of identity that the WIC gave."""
+    impi: str
+    """Private identity, or the registered public one of a WIC that sends no Authorization."""
+    impu: str
+    """The public identity of the REGISTER, in canonical form; it may be barred."""
+    impus: tuple[str, ...]
+    """All that were registered with it, the default one first (TS 24.229 §5.2.3)."""
+    contacts: tuple[NameAddr, ...]
+    """The contacts of the REGISTER that were granted."""
+    service_route: tuple[NameAddr, ...]
+    expires_at: float
+    """By the driver's clock."""
+
+    @property
+    def devices(self) -> frozenset[DeviceKey]:
+        """The keys by which the registration is known again when it comes over another connection."""
+        keys = [device_of(contact) for contact in self.contacts]
+        return frozenset((self.impi, *key) for key in keys if key is not None)
+
+    def holds(self, impu: str) -> bool:
+        """Tell whether a public identity is registered with it."""
+        return impu == self.impu or impu in self.impus
+
+
+def device_of(contact: NameAddr) -> tuple[str, str] | None:
+    """Return instance and reg-id of a contact; None if it does not have both."""
+    instance, reg_id = contact.params.get("+sip.instance"), contact.params.get("reg-id")
+    return (instance, reg_id) if instance and reg_id else None
+
+
+def same_binding(one: NameAddr, other: NameAddr) -> bool:
+    """Tell whether two contacts mean one binding: the same URI, or the same instance and reg-id (RFC 5626 §6)."""
+    device = device_of(one)
+    return one.uri.matches(other.uri) or (device is not None and device == device_of(other))

@@ -1,0 +1,187 @@
+"""Flow recovery: what becomes of UEs and calls as W2 connections open, break, and are replaced (RFC 5626).
+
+A connection over which nothing is registered, not yet or not any more, is closed after a while, unless it has a call. A
+UE whose connection breaks is waited for: its dialogs and its confirmed calls go on over the connection by which it comes
+back. It is recognised by private identity, instance and reg-id, all of them in a REGISTER that the core has accepted;
+the instance alone is no secret, for every Contact shows it.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from wic.network.epcscf.association import same_binding
+from wic.network.epcscf.tables import LegState, UeInput, UeState
+from wic.sip.headers.address import NameAddr
+from wic.sip.timers import TimerQueue
+
+if TYPE_CHECKING:
+    from wic.network.epcscf.association import Association
+    from wic.network.epcscf.call_legs import CallLegs
+    from wic.network.epcscf.context import EPcscfContext
+    from wic.network.epcscf.reg_event import ContactsEnded, RegEventWatcher
+    from wic.network.epcscf.ue import RegisteredUe, UeIndex, W2Connection
+    from wic.sip.flow import Flow
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 600.0
+"""Longest Retry-After in seconds for which a connection is kept; a UE that waits longer comes back over another one."""
+_CONNECTION_GONE = "the connection of the WIC is gone"
+
+
+class FlowRecovery:
+    """Lifetimes of connections, registrations and absences; a `TimerSource` of the driver.
+
+    Args:
+        context: of the eP-CSCF.
+        ues: its UEs and connections.
+        legs: their calls.
+        watcher: subscribes to the registration state of UEs; None subscribes to none.
+    """
+
+    def __init__(
+        self, context: EPcscfContext, ues: UeIndex, legs: CallLegs, watcher: RegEventWatcher | None = None
+    ) -> None:
+        self._context = context
+        self._ues = ues
+        self._legs = legs
+        self._watcher = watcher
+        self._timers = TimerQueue()
+
+    def may_return(self, ue: RegisteredUe, *, now: float) -> bool:
+        """Tell whether a UE whose connection is gone is or will be waited for."""
+        return ue.state is UeState.ABSENT or (self._context.options.grace > 0 and ue.can_be_recognized(now=now))
+
+    # registrations
+
+    def registered(self, association: Association, connection: W2Connection, *, now: float) -> None:
+        """Take a new or refreshed association, with the UE that comes back by it."""
+        for device in association.devices:
+            ue = self._ues.of_device(device)
+            if ue is not None and ue.connection is not connection:
+                self._come_back(ue, connection, now)
+        self._ues.store(association, connection)
+        self._check_later(connection, now)
+        if self._watcher is not None:
+            path = self._context.path(connection)
+            self._watcher.watch(association.impi, association.impus[0], path, now=now)
+
+    def _come_back(self, ue: RegisteredUe, connection: W2Connection, now: float) -> None:
+        """Let a UE go on over another connection, and close the one that it replaces (RFC 5626 §6)."""
+        old = ue.connection
+        _log.info("UE %s comes back over %s", ue.impi, connection.flow)
+        if ue.grace is not None:
+            ue.grace.cancel()
+        ue = self._ues.move(ue, connection)
+        while ue.missed_byes:
+            self._context.node.endpoint.send_request(ue.missed_byes.pop(0), connection.flow, now=now)
+        if old is not None and not old.associations:
+            self._hang_up(old.flow, "registered over another connection")
+
+    def removed(self, ue: RegisteredUe, association: Association, *, now: float) -> None:
+        """Drop an association that the core has ended (TS 24.371 §6A.3, TS 24.229 §5.2.5.1 and §5.2.5.2).
+
+        Transactions that are pending over its connection end by themselves, and calls may still be ended.
+        """
+        self._ues.drop(ue, association)
+        if ue.connection is not None:
+            self._check_later(ue.connection, now)
+        self._stop_watching(ue.impi, now)
+
+    def contacts_ended(self, event: ContactsEnded, *, now: float) -> None:
+        """Drop what the registrar says has ended, by its reg event package (TS 24.229 §5.2.5.2)."""
+        ended = [NameAddr("", uri) for uri in event.contacts]
+        for ue in self._ues.of_user(event.impi):
+            for association in list(ue.associations.values()):
+                # A contact may serve other identity sets as well, which go on.
+                if association.impus[0] == event.impu and any(
+                    same_binding(own, each) for own in association.contacts for each in ended
+                ):
+                    _log.info("the network has deregistered %s", association.impu)
+                    self.removed(ue, association, now=now)
+
+    def _stop_watching(self, impi: str, now: float) -> None:
+        """End the subscriptions for a user's identity sets of which nothing is registered here any more."""
+        ues = self._ues.of_user(impi)
+        if self._watcher is not None and all(ue.state is not UeState.ABSENT for ue in ues):
+            here = {each.impus[0] for ue in ues for each in ue.associations.values()}
+            self._watcher.keep(impi, here, now=now)
+
+    # connections
+
+    def opened(self, flow: Flow, *, now: float) -> None:
+        """Take a connection that has opened; a WIC should register over it soon."""
+        self._check_later(self._ues.connect(flow), now)
+
+    def told_to_wait(self, connection: W2Connection, pause: float, *, now: float) -> None:
+        """Keep a connection for a WIC that the core has told to register later (TS 24.229 §5.1.1.2.1)."""
+        self._check_later(connection, now + min(pause, _LONGEST_PAUSE))
+
+    def _check_later(self, connection: W2Connection, now: float) -> None:
+        """Look at a connection when a registration over it expires; without any, after a while."""
+        if connection.check is not None:
+            connection.check.cancel()
+        ends = [association.expires_at for _, association in connection.associations]
+        at = min(ends, default=now + self._context.options.linger)
+        connection.check = self._timers.schedule(at, partial(self._check, connection))
+
+    def _check(self, connection: W2Connection, now: float) -> None:
+        """Drop what has expired, and hang up where nothing was registered for a while; a call may go on."""
+        registered = connection.associations
+        for ue, association in registered:
+            if association.expires_at <= now:
+                _log.info("the registration of %s has expired", association.impu)
+                self.removed(ue, association, now=now)
+        if registered or connection.calls:
+            self._check_later(connection, now)
+        elif self._context.node.is_open(connection.flow):
+            self._hang_up(connection.flow, "no registration over this connection")
+        else:
+            self.flow_closed(connection.flow, now=now)  # it broke while the eP-CSCF was starting
+
+    def _hang_up(self, flow: Flow, reason: str) -> None:
+        connection = self._context.node.driver.connection(flow)
+        if connection is not None:
+            self._context.tasks.start(connection.close(reason))
+
+    def flow_closed(self, flow: Flow, *, now: float) -> None:
+        """Wait for the UEs of a connection that is gone, and end the calls of those that cannot be recognised.
+
+        It may be told more than once: again with each message for which the connection would have been needed.
+        """
+        connection = self._ues.connection(flow)
+        if connection is None:
+            return
+        self._ues.disconnect(connection)
+        if connection.check is not None:
+            connection.check.cancel()
+        for ue in list(connection.ues.values()):
+            if not self.may_return(ue, now=now):
+                self._forget(ue, UeInput.DROPPED, now)
+                continue
+            self._ues.detach(ue)
+            end = now + self._context.options.grace
+            ue.grace = self._timers.schedule(end, partial(self._forget, ue, UeInput.GRACE_OVER))
+            for leg in [leg for leg in ue.legs.values() if leg.state is not LegState.CONFIRMED]:
+                # A call without ACK ends in any case: its transactions went with the connection.
+                self._legs.release(ue, leg, _CONNECTION_GONE)
+
+    def _forget(self, ue: RegisteredUe, reason: UeInput, now: float) -> None:
+        """Remove a UE, and end its calls."""
+        self._ues.remove(ue, reason)
+        for leg in list(ue.legs.values()):
+            self._legs.release(ue, leg, _CONNECTION_GONE)
+        self._stop_watching(ue.impi, now)
+
+    # time
+
+    def next_timeout(self) -> float | None:
+        """Return when the next wait is over."""
+        return self._timers.next_timeout()
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Forget UEs that did not come back, drop what has expired, and close idle connections."""
+        self._timers.handle_timeout(now)
