@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.aio import FileLock, TaskSet
+from wic.aio import FileLock, KeyedLocks, TaskSet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +125,17 @@ async def test_a_task_waits_for_the_lock(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         FileLock(tmp_path / "missing" / "a")
+
+
+async def test_locks_by_name_exclude_tasks_of_one_name() -> None:
+    locks, order = KeyedLocks(), list[str]()
+
+    async def work(name: str, step: str) -> None:
+        async with locks.of(name):
+            order.append(f"{step} begins")
+            await asyncio.sleep(0)
+            order.append(f"{step} ends")
+
+    await asyncio.gather(work("a", "first"), work("a", "second"), work("b", "other"))
+    assert order.index("first ends") < order.index("second begins")
+    assert order.index("other begins") < order.index("first ends")

@@ -1,4 +1,4 @@
-"""Owned tasks and file locks, for every object that lives in an event loop.
+"""Owned tasks, locks by name and file locks, for every object that lives in an event loop.
 
 A task without an owner outlives the object that started it, and its error is lost. `asyncio.TaskGroup` owns tasks
 within one block of code; a client, a call or a network entity is opened and closed by callbacks instead, so it holds a
@@ -14,12 +14,13 @@ import asyncio
 import fcntl
 import os
 from typing import TYPE_CHECKING, Self
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-__all__ = ["FileLock", "TaskSet"]
+__all__ = ["FileLock", "KeyedLocks", "TaskSet"]
 
 _POLL = 0.05
 """Seconds between two attempts to take a lock; the operating system offers no event to wait for."""
@@ -76,6 +77,19 @@ class TaskSet:
             task.get_loop().call_exception_handler(
                 {"message": f"{task.get_name()} failed: {error}", "exception": error, "task": task}
             )
+
+
+class KeyedLocks:
+    """Locks by name, each kept as long as a task holds it or waits for it."""
+
+    __slots__ = ("_locks",)
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, name: str) -> asyncio.Lock:
+        """Return the lock of a name."""
+        return self._locks.setdefault(name, asyncio.Lock())
 
 
 class FileLock:

@@ -15,6 +15,8 @@ from wic.media.transport import MEDIA_TRANSPORT
 from wic.network.epcscf.tables import LEG, UE
 from wic.network.scscf.authentication import AKA_ATTEMPT
 from wic.network.scscf.location_service import BINDING
+from wic.network.waf.codes import DEVICE_GRANT
+from wic.network.wwsf.store import LEASE
 from wic.registration.recovery import PHASES, REMEDIES, TERMINATIONS, Phase, Remedy
 from wic.registration.tables import REGISTRATION
 from wic.sip.subscription.tables import NOTIFIER, SUBSCRIBER
@@ -205,7 +207,7 @@ def draw() -> str:
             _recovery(),
             _plain(_CALLS, OUTGOING_CALL, INCOMING_CALL),
             _plain(_CONNECTIONS, LINK, MEDIA_TRANSPORT),
-            _plain(_TOKENS, KEEPER),
+            _plain(_TOKENS, DEVICE_GRANT, LEASE, KEEPER),
             _plain(_SCSCF, BINDING, AKA_ATTEMPT),
             _plain(_EPCSCF, UE, LEG),
         ]

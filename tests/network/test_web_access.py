@@ -138,7 +138,7 @@ async def test_who_gave_an_identity_back_does_not_stay_registered_with_it(ims, u
 
 
 async def test_people_sign_in_with_the_password_of_the_accounts_file(ims):
-    (user,) = ims.web.waf.store.users()
+    (user,) = ims.web.waf.store.users.all()
     assert (user.name, user.impi, user.impus) == ("carol", "carol@ims.example", ("sip:carol@ims.example",))
     assert ims.accounts.web_password("carol")
 
@@ -164,7 +164,7 @@ async def test_what_the_databases_have_lost_comes_back(tmp_path):
         file.unlink()
     async with ImsNetwork(options) as ims:
         assert await bot_token(ims)
-        assert [user.name for user in ims.web.waf.store.users()] == ["carol"]
+        assert [user.name for user in ims.web.waf.store.users.all()] == ["carol"]
         assert ims.hss.subscriber("carol@ims.example") is not None
 
 
@@ -185,7 +185,7 @@ async def test_an_account_that_was_changed_by_hand_stays_so(tmp_path):
 async def test_a_name_that_registers_otherwise_is_left_alone(tmp_path):
     async with ImsNetwork(NetworkOptions(directory=tmp_path, subscribers=("carol",))) as ims:
         assert ims.accounts.get("carol")["auth"] == "digest"
-        assert ims.web.waf.store.users() == []
+        assert ims.web.waf.store.users.all() == []
 
 
 @pytest.mark.parametrize("options", [{"web": False}, {"insecure": True}])

@@ -60,5 +60,5 @@ def test_credentials_are_written_and_read(client_id: str, secret: str, value: st
     ids=lambda value: value[:12],
 )
 def test_values_that_hold_no_credentials(value: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it
+    with pytest.raises(ValueError):  # noqa: PT011 - the message does not matter
         read_basic_credentials(value)

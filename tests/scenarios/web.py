@@ -50,7 +50,7 @@ def forge(database: Path, issuer: str, *, audience: str = "sip:ims.example", ago
     now, is_another = time.time() - ago, not database.exists()
     with WafStore(database) as store:
         if is_another:
-            store.rotate_key(now=now)
+            store.keys.rotate(at=now)
         consent = store.consents.open(
             client="carol-bot",
             user=None,

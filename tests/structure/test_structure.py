@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EQUAL_NAMES = 10
+EQUAL_NAMES = 1
 CIRCLES = 0
-MACHINES_WITHOUT_TABLE = 6
-MODULE_DOCSTRINGS_THAT_ASK = 79
-CLASS_DOCSTRINGS_THAT_ASK = 99
-PERSONS_WITHOUT_A_NAME = 181
-TESTS_WITHOUT_MODULE = 46
-PRIVATE_REACHES = 166
+MACHINES_WITHOUT_TABLE = 2
+MODULE_DOCSTRINGS_THAT_ASK = 20
+CLASS_DOCSTRINGS_THAT_ASK = 27
+PERSONS_WITHOUT_A_NAME = 51
+TESTS_WITHOUT_MODULE = 15
+PRIVATE_REACHES = 63
 LONGEST_FILE = 600
 
 CROSS_CUTTING = {
@@ -35,6 +35,8 @@ CROSS_CUTTING = {
     "auth/test_aka_exchange.py": "client and server of AKA against each other",
     "auth/test_second_opinion.py": "compares the package with other implementations",
     "call/test_properties.py": "any order of inputs into the whole package",
+    "client/web/test_with_network.py": "registrations in the embedded network, by each source of tokens",
+    "client/web/test_with_servers.py": "the package against WAF and WWSF",
     "cli/test_documentation.py": "the pages in docs that show commands",
     "cli/test_mistakes.py": "the user's mistakes, over all commands",
     "network/test_end_to_end.py": "two clients through every entity",

@@ -1,4 +1,4 @@
-"""A WAF and a WWSF on loopback, and a browser that keeps cookies and follows nothing by itself."""
+"""WAF and WWSF on loopback, a browser that keeps cookies and follows no redirect by itself, and an OAuth client."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ PASSWORD = "correct horse"
 WWSF_SECRET = "secret of the WWSF, for machines"
 LOOPBACK = "http://127.0.0.1:7777/callback"
 FAST = 16
-"""scrypt's N where nobody attacks."""
+"""scrypt's N for tests."""
 
 
 @dataclass
 class Clock:
-    """The time, as the test says."""
+    """Clock that a test sets."""
 
     now: float = 1_800_000_000.0
 
@@ -48,7 +48,7 @@ class Clock:
 
 @dataclass
 class Answer:
-    """An HTTP answer with its body."""
+    """HTTP response with its body."""
 
     status: int
     headers: dict[str, str]
@@ -69,18 +69,18 @@ class Answer:
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of the redirect."""
+        """Parameters of the redirect."""
         return dict(parse_qsl(urlsplit(self.location).query))
 
     def field(self, name: str) -> str:
-        """The value of a field of the form."""
+        """Return the value of a field of the form."""
         found = re.search(rf'name="{name}"[^>]*?value="([^"]*)"', self.text)
         assert found is not None, self.text
         return html.unescape(found[1])
 
 
 class Browser:
-    """One browser, or one program: requests as they are, cookies kept."""
+    """A browser or a program: requests as they are, cookies kept."""
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
         self.url = url
@@ -112,8 +112,26 @@ class Browser:
         return await self.post(urlsplit(path).path, {"csrf": page.field("csrf"), **fields})
 
 
+async def begin_sign_in(page: Browser) -> str:
+    """Begin a sign-in at the WWSF; return the WAF's authorization URL."""
+    answer = await page.get("/signin")
+    assert answer.status == 303, answer.text
+    return answer.location
+
+
+async def sign_in_at_waf(page: Browser, waf: Waf, url: str) -> str:
+    """Sign in at the WAF; return the URL that leads back to the WWSF."""
+    path = url.removeprefix(waf.url)
+    page.url, own = waf.url, page.url
+    signed_in = await page.sign_in(target=path)
+    back = await page.get(signed_in.location)
+    page.url = own
+    assert back.status == 303, back.text
+    return back.location
+
+
 class NativeClient:
-    """An OAuth client of strings: it shares no code with the server."""
+    """OAuth client made of strings: it shares no code with the server."""
 
     def __init__(self, browser: Browser, *, client_id: str = "wic", redirect_uri: str = LOOPBACK) -> None:
         self.browser = browser
@@ -122,7 +140,7 @@ class NativeClient:
         self.verifier = secrets.token_urlsafe(40)
 
     def authorization(self, **changes: str | None) -> str:
-        """The path of an authorization request; None leaves a parameter out."""
+        """Return the path of an authorization request; None leaves a parameter out."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).decode().rstrip("=")
         parameters: dict[str, str | None] = {
             "response_type": "code",
@@ -137,7 +155,7 @@ class NativeClient:
         return "/authorize?" + urlencode({name: value for name, value in parameters.items() if value is not None})
 
     async def code(self) -> str:
-        """Let the signed-in user of the browser approve."""
+        """Return a code that the signed-in user of the browser approves."""
         path = self.authorization()
         answer = await self.browser.form(path, query=path.partition("?")[2], decision="approve")
         assert answer.location.startswith(self.redirect_uri)
@@ -159,7 +177,7 @@ class NativeClient:
         return await self.browser.post("/token", form)
 
     async def tokens(self) -> dict[str, object]:
-        """Sign nobody in; the browser's user gets tokens."""
+        """Return tokens for the signed-in user of the browser."""
         answer = await self.redeem(await self.code())
         assert answer.status == 200, answer.text
         return answer.json
@@ -187,10 +205,10 @@ async def make_waf(tmp_path: Path, server_tls: ssl.SSLContext, clock: Clock) -> 
         async def make(**changes: object) -> Waf:
             throttled = {"by_name": ThrottleOptions(free=3, longest=60), "by_address": ThrottleOptions(free=6)}
             settings = {"database": tmp_path / "waf.sqlite", "ssl_context": server_tls, "clock": clock, **throttled}
-            waf = Waf(WafOptions(**{**settings, **changes}), password_cost=FAST)  # type: ignore[arg-type]
-            await stack.enter_async_context(waf)
-            if waf.store.accounts.find("carol") is None:
-                waf.store.add_user(
+            waf = await Waf.open(WafOptions(**{**settings, **changes}), password_cost=FAST)  # type: ignore[arg-type]
+            stack.push_async_callback(waf.close)
+            if waf.store.users.find("carol") is None:
+                waf.store.users.add(
                     "carol", Secret(PASSWORD), "carol@ims.example", ["sip:carol@ims.example", "tel:+4930123"]
                 )
             return waf
@@ -236,7 +254,7 @@ def native() -> type[NativeClient]:
 async def make_wwsf(
     tmp_path: Path, server_tls: ssl.SSLContext, authority: CertificateAuthority, clock: Clock
 ) -> AsyncIterator[Callable[..., object]]:
-    """Make a WWSF with a pool of two pairs, apart from the WAF that is given."""
+    """Open a WWSF with a pool of two pairs, at a WAF on another port."""
     async with AsyncExitStack() as stack:
 
         async def make(waf: Waf, **changes: object) -> Wwsf:
@@ -252,11 +270,11 @@ async def make_wwsf(
                 "clock": clock,
                 **changes,
             }
-            wwsf = Wwsf(WwsfOptions(**settings))  # type: ignore[arg-type]
-            await stack.enter_async_context(wwsf)
-            waf.store.add_wwsf("wwsf", Secret(WWSF_SECRET), wwsf.url)
+            wwsf = await Wwsf.open(WwsfOptions(**settings))  # type: ignore[arg-type]
+            stack.push_async_callback(wwsf.close)
+            waf.store.clients.add_wwsf("wwsf", Secret(WWSF_SECRET), wwsf.url)
             for name in ("pool1", "pool2"):
-                waf.store.add_pool_pair("wwsf", f"{name}@ims.example", f"sip:{name}@ims.example")
+                waf.store.pool.add("wwsf", f"{name}@ims.example", f"sip:{name}@ims.example")
                 wwsf.store.add_pool_pair(f"{name}@ims.example", f"sip:{name}@ims.example")
             return wwsf
 

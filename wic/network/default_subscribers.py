@@ -110,9 +110,9 @@ class DefaultWebUsers:
         if isinstance(kept, str) and not store.clients.knows_secret(client, kept):
             store.clients.add(client, Secret(kept), grants=("client_credentials",), impi=impi, impus=impus)
         password = self._accounts.web_password(name)
-        if password is None or not any(user.name == name for user in store.users()):
+        if password is None or not store.users.find(name) is not None:
             password = password or secrets.token_urlsafe(12)
-            store.add_user(name, Secret(password), impi, impus)
+            store.users.add(name, Secret(password), impi, impus)
             self._accounts.put_web_user(name, password)
 
     def add_guests(self, number: int, *, anonymous: bool) -> None:

@@ -23,7 +23,7 @@ from wic.network.node import ALL_ADDRESSES, LOOPBACK, address_of, local_address,
 from wic.network.own_flows import OwnFlows
 from wic.network.scscf.options import RegistrarOptions, ScscfOptions
 from wic.network.scscf.server import Scscf
-from wic.network.web_access import WebAccess, WebAccessOptions, make_validator
+from wic.network.web_access import WebAccess, WebAccessOptions, make_validator, open_waf
 from wic.registration.reg_event.reginfo import ContactEvent
 from wic.transport.driver import SystemRandomSource
 
@@ -94,7 +94,7 @@ class NetworkEntities:
                 scscf = await Scscf.open(hss, trust=own_flows.holds, options=scscf_options)
                 stack.push_async_callback(scscf.close)
 
-            web, issuers = None, options.issuers
+            waf, web_options, issuers = None, None, options.issuers
             # Access tokens go over TLS only (RFC 6750 §5.3).
             if options.web and ssl_context is not None:
                 web_options = WebAccessOptions(
@@ -108,9 +108,9 @@ class NetworkEntities:
                     wwsf_port=ports.wwsf,
                     pool=options.pool,
                 )
-                web = WebAccess(web_options)
-                stack.push_async_callback(web.close)
-                issuers = (await web.start_waf(), *issuers)
+                waf, issuer = await open_waf(web_options)
+                stack.push_async_callback(waf.close)
+                issuers = (issuer, *issuers)
 
             validator = make_validator(issuers, None if ssl_context is None else directory / CA_FILE)
             if validator is not None:
@@ -130,9 +130,11 @@ class NetworkEntities:
             stack.push_async_callback(epcscf.close)
             own_flows.edge = epcscf.node
 
-            if web is not None:
+            web = None
+            if waf is not None and web_options is not None:
                 on_lent = None if scscf is None else partial(_end_registration, scscf)
-                await web.start_wwsf(epcscf.url, on_lent=on_lent)
+                web = await WebAccess.open(web_options, waf, wss=epcscf.url, on_lent=on_lent)
+                stack.push_async_callback(web.wwsf.close)
             taken = Ports(
                 wss=epcscf.port,
                 epcscf=epcscf.node.mw.port,

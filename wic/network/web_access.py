@@ -1,10 +1,14 @@
-"""The web side of an embedded network: a WAF and a WWSF, and what the eP-CSCF needs to believe their tokens."""
+"""WAF and WWSF of an embedded network, and the eP-CSCF's access to the WAF.
+
+The WAF opens before the eP-CSCF, which has to know its issuer URL; the WWSF opens after it, since it tells WICs the URL
+of the eP-CSCF.
+"""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.auth.secret import Secret
 from wic.network.tokens import Introspection, TokenValidator, TrustedIssuer
@@ -20,89 +24,88 @@ if TYPE_CHECKING:
     from wic.network.wwsf.options import PoolOptions
 
 _EPCSCF = "epcscf"
-"""The eP-CSCF's name at the WAF, under which it asks about tokens."""
+"""The eP-CSCF's name at the WAF, for introspection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebAccessOptions:
-    """Where WAF and WWSF run."""
+    """Options that WAF and WWSF of an embedded network have in common, and their ports."""
 
     directory: Path
-    """Keeps their databases."""
+    """Directory of their databases."""
     domain: str
     """Home domain."""
     host: str
     name: str
-    """What the host is called in their URLs."""
+    """Host name in their URLs."""
     ssl_context: ssl.SSLContext
     ca: Path
     """Certificate of the CA that has signed theirs."""
     pool: PoolOptions
-    """How the WWSF lends identities."""
+    """Options of the WWSF's pool."""
     waf_port: int = 0
     wwsf_port: int = 0
 
 
+async def open_waf(options: WebAccessOptions) -> tuple[Waf, TrustedIssuer]:
+    """Open the WAF; return it with what the eP-CSCF has to know about it.
+
+    Raises:
+        ConfigurationError: the port is taken, the address is not of this machine, or the database cannot be used.
+    """
+    waf = await Waf.open(
+        WafOptions(
+            database=options.directory / WAF_DATABASE,
+            ssl_context=options.ssl_context,
+            domain=options.domain,
+            host=options.host,
+            name=options.name,
+            port=options.waf_port,
+        )
+    )
+    secret = _new_secret()
+    waf.store.clients.add(_EPCSCF, secret, grants=())
+    introspection = Introspection(client_id=_EPCSCF, client_secret=secret)
+    return waf, TrustedIssuer(issuer=waf.url, audience=waf.options.audience, introspection=introspection)
+
+
+@dataclass(frozen=True, slots=True)
 class WebAccess:
-    """WAF and WWSF: the WAF is started before the eP-CSCF, which has to know it, and the WWSF after it."""
+    """WAF and WWSF of an embedded network.
 
-    def __init__(self, options: WebAccessOptions) -> None:
-        self._options = options
-        # Both are this process alone: new secrets at each start need not be kept anywhere.
-        self._wwsf_secret = Secret(secrets.token_urlsafe(32))
-        self._asking_secret = Secret(secrets.token_urlsafe(32))
-        self._wwsf: Wwsf | None = None
-        self.waf = Waf(
-            WafOptions(
-                database=options.directory / WAF_DATABASE,
-                ssl_context=options.ssl_context,
-                domain=options.domain,
-                host=options.host,
-                name=options.name,
-                port=options.waf_port,
-            )
-        )
+    Attributes:
+        waf: the WAF.
+        wwsf: the WWSF.
+    """
 
-    @property
-    def wwsf(self) -> Wwsf:
-        """The WWSF."""
-        assert self._wwsf is not None, "start_wwsf comes first"
-        return self._wwsf
+    waf: Waf
+    wwsf: Wwsf
 
-    async def start_waf(self) -> TrustedIssuer:
-        """Start the WAF; return what the eP-CSCF has to know about it.
-
-        Raises:
-            ConfigurationError: the port is taken, or the address is not of this machine.
-        """
-        await self.waf.start()
-        self.waf.store.clients.add(_EPCSCF, self._asking_secret, grants=())
-        return TrustedIssuer(
-            issuer=self.waf.url,
-            audience=self.waf.options.audience,
-            introspection=Introspection(client_id=_EPCSCF, client_secret=self._asking_secret),
-        )
-
-    async def start_wwsf(self, wss: str, *, on_lent: Callable[[str], None] | None) -> None:
-        """Start the WWSF.
+    @classmethod
+    async def open(
+        cls, options: WebAccessOptions, waf: Waf, *, wss: str, on_lent: Callable[[str], None] | None
+    ) -> Self:
+        """Open the WWSF beside a WAF.
 
         Args:
-            wss: where WICs connect.
-            on_lent: ends what the last holder of a private identity has left registered; None where nobody can, so
-                that a pair of the pool rests until the time of its token is over.
+            options: the options that the WAF was opened with.
+            waf: the WAF.
+            wss: the eP-CSCF's WebSocket URL.
+            on_lent: ends the registration of the last holder of a private identity; None where that cannot be done, so
+                that a pair of the pool rests until its token has expired.
 
         Raises:
-            ConfigurationError: the port is taken, or the address is not of this machine.
+            ConfigurationError: the port is taken, the address is not of this machine, or the database cannot be used.
         """
-        options = self._options
-        self._wwsf = Wwsf(
+        secret = _new_secret()
+        wwsf = await Wwsf.open(
             WwsfOptions(
                 database=options.directory / WWSF_DATABASE,
                 ssl_context=options.ssl_context,
                 wss=wss,
                 client_id=WWSF,
-                client_secret=self._wwsf_secret,
-                issuer=self.waf.url,
+                client_secret=secret,
+                issuer=waf.url,
                 ca=options.ca,
                 domain=options.domain,
                 host=options.host,
@@ -112,25 +115,24 @@ class WebAccess:
                 on_lent=on_lent,
             )
         )
-        await self._wwsf.start()
-        self.waf.store.add_wwsf(WWSF, self._wwsf_secret, self._wwsf.url)
+        waf.store.clients.add_wwsf(WWSF, secret, wwsf.url)
+        return cls(waf, wwsf)
 
     def add_pool_pair(self, impi: str, impu: str) -> None:
-        """Let the WWSF lend these identities.
+        """Add a pair of identities to the pool of the WWSF.
 
         Raises:
-            ConfigurationError: they are none.
+            ConfigurationError: they are malformed.
         """
-        self.waf.store.add_pool_pair(WWSF, impi, impu)
+        self.waf.store.pool.add(WWSF, impi, impu)
         self.wwsf.store.add_pool_pair(impi, impu)
-
-    async def close(self) -> None:
-        """Stop both."""
-        if self._wwsf is not None:
-            await self._wwsf.close()
-        await self.waf.close()
 
 
 def make_validator(issuers: tuple[TrustedIssuer, ...], ca: Path | None) -> TokenValidator | None:
-    """Return what checks the tokens of these issuers; None if there is none."""
+    """Return the validator of the tokens of these issuers; None if there are none."""
     return TokenValidator(issuers, ca=ca) if issuers else None
+
+
+def _new_secret() -> Secret:
+    """Return a secret of two parts of this process, which is new with each start and stored nowhere."""
+    return Secret(secrets.token_urlsafe(32))

@@ -1,4 +1,4 @@
-"""The databases of WAF and WWSF, to be changed while the servers run, or while they do not."""
+"""Databases of WAF and WWSF in the directory of a network, changed whether the servers run or not."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ WWSF = "wwsf"
 
 
 class WebFiles:
-    """What a network's directory holds for its web servers; those are loaded only when they are needed.
+    """Databases of WAF and WWSF in the directory of a network; the modules for them are loaded when they are needed.
 
     Args:
-        directory: of the network.
+        directory: the network's.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def check(self) -> None:
-        """Make sure that the network has a WAF and a WWSF.
+        """Check that the network has a WAF and a WWSF.
 
         Raises:
             ConfigurationError: it has not.
@@ -48,16 +48,16 @@ class WebFiles:
         """Add a web user, or replace it.
 
         Raises:
-            ConfigurationError: the name, password or an identity is not of its form, or the file cannot be used.
+            ConfigurationError: the name, password or an identity is malformed, or the file cannot be used.
         """
         with self._waf() as waf:
-            waf.add_user(name, password, subscriber.impi, _usable(subscriber))
+            waf.users.add(name, password, subscriber.impi, _usable(subscriber))
 
     def add_program(self, client_id: str, secret: Secret, subscriber: SubscriberProfile) -> None:
-        """Add a program that gets tokens for a subscriber by itself, or replace it.
+        """Add a program that gets tokens for a subscriber in its own name, or replace it.
 
         Raises:
-            ConfigurationError: the secret or an identity is not of its form, or the file cannot be used.
+            ConfigurationError: the secret or an identity is malformed, or the file cannot be used.
         """
         with self._waf() as waf:
             waf.clients.add(
@@ -65,18 +65,18 @@ class WebFiles:
             )
 
     def add_to_pool(self, subscriber: SubscriberProfile) -> None:
-        """Let the WWSF lend a subscriber's identities.
+        """Add a subscriber's identities to the pool of the WWSF.
 
         Raises:
-            ConfigurationError: an identity is not of its form, or a file cannot be used.
+            ConfigurationError: an identity is malformed, or a file cannot be used.
         """
         impu = _usable(subscriber)[0]
         with self._waf() as waf, self._wwsf() as wwsf:
-            waf.add_pool_pair(WWSF, subscriber.impi, impu)
+            waf.pool.add(WWSF, subscriber.impi, impu)
             wwsf.add_pool_pair(subscriber.impi, impu)
 
     def remove(self, name: str, impi: str) -> None:
-        """Remove whatever there is of a subscriber.
+        """Remove the web user, the program and the pool pair of a subscriber.
 
         Args:
             name: of the web user.
@@ -87,7 +87,7 @@ class WebFiles:
         """
         if self._exist():
             with self._waf() as waf, self._wwsf() as wwsf:
-                waf.remove_user(name)
+                waf.users.remove(name)
                 waf.clients.remove(program_of(name))
                 waf.pool.remove(impi)
                 wwsf.remove_pool_pair(impi)
@@ -104,7 +104,7 @@ class WebFiles:
 
 
 def program_of(name: str) -> str:
-    """Return under which name the WAF knows the account of a web user."""
+    """Return the client id of the program that belongs to a web user."""
     return f"{name}-bot"
 
 

@@ -1,4 +1,4 @@
-"""Whatever comes is a token or `TokenInvalid`, and nothing else."""
+"""Any input is a token or raises `TokenInvalid`."""
 
 from __future__ import annotations
 

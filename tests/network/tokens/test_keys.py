@@ -1,4 +1,4 @@
-"""Keys are fetched when they are needed, kept, and fetched anew; never more often than is good for the WAF."""
+"""Public keys of an issuer: fetched when they are needed, kept, and fetched anew, with a limit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_keys_are_fetched_once(issuer: Any, validator: TokenValidator) -> 
     assert issuer.requests == ["metadata", "jwks"]
 
 
-async def test_a_known_address_of_the_keys_needs_no_metadata(
+async def test_a_configured_jwks_uri_needs_no_metadata(
     issuer: Any, make_validator: Callable[..., TokenValidator]
 ) -> None:
     assert await accepted(make_validator(jwks_uri=f"{issuer.url}/jwks"), issuer.token())
@@ -50,7 +50,7 @@ async def test_a_new_key_is_found(issuer: Any, validator: TokenValidator) -> Non
     assert issuer.requests.count("jwks") == 2
 
 
-async def test_invented_names_do_not_become_requests(issuer: Any, validator: TokenValidator) -> None:
+async def test_unknown_key_names_do_not_become_requests(issuer: Any, validator: TokenValidator) -> None:
     for number in range(50):
         assert not await accepted(validator, issuer.token(header={"kid": f"invented-{number}"}), now=NOW + number / 10)
     assert issuer.requests.count("jwks") == 1
@@ -58,7 +58,7 @@ async def test_invented_names_do_not_become_requests(issuer: Any, validator: Tok
     assert issuer.requests.count("jwks") == 2
 
 
-async def test_a_key_that_was_taken_back_stops_counting(issuer: Any, validator: TokenValidator) -> None:
+async def test_a_withdrawn_key_stops_counting(issuer: Any, validator: TokenValidator) -> None:
     token = issuer.token(exp=NOW + 9000)
     assert await accepted(validator, token)
     issuer.keys = [issuer.public(ECKey.generate_key("P-256"), "key-2")]
@@ -66,7 +66,7 @@ async def test_a_key_that_was_taken_back_stops_counting(issuer: Any, validator: 
     assert not await accepted(validator, token, now=NOW + 3601)
 
 
-async def test_old_keys_are_better_than_none(issuer: Any, validator: TokenValidator) -> None:
+async def test_old_keys_count_while_no_others_can_be_fetched(issuer: Any, validator: TokenValidator) -> None:
     token = issuer.token(exp=NOW + 9000)
     assert await accepted(validator, token)
     issuer.raw = web.Response(status=503)
@@ -79,7 +79,7 @@ async def test_a_clock_that_is_set_back_does_not_stop_the_keys(issuer: Any, vali
     assert await accepted(validator, issuer.token(iat=NOW - 5000), now=NOW - 4000)
 
 
-async def test_without_keys_nothing_is_known_about_a_token(issuer: Any, validator: TokenValidator) -> None:
+async def test_no_keys_at_all(issuer: Any, validator: TokenValidator) -> None:
     issuer.raw = web.Response(status=503)
     with pytest.raises(WafUnreachable, match="answers 503"):
         await accepted(validator, issuer.token())
@@ -103,7 +103,7 @@ async def test_without_keys_nothing_is_known_about_a_token(issuer: Any, validato
     ],
     ids=range(8),
 )
-async def test_what_is_no_set_of_keys(issuer: Any, validator: TokenValidator, answer: dict[str, Any]) -> None:
+async def test_malformed_key_sets(issuer: Any, validator: TokenValidator, answer: dict[str, Any]) -> None:
     issuer.raw = web.Response(**answer)
     with pytest.raises(WafUnreachable):
         await accepted(validator, issuer.token())
@@ -120,12 +120,12 @@ async def test_what_is_no_set_of_keys(issuer: Any, validator: TokenValidator, an
         {"kty": "EC", "crv": "P-256", "x": "!", "y": 7},
     ],
 )
-async def test_entries_that_are_no_keys_are_passed_over(issuer: Any, validator: TokenValidator, entry: object) -> None:
+async def test_malformed_keys_are_skipped(issuer: Any, validator: TokenValidator, entry: object) -> None:
     issuer.keys.insert(0, entry)
     assert await accepted(validator, issuer.token())
 
 
-async def test_a_private_key_in_public_does_not_count(issuer: Any, validator: TokenValidator) -> None:
+async def test_a_published_private_key_does_not_count(issuer: Any, validator: TokenValidator) -> None:
     issuer.keys = [{**issuer.key.as_dict(private=True), "kid": "key-1"}]
     assert not await accepted(validator, issuer.token())
 
@@ -134,7 +134,7 @@ async def test_a_private_key_in_public_does_not_count(issuer: Any, validator: To
     "change",
     [{"issuer": "https://evil.example"}, {"issuer": None}, {"jwks_uri": "http://127.0.0.1/jwks"}, {"jwks_uri": 7}],
 )
-async def test_metadata_that_are_not_used(issuer: Any, validator: TokenValidator, change: dict[str, object]) -> None:
+async def test_metadata_that_cannot_be_used(issuer: Any, validator: TokenValidator, change: dict[str, object]) -> None:
     issuer.metadata |= change
     with pytest.raises(WafUnreachable, match="metadata"):
         await accepted(validator, issuer.token())

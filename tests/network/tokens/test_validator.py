@@ -1,4 +1,4 @@
-"""What makes a token good, and everything that does not (RFC 9068 §4, RFC 8725)."""
+"""Validation of access tokens (RFC 9068 §4, RFC 8725, RFC 7662)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,28 @@ import hashlib
 import hmac
 import json
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from wic.auth.secret import Secret
 from wic.errors import AuthenticationFailed, ConfigurationError
-from wic.network.tokens import Authorization, TokenFault, TokenInvalid, TokenValidator, TrustedIssuer
+from wic.network.tokens import (
+    Authorization,
+    Introspection,
+    TokenFault,
+    TokenInvalid,
+    TokenValidator,
+    TrustedIssuer,
+    WafUnreachable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
 
 NOW = 1_800_000_000.0
 
@@ -35,7 +46,7 @@ async def refused(validator: TokenValidator, token: str, *, now: float = NOW) ->
     return caught.value.reason
 
 
-async def test_a_good_token_says_who_may_use_what(issuer: Any, make_validator: Callable[..., TokenValidator]) -> None:
+async def test_a_good_token(issuer: Any, make_validator: Callable[..., TokenValidator]) -> None:
     validator = make_validator(third_party=True)
     assert await validator.validate(Secret(issuer.token(wwsf="wwsf")), now=NOW) == Authorization(
         impi="carol@ims.example",
@@ -51,7 +62,7 @@ async def test_a_good_token_says_who_may_use_what(issuer: Any, make_validator: C
     )
 
 
-async def test_without_a_wwsf_there_is_none(issuer: Any, validator: TokenValidator) -> None:
+async def test_a_token_without_a_wwsf(issuer: Any, validator: TokenValidator) -> None:
     authorization = await validator.validate(Secret(issuer.token()), now=NOW)
     assert authorization.wwsf is None
     assert authorization.third_party is False
@@ -103,7 +114,7 @@ async def test_claims_that_allow_nothing(
     assert await refused(validator, issuer.token(**changes)) is fault
 
 
-async def test_clocks_may_differ_a_little(issuer: Any, validator: TokenValidator) -> None:
+async def test_clocks_may_differ_by_the_leeway(issuer: Any, validator: TokenValidator) -> None:
     late = issuer.token(exp=NOW - 29, iat=NOW + 29, nbf=NOW + 29)
     assert (await validator.validate(Secret(late), now=NOW)).expires_at == NOW - 29
 
@@ -112,7 +123,7 @@ async def test_one_audience_of_several_is_enough(issuer: Any, validator: TokenVa
     assert await validator.validate(Secret(issuer.token(aud=["https://a.example", "sip:ims.example"])), now=NOW)
 
 
-async def test_one_public_identity_need_not_be_a_list(issuer: Any, validator: TokenValidator) -> None:
+async def test_a_single_public_identity_may_be_a_string(issuer: Any, validator: TokenValidator) -> None:
     authorization = await validator.validate(Secret(issuer.token(impu="sip:carol@ims.example")), now=NOW)
     assert authorization.impus == ("sip:carol@ims.example",)
 
@@ -152,19 +163,19 @@ async def test_algorithms_that_are_not_allowed(issuer: Any, validator: TokenVali
     assert issuer.requests == []  # nothing was fetched for it
 
 
-async def test_a_public_key_is_no_shared_secret(issuer: Any, validator: TokenValidator) -> None:
-    """CVE-2015-9235 and its kin: HMAC with the text of the public key."""
+async def test_a_public_key_is_not_used_as_a_shared_secret(issuer: Any, validator: TokenValidator) -> None:
+    """CVE-2015-9235 and the like: HMAC with the text of the public key."""
     body = f"{encode({'alg': 'HS256', 'typ': 'at+jwt', 'kid': 'key-1'})}.{encode(issuer.claims())}"
     for secret in (issuer.key.as_pem(private=False), json.dumps(issuer.keys[0]).encode()):
         signature = encode(hmac.new(secret, body.encode(), hashlib.sha256).digest())
         assert await refused(validator, f"{body}.{signature}") is TokenFault.ALGORITHM
 
 
-async def test_a_foreign_key_with_the_name_of_a_known_one(issuer: Any, validator: TokenValidator) -> None:
+async def test_another_key_with_the_name_of_a_known_one(issuer: Any, validator: TokenValidator) -> None:
     assert await refused(validator, issuer.token(key=ECKey.generate_key("P-256"))) is TokenFault.SIGNATURE
 
 
-async def test_keys_that_a_token_brings_along_are_not_used(issuer: Any, validator: TokenValidator) -> None:
+async def test_keys_in_the_token_are_not_used(issuer: Any, validator: TokenValidator) -> None:
     foreign = ECKey.generate_key("P-256")
     header = {"jwk": issuer.public(foreign, "key-1"), "jku": "https://evil.example/jwks", "kid": "key-1"}
     assert await refused(validator, issuer.token(header=header, key=foreign)) is TokenFault.SIGNATURE
@@ -197,7 +208,7 @@ async def test_names_of_keys_are_only_compared(issuer: Any, validator: TokenVali
     ],
     ids=range(15),
 )
-async def test_what_is_no_token(issuer: Any, validator: TokenValidator, token: str) -> None:
+async def test_malformed_tokens(issuer: Any, validator: TokenValidator, token: str) -> None:
     assert await refused(validator, token) is TokenFault.MALFORMED
     assert issuer.requests == []
 
@@ -209,7 +220,7 @@ async def test_a_changed_claim_breaks_the_signature(issuer: Any, validator: Toke
 
 
 @pytest.mark.parametrize("signature", ["", "AAAA", "A" * 86, "!"])
-async def test_signatures_that_are_none(issuer: Any, validator: TokenValidator, signature: str) -> None:
+async def test_malformed_signatures(issuer: Any, validator: TokenValidator, signature: str) -> None:
     body = issuer.token().rpartition(".")[0]
     assert await refused(validator, f"{body}.{signature}") is TokenFault.SIGNATURE
 
@@ -250,12 +261,12 @@ async def test_small_rsa_keys_and_other_curves_do_not_count(issuer: Any, validat
     assert await refused(validator, issuer.token(header={"kid": "key-2"})) is TokenFault.SIGNATURE
 
 
-async def test_without_a_name_the_only_fitting_key_is_meant(issuer: Any, validator: TokenValidator) -> None:
+async def test_a_token_without_kid_means_the_only_fitting_key(issuer: Any, validator: TokenValidator) -> None:
     issuer.keys.append(issuer.public(OKPKey.generate_key("Ed25519"), "key-2"))
     assert await validator.validate(Secret(issuer.token(header={"kid": None})), now=NOW)
 
 
-async def test_without_a_name_several_keys_are_none(issuer: Any, validator: TokenValidator) -> None:
+async def test_a_token_without_kid_and_several_keys(issuer: Any, validator: TokenValidator) -> None:
     issuer.keys.append(issuer.public(ECKey.generate_key("P-256"), "key-2"))
     assert await refused(validator, issuer.token(header={"kid": None})) is TokenFault.SIGNATURE
 
@@ -264,3 +275,115 @@ async def test_without_a_name_several_keys_are_none(issuer: Any, validator: Toke
 def test_a_waf_is_reached_by_https(url: str) -> None:
     with pytest.raises(ConfigurationError, match="https"):
         TrustedIssuer(issuer=url, audience="sip:ims.example")
+
+
+EPCSCF = Introspection(client_id="ep:cscf", client_secret=Secret("a secret & more"))
+
+
+@pytest.fixture
+def asking(make_validator: Callable[..., TokenValidator]) -> TokenValidator:
+    return make_validator(introspection=EPCSCF)
+
+
+async def test_a_good_token_is_introspected(issuer: Any, asking: TokenValidator) -> None:
+    token = issuer.token()
+    assert (await asking.validate(Secret(token), now=NOW)).impi == "carol@ims.example"
+    credentials, form = issuer.asked
+    assert form == {"token": token, "token_type_hint": "access_token"}
+    assert base64.b64decode(credentials.removeprefix("Basic ")) == b"ep%3Acscf:a+secret+%26+more"
+    await asking.validate(Secret(token), now=NOW)
+    assert issuer.requests == ["metadata", "jwks", "introspect", "introspect"]
+
+
+@pytest.mark.parametrize("answer", [{"active": False}, {}, {"active": "true"}, {"active": 1}])
+async def test_a_revoked_token(issuer: Any, asking: TokenValidator, answer: dict[str, object]) -> None:
+    issuer.introspection = answer
+    with pytest.raises(TokenInvalid) as caught:
+        await asking.validate(Secret(issuer.token()), now=NOW)
+    assert caught.value.reason is TokenFault.REVOKED
+
+
+async def test_a_bad_token_is_not_introspected(issuer: Any, asking: TokenValidator) -> None:
+    with pytest.raises(TokenInvalid):
+        await asking.validate(Secret(issuer.token(aud="sip:other.example")), now=NOW)
+    assert "introspect" not in issuer.requests
+
+
+@pytest.mark.parametrize("answer", [{"status": 401, "body": b"{}"}, {"body": b"yes"}], ids=["refused", "no JSON"])
+async def test_introspection_without_a_usable_answer(
+    issuer: Any, asking: TokenValidator, answer: dict[str, Any]
+) -> None:
+    await asking.validate(Secret(issuer.token()), now=NOW)
+    issuer.raw = web.Response(**answer)
+    with pytest.raises(WafUnreachable):
+        await asking.validate(Secret(issuer.token()), now=NOW)
+
+
+async def test_a_configured_introspection_url(issuer: Any, make_validator: Callable[..., TokenValidator]) -> None:
+    told = Introspection(client_id="a", client_secret=Secret("b"), url=f"{issuer.url}/introspect")
+    validator = make_validator(introspection=told, jwks_uri=f"{issuer.url}/jwks")
+    await validator.validate(Secret(issuer.token()), now=NOW)
+    assert issuer.requests == ["jwks", "introspect"]
+
+
+@pytest.fixture
+def reading(make_validator: Callable[..., TokenValidator]) -> TokenValidator:
+    """Validator for a WAF with opaque tokens."""
+    return make_validator(introspection=replace(EPCSCF, references=True), third_party=True)
+
+
+async def test_an_opaque_token(issuer: Any, reading: TokenValidator) -> None:
+    issuer.introspection = {"active": True, **issuer.claims(iss=None, iat=None, jti=None)}
+    found = await reading.validate(Secret("ory_at_x.7nQ-y"), now=NOW)
+    assert (found.impi, found.impus[1], found.subject) == ("carol@ims.example", "tel:+4930123", "carol")
+    assert (found.issuer, found.third_party, found.expires_at) == (issuer.url, True, NOW + 3600)
+    assert issuer.requests == ["metadata", "introspect"]
+    assert issuer.asked[1]["token"] == "ory_at_x.7nQ-y"
+    assert (await reading.validate(Secret(issuer.token()), now=NOW)).impi == found.impi  # JWTs count as well
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"active": False}, TokenFault.REVOKED),
+        ({"iss": "https://other.example"}, TokenFault.ISSUER),
+        ({"aud": "sip:other.example"}, TokenFault.AUDIENCE),
+        ({"aud": None}, TokenFault.AUDIENCE),
+        ({"scope": "mail"}, TokenFault.SCOPE),
+        ({"exp": NOW - 60}, TokenFault.EXPIRED),
+        ({"exp": None}, TokenFault.MALFORMED),
+        ({"impi": None}, TokenFault.MALFORMED),
+        ({"impu": "carol"}, TokenFault.MALFORMED),
+    ],
+)
+async def test_the_answer_about_an_opaque_token_is_checked_like_a_jwt(
+    issuer: Any, reading: TokenValidator, said: dict[str, object], reason: TokenFault
+) -> None:
+    issuer.introspection = {"active": True, **issuer.claims(**said)}
+    with pytest.raises(TokenInvalid) as caught:
+        await reading.validate(Secret("reference"), now=NOW)
+    assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize("token", ["x" * 8193, "réference"])
+async def test_malformed_opaque_tokens_are_not_introspected(issuer: Any, reading: TokenValidator, token: str) -> None:
+    with pytest.raises(TokenInvalid):
+        await reading.validate(Secret(token), now=NOW)
+    assert issuer.requests == []
+
+
+async def test_opaque_tokens_are_sent_only_to_the_waf_that_issues_them(issuer: Any, asking: TokenValidator) -> None:
+    with pytest.raises(TokenInvalid) as caught:
+        await asking.validate(Secret("reference"), now=NOW)
+    assert caught.value.reason is TokenFault.MALFORMED
+    assert issuer.requests == []
+    readers = [
+        TrustedIssuer(issuer=f"https://{name}", audience="sip:a", introspection=replace(EPCSCF, references=True))
+        for name in ("one.example", "two.example")
+    ]
+    with pytest.raises(ConfigurationError, match="cannot both"):
+        TokenValidator(readers)
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert "a secret" not in repr(EPCSCF)

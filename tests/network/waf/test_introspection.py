@@ -1,4 +1,4 @@
-"""Introspection and revocation (RFC 7662, RFC 7009)."""
+"""Introspection and revocation endpoints (RFC 7662, RFC 7009)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def ask(browser, token: object, headers: dict[str, str]) -> dict[str, obje
     return answer.json
 
 
-async def test_a_resource_server_learns_about_every_token(waf: Waf, client, epcscf) -> None:
+async def test_a_resource_server_introspects_every_token(waf: Waf, client, epcscf) -> None:
     tokens = await client.tokens()
     found = await ask(client.browser, tokens["access_token"], epcscf)
     assert found["active"] is True
@@ -43,11 +43,11 @@ async def test_a_resource_server_learns_about_every_token(waf: Waf, client, epcs
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "x" * 9000, "..", "' OR 1=1 --"])
-async def test_what_is_no_token_is_not_active(browser, epcscf, token: str) -> None:
+async def test_malformed_tokens_are_not_active(browser, epcscf, token: str) -> None:
     assert await ask(browser, token, epcscf) == {"active": False}
 
 
-async def test_a_token_is_over_when_its_time_is(client, epcscf, clock) -> None:
+async def test_expired_tokens_are_not_active(client, epcscf, clock) -> None:
     token = (await client.tokens())["access_token"]
     clock.now += 3600
     assert await ask(client.browser, token, epcscf) == {"active": False}
@@ -59,7 +59,7 @@ async def test_a_changed_token_is_not_active(client, epcscf) -> None:
     assert await ask(client.browser, changed, epcscf) == {"active": False}
 
 
-async def test_other_clients_learn_about_their_own_only(waf: Waf, client) -> None:
+async def test_a_client_introspects_its_own_tokens_only(waf: Waf, client) -> None:
     waf.store.clients.add("web", Secret("secret of the web client"), redirect_uris=("https://web.example/cb",))
     credentials = {"client_id": "web", "client_secret": "secret of the web client"}
     token = (await client.tokens())["access_token"]
@@ -67,7 +67,7 @@ async def test_other_clients_learn_about_their_own_only(waf: Waf, client) -> Non
     assert answer.json == {"active": False}
 
 
-async def test_who_may_not_ask(client) -> None:
+async def test_callers_that_may_not_introspect(client) -> None:
     token = str((await client.tokens())["access_token"])
     answer = await client.browser.post("/introspect", {"token": token, "client_id": "wic"})
     assert (answer.status, answer.json["error"]) == (401, "invalid_client")
@@ -75,7 +75,7 @@ async def test_who_may_not_ask(client) -> None:
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
-async def test_a_question_without_a_token(browser, epcscf) -> None:
+async def test_a_request_without_a_token(browser, epcscf) -> None:
     answer = await browser.post("/introspect", {"token_type_hint": "access_token"}, headers=epcscf)
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
@@ -84,14 +84,14 @@ async def revoke(browser, token: object, client_id: str = "wic"):
     return await browser.post("/revoke", {"token": str(token), "client_id": client_id})
 
 
-async def test_an_access_token_is_taken_back(client, epcscf) -> None:
+async def test_an_access_token_is_revoked(client, epcscf) -> None:
     tokens = await client.tokens()
     assert (await revoke(client.browser, tokens["access_token"])).status == 200
     assert await ask(client.browser, tokens["access_token"], epcscf) == {"active": False}
     assert (await client.refresh(tokens["refresh_token"])).status == 200
 
 
-async def test_a_refresh_token_takes_all_with_it(client, epcscf) -> None:
+async def test_revoking_a_refresh_token_revokes_the_grant(client, epcscf) -> None:
     tokens = await client.tokens()
     assert (await revoke(client.browser, tokens["refresh_token"])).status == 200
     assert await ask(client.browser, tokens["access_token"], epcscf) == {"active": False}
@@ -99,11 +99,11 @@ async def test_a_refresh_token_takes_all_with_it(client, epcscf) -> None:
     assert (await client.refresh(tokens["refresh_token"])).status == 400
 
 
-async def test_what_nobody_knows_is_revoked_already(browser) -> None:
+async def test_revoking_an_unknown_token_succeeds(browser) -> None:
     assert (await revoke(browser, "invented")).status == 200
 
 
-async def test_only_its_client_can_take_a_token_back(waf: Waf, client) -> None:
+async def test_only_its_client_can_revoke_a_token(waf: Waf, client) -> None:
     waf.store.clients.add("web", redirect_uris=("https://web.example/cb",))
     tokens = await client.tokens()
     for name in ("access_token", "refresh_token"):
@@ -112,9 +112,7 @@ async def test_only_its_client_can_take_a_token_back(waf: Waf, client) -> None:
     assert (await client.refresh(tokens["refresh_token"])).status == 200
 
 
-async def test_the_epcscf_believes_what_the_waf_signs_until_it_is_taken_back(
-    make_waf, open_browser, native, authority
-) -> None:
+async def test_the_epcscf_accepts_a_token_until_it_is_revoked(make_waf, open_browser, native, authority) -> None:
     """Both ends together, in real time."""
     waf = await make_waf(clock=time.time)
     waf.store.clients.add("epcscf", Secret(SECRET), grants=())

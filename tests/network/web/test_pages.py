@@ -1,4 +1,4 @@
-"""Templates: every value is escaped, and every file is in the wheel."""
+"""Page templates: every value is escaped, and every file is in the wheel."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from wic.network.web.pages import SHARED, Html
+from wic.network.web.pages import SHARED_PAGES, Html
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_values_are_escaped_and_html_is_not() -> None:
-    page = SHARED.fragment("error.html", title="<b>&\"'", text=Html("<em>so</em>"))
+    page = SHARED_PAGES.fragment("error.html", title="<b>&\"'", text=Html("<em>so</em>"))
     assert "<b>" not in page
     assert "&lt;b&gt;&amp;&quot;&#x27;" in page
     assert "<em>so</em>" in page
@@ -21,7 +21,7 @@ def test_values_are_escaped_and_html_is_not() -> None:
 
 def test_a_value_that_is_missing_is_an_error() -> None:
     with pytest.raises(KeyError):
-        SHARED.fragment("error.html", title="x")
+        SHARED_PAGES.fragment("error.html", title="x")
 
 
 def test_the_pages_are_installed() -> None:

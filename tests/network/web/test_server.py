@@ -1,14 +1,16 @@
-"""The listener under WAF and WWSF."""
+"""Listener of WAF and WWSF."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import gzip
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.errors import ConfigurationError, StorageFailed
 from wic.network.waf import Waf, WafOptions
 from wic.network.web import forms, server
 from wic.network.web.server import WebServer
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from wic.network.certificates import CertificateAuthority
 
 
-async def test_a_server_that_never_started_lets_its_port_go(server_tls) -> None:
+async def test_a_server_that_never_started_frees_its_port(server_tls) -> None:
     opened = WebServer("127.0.0.1", 0, server_tls)
     await opened.close()
     again = WebServer("127.0.0.1", opened.port, server_tls)
@@ -34,12 +36,12 @@ async def test_addresses_of_ipv6_are_written_in_brackets(server_tls) -> None:
     await opened.close()
 
 
-async def test_who_does_not_say_goodbye_is_not_waited_for(waf: Waf, authority: CertificateAuthority) -> None:
+async def test_closing_does_not_wait_for_close_notify(waf: Waf, authority: CertificateAuthority) -> None:
     context = client_context(ca=authority.certificate_path)
     reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
     writer.write(b"GET /jwks HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b"200" in await reader.readline()
-    writer.transport.pause_reading()  # so that it never hears of the end
+    writer.transport.pause_reading()  # so that it never sees the end
     await waf.close()
     ours = [each for each in gc.get_objects() if isinstance(each, asyncio.Transport) and _port(each) == waf.port]
     assert all(each.is_closing() for each in ours)
@@ -51,7 +53,7 @@ def _port(transport: asyncio.Transport) -> int | None:
     return address[1] if isinstance(address, tuple) else None
 
 
-async def test_who_sends_no_body_is_not_waited_for(
+async def test_a_body_that_does_not_come(
     waf: Waf, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forms, "BODY_TIMEOUT", 0.01)
@@ -63,18 +65,19 @@ async def test_who_sends_no_body_is_not_waited_for(
     writer.close()
 
 
-async def test_who_says_nothing_is_not_kept(
+async def test_idle_connections_are_closed(
     tmp_path: Path, server_tls: ssl.SSLContext, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "KEEP_ALIVE", 0.01)
-    async with Waf(WafOptions(database=tmp_path / "waf.sqlite", ssl_context=server_tls), password_cost=16) as waf:
+    options = WafOptions(database=tmp_path / "waf.sqlite", ssl_context=server_tls)
+    async with await Waf.open(options, password_cost=16) as waf:
         context = client_context(ca=authority.certificate_path)
         reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
         assert await reader.read() == b""
         writer.close()
 
 
-async def test_a_crowd_is_kept_out(
+async def test_connections_are_limited(
     waf: Waf, authority: CertificateAuthority, open_browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "CONNECTIONS", 1)
@@ -88,15 +91,15 @@ async def test_a_crowd_is_kept_out(
     assert (await open_browser(waf.url).get("/jwks")).status == 200
 
 
-async def test_nothing_is_unpacked(browser) -> None:
-    """A few bytes that become millions would be in memory before anybody could count them."""
+async def test_compressed_bodies_are_not_unpacked(browser) -> None:
+    """A few bytes that become millions would be in memory before they are counted."""
     form = gzip.compress(b"grant_type=client_credentials&client_id=wic")
     headers = {"Content-Type": forms.FORM, "Content-Encoding": "gzip"}
     answer = await browser.request("POST", "/token", data=form, headers=headers)
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
-async def test_what_is_no_http_is_answered(waf: Waf, authority: CertificateAuthority) -> None:
+async def test_requests_that_are_not_http(waf: Waf, authority: CertificateAuthority) -> None:
     context = client_context(ca=authority.certificate_path)
     reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
     writer.write(b"REGISTER sip:ims.example SIP/2.0\r\n\r\n")
@@ -111,3 +114,32 @@ async def test_files_beside_the_pages_are_not_served(browser, path: str) -> None
     answer = await browser.get(path)
     assert answer.status == 404
     assert "root:" not in answer.text
+
+
+async def test_a_failed_open_leaves_nothing_open(waf: Waf, tmp_path: Path, server_tls: ssl.SSLContext) -> None:
+    options = WafOptions(database=tmp_path / "other.sqlite", ssl_context=server_tls, port=waf.port)
+    with pytest.raises(ConfigurationError, match="cannot listen"):
+        await Waf.open(options, password_cost=16)
+    assert not options.database.exists()
+    with pytest.raises(ConfigurationError, match="cannot open"):
+        await Waf.open(replace(options, database=tmp_path, port=0), password_cost=16)
+
+
+async def test_a_locked_database_is_swept_later(
+    tmp_path: Path, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    outcomes, swept = iter([StorageFailed("database is locked"), None]), asyncio.Event()
+
+    def sweep() -> int:
+        if (error := next(outcomes, None)) is not None:
+            raise error
+        swept.set()
+        return 0
+
+    monkeypatch.setattr(server, "SWEEP_INTERVAL", 0.0)
+    opened = WebServer("127.0.0.1", 0, server_tls)
+    opened.add([], sweep=sweep)
+    await opened.start()
+    await swept.wait()
+    await opened.close()
+    assert "expired rows are not removed now: database is locked" in caplog.text

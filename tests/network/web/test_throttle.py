@@ -1,20 +1,19 @@
-"""Counting of guesses and of requests."""
+"""Limits for guessing and for requests."""
 
 from __future__ import annotations
 
 import pytest
 
-from wic.network.web.address import counted_address
-from wic.network.web.throttle import RateLimit, Throttle, ThrottleOptions
+from wic.network.web.throttle import FailureThrottle, RateLimit, ThrottleOptions, counted_address
 
 
-def failed(throttle: Throttle, times: int, *, now: float = 0.0, name: str = "carol") -> None:
+def failed(throttle: FailureThrottle, times: int, *, now: float = 0.0, name: str = "carol") -> None:
     for _ in range(times):
         throttle.attempt(name, now=now)
 
 
 def test_the_first_failures_cost_nothing_and_then_time_doubles() -> None:
-    throttle = Throttle(ThrottleOptions(free=2, base=1, longest=10))
+    throttle = FailureThrottle(ThrottleOptions(free=2, base=1, longest=10))
     waits = []
     for _ in range(8):
         waits.append(throttle.wait("carol", now=0))
@@ -26,13 +25,13 @@ def test_the_first_failures_cost_nothing_and_then_time_doubles() -> None:
 
 
 def test_any_number_of_failures_can_be_counted() -> None:
-    throttle = Throttle(ThrottleOptions(free=0, longest=900))
+    throttle = FailureThrottle(ThrottleOptions(free=0, longest=900))
     failed(throttle, 5000)
     assert throttle.wait("carol", now=0) == 900
 
 
 def test_success_takes_one_back_or_all() -> None:
-    throttle = Throttle(ThrottleOptions(free=1))
+    throttle = FailureThrottle(ThrottleOptions(free=1))
     failed(throttle, 2)
     throttle.succeeded("carol")
     assert throttle.wait("carol", now=0) == 0
@@ -46,29 +45,29 @@ def test_success_takes_one_back_or_all() -> None:
     throttle.succeeded("nobody")
 
 
-def test_time_forgets() -> None:
-    throttle = Throttle(ThrottleOptions(free=1, forget=100))
+def test_failures_are_forgotten() -> None:
+    throttle = FailureThrottle(ThrottleOptions(free=1, forget=100))
     failed(throttle, 2)
     assert throttle.wait("carol", now=101) == 0
     failed(throttle, 1, now=101)
     assert throttle.wait("carol", now=101) == 0
 
 
-def test_names_are_not_kept_without_end() -> None:
-    throttle = Throttle(ThrottleOptions(free=0, entries=3))
+def test_the_number_of_names_is_bounded() -> None:
+    throttle = FailureThrottle(ThrottleOptions(free=0, entries=3))
     for name in ("a", "b", "c", "a", "d"):
         throttle.attempt(name, now=0)
     assert [throttle.wait(name, now=0) > 0 for name in ("a", "b", "c", "d")] == [True, False, True, True]
 
 
-def test_a_rate_is_that_of_any_window() -> None:
+def test_the_rate_holds_in_any_window() -> None:
     limit = RateLimit(2, 60)
     assert [limit.take("a", now=now) for now in (0, 30, 40, 60, 61, 90)] == [0, 0, 20, 0, 29, 0]
     assert limit.take("b", now=61) == 0
 
 
-def test_a_clock_that_is_set_back_does_not_lock_out() -> None:
-    throttle = Throttle(ThrottleOptions(free=0, base=10))
+def test_a_clock_that_is_set_back_prolongs_no_wait() -> None:
+    throttle = FailureThrottle(ThrottleOptions(free=0, base=10))
     throttle.attempt("a", now=100_000)
     assert throttle.wait("a", now=0) == 10
     assert throttle.wait("a", now=4) == 6
@@ -78,7 +77,7 @@ def test_a_clock_that_is_set_back_does_not_lock_out() -> None:
     assert limit.take("a", now=0) == 0
 
 
-def test_rates_are_not_kept_without_end() -> None:
+def test_the_number_of_rates_is_bounded() -> None:
     limit = RateLimit(1, 60, entries=2)
     for name in ("a", "b", "c"):
         limit.take(name, now=0)
@@ -96,5 +95,9 @@ def test_rates_are_not_kept_without_end() -> None:
         ("/run/socket", "/run/socket"),
     ],
 )
-def test_a_home_counts_as_one(address: str, counted: str) -> None:
+def test_an_ipv6_prefix_counts_as_one(address: str, counted: str) -> None:
     assert counted_address(address) == counted
+
+
+def test_the_default_limit() -> None:
+    assert ThrottleOptions().free == 5

@@ -1,4 +1,4 @@
-"""The pool (TS 24.371 §6.2.3 and §6.3.2, TS 33.203 Annex X.4)."""
+"""Pool of identities (TS 24.371 §6.2.3 and §6.3.2, TS 33.203 Annex X.4)."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.errors import ConfigurationError
 from wic.network.waf import Waf, token_endpoint
-from wic.network.wwsf import Wwsf, WwsfStore
 from wic.network.wwsf.options import PoolOptions
 from wic.network.wwsf.waf_client import WafClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from wic.network.wwsf import Wwsf
 
 
 @pytest.fixture
 async def wic(wwsf: Wwsf, open_browser):
-    """A WIC that is no browser."""
+    """A program, not a browser."""
     return open_browser(wwsf.url)
 
 
@@ -50,19 +49,19 @@ async def test_an_anonymous_user_gets_a_pair_and_a_token_for_it(waf: Waf, wwsf: 
     assert (said["impi"], said["impu"], said["wwsf"]) == ("pool1@ims.example", ["sip:pool1@ims.example"], "wwsf")
 
 
-async def test_nobody_shares_a_pair(wic) -> None:
+async def test_a_pair_has_one_holder_at_a_time(wic) -> None:
     answers = await asyncio.gather(*(lease(wic) for _ in range(3)))
     assert sorted(answer.status for answer in answers) == [201, 201, 503]
     assert len({answer.json["impi"] for answer in answers if answer.status == 201}) == 2
 
 
-async def test_an_empty_pool_says_when_to_come_back(wic, clock) -> None:
+async def test_an_empty_pool_says_when_to_retry(wic, clock) -> None:
     await lease(wic)
     clock.now += 600
     await lease(wic)
     answer = await lease(wic)
     assert (answer.status, answer.json["error"]) == (503, "pool_exhausted")
-    assert answer.headers["Retry-After"] == str(3600 + 30 - 600 + 1)
+    assert answer.headers["Retry-After"] == str(3600 + 30 - 600)
 
 
 async def test_a_pair_that_was_given_back_is_free(waf: Waf, wic) -> None:
@@ -71,13 +70,13 @@ async def test_a_pair_that_was_given_back_is_free(waf: Waf, wic) -> None:
     again = await lease(wic)
     assert again.status == 201
     assert again.json["impi"] == first.json["impi"]
-    assert not is_active(waf, first)  # the holder before is out
+    assert not is_active(waf, first)  # the token of the holder before is revoked
     assert is_active(waf, again)
     assert (await wic.request("DELETE", f"/pool/lease/{first.json['lease']}")).status == 404
     assert (await wic.post(f"/pool/lease/{first.json['lease']}")).status == 404
 
 
-async def test_a_pair_may_have_to_wait_for_its_token(
+async def test_a_pair_may_be_held_until_its_token_expires(
     waf: Waf, make_wwsf: Callable[..., object], open_browser, clock
 ) -> None:
     wwsf = await make_wwsf(waf, pool=PoolOptions(anonymous=True, hold_until_expiry=True))
@@ -90,7 +89,7 @@ async def test_a_pair_may_have_to_wait_for_its_token(
     assert (await lease(wic)).status == 201
 
 
-async def test_a_lease_ends_with_its_token_and_not_before(wic, clock) -> None:
+async def test_a_lease_expires_with_its_token_and_not_before(wic, clock) -> None:
     first, _ = await lease(wic), await lease(wic)
     clock.now += 3629  # the eP-CSCF's clock may be 30 s behind
     assert (await lease(wic)).status == 503
@@ -137,15 +136,15 @@ async def test_a_pair_is_not_given_away_while_its_holder_waits_for_the_next_toke
     assert not is_active(waf, await prolonged)
 
 
-async def test_a_lease_that_is_about_to_end_waits_for_its_next_token(waf: Waf, wwsf: Wwsf, wic, clock) -> None:
+async def test_a_lease_lasts_while_its_next_token_is_requested(waf: Waf, wwsf: Wwsf, wic, clock) -> None:
     first, _ = await lease(wic), await lease(wic)
     clock.now += 3629
-    assert wwsf.store.reserve(str(first.json["lease"]), now=clock.now, until=clock.now + 30) is not None
+    assert wwsf.store.prolong(str(first.json["lease"]), now=clock.now, until=clock.now + 30) is not None
     clock.now += 2
     assert (await wic.post(f"/pool/lease/{first.json['lease']}")).status == 200
 
 
-async def test_a_pair_that_is_removed_while_its_token_is_fetched(waf: Waf, wwsf: Wwsf, wic, monkeypatch) -> None:
+async def test_a_pair_that_is_removed_while_its_token_is_requested(waf: Waf, wwsf: Wwsf, wic, monkeypatch) -> None:
     first, for_pair = await lease(wic), WafClient.request_pool_token
 
     async def removed(self: WafClient, impi: str) -> object:
@@ -158,7 +157,7 @@ async def test_a_pair_that_is_removed_while_its_token_is_fetched(waf: Waf, wwsf:
     assert (await lease(wic)).status == 404
 
 
-async def test_a_token_of_the_pool_is_no_user_s(waf: Waf, make_wwsf, open_browser, client) -> None:
+async def test_a_token_of_the_pool_stands_for_no_user(waf: Waf, make_wwsf, open_browser, client) -> None:
     wwsf = await make_wwsf(waf, pool=PoolOptions())
     wic = open_browser(wwsf.url)
     token = (await client.tokens())["access_token"]
@@ -167,7 +166,7 @@ async def test_a_token_of_the_pool_is_no_user_s(waf: Waf, make_wwsf, open_browse
     assert (answer.status, answer.json["error"]) == (401, "invalid_token")
 
 
-async def test_the_pair_that_rested_longest_goes_first(wic, clock) -> None:
+async def test_the_pair_that_was_free_for_longest_goes_first(wic, clock) -> None:
     first = await lease(wic)
     await wic.request("DELETE", f"/pool/lease/{first.json['lease']}")
     clock.now += 1
@@ -186,12 +185,12 @@ async def test_leases_survive_a_restart(waf: Waf, wwsf: Wwsf, make_wwsf: Callabl
 
 
 @pytest.mark.parametrize("name", ["x", "' OR 1=1 --", "%2e%2e", "A" * 43, "A" * 5000])
-async def test_leases_of_nobody(wic, name: str) -> None:
+async def test_unknown_leases(wic, name: str) -> None:
     assert (await wic.request("DELETE", f"/pool/lease/{name}")).status == 404
     assert (await wic.post(f"/pool/lease/{name}")).status == 404
 
 
-async def test_strangers_are_refused_where_users_have_to_sign_in(waf: Waf, make_wwsf, open_browser) -> None:
+async def test_anonymous_users_are_refused_where_users_have_to_sign_in(waf: Waf, make_wwsf, open_browser) -> None:
     wwsf = await make_wwsf(waf, pool=PoolOptions())
     answer = await lease(open_browser(wwsf.url))
     assert (answer.status, answer.json["error"]) == (401, "login_required")
@@ -200,7 +199,7 @@ async def test_strangers_are_refused_where_users_have_to_sign_in(waf: Waf, make_
     assert configuration["anonymous"] is False
 
 
-async def test_a_user_shows_a_token_of_the_waf(waf: Waf, make_wwsf, open_browser, client) -> None:
+async def test_a_user_is_known_by_token(waf: Waf, make_wwsf, open_browser, client) -> None:
     wwsf = await make_wwsf(waf, pool=PoolOptions(leases_each=1))
     wic = open_browser(wwsf.url)
     token = (await client.tokens())["access_token"]
@@ -212,7 +211,7 @@ async def test_a_user_shows_a_token_of_the_waf(waf: Waf, make_wwsf, open_browser
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 8000])
-async def test_a_bad_token_is_not_the_same_as_none(wic, token: str) -> None:
+async def test_a_bad_token_is_refused_where_none_is_needed(wic, token: str) -> None:
     answer = await lease(wic, headers={"Authorization": f"Bearer {token}"})
     assert (answer.status, answer.json["error"]) == (401, "invalid_token")
     assert "Bearer" in answer.headers["WWW-Authenticate"]
@@ -230,19 +229,19 @@ async def test_a_signed_in_browser_gets_a_pair(waf: Waf, make_wwsf, open_browser
         assert (await lease(page, headers=headers)).status == 403
 
 
-async def test_an_address_gets_so_many_leases_and_no_more(waf: Waf, make_wwsf, open_browser, clock) -> None:
+async def test_leases_are_limited_by_address(waf: Waf, make_wwsf, open_browser, clock) -> None:
     wwsf = await make_wwsf(waf, pool=PoolOptions(anonymous=True, rate=3, leases_each=2))
     wic = open_browser(wwsf.url)
     statuses = [(await lease(wic)).status for _ in range(4)]
     assert statuses == [201, 201, 429, 429]
     answer = await lease(wic)
     assert answer.json["error"] == "slow_down"
-    assert answer.headers["Retry-After"] == "61"
+    assert answer.headers["Retry-After"] == "60"
     clock.now += 60
     assert (await lease(wic)).json["error"] == "too_many_leases"
 
 
-async def test_a_pair_that_is_removed_takes_its_token_with_it(waf: Waf, wwsf: Wwsf, wic) -> None:
+async def test_removing_a_pair_revokes_its_token(waf: Waf, wwsf: Wwsf, wic) -> None:
     answer = await lease(wic)
     waf.store.pool.remove("pool1@ims.example")
     wwsf.store.remove_pool_pair("pool1@ims.example")
@@ -250,16 +249,16 @@ async def test_a_pair_that_is_removed_takes_its_token_with_it(waf: Waf, wwsf: Ww
     assert (await wic.post(f"/pool/lease/{answer.json['lease']}")).status == 404
 
 
-async def test_the_waf_has_the_last_word(waf: Waf, wwsf: Wwsf, wic) -> None:
-    """A pair that the WAF does not know as this WWSF's is given to nobody, and stays free."""
+async def test_a_pair_that_the_waf_does_not_know(waf: Waf, wwsf: Wwsf, wic) -> None:
+    """A pair that is not of this WWSF's pool at the WAF is not lent, and stays free."""
     waf.store.pool.remove("pool1@ims.example")
     answer = await lease(wic)
     assert (answer.status, answer.json["error"]) == (502, "waf_refused")
-    waf.store.add_pool_pair("wwsf", "pool1@ims.example", "sip:pool1@ims.example")
+    waf.store.pool.add("wwsf", "pool1@ims.example", "sip:pool1@ims.example")
     assert {(await lease(wic)).status for _ in range(2)} == {201}
 
 
-async def test_without_a_waf_no_pair_is_lost(waf: Waf, wwsf: Wwsf, make_waf, wic, client, clock) -> None:
+async def test_no_pair_is_lost_without_a_waf(waf: Waf, wwsf: Wwsf, make_waf, wic, client, clock) -> None:
     token = (await client.tokens())["access_token"]
     port = waf.port
     await waf.close()
@@ -272,52 +271,29 @@ async def test_without_a_waf_no_pair_is_lost(waf: Waf, wwsf: Wwsf, make_waf, wic
     assert {(await lease(wic)).status for _ in range(2)} == {201}
 
 
-async def test_a_waf_that_gives_somebody_else_s_token(waf: Waf, wwsf: Wwsf, wic, client, monkeypatch) -> None:
+async def test_a_waf_that_issues_a_token_for_another_identity(waf: Waf, wwsf: Wwsf, wic, client, monkeypatch) -> None:
     """A third party's WAF may be wrong."""
-    given = await wwsf._client.request_pool_token("pool2@ims.example")
+    request_pool_token = WafClient.request_pool_token
 
     async def wrong(self: WafClient, impi: str) -> object:
-        return given
+        return await request_pool_token(self, "pool2@ims.example")
 
     monkeypatch.setattr(WafClient, "request_pool_token", wrong)
     answer = await lease(wic)
     assert (answer.status, answer.json["error"]) == (502, "waf_refused")
 
 
-async def test_a_waf_that_gives_no_token_at_all(waf: Waf, wwsf: Wwsf, wic, monkeypatch) -> None:
+async def test_a_waf_that_issues_no_token(waf: Waf, wwsf: Wwsf, wic, monkeypatch) -> None:
     def empty(*arguments: object) -> dict[str, object]:
         return {"token_type": "Bearer"}
 
-    monkeypatch.setattr(token_endpoint, "mint", empty)
+    monkeypatch.setattr(token_endpoint, "issue_tokens", empty)
     answer = await lease(wic)
     assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")
 
 
-async def test_what_is_over_is_removed(wwsf: Wwsf, wic, clock) -> None:
+async def test_expired_rows_are_removed(wwsf: Wwsf, wic, clock) -> None:
     await lease(wic)
     await wic.get("/signin")
     clock.now += 4000
     assert wwsf.store.expire(now=clock.now) == 2
-
-
-def test_the_pool_is_kept_by_operators(tmp_path: Path) -> None:
-    with WwsfStore(tmp_path / "wwsf.sqlite") as store:
-        store.add_pool_pair("a@ims.example", "sip:a@ims.example")
-        store.add_pool_pair("a@ims.example", "sip:a2@ims.example")
-        store.add_pool_pair("b@ims.example", "sip:b@ims.example")
-        assert [pair.impu for pair in store.pairs()] == ["sip:a2@ims.example", "sip:b@ims.example"]
-        with pytest.raises(ConfigurationError, match="in the pool already"):
-            store.add_pool_pair("c@ims.example", "sip:b@ims.example")
-        for impi, impu in (("", "sip:x@y"), ("c@ims.example", "c@ims.example")):
-            with pytest.raises(ConfigurationError, match="no pair"):
-                store.add_pool_pair(impi, impu)
-        assert store.lease("somebody", now=0, expires_at=60) is not None
-        assert store.remove_pool_pair("a@ims.example")
-        assert not store.remove_pool_pair("a@ims.example")
-        assert store.next_free() is None
-
-
-def test_a_pool_without_pairs(tmp_path: Path) -> None:
-    with WwsfStore(tmp_path / "wwsf.sqlite") as store:
-        assert store.lease("somebody", now=0, expires_at=60) is None
-        assert store.leases_of("somebody", now=0) == 0

@@ -125,7 +125,7 @@ def _write(key: StoreKey, token: AccessToken) -> bytes:
 
 
 def _read(data: bytes) -> AccessToken:
-    """Read what `_write` wrote; whatever else a file may hold raises a ValueError, KeyError or TypeError."""
+    """Read what `_write` wrote; any other content raises a ValueError, KeyError or TypeError."""
     document = json.loads(data)
     if document["version"] != _VERSION:
         raise ValueError

@@ -1,110 +1,114 @@
-"""What all pages of a WAF share: who is there, whose form it is, what a page may lead to."""
+"""Pages of a WAF: the signed-in user, forms with their CSRF tokens, alerts, and where a form may lead."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from wic.network.waf.errors import bad_page_request, foreign_form, whole_seconds
-from wic.network.web.answers import policy_with
-from wic.network.web.browser_session import csrf_token, is_own_form, new_secret
+from wic.network.web.browser_session import csrf_token, is_csrf_token, new_secret
 from wic.network.web.forms import parse_parameters, read_form
+from wic.network.web.responses import PageError, policy_with_form_action, retry_after, see_other
 
 if TYPE_CHECKING:
-    from wic.network.waf.core import WafCore
+    from collections.abc import Mapping
+
+    from aiohttp import web
+
+    from wic.network.waf.context import WafContext
     from wic.network.waf.users import WebUser
 
 CONTINUATIONS = ("/authorize", "/device")
-"""Where one may go on after signing in; nothing else is ever redirected to."""
+"""Paths that a browser may go on to after signing in; it is never redirected anywhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """What was wrong with the form that was sent before.
+    """Message about the form that was sent before.
 
     Attributes:
-        text: what people are told.
+        text: the message.
         status: HTTP status.
-        retry_after: whole seconds after which to try again; empty if at once.
+        headers: further header fields.
     """
 
     text: str
     status: int
-    retry_after: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def too_often(wait: float, guessed: str) -> Alert:
-    """Somebody has guessed too often.
+def too_many_guesses(wait: float, guessed: str) -> Alert:
+    """Return the message to a user who has guessed too often.
 
     Args:
-        wait: seconds until the next guess.
-        guessed: what at, as in "passwords".
+        wait: seconds until the next attempt.
+        guessed: what was guessed, as in "passwords".
     """
-    seconds = whole_seconds(wait)
-    return Alert(text=f"Too many wrong {guessed}. Try again in {seconds} s.", status=429, retry_after=seconds)
+    later = retry_after(wait)
+    text = f"Too many wrong {guessed}. Try again in {later['Retry-After']} s."
+    return Alert(text=text, status=429, headers=later)
 
 
-def signed_in(core: WafCore, request: web.Request) -> WebUser | None:
-    """Return who has signed in with this browser."""
-    name = core.store.sessions.user(core.cookie.read(request), now=core.now)
-    return None if name is None else core.store.accounts.find(name)
+def signed_in_user(context: WafContext, request: web.Request) -> WebUser | None:
+    """Return the user who has signed in with this browser."""
+    name = context.store.sessions.user(context.cookie.read(request), now=context.now)
+    return None if name is None else context.store.users.find(name)
 
 
 def form_page(
-    core: WafCore,
+    context: WafContext,
     request: web.Request,
     template: str,
     *,
     title: str,
-    leads_to: str = "",
+    form_action: str = "",
     alert: Alert | None = None,
     **values: str,
 ) -> web.Response:
-    """Return a page with a form that belongs to this visit.
+    """Return a page with a form that belongs to this browser session.
 
     Args:
-        core: the WAF.
+        context: the WAF.
         request: the request that it answers.
         template: its file.
         title: its title.
-        leads_to: where the form may lead besides this server.
-        alert: what was wrong the last time.
-        **values: what the template shows.
+        form_action: source of the policy that the form may lead to, besides this server.
+        alert: message about the form that was sent before.
+        **values: values of the template.
     """
-    visit = core.cookie.read(request) or new_secret()
-    shown = "" if alert is None else core.pages.fragment("alert.html", text=alert.text)
+    session_id = context.cookie.read(request) or new_secret()
+    shown = "" if alert is None else context.pages.fragment("alert.html", text=alert.text)
     status = 200 if alert is None else alert.status
-    response = core.pages.page(template, title=title, status=status, csrf=csrf_token(visit), alert=shown, **values)
-    core.cookie.set(response, visit)
-    if alert is not None and alert.retry_after:
-        response.headers["Retry-After"] = alert.retry_after
-    if leads_to:
-        response.headers["Content-Security-Policy"] = policy_with(leads_to)
+    csrf = csrf_token(session_id)
+    response = context.pages.page(template, title=title, status=status, csrf=csrf, alert=shown, **values)
+    context.cookie.set(response, session_id)
+    if alert is not None:
+        response.headers.update(alert.headers)
+    if form_action:
+        response.headers["Content-Security-Policy"] = policy_with_form_action(form_action)
     return response
 
 
-async def own_form(core: WafCore, request: web.Request) -> dict[str, str]:
-    """Return the fields of a form, which has to come from a page of this visit.
+async def read_own_form(context: WafContext, request: web.Request) -> tuple[str, dict[str, str]]:
+    """Return the session id and the fields of a form, which has to come from a page of this session.
 
     Raises:
-        PageRefusal: it does not.
+        PageError: it does not.
     """
     form = await read_form(request, bad_page_request)
-    if not is_own_form(core.cookie.read(request), form.get("csrf", "")):
-        raise foreign_form()
-    return form
+    session_id = context.cookie.read(request)
+    if session_id is None or not is_csrf_token(form.get("csrf", ""), session_id):
+        raise outdated_form()
+    return session_id, form
 
 
-def to_sign_in(request: web.Request) -> web.Response:
-    """Send the browser to the sign-in page, and from there back."""
-    query = request.rel_url.raw_query_string
-    return redirect(str(request.rel_url.with_path("/login").with_query({"continue": f"{request.path}?{query}"})))
+def to_login(request: web.Request) -> web.Response:
+    """Return the redirect to the sign-in page, which leads back."""
+    target = f"{request.path}?{request.rel_url.raw_query_string}"
+    return see_other(str(request.rel_url.with_path("/login").with_query({"continue": target})))
 
 
 def read_continuation(text: str) -> str:
-    """Return where to go on after signing in: one of our own paths, or the start page."""
+    """Return the own path to go on to after signing in; the start page for anything else."""
     path, question, query = text.partition("?")
     if path not in CONTINUATIONS or not text.isascii() or not text.isprintable():
         return "/"
@@ -112,10 +116,17 @@ def read_continuation(text: str) -> str:
 
 
 def query_of(continuation: str) -> dict[str, str]:
-    """Return the parameters in a continuation."""
+    """Return the parameters of a continuation."""
     return parse_parameters(continuation.partition("?")[2].encode(), bad_page_request)
 
 
-def redirect(location: str) -> web.Response:
-    """Send the browser to another page of ours, or of our WWSF."""
-    return web.Response(status=303, headers={"Location": location})
+def bad_page_request(text: str) -> PageError:
+    """Return the error of a request that no page of this server sends."""
+    return PageError(400, "This request is not complete", f"Go back to the application and start again: {text}.")
+
+
+def outdated_form() -> PageError:
+    """Return the error of a form that was not made for this browser session."""
+    return PageError(
+        403, "This form is out of date", "Go back, reload the page and try again. The browser must accept cookies."
+    )

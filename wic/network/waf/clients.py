@@ -1,4 +1,4 @@
-"""OAuth clients: who may ask for tokens, how, and where codes may be sent."""
+"""OAuth clients, and the pools of identities of those that are WWSFs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ from urllib.parse import urlsplit
 
 from wic.errors import ConfigurationError
 from wic.network.waf.users import check_identities
+from wic.oauth.requests import NATIVE_CLIENT, GrantType
+from wic.oauth.urls import HTTPS_OR_HTTP, is_usable_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wic.auth.secret import Secret
-    from wic.network.web.database import Database
+    from wic.network.waf.tokens import Consents
+    from wic.network.web.database import WebDatabase
 
-CODE = "authorization_code"
-REFRESH = "refresh_token"
-CLIENT = "client_credentials"
-DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
-GRANTS = (CODE, REFRESH, CLIENT, DEVICE)
-NATIVE_CLIENT = "wic"
-"""The public client that every WIC outside a browser is."""
 LOOPBACK_REDIRECTS = ("http://127.0.0.1/callback", "http://[::1]/callback")
-"""RFC 8252 §7.3: any port is good."""
+"""Redirect URIs of a native client, which may have any port (RFC 8252 §7.3)."""
+WWSF_CALLBACK = "/callback"
+"""Path of a WWSF to which codes are sent."""
 MIN_SECRET = 16
 """Shortest client secret, in characters: it is for machines, and hashed only once."""
 
@@ -38,13 +36,13 @@ class OAuthClient:
 
     Attributes:
         id: its `client_id`.
-        title: what users are told it is.
+        title: its name for users.
         confidential: whether it has a secret.
         grants: grant types that it may use.
         redirect_uris: where codes may be sent.
         consent: whether users are asked first.
-        wwsf: identity of the WWSF that the client is, and whose pool it may use.
-        impi: private identity of the subscription that the client itself has.
+        wwsf: identity of the WWSF that the client is, whose pool it may use.
+        impi: private identity of the client's own subscription.
         impus: public identities of that subscription.
     """
 
@@ -59,18 +57,21 @@ class OAuthClient:
     impus: tuple[str, ...]
 
     def accepts_redirect(self, uri: str) -> bool:
-        """Tell whether codes may be sent there: the same text, but for the port of a loopback address."""
-        return any(uri == known or _is_same_loopback(uri, known) for known in self.redirect_uris)
+        """Tell whether codes may be sent there: to a registered URI, letter by letter (RFC 9700 §4.1.3).
+
+        A loopback address may have any port besides (RFC 8252 §7.3).
+        """
+        return any(uri == registered or _is_same_loopback(uri, registered) for registered in self.redirect_uris)
 
 
 class Clients:
-    """The table of clients.
+    """Table of OAuth clients.
 
     Args:
         database: the WAF's.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: WebDatabase) -> None:
         self._db = database
 
     def add(
@@ -80,7 +81,7 @@ class Clients:
         *,
         title: str | None = None,
         redirect_uris: Sequence[str] = (),
-        grants: Sequence[str] = (CODE, REFRESH),
+        grants: Sequence[str] = (GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN),
         consent: bool = True,
         wwsf: str | None = None,
         impi: str | None = None,
@@ -91,16 +92,16 @@ class Clients:
         Args:
             client_id: its name.
             secret: makes it a confidential client.
-            title: what users are told it is.
+            title: its name for users.
             redirect_uris: where codes may be sent: https, or http on a loopback address.
             grants: grant types that it may use.
             consent: whether users are asked first; False is for an operator's own WWSF.
             wwsf: identity of the WWSF that the client is.
-            impi: private identity of the subscription that the client itself has (client credentials).
+            impi: private identity of the client's own subscription (client credentials).
             impus: public identities of that subscription.
 
         Raises:
-            ConfigurationError: something is not of its form.
+            ConfigurationError: a value is malformed, or two of them exclude each other.
         """
         if not client_id or not client_id.isascii() or not client_id.isprintable() or ":" in client_id:
             raise ConfigurationError(f"{client_id!r} is no client id: use ASCII letters without a colon")
@@ -108,7 +109,11 @@ class Clients:
             raise ConfigurationError(f"a client secret has at least {MIN_SECRET} characters")
         if secret is None and not consent:
             raise ConfigurationError("users have to be asked about a client without a secret (RFC 8252 §8.6)")
-        _check_grants(grants, confidential=secret is not None)
+        unknown = [each for each in grants if each not in list(GrantType)]
+        if unknown:
+            raise ConfigurationError(f"{unknown[0]!r} is no grant type; choose among {', '.join(GrantType)}")
+        if GrantType.CLIENT_CREDENTIALS in grants and secret is None:
+            raise ConfigurationError("client credentials need a client secret (RFC 6749 §4.4)")
         for uri in redirect_uris:
             _check_redirect(uri)
         if impi is not None:
@@ -118,7 +123,7 @@ class Clients:
             client_id,
             None if secret is None else _hash(client_id, secret.reveal()),
             title or client_id,
-            json.dumps(list(grants)),
+            json.dumps([str(each) for each in grants]),
             json.dumps(list(redirect_uris)),
             int(consent),
             wwsf,
@@ -136,11 +141,32 @@ class Clients:
                 NATIVE_CLIENT,
                 title="wic, the headless WebRTC IMS client",
                 redirect_uris=LOOPBACK_REDIRECTS,
-                grants=(CODE, REFRESH, DEVICE),
+                grants=(GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN, GrantType.DEVICE_CODE),
             )
 
+    def add_wwsf(self, client_id: str, secret: Secret, url: str) -> OAuthClient:
+        """Add the WWSF of this operator, or move it to another URL; its identity is its client id.
+
+        Args:
+            client_id: its name.
+            secret: its secret.
+            url: its URL.
+
+        Raises:
+            ConfigurationError: a value is malformed.
+        """
+        return self.add(
+            client_id,
+            secret,
+            title="your calls",
+            redirect_uris=(f"{url}{WWSF_CALLBACK}",),
+            grants=(GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN, GrantType.CLIENT_CREDENTIALS),
+            consent=False,
+            wwsf=client_id,
+        )
+
     def remove(self, client_id: str) -> bool:
-        """Remove a client with all that was given out to it; return whether it was there."""
+        """Remove a client with all that was issued to it; return whether there was one."""
         with self._db.transaction():
             self._db.change("DELETE FROM consent WHERE client = ?", client_id)
             self._db.change("DELETE FROM device WHERE client = ?", client_id)
@@ -171,26 +197,48 @@ class Clients:
         return hmac.compare_digest(_hash(client_id, secret), stored)
 
 
+class PoolPairs:
+    """Table of the pairs of a pool: each is a subscription of its own with one IMPU and one IMPI.
+
+    It says which WWSF may get tokens for which pair (TS 33.203 Annex X.4, REQ 3.2).
+
+    Args:
+        database: the WAF's.
+        consents: what was issued for them.
+    """
+
+    def __init__(self, database: WebDatabase, consents: Consents) -> None:
+        self._db = database
+        self._consents = consents
+
+    def add(self, wwsf: str, impi: str, impu: str) -> None:
+        """Add a pair to the pool of a WWSF, or move it there.
+
+        Raises:
+            ConfigurationError: an identity is malformed.
+        """
+        check_identities(impi, (impu,))
+        self._db.change("INSERT OR REPLACE INTO pool VALUES (?, ?, ?)", wwsf, impi, impu)
+
+    def remove(self, impi: str) -> bool:
+        """Remove a pair, and revoke the tokens for it; return whether there was one."""
+        self._consents.revoke_pair(impi)
+        return self._db.change("DELETE FROM pool WHERE impi = ?", impi) > 0
+
+    def impu(self, wwsf: str, impi: str) -> str | None:
+        """Return the public identity that goes with a private one; None if the pair is not of this WWSF's pool."""
+        row = self._db.row("SELECT impu FROM pool WHERE wwsf = ? AND impi = ?", wwsf, impi)
+        return None if row is None else str(row[0])
+
+
 def _hash(client_id: str, secret: str) -> str:
     return hashlib.sha256(f"{client_id}:{secret}".encode()).hexdigest()
 
 
-def _check_grants(grants: Sequence[str], *, confidential: bool) -> None:
-    unknown = [each for each in grants if each not in GRANTS]
-    if unknown:
-        raise ConfigurationError(f"{unknown[0]!r} is no grant type; choose among {', '.join(GRANTS)}")
-    if CLIENT in grants and not confidential:
-        raise ConfigurationError("client credentials need a client secret (RFC 6749 §4.4)")
-
-
 def _check_redirect(uri: str) -> None:
-    try:
-        parts = urlsplit(uri)
-        safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
-        usable = safe and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or "#" in uri or not uri.isascii() or not uri.isprintable():
+    usable = is_usable_url(uri, HTTPS_OR_HTTP) and uri.isascii() and "#" not in uri  # RFC 6749 §3.1.2: no fragment
+    parts = urlsplit(uri) if usable else None
+    if parts is None or (parts.scheme == "http" and not _is_loopback(parts.hostname)):
         raise ConfigurationError(
             f"{uri!r} is no redirect URI: use https, or http on 127.0.0.1 or [::1], without a fragment"
         )
@@ -203,15 +251,15 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-def _is_same_loopback(uri: str, known: str) -> bool:
-    """Tell whether two URIs differ in nothing but the port of a loopback address (RFC 8252 §7.3)."""
+def _is_same_loopback(uri: str, registered: str) -> bool:
+    """Tell whether two URIs differ in nothing but the port of a loopback address."""
     try:
-        asked, registered = urlsplit(uri), urlsplit(known)
+        asked, known = urlsplit(uri), urlsplit(registered)
         port = asked.port
     except ValueError:
         return False
-    host = registered.hostname
-    if registered.scheme != "http" or registered.port is not None or host is None or not _is_loopback(host):
+    host = known.hostname
+    if known.scheme != "http" or known.port is not None or host is None or not _is_loopback(host):
         return False
     shown = f"[{host}]" if ":" in host else host
-    return port is not None and uri == f"http://{shown}:{port}{known.removeprefix(f'http://{shown}')}"
+    return port is not None and uri == f"http://{shown}:{port}{registered.removeprefix(f'http://{shown}')}"

@@ -1,4 +1,4 @@
-"""POST /introspect and /revoke: is a token still good, and an end to it (RFC 7662, RFC 7009)."""
+"""Introspection and revocation endpoints (RFC 7662, RFC 7009)."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from wic.network.waf.client_auth import authenticate_client, authenticate_confidential
-from wic.network.waf.errors import invalid_request, unauthorized_client
-from wic.network.waf.token_endpoint import required
+from wic.network.waf.context import invalid_request, required
 from wic.network.web.forms import read_form
+from wic.network.web.responses import JsonError
+from wic.oauth.errors import ErrorCode
 
 if TYPE_CHECKING:
     from wic.network.waf.clients import OAuthClient
-    from wic.network.waf.core import WafCore
+    from wic.network.waf.context import WafContext
 
 
-class TokenQuestions:
-    """Introspection and revocation.
+class IntrospectionEndpoint:
+    """POST /introspect and POST /revoke.
 
     Args:
-        core: the WAF.
+        context: the WAF.
     """
 
-    def __init__(self, core: WafCore) -> None:
-        self._core = core
+    def __init__(self, context: WafContext) -> None:
+        self._context = context
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what it answers."""
+        """Return its paths and handlers."""
         return [web.post("/introspect", self._introspect), web.post("/revoke", self._revoke)]
 
     async def _introspect(self, request: web.Request) -> web.Response:
         form = await read_form(request, invalid_request)
-        client = authenticate_confidential(self._core, request, form)
+        client = self._context.authenticate_client(request, form, confidential=True)
         found = self._describe(required(form, "token"))
-        # RFC 7662 §4: who neither is a resource server nor got the token is told nothing.
+        # RFC 7662 §4: only a resource server, which has no grants, learns about the tokens of other clients.
         if found is None or (client.grants and found["client_id"] != client.id):
             return web.json_response({"active": False})
         return web.json_response({"active": True, **found})
 
     def _describe(self, token: str) -> dict[str, object] | None:
-        """Return what a token says; None if it does not count."""
-        store, now = self._core.store, self._core.now
+        """Return what an active token stands for; None if it is not active."""
+        store, now = self._context.store, self._context.now
         claims = store.access_tokens.read(token)
         if claims is not None:
             if not store.access_tokens.is_active(str(claims["jti"]), now=now):
@@ -52,7 +52,7 @@ class TokenQuestions:
             return None
         consent, expires_at = found
         return {
-            "iss": self._core.issuer,
+            "iss": self._context.issuer,
             "client_id": consent.client,
             "scope": consent.scope,
             "sub": consent.user,
@@ -61,20 +61,20 @@ class TokenQuestions:
         }
 
     async def _revoke(self, request: web.Request) -> web.Response:
-        """RFC 7009 §2.2: a token that nobody knows is revoked already."""
         form = await read_form(request, invalid_request)
-        client = authenticate_client(self._core, request, form)
-        token, store = required(form, "token"), self._core.store
+        client = self._context.authenticate_client(request, form)
+        token, store = required(form, "token"), self._context.store
         claims = store.access_tokens.read(token)
         if claims is not None:
             _check_owner(client, str(claims["client_id"]))
             store.access_tokens.revoke(str(claims["jti"]))
-        elif (found := store.refresh_tokens.find(token, now=self._core.now)) is not None:
-            _check_owner(client, found[0].client)
-            store.consents.revoke(found[0].id)
-        return web.Response(status=200)
+        elif (found := store.refresh_tokens.find(token, now=self._context.now)) is not None:
+            consent, _ = found
+            _check_owner(client, consent.client)
+            store.consents.revoke(consent.id)  # RFC 7009 §2.1: the access tokens of the same grant too
+        return web.Response(status=200)  # RFC 7009 §2.2: also for an unknown token
 
 
 def _check_owner(client: OAuthClient, owner: str) -> None:
     if client.id != owner:
-        raise unauthorized_client("the token was given to another client (RFC 7009 §2.1)")
+        raise JsonError(ErrorCode.UNAUTHORIZED_CLIENT, "the token was issued to another client (RFC 7009 §2.1)")

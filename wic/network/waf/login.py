@@ -1,120 +1,154 @@
-"""GET and POST /login: who sits at the browser."""
+"""Sign-in and sign-out pages of the WAF, and its start page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from wic.auth.secret import Secret
-from wic.network.waf.authorization import form_action, read_authorization
+from wic.network.waf.authorization import read_authorization_request
 from wic.network.waf.browser import (
     Alert,
+    bad_page_request,
     form_page,
-    own_form,
     query_of,
     read_continuation,
-    redirect,
-    signed_in,
-    too_often,
+    read_own_form,
+    signed_in_user,
+    too_many_guesses,
 )
-from wic.network.waf.errors import bad_page_request
-from wic.network.waf.passwords import MAX_PASSWORD
-from wic.network.waf.users import MAX_NAME
-from wic.network.web.address import origin_of
-from wic.network.web.answers import PageRefusal
+from wic.network.waf.users import MAX_NAME, MAX_PASSWORD
 from wic.network.web.forms import read_query
+from wic.network.web.responses import PageError, csp_source, retry_after, see_other
+from wic.network.web.throttle import address_of
 
 if TYPE_CHECKING:
-    from wic.network.waf.core import WafCore
+    from wic.network.waf.context import WafContext
 
-WRONG = Alert(text="This name and password do not fit together.", status=403)
+LOGOUT_PATH = "/logout"
+BUSY_RETRY = 5.0
+WRONG_PASSWORD = Alert(text="User name and password do not match.", status=403)
 
 
-class Login:
-    """The sign-in page.
+class LoginPages:
+    """GET and POST /login and /logout.
 
     Args:
-        core: the WAF.
+        context: the WAF.
     """
 
-    def __init__(self, core: WafCore) -> None:
-        self._core = core
+    def __init__(self, context: WafContext) -> None:
+        self._context = context
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what it answers."""
-        return [web.get("/login", self._show), web.post("/login", self._sign_in)]
+        """Return its paths and handlers."""
+        return [
+            web.get("/login", self._show_login),
+            web.post("/login", self._sign_in),
+            web.get(LOGOUT_PATH, self._show_logout),
+            web.post(LOGOUT_PATH, self._sign_out),
+        ]
 
-    def home(self) -> list[web.RouteDef]:
+    def home_routes(self) -> list[web.RouteDef]:
         """Return the start page, for a WAF that is alone on its port."""
-        return [web.get("/", self._home)]
+        return [web.get("/", self._show_home)]
 
-    async def _show(self, request: web.Request) -> web.Response:
-        return self._page(request, read_query(request, bad_page_request).get("continue", "/"))
+    async def _show_home(self, request: web.Request) -> web.Response:
+        user = signed_in_user(self._context, request)
+        if user is None:
+            return see_other("/login")
+        return form_page(
+            self._context, request, "home.html", title="Signed in", name=user.name, impu=user.impus[0], impi=user.impi
+        )
 
-    def _page(
+    async def _show_login(self, request: web.Request) -> web.Response:
+        return self._login_page(request, read_query(request, bad_page_request).get("continue", "/"))
+
+    def _login_page(
         self, request: web.Request, continuation: str, *, name: str = "", alert: Alert | None = None
     ) -> web.Response:
-        core, target = self._core, read_continuation(continuation)
-        leads_to, purpose = "", "to go on"
+        """Return the sign-in page; where it leads to a client, it names the client, and the policy lets the form."""
+        context, target = self._context, read_continuation(continuation)
+        form_action, purpose = "", "to continue"
         if target.startswith("/authorize"):
-            asked = read_authorization(core, query_of(target))
-            leads_to, purpose = form_action(asked), f"to go on to {asked.client.title}"
+            asked = read_authorization_request(context, query_of(target))
+            form_action, purpose = asked.form_action, f"to continue to {asked.client.title}"
         return form_page(
-            core,
+            context,
             request,
             "login.html",
             title="Sign in",
-            leads_to=leads_to,
+            form_action=form_action,
             alert=alert,
             purpose=purpose,
-            domain=core.options.domain,
+            domain=context.options.domain,
             target=target,
             name=name,
         )
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        form = await own_form(self._core, request)
+        context = self._context
+        session_id, form = await read_own_form(context, request)
         name, target = form.get("username", "")[:MAX_NAME], form.get("continue", "/")
-        alert = await self._check(request, name, Secret(form.get("password", "")))
-        if alert is None:
-            return self._signed_in(request, name, target)
-        return self._page(request, target, name=name, alert=alert)
-
-    async def _check(self, request: web.Request, name: str, password: Secret) -> Alert | None:
-        """Return None if the password is right, and else what to say."""
-        core, address = self._core, f"login {origin_of(request)}"
-        if core.passwords.is_busy:
-            raise PageRefusal(503, "Too many people sign in", "Try again in a moment.", {"Retry-After": "5"})
-        wait = core.guard.wait(f"user {name}", address, now=core.now)
-        if wait:
-            return too_often(wait, "passwords")
-        if not await self._is_right(name, password):
-            return WRONG
-        core.guard.succeeded(f"user {name}", address, forgive=True)
-        return None
-
-    async def _is_right(self, name: str, password: Secret) -> bool:
-        users, fits = self._core.store.accounts, len(password.reveal()) <= MAX_PASSWORD
-        stored = users.password_hash(name) if fits else None
-        right = await self._core.passwords.verify(password if fits else Secret(""), stored)
-        return right and users.password_hash(name) == stored  # it may have been changed meanwhile
-
-    def _signed_in(self, request: web.Request, name: str, continuation: str) -> web.Response:
-        """Begin a session under a new cookie, so that one planted before is worth nothing."""
-        core = self._core
-        before = core.cookie.read(request)
-        assert before is not None, "the form is of this visit"
-        core.store.sessions.close(before)
-        response = redirect(read_continuation(continuation))
-        visit = core.store.sessions.open(name, expires_at=core.now + core.options.lifetimes.session)
-        core.cookie.set(response, visit)
+        alert = await self._check_password(request, name, Secret(form.get("password", "")))
+        if alert is not None:
+            return self._login_page(request, target, name=name, alert=alert)
+        context.store.sessions.close(session_id)
+        response = see_other(read_continuation(target))
+        expires_at = context.now + context.options.lifetimes.session
+        context.cookie.set(response, context.store.sessions.open(name, expires_at=expires_at))
         return response
 
-    async def _home(self, request: web.Request) -> web.Response:
-        user = signed_in(self._core, request)
+    async def _check_password(self, request: web.Request, name: str, password: Secret) -> Alert | None:
+        """Return None if the password is right, and else the message."""
+        context, address = self._context, f"login {address_of(request)}"
+        if context.passwords.is_busy:
+            raise PageError(503, "Too many sign-ins", "Try again in a moment.", retry_after(BUSY_RETRY))
+        wait = context.attempts.wait(f"user {name}", address, now=context.now)
+        if wait:
+            return too_many_guesses(wait, "passwords")
+        # A password that is too long to hash costs the same time as a wrong one.
+        users, fits = context.store.users, len(password.reveal()) <= MAX_PASSWORD
+        stored = users.password_hash(name) if fits else None
+        right = await context.passwords.verify(password if fits else Secret(""), stored)
+        if not right or users.password_hash(name) != stored:  # it may have been changed meanwhile
+            return WRONG_PASSWORD
+        context.attempts.succeeded(f"user {name}", address, forgive=True)
+        return None
+
+    async def _show_logout(self, request: web.Request) -> web.Response:
+        """Ask whether to sign out, since any page may have sent the browser here (RP-Initiated Logout 1.0 §2).
+
+        A WWSF sends its users here, or the next user of the browser would still be signed in.
+        """
+        client_id = read_query(request, bad_page_request).get("client_id", "")
+        user, target = signed_in_user(self._context, request), self._after_logout(client_id)
         if user is None:
-            return redirect("/login")
+            return see_other(target)
         return form_page(
-            self._core, request, "home.html", title="Signed in", name=user.name, impu=user.impus[0], impi=user.impi
+            self._context,
+            request,
+            "logout.html",
+            title="Sign out?",
+            form_action="" if target.startswith("/") else csp_source(target),
+            domain=self._context.options.domain,
+            name=user.name,
+            client=client_id,
         )
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        session_id, form = await read_own_form(self._context, request)
+        self._context.store.sessions.close(session_id)
+        response = see_other(self._after_logout(form.get("client_id", "")))
+        self._context.cookie.clear(response)
+        return response
+
+    def _after_logout(self, client_id: str) -> str:
+        """Return the start page of an operator's own WWSF, or the sign-in page."""
+        client = self._context.store.clients.find(client_id)
+        if client is None or client.wwsf is None or not client.redirect_uris:
+            return "/login"
+        parts = urlsplit(client.redirect_uris[0])
+        return f"{parts.scheme}://{parts.netloc}/"

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetimes:
-    """How long things are good, in seconds."""
+    """Lifetimes in seconds."""
 
     access: float = 3600.0
-    """An access token: the longest time that a revocation may go unseen by who only checks signatures."""
+    """An access token: the longest time that a revocation goes unnoticed where only signatures are checked."""
     refresh: float = 30 * 86400.0
     """A refresh token that is not used."""
     grant: float = 180 * 86400.0
@@ -31,7 +31,7 @@ class Lifetimes:
     session: float = 8 * 3600.0
     """A browser's session."""
     key: float = 90 * 86400.0
-    """A key that signs; then the next one does."""
+    """A signing key, until the next one signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +51,15 @@ class WafOptions:
     name: str | None = None
     """Host name in the issuer URL; None takes `host`."""
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
-    """How long things are good."""
+    """Lifetimes of tokens, codes, sessions and keys."""
     poll_interval: float = 5.0
     """Seconds between two polls of a device (RFC 8628 §3.2)."""
     by_name: ThrottleOptions = field(default_factory=lambda: ThrottleOptions(longest=60.0))
-    """Guessing allowed per user or client; short, because anybody can lock another one out."""
+    """Limit of guessing per user or client; the wait is short, because anyone can lock out another user with it."""
     by_address: ThrottleOptions = field(default_factory=lambda: ThrottleOptions(free=20))
-    """Guessing allowed per address."""
+    """Limit of guessing per address."""
     clock: Callable[[], float] = time.time
-    """Tells the time in seconds of the epoch."""
+    """Returns the time in seconds of Unix time."""
 
     @property
     def audience(self) -> str:

@@ -1,90 +1,127 @@
-"""The WAF as a server."""
+"""WAF on an HTTPS server, with its metadata and keys."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
 
-from wic.network.waf.authorize import Authorize
-from wic.network.waf.core import WafCore
-from wic.network.waf.device_pages import DevicePages
-from wic.network.waf.introspection import TokenQuestions
-from wic.network.waf.login import Login
-from wic.network.waf.logout import Logout
-from wic.network.waf.metadata import Metadata
-from wic.network.waf.passwords import COST, PasswordCheck
+from aiohttp import web
+
+from wic.network.waf.authorization import AuthorizationEndpoint
+from wic.network.waf.context import CLIENT_AUTH_METHODS, WafContext
+from wic.network.waf.device_authorization import DeviceAuthorizationEndpoint
+from wic.network.waf.introspection import IntrospectionEndpoint
+from wic.network.waf.login import LOGOUT_PATH, LoginPages
 from wic.network.waf.store import WafStore
 from wic.network.waf.token_endpoint import TokenEndpoint
-from wic.network.web.function import WebFunction
-from wic.network.web.server import WebServer
+from wic.network.waf.users import COST, PasswordVerifier
+from wic.network.web.server import WebFunction, WebServer
+from wic.oauth.metadata import WELL_KNOWN_PATH, Endpoint
+from wic.oauth.pkce import METHOD
+from wic.oauth.requests import SCOPE, GrantType
 
 if TYPE_CHECKING:
     from wic.network.waf.options import WafOptions
 
 KEY_OVERLAP = 300.0
-"""Seconds for which an old key is shown after its last token is over."""
+"""Seconds for which an old key is published after its last token has expired."""
+CACHEABLE = {"Cache-Control": "public, max-age=300"}
+_PATHS = {
+    Endpoint.AUTHORIZATION: "/authorize",
+    Endpoint.TOKEN: "/token",
+    Endpoint.DEVICE_AUTHORIZATION: "/device_authorization",
+    Endpoint.INTROSPECTION: "/introspect",
+    Endpoint.REVOCATION: "/revoke",
+    Endpoint.END_SESSION: LOGOUT_PATH,
+    Endpoint.JWKS: "/jwks",
+}
 
 
 class Waf(WebFunction):
-    """The authorization server of an IMS domain.
+    """The authorization server of an IMS domain; `open` makes one.
 
     Args:
-        options: where it listens, and how long things are good.
+        options: its options.
+        server: the server that it answers on, which is not started yet.
+        password_cost: scrypt's N for new passwords.
+
+    Attributes:
+        options: its options.
+        store: its database.
 
     Raises:
         ConfigurationError: the database cannot be used.
     """
 
-    def __init__(self, options: WafOptions, *, password_cost: int = COST) -> None:
-        super().__init__()
+    def __init__(self, options: WafOptions, server: WebServer, *, password_cost: int = COST) -> None:
+        super().__init__(server)
         self.options = options
         self.store = WafStore(options.database, password_cost=password_cost)
         self.store.clients.add_native()
-        self.store.keys.ensure(now=options.clock(), lifetime=options.lifetimes.key)
-        self._passwords = PasswordCheck(cost=password_cost)
-        self._own = False
+        self.store.keys.rotate_when_due(now=options.clock(), lifetime=options.lifetimes.key)
+        passwords = PasswordVerifier(cost=password_cost)
+        context = WafContext(options=options, store=self.store, issuer=server.url, passwords=passwords)
+        self._login = LoginPages(context)
+        parts = (
+            self._login,
+            AuthorizationEndpoint(context),
+            DeviceAuthorizationEndpoint(context),
+            TokenEndpoint(context),
+            IntrospectionEndpoint(context),
+        )
+        own = [web.get(WELL_KNOWN_PATH, self._get_metadata), web.get("/jwks", self._get_keys)]
+        server.add([*own, *(route for part in parts for route in part.routes())], sweep=self.sweep)
 
-    async def start(self) -> None:
+    @classmethod
+    async def open(cls, options: WafOptions, *, password_cost: int = COST) -> Self:
         """Listen on a port of its own.
 
-        Raises:
-            ConfigurationError: the port is taken, or the address is not of this machine.
-        """
-        options = self.options
-        server = WebServer(options.host, options.port, options.ssl_context, name=options.name)
-        self._own = True
-        self.join(server, alone=True)
-        await server.start()
-
-    def join(self, server: WebServer, *, alone: bool = False) -> None:
-        """Answer on a server that somebody else starts: WAF and WWSF co-located (TS 24.371 §5.4).
-
         Args:
-            server: the server; not started yet.
-            alone: whether the start page is the WAF's.
-        """
-        self._server = server
-        core = WafCore(options=self.options, store=self.store, issuer=server.url, passwords=self._passwords)
-        login = Login(core)
-        pages = (login, Logout(core), Authorize(core), DevicePages(core))
-        for part in (*pages, Metadata(core), TokenEndpoint(core), TokenQuestions(core)):
-            server.add(part.routes())
-        if alone:
-            server.add(login.home())
-        self._keep_clean()
+            options: its options.
+            password_cost: scrypt's N for new passwords.
 
-    def rotate_keys(self) -> str:
-        """Sign with a new key from now on; return its name."""
-        return self.store.rotate_key(now=self.options.clock())
+        Raises:
+            ConfigurationError: the database cannot be used, the port is taken, or the address is not of this machine.
+        """
+        async with AsyncExitStack() as stack:
+            server = WebServer(options.host, options.port, options.ssl_context, name=options.name)
+            stack.push_async_callback(server.close)
+            waf = cls(options, server, password_cost=password_cost)
+            stack.push_async_callback(waf.close)
+            server.add(waf._login.home_routes())
+            await server.start()
+            stack.pop_all()
+        return waf
+
+    async def _get_metadata(self, request: web.Request) -> web.Response:
+        """Return the metadata, by which clients and eP-CSCF configure themselves (RFC 8414)."""
+        methods = list(CLIENT_AUTH_METHODS)
+        document = {
+            "issuer": self.url,
+            **{name.value: f"{self.url}{path}" for name, path in _PATHS.items()},
+            "scopes_supported": [SCOPE],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": list(GrantType),
+            "code_challenge_methods_supported": [METHOD],
+            "token_endpoint_auth_methods_supported": ["none", *methods],
+            "revocation_endpoint_auth_methods_supported": ["none", *methods],
+            "introspection_endpoint_auth_methods_supported": methods,
+            "authorization_response_iss_parameter_supported": True,
+        }
+        return web.json_response(document, headers=CACHEABLE)
+
+    async def _get_keys(self, request: web.Request) -> web.Response:
+        """Return the JWK set (RFC 7517)."""
+        return web.json_response({"keys": self.store.keys.public()}, headers=CACHEABLE)
 
     def sweep(self) -> int:
-        """Remove what is over, and change the key if it is time; return how many rows there were."""
+        """Remove what has expired, and make the next key if it is due; return how many rows were removed."""
         now, lifetimes = self.options.clock(), self.options.lifetimes
-        self.store.keys.ensure(now=now, lifetime=lifetimes.key)
+        self.store.keys.rotate_when_due(now=now, lifetime=lifetimes.key)
         return self.store.expire(now=now, key_lifetime=lifetimes.access + KEY_OVERLAP)
 
     async def close(self) -> None:
         """Stop listening, and close the database."""
-        await self._tasks.close()
-        if self._server is not None and self._own:
-            await self._server.close()
+        await self._server.close()
         self.store.close()

@@ -1,36 +1,112 @@
-"""The WAF's database: users, clients, pool, keys, and all that was given out.
+"""Database of a WAF: users, clients, pools, keys, and all codes and tokens that were issued.
 
-It may be opened by several processes: users and clients can be changed while the WAF runs.
+Secrets are stored as hashes; the signing keys alone stand there as they are. Several processes may have the file open:
+users and clients can be changed while the WAF runs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from wic.network.waf.access import AccessTokens
-from wic.network.waf.clients import CLIENT, CODE, REFRESH, Clients
-from wic.network.waf.codes import Codes
-from wic.network.waf.consents import Consents
-from wic.network.waf.devices import Devices
-from wic.network.waf.keys import SigningKeys
-from wic.network.waf.passwords import COST
-from wic.network.waf.pool import PoolPairs
-from wic.network.waf.refresh_tokens import RefreshTokens
-from wic.network.waf.schema import MIGRATIONS
-from wic.network.waf.sessions import Sessions
-from wic.network.waf.users import Users
-from wic.network.web.database import Database
+from wic.network.waf.clients import Clients, PoolPairs
+from wic.network.waf.codes import AuthorizationCodes, DeviceCodes
+from wic.network.waf.tokens import AccessTokens, Consents, RefreshTokens, SigningKeys
+from wic.network.waf.users import COST, WebSessions, WebUsers
+from wic.network.web.database import WebDatabase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from wic.auth.secret import Secret
-    from wic.network.waf.clients import OAuthClient
-    from wic.network.waf.users import WebUser
+MIGRATIONS = (
+    """
+    CREATE TABLE user (
+        name TEXT PRIMARY KEY,
+        password TEXT NOT NULL,
+        impi TEXT NOT NULL,
+        impus TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE client (
+        id TEXT PRIMARY KEY,
+        secret TEXT,
+        title TEXT NOT NULL,
+        grants TEXT NOT NULL,
+        redirect_uris TEXT NOT NULL,
+        consent INTEGER NOT NULL,
+        wwsf TEXT,
+        impi TEXT,
+        impus TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE pool (
+        wwsf TEXT NOT NULL,
+        impi TEXT PRIMARY KEY,
+        impu TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE signing_key (
+        kid TEXT PRIMARY KEY,
+        jwk TEXT NOT NULL,
+        made_at REAL NOT NULL,
+        retired_at REAL
+    ) WITHOUT ROWID;
+    CREATE TABLE session (
+        visit TEXT PRIMARY KEY,
+        user TEXT NOT NULL REFERENCES user ON DELETE CASCADE,
+        expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX session_user ON session (user);
+    CREATE TABLE consent (
+        id TEXT PRIMARY KEY,
+        client TEXT NOT NULL,
+        user TEXT REFERENCES user ON DELETE CASCADE,
+        scope TEXT NOT NULL,
+        impi TEXT NOT NULL,
+        impus TEXT NOT NULL,
+        wwsf TEXT,
+        revoked INTEGER NOT NULL DEFAULT 0,
+        expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX consent_impi ON consent (impi);
+    CREATE INDEX consent_user ON consent (user);
+    CREATE TABLE code (
+        hash TEXT PRIMARY KEY,
+        consent TEXT NOT NULL REFERENCES consent ON DELETE CASCADE,
+        redirect_uri TEXT NOT NULL,
+        challenge TEXT NOT NULL,
+        used INTEGER NOT NULL DEFAULT 0,
+        expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX code_consent ON code (consent);
+    CREATE TABLE refresh_token (
+        hash TEXT PRIMARY KEY,
+        consent TEXT NOT NULL REFERENCES consent ON DELETE CASCADE,
+        used INTEGER NOT NULL DEFAULT 0,
+        expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX refresh_token_consent ON refresh_token (consent);
+    CREATE TABLE access_token (
+        jti TEXT PRIMARY KEY,
+        consent TEXT NOT NULL REFERENCES consent ON DELETE CASCADE,
+        revoked INTEGER NOT NULL DEFAULT 0,
+        expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX access_token_consent ON access_token (consent);
+    CREATE TABLE device (
+        hash TEXT PRIMARY KEY,
+        user_code TEXT NOT NULL UNIQUE,
+        client TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        state TEXT NOT NULL,
+        user TEXT REFERENCES user ON DELETE CASCADE,
+        interval REAL NOT NULL,
+        polled_at REAL,
+        expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX device_user ON device (user);
+    """,
+    "ALTER TABLE signing_key RENAME COLUMN made_at TO begins_at",
+    "UPDATE device SET state = 'pending' WHERE state = 'waiting'",
+    "ALTER TABLE session RENAME COLUMN visit TO id",
+)
 
-WWSF_CALLBACK = "/callback"
-"""Where a WWSF takes codes."""
 _EXPIRING = ("session", "refresh_token", "access_token", "device", "consent")
 
 
@@ -42,27 +118,30 @@ class WafStore:
         password_cost: scrypt's N for new passwords.
 
     Attributes:
-        clients: the table of clients, for `add` and `remove`.
+        users: web users, for `add` and `remove`.
+        clients: OAuth clients, for `add`, `add_wwsf` and `remove`.
+        pool: pairs of identities, for `add` and `remove`.
+        keys: signing keys, for `rotate`.
 
     Raises:
         ConfigurationError: the file cannot be used.
     """
 
     def __init__(self, path: Path, *, password_cost: int = COST) -> None:
-        self.database = Database(path, MIGRATIONS)
-        self.accounts = Users(self.database, password_cost=password_cost)
+        self.database = WebDatabase(path, MIGRATIONS)
+        self.users = WebUsers(self.database, password_cost=password_cost)
+        self.sessions = WebSessions(self.database)
         self.clients = Clients(self.database)
-        self.keys = SigningKeys(self.database)
-        self.sessions = Sessions(self.database)
         self.consents = Consents(self.database)
         self.pool = PoolPairs(self.database, self.consents)
-        self.codes = Codes(self.database, self.consents)
+        self.keys = SigningKeys(self.database)
+        self.codes = AuthorizationCodes(self.database, self.consents)
+        self.device_codes = DeviceCodes(self.database)
         self.refresh_tokens = RefreshTokens(self.database, self.consents)
         self.access_tokens = AccessTokens(self.database, self.consents, self.keys)
-        self.devices = Devices(self.database)
 
     def __enter__(self) -> Self:
-        """Use as a context manager that closes the file."""
+        """Return the store."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,51 +152,15 @@ class WafStore:
         """Close the file."""
         self.database.close()
 
-    # What operators do
-
-    def add_user(self, name: str, password: Secret, impi: str, impus: Sequence[str]) -> WebUser:
-        """Add a web user, or give the user another password and subscription; see `Users.add`."""
-        return self.accounts.add(name, password, impi, impus)
-
-    def remove_user(self, name: str) -> bool:
-        """Remove a web user, with all that was given out; return whether the user was there."""
-        return self.accounts.remove(name)
-
-    def users(self) -> list[WebUser]:
-        """Return every web user, by name."""
-        return self.accounts.all()
-
-    def add_wwsf(self, client_id: str, secret: Secret, url: str) -> OAuthClient:
-        """Add the WWSF of this operator, or move it to another URL; its identity is its client id."""
-        return self.clients.add(
-            client_id,
-            secret,
-            title="your calls",
-            redirect_uris=(f"{url}{WWSF_CALLBACK}",),
-            grants=(CODE, REFRESH, CLIENT),
-            consent=False,
-            wwsf=client_id,
-        )
-
-    def add_pool_pair(self, wwsf: str, impi: str, impu: str) -> None:
-        """Give a pair of identities to the pool of a WWSF."""
-        self.pool.add(wwsf, impi, impu)
-
-    def rotate_key(self, *, now: float) -> str:
-        """Sign with a new key from now on; return its name."""
-        return self.keys.rotate(at=now)
-
-    # What time does
-
     def expire(self, *, now: float, key_lifetime: float) -> int:
-        """Remove what is over; return how many rows.
+        """Remove what has expired; return how many rows there were.
 
         Args:
-            now: seconds of the epoch.
-            key_lifetime: how long a key is shown after it was retired.
+            now: seconds of Unix time.
+            key_lifetime: seconds for which a key is published after it was retired.
         """
         db = self.database
         with db.transaction():
             removed = sum(db.change(f"DELETE FROM {table} WHERE expires_at <= ?", now) for table in _EXPIRING)
-            removed += self.codes.forget_unused(now=now)  # a used one stays with its consent, to be known again
-            return removed + self.consents.forget_unused() + self.keys.forget(before=now - key_lifetime)
+            removed += self.codes.remove_unused(now=now) + self.consents.remove_unused()
+            return removed + self.keys.remove_retired(before=now - key_lifetime)

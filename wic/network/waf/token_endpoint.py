@@ -1,133 +1,159 @@
-"""POST /token: codes, refresh tokens, device codes and client credentials become access tokens."""
+"""Token endpoint: codes, refresh tokens, device codes and client credentials are exchanged for access tokens.
+
+What is used up and what is issued for it are one transaction: after a crash either both have happened or neither.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
-from wic.network.waf.client_auth import authenticate_client
-from wic.network.waf.clients import CLIENT, CODE, DEVICE, REFRESH
-from wic.network.waf.codes import Redemption
-from wic.network.waf.core import read_scope
-from wic.network.waf.errors import (
-    invalid_request,
-    invalid_scope,
-    unauthorized_client,
-    unsupported_grant_type,
-)
-from wic.network.waf.minting import mint, open_consent
+from wic.network.waf.codes import CodeRedemption
+from wic.network.waf.context import invalid_request, read_scope, required
+from wic.network.waf.tokens import GrantError
 from wic.network.web.forms import read_form
+from wic.network.web.responses import JsonError
+from wic.oauth.errors import ErrorCode
+from wic.oauth.requests import SCOPE, GrantType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.network.waf.clients import OAuthClient
-    from wic.network.waf.core import WafCore
+    from wic.network.waf.context import WafContext
+    from wic.network.waf.tokens import Consent
 
-    Form = dict[str, str]
-    Grant = Callable[[OAuthClient, Form], dict[str, object]]
+    Form: TypeAlias = dict[str, str]
+    Grant: TypeAlias = Callable[[OAuthClient, Form], dict[str, object]]
 
 
 class TokenEndpoint:
-    """The token endpoint (RFC 6749 §3.2). There is no password grant (RFC 9700 §2.4).
+    """POST /token (RFC 6749 §3.2). There is no password grant (RFC 9700 §2.4).
 
     Args:
-        core: the WAF.
+        context: the WAF.
     """
 
-    def __init__(self, core: WafCore) -> None:
-        self._core = core
+    def __init__(self, context: WafContext) -> None:
+        self._context = context
         self._grants: dict[str, Grant] = {
-            CODE: self._code,
-            REFRESH: self._refresh,
-            DEVICE: self._device,
-            CLIENT: self._client,
+            GrantType.AUTHORIZATION_CODE: self._redeem_code,
+            GrantType.REFRESH_TOKEN: self._refresh,
+            GrantType.DEVICE_CODE: self._redeem_device_code,
+            GrantType.CLIENT_CREDENTIALS: self._issue_to_client,
         }
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what it answers."""
-        return [web.post("/token", self._token)]
+        """Return its paths and handlers."""
+        return [web.post("/token", self._post)]
 
-    async def _token(self, request: web.Request) -> web.Response:
+    async def _post(self, request: web.Request) -> web.Response:
         form = await read_form(request, invalid_request)
-        client = authenticate_client(self._core, request, form)
-        name = required(form, "grant_type")
-        grant = self._grants.get(name)
+        client = self._context.authenticate_client(request, form)
+        grant_type = required(form, "grant_type")
+        grant = self._grants.get(grant_type)
         if grant is None:
-            raise unsupported_grant_type(f"choose among {', '.join(self._grants)}")
-        if name not in client.grants:
-            raise unauthorized_client(f"the client may not use {name}")
-        return web.json_response(grant(client, form), headers={"Pragma": "no-cache"})
+            raise JsonError(ErrorCode.UNSUPPORTED_GRANT_TYPE, f"choose among {', '.join(GrantType)}")
+        if grant_type not in client.grants:
+            raise JsonError(ErrorCode.UNAUTHORIZED_CLIENT, f"the client may not use {grant_type}")
+        try:
+            answer = grant(client, form)
+        except GrantError as error:
+            raise JsonError(error.error, error.description) from None
+        return web.json_response(answer, headers={"Pragma": "no-cache"})  # RFC 6749 §5.1
 
-    def _code(self, client: OAuthClient, form: Form) -> dict[str, object]:
-        store = self._core.store
-        shown = Redemption(
+    def _redeem_code(self, client: OAuthClient, form: Form) -> dict[str, object]:
+        """Exchange an authorization code (RFC 6749 §4.1.3)."""
+        store = self._context.store
+        redemption = CodeRedemption(
             code=required(form, "code"),
             client=client.id,
             redirect_uri=form.get("redirect_uri", ""),
             verifier=form.get("code_verifier", ""),
         )
-        consent = store.codes.check(shown, now=self._core.now)
+        consent = store.codes.check(redemption, now=self._context.now)
         with store.database.transaction():
-            store.codes.use(shown.code)
-            return mint(self._core, client, consent)
+            store.codes.use(redemption.code)
+            return issue_tokens(self._context, client, consent)
 
     def _refresh(self, client: OAuthClient, form: Form) -> dict[str, object]:
-        store, token = self._core.store, required(form, "refresh_token")
-        if form.get("scope", read_scope(None)) != read_scope(None):
-            raise invalid_scope("the scope is more than was allowed (RFC 6749 §6)")
-        consent = store.refresh_tokens.check(token, client.id, now=self._core.now)
+        """Exchange a refresh token (RFC 6749 §6)."""
+        store, token = self._context.store, required(form, "refresh_token")
+        if form.get("scope", SCOPE) != SCOPE:
+            raise JsonError(ErrorCode.INVALID_SCOPE, "the scope is more than was granted (RFC 6749 §6)")
+        consent = store.refresh_tokens.check(token, client.id, now=self._context.now)
         with store.database.transaction():
             store.refresh_tokens.use(token)
-            return mint(self._core, client, consent)
+            return issue_tokens(self._context, client, consent)
 
-    def _device(self, client: OAuthClient, form: Form) -> dict[str, object]:
-        store, code = self._core.store, required(form, "device_code")
-        name, scope = store.devices.poll(code, client.id, now=self._core.now)
-        user = store.accounts.find(name)
-        assert user is not None, "what a user has decided goes with the user"
+    def _redeem_device_code(self, client: OAuthClient, form: Form) -> dict[str, object]:
+        """Exchange a device code (RFC 8628 §3.4)."""
+        store, code = self._context.store, required(form, "device_code")
+        name, scope = store.device_codes.check(code, client.id, now=self._context.now)
+        user = store.users.find(name)
+        assert user is not None, "the code is removed with its user"
         with store.database.transaction():
-            store.devices.use(code)
-            return mint(self._core, client, open_consent(self._core, client, user, scope))
+            store.device_codes.use(code)
+            return issue_tokens(self._context, client, self._context.open_consent(client, user, scope))
 
-    def _client(self, client: OAuthClient, form: Form) -> dict[str, object]:
-        """Give a token to a client for its own subscription, or to a WWSF for a pair of its pool."""
-        store, now = self._core.store, self._core.now
-        scope, wanted = read_scope(form.get("scope")), form.get("impi", client.impi)
-        if wanted is None:
+    def _issue_to_client(self, client: OAuthClient, form: Form) -> dict[str, object]:
+        """Issue a token to a client in its own name (RFC 6749 §4.4), or to a WWSF for a pair of its pool."""
+        store, now = self._context.store, self._context.now
+        scope, impi = read_scope(form.get("scope")), form.get("impi", client.impi)
+        if impi is None:
             raise invalid_request("the client has no subscription of its own: impi has to name one of its pool")
-        impus = client.impus if wanted == client.impi else self._pool(client, wanted)
-        lifetime = self._core.options.lifetimes.access
+        if impi == client.impi:
+            impus = client.impus
+        else:
+            # TS 33.203 Annex X.4, REQ 3.2: the identities have to be of the pool of this WWSF.
+            impu = None if client.wwsf is None else store.pool.impu(client.wwsf, impi)
+            if impu is None:
+                raise JsonError(ErrorCode.UNAUTHORIZED_CLIENT, "that impi is neither the client's own nor of its pool")
+            impus = (impu,)
         with store.database.transaction():
-            if wanted != client.impi:
-                store.consents.revoke_pair(wanted)  # a pair that is assigned anew has no other holder any more
+            if impi != client.impi:
+                store.consents.revoke_pair(impi)  # a pair that is lent anew has no other holder any more
             consent = store.consents.open(
                 client=client.id,
                 user=None,
                 scope=scope,
-                impi=wanted,
+                impi=impi,
                 impus=impus,
                 wwsf=client.wwsf,
-                expires_at=now + lifetime,
+                expires_at=now + self._context.options.lifetimes.access,
             )
-            return mint(self._core, client, consent)
-
-    def _pool(self, client: OAuthClient, impi: str) -> tuple[str, ...]:
-        """Return the public identity that goes with a pair (TS 33.203 Annex X.4, REQ 3.2: of this WWSF's pool)."""
-        impu = None if client.wwsf is None else self._core.store.pool.impu(client.wwsf, impi)
-        if impu is None:
-            raise unauthorized_client("that impi is neither the client's own nor of its pool")
-        return (impu,)
+            return issue_tokens(self._context, client, consent)
 
 
-def required(form: Form, name: str) -> str:
-    """Return a parameter.
+def issue_tokens(context: WafContext, client: OAuthClient, consent: Consent) -> dict[str, object]:
+    """Return the token response for a consent (RFC 6749 §5.1); within a transaction with what is used up for it.
 
-    Raises:
-        JsonRefusal: it is missing.
+    The members `impi` and `impu` tell the client its identities: the token is not meant to be read by it.
     """
-    value = form.get(name)
-    if value is None:
-        raise invalid_request(f"{name} is missing")
-    return value
+    lifetimes, now = context.options.lifetimes, context.now
+    # The user may have got other identities since the consent.
+    user = None if consent.user is None else context.store.users.find(consent.user)
+    current = consent if user is None else replace(consent, impi=user.impi, impus=user.impus)
+    lifetime = min(lifetimes.access, consent.expires_at - now)
+    access_token = context.store.access_tokens.issue(
+        current,
+        issuer=context.issuer,
+        audience=context.options.audience,
+        scope=consent.scope,
+        now=now,
+        lifetime=lifetime,
+    )
+    answer: dict[str, object] = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": int(lifetime),
+        "scope": consent.scope,
+        "impi": current.impi,
+        "impu": list(current.impus),
+    }
+    # RFC 6749 §4.4.3: none for client credentials, which are good for the next token themselves.
+    if consent.user is not None and GrantType.REFRESH_TOKEN in client.grants:
+        answer["refresh_token"] = context.store.refresh_tokens.issue(consent, expires_at=now + lifetimes.refresh)
+    return answer

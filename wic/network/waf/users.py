@@ -1,29 +1,51 @@
-"""Web users, and the IMS subscription that each one has (TS 24.371 Annex A.3.2)."""
+"""Web users with their passwords, their IMS subscriptions (TS 24.371 Annex A.3.2) and their browser sessions.
+
+Passwords are hashed with scrypt (RFC 7914), so that a stolen database makes each guess expensive. A check takes 32 MB
+and some 80 ms: it runs beside the event loop, two at a time, and a flood of sign-ins is turned away instead of queued.
+An unknown user costs the same work as a known one, or the time of the answer would tell which names exist.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
+import hmac
 import json
+import secrets
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
-from wic.network.waf.passwords import COST, MAX_PASSWORD, hash_password, verify_password
+from wic.network.web.browser_session import fingerprint, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wic.auth.secret import Secret
-    from wic.network.web.database import Database
+    from wic.network.web.database import WebDatabase
 
 MAX_NAME = 128
+MAX_PASSWORD = 1024
+"""Longest password that is hashed, in characters."""
+COST = 2**15
+"""scrypt's N."""
+BLOCK = 8
+PARALLEL = 1
+MEMORY = 256 * 2**20
+CHECKS_AT_ONCE = 2
+"""Passwords that are checked at the same time."""
+MAX_WAITING = 32
+"""Passwords that are checked or wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebUser:
-    """A user's web identity, mapped to the IMS subscriber identity.
+    """A user's web identity, mapped to an IMS subscription.
 
     Attributes:
-        name: what the user signs in with.
+        name: user name at the sign-in.
         impi: private user identity.
         impus: public user identities, the default one first.
     """
@@ -33,26 +55,32 @@ class WebUser:
     impus: tuple[str, ...]
 
 
-class Users:
-    """The table of web users.
+class WebUsers:
+    """Table of web users.
 
     Args:
         database: the WAF's.
         password_cost: scrypt's N for new passwords.
     """
 
-    def __init__(self, database: Database, *, password_cost: int = COST) -> None:
+    def __init__(self, database: WebDatabase, *, password_cost: int = COST) -> None:
         self._db = database
         self._cost = password_cost
 
     def add(self, name: str, password: Secret, impi: str, impus: Sequence[str]) -> WebUser:
-        """Add a user, or give the user another password and subscription.
+        """Add a user, or replace password and subscription of a known one.
 
-        Browsers then have to sign in again. Another password ends all that was got with the old one; other identities
-        end the access tokens, and come with the next.
+        Browsers have to sign in again then. Another password revokes all that was issued under the old one; other
+        identities end the access tokens, and come with the next.
+
+        Args:
+            name: user name at the sign-in.
+            password: the password.
+            impi: private user identity.
+            impus: public user identities, the default one first.
 
         Raises:
-            ConfigurationError: a name, password or identity is not of its form.
+            ConfigurationError: a name, password or identity is malformed.
         """
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
             raise ConfigurationError(f"{name!r} is no name for a web user")
@@ -61,10 +89,10 @@ class Users:
         check_identities(impi, impus)
         hashed, listed = hash_password(password, cost=self._cost), json.dumps(list(impus))
         stored, new = self.password_hash(name), WebUser(name, impi, tuple(impus))
-        is_other = stored is not None and not verify_password(password, stored)
+        password_changed = stored is not None and not verify_password(password, stored)
         with self._db.transaction():
             self._db.change("DELETE FROM session WHERE user = ?", name)
-            if is_other:
+            if password_changed:
                 self._db.change("UPDATE consent SET revoked = 1 WHERE user = ?", name)
                 self._db.change("DELETE FROM device WHERE user = ?", name)
             if self.find(name) != new:
@@ -82,7 +110,7 @@ class Users:
         return new
 
     def remove(self, name: str) -> bool:
-        """Remove a user with all that was given out for the user; return whether the user was there."""
+        """Remove a user with all that was issued for the user; return whether there was one."""
         return self._db.change("DELETE FROM user WHERE name = ?", name) > 0
 
     def find(self, name: str) -> WebUser | None:
@@ -90,21 +118,94 @@ class Users:
         row = self._db.row("SELECT name, impi, impus FROM user WHERE name = ?", name)
         return None if row is None else _user(*row)
 
-    def password_hash(self, name: str) -> str | None:
-        """Return what is stored of a user's password; None if there is no such user."""
-        row = self._db.row("SELECT password FROM user WHERE name = ?", name)
-        return None if row is None else str(row[0])
-
     def all(self) -> list[WebUser]:
         """Return every user, by name."""
         return [_user(*row) for row in self._db.rows("SELECT name, impi, impus FROM user ORDER BY name")]
+
+    def password_hash(self, name: str) -> str | None:
+        """Return the stored hash of a user's password; None if there is no such user."""
+        row = self._db.row("SELECT password FROM user WHERE name = ?", name)
+        return None if row is None else str(row[0])
+
+
+class WebSessions:
+    """Table of the browsers in which a user has signed in.
+
+    Args:
+        database: the WAF's.
+    """
+
+    def __init__(self, database: WebDatabase) -> None:
+        self._db = database
+
+    def open(self, user: str, *, expires_at: float) -> str:
+        """Return the id of a new session.
+
+        It is never one that the browser had before it signed in: that could have been planted (session fixation).
+        """
+        session_id = new_secret()
+        self._db.change("INSERT INTO session VALUES (?, ?, ?)", fingerprint(session_id), user, expires_at)
+        return session_id
+
+    def user(self, session_id: str | None, *, now: float) -> str | None:
+        """Return the name of the user who has signed in."""
+        if session_id is None:
+            return None
+        row = self._db.row("SELECT user FROM session WHERE id = ? AND expires_at > ?", fingerprint(session_id), now)
+        return None if row is None else str(row[0])
+
+    def close(self, session_id: str) -> None:
+        """End a session."""
+        self._db.change("DELETE FROM session WHERE id = ?", fingerprint(session_id))
+
+
+class PasswordVerifier:
+    """Checks passwords beside the event loop.
+
+    Args:
+        cost: scrypt's N for the password of an unknown user; that of the known ones, so that both take the same time.
+    """
+
+    def __init__(self, *, cost: int = COST) -> None:
+        self._waiting = 0
+        self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._unknown_user = f"scrypt${cost}${_encode(secrets.token_bytes(16))}${_encode(bytes(32))}"
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether too many passwords wait already."""
+        return self._waiting >= MAX_WAITING
+
+    async def verify(self, password: Secret, stored: str | None) -> bool:
+        """Tell whether a password is right; None is the stored hash of an unknown user."""
+        self._waiting += 1
+        try:
+            async with self._slots:
+                work = partial(verify_password, password, stored or self._unknown_user)
+                right = await asyncio.get_running_loop().run_in_executor(None, work)
+        finally:
+            self._waiting -= 1
+        return right and stored is not None
+
+
+def hash_password(password: Secret, *, cost: int = COST) -> str:
+    """Return the hash of a password, as it is stored."""
+    salt = secrets.token_bytes(16)
+    return f"scrypt${cost}${_encode(salt)}${_encode(_scrypt(password, salt, cost))}"
+
+
+def verify_password(password: Secret, stored: str) -> bool:
+    """Tell whether a password has this hash."""
+    _, cost, salt, expected = stored.split("$")
+    computed = _scrypt(password, base64.b64decode(salt), int(cost))
+    return hmac.compare_digest(computed, base64.b64decode(expected))
 
 
 def check_identities(impi: str, impus: Sequence[str]) -> None:
     """Check the identities of a subscription.
 
     Raises:
-        ConfigurationError: they are missing or not of their form.
+        ConfigurationError: they are missing or malformed.
     """
     if not impi or not impi.isprintable() or " " in impi or not impus:
         raise ConfigurationError("a subscription needs a private identity and at least one public one")
@@ -115,3 +216,11 @@ def check_identities(impi: str, impus: Sequence[str]) -> None:
 
 def _user(name: object, impi: object, impus: object) -> WebUser:
     return WebUser(str(name), str(impi), tuple(json.loads(str(impus))))
+
+
+def _scrypt(password: Secret, salt: bytes, cost: int) -> bytes:
+    return hashlib.scrypt(password.reveal().encode(), salt=salt, n=cost, r=BLOCK, p=PARALLEL, dklen=32, maxmem=MEMORY)
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,1 +1,1 @@
-"""What WWSF and WAF share: an HTTPS server, pages, forms, cookies, counting of attempts, a database file."""
+"""HTTPS servers of WAF and WWSF: listener, pages, forms, cookies, limits for guessing, database file."""

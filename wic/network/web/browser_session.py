@@ -1,4 +1,4 @@
-"""Cookies that only this host can set, and the tokens that tie a form to one of them."""
+"""Session cookies that only this host can set, and CSRF tokens for its forms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiohttp import web
 
-_VISIT = re.compile(r"[A-Za-z0-9_-]{43}")
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def new_secret() -> str:
@@ -21,12 +21,15 @@ def new_secret() -> str:
 
 
 def fingerprint(secret: str) -> str:
-    """Return what is stored of a random secret: whoever reads the database cannot use it."""
+    """Return what is stored of a random secret: a reader of the database cannot use it."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-class VisitCookie:
-    """A cookie with a random value for each browser.
+class SessionCookie:
+    """Cookie with a random session id.
+
+    Every browser gets one with its first page, so that forms can be tied to it; what the id stands for, if anything, is
+    in the database. It ends when the browser is closed.
 
     Args:
         name: its name without the prefix `__Host-`, which keeps other hosts and plain HTTP from setting it.
@@ -36,27 +39,28 @@ class VisitCookie:
         self._name = f"__Host-{name}"
 
     def read(self, request: web.Request) -> str | None:
-        """Return the value that a browser sent, if it has the form of ours."""
+        """Return the session id that a browser sent, if it has the form of one."""
         value = request.cookies.get(self._name, "")
-        return value if _VISIT.fullmatch(value) else None
+        return value if _SESSION_ID.fullmatch(value) else None
 
-    def set(self, response: web.StreamResponse, visit: str) -> None:
-        """Give the browser a value; it forgets it when it is closed."""
-        response.set_cookie(self._name, visit, path="/", secure=True, httponly=True, samesite="Lax")
+    def set(self, response: web.StreamResponse, session_id: str) -> None:
+        """Give the browser a session id."""
+        response.set_cookie(self._name, session_id, path="/", secure=True, httponly=True, samesite="Lax")
 
     def clear(self, response: web.StreamResponse) -> None:
-        """Make the browser forget the value."""
+        """Make the browser remove the cookie."""
         response.del_cookie(self._name, path="/", secure=True, httponly=True, samesite="Lax")
 
 
-def csrf_token(visit: str) -> str:
-    """Return what a form must carry that was made for this visit.
+def csrf_token(session_id: str) -> str:
+    """Return the CSRF token of the forms of a session.
 
-    It follows from the cookie, which no other site can read: nothing has to be kept for those who only look.
+    It follows from the cookie, which no other site can read: nothing has to be stored for a visitor.
     """
-    return base64.urlsafe_b64encode(hashlib.sha256(f"csrf {visit}".encode()).digest()).decode().rstrip("=")
+    digest = hashlib.sha256(f"csrf {session_id}".encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def is_own_form(visit: str | None, token: str) -> bool:
-    """Tell whether a form comes from a page that was made for this visit."""
-    return visit is not None and hmac.compare_digest(csrf_token(visit).encode(), token.encode())
+def is_csrf_token(token: str, session_id: str) -> bool:
+    """Tell whether a form that carries this token was made for a session."""
+    return hmac.compare_digest(csrf_token(session_id).encode(), token.encode())

@@ -1,4 +1,4 @@
-"""The database of a web server, asked by statements in one line each."""
+"""Database file of a web server, with one-line statements and queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Value: TypeAlias = "str | int | float | None"
 
 
-class Database(SqliteFile):
+class WebDatabase(SqliteFile):
     """A database file.
 
     Args:

@@ -1,9 +1,9 @@
-"""What a client sends: bounded, and each parameter once."""
+"""Parameters of requests: bounded, and each given once (RFC 6749 §3.1, §3.2)."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from wic.network.web.answers import Refusal
+    from wic.network.web.responses import HttpError
 
-    Refuse = Callable[[str], Refusal]
+    ErrorMaker: TypeAlias = Callable[[str], HttpError]
 
 MAX_BODY = 16 * 1024
 """Longest body, in bytes."""
@@ -25,48 +25,44 @@ BODY_TIMEOUT = 10.0
 FORM = "application/x-www-form-urlencoded"
 
 
-async def read_form(request: web.Request, refuse: Refuse) -> dict[str, str]:
+async def read_form(request: web.Request, bad_request: ErrorMaker) -> dict[str, str]:
     """Return the parameters of a form; those without a value are left out (RFC 6749 §3.2).
 
     Args:
         request: the request.
-        refuse: makes the error that is raised, from what is wrong.
+        bad_request: makes the error that is raised, from the text that says what is wrong.
     """
     if request.content_type != FORM:
-        raise refuse(f"send the parameters as {FORM}")
-    return parse_parameters(await _read_body(request, refuse), refuse)
-
-
-def read_query(request: web.Request, refuse: Refuse) -> dict[str, str]:
-    """Return the parameters of the query; those without a value are left out (RFC 6749 §3.1)."""
-    raw = request.rel_url.raw_query_string
-    if len(raw) > MAX_QUERY:
-        raise refuse("the query is too long")
-    return parse_parameters(raw.encode(), refuse)
-
-
-async def _read_body(request: web.Request, refuse: Refuse) -> bytes:
+        raise bad_request(f"send the parameters as {FORM}")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > MAX_BODY:
-                    raise refuse("the body is too long")
+                    raise bad_request("the body is too long")
     except TimeoutError:
-        raise refuse("the body did not come in time") from None
-    return bytes(body)
+        raise bad_request("the body did not come in time") from None
+    return parse_parameters(bytes(body), bad_request)
 
 
-def parse_parameters(raw: bytes, refuse: Refuse) -> dict[str, str]:
+def read_query(request: web.Request, bad_request: ErrorMaker) -> dict[str, str]:
+    """Return the parameters of the query; those without a value are left out (RFC 6749 §3.1)."""
+    raw = request.rel_url.raw_query_string
+    if len(raw) > MAX_QUERY:
+        raise bad_request("the query is too long")
+    return parse_parameters(raw.encode(), bad_request)
+
+
+def parse_parameters(raw: bytes, bad_request: ErrorMaker) -> dict[str, str]:
     """Return form-encoded parameters; those without a value are left out."""
     try:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS, separator="&"
         )
     except ValueError:
-        raise refuse("the parameters are malformed or too many") from None
+        raise bad_request("the parameters are malformed or too many") from None
     parameters = dict(pairs)
     if len(parameters) != len(pairs):
-        raise refuse("a parameter is given twice")
+        raise bad_request("a parameter is given twice")
     return {name: value for name, value in parameters.items() if value}

@@ -1,4 +1,4 @@
-"""HTML pages from template files; every value is escaped."""
+"""HTML pages made of template files; every value is escaped."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from aiohttp import web
 
 
 class Html(str):
-    """Text that is HTML already."""
+    """Text that is HTML already, and is not escaped."""
 
     __slots__ = ()
 
 
 class Pages:
-    """The templates in the folder `pages` of a package.
+    """Templates in the folder `pages` of a package.
 
     Args:
         package: the package's name.
@@ -27,7 +27,7 @@ class Pages:
         self._templates: dict[str, Template] = {}
 
     def fragment(self, template: str, /, **values: str | int) -> Html:
-        """Fill in a template; whatever is not `Html` is escaped."""
+        """Fill in a template; a value that is not `Html` is escaped."""
         if template not in self._templates:
             self._templates[template] = Template((self._folder / template).read_text("utf-8"))
         filled = {
@@ -38,15 +38,15 @@ class Pages:
     def page(self, template: str, /, *, title: str, status: int = 200, **values: str | int) -> web.Response:
         """Return a whole page."""
         body = self.fragment(template, title=title, **values)
-        text = SHARED.fragment("layout.html", title=title, body=body)
+        text = SHARED_PAGES.fragment("layout.html", title=title, body=body)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
     def file(self, name: str, content_type: str) -> web.Response:
-        """Return a file as it is; browsers may keep it for an hour."""
+        """Return a file as it is; browsers may cache it for an hour."""
         text = (self._folder / name).read_text("utf-8")
         headers = {"Cache-Control": "public, max-age=3600"}
         return web.Response(text=text, content_type=content_type, charset="utf-8", headers=headers)
 
 
-SHARED = Pages("wic.network.web")
-"""Templates that all servers use."""
+SHARED_PAGES = Pages("wic.network.web")
+"""Templates of all servers."""

@@ -1,22 +1,27 @@
-"""An HTTPS listener for one function or several."""
+"""HTTPS listener of one web function, or of WAF and WWSF together."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+from abc import ABC, abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
-from wic.errors import ConfigurationError
-from wic.network.web.answers import answers
+from wic.aio import TaskSet
+from wic.errors import ConfigurationError, StorageFailed
 from wic.network.web.forms import MAX_BODY
-from wic.network.web.pages import SHARED
+from wic.network.web.pages import SHARED_PAGES
+from wic.network.web.responses import finish_response
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+_log = logging.getLogger(__name__)
 
 HTTPS_PORT = 443
 BACKLOG = 128
@@ -26,17 +31,23 @@ SHUTDOWN = 2.0
 HANDSHAKE = 10.0
 """Seconds for a TLS handshake."""
 CONNECTIONS = 512
-"""Connections at a time; a crowd must not take the file descriptors of the other entities in this process."""
+"""Connections at a time; more would take the file descriptors of the other entities in this process."""
+SWEEP_INTERVAL = 60.0
+"""Seconds between two removals of expired rows."""
 
 
 class WebServer:
-    """A listener whose port is known before it answers, so that the pages can name it.
+    """HTTPS listener whose URL is known before it answers, so that the pages can name it.
 
     Args:
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
         ssl_context: certificate and key.
         name: host name in its URL; None takes `host`.
+
+    Attributes:
+        port: the port.
+        url: its URL, without a slash at the end.
 
     Raises:
         ConfigurationError: the port is taken, or the address is not of this machine.
@@ -55,56 +66,103 @@ class WebServer:
         self.port: int = self._socket.getsockname()[1]
         self.url = _url(name or host, self.port)
         self._context = ssl_context
-        self._app = web.Application(middlewares=[answers], client_max_size=MAX_BODY)
+        self._app = web.Application(middlewares=[finish_response], client_max_size=MAX_BODY)
         self._app.router.add_get("/style.css", _style)
-        self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
-
-    def add(self, routes: Iterable[web.RouteDef]) -> None:
-        """Answer further paths; before `start`."""
-        self._app.router.add_routes(routes)
-
-    async def start(self) -> None:
-        """Begin to answer."""
         self._runner = web.AppRunner(
             self._app,
             access_log=None,
             handle_signals=False,
             keepalive_timeout=KEEP_ALIVE,
             shutdown_timeout=SHUTDOWN,
-            auto_decompress=False,  # what is counted is what came
+            auto_decompress=False,  # a few compressed bytes would be in memory as millions before they are counted
         )
+        self._tasks = TaskSet()
+        self._sweeps: list[Callable[[], int]] = []
+        self._listener: asyncio.Server | None = None
+
+    def add(self, routes: Iterable[web.RouteDef], *, sweep: Callable[[], int] | None = None) -> None:
+        """Add the paths of a function; before `start`.
+
+        Args:
+            routes: the paths and their handlers.
+            sweep: removes what has expired; called once a minute.
+        """
+        self._app.router.add_routes(routes)
+        if sweep is not None:
+            self._sweeps.append(sweep)
+
+    async def start(self) -> None:
+        """Answer requests."""
         await self._runner.setup()
         assert self._runner.server is not None, "it is set up"
         self._listener = await asyncio.get_running_loop().create_server(
-            partial(_admit, self._runner.server),
+            partial(_protocol_for_connection, self._runner.server),
             sock=self._socket,
             ssl=self._context,
             backlog=BACKLOG,
             ssl_handshake_timeout=HANDSHAKE,
             ssl_shutdown_timeout=SHUTDOWN,
         )
+        for sweep in self._sweeps:
+            self._tasks.start(_sweep_repeatedly(sweep))
 
     async def close(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening and end every connection; a second call has no effect."""
+        await self._tasks.close()
         if self._listener is not None:
             self._listener.close()
-        if self._runner is not None:
-            await self._end_connections(self._runner)
+            server = self._runner.server
+            transports = [connection.transport for connection in server.connections] if server else []
+            await self._runner.cleanup()
+            # asyncio would wait for the close_notify of every TLS peer, and a browser keeps its idle connections.
+            for transport in transports:
+                if transport is not None:
+                    transport.abort()
+            await asyncio.sleep(0)
+            self._listener = None
         self._socket.close()
 
-    async def _end_connections(self, runner: web.AppRunner) -> None:
-        transports = [connection.transport for connection in runner.server.connections] if runner.server else []
-        await runner.cleanup()
-        # asyncio now waits for the farewell of every TLS peer, and a browser keeps its silent connections.
-        for transport in transports:
-            if transport is not None:
-                transport.abort()
-        await asyncio.sleep(0)
+
+class WebFunction(ABC):
+    """A function of the network on an HTTPS server, as an async context manager that closes it."""
+
+    def __init__(self, server: WebServer) -> None:
+        self._server = server
+
+    @property
+    def url(self) -> str:
+        """Its URL, without a slash at the end; that of a WAF is its issuer URL, and so its identity."""
+        return self._server.url
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._server.port
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Stop listening, and close the database."""
+
+    async def __aenter__(self) -> Self:
+        """Return the function."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the function."""
+        await self.close()
+
+
+async def _sweep_repeatedly(sweep: Callable[[], int]) -> None:
+    while True:
+        try:
+            sweep()
+        except StorageFailed as error:
+            _log.warning("expired rows are not removed now: %s", error)
+        await asyncio.sleep(SWEEP_INTERVAL)
 
 
 def _url(name: str, port: int) -> str:
-    """Write a URL as browsers write an Origin (RFC 6454 §6.2): in small letters, without the usual port.
+    """Write a URL as browsers write an Origin (RFC 6454 §6.2): in lower case, without the default port.
 
     >>> _url("WWSF.ims.example", 443), _url("::1", 8443)
     ('https://wwsf.ims.example', 'https://[::1]:8443')
@@ -113,18 +171,17 @@ def _url(name: str, port: int) -> str:
     return f"https://{host.lower()}" + ("" if port == HTTPS_PORT else f":{port}")
 
 
-class _Refused(asyncio.Protocol):
-    """A connection too many."""
+class _ClosingProtocol(asyncio.Protocol):
+    """Protocol of a connection that is one too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close it."""
+        """Close the connection."""
         transport.close()
 
 
-def _admit(server: web.Server) -> asyncio.Protocol:
-    """Return what talks to a new connection."""
-    return server() if len(server.connections) < CONNECTIONS else _Refused()
+def _protocol_for_connection(server: web.Server) -> asyncio.Protocol:
+    return server() if len(server.connections) < CONNECTIONS else _ClosingProtocol()
 
 
 async def _style(request: web.Request) -> web.Response:
-    return SHARED.file("style.css", "text/css")
+    return SHARED_PAGES.file("style.css", "text/css")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolOptions:
-    """How a WWSF gives out the identities of its pool (TS 24.371 §6.3.2)."""
+    """Options of the pool of a WWSF (TS 24.371 §6.3.2)."""
 
     anonymous: bool = False
     """Whether users may remain anonymous."""
@@ -25,9 +25,9 @@ class PoolOptions:
     rate: int = 60
     """Leases that one address may ask for in a minute."""
     hold_until_expiry: bool = False
-    """Whether a pair that was given back stays out until its token is over. Needed where nobody ends what the holder
-    before has left registered (`WwsfOptions.on_lent`), and where the eP-CSCF checks signatures only; one that asks the
-    WAF about each token learns at once that the old token is worth nothing."""
+    """Whether a pair that was given back stays out until its token has expired. Needed where the network does not end
+    the registration of the holder before (`WwsfOptions.on_lent`), and where the eP-CSCF checks signatures only; one that
+    introspects each token learns at once that the old token was revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class WwsfOptions:
     ssl_context: ssl.SSLContext
     """Certificate and key; a WWSF answers nothing but HTTPS."""
     wss: str
-    """Where WICs connect: the eP-CSCF's WebSocket URL."""
+    """The eP-CSCF's WebSocket URL, which WICs connect to."""
     client_id: str
     """The WWSF's name at the WAF."""
     client_secret: Secret
@@ -47,7 +47,7 @@ class WwsfOptions:
     issuer: str | None = None
     """The WAF's issuer URL; None if the WAF is co-located."""
     ca: Path | None = None
-    """A PEM file of further trust anchors, for the way to the WAF."""
+    """A PEM file of further trust anchors, for requests to the WAF."""
     domain: str = "ims.example"
     """The IMS domain: the audience of the tokens is its eP-CSCF."""
     host: str = "127.0.0.1"
@@ -59,9 +59,9 @@ class WwsfOptions:
     session: float = 8 * 3600.0
     """Seconds for which a browser stays signed in."""
     pool: PoolOptions | None = None
-    """How identities are given out to users without a subscription of their own; None does not."""
+    """The pool for users without a subscription of their own; None lends no identities."""
     on_lent: Callable[[str], None] | None = None
-    """Told the private identity of a pair that has got a new holder, so that the network can end what the one before
-    has left registered."""
+    """Called with the private identity of a pair that has got a new holder, so that the network can end the registration
+    of the holder before."""
     clock: Callable[[], float] = time.time
-    """Tells the time in seconds of the epoch."""
+    """Returns the time in seconds of Unix time."""

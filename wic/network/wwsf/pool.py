@@ -1,4 +1,9 @@
-"""/pool/lease: identities from the pool, for a time (TS 24.371 §6.2.3 and §6.3.2, TS 33.203 Annex X.4)."""
+"""Pool endpoint: identities lent for a time (TS 24.371 §6.2.3 and §6.3.2, TS 33.203 Annex X.4).
+
+A lease lasts as long as the token that came with it: by then the eP-CSCF has ended the registration (TS 24.371 §6.4.3),
+and the pair may go to another holder. While the next token of a lease is requested, the pair cannot change hands, or the
+WAF might hear of the holder before after it has heard of the next one.
+"""
 
 from __future__ import annotations
 
@@ -6,161 +11,153 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from wic.aio import KeyedLocks
 from wic.auth.secret import Secret
 from wic.network.tokens.claims import LEEWAY
 from wic.network.tokens.errors import TokenInvalid, WafUnreachable
-from wic.network.web.address import origin_of
-from wic.network.web.answers import JsonRefusal
-from wic.network.web.locks import Locks
-from wic.network.web.throttle import RateLimit
-from wic.network.wwsf.core import unavailable
-from wic.network.wwsf.sign_in import login_required
+from wic.network.web.responses import JsonError, retry_after
+from wic.network.web.throttle import RateLimit, address_of
+from wic.network.wwsf.context import login_required, waf_unreachable
 from wic.network.wwsf.waf_client import WafRefused
+from wic.oauth.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from wic.network.wwsf.core import WwsfCore
+    from wic.network.wwsf.context import WwsfContext
     from wic.network.wwsf.options import PoolOptions
     from wic.network.wwsf.store import Pair
-    from wic.network.wwsf.waf_client import IssuedToken
 
 RESERVED = 30.0
-"""Seconds for which a pair is set aside while its token is fetched."""
-PATH = "/pool/lease"
+"""Seconds for which a pair is set aside while its token is requested."""
+POOL_PATH = "/pool/lease"
 
 
-class Pool:
-    """The pool's endpoints.
-
-    A lease lasts as long as the token that came with it: by then the eP-CSCF has ended the registration
-    (TS 24.371 §6.4.3), and the pair may go to somebody else.
+class PoolEndpoint:
+    """POST /pool/lease, POST and DELETE /pool/lease/LEASE.
 
     Args:
-        core: the WWSF.
-        options: how identities are given out.
+        context: the WWSF.
+        options: options of the pool.
     """
 
-    def __init__(self, core: WwsfCore, options: PoolOptions) -> None:
-        self._core = core
+    def __init__(self, context: WwsfContext, options: PoolOptions) -> None:
+        self._context = context
         self._options = options
         self._limit = RateLimit(options.rate, 60.0)
-        self._locks = Locks()
+        self._locks = KeyedLocks()
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what it answers."""
+        """Return its paths and handlers."""
         return [
-            web.post(PATH, self._lease),
-            web.post(PATH + "/{lease}", self._prolong),
-            web.delete(PATH + "/{lease}", self._give_back),
+            web.post(POOL_PATH, self._lease),
+            web.post(POOL_PATH + "/{lease}", self._prolong),
+            web.delete(POOL_PATH + "/{lease}", self._give_back),
         ]
 
     async def _lease(self, request: web.Request) -> web.Response:
-        core = self._core
+        """Lend a free pair, with a token for it."""
+        context = self._context
         self._admit(request)
         holder = await self._holder(request)
-        if core.store.leases_of(holder, now=core.now) >= self._options.leases_each:
-            raise JsonRefusal(429, "too_many_leases", "give one back first", {"Retry-After": self._wait()})
-        leased = core.store.lease(holder, now=core.now, expires_at=core.now + RESERVED)
-        if leased is None:
-            raise JsonRefusal(503, "pool_exhausted", "all identities are in use", {"Retry-After": self._wait()})
-        name, pair = leased
+        if context.store.leases_of(holder, now=context.now) >= self._options.leases_each:
+            raise JsonError("too_many_leases", "give one back first", status=429, headers=self._until_next_free())
+        reserved = context.store.reserve(holder, now=context.now, until=context.now + RESERVED)
+        if reserved is None:
+            raise JsonError("pool_exhausted", "all identities are in use", status=503, headers=self._until_next_free())
+        name, pair = reserved
         try:
-            given = await self._token(pair)
-            if core.options.on_lent is not None:
-                core.options.on_lent(pair.impi)
-            return self._answer(name, pair, given, status=201)
+            answer = await self._lend(name, pair)
+            if context.options.on_lent is not None:
+                context.options.on_lent(pair.impi)
         except BaseException:
-            core.store.give_back(name, now=core.now, hold=False)
+            context.store.give_back(name, now=context.now, hold=False)
             raise
+        return web.json_response(answer, status=201)
 
     async def _prolong(self, request: web.Request) -> web.Response:
-        """Give the holder the next token; until it is there nobody else gets the pair, or there were two holders."""
-        core, name = self._core, request.match_info["lease"]
+        """Give the holder the next token."""
+        context, name = self._context, request.match_info["lease"]
         self._admit(request)
         async with self._locks.of(name):
-            pair = core.store.reserve(name, now=core.now, until=core.now + RESERVED)
+            pair = context.store.prolong(name, now=context.now, until=context.now + RESERVED)
             if pair is None:
-                raise no_lease()
-            return self._answer(name, pair, await self._token(pair), status=200)
+                raise unknown_lease()
+            return web.json_response(await self._lend(name, pair))
 
     async def _give_back(self, request: web.Request) -> web.Response:
-        core, name = self._core, request.match_info["lease"]
-        core.check_origin(request)
+        context, name = self._context, request.match_info["lease"]
+        context.check_origin(request)
         async with self._locks.of(name):
-            if not core.store.give_back(name, now=core.now, hold=self._options.hold_until_expiry):
-                raise no_lease()
+            if not context.store.give_back(name, now=context.now, hold=self._options.hold_until_expiry):
+                raise unknown_lease()
         return web.Response(status=204)
 
     def _admit(self, request: web.Request) -> None:
-        self._core.check_origin(request)
-        wait = self._limit.take(origin_of(request), now=self._core.now)
+        """Refuse pages of other sites, and an address that asks too often."""
+        self._context.check_origin(request)
+        wait = self._limit.take(address_of(request), now=self._context.now)
         if wait:
-            raise JsonRefusal(
-                429, "slow_down", "too many leases from this address", {"Retry-After": str(int(wait) + 1)}
+            raise JsonError(
+                ErrorCode.SLOW_DOWN, "too many leases from this address", status=429, headers=retry_after(wait)
             )
 
     async def _holder(self, request: web.Request) -> str:
         """Return who asks: a user by token, a user by session, or an address if users may remain anonymous."""
-        core = self._core
+        context = self._context
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return f"user {await self._user(token.strip())}"
-        session = core.store.session(core.cookie.read(request), now=core.now)
+            try:
+                authorization = await context.waf.validate(Secret(token.strip()))
+            except TokenInvalid as error:
+                raise invalid_token(str(error)) from None
+            except WafUnreachable:
+                raise waf_unreachable() from None
+            # The tokens for pairs of the pool are issued to this WWSF: a holder of one is no user.
+            if authorization.subject == authorization.client_id == context.options.client_id:
+                raise invalid_token("the token is refused: it is one of the pool, and not a user's")
+            return f"user {authorization.subject}"
+        session = context.store.session(context.cookie.read(request), now=context.now)
         if session is not None:
             return f"user {session.subject}"
         if self._options.anonymous:
-            return f"address {origin_of(request)}"
+            return f"address {address_of(request)}"
         raise login_required()
 
-    async def _user(self, token: str) -> str:
-        """Return whom a token stands for: never ourselves, as whom we get the tokens of the pool."""
-        core = self._core
+    async def _lend(self, name: str, pair: Pair) -> dict[str, object]:
+        """Request a token for a reserved or lent pair, and return what the holder gets."""
+        context = self._context
         try:
-            authorization = await core.waf.validate(Secret(token))
-        except TokenInvalid as error:
-            raise bad_token(str(error)) from None
+            issued = await context.waf.request_pool_token(pair.impi)
         except WafUnreachable:
-            raise unavailable() from None
-        if authorization.subject == authorization.client_id == core.options.client_id:
-            raise bad_token("the token is refused: it is of the pool, and no user's")
-        return authorization.subject
-
-    async def _token(self, pair: Pair) -> IssuedToken:
-        try:
-            given = await self._core.waf.request_pool_token(pair.impi)
-        except WafUnreachable:
-            raise unavailable() from None
+            raise waf_unreachable() from None
         except (WafRefused, TokenInvalid) as error:
-            raise JsonRefusal(502, "waf_refused", str(error)) from None
-        if given.authorization.impi != pair.impi:
-            raise JsonRefusal(502, "waf_refused", "the WAF gave a token for another identity")
-        return given
-
-    def _answer(self, name: str, pair: Pair, given: IssuedToken, *, status: int) -> web.Response:
-        core, ends = self._core, given.authorization.expires_at
-        if not core.store.prolong(name, expires_at=ends + LEEWAY):
-            raise no_lease()  # an operator has removed the pair meanwhile
-        document = {
-            "access_token": given.token.value.reveal(),
+            raise JsonError("waf_refused", str(error), status=502) from None
+        if issued.authorization.impi != pair.impi:
+            raise JsonError("waf_refused", "the WAF issued a token for another identity", status=502)
+        ends = issued.authorization.expires_at
+        if not context.store.lend(name, now=context.now, expires_at=ends + LEEWAY):
+            raise unknown_lease()  # an operator has removed the pair meanwhile
+        return {
+            "access_token": issued.token.value.reveal(),
             "token_type": "Bearer",
-            "expires_in": int(ends - core.now),
+            "expires_in": int(ends - context.now),
             "impi": pair.impi,
             "impu": pair.impu,
             "lease": name,
-            "wss": core.options.wss,
+            "wss": context.options.wss,
         }
-        return web.json_response(document, status=status)
 
-    def _wait(self) -> str:
-        """Return how long it takes until a lease ends at the latest, for Retry-After."""
-        ends = self._core.store.next_free()
-        return str(max(1, int((ends or self._core.now) - self._core.now) + 1))
-
-
-def bad_token(why: str) -> JsonRefusal:
-    """The token shows no user."""
-    return JsonRefusal(401, "invalid_token", why, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    def _until_next_free(self) -> dict[str, str]:
+        """Return the Retry-After for the moment at which a lease expires at the latest."""
+        ends = self._context.store.next_free()
+        return retry_after(0.0 if ends is None else ends - self._context.now)
 
 
-def no_lease() -> JsonRefusal:
-    """Nobody has such a lease any more."""
-    return JsonRefusal(404, "unknown_lease", "there is no such lease, or its time is over")
+def invalid_token(reason: str) -> JsonError:
+    """Return the error of a token that stands for no user (RFC 6750 §3.1)."""
+    challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return JsonError(ErrorCode.INVALID_TOKEN, reason, status=401, headers=challenge)
+
+
+def unknown_lease() -> JsonError:
+    """Return the error of a lease that has no holder any more."""
+    return JsonError("unknown_lease", "there is no such lease, or it has expired", status=404)

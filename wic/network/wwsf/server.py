@@ -1,95 +1,109 @@
-"""The WWSF as a server, alone or with the WAF."""
+"""WWSF on an HTTPS server, alone or with the WAF."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 from wic.errors import ConfigurationError
-from wic.network.waf.clients import NATIVE_CLIENT
-from wic.network.waf.store import WWSF_CALLBACK
-from wic.network.web.function import WebFunction
-from wic.network.web.server import WebServer
-from wic.network.wwsf.core import WwsfCore
-from wic.network.wwsf.pool import PATH, Pool
-from wic.network.wwsf.sign_in import SignIn
+from wic.network.waf.clients import WWSF_CALLBACK
+from wic.network.waf.server import Waf
+from wic.network.web.server import WebFunction, WebServer
+from wic.network.wwsf.context import WwsfContext
+from wic.network.wwsf.pool import POOL_PATH, PoolEndpoint
+from wic.network.wwsf.sign_in import SignInPages
 from wic.network.wwsf.store import WwsfStore
 from wic.network.wwsf.waf_client import WafClient
+from wic.oauth.requests import NATIVE_CLIENT
 
 if TYPE_CHECKING:
-    from wic.network.waf.server import Waf
+    from wic.network.waf.options import WafOptions
     from wic.network.wwsf.options import WwsfOptions
 
 
 class Wwsf(WebFunction):
-    """The web server where a WIC begins.
+    """The web server where a WIC begins; `open` makes one.
 
     Args:
-        options: where it listens and what it hands out.
-        waf: a WAF that is not started yet, to be co-located on the same port; it knows the WWSF then.
+        options: its options.
+        server: the server that it answers on, which is not started yet.
+        waf: a WAF on the same server; it knows the WWSF then.
+
+    Attributes:
+        options: its options.
+        store: its database.
+        waf: the co-located WAF; None if it is elsewhere.
 
     Raises:
         ConfigurationError: there is no WAF, or the database cannot be used.
     """
 
-    def __init__(self, options: WwsfOptions, *, waf: Waf | None = None) -> None:
+    def __init__(self, options: WwsfOptions, server: WebServer, *, waf: Waf | None = None) -> None:
+        super().__init__(server)
+        self.options = options
+        self.waf = waf
+        self.issuer = options.issuer or server.url
+        self.store = WwsfStore(options.database)
+        self._waf_client = WafClient(options, issuer=self.issuer, redirect_uri=self.redirect_uri)
+        context = WwsfContext(options=options, store=self.store, waf=self._waf_client, url=server.url)
+        routes = [web.get("/.well-known/wic-configuration", self._get_configuration), *SignInPages(context).routes()]
+        if options.pool is not None:
+            routes += PoolEndpoint(context, options.pool).routes()
+        server.add(routes, sweep=self.sweep)
+        if waf is not None:
+            waf.store.clients.add_wwsf(options.client_id, options.client_secret, server.url)
+
+    @classmethod
+    async def open(cls, options: WwsfOptions, *, waf: WafOptions | None = None) -> Self:
+        """Listen, with a WAF on the same port if its options are given (TS 24.371 §5.4).
+
+        Args:
+            options: its options.
+            waf: options of a co-located WAF, whose address and certificate are those of the WWSF.
+
+        Raises:
+            ConfigurationError: there is no WAF or there are two, a database cannot be used, the port is taken, or the
+                address is not of this machine.
+        """
         if (options.issuer is None) == (waf is None):
             raise ConfigurationError("a WWSF needs one WAF: the issuer's URL, or one beside it")
-        super().__init__()
-        self.options = options
-        self.store = WwsfStore(options.database)
-        self._waf = waf
-        self._client: WafClient | None = None
+        async with AsyncExitStack() as stack:
+            server = WebServer(options.host, options.port, options.ssl_context, name=options.name)
+            stack.push_async_callback(server.close)
+            located = None if waf is None else await stack.enter_async_context(Waf(waf, server))
+            wwsf = cls(options, server, waf=located)
+            stack.push_async_callback(wwsf.close)
+            await server.start()
+            stack.pop_all()
+        return wwsf
 
     @property
     def redirect_uri(self) -> str:
-        """Where browsers come back to from the WAF; to be registered there."""
+        """The redirect URI to which the WAF sends browsers; to be registered there."""
         return f"{self.url}{WWSF_CALLBACK}"
 
-    async def start(self) -> None:
-        """Listen, with the WAF beside it if there is one.
-
-        Raises:
-            ConfigurationError: the port is taken, or the address is not of this machine.
-        """
-        options = self.options
-        server = self._server = WebServer(options.host, options.port, options.ssl_context, name=options.name)
-        if self._waf is not None:
-            self._waf.join(server)
-            self._waf.store.add_wwsf(options.client_id, options.client_secret, server.url)
-        self._client = WafClient(options, issuer=options.issuer or server.url, redirect_uri=self.redirect_uri)
-        core = WwsfCore(options=options, store=self.store, waf=self._client, url=server.url)
-        server.add([web.get("/.well-known/wic-configuration", self._configuration)])
-        server.add(SignIn(core).routes())
-        if options.pool is not None:
-            server.add(Pool(core, options.pool).routes())
-        self._keep_clean()
-        await server.start()
-
-    async def _configuration(self, request: web.Request) -> web.Response:
-        """Tell a WIC that is no page all that it needs to begin."""
+    async def _get_configuration(self, request: web.Request) -> web.Response:
+        """Return the configuration for a WIC outside a browser."""
         pool = self.options.pool
         document = {
             "wss": self.options.wss,
-            "issuer": self.options.issuer or self.url,
+            "issuer": self.issuer,
             "client_id": NATIVE_CLIENT,
-            "pool": None if pool is None else f"{self.url}{PATH}",
+            "pool": None if pool is None else f"{self.url}{POOL_PATH}",
             "anonymous": pool is not None and pool.anonymous,
         }
         return web.json_response(document, headers={"Cache-Control": "public, max-age=60"})
 
     def sweep(self) -> int:
-        """Remove what is over; return how many rows there were."""
+        """Remove what has expired; return how many rows there were."""
         return self.store.expire(now=self.options.clock())
 
     async def close(self) -> None:
-        """Stop listening, close the databases, and the WAF beside it."""
-        await self._tasks.close()
-        if self._server is not None:
-            await self._server.close()
-        if self._client is not None:
-            await self._client.close()
-        if self._waf is not None:
-            await self._waf.close()
+        """Stop listening, and close the databases, that of a co-located WAF included."""
+        await self._server.close()
+        await self._waf_client.close()
+        if self.waf is not None:
+            await self.waf.close()
         self.store.close()

@@ -1,26 +1,26 @@
-"""GET /, /signin, /callback, /token and POST /signout: a browser gets a token (TS 24.371 §6.3.1)."""
+"""Pages of the WWSF: the sign-in at the WAF, and the token for the page's WIC (TS 24.371 §6.3.1)."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from wic.aio import KeyedLocks
 from wic.network.tokens.errors import TokenInvalid, WafUnreachable
-from wic.network.web.address import origin_of
-from wic.network.web.answers import JsonRefusal, PageRefusal, csp_source, policy_with
-from wic.network.web.browser_session import csrf_token, is_own_form, new_secret
+from wic.network.web.browser_session import csrf_token, is_csrf_token, new_secret
 from wic.network.web.forms import read_form, read_query
-from wic.network.web.locks import Locks
-from wic.network.web.throttle import RateLimit
-from wic.network.wwsf.core import unavailable, waf_silent
-from wic.network.wwsf.store import Session
+from wic.network.web.responses import PageError, csp_source, policy_with_form_action, retry_after, see_other
+from wic.network.web.throttle import RateLimit, address_of
+from wic.network.wwsf.context import WAF_RETRY, login_required, waf_unreachable
+from wic.network.wwsf.store import WwsfSession
 from wic.network.wwsf.waf_client import WafRefused
-from wic.oauth.pkce import challenge_of
+from wic.oauth.pkce import VERIFIER_OCTETS, challenge_of, make_verifier
 
 if TYPE_CHECKING:
-    from wic.network.wwsf.core import WwsfCore
+    from wic.network.wwsf.context import WwsfContext
     from wic.network.wwsf.waf_client import IssuedToken
 
 SIGN_IN_TIME = 600.0
@@ -28,188 +28,202 @@ SIGN_IN_TIME = 600.0
 SIGN_INS = 60
 """Sign-ins that an address may begin in a minute."""
 RENEW_BEFORE = 300.0
-"""Seconds before its end that a token is renewed; one that is short-lived, at half its time."""
+"""Seconds before its expiry at which a token is renewed; a short-lived one at half its life."""
 
 
-def bad_request(text: str) -> PageRefusal:
-    """A browser came with something that no page of ours sends."""
-    return PageRefusal(400, "This request is not complete", f"Start again from the first page: {text}.")
-
-
-class SignIn:
-    """The page, and how its user signs in.
+class SignInPages:
+    """GET /, /wwsf.js, /signin, /callback, /token, and POST /signout.
 
     Args:
-        core: the WWSF.
+        context: the WWSF.
     """
 
-    def __init__(self, core: WwsfCore) -> None:
-        self._core = core
+    def __init__(self, context: WwsfContext) -> None:
+        self._context = context
         self._limit = RateLimit(SIGN_INS, 60.0)
-        self._renewing = Locks()
+        self._renewals = KeyedLocks()
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what it answers."""
+        """Return its paths and handlers."""
         return [
-            web.get("/", self._page),
-            web.get("/wwsf.js", self._script),
-            web.get("/signin", self._begin),
-            web.get("/callback", self._finish),
-            web.get("/token", self._token),
+            web.get("/", self._show_home),
+            web.get("/wwsf.js", self._get_script),
+            web.get("/signin", self._begin_sign_in),
+            web.get("/callback", self._finish_sign_in),
+            web.get("/token", self._get_token),
             web.post("/signout", self._sign_out),
         ]
 
-    async def _page(self, request: web.Request) -> web.Response:
-        core = self._core
-        visit = core.cookie.read(request) or new_secret()
-        session = core.store.session(visit, now=core.now)
+    async def _show_home(self, request: web.Request) -> web.Response:
+        context = self._context
+        session_id = context.cookie.read(request) or new_secret()
+        session = context.store.session(session_id, now=context.now)
         if session is None:
-            pool = core.options.pool
-            anonymous = core.pages.fragment("anonymous.html") if pool is not None and pool.anonymous else ""
-            response = core.pages.page("welcome.html", title="Calls", domain=core.options.domain, anonymous=anonymous)
+            pool = context.options.pool
+            anonymous = context.pages.fragment("anonymous.html") if pool is not None and pool.anonymous else ""
+            response = context.pages.page(
+                "welcome.html", title="Calls", domain=context.options.domain, anonymous=anonymous
+            )
         else:
-            response = core.pages.page(
+            response = context.pages.page(
                 "home.html",
                 title="Calls",
-                domain=core.options.domain,
+                domain=context.options.domain,
                 name=session.subject,
                 impu=session.impus[0],
-                csrf=csrf_token(visit),
+                csrf=csrf_token(session_id),
             )
-        core.cookie.set(response, visit)
-        connect = f"script-src 'self'; connect-src 'self' {csp_source(core.options.wss)}"
-        response.headers["Content-Security-Policy"] = f"{policy_with(csp_source(core.waf.issuer))}; {connect}"
+        context.cookie.set(response, session_id)
+        # The script connects to the eP-CSCF; the sign-out form leads to the WAF.
+        connect = f"script-src 'self'; connect-src 'self' {csp_source(context.options.wss)}"
+        policy = policy_with_form_action(csp_source(context.waf.issuer))
+        response.headers["Content-Security-Policy"] = f"{policy}; {connect}"
         return response
 
-    async def _script(self, request: web.Request) -> web.Response:
-        return self._core.pages.file("wwsf.js", "text/javascript")
+    async def _get_script(self, request: web.Request) -> web.Response:
+        return self._context.pages.file("wwsf.js", "text/javascript")
 
-    async def _begin(self, request: web.Request) -> web.Response:
-        """Send the browser to the WAF, with a state that is good in this browser only."""
-        core = self._core
-        wait = self._limit.take(origin_of(request), now=core.now)
+    async def _begin_sign_in(self, request: web.Request) -> web.Response:
+        """Send the browser to the WAF, with a state that is valid in this browser only (RFC 6749 §10.12)."""
+        context = self._context
+        wait = self._limit.take(address_of(request), now=context.now)
         if wait:
-            raise PageRefusal(429, "Too many sign-ins", "Try again in a minute.", {"Retry-After": "60"})
-        visit, state, verifier = core.cookie.read(request) or new_secret(), new_secret(), new_secret()
+            raise PageError(429, "Too many sign-ins", "Try again in a minute.", retry_after(wait))
+        session_id, state = context.cookie.read(request) or new_secret(), new_secret()
+        verifier = make_verifier(secrets.token_bytes(VERIFIER_OCTETS))
         try:
-            url = await core.waf.sign_in_url(state=state, challenge=challenge_of(verifier))
+            url = await context.waf.sign_in_url(state=state, challenge=challenge_of(verifier))
         except WafUnreachable:
-            raise waf_silent() from None
-        core.store.begin_sign_in(state=state, visit=visit, verifier=verifier, expires_at=core.now + SIGN_IN_TIME)
-        response = web.Response(status=303, headers={"Location": url})
-        core.cookie.set(response, visit)
+            raise waf_unreachable_page() from None
+        context.store.begin_sign_in(
+            state=state, session_id=session_id, verifier=verifier, expires_at=context.now + SIGN_IN_TIME
+        )
+        response = see_other(url)
+        context.cookie.set(response, session_id)
         return response
 
-    async def _finish(self, request: web.Request) -> web.Response:
-        core, answer = self._core, read_query(request, bad_request)
-        visit = core.cookie.read(request)
-        verifier = core.store.finish_sign_in(state=answer.get("state", ""), visit=visit or "", now=core.now)
-        if visit is None or verifier is None:
-            raise PageRefusal(403, "This sign-in is out of date", "Start again from the first page.")
-        if answer.get("iss", core.waf.issuer) != core.waf.issuer:  # RFC 9207 §2.4: a mix-up
-            raise PageRefusal(403, "This sign-in was mixed up", "Start again from the first page.")
+    async def _finish_sign_in(self, request: web.Request) -> web.Response:
+        """Take the authorization response, and exchange its code for the token of the session."""
+        context, answer = self._context, read_query(request, bad_request)
+        session_id = context.cookie.read(request)
+        verifier = context.store.finish_sign_in(
+            state=answer.get("state", ""), session_id=session_id or "", now=context.now
+        )
+        if session_id is None or verifier is None:
+            raise PageError(403, "This sign-in has expired", "Start again from the first page.")
+        # RFC 9207 §2.4: a response of another server (mix-up attack).
+        if answer.get("iss", context.waf.issuer) != context.waf.issuer:
+            raise PageError(403, "Another server answered this sign-in", "Start again from the first page.")
         if "code" not in answer:
-            raise PageRefusal(403, "You are not signed in", "The sign-in was broken off. You can start again.")
-        given = await self._redeem(answer["code"], verifier)
-        core.store.end_session(visit)
-        session = new_secret()
-        core.store.keep_session(session, _session(given, now=core.now, expires_at=core.now + core.options.session))
-        response = web.Response(status=303, headers={"Location": "/"})
-        core.cookie.set(response, session)
+            raise PageError(403, "You are not signed in", "The sign-in was cancelled. You can start again.")
+        try:
+            issued = await context.waf.redeem(answer["code"], verifier)
+        except WafUnreachable:
+            raise waf_unreachable_page() from None
+        except (WafRefused, TokenInvalid):
+            raise PageError(403, "You are not signed in", "The WAF issued no token. You can start again.") from None
+        context.store.end_session(session_id)
+        # A new id: the one before could have been planted (session fixation).
+        session_id = new_secret()
+        expires_at = context.now + context.options.session
+        context.store.save_session(session_id, make_session(issued, now=context.now, expires_at=expires_at))
+        response = see_other("/")
+        context.cookie.set(response, session_id)
         return response
 
-    async def _redeem(self, code: str, verifier: str) -> IssuedToken:
-        try:
-            return await self._core.waf.redeem(code, verifier)
-        except WafUnreachable:
-            raise waf_silent() from None
-        except (WafRefused, TokenInvalid):
-            raise PageRefusal(403, "You are not signed in", "The WAF gave no token. You can start again.") from None
-
-    async def _token(self, request: web.Request) -> web.Response:
-        """Hand the token and the IMS identities to the page's script."""
-        core = self._core
-        core.check_origin(request)
-        visit = core.cookie.read(request)
-        session = core.store.session(visit, now=core.now)
-        if session is None or visit is None:
+    async def _get_token(self, request: web.Request) -> web.Response:
+        """Give token and IMS identities to the page's script."""
+        context = self._context
+        context.check_origin(request)
+        session_id = context.cookie.read(request)
+        session = context.store.session(session_id, now=context.now)
+        if session is not None and session_id is not None and context.now >= session.renew_at:
+            # Two requests at a time must not use one refresh token twice: the second finds the token renewed.
+            async with self._renewals.of(session_id):
+                session = context.store.session(session_id, now=context.now)
+                if session is not None and context.now >= session.renew_at:
+                    session = await self._renew(session_id, session)
+        if session is None:
             raise login_required()
-        session = await self._fresh(visit, session)
         document = {
-            "access_token": session.access_token,
+            "access_token": session.access_token.reveal(),
             "token_type": "Bearer",
-            "expires_in": int(session.token_expires_at - core.now),
+            "expires_in": int(session.token_expires_at - context.now),
             "subject": session.subject,
             "impi": session.impi,
             "impu": list(session.impus),
-            "wss": core.options.wss,
+            "wss": context.options.wss,
         }
         return web.json_response(document)
 
-    async def _fresh(self, visit: str, session: Session) -> Session:
-        """Return a session whose token is good for a while; two requests at a time renew it once."""
-        core = self._core
-        if core.now < session.renew_at:
-            return session
-        async with self._renewing.of(visit):
-            current = core.store.session(visit, now=core.now)
-            if current is None:
-                raise login_required()
-            return current if core.now < current.renew_at else await self._renew(visit, current)
+    async def _renew(self, session_id: str, session: WwsfSession) -> WwsfSession | None:
+        """Return the session with the next token, or with the one it has if the failure may pass.
 
-    async def _renew(self, visit: str, session: Session) -> Session:
-        core = self._core
+        None: the WAF has ended the session's grant.
+        """
+        context = self._context
         try:
-            given = await core.waf.refresh(session.refresh_token)
+            issued = await context.waf.refresh(session.refresh_token)
         except (WafUnreachable, WafRefused, TokenInvalid) as error:
             if isinstance(error, TokenInvalid) or (isinstance(error, WafRefused) and error.is_final):
-                core.store.end_session(visit)
-                raise login_required() from None
-            if session.token_expires_at <= core.now:
-                raise unavailable() from None
-            return session  # it may go better the next time
-        renewed = replace(_session(given, now=core.now, expires_at=session.expires_at), subject=session.subject)
-        core.store.keep_session(visit, renewed)
+                context.store.end_session(session_id)
+                return None
+            if session.token_expires_at <= context.now:
+                raise waf_unreachable() from None
+            return session
+        renewed = make_session(issued, now=context.now, expires_at=session.expires_at)
+        renewed = replace(renewed, subject=session.subject)
+        context.store.save_session(session_id, renewed)
         return renewed
 
     async def _sign_out(self, request: web.Request) -> web.Response:
-        core, form = self._core, await read_form(request, bad_request)
-        visit = core.cookie.read(request)
-        if visit is None or not is_own_form(visit, form.get("csrf", "")):
-            raise PageRefusal(403, "This form is out of date", "Go back, reload the page and try again.")
-        session = core.store.session(visit, now=core.now)
-        core.store.end_session(visit)
-        leads_to = None if session is None else await self._sign_out_of_waf(session)
-        response = web.Response(status=303, headers={"Location": leads_to or "/"})
-        core.cookie.clear(response)
+        """End the session, revoke its tokens, and lead to the sign-out of the WAF."""
+        context, form = self._context, await read_form(request, bad_request)
+        session_id = context.cookie.read(request)
+        if session_id is None or not is_csrf_token(form.get("csrf", ""), session_id):
+            raise PageError(403, "This form is out of date", "Go back, reload the page and try again.")
+        session = context.store.session(session_id, now=context.now)
+        context.store.end_session(session_id)
+        target = None
+        if session is not None:
+            try:
+                await context.waf.revoke(session.refresh_token or session.access_token)
+                target = await context.waf.sign_out_url()
+            except WafUnreachable:
+                pass  # the tokens expire by themselves
+        response = see_other(target or "/")
+        context.cookie.clear(response)
         return response
 
-    async def _sign_out_of_waf(self, session: Session) -> str | None:
-        """Take back what the session had, and return where its user signs out of the WAF, if that can be."""
-        waf = self._core.waf
-        try:
-            await waf.revoke(session.refresh_token or session.access_token)
-        except WafUnreachable:
-            return None  # the tokens end by themselves
-        return await waf.sign_out_url()
 
+def make_session(issued: IssuedToken, *, now: float, expires_at: float) -> WwsfSession:
+    """Return the session of a user to whom the WAF has issued a token.
 
-def login_required() -> JsonRefusal:
-    """Nobody has signed in with this browser."""
-    return JsonRefusal(401, "login_required", "sign in first", {"WWW-Authenticate": "Bearer"})
-
-
-def _session(given: IssuedToken, *, now: float, expires_at: float) -> Session:
-    authorization = given.authorization
-    lifetime = authorization.expires_at - now
-    ahead = 0.0 if given.token.refresh is None else min(RENEW_BEFORE, lifetime / 2)
-    return Session(
+    Args:
+        issued: the token.
+        now: seconds of Unix time.
+        expires_at: when the session ends.
+    """
+    authorization = issued.authorization
+    # Without a refresh token there is no other: the token is used until it expires.
+    ahead = 0.0 if issued.token.refresh is None else min(RENEW_BEFORE, (authorization.expires_at - now) / 2)
+    return WwsfSession(
         subject=authorization.subject,
         impi=authorization.impi,
         impus=authorization.impus,
-        access_token=given.token.value.reveal(),
+        access_token=issued.token.value,
         token_expires_at=authorization.expires_at,
         renew_at=authorization.expires_at - ahead,
-        refresh_token=None if given.token.refresh is None else given.token.refresh.reveal(),
+        refresh_token=issued.token.refresh,
         expires_at=expires_at,
     )
+
+
+def bad_request(text: str) -> PageError:
+    """Return the error of a request that no page of this server sends."""
+    return PageError(400, "This request is not complete", f"Start again from the first page: {text}.")
+
+
+def waf_unreachable_page() -> PageError:
+    """Return the error of a sign-in while the WAF does not answer."""
+    return PageError(502, "Signing in is not possible now", "Try again in a moment.", retry_after(WAF_RETRY))

@@ -1,14 +1,17 @@
-"""The WWSF's database: pool, leases, sessions, sign-ins on their way."""
+"""Database of a WWSF: pool, leases, sign-ins on their way, sessions."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Self
 
+from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.web.browser_session import fingerprint, new_secret
-from wic.network.web.database import Database
+from wic.network.web.database import WebDatabase
+from wic.sip.state_table import StateTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +48,65 @@ MIGRATIONS = (
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE sign_in RENAME COLUMN visit TO session;
+    ALTER TABLE session RENAME COLUMN visit TO id;
+    ALTER TABLE lease RENAME TO old_lease;
+    CREATE TABLE lease (
+        id TEXT PRIMARY KEY,
+        impi TEXT NOT NULL UNIQUE REFERENCES pair ON DELETE CASCADE,
+        holder TEXT NOT NULL,
+        state TEXT NOT NULL,
+        expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO lease
+        SELECT id, impi, holder, CASE WHEN given_back THEN 'returned' ELSE 'lent' END, expires_at FROM old_lease;
+    DROP TABLE old_lease;
+    """,
+)
+
+
+class LeaseState(Enum):
+    """State of the lease of a pair."""
+
+    RESERVED = "reserved"
+    """The pair is set aside while its token is requested."""
+    LENT = "lent"
+    """The holder has a token."""
+    RETURNED = "returned"
+    """The holder has given the pair back; it stays out until the token has expired."""
+    ENDED = "ended"
+    """There is no row of it any more: the pair is free."""
+
+
+class LeaseInput(Enum):
+    """Input of a lease's machine."""
+
+    TOKEN = "token issued"
+    PROLONG = "holder asks for the next token"
+    GIVE_BACK = "given back, or no token"
+    HOLD = "given back, to be held"
+    EXPIRE = "expiry"
+
+
+_S, _I = LeaseState, LeaseInput
+
+LEASE: Final = StateTable(
+    name="Pool lease",
+    clause="TS 24.371 §6.3.2, TS 33.203 Annex X.4",
+    initial=_S.RESERVED,
+    final=_S.ENDED,
+    rows={
+        (_S.RESERVED, _I.TOKEN): _S.LENT,
+        (_S.RESERVED, _I.GIVE_BACK): _S.ENDED,
+        (_S.RESERVED, _I.EXPIRE): _S.ENDED,
+        (_S.LENT, _I.TOKEN): _S.LENT,
+        (_S.LENT, _I.PROLONG): _S.LENT,
+        (_S.LENT, _I.GIVE_BACK): _S.ENDED,
+        (_S.LENT, _I.HOLD): _S.RETURNED,
+        (_S.LENT, _I.EXPIRE): _S.ENDED,
+        (_S.RETURNED, _I.EXPIRE): _S.ENDED,
+    },
 )
 
 
@@ -62,27 +124,27 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A signed-in browser and the token it has.
+class WwsfSession:
+    """Session of a browser in which a user has signed in, with the token of that user.
 
     Attributes:
         subject: the web user.
         impi: private user identity.
         impus: public user identities, the default one first.
         access_token: the token.
-        token_expires_at: when it ends, in seconds of the epoch.
-        renew_at: when it is time for the next one.
-        refresh_token: what the next one is got with.
-        expires_at: when the session ends, in seconds of the epoch.
+        token_expires_at: when it expires, in seconds of Unix time.
+        renew_at: when the next one is requested.
+        refresh_token: the refresh token for the next one; None if the WAF issued none.
+        expires_at: when the session ends.
     """
 
     subject: str
     impi: str
     impus: tuple[str, ...]
-    access_token: str = field(repr=False)
+    access_token: Secret
     token_expires_at: float
     renew_at: float
-    refresh_token: str | None = field(repr=False)
+    refresh_token: Secret | None
     expires_at: float
 
 
@@ -92,15 +154,18 @@ class WwsfStore:
     Args:
         path: the file; made with mode 0600 if it is missing.
 
+    Attributes:
+        database: the file.
+
     Raises:
         ConfigurationError: the file cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path, MIGRATIONS)
+        self.database = WebDatabase(path, MIGRATIONS)
 
     def __enter__(self) -> Self:
-        """Use as a context manager that closes the file."""
+        """Return the store."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,164 +174,200 @@ class WwsfStore:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        self.database.close()
 
     # The pool
 
     def add_pool_pair(self, impi: str, impu: str) -> None:
-        """Add a pair to the pool; one that is there already stays as it is leased.
+        """Add a pair to the pool; the lease of a known one is not touched.
 
         Raises:
             ConfigurationError: the identities are missing, or one of them is in another pair.
         """
         if not impi or not impu.startswith(("sip:", "sips:", "tel:")):
             raise ConfigurationError(f"{impi!r} and {impu!r} are no pair of private and public identity")
-        other = self._db.row("SELECT impi FROM pair WHERE impu = ? AND impi <> ?", impu, impi)
+        other = self.database.row("SELECT impi FROM pair WHERE impu = ? AND impi <> ?", impu, impi)
         if other is not None:
             raise ConfigurationError(f"{impu} is in the pool already, with {other[0]}")
-        self._db.change(
+        self.database.change(
             "INSERT INTO pair (impi, impu) VALUES (?1, ?2) ON CONFLICT (impi) DO UPDATE SET impu = ?2", impi, impu
         )
 
     def remove_pool_pair(self, impi: str) -> bool:
-        """Take a pair out of the pool, with its lease; return whether it was there."""
-        return self._db.change("DELETE FROM pair WHERE impi = ?", impi) > 0
+        """Remove a pair with its lease; return whether there was one."""
+        return self.database.change("DELETE FROM pair WHERE impi = ?", impi) > 0
 
     def pairs(self) -> list[Pair]:
         """Return the whole pool, by private identity."""
-        return [Pair(str(impi), str(impu)) for impi, impu in self._db.rows("SELECT impi, impu FROM pair ORDER BY impi")]
+        rows = self.database.rows("SELECT impi, impu FROM pair ORDER BY impi")
+        return [Pair(str(impi), str(impu)) for impi, impu in rows]
 
     # Leases
 
-    def lease(self, holder: str, *, now: float, expires_at: float) -> tuple[str, Pair] | None:
-        """Give the pair that was free for longest to somebody; None if there is none.
+    def reserve(self, holder: str, *, now: float, until: float) -> tuple[str, Pair] | None:
+        """Set the pair aside that was free for longest; None if there is none.
+
+        Args:
+            holder: the user or the address that asks.
+            now: seconds of Unix time.
+            until: when the lease expires if no token is issued.
 
         Returns:
             the name of the lease, which only its holder learns, and the pair.
         """
-        with self._db.transaction():
-            self._db.change("DELETE FROM lease WHERE expires_at <= ?", now)
-            row = self._db.row(
+        db = self.database
+        with db.transaction():
+            db.change("DELETE FROM lease WHERE expires_at <= ?", now)
+            row = db.row(
                 "SELECT impi, impu FROM pair WHERE impi NOT IN (SELECT impi FROM lease) ORDER BY used_at, impi LIMIT 1"
             )
             if row is None:
                 return None
             name, pair = new_secret(), Pair(str(row[0]), str(row[1]))
-            self._db.change(
-                "INSERT INTO lease VALUES (?, ?, ?, 0, ?)", fingerprint(name), pair.impi, holder, expires_at
+            db.change(
+                "INSERT INTO lease VALUES (?, ?, ?, ?, ?)",
+                fingerprint(name),
+                pair.impi,
+                holder,
+                LEASE.initial.value,
+                until,
             )
-            self._db.change("UPDATE pair SET used_at = ? WHERE impi = ?", now, pair.impi)
+            db.change("UPDATE pair SET used_at = ? WHERE impi = ?", now, pair.impi)
             return name, pair
 
-    def reserve(self, name: str, *, now: float, until: float) -> Pair | None:
-        """Let a lease that still counts last until a moment at least; return its pair."""
-        key = fingerprint(name)
-        with self._db.transaction():
-            row = self._db.row(
-                "SELECT impi, impu FROM lease JOIN pair USING (impi)"
-                " WHERE id = ? AND NOT given_back AND expires_at > ?",
-                key,
-                now,
-            )
-            if row is None:
+    def lend(self, name: str, *, now: float, expires_at: float) -> bool:
+        """Let a lease last as long as the token that was issued for it; return whether it is still there."""
+        return self._move(name, LeaseInput.TOKEN, now=now, expires_at=expires_at)
+
+    def prolong(self, name: str, *, now: float, until: float) -> Pair | None:
+        """Let a lease last until a moment at least, while its next token is requested; return its pair."""
+        db, key = self.database, fingerprint(name)
+        with db.transaction():
+            row = db.row("SELECT impi, impu, expires_at FROM lease JOIN pair USING (impi) WHERE id = ?", key)
+            expires_at = 0.0 if row is None else float(row[2] or 0.0)
+            if row is None or not self._move(name, LeaseInput.PROLONG, now=now, expires_at=max(expires_at, until)):
                 return None
-            self._db.change("UPDATE lease SET expires_at = max(expires_at, ?) WHERE id = ?", until, key)
         return Pair(str(row[0]), str(row[1]))
 
-    def prolong(self, name: str, *, expires_at: float) -> bool:
-        """Let a lease last until another moment; return whether it is still there."""
-        return self._db.change("UPDATE lease SET expires_at = ? WHERE id = ?", expires_at, fingerprint(name)) > 0
-
     def give_back(self, name: str, *, now: float, hold: bool) -> bool:
-        """End a lease.
+        """End a lease; return whether there was one.
 
         Args:
             name: the lease.
-            now: seconds of the epoch.
-            hold: whether the pair stays out until the lease would have ended.
-
-        Returns:
-            whether there was such a lease.
+            now: seconds of Unix time.
+            hold: whether the pair stays out until the lease would have expired.
         """
-        if hold:
-            statement = "UPDATE lease SET given_back = 1 WHERE id = ? AND NOT given_back AND expires_at > ?"
+        return self._move(name, LeaseInput.HOLD if hold else LeaseInput.GIVE_BACK, now=now)
+
+    def _move(self, name: str, given: LeaseInput, *, now: float, expires_at: float | None = None) -> bool:
+        """Move a lease that has not expired by the table; return whether there was one that takes this input."""
+        db, key = self.database, fingerprint(name)
+        row = db.row("SELECT state FROM lease WHERE id = ? AND expires_at > ?", key, now)
+        following = None if row is None else LEASE.rows.get((LeaseState(row[0]), given))
+        if row is None or following is None:
+            return False
+        if following is LeaseState.ENDED:
+            changed = db.change("DELETE FROM lease WHERE id = ? AND state = ?", key, row[0])
         else:
-            statement = "DELETE FROM lease WHERE id = ? AND expires_at > ?"
-        return self._db.change(statement, fingerprint(name), now) > 0
+            changed = db.change(
+                "UPDATE lease SET state = ?, expires_at = coalesce(?, expires_at) WHERE id = ? AND state = ?",
+                following.value,
+                expires_at,
+                key,
+                row[0],
+            )
+        return changed > 0
 
     def leases_of(self, holder: str, *, now: float) -> int:
-        """Return how many leases somebody has."""
-        row = self._db.row(
-            "SELECT count(*) FROM lease WHERE holder = ? AND NOT given_back AND expires_at > ?", holder, now
+        """Return how many leases a holder has."""
+        row = self.database.row(
+            "SELECT count(*) FROM lease WHERE holder = ? AND state <> ? AND expires_at > ?",
+            holder,
+            LeaseState.RETURNED.value,
+            now,
         )
         return 0 if row is None else int(row[0] or 0)
 
     def next_free(self) -> float | None:
-        """Return when the next lease ends, in seconds of the epoch."""
-        row = self._db.row("SELECT min(expires_at) FROM lease")
+        """Return when the next lease expires, in seconds of Unix time."""
+        row = self.database.row("SELECT min(expires_at) FROM lease")
         return None if row is None or row[0] is None else float(row[0])
 
     # Sign-ins and sessions
 
-    def begin_sign_in(self, *, state: str, visit: str, verifier: str, expires_at: float) -> None:
-        """Write down that a browser has gone to the WAF."""
-        self._db.change(
-            "INSERT INTO sign_in VALUES (?, ?, ?, ?)", fingerprint(state), fingerprint(visit), verifier, expires_at
+    def begin_sign_in(self, *, state: str, session_id: str, verifier: str, expires_at: float) -> None:
+        """Store that a browser was sent to the WAF.
+
+        Args:
+            state: the value that the WAF's response repeats.
+            session_id: the browser's session.
+            verifier: the PKCE code verifier.
+            expires_at: when the sign-in ends.
+        """
+        self.database.change(
+            "INSERT INTO sign_in VALUES (?, ?, ?, ?)", fingerprint(state), fingerprint(session_id), verifier, expires_at
         )
 
-    def finish_sign_in(self, *, state: str, visit: str, now: float) -> str | None:
-        """Return the PKCE verifier of a browser that comes back, once."""
-        with self._db.transaction():
-            row = self._db.row(
-                "SELECT verifier FROM sign_in WHERE state = ? AND visit = ? AND expires_at > ?",
+    def finish_sign_in(self, *, state: str, session_id: str, now: float) -> str | None:
+        """Return the PKCE code verifier of a browser that comes back, once.
+
+        Args:
+            state: the value in the WAF's response.
+            session_id: the browser's session.
+            now: seconds of Unix time.
+        """
+        db = self.database
+        with db.transaction():
+            row = db.row(
+                "SELECT verifier FROM sign_in WHERE state = ? AND session = ? AND expires_at > ?",
                 fingerprint(state),
-                fingerprint(visit),
+                fingerprint(session_id),
                 now,
             )
             if row is not None:
-                self._db.change("DELETE FROM sign_in WHERE state = ?", fingerprint(state))
+                db.change("DELETE FROM sign_in WHERE state = ?", fingerprint(state))
         return None if row is None else str(row[0])
 
-    def keep_session(self, visit: str, session: Session) -> None:
-        """Write a session down."""
-        self._db.change(
+    def save_session(self, session_id: str, session: WwsfSession) -> None:
+        """Store a session."""
+        self.database.change(
             "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            fingerprint(visit),
+            fingerprint(session_id),
             session.subject,
             session.impi,
             json.dumps(session.impus),
-            session.access_token,
+            session.access_token.reveal(),
             session.token_expires_at,
             session.renew_at,
-            session.refresh_token,
+            None if session.refresh_token is None else session.refresh_token.reveal(),
             session.expires_at,
         )
 
-    def session(self, visit: str | None, *, now: float) -> Session | None:
+    def session(self, session_id: str | None, *, now: float) -> WwsfSession | None:
         """Return the session of a browser."""
-        if visit is None:
+        if session_id is None:
             return None
-        row = self._db.row("SELECT * FROM session WHERE visit = ? AND expires_at > ?", fingerprint(visit), now)
+        row = self.database.row("SELECT * FROM session WHERE id = ? AND expires_at > ?", fingerprint(session_id), now)
         if row is None:
             return None
         _, subject, impi, impus, access_token, token_expires_at, renew_at, refresh_token, expires_at = row
-        return Session(
+        return WwsfSession(
             subject=str(subject),
             impi=str(impi),
             impus=tuple(json.loads(str(impus))),
-            access_token=str(access_token),
+            access_token=Secret(str(access_token)),
             token_expires_at=float(token_expires_at or 0.0),
             renew_at=float(renew_at or 0.0),
-            refresh_token=None if refresh_token is None else str(refresh_token),
+            refresh_token=None if refresh_token is None else Secret(str(refresh_token)),
             expires_at=float(expires_at or 0.0),
         )
 
-    def end_session(self, visit: str) -> None:
-        """Forget a session."""
-        self._db.change("DELETE FROM session WHERE visit = ?", fingerprint(visit))
+    def end_session(self, session_id: str) -> None:
+        """Remove a session."""
+        self.database.change("DELETE FROM session WHERE id = ?", fingerprint(session_id))
 
     def expire(self, *, now: float) -> int:
-        """Remove what is over; return how many rows."""
+        """Remove what has expired; return how many rows there were."""
         tables = ("lease", "sign_in", "session")
-        with self._db.transaction():
-            return sum(self._db.change(f"DELETE FROM {table} WHERE expires_at <= ?", now) for table in tables)
+        with self.database.transaction():
+            return sum(self.database.change(f"DELETE FROM {table} WHERE expires_at <= ?", now) for table in tables)

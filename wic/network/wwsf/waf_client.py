@@ -10,7 +10,7 @@ from wic.network.tokens.authorization_server import TIMEOUT, AuthorizationServer
 from wic.network.tokens.errors import WafUnreachable
 from wic.network.tokens.issuer import TrustedIssuer
 from wic.network.tokens.validator import TokenValidator
-from wic.network.web.answers import csp_source
+from wic.network.web.responses import csp_source
 from wic.oauth.errors import ErrorCode
 from wic.oauth.http import JsonClient
 from wic.oauth.metadata import Endpoint
@@ -110,24 +110,32 @@ class WafClient:
         form = {"code": code, "code_verifier": verifier, "redirect_uri": self._redirect_uri}
         return await self._request_token(GrantType.AUTHORIZATION_CODE, form)
 
-    async def refresh(self, refresh_token: str | None) -> IssuedToken:
-        """Exchange a refresh token for the next token; without one the WAF would refuse. Errors as for `redeem`."""
+    async def refresh(self, refresh_token: Secret | None) -> IssuedToken:
+        """Exchange a refresh token for the next token; without one it is as if the WAF refused.
+
+        Raises:
+            WicError: as for `redeem`.
+        """
         if refresh_token is None:
             raise WafRefused(ErrorCode.INVALID_GRANT)
-        return await self._request_token(GrantType.REFRESH_TOKEN, {"refresh_token": refresh_token})
+        return await self._request_token(GrantType.REFRESH_TOKEN, {"refresh_token": refresh_token.reveal()})
 
     async def request_pool_token(self, impi: str) -> IssuedToken:
-        """Request a token for a pair of the pool: the WAF authenticates only the WWSF (TS 24.371 §6.3.2)."""
+        """Request a token for a pair of the pool: the WAF authenticates only the WWSF (TS 24.371 §6.3.2).
+
+        Raises:
+            WicError: as for `redeem`.
+        """
         return await self._request_token(GrantType.CLIENT_CREDENTIALS, {"scope": SCOPE, "impi": impi})
 
-    async def revoke(self, token: str) -> None:
+    async def revoke(self, token: Secret) -> None:
         """Revoke a token (RFC 7009).
 
         Raises:
             WafUnreachable: the WAF gave no usable answer.
         """
         url = await self._server.url_of(Endpoint.REVOCATION, now=self._options.clock())
-        await self._server.notify(url, {"token": token}, authorization=self._credentials)
+        await self._server.notify(url, {"token": token.reveal()}, authorization=self._credentials)
 
     async def validate(self, token: Secret) -> Authorization:
         """Return what a token of a user allows.

@@ -1,5 +1,5 @@
-// Fetches the authorization of this page's WIC and hands it on as the event "wic-authorized", whose detail is
-// {access_token, expires_in, impi, impu, wss}. Pages with a WIC of their own listen for it.
+// Fetches the access token of this page's WIC and dispatches it as the event "wic-authorized", whose detail is
+// {access_token, expires_in, impi, impu, wss}. A WIC in the page listens for it.
 "use strict";
 
 const line = document.getElementById("status");
@@ -14,7 +14,7 @@ function later(seconds, work) {
   setTimeout(work, Math.min(seconds * 1000, LONGEST_WAIT));
 }
 
-function handOn(authorization) {
+function dispatch(authorization) {
   line.textContent = `Ready: ${new URL(authorization.wss).host}`;
   window.dispatchEvent(new CustomEvent("wic-authorized", { detail: authorization }));
 }
@@ -34,13 +34,13 @@ async function ask(path, method) {
 async function keep(path, method, next, failures = 0) {
   try {
     const authorization = await ask(path, method);
-    handOn(authorization);
+    dispatch(authorization);
     const seconds = Math.max(authorization.expires_in - RENEW_BEFORE, authorization.expires_in / 2, 5);
     later(seconds, () => keep(next(authorization), method, next));
   } catch (error) {
     line.textContent = `Not ready: ${error.message}`;
     if (!(error instanceof Refused)) {
-      // A server that restarts, or has no identity to lend now; a crowd does not come back at one moment.
+      // The server restarts, or has no identity to lend now. Chance keeps the pages from coming back in one moment.
       const pause = Math.min(2 ** failures, LONGEST_PAUSE) * (0.5 + Math.random() / 2);
       later(Math.max(pause, error.retryAfter || 0), () => keep(path, method, next, failures + 1));
     } else if (button) {

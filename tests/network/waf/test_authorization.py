@@ -1,4 +1,4 @@
-"""Authorization code with PKCE: RFC 6749 §4.1, RFC 7636, RFC 8252, RFC 9207."""
+"""Authorization code grant with PKCE: RFC 6749 §4.1, RFC 7636, RFC 8252, RFC 9207."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from urllib.parse import parse_qs
 import pytest
 
 from wic.auth.secret import Secret
-from wic.network.waf.codes import Redemption
 
 if TYPE_CHECKING:
     from wic.network.waf import Waf
 
 
 def parts(token: object) -> tuple[dict[str, object], dict[str, object]]:
-    """Header and claims of a JWT, unverified."""
+    """Return header and claims of a JWT, unverified."""
     header, claims, _ = (base64.urlsafe_b64decode(part + "==") for part in str(token).split("."))
     return json.loads(header), json.loads(claims)
 
@@ -27,7 +26,7 @@ def is_active(waf: Waf, tokens: dict[str, object]) -> bool:
     return waf.store.access_tokens.is_active(str(claims["jti"]), now=waf.options.clock())
 
 
-async def test_a_signed_in_user_lets_a_client_have_a_token(waf: Waf, client) -> None:
+async def test_a_signed_in_user_approves_a_client(waf: Waf, client) -> None:
     answer = await client.redeem(await client.code())
     assert answer.status == 200
     assert answer.headers["Cache-Control"] == "no-store"
@@ -49,7 +48,7 @@ async def test_a_signed_in_user_lets_a_client_have_a_token(waf: Waf, client) -> 
     assert len(claims["jti"]) >= 16
 
 
-async def test_the_answer_carries_state_and_issuer(waf: Waf, client) -> None:
+async def test_the_response_carries_state_and_issuer(waf: Waf, client) -> None:
     path = client.authorization()
     answer = await client.browser.form(path, query=path.partition("?")[2], decision="approve")
     assert answer.status == 303
@@ -57,7 +56,7 @@ async def test_the_answer_carries_state_and_issuer(waf: Waf, client) -> None:
     assert answer.query["iss"] == waf.url
 
 
-async def test_a_user_may_say_no(client) -> None:
+async def test_a_user_denies_the_request(client) -> None:
     path = client.authorization()
     answer = await client.browser.form(path, query=path.partition("?")[2], decision="deny")
     assert answer.query["error"] == "access_denied"
@@ -65,7 +64,7 @@ async def test_a_user_may_say_no(client) -> None:
     assert "code" not in answer.query
 
 
-async def test_who_has_not_signed_in_is_sent_to_sign_in_and_back(waf: Waf, browser, client) -> None:
+async def test_a_user_without_a_session_is_sent_to_sign_in_and_back(waf: Waf, browser, client) -> None:
     browser.session.cookie_jar.clear()
     path = client.authorization()
     answer = await browser.get(path)
@@ -77,13 +76,13 @@ async def test_who_has_not_signed_in_is_sent_to_sign_in_and_back(waf: Waf, brows
     assert (await browser.post("/login", form)).location == path
 
 
-async def test_without_a_state_there_is_none_in_the_answer(client) -> None:
+async def test_a_request_without_state_gets_none_back(client) -> None:
     path = client.authorization(state=None)
     answer = await client.browser.form(path, query=path.partition("?")[2], decision="approve")
     assert "state" not in answer.query
 
 
-async def test_a_client_with_one_redirect_uri_need_not_name_it(waf: Waf, client) -> None:
+async def test_a_client_with_one_redirect_uri_may_omit_it(waf: Waf, client) -> None:
     secret = "secret of the one client"
     waf.store.clients.add("one", Secret(secret), redirect_uris=("https://one.example/cb?x=1",), consent=False)
     client.client_id = "one"
@@ -102,7 +101,7 @@ async def test_a_client_with_one_redirect_uri_need_not_name_it(waf: Waf, client)
         "http://127.0.0.1/callback",
     ],
 )
-async def test_native_clients_take_codes_on_any_port_of_loopback(client, uri: str) -> None:
+async def test_loopback_redirects_may_have_any_port(client, uri: str) -> None:
     client.redirect_uri = uri
     assert (await client.redeem(await client.code())).status == 200
 
@@ -132,13 +131,13 @@ async def test_native_clients_take_codes_on_any_port_of_loopback(client, uri: st
         "HTTP://127.0.0.1:7777/callback",
     ],
 )
-async def test_codes_are_sent_nowhere_else(client, uri: str) -> None:
+async def test_redirects_that_are_not_registered(client, uri: str) -> None:
     answer = await client.browser.get(client.authorization(redirect_uri=uri))
     assert answer.status == 400
     assert "Location" not in answer.headers
 
 
-async def test_registered_addresses_are_compared_letter_by_letter(waf: Waf, client) -> None:
+async def test_redirects_are_compared_letter_by_letter(waf: Waf, client) -> None:
     waf.store.clients.add("web", redirect_uris=("https://web.example/cb", "https://web.example/cb2"))
     client.client_id = "web"
     for uri in (
@@ -151,7 +150,7 @@ async def test_registered_addresses_are_compared_letter_by_letter(waf: Waf, clie
     assert (await client.browser.get(client.authorization(redirect_uri=None))).status == 400
 
 
-async def test_an_unknown_client_is_told_on_a_page(client) -> None:
+async def test_an_unknown_client_gets_an_error_page(client) -> None:
     for client_id in ("nobody", None):
         answer = await client.browser.get(client.authorization(client_id=client_id))
         assert answer.status == 400
@@ -173,7 +172,7 @@ async def test_an_unknown_client_is_told_on_a_page(client) -> None:
         ({"scope": " "}, "invalid_scope"),
     ],
 )
-async def test_what_is_wrong_with_a_request_is_told_to_the_client(
+async def test_errors_are_redirected_to_the_client(
     waf: Waf, client, changes: dict[str, str | None], error: str
 ) -> None:
     answer = await client.browser.get(client.authorization(**changes))
@@ -191,7 +190,7 @@ async def test_a_client_that_may_not_ask_for_codes(waf: Waf, client) -> None:
     assert answer.query["error"] == "unauthorized_client"
 
 
-async def test_parameters_that_are_given_twice_are_refused(client) -> None:
+async def test_repeated_parameters_are_refused(client) -> None:
     """RFC 6749 §3.1."""
     path = client.authorization()
     assert (await client.browser.get(f"{path}&scope=ims")).status == 400
@@ -199,7 +198,7 @@ async def test_parameters_that_are_given_twice_are_refused(client) -> None:
     assert (await client.browser.get(f"{path}&x={'y' * 4096}")).status == 400
 
 
-async def test_a_code_is_good_once_and_a_second_use_takes_all_back(client) -> None:
+async def test_a_second_use_of_a_code_revokes_its_tokens(client) -> None:
     """RFC 6749 §4.1.2."""
     code = await client.code()
     first = (await client.redeem(code)).json
@@ -211,7 +210,7 @@ async def test_a_code_is_good_once_and_a_second_use_takes_all_back(client) -> No
     assert (await client.redeem(code)).json["error"] == "invalid_grant"
 
 
-async def test_a_code_is_known_again_long_after(waf: Waf, client, clock) -> None:
+async def test_a_second_use_is_noticed_long_after(waf: Waf, client, clock) -> None:
     code = await client.code()
     first = (await client.redeem(code)).json
     clock.now += 86400
@@ -220,7 +219,7 @@ async def test_a_code_is_known_again_long_after(waf: Waf, client, clock) -> None
     assert (await client.refresh(first["refresh_token"])).status == 400
 
 
-async def test_a_code_is_good_for_a_minute(client, clock) -> None:
+async def test_a_code_expires_after_a_minute(client, clock) -> None:
     code = await client.code()
     clock.now += 60
     answer = await client.redeem(code)
@@ -243,7 +242,7 @@ async def test_a_code_is_good_for_a_minute(client, clock) -> None:
         ({"client_id": None}, "invalid_request"),
     ],
 )
-async def test_who_cannot_show_all_gets_no_token(client, changes: dict[str, str | None], error: str) -> None:
+async def test_token_requests_that_lack_a_proof(client, changes: dict[str, str | None], error: str) -> None:
     code = await client.code()
     answer = await client.redeem(code, **changes)
     assert answer.status == 400
@@ -252,20 +251,20 @@ async def test_who_cannot_show_all_gets_no_token(client, changes: dict[str, str 
     assert (await client.redeem(code)).status == 200  # a stranger's guess does not spoil it
 
 
-async def test_the_challenge_itself_is_no_verifier(client) -> None:
+async def test_the_challenge_is_no_verifier(client) -> None:
     code = await client.code()
     challenge = client.authorization().partition("code_challenge=")[2].partition("&")[0]
     assert (await client.redeem(code, code_verifier=challenge)).json["error"] == "invalid_grant"
 
 
-async def test_another_client_cannot_use_the_code(waf: Waf, client) -> None:
+async def test_another_client_cannot_redeem_the_code(waf: Waf, client) -> None:
     waf.store.clients.add("other", redirect_uris=("https://other.example/cb",))
     code = await client.code()
     assert (await client.redeem(code, client_id="other")).json["error"] == "invalid_grant"
     assert (await client.redeem(code)).status == 200
 
 
-async def test_a_decision_needs_the_form_of_this_visit(client) -> None:
+async def test_a_decision_needs_the_form_of_this_session(client) -> None:
     path = client.authorization()
     await client.browser.get(path)
     for token in ("", "invented", "é"):
@@ -275,7 +274,7 @@ async def test_a_decision_needs_the_form_of_this_visit(client) -> None:
         assert "Location" not in answer.headers
 
 
-async def test_a_decision_needs_somebody_who_has_signed_in(waf: Waf, client, open_browser) -> None:
+async def test_a_decision_needs_a_signed_in_user(waf: Waf, client, open_browser) -> None:
     stranger = open_browser(waf.url)
     page = await stranger.get("/login")
     path = client.authorization()
@@ -291,42 +290,35 @@ async def test_the_redirect_cannot_be_changed_in_the_consent_form(client) -> Non
     assert "Location" not in answer.headers
 
 
-async def test_tokens_follow_the_user_s_identities(waf: Waf, client) -> None:
+async def test_tokens_follow_the_identities_of_the_user(waf: Waf, client) -> None:
     tokens = await client.tokens()
-    waf.store.add_user("carol", Secret("correct horse"), "carol@ims.example", ["sip:caroline@ims.example"])
+    waf.store.users.add("carol", Secret("correct horse"), "carol@ims.example", ["sip:caroline@ims.example"])
     assert not is_active(waf, tokens)  # it names identities that are not hers any more
     renewed = (await client.refresh(tokens["refresh_token"])).json
     assert renewed["impu"] == ["sip:caroline@ims.example"]
-    waf.store.add_user("carol", Secret("correct horse"), "carol@ims.example", ["sip:caroline@ims.example"])
+    waf.store.users.add("carol", Secret("correct horse"), "carol@ims.example", ["sip:caroline@ims.example"])
     assert is_active(waf, renewed)
-    assert waf.store.remove_user("carol")
+    assert waf.store.users.remove("carol")
     assert (await client.refresh(renewed["refresh_token"])).json["error"] == "invalid_grant"
-    assert not waf.store.remove_user("carol")
+    assert not waf.store.users.remove("carol")
 
 
-async def test_another_password_ends_what_was_got_with_the_old_one(waf: Waf, client) -> None:
-    """Whoever had stolen it."""
+async def test_another_password_revokes_what_was_issued_under_the_old_one(waf: Waf, client) -> None:
     tokens, code = await client.tokens(), await client.code()
-    waf.store.add_user("carol", Secret("another"), "carol@ims.example", ["sip:carol@ims.example", "tel:+4930123"])
+    waf.store.users.add("carol", Secret("another"), "carol@ims.example", ["sip:carol@ims.example", "tel:+4930123"])
     assert not is_active(waf, tokens)
     assert (await client.refresh(tokens["refresh_token"])).json["error"] == "invalid_grant"
     assert (await client.redeem(code)).json["error"] == "invalid_grant"
 
 
-async def test_no_key_allows_anything_by_accident(client) -> None:
-    """A page that has its visitor hold Enter and opens this one must not get a consent."""
+async def test_no_button_is_focused(client) -> None:
+    """A page that makes its visitor hold Enter, and then opens this one, must not get a consent."""
     page = await client.browser.get(client.authorization())
     assert "autofocus" not in page.text
 
 
-def test_no_secret_is_shown() -> None:
-    shown = repr(Redemption(code="the code", client="wic", redirect_uri="", verifier="the verifier"))
-    assert "the code" not in shown
-    assert "the verifier" not in shown
-
-
-async def test_the_consent_page_lets_the_answer_through(client) -> None:
-    """Browsers hold redirects after a form against form-action (CSP 3 §6.3.2)."""
+async def test_the_policy_allows_the_redirect_after_the_form(client) -> None:
+    """Browsers apply form-action to the redirects after a form (CSP 3 §6.3.2)."""
     page = await client.browser.get(client.authorization())
     assert "form-action 'self' http://127.0.0.1:7777;" in page.headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]

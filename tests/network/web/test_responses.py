@@ -1,4 +1,4 @@
-"""Answers while the database cannot be written."""
+"""Responses while the database cannot be written."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wic.network.waf import Waf
-    from wic.network.web.database import Database
+    from wic.network.web.database import WebDatabase
     from wic.network.wwsf import Wwsf
 
 SECRET = "sixteen letters & more: so"
 BOT = {"grant_type": "client_credentials", "client_id": "bot", "client_secret": SECRET}
-PEOPLE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture
@@ -32,18 +32,16 @@ def waf(waf: Waf) -> Waf:
 
 
 @contextmanager
-def held(database: Database, path: Path) -> Iterator[None]:
-    """Hold a database as another process would."""
-    database._db.execute("PRAGMA busy_timeout = 0")
+def locked(database: WebDatabase, path: Path) -> Iterator[None]:
+    """Lock a database as another process would."""
+    database.row("PRAGMA busy_timeout = 0")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
 
 
-async def test_a_program_is_told_to_come_later(
-    browser, waf: Waf, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with held(waf.store.database, tmp_path / "waf.sqlite"):
+async def test_a_program_is_asked_to_retry(browser, waf: Waf, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with locked(waf.store.database, tmp_path / "waf.sqlite"):
         answer = await browser.post("/token", BOT)
     assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")
     assert answer.headers["Retry-After"] == "5"
@@ -52,24 +50,24 @@ async def test_a_program_is_told_to_come_later(
     assert "sqlite" not in answer.text
 
 
-async def test_a_person_is_told_to_come_later(browser, waf: Waf, tmp_path: Path) -> None:
+async def test_a_user_is_asked_to_retry(browser, waf: Waf, tmp_path: Path) -> None:
     page = await browser.get("/login?continue=/device")
     form = {"csrf": page.field("csrf"), "continue": "/device", "username": "carol", "password": "correct horse"}
-    with held(waf.store.database, tmp_path / "waf.sqlite"):
-        answer = await browser.post("/login", form, headers=PEOPLE)
+    with locked(waf.store.database, tmp_path / "waf.sqlite"):
+        answer = await browser.post("/login", form, headers=BROWSER)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     assert "text/html" in answer.headers["Content-Type"]
     assert "Try again in a few seconds." in answer.text
-    assert (await browser.post("/login", form, headers=PEOPLE)).status == 303
+    assert (await browser.post("/login", form, headers=BROWSER)).status == 303
 
 
-async def test_nothing_is_lent_meanwhile(wwsf: Wwsf, open_browser, tmp_path: Path) -> None:
-    with held(wwsf.store._db, tmp_path / "wwsf.sqlite"):
+async def test_no_identity_is_lent(wwsf: Wwsf, open_browser, tmp_path: Path) -> None:
+    with locked(wwsf.store.database, tmp_path / "wwsf.sqlite"):
         answer = await open_browser(wwsf.url).post("/pool/lease")
     assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")
 
 
-async def test_a_change_without_others_is_answered_likewise(browser, waf: Waf, tmp_path: Path) -> None:
-    with held(waf.store.database, tmp_path / "waf.sqlite"):
+async def test_a_single_statement_fails_likewise(browser, waf: Waf, tmp_path: Path) -> None:
+    with locked(waf.store.database, tmp_path / "waf.sqlite"):
         answer = await browser.post("/device_authorization", {"client_id": "wic"})
     assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")

@@ -1,4 +1,4 @@
-"""Client credentials: bots with a subscription of their own, and the pool of a WWSF (TS 33.203 Annex X.4)."""
+"""Token endpoint: client authentication and the client credentials grant (RFC 6749 §2.3, §4.4)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from urllib.parse import quote_plus
 import pytest
 
 from wic.auth.secret import Secret
-from wic.errors import ConfigurationError
-from wic.network.waf.clients import GRANTS
 
 if TYPE_CHECKING:
     from wic.network.waf import Waf
 
+
 SECRET = "sixteen letters & more: so"
+
+
 FORM = {"grant_type": "client_credentials"}
 
 
@@ -39,9 +40,9 @@ def bot(waf: Waf) -> str:
 
 @pytest.fixture
 def wwsf_client(waf: Waf) -> str:
-    waf.store.add_wwsf("wwsf", Secret(SECRET), "https://wwsf.example")
-    waf.store.add_pool_pair("wwsf", "pool1@ims.example", "sip:pool1@ims.example")
-    waf.store.add_pool_pair("other", "pool9@ims.example", "sip:pool9@ims.example")
+    waf.store.clients.add_wwsf("wwsf", Secret(SECRET), "https://wwsf.example")
+    waf.store.pool.add("wwsf", "pool1@ims.example", "sip:pool1@ims.example")
+    waf.store.pool.add("other", "pool9@ims.example", "sip:pool9@ims.example")
     return "wwsf"
 
 
@@ -54,12 +55,12 @@ async def test_a_bot_gets_a_token_for_its_subscription(browser, bot: str) -> Non
     assert (await browser.post("/token", {**FORM, "impi": "bot@ims.example"}, headers=basic(bot, SECRET))).status == 200
 
 
-async def test_the_secret_may_come_in_the_form(browser, bot: str) -> None:
+async def test_client_secret_post(browser, bot: str) -> None:
     assert (await browser.post("/token", {**FORM, "client_id": bot, "client_secret": SECRET})).status == 200
 
 
 @pytest.mark.parametrize("impi", ["carol@ims.example", "pool1@ims.example", "' OR 1=1 --"])
-async def test_a_bot_gets_nobody_else_s(browser, bot: str, wwsf_client: str, impi: str) -> None:
+async def test_a_bot_gets_no_token_for_other_identities(browser, bot: str, wwsf_client: str, impi: str) -> None:
     answer = await browser.post("/token", {**FORM, "impi": impi}, headers=basic(bot, SECRET))
     assert (answer.status, answer.json["error"]) == (400, "unauthorized_client")
 
@@ -80,7 +81,9 @@ async def test_a_wwsf_gets_a_token_for_a_pair_of_its_pool(browser, wwsf_client: 
         (None, "invalid_request"),
     ],
 )
-async def test_a_wwsf_gets_nothing_outside_of_its_pool(browser, wwsf_client: str, impi: str | None, error: str) -> None:
+async def test_a_wwsf_gets_no_token_outside_of_its_pool(
+    browser, wwsf_client: str, impi: str | None, error: str
+) -> None:
     """TS 33.203 Annex X.4, REQ 3.2."""
     form = FORM if impi is None else {**FORM, "impi": impi}
     answer = await browser.post("/token", form, headers=basic("wwsf", SECRET))
@@ -88,7 +91,7 @@ async def test_a_wwsf_gets_nothing_outside_of_its_pool(browser, wwsf_client: str
 
 
 async def test_a_pair_has_one_holder(waf: Waf, browser, wwsf_client: str) -> None:
-    """A token for the next holder takes back the one before."""
+    """A token for the next holder revokes the one before."""
     waf.store.clients.add("epcscf", Secret(SECRET), grants=())
     tokens = []
     for _ in range(2):
@@ -121,7 +124,7 @@ async def test_a_pair_has_one_holder(waf: Waf, browser, wwsf_client: str) -> Non
         ({}, {"Authorization": "Basic " + "A" * 2000}, 401, "invalid_client"),
     ],
 )
-async def test_who_cannot_prove_who_it_is(
+async def test_failed_client_authentication(
     browser, bot: str, form: dict[str, str], headers: dict[str, str], status: int, error: str
 ) -> None:
     answer = await browser.post("/token", {**FORM, **form}, headers=headers)
@@ -154,51 +157,8 @@ async def test_guessing_secrets_is_slowed_down(browser, bot: str, clock) -> None
         (b"", "application/x-www-form-urlencoded"),
     ],
 )
-async def test_bodies_that_are_no_form(browser, body: bytes, kind: str) -> None:
+async def test_bodies_that_hold_no_form(browser, body: bytes, kind: str) -> None:
     answer = await browser.request("POST", "/token", data=body, headers={"Content-Type": kind})
     assert answer.status == 400
     assert answer.json["error"] == "invalid_request"
     assert answer.headers["Cache-Control"] == "no-store"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        ({"client_id": "a:b"}, "client id"),
-        ({"client_id": ""}, "client id"),
-        ({"secret": Secret("short")}, "16 characters"),
-        ({"grants": ("password",)}, "grant type"),
-        ({"consent": False}, "users have to be asked"),
-        ({"grants": ("client_credentials",)}, "client secret"),
-        ({"redirect_uris": ("http://web.example/cb",)}, "redirect URI"),
-        ({"redirect_uris": ("https://web.example/cb#x",)}, "redirect URI"),
-        ({"redirect_uris": ("https:///cb",)}, "redirect URI"),
-        ({"redirect_uris": ("https://[::1/cb",)}, "redirect URI"),
-        ({"redirect_uris": ("https://web.example:0/cb",)}, "redirect URI"),
-        ({"redirect_uris": ("javascript:alert(1)",)}, "redirect URI"),
-        ({"impi": "bot@ims.example"}, "public one"),
-        ({"impi": "bot@ims.example", "impus": ["mailto:x"]}, "public identity"),
-    ],
-)
-async def test_clients_that_cannot_be(waf: Waf, arguments: dict[str, object], word: str) -> None:
-    with pytest.raises(ConfigurationError, match=word):
-        waf.store.clients.add(**{"client_id": "new", **arguments})
-
-
-async def test_a_client_that_is_removed_has_no_tokens(waf: Waf, client) -> None:
-    token = (await client.tokens())["refresh_token"]
-    assert waf.store.clients.remove("wic")
-    assert not waf.store.clients.remove("wic")
-    waf.store.clients.add_native()
-    assert (await client.refresh(token)).json["error"] == "invalid_grant"
-    assert set(waf.store.clients.find("wic").grants) <= set(GRANTS)
-
-
-async def test_pool_pairs_can_be_moved_and_removed(waf: Waf, wwsf_client: str) -> None:
-    waf.store.add_pool_pair("wwsf", "pool9@ims.example", "sip:pool9@ims.example")
-    assert waf.store.pool.impu("wwsf", "pool9@ims.example") == "sip:pool9@ims.example"
-    assert waf.store.pool.impu("other", "pool9@ims.example") is None
-    assert waf.store.pool.remove("pool9@ims.example")
-    assert not waf.store.pool.remove("pool9@ims.example")
-    with pytest.raises(ConfigurationError):
-        waf.store.add_pool_pair("wwsf", "", "sip:a@b")

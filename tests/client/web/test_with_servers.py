@@ -1,4 +1,4 @@
-"""The client's ways to a token against the WAF and the WWSF of `wic.network`, over HTTPS."""
+"""Sign-in, token keeper and pool against the WAF and the WWSF of `wic.network`, over HTTPS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wic.client.web.sign_in import sign_in_by_browser, sign_in_by_device, sign_o
 from wic.errors import SignInFailed, SignInNeeded
 from wic.network.certificates import CertificateAuthority
 from wic.network.tokens import TokenValidator, TrustedIssuer
-from wic.network.waf import Waf, WafOptions
+from wic.network.waf import WafOptions, WafStore
 from wic.network.wwsf import Wwsf, WwsfOptions
 from wic.network.wwsf.options import PoolOptions
 
@@ -28,36 +28,18 @@ BOT_SECRET = Secret("the-bot-has-a-long-secret")
 
 
 class Servers:
-    """A WAF and a WWSF with a pool, on one port."""
+    """A WWSF with a pool, and its WAF on the same port."""
 
-    def __init__(self, directory: Path) -> None:
-        self.ca = directory / "ca.pem"
-        context = CertificateAuthority(directory).server_context("127.0.0.1")
-        waf = WafOptions(database=directory / "waf.sqlite", ssl_context=context, poll_interval=1.0)
-        self.waf = Waf(waf, password_cost=16)
-        options = WwsfOptions(
-            database=directory / "wwsf.sqlite",
-            ssl_context=context,
-            wss="wss://127.0.0.1:8443/",
-            client_id="wwsf",
-            client_secret=Secret("the-wwsf-has-a-long-secret"),
-            ca=self.ca,
-            pool=PoolOptions(anonymous=True),
-        )
-        self.wwsf = Wwsf(options, waf=self.waf)
-
-    @property
-    def url(self) -> str:
-        return self.wwsf.url
-
-    def fill(self) -> None:
-        store = self.waf.store
-        store.add_user("carol", Secret("a long sentence"), "carol@ims.example", ["sip:carol@ims.example"])
+    def __init__(self, ca: Path, wwsf: Wwsf) -> None:
+        self.ca = ca
+        self.url = wwsf.url
+        assert wwsf.waf is not None
+        store = wwsf.waf.store
         store.clients.add(
             "bot", BOT_SECRET, grants=("client_credentials",), impi="bot@ims.example", impus=["sip:bot@ims.example"]
         )
-        store.add_pool_pair("wwsf", "pool1@ims.example", "sip:pool1@ims.example")
-        self.wwsf.store.add_pool_pair("pool1@ims.example", "sip:pool1@ims.example")
+        store.pool.add("wwsf", "pool1@ims.example", "sip:pool1@ims.example")
+        wwsf.store.add_pool_pair("pool1@ims.example", "sip:pool1@ims.example")
 
     def settings(self, **changes: object) -> WebAuthorization:
         given: dict[str, object] = {"account": "carol", "waf": self.url, "ca": self.ca}
@@ -74,13 +56,24 @@ class Servers:
 
 @pytest.fixture
 async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
-    running = Servers(tmp_path)
-    async with running.wwsf:
-        running.fill()
-        yield running
+    context = CertificateAuthority(tmp_path).server_context("127.0.0.1")
+    waf = WafOptions(database=tmp_path / "waf.sqlite", ssl_context=context, poll_interval=1.0)
+    with WafStore(waf.database, password_cost=16) as store:
+        store.users.add("carol", Secret("a long sentence"), "carol@ims.example", ["sip:carol@ims.example"])
+    options = WwsfOptions(
+        database=tmp_path / "wwsf.sqlite",
+        ssl_context=context,
+        wss="wss://127.0.0.1:8443/",
+        client_id="wwsf",
+        client_secret=Secret("the-wwsf-has-a-long-secret"),
+        ca=tmp_path / "ca.pem",
+        pool=PoolOptions(anonymous=True),
+    )
+    async with await Wwsf.open(options, waf=waf) as wwsf:
+        yield Servers(tmp_path / "ca.pem", wwsf)
 
 
-async def test_a_person_signs_in_stays_signed_in_and_out(servers, store, browser_user) -> None:
+async def test_a_user_signs_in_refreshes_and_signs_out(servers, store, browser_user) -> None:
     carol, settings = browser_user(servers.ca, "a long sentence"), servers.settings()
     token = await sign_in_by_browser(settings, store, show=carol.open)
     assert "You can close this window" in await carol.tasks[0]
@@ -101,12 +94,14 @@ async def test_a_person_signs_in_stays_signed_in_and_out(servers, store, browser
         await source.obtain(third)
 
 
-async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, store, browser_user) -> None:
+async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(
+    servers, store, browser_user, tmp_path: Path
+) -> None:
     settings = servers.settings()
     token = await sign_in_by_browser(settings, store, show=browser_user(servers.ca, "a long sentence").open)
     source = choose_source(settings, store)
     await source.obtain(token)
-    for path in store._directory.glob("*.json"):
+    for path in (tmp_path / "state" / "tokens").glob("*.json"):
         text = path.read_text()
         fresh = (await source.obtain(None)).refresh
         path.write_text(text.replace(fresh.reveal(), token.refresh.reveal()))
@@ -114,7 +109,7 @@ async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(servers, st
         await source.obtain(await source.obtain(None))
 
 
-async def test_a_person_says_no(servers, store, browser_user) -> None:
+async def test_a_user_denies_the_request(servers, store, browser_user) -> None:
     with pytest.raises(SignInFailed, match="did not sign in") as failed:
         await sign_in_by_browser(
             servers.settings(), store, show=browser_user(servers.ca, "a long sentence", decision="deny").open
@@ -171,7 +166,7 @@ async def test_the_pool(servers) -> None:
     await second.close()
 
 
-async def test_the_pool_for_those_who_have_signed_in(servers, store, browser_user) -> None:
+async def test_the_pool_for_signed_in_users(servers, store, browser_user) -> None:
     settings = servers.settings(waf="", wwsf=servers.url, pool=PoolAccess.SIGNED_IN)
     source = choose_source(settings, store)
     with pytest.raises(SignInNeeded, match="wic login carol"):

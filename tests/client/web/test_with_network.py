@@ -1,4 +1,4 @@
-"""A client registers with access tokens in the embedded network: by each way to a token, and when one is refused."""
+"""Registration with access tokens in the embedded network, by each source of tokens."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ async def ims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 @dataclass(slots=True)
-class Seen:
-    """What the eP-CSCF gets from WICs, as it came."""
+class ReceivedRequests:
+    """Requests of WICs as the eP-CSCF receives them."""
 
     requests: list[str] = field(default_factory=list)
 
@@ -49,7 +49,7 @@ class Seen:
             self.requests.append(text)
 
     def credentials(self) -> list[tuple[str, str]]:
-        """The method of each request, and its Authorization."""
+        """Return the method of each request, and its Authorization."""
         return [
             (
                 request.split(" ", 1)[0],
@@ -60,25 +60,25 @@ class Seen:
 
 
 @pytest.fixture
-def seen(ims: ImsNetwork) -> Seen:
-    watching = Seen()
+def seen(ims: ImsNetwork) -> ReceivedRequests:
+    watching = ReceivedRequests()
     ims.on_message(watching.take)
     return watching
 
 
 def account(ims: ImsNetwork, name: str = "carol", **changes: object) -> Account:
-    """An account of the network, with other settings of its tokens."""
+    """Return an account of the network, with other settings of its tokens."""
     loaded = Account.load(name, ims.accounts_path)
     assert loaded.web is not None
     return replace(loaded, web=replace(loaded.web, **changes))
 
 
-def person_account(ims: ImsNetwork) -> Account:
-    """Carol without the program's password: somebody has to sign in."""
+def user_account(ims: ImsNetwork) -> Account:
+    """Return the account of carol without the secret of the program: the user has to sign in."""
     return account(ims, client_id="", client_secret=None)
 
 
-async def test_every_request_carries_the_token(ims: ImsNetwork, seen: Seen) -> None:
+async def test_every_request_carries_the_token(ims: ImsNetwork, seen: ReceivedRequests) -> None:
     async with Client(account(ims), OPTIONS) as client:
         assert client.binding is not None
         assert client.binding.expires <= 3600  # TS 24.371 §6.4.3: not longer than the token
@@ -94,15 +94,15 @@ async def test_a_web_user_with_a_telephone_number(ims: ImsNetwork) -> None:
         assert set(map(str, client.identities.usable)) == {"sip:dave@ims.example", "tel:+4930123"}
 
 
-async def test_by_profile_only_register_carries_it_in_the_older_form(ims: ImsNetwork, seen: Seen) -> None:
+async def test_only_register_carries_the_token_in_the_older_form(ims: ImsNetwork, seen: ReceivedRequests) -> None:
     async with Client(account(ims, form=BearerForm.ANNEX_A, everywhere=False), OPTIONS):
         pass
     for method, line in seen.credentials():
         assert line.startswith('Authorization: Bearer access_token="ey') is (method == "REGISTER")
 
 
-async def test_a_person_signs_in_and_registers(ims: ImsNetwork, browser_user) -> None:
-    carol = person_account(ims)
+async def test_a_user_signs_in_and_registers(ims: ImsNetwork, browser_user) -> None:
+    carol = user_account(ims)
     with pytest.raises(SignInNeeded, match="wic login carol"):
         async with Client(carol, OPTIONS):
             pass
@@ -131,8 +131,10 @@ async def test_a_web_user_has_an_account_to_sign_in_with(ims: ImsNetwork, browse
         assert str(client.identities.default) == f"sip:{name}@ims.example"
 
 
-async def test_a_token_that_the_network_refuses_is_replaced(ims: ImsNetwork, seen: Seen, browser_user) -> None:
-    carol, store = person_account(ims), TokenStore()
+async def test_a_token_that_the_network_refuses_is_replaced(
+    ims: ImsNetwork, seen: ReceivedRequests, browser_user
+) -> None:
+    carol, store = user_account(ims), TokenStore()
     password = ims.accounts.web_password("carol")
     token = await sign_in_by_browser(carol.web, store, show=browser_user(ims.ca_path, password).open)
     store.save(StoreKey.of(carol.web), replace(token, value=Secret("worth.nothing.now")))
@@ -143,7 +145,7 @@ async def test_a_token_that_the_network_refuses_is_replaced(ims: ImsNetwork, see
     assert second.startswith("Authorization: Bearer ey")
 
 
-async def test_the_registration_goes_on_with_the_next_token(ims: ImsNetwork, seen: Seen) -> None:
+async def test_the_registration_goes_on_with_the_next_token(ims: ImsNetwork, seen: ReceivedRequests) -> None:
     options = ims.web.waf.options
     object.__setattr__(options, "lifetimes", Lifetimes(access=4.0))
     refreshed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The device grant (RFC 8628)."""
+"""Device grant (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def poll(browser, code: str, **changes: str):
     return await browser.post("/token", form)
 
 
-async def test_a_device_is_let_in_from_another_browser(waf: Waf, browser, open_browser, clock) -> None:
+async def test_a_device_is_approved_in_another_browser(waf: Waf, browser, open_browser, clock) -> None:
     device = open_browser(waf.url)
     begun = await begin(device)
     assert re.fullmatch(r"[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}", begun["user_code"])
@@ -49,7 +49,7 @@ async def test_a_device_is_let_in_from_another_browser(waf: Waf, browser, open_b
     assert (await poll(device, begun["device_code"])).json["error"] == "invalid_grant"
 
 
-async def test_the_link_fills_the_code_in_after_signing_in(browser) -> None:
+async def test_the_link_fills_in_the_code_after_the_sign_in(browser) -> None:
     begun = await begin(browser)
     path = f"/device?user_code={begun['user_code']}"
     sent = await browser.get(path)
@@ -61,7 +61,7 @@ async def test_the_link_fills_the_code_in_after_signing_in(browser) -> None:
     assert (await browser.get(path)).field("user_code") == begun["user_code"]
 
 
-async def test_a_user_may_say_no(browser) -> None:
+async def test_a_user_denies_the_request(browser) -> None:
     begun = await begin(browser)
     await browser.sign_in()
     refused = await browser.form("/device", user_code=begun["user_code"], decision="deny")
@@ -70,7 +70,7 @@ async def test_a_user_may_say_no(browser) -> None:
     assert (await browser.form("/device", user_code=begun["user_code"], decision="approve")).status == 404
 
 
-async def test_polling_too_fast_costs_time(browser, clock) -> None:
+async def test_early_polls_prolong_the_interval(browser, clock) -> None:
     """RFC 8628 §3.5: each time five seconds more."""
     code = (await begin(browser))["device_code"]
     assert (await poll(browser, code)).json["error"] == "authorization_pending"
@@ -82,7 +82,7 @@ async def test_polling_too_fast_costs_time(browser, clock) -> None:
     assert (await poll(browser, code)).json["error"] == "authorization_pending"
 
 
-async def test_a_code_that_nobody_typed_in_time(browser, clock) -> None:
+async def test_a_code_that_expires(browser, clock) -> None:
     begun = await begin(browser)
     await browser.sign_in()
     clock.now += 600
@@ -90,14 +90,14 @@ async def test_a_code_that_nobody_typed_in_time(browser, clock) -> None:
     assert (await browser.form("/device", user_code=begun["user_code"])).status == 404
 
 
-async def test_device_codes_of_nobody(waf: Waf, browser) -> None:
+async def test_unknown_device_codes(waf: Waf, browser) -> None:
     assert (await poll(browser, "invented")).json["error"] == "invalid_grant"
     waf.store.clients.add("tv", grants=(GRANT,))
     code = (await begin(browser))["device_code"]
     assert (await poll(browser, code, client_id="tv")).json["error"] == "invalid_grant"
 
 
-async def test_clients_and_scopes_that_may_not(waf: Waf, browser) -> None:
+async def test_clients_and_scopes_that_are_refused(waf: Waf, browser) -> None:
     waf.store.clients.add("web", redirect_uris=("https://web.example/cb",))
     for form, error in (
         ({"client_id": "web"}, "unauthorized_client"),
@@ -107,7 +107,7 @@ async def test_clients_and_scopes_that_may_not(waf: Waf, browser) -> None:
         assert (await browser.post("/device_authorization", form)).json["error"] == error
 
 
-async def test_device_codes_are_not_given_out_without_end(browser, clock) -> None:
+async def test_device_codes_are_limited_by_address(browser, clock) -> None:
     for _ in range(30):
         await begin(browser)
     answer = await browser.post("/device_authorization", {"client_id": "wic"})
@@ -130,8 +130,8 @@ async def test_guessing_user_codes_is_slowed_down(browser, clock) -> None:
     assert (await browser.form("/device", user_code=begun["user_code"])).status == 200
 
 
-async def test_own_codes_do_not_pay_for_guesses(browser, clock) -> None:
-    """Everybody can have as many codes as he likes."""
+async def test_own_codes_do_not_clear_failed_guesses(browser, clock) -> None:
+    """A user can have any number of codes of his own."""
     begun = await begin(browser)
     await browser.sign_in()
     for _ in range(3):
@@ -151,16 +151,16 @@ async def test_the_device_page_needs_its_own_form_and_a_user(waf: Waf, browser, 
     assert (await stranger.post("/device", form)).status == 403
 
 
-async def test_a_user_who_is_gone_gives_no_token(waf: Waf, browser) -> None:
-    waf.store.add_user("dave", Secret("dave's"), "dave@ims.example", ["sip:dave@ims.example"])
+async def test_a_removed_user_gets_no_token(waf: Waf, browser) -> None:
+    waf.store.users.add("dave", Secret("dave's"), "dave@ims.example", ["sip:dave@ims.example"])
     begun = await begin(browser)
     await browser.sign_in("dave", "dave's")
     await browser.form("/device", user_code=begun["user_code"], decision="approve")
-    waf.store.remove_user("dave")
+    waf.store.users.remove("dave")
     assert (await poll(browser, begun["device_code"])).json["error"] == "invalid_grant"
 
 
-async def test_the_page_shows_a_client_that_was_removed_by_its_name(waf: Waf, browser) -> None:
+async def test_the_page_shows_the_name_of_the_client(waf: Waf, browser) -> None:
     waf.store.clients.add("tv", title="The TV", grants=(GRANT,))
     begun = (await browser.post("/device_authorization", {"client_id": "tv"})).json
     await browser.sign_in()
