@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import waiting
 from wic.auth.secret import Secret
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.scscf.options import RegistrarOptions
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from wic.transport.base import Connection, FlowEnd
     from wic.transport.driver import Direction
 
-until = waiting.until
 PASSWORD = "correct horse"
 _numbers = count(1)
 
