@@ -347,21 +347,18 @@ class ClientConnection:
             if transport is None:
                 transport = self._transport = await self._dial(self._servers.current, self.driver)
                 transport.keep_alive(self._options.keep_alive)
-            return await self._register(transport.flow)
-        except WicError as error:
-            return Failure(error, recover_from_error(error))
-
-    async def _register(self, flow: Flow) -> Failure | None:
-        outcome = self._outcome = asyncio.get_running_loop().create_future()
-        try:
-            self.agent.register(flow, now=self.now)
+            outcome = self._outcome = asyncio.get_running_loop().create_future()
+            self.agent.register(transport.flow, now=self.driver.now)
             self.driver.pump()
             async with asyncio.timeout(self._options.register_timeout):
-                failure: Failure | None = await outcome
+                failure = await outcome
         except TimeoutError:
             return Failure(self._unanswered(), recover_from_silence(Purpose.INITIAL))
+        except WicError as error:
+            return Failure(error, recover_from_error(error))
         finally:
             self._outcome = None
+        # A connection can end between the answer and this moment; its loss is what counts then.
         return failure if failure is None or self._transport is not None else self._flow_lost(" meanwhile")
 
     def _recover(self, failure: Failure) -> float | None:

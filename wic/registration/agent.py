@@ -288,12 +288,14 @@ class RegistrationAgent:
 
     def next_timeout(self) -> float | None:
         """Return the time at which `handle_timeout` is due, or None."""
+        due = None if self._reg_event is None else self._reg_event.next_timeout()
         # Only the REGISTER on its way counts: the other registrations wait for it.
         pending = [each for each in self._registrations if each.pending is not None]
-        times = [each.next_timeout() for each in pending or self._registrations]
-        if self._reg_event is not None:
-            times.append(self._reg_event.next_timeout())
-        return min([time for time in times if time is not None], default=None)
+        for registration in pending or self._registrations:
+            time = registration.next_timeout()
+            if time is not None and (due is None or time < due):
+                due = time
+        return due
 
     def handle_timeout(self, *, now: float) -> None:
         """Refresh or try again where that is due, one REGISTER at a time."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import ConfigurationError
-from wic.sip.grammar import HOST
+from wic.sip.grammar import HOST, quote
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request
 from wic.sip.params import Params, UriParams
@@ -24,6 +24,7 @@ MMTEL: Final = "urn:urn-7:3gpp-service.ims.icsi.mmtel"
 EXTENSIONS: Final = ("path", "gruu", "outbound")
 """Option tags of Supported (TS 24.229 §5.1.1.2.1)."""
 
+_TRANSPORT_WS: Final = UriParams.of_checked(";transport=ws")
 _HOST = re.compile(rf"(?:{HOST})", re.ASCII)
 _URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{1,31}:[A-Za-z0-9()+,\-.:=@;$_!*'%/?#]{1,200}", re.ASCII)
 
@@ -59,14 +60,12 @@ class Identity:
         Args:
             reg_id: number of the flow; None where the flow is to be the only one.
         """
-        pairs = [] if reg_id is None else [("reg-id", str(reg_id))]
-        pairs.append(("+sip.instance", f"<{self.instance}>"))
-        quoted = ["+sip.instance"]
+        pairs: list[tuple[str, str | None]] = [] if reg_id is None else [("reg-id", str(reg_id))]
+        pairs.append(("+sip.instance", f'"<{self.instance}>"'))
         if self.services:
             # TS 24.229 §7.9.2: percent-encoded where the feature tag forbids
-            pairs.append(("+g.3gpp.icsi-ref", ",".join([urn.replace(":", "%3A") for urn in self.services])))
-            quoted.append("+g.3gpp.icsi-ref")
-        return NameAddr("", self.contact, Params(pairs, quoted=quoted))
+            pairs.append(("+g.3gpp.icsi-ref", quote(",".join(self.services).replace(":", "%3A"))))
+        return NameAddr("", self.contact, Params.of_written(tuple(pairs)))
 
 
 def websocket_contact(user: str | None, host: str) -> Uri:
@@ -81,7 +80,7 @@ def websocket_contact(user: str | None, host: str) -> Uri:
     >>> str(websocket_contact("alice", "x7k2.invalid"))
     'sip:alice@x7k2.invalid;transport=ws'
     """
-    return Uri(scheme="sip", user=user, host=host, params=UriParams([("transport", "ws")]))
+    return Uri(scheme="sip", user=user, host=host, params=_TRANSPORT_WS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,8 +149,8 @@ class RegisterSeries:
         """
         self._identity = identity
         self._options = options
-        self._uri = str(Uri(scheme="sip", host=identity.domain))
-        address = str(NameAddr("", identity.impu))
+        self._uri = f"sip:{identity.domain}"
+        address = f"<{identity.impu}>"
         self._head = (
             ("From", f"{address};tag={tag(random_source)}"),
             ("To", address),
