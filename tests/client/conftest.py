@@ -230,7 +230,7 @@ class Told(list):
         return [type(event) for event in self]
 
 
-class Harbour:
+class MemoryHome:
     """The home network behind several servers, on a network in memory; for tests in virtual time."""
 
     def __init__(self) -> None:
@@ -281,8 +281,8 @@ class Harbour:
 
 
 @pytest.fixture
-async def harbour(monkeypatch):
-    harbour = Harbour()
-    monkeypatch.setattr("wic.client.client.open_credentials", harbour.open_credentials)
-    yield harbour
-    await harbour.home.driver.close()
+async def memory_home(monkeypatch):
+    memory_home = MemoryHome()
+    monkeypatch.setattr("wic.client.client.open_credentials", memory_home.open_credentials)
+    yield memory_home
+    await memory_home.home.driver.close()

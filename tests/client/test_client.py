@@ -77,11 +77,11 @@ async def test_packets_can_be_watched(home):
 
 
 @pytest.mark.virtual_time
-async def test_the_registration_is_refreshed(harbour):
+async def test_the_registration_is_refreshed(memory_home):
     """TS 24.229 §5.1.1.4.1: 600 s before the end."""
-    async with harbour.client():
-        assert 2999 < await harbour.until(lambda: len(harbour.home.requests) > 2) < 3001
-        assert harbour.home.requests[2].expires == 600000
+    async with memory_home.client():
+        assert 2999 < await memory_home.until(lambda: len(memory_home.home.requests) > 2) < 3001
+        assert memory_home.home.requests[2].expires == 600000
 
 
 async def test_over_tls(secure_home):
@@ -116,9 +116,9 @@ async def test_a_network_that_does_not_answer(home):
 
 
 @pytest.mark.virtual_time
-async def test_a_lost_registration(harbour):
-    async with harbour.client() as client:
-        harbour.home.register_status = 403
+async def test_a_lost_registration(memory_home):
+    async with memory_home.client() as client:
+        memory_home.home.register_status = 403
         with pytest.raises(RegistrationFailed, match="403"):
             await anext(client.incoming())
         with pytest.raises(RegistrationFailed, match="403"):
@@ -126,17 +126,17 @@ async def test_a_lost_registration(harbour):
 
 
 @pytest.mark.virtual_time
-async def test_a_registration_that_has_to_wait(harbour, caplog):
-    harbour.home.granted = 1000
-    async with harbour.client() as client:
-        harbour.home.register_status = 503
-        harbour.home.register_headers = [("Retry-After", "600")]
-        await harbour.until(lambda: client.binding is None)
+async def test_a_registration_that_has_to_wait(memory_home, caplog):
+    memory_home.home.granted = 1000
+    async with memory_home.client() as client:
+        memory_home.home.register_status = 503
+        memory_home.home.register_headers = [("Retry-After", "600")]
+        await memory_home.until(lambda: client.binding is None)
         assert "trying again in 600 s" in caplog.text
         with pytest.raises(RegistrationFailed, match="told it to wait"):
             await client.call("sip:bob@ims.example")
-        harbour.home.register_status = 200
-        await harbour.until(lambda: client.binding is not None)
+        memory_home.home.register_status = 200
+        await memory_home.until(lambda: client.binding is not None)
 
 
 async def test_media_addresses_of_choice(home):

@@ -60,80 +60,82 @@ class Keeper:
 
 
 @pytest.fixture
-def carol(harbour, monkeypatch):
+def carol(memory_home, monkeypatch):
     """A web user, and a network that accepts the tokens it has not `refused`."""
     monkeypatch.setattr("wic.client.web.TokenKeeper", Keeper)
-    harbour.refused = set()
-    harbour.shown = []
+    memory_home.refused = set()
+    memory_home.shown = []
 
     def register(context, now):
         token = read_bearer(context.request).reveal()
-        harbour.shown.append(token)
-        if token in harbour.refused:
+        memory_home.shown.append(token)
+        if token in memory_home.refused:
             challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
             context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
         else:
-            harbour.home.grant(context, now)
+            memory_home.home.grant(context, now)
 
-    harbour.home.answers["REGISTER"] = register
+    memory_home.home.answers["REGISTER"] = register
 
     def make(**changes):
         web = WebAuthorization(account="carol", wwsf="https://w.example")
         account = Account(auth=AuthScheme.BEARER, web=web, insecure=True, **changes)
-        options = harbour.client().options
+        options = memory_home.client().options
         return Client(account, options)
 
     return make
 
 
 @pytest.mark.virtual_time
-async def test_identities_and_server_come_with_the_token(harbour, carol):
+async def test_identities_and_server_come_with_the_token(memory_home, carol):
     async with carol() as client:
         account = client.account
         assert (account.server, account.impi) == ("ws://a/", "carol@ims.example")
         assert (account.impu, account.impus) == ("sip:carol@ims.example", ("sip:work@ims.example",))
         assert account.instance.startswith("urn:uuid:")
-        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
-        assert set(harbour.shown) == {"token1"}
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        assert set(memory_home.shown) == {"token1"}
     assert Keeper.last.closed
 
 
 @pytest.mark.virtual_time
-async def test_a_token_that_is_refused_is_replaced_once(harbour, carol):
-    harbour.refused = {"token1"}
+async def test_a_token_that_is_refused_is_replaced_once(memory_home, carol):
+    memory_home.refused = {"token1"}
     async with carol(impus=("sip:carol@ims.example",)) as client:
         assert client.binding is not None
-        assert harbour.shown[:2] == ["token1", "token2"]
-    harbour.refused = {"token1", "token2"}
-    harbour.shown.clear()
+        assert memory_home.shown[:2] == ["token1", "token2"]
+    memory_home.refused = {"token1", "token2"}
+    memory_home.shown.clear()
     with pytest.raises(TokenRefused, match="invalid_token"):
         await carol().__aenter__()
-    assert harbour.shown == ["token1", "token2"]
+    assert memory_home.shown == ["token1", "token2"]
     assert Keeper.last.closed
 
 
 @pytest.mark.virtual_time
-async def test_a_token_that_is_refused_later_is_replaced_without_a_new_connection(harbour, carol):
-    harbour.home.granted = 1000
+async def test_a_token_that_is_refused_later_is_replaced_without_a_new_connection(memory_home, carol):
+    memory_home.home.granted = 1000
     client = carol(impus=("sip:carol@ims.example",))
     told = []
     client.on_event(told.append)
     async with client:
-        harbour.refused = {"token1"}
-        await harbour.until(lambda: any(isinstance(event, Refreshed) for event in told), 600.0)
-        assert harbour.shown[-1] == "token2"
-        assert len(harbour.dialled) == 1
+        memory_home.refused = {"token1"}
+        await memory_home.until(lambda: any(isinstance(event, Refreshed) for event in told), 600.0)
+        assert memory_home.shown[-1] == "token2"
+        assert len(memory_home.dialled) == 1
         assert not any(isinstance(event, ConnectionLost | RegistrationLost) for event in told)
-        harbour.refused = {f"token{number}" for number in range(10)}
-        await harbour.until(lambda: any(isinstance(event, RegistrationLost) and event.final for event in told), 600.0)
-        assert harbour.shown[-2:] == ["token2", "token3"]
+        memory_home.refused = {f"token{number}" for number in range(10)}
+        await memory_home.until(
+            lambda: any(isinstance(event, RegistrationLost) and event.final for event in told), 600.0
+        )
+        assert memory_home.shown[-2:] == ["token2", "token3"]
 
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("later", [False, True])
-async def test_a_token_that_is_refused_for_a_further_identity_is_replaced(harbour, carol, later):
-    harbour.home.granted = 1000
-    grant = harbour.home.answers["REGISTER"]
+async def test_a_token_that_is_refused_for_a_further_identity_is_replaced(memory_home, carol, later):
+    memory_home.home.granted = 1000
+    grant = memory_home.home.answers["REGISTER"]
     refused = {"token1"}
 
     def register(context, now):
@@ -145,18 +147,18 @@ async def test_a_token_that_is_refused_for_a_further_identity_is_replaced(harbou
             grant(context, now)
 
     started = asyncio.get_running_loop().time()
-    harbour.home.answers["REGISTER"] = register
+    memory_home.home.answers["REGISTER"] = register
     client = carol(impus=("sip:work@ims.example",))
-    told = harbour.watched(client)
+    told = memory_home.watched(client)
     async with client:
-        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
         await asyncio.sleep(600.0)
         assert Keeper.last.given == 2
         assert len(client.bindings) == 2
-        assert len(harbour.dialled) == 1
+        assert len(memory_home.dialled) == 1
         assert not any(isinstance(event, ConnectionLost | RegistrationLost) for event in told)
         refused |= {f"token{number}" for number in range(100)}
-        await harbour.until(lambda: len(client.bindings) == 1, 1700.0)
+        await memory_home.until(lambda: len(client.bindings) == 1, 1700.0)
         assert [(str(each.impu), each.final) for each in told if isinstance(each, RegistrationLost)] == [
             ("sip:work@ims.example", True)
         ]
@@ -165,8 +167,8 @@ async def test_a_token_that_is_refused_for_a_further_identity_is_replaced(harbou
 
 
 @pytest.mark.virtual_time
-async def test_a_web_server_that_is_away_for_a_while(harbour, carol):
-    harbour.home.granted = 1000
+async def test_a_web_server_that_is_away_for_a_while(memory_home, carol):
+    memory_home.home.granted = 1000
     async with carol(impus=("sip:carol@ims.example",)) as client:
         Keeper.last.failures = [
             ConnectFailed("the WAF is away"),
@@ -174,17 +176,17 @@ async def test_a_web_server_that_is_away_for_a_while(harbour, carol):
         ]
         told = []
         client.on_event(told.append)
-        harbour.refused = {"token1"}
-        await harbour.until(lambda: harbour.shown[-1] == "token1" and len(Keeper.last.failures) < 2, 600.0)
-        assert await harbour.until(lambda: harbour.shown[-1] == "token2") >= 29.0, "the WAF has named 30 s"
-        await harbour.until(lambda: client.binding is not None)
-        assert len(harbour.dialled) == 1
+        memory_home.refused = {"token1"}
+        await memory_home.until(lambda: memory_home.shown[-1] == "token1" and len(Keeper.last.failures) < 2, 600.0)
+        assert await memory_home.until(lambda: memory_home.shown[-1] == "token2") >= 29.0, "the WAF has named 30 s"
+        await memory_home.until(lambda: client.binding is not None)
+        assert len(memory_home.dialled) == 1
         assert not any(isinstance(event, ConnectionLost | RegistrationLost) for event in told), "calls go on"
 
 
 @pytest.mark.virtual_time
-async def test_a_web_server_that_is_away_at_first(harbour, carol):
-    harbour.refused = {"token1"}
+async def test_a_web_server_that_is_away_at_first(memory_home, carol):
+    memory_home.refused = {"token1"}
     client = carol(impus=("sip:carol@ims.example",))
     error = SignInFailed("come back later", temporary=True, retry_after=30.0)
     Keeper.failures_at_first = [error]
@@ -193,41 +195,51 @@ async def test_a_web_server_that_is_away_at_first(harbour, carol):
 
 
 @pytest.mark.virtual_time
-async def test_a_web_server_that_says_no(harbour, carol):
-    harbour.home.granted = 1000
+async def test_another_sip_server_does_not_help_where_the_web_server_is_away(memory_home, carol):
+    memory_home.refused = {"token1"}
+    client = carol(impus=("sip:carol@ims.example",), servers=("ws://a/", "ws://b/"))
+    Keeper.failures_at_first = [ConnectFailed("the WAF is away")]
+    with pytest.raises(ConnectFailed, match="the WAF is away"):
+        await client.__aenter__()
+    assert len(memory_home.dialled) == 1
+
+
+@pytest.mark.virtual_time
+async def test_a_web_server_that_says_no(memory_home, carol):
+    memory_home.home.granted = 1000
     async with carol(impus=("sip:carol@ims.example",)) as client:
         Keeper.last.failures = [SignInFailed("no", error="invalid_grant")]
-        harbour.refused = {"token1"}
+        memory_home.refused = {"token1"}
         with pytest.raises(SignInFailed, match="no"):
             await anext(client.incoming())
 
 
 @pytest.mark.virtual_time
-async def test_a_connection_lost_while_a_token_is_fetched(harbour, carol):
-    harbour.home.granted = 1000
+async def test_a_connection_lost_while_a_token_is_fetched(memory_home, carol):
+    memory_home.home.granted = 1000
     async with carol(impus=("sip:carol@ims.example",)) as client:
 
         async def cut():
             Keeper.last.before_renewal = None
-            harbour.far[-1].abort("now of all times")
+            memory_home.far[-1].abort("now of all times")
             await asyncio.sleep(1.0)
 
         Keeper.last.before_renewal = cut
-        harbour.refused = {"token1"}
-        await harbour.until(lambda: not client.is_connected, 600.0)
-        await harbour.until(lambda: client.is_connected)
-        assert len(harbour.dialled) == 2
+        memory_home.refused = {"token1"}
+        await memory_home.until(lambda: not client.is_connected, 600.0)
+        await memory_home.until(lambda: client.is_connected)
+        assert len(memory_home.dialled) == 2
 
 
 @pytest.mark.virtual_time
-async def test_a_token_that_was_replaced_in_time_is_registered_with(harbour, carol):
+async def test_a_token_that_was_replaced_in_time_is_registered_with(memory_home, carol):
     async with carol(impus=("sip:carol@ims.example",)):
         Keeper.last.on_token(Keeper.last.next())
-        await harbour.until(lambda: harbour.shown[-1] == "token2", 5.0)
+        await memory_home.until(lambda: memory_home.shown[-1] == "token2", 5.0)
 
 
 @pytest.mark.virtual_time
-async def test_a_token_that_cannot_be_replaced_ends_the_registration(harbour, carol):
+async def test_a_token_that_cannot_be_replaced_ends_the_registration(memory_home, carol):
     async with carol(impus=("sip:carol@ims.example",)) as client:
         Keeper.last.on_failed(SignInFailed("lease lost", error="lease_lost"))
         with pytest.raises(SignInFailed, match="lease lost"):
@@ -235,10 +247,10 @@ async def test_a_token_that_cannot_be_replaced_ends_the_registration(harbour, ca
 
 
 @pytest.mark.virtual_time
-async def test_what_was_lent_is_given_back_after_the_deregistration(harbour, carol):
+async def test_a_lease_is_given_back_after_the_deregistration(memory_home, carol):
     """TS 24.371 §6A.2."""
     async with carol(impus=("sip:work@ims.example",)) as client:
-        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
         await client.deregister("sip:work@ims.example")
         assert not Keeper.last.closed
         await client.deregister()
@@ -247,21 +259,21 @@ async def test_what_was_lent_is_given_back_after_the_deregistration(harbour, car
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("cut", [False, True])
-async def test_what_was_lent_is_given_back_when_nothing_is_registered_any_more(harbour, carol, cut):
-    harbour.home.granted = 1000
+async def test_a_lease_is_given_back_when_nothing_is_registered_any_more(memory_home, carol, cut):
+    memory_home.home.granted = 1000
     async with carol(impus=("sip:carol@ims.example",)) as client:
         if cut:
-            harbour.far[-1].abort("begin")
-            await harbour.until(lambda: not client.is_connected, 5.0)
+            memory_home.far[-1].abort("begin")
+            await memory_home.until(lambda: not client.is_connected, 5.0)
         Keeper.last.on_failed(SignInFailed("lease lost", error="lease_lost"))
         await asyncio.sleep(1.0)
         assert Keeper.last.closed == cut
-        harbour.home.forbids = {"carol"}
-        await harbour.until(lambda: Keeper.last.closed, 1100.0)
+        memory_home.home.forbids = {"carol"}
+        await memory_home.until(lambda: Keeper.last.closed, 1100.0)
 
 
 @pytest.mark.virtual_time
-async def test_a_token_that_tells_no_identities(harbour, carol, monkeypatch):
+async def test_a_token_that_tells_no_identities(memory_home, carol, monkeypatch):
     monkeypatch.setattr(Keeper, "next", lambda self: AccessToken(value=Secret("x")))
     with pytest.raises(ConfigurationError, match="does not tell the identities"):
         await carol().__aenter__()
@@ -283,13 +295,13 @@ async def test_a_token_that_tells_no_identities(harbour, carol, monkeypatch):
     ids=["a number", "a number in front", "the same again", "nonsense"],
 )
 async def test_of_the_identities_of_a_token_those_are_registered_that_can_be(
-    harbour, carol, monkeypatch, told, main, others
+    memory_home, carol, monkeypatch, told, main, others
 ):
     """RFC 3261 §10.2: the To of a REGISTER; a telephone number is registered along with a SIP URI."""
     monkeypatch.setattr(Keeper, "impus", told)
     async with carol() as client:
         assert (client.account.impu, client.account.impus) == (main, others)
-        await harbour.until(lambda: len(client.bindings) == 1 + len(others), 5.0)
+        await memory_home.until(lambda: len(client.bindings) == 1 + len(others), 5.0)
 
 
 @pytest.mark.virtual_time
@@ -341,7 +353,7 @@ async def test_a_call_whose_second_token_is_refused_fails(home, caller):
         assert isinstance(caught.value.__cause__, TokenRefused)
 
 
-async def test_a_call_for_which_there_is_no_token_fails(home, caller):
+async def test_a_call_without_a_token_fails(home, caller):
     async with caller as client:
         Keeper.last.failures = [SignInFailed("no", error="invalid_grant")]
         call = await client.call("sip:bob@ims.example")

@@ -23,7 +23,7 @@ async def opened(account, usim=None):
 
 
 class Reader:
-    """A card in a reader, which somebody may pull out."""
+    """A card in a reader, which may be pulled out."""
 
     def __init__(self):
         self.card = SoftUsim(FUNCTIONS)
@@ -36,16 +36,16 @@ class Reader:
 
 
 @pytest.fixture
-def erin(harbour):
+def erin(memory_home):
     """A user with a card, and a network that wants a new proof at each REGISTER."""
-    harbour.home.granted = 1000
+    memory_home.home.granted = 1000
     numbers = itertools.count(1)
 
     def register(context, now):
         (credentials,) = context.request.auth("Authorization")
         if credentials.params.get("response") and credentials.params.get("nonce") in given:
             given.clear()
-            harbour.home.grant(context, now)
+            memory_home.home.grant(context, now)
             return
         vector = make_vector(FUNCTIONS, next(numbers) << 5, DEFAULT_AMF, bytes(16))
         given.add(nonce := make_nonce(vector.rand, vector.autn))
@@ -53,23 +53,23 @@ def erin(harbour):
         context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
 
     given = set()
-    harbour.home.answers["REGISTER"] = register
-    account = harbour.home.account("erin", server="ws://a/", insecure=True, auth=AuthScheme.AKA)
+    memory_home.home.answers["REGISTER"] = register
+    account = memory_home.home.account("erin", server="ws://a/", insecure=True, auth=AuthScheme.AKA)
     reader = Reader()
-    return Client(account, replace(harbour.client().options, usim=reader)), reader
+    return Client(account, replace(memory_home.client().options, usim=reader)), reader
 
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("error", [OSError("card removed"), ConfigurationError("no such card"), AttributeError()])
-async def test_a_card_that_is_put_back_registers_again(harbour, erin, error):
+async def test_a_card_that_is_put_back_registers_again(memory_home, erin, error):
     client, reader = erin
-    told = harbour.watched(client)
+    told = memory_home.watched(client)
     async with client:
         reader.broken = error
-        await harbour.until(lambda: len(harbour.home.requests) > 4)
+        await memory_home.until(lambda: len(memory_home.home.requests) > 4)
         reader.broken = None
-        await harbour.until(lambda: Refreshed in told.kinds)
-        assert len(harbour.dialled) == 1
+        await memory_home.until(lambda: Refreshed in told.kinds)
+        assert len(memory_home.dialled) == 1
         assert RegistrationLost not in told.kinds
 
 
@@ -82,12 +82,12 @@ async def test_a_card_that_is_not_there_is_told_at_once(erin):
 
 
 @pytest.mark.virtual_time
-async def test_what_a_card_says_of_the_network_is_heard(harbour, erin):
+async def test_a_refusal_by_the_card_is_reported(memory_home, erin):
     client, reader = erin
     reader.broken = MacFailure("these are no keys of mine")
     with pytest.raises(NetworkNotTrusted, match="no keys of mine"):
         await client.__aenter__()
-    assert len(harbour.home.requests) == 3
+    assert len(memory_home.home.requests) == 3
 
 
 async def test_a_card_reader_takes_the_place_of_keys():

@@ -53,7 +53,7 @@ Headers = list[tuple[str, object]]
 
 
 class Home(Protocol):
-    """What tells a subscriber from somebody else."""
+    """Check of credentials by a home network."""
 
     def judge(self, request: Request, *, now: float) -> tuple[int, Headers]:
         """Return 200 and the network's own proof, or a challenge or refusal."""
@@ -130,7 +130,7 @@ class UsimHome:
 
 @dataclass
 class Ends(Generic[Told]):
-    """A user of an endpoint that registers, whoever answers it, and the wire between them as a list."""
+    """A user of an endpoint that registers, a registrar that a test speaks for, and the wire between them as a list."""
 
     endpoint: Endpoint
     usage: Registration | RegistrationAgent

@@ -47,7 +47,7 @@ def test_everything_a_200_says() -> None:
     assert str(binding.temporary_gruu) == "sip:t@ims.example;gr"
 
 
-def test_a_gruu_that_nobody_can_call_is_none() -> None:
+def test_a_gruu_that_is_no_sip_uri_is_passed_over() -> None:
     binding = read(("Contact", f'{OWN};pub-gruu="mailto:alice@ims.example";temp-gruu="sips:t@ims.example;gr"'))
     assert binding.public_gruu is None
     assert str(binding.temporary_gruu) == "sips:t@ims.example;gr"

@@ -12,6 +12,6 @@ def test_public_identities(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["alice", "", "http://ims.example/", "sip:", "sip:a b@c"])
-def test_what_is_no_public_identity_is_a_configuration_error(text: str) -> None:
+def test_an_invalid_public_identity_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match="write it like"):
         parse_impu(text)

@@ -39,6 +39,6 @@ def test_the_preferred_identity(wanted: str | None, preferred: str) -> None:
     assert str(registered.preferred(None if wanted is None else Uri.parse(wanted))) == preferred
 
 
-def test_a_registrar_without_associated_uris_bars_nobody() -> None:
+def test_a_registrar_without_associated_uris_bars_no_identity() -> None:
     registered = ImplicitSet(ALICE)
     assert (registered.identities, registered.barred, registered.preferred()) == ((ALICE,), False, ALICE)

@@ -175,7 +175,7 @@ GIVE_UP      GIVE_UP      GIVE_UP      GIVE_UP      GIVE_UP      GIVE_UP      GI
 """
 
 
-def test_what_is_left_of_a_remedy_in_each_phase() -> None:
+def test_remedies_in_each_phase() -> None:
     rows = [line.split() for line in IN_PHASES.strip().splitlines()]
     assert {row[0]: row[1:] for row in rows} == {
         remedy.name: [left[phase].name for phase in Phase] for remedy, left in PHASES.items()
@@ -183,7 +183,7 @@ def test_what_is_left_of_a_remedy_in_each_phase() -> None:
 
 
 def test_remedies_that_a_registration_takes_by_itself_need_no_phase() -> None:
-    """Another REGISTER of the same series, and a removal that is none: nobody else hears of them."""
+    """Another REGISTER of the same series, and a removal without a binding: no event tells of them."""
     assert set(Remedy) - set(PHASES) == {Remedy.SEND_AGAIN, Remedy.REMOVED}
 
 
@@ -279,16 +279,16 @@ def test_503(purpose: Purpose) -> None:
         ("gruu, nonsense", ("path", "outbound")),
     ],
 )
-def test_420_does_without_what_is_not_supported(unsupported: str, left: tuple[str, ...]) -> None:
+def test_420_does_without_unsupported_extensions(unsupported: str, left: tuple[str, ...]) -> None:
     assert recovery(420, ("Unsupported", unsupported)) == send_again(RegisterParameters(600, left))
 
 
 @pytest.mark.parametrize("headers", [[], [("Unsupported", "nonsense")], [("Unsupported", ",,")]])
-def test_a_420_that_helps_nobody(headers: list[tuple[str, object]]) -> None:
+def test_a_420_that_names_no_extension(headers: list[tuple[str, object]]) -> None:
     assert recovery(420, *headers) == give_up("it does not say which extension it means")
 
 
-def test_421_adds_what_is_wanted_and_known() -> None:
+def test_421_adds_a_known_extension() -> None:
     assert recovery(421, ("Require", "outbound"), parameters=PLAIN) == send_again(PARAMETERS)
 
 
@@ -300,7 +300,7 @@ def test_421_adds_what_is_wanted_and_known() -> None:
         ([], "it requires an extension without a name"),
     ],
 )
-def test_421_for_what_cannot_be_added(headers: list[tuple[str, object]], hint: str) -> None:
+def test_421_for_an_extension_that_cannot_be_added(headers: list[tuple[str, object]], hint: str) -> None:
     assert recovery(421, *headers) == give_up(hint)
 
 
@@ -312,7 +312,7 @@ def test_there_is_no_security_agreement_over_a_websocket(status: int, headers: l
     assert given == give_up(given.hint)
 
 
-def test_423_is_given_what_it_wants() -> None:
+def test_423_is_given_the_time_that_it_wants() -> None:
     assert recovery(423, ("Min-Expires", 3600)) == send_again(PARAMETERS.lasting(3600))
 
 

@@ -27,7 +27,7 @@ def test_a_contact_without_a_user() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("domain", "a b"), ("domain", ""), ("instance", "urn:x"), ("instance", "<>")]
 )
-def test_what_no_header_can_carry_is_a_configuration_error(name: str, value: str, identity: Identity) -> None:
+def test_values_that_no_header_can_carry_are_a_configuration_error(name: str, value: str, identity: Identity) -> None:
     with pytest.raises(ConfigurationError, match="write it like"):
         replace(identity, **{name: value})
 

@@ -50,7 +50,7 @@ def test_a_server_that_is_lost_is_tried_before_the_best():
     assert (tried.current, tried.wait()) == (A, 0.0)
 
 
-def test_what_the_only_server_wants_is_obeyed():
+def test_the_retry_after_of_the_only_server_is_obeyed():
     only, one_of_two = servers(A), servers(A, B)
     only.failed()
     assert only.wait(retry_after=77.0) == 77.0

@@ -46,7 +46,7 @@ class Client:
         self.account = account
         self.options = options or ClientOptions()
         self.tasks = TaskSet()
-        """What runs for this client and its calls."""
+        """The tasks of this client and its calls."""
         self._observers: list[MessageObserver] = []
         self._packet_observers: list[PacketObserver] = []
         self._entered = False
@@ -56,7 +56,7 @@ class Client:
         self._lost: WicError | None = None
         self._listeners: list[Callable[[ClientEvent], None]] = []
 
-    # what it is
+    # state
 
     @property
     def now(self) -> float:
@@ -65,12 +65,12 @@ class Client:
 
     @property
     def binding(self) -> Binding | None:
-        """What the registrar granted, while it lasts; with several registrations, to the first."""
+        """The binding that the registrar granted, while it lasts; with several registrations, that of the first."""
         return next(iter(self.bindings), None)
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
-        """What the registrar granted, for each registration there is."""
+        """The bindings that the registrar granted, one for each registration."""
         return () if self._opened is None else self._opened.agent.bindings
 
     @property
@@ -94,7 +94,7 @@ class Client:
 
     @property
     def ended_by(self) -> WicError | None:
-        """What ended the registration for good; None while the client can be used, or was deregistered."""
+        """The error that ended the registration for good; None while the client can be used, or was deregistered."""
         return self._lost
 
     @property
@@ -136,10 +136,10 @@ class Client:
         self.on_message(observe)
 
     def on_event(self, listener: Callable[[ClientEvent], None]) -> None:
-        """Tell `listener` what happens to the connection and to the registrations, as `wic.client.events` names it."""
+        """Call `listener` with each event of the connection and the registrations: see `wic.client.events`."""
         self._listeners.append(listener)
 
-    # life
+    # opening and closing
 
     async def __aenter__(self) -> Self:
         """Connect and register.
@@ -247,14 +247,14 @@ class Client:
         data: bool = True,
         identity: str | None = None,
     ) -> Call:
-        """Call somebody; returns when the INVITE is sent.
+        """Call a target; returns when the INVITE is sent.
 
         Args:
             target: a SIP or tel URI, or `user@domain`.
-            audio: what to play; without it, what `Call.say` says.
-            sinks: who hears the other side, besides `Call.audio`.
+            audio: source of the audio to send; without it, `Call.say` sends.
+            sinks: sinks of the received audio, besides `Call.audio`.
             data: whether to offer data channels.
-            identity: which of `identities` calls; None takes the default one.
+            identity: the one of `identities` to call with; None takes the default one.
 
         Raises:
             ConfigurationError: the target is no address, or the identity is none of this client.
@@ -283,7 +283,7 @@ class Client:
             if not calls.closing:
                 await self._change()
 
-    # what happens
+    # parts, and their events
 
     @property
     def _connection(self) -> ClientConnection:
@@ -308,7 +308,7 @@ class Client:
         self._calls.handle(event)
 
     def _tell(self, event: ClientEvent) -> None:
-        for listener in self._listeners:  # one that raises harms nobody but itself
+        for listener in self._listeners:  # called by the loop, so that an exception of one harms no other
             asyncio.get_running_loop().call_soon(listener, event)
         match event:
             case ConnectionLost(next_try=next_try) if self._made_calls is not None:
@@ -340,7 +340,7 @@ class Client:
         self._note()
 
     def _note(self) -> None:
-        """Let those who wait for incoming calls look again."""
+        """Wake up the iterators over incoming calls."""
         if self._changed is not None:
             self._changed.set()
 

@@ -1,4 +1,4 @@
-"""How a client reaches a server."""
+"""Dialling: the way in which a client opens a connection to a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def dial_websocket(url: str, handler: FlowHandler, *, ca: Path | None, tim
 
     Args:
         url: `wss://…` or `ws://…`.
-        handler: who is told about the flow.
+        handler: takes what the flow receives, and its end.
         ca: a PEM file with further trust anchors.
         timeout: seconds for TCP, TLS and the handshake together.
 

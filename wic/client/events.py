@@ -1,4 +1,4 @@
-"""Events of a client's way to the network: small values, in the past tense."""
+"""Events of a client's connection and registrations: small values, in the past tense."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a connection is kept alive, once the network has said so (RFC 5626 §4.4.1, RFC 6223 §4.3)."""
+"""Keep-alives within the interval that the network names (RFC 5626 §4.4.1, RFC 6223 §4.3)."""
 
 from __future__ import annotations
 

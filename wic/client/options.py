@@ -1,4 +1,4 @@
-"""How a client behaves beyond what its account says."""
+"""Options of a client that do not belong to its account."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ class ClientOptions:
     timers: Timers = TS24229_UE
     """SIP timers; those of TS 24.229 table 7.7.1 unless told otherwise."""
     keep_alive: KeepAlive = _KEEP_ALIVE
-    """How a silent server is asked whether it is there, until the network names an interval of its own."""
+    """Questions to a silent server, until the network names an interval of its own."""
     backoff: BackoffOptions = _BACKOFF
-    """How long to wait before the next try to connect or to register.
+    """Waits before the next try to connect or to register.
 
     After a connection that worked is lost, the wait is drawn from 0 to `first_time`: with the 10 s that it has
     unless told otherwise, a thousand clients of a server that failed come back at about a hundred a second.
     """
     call_grace: float = 30.0
-    """How long a call goes on without a connection; then it ends with `FlowLost`."""
+    """Seconds that a call goes on without a connection; then it ends with `FlowLost`."""
     reg_event: bool = True
     """Subscribe to the state of the registration, so that the network can end or renew it (TS 24.229 §5.1.1.3)."""
     codecs: tuple[Codec, ...] | None = None
     """Audio codecs to offer and accept, preferred first; None takes all that this build has."""
     media: MediaTransportOptions = _MEDIA
-    """How media find their way; without addresses, a network on loopback is answered on loopback only."""
+    """Addresses and timeouts of media; without addresses, a network on loopback is answered on loopback only."""
     ring: bool = True
     """Send 180 as soon as a call comes in; otherwise `Call.ring` does."""
     max_waiting_calls: int = 64
-    """Incoming calls that nobody has taken from `Client.incoming`; one more is answered 486."""
+    """Incoming calls that the user has not taken from `Client.incoming`; one more is answered 486."""
     goodbye_grace: float = 2.0
-    """How long a BYE may come after the peer has closed its media; then the call has failed."""
+    """Seconds that a BYE may come after the peer has closed its media; then the call has failed."""
     usim: Usim | None = None
-    """What answers the challenges of IMS AKA instead of the keys in the account, such as a card reader."""
+    """Card reader, or another USIM, that answers the challenges of IMS AKA instead of the keys in the account."""
     dial: Dial | None = None
-    """What opens connections; None opens WebSocket connections."""
+    """Opens connections; None opens WebSocket connections."""
     chance: Callable[[], float] = random.random
-    """Gives a number from 0 to 1, another one each time; what is drawn by chance is drawn with it."""
+    """Random source: gives a number from 0 to 1, another one each time."""

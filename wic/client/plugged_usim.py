@@ -1,4 +1,4 @@
-"""A USIM that somebody plugs in: code that is not ours, and may fail in any way."""
+"""A USIM that the user supplies: foreign code, which may fail in any way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["PluggedUsim"]
 
 
 class PluggedUsim:
-    """Turns whatever a card reader raises into an error that a registration can live with."""
+    """Adapter of a card reader: turns its exceptions into errors that end no registration."""
 
     __slots__ = ("_usim",)
 
@@ -24,8 +24,8 @@ class PluggedUsim:
         """Have the USIM answer a challenge.
 
         Raises:
-            AuthenticationFailed: what the USIM says of the challenge.
-            UsimFailed: it says nothing.
+            AuthenticationFailed: the USIM refuses the challenge.
+            UsimFailed: the USIM gives no answer.
         """
         try:
             return self._usim.authenticate(rand, autn)

@@ -1,4 +1,4 @@
-"""Whom a user means to call."""
+"""Targets of calls as a user writes them."""
 
 from __future__ import annotations
 

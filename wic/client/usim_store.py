@@ -90,5 +90,5 @@ class StoredUsim:
 
 
 def _name(impi: str, settings: AkaSettings) -> str:
-    """Name a USIM by its identity and its key, from which nobody can learn the key."""
+    """Name a USIM by a hash of its identity and its key, which does not reveal the key."""
     return hmac.digest(settings.key, b"wic usim\0" + impi.encode(), hashlib.sha256).hex()[:32]

@@ -256,12 +256,12 @@ class RegistrationAgent:
         self._settle(now)
 
     def forsake(self, error: WicError) -> None:
-        """Wait no longer for those that leave; unless the network confirms it yet, `error` is why it did not."""
+        """Stop waiting for deregistrations; `error` is their outcome unless the network still confirms them."""
         for key, known in self._leaving.items():
             self._leaving[key] = known or error
 
     def part(self) -> None:
-        """Wait no longer for the last NOTIFY of the subscription to registrations that left."""
+        """Stop waiting for the last NOTIFY of the subscription to registrations that left."""
         if self._parting is not None:
             self._parting.drop()
             self._parting = None

@@ -1,4 +1,4 @@
-"""What a registrar grants: the binding that a 200 to REGISTER describes."""
+"""The binding that a 200 to REGISTER grants."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) 
 
 
 def _own_contact(response: Response, own: NameAddr) -> NameAddr:
-    """Return our contact among the bindings; those of other devices may be as malformed as they like."""
+    """Return our contact among the bindings; malformed contacts of other devices are passed over."""
     values = response.headers.values("Contact")
     if not values:
         return own  # RFC 3261 §10.3 step 8 has every 200 list the bindings; one that lists none is taken at its word
@@ -140,7 +140,7 @@ def _own_contact(response: Response, own: NameAddr) -> NameAddr:
 
 
 def _routes(response: Response) -> tuple[NameAddr, ...]:
-    """Service-Route; requests could not be sent along anything but SIP URIs (RFC 3608 §4, RFC 3261 §20.34)."""
+    """Return the Service-Route; requests cannot be sent along other URIs than SIP URIs (RFC 3608 §4, RFC 3261 §20.34)."""
     routes = response.service_routes
     if not all(route.uri.is_sip for route in routes):
         raise MalformedHeader("Service-Route is no SIP URI")
@@ -159,7 +159,7 @@ def _seconds(text: str | None) -> int | None:
 
 
 def same_device(contact: NameAddr, own: NameAddr) -> bool:
-    """Whether a contact of a 200 is our binding: same instance and reg-id, or the same URI (RFC 5626 §6)."""
+    """Tell whether a contact of a 200 is our binding: same instance and reg-id, or the same URI (RFC 5626 §6)."""
     instance = contact.params.get("+sip.instance")
     if instance is not None and instance == own.params.get("+sip.instance"):
         return contact.params.get("reg-id") in (None, own.params.get("reg-id"))

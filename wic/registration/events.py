@@ -98,6 +98,6 @@ class DepartureEnded:
 
 
 RegistrationEvent: TypeAlias = Registered | Refreshed | Deregistered | RegistrationFailure
-"""What a `Registration` tells."""
+"""Event of a `Registration`."""
 AgentEvent: TypeAlias = RegistrationEvent | IdentitiesChanged | DepartureEnded
-"""What a `RegistrationAgent` tells."""
+"""Event of a `RegistrationAgent`."""

@@ -89,7 +89,7 @@ class Cause(Enum):
 
 
 class Remedy(Enum):
-    """What follows a failure."""
+    """Remedy for a failure."""
 
     SEND_AGAIN = "another REGISTER of the same series, with other parameters"
     REREGISTER = "an initial registration, at once"
@@ -151,11 +151,11 @@ REMEDIES: Final[Mapping[Cause, Remedies]] = {
     Cause.FLOW_LOST: _always(_R.RECONNECT, "RFC 5626 §4.3, §4.5"),
     Cause.NOT_CONNECTED: _always(_R.NEXT_SERVER, "RFC 5626 §4.5"),
 }
-"""What follows a failure, by the specifications."""
+"""Table of the remedies that the specifications want for each cause."""
 
 
 class Phase(Enum):
-    """Phase of a client in which a registration fails: of the leading one, but for FURTHER."""
+    """Phase of a client in which a registration fails: the leading one, or in FURTHER another one."""
 
     OPENING = "while the client is opened"
     RECONNECTING = "over a new connection"
@@ -192,7 +192,7 @@ PHASES: Final[Mapping[Remedy, Mapping[Phase, Remedy]]] = {
     _R.AWAIT_TOKEN: _phases(_R.GIVE_UP, *[_R.AWAIT_TOKEN] * 4),
     _R.GIVE_UP: _phases(*[_R.GIVE_UP] * 5),
 }
-"""What is left of a remedy in a phase."""
+"""Table of the remedies that a client has left in each phase."""
 
 TERMINATIONS: Final[Mapping[Termination, float | None]] = {
     # RFC 3680 §5.3, TS 24.229 §5.1.1.7
@@ -261,7 +261,7 @@ def recover_from_response(
 
 
 def recover_from_silence(purpose: Purpose) -> Recovery:
-    """Return what follows a REGISTER without an answer, after Timer F or what a client sets itself."""
+    """Return what follows a REGISTER without an answer, after Timer F or the limit that a client has set."""
     return Recovery(REMEDIES[Cause.SILENCE].get(purpose))
 
 

@@ -191,7 +191,7 @@ def test_an_identity_that_leaves_is_not_added(three: Household) -> None:
     assert kinds(three.accept()) == [("home", Registered)]
 
 
-def test_what_is_added_again_outlives_the_flow_it_waits_for(three: Household) -> None:
+def test_an_identity_added_again_outlives_the_flow_it_waits_for(three: Household) -> None:
     three.agent.deregister(HOME, now=5)
     three.agent.deregister(ALICE, now=5)
     three.accept()
@@ -227,7 +227,7 @@ def test_all_are_refreshed_at_once(three: Household) -> None:
     assert kinds(told) == [("alice", Refreshed), ("home", Refreshed), ("work", Refreshed)]
 
 
-def test_only_what_is_registered_is_refreshed(household: Household) -> None:
+def test_only_registered_identities_are_refreshed(household: Household) -> None:
     household.agent.refresh(now=0)
     assert household.endpoint.to_send() == []
 
@@ -281,7 +281,7 @@ def test_a_flow_that_is_lost_while_others_wait_for_their_turn(three: Household) 
     assert three.endpoint.to_send() == []
 
 
-def test_what_does_not_come_back_is_lost_for_each(three: Household) -> None:
+def test_each_registration_that_does_not_come_back_is_lost(three: Household) -> None:
     three.cut()
     three.wait()
     assert kinds(three.drain()) == [("alice", BindingLost), ("home", BindingLost), ("work", BindingLost)]
@@ -313,7 +313,7 @@ def test_a_restoration_concerns_all(household: Household) -> None:
     assert household.now == 5
 
 
-def test_what_was_ended_comes_back_only_when_it_is_added_again(three: Household) -> None:
+def test_an_ended_identity_comes_back_only_when_it_is_added_again(three: Household) -> None:
     three.agent.deregister(ALICE, now=5)
     three.accept()
     assert three.agent.leading_impu == HOME
@@ -328,7 +328,7 @@ def test_what_was_ended_comes_back_only_when_it_is_added_again(three: Household)
     assert users(three) == ["alice", "home", "work"]
 
 
-def test_another_token_is_registered_with_and_does_not_undo_what_waits(three: Household) -> None:
+def test_another_token_does_not_undo_commands_that_wait(three: Household) -> None:
     """A deregistration that waits for its turn, and a first registration, are not replaced by a refresh."""
     three.agent.refresh(now=5)
     three.agent.deregister(WORK, now=5)

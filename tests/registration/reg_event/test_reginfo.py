@@ -36,7 +36,7 @@ OF_TS_34_229 = b"""<?xml version="1.0" encoding="UTF-8"?>
 </reginfo>
 """
 
-# By the rules of RFC 3680 §5, with an element of 3GPP that nobody here knows.
+# By the rules of RFC 3680 §5, with an element of 3GPP that is not known here.
 PARTIAL = b"""<?xml version="1.0"?>
 <reginfo xmlns="urn:ietf:params:xml:ns:reginfo" xmlns:e="urn:3gpp:ns:extRegExp:1.0" version="1" state="partial">
   <registration aor="sip:joe@example.com" id="as9" state="active">

@@ -60,7 +60,7 @@ def test_the_order_is_that_of_the_full_document() -> None:
     assert names(table) == [("sip:b@d", "2"), ("sip:a@d", "3")]
 
 
-def test_what_ended_was_there_or_is_told_to_have_ended() -> None:
+def test_ended_contacts_were_bound_or_named_as_ended() -> None:
     table = RegistrationTable()
     change = table.apply(document(0, ("a", "1", True), ("a", "2", False), full=True))
     assert [each.info.id for each in change.ended] == ["2"]
@@ -85,7 +85,7 @@ triples = st.tuples(st.sampled_from("abc"), st.sampled_from("123"), st.booleans(
 
 
 @given(st.lists(st.tuples(st.booleans(), st.lists(triples, max_size=6)), max_size=8))
-def test_partial_documents_come_to_what_a_full_one_says(steps: list[tuple[bool, list[tuple[str, str, bool]]]]) -> None:
+def test_partial_documents_add_up_to_a_full_one(steps: list[tuple[bool, list[tuple[str, str, bool]]]]) -> None:
     table = RegistrationTable()
     table.apply(document(0, full=True))
     model: set[tuple[str, str]] = set()

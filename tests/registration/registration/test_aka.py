@@ -145,7 +145,7 @@ def test_a_network_that_does_not_resynchronise_is_given_up(
     assert isinstance(failed.error, SequenceOutOfRange)
 
 
-def test_a_403_to_what_the_usim_refused_says_why(make_usim_world: MakeWorld) -> None:
+def test_a_403_after_a_refusal_by_the_usim_says_why(make_usim_world: MakeWorld) -> None:
     """Networks seldom challenge a USIM again that has found a wrong MAC."""
     world, _ = make_usim_world(functions=Milenage(OP, op=K))
     assert world.check() == []
@@ -156,7 +156,7 @@ def test_a_403_to_what_the_usim_refused_says_why(make_usim_world: MakeWorld) -> 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.sampled_from(["refresh", "restart", "set back", "far ahead"]), max_size=20))
-def test_whatever_happens_to_the_network_the_registration_lives(make_usim_world: MakeWorld, story: list[str]) -> None:
+def test_the_registration_survives_any_restart_of_the_network(make_usim_world: MakeWorld, story: list[str]) -> None:
     world, home = make_usim_world()
     assert isinstance(world.settle()[-1], Registered)
     for chapter in story:

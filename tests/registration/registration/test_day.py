@@ -256,7 +256,7 @@ class Day:
 def make_day(
     request: pytest.FixtureRequest, identity: Identity, password_home: Callable[[], Home], usim_home: Callable[[], Home]
 ) -> Callable[[int], Day]:
-    """Make days of somebody who has a password, and of somebody who has a USIM."""
+    """Make days of a user with a password, and of a user with a USIM."""
 
     def make(granted: int) -> Day:
         random_source = CountingSource("c")

@@ -68,7 +68,7 @@ def test_a_flow_that_is_lost_during_a_refresh(registered: World) -> None:
     assert isinstance(event, Refreshed)
 
 
-def test_nobody_reconnects(registered: World) -> None:
+def test_a_binding_that_is_not_taken_over_expires(registered: World) -> None:
     registered.cut()
     registered.wait()
     (event,) = registered.drain()

@@ -188,7 +188,7 @@ def test_a_refusal_is_told_in_a_sentence(world: World) -> None:
     assert event.retry_after is None
 
 
-def test_a_refusal_after_a_challenge_says_what_to_look_at(world: World) -> None:
+def test_a_refusal_after_a_challenge_hints_at_the_credentials(world: World) -> None:
     world.registration.register(now=0)
     assert world.check() == []
     (event,) = world.answer(403, reason="Authentication Failed")
@@ -284,7 +284,7 @@ def test_a_refresh_that_is_refused_loses_the_binding(registered: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "contact", ["<sip:somebody@else.example>;expires=60", "<sip:alice@x7k2.invalid;transport=ws>;expires=0"]
+    "contact", ["<sip:bob@else.example>;expires=60", "<sip:alice@x7k2.invalid;transport=ws>;expires=0"]
 )
 def test_an_answer_that_cannot_be_meant_is_a_failure(contact: str, world: World) -> None:
     world.registration.register(now=0)
@@ -365,7 +365,7 @@ def test_439_registers_without_outbound(world: World) -> None:
     assert first.call_id == second.call_id
 
 
-def test_420_drops_what_the_registrar_does_not_know(world: World) -> None:
+def test_420_drops_the_extensions_that_the_registrar_does_not_know(world: World) -> None:
     world.registration.register(now=0)
     assert world.answer(420, ("Unsupported", "gruu")) == []
     assert len(world.accept()) == 1

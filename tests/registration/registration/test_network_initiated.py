@@ -32,7 +32,7 @@ def test_deactivated_registers_anew_with_a_new_call_id(registered: World) -> Non
     assert first.call_id != second.call_id
 
 
-def test_what_begins_again_begins_without_a_proof(world: World) -> None:
+def test_a_registration_begun_anew_begins_without_a_proof(world: World) -> None:
     """TS 24.229 §5.1.1.2.3: nonce and response are empty in an initial registration."""
     world.registration.register(now=0)
     world.check()
@@ -74,7 +74,7 @@ def test_a_registration_that_is_ended_while_a_register_is_on_its_way(registered:
 
 
 def test_a_registration_that_is_ended_for_good_while_a_register_is_on_its_way(registered: World) -> None:
-    """What that REGISTER brings is not kept: nobody is to come back by itself (TS 24.229 §5.1.1.7)."""
+    """The binding of that REGISTER is not kept: the user must not come back by itself (TS 24.229 §5.1.1.7)."""
     registered.wait()
     registered.registration.lose("rejected", now=registered.now)
     (event,) = registered.drain()
@@ -102,7 +102,7 @@ def test_a_registration_that_is_ended_while_it_is_removed(registered: World) -> 
     assert registered.answer(200) == [Deregistered(ALICE)]
 
 
-def test_what_is_not_registered_cannot_be_lost(world: World) -> None:
+def test_a_registration_without_a_binding_cannot_be_lost(world: World) -> None:
     world.registration.lose("deactivated", now=0, again_after=0)
     assert world.drain() == []
 
@@ -135,13 +135,13 @@ def test_a_suspended_registration_is_shortened_without_a_register(registered: Wo
     assert registered.registration.next_timeout() == 700
 
 
-def test_what_is_not_registered_cannot_be_shortened(world: World) -> None:
+def test_a_registration_without_a_binding_cannot_be_shortened(world: World) -> None:
     world.registration.reauthenticate(600, now=0)
     assert world.registration.next_timeout() is None
 
 
 def test_registrations_that_are_ended_one_after_the_other_become_rare(make_world: Callable[..., World]) -> None:
-    """A network that deactivates whatever it grants must not make a flood of REGISTERs; one that lasted forgives."""
+    """A network that deactivates every binding at once must not make a flood of REGISTERs; one that lasted forgives."""
     world = make_world(backoff=Backoff(lambda: 0.5))
     world.registration.register(now=0)
     world.accept()

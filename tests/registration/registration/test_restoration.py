@@ -57,7 +57,7 @@ def test_an_answer_to_a_call_begins_an_initial_registration(asserted: str, route
         Response.build(504, body=BODY, headers=[("P-Asserted-Identity", "<sip:scscf.example;lr>")]),
     ],
 )
-def test_what_is_not_believed(response: Response, routed: World) -> None:
+def test_answers_that_are_not_believed(response: Response, routed: World) -> None:
     assert not routed.registration.restore(response, now=5.0)
     assert routed.registration.next_timeout() == 6600
 
@@ -70,5 +70,5 @@ def test_a_register_on_its_way_is_enough(routed: World) -> None:
     assert routed.endpoint.to_send() == []
 
 
-def test_without_a_binding_nobody_is_believed(world: World) -> None:
+def test_without_a_binding_no_answer_is_believed(world: World) -> None:
     assert not world.registration.restore(answer(), now=0.0)

@@ -1,4 +1,4 @@
-"""What a `RegEventSubscription` tells: small values, in the past tense."""
+"""Events of a `RegEventSubscription`: small values, in the past tense."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Termination(Enum):
-    """Why the network says that our contact is not registered any more (RFC 3680 §5.3, TS 24.229 §5.1.1.7)."""
+    """Reason of the network for the end of the registration of our contact (RFC 3680 §5.3, TS 24.229 §5.1.1.7)."""
 
     DEACTIVATED = "deactivated"
     """Register anew, at once."""
@@ -27,17 +27,17 @@ class Termination(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RegEventActive:
-    """The network tells from now on what becomes of the registration."""
+    """The subscription is active: the network reports changes of the registration from now on."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegEventFailed:
-    """The network does not tell, or not any more."""
+    """The subscription could not be made, or has ended: the network reports no changes."""
 
     error: SubscriptionFailed | AuthenticationFailed | None
-    """What went wrong; None where the network ended the subscription."""
+    """The fault; None where the network ended the subscription."""
     reason: str | None = None
-    """The network's word for its end (RFC 6665 §4.1.3)."""
+    """The network's reason for its end (RFC 6665 §4.1.3)."""
     retry_after: float | None = None
     """Seconds after which it is tried again by itself; None = it is not."""
 

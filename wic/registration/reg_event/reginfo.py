@@ -38,7 +38,7 @@ EnumT = TypeVar("EnumT", bound=Enum)
 
 
 class AorState(Enum):
-    """Whether anybody is registered under an address-of-record."""
+    """State of an address-of-record: whether it has bound contacts (RFC 3680 §5.2)."""
 
     INIT = "init"
     ACTIVE = "active"
@@ -46,14 +46,14 @@ class AorState(Enum):
 
 
 class ContactState(Enum):
-    """Whether a contact is bound."""
+    """State of a contact: bound, or not any more."""
 
     ACTIVE = "active"
     TERMINATED = "terminated"
 
 
 class ContactEvent(Enum):
-    """What brought a contact into its state (RFC 3680 §5.3)."""
+    """Event that brought a contact into its state (RFC 3680 §5.3)."""
 
     REGISTERED = "registered"
     CREATED = "created"
@@ -85,7 +85,7 @@ _TERMINATING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TemporaryGruu:
-    """A temporary GRUU, and from which REGISTER on there have been such (RFC 5628 §5.3)."""
+    """A temporary GRUU, with the CSeq of the first REGISTER that was answered by one (RFC 5628 §5.3)."""
 
     uri: str
     first_cseq: int
@@ -134,7 +134,7 @@ class RegistrationInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegInfo:
-    """One document."""
+    """A reginfo document."""
 
     version: int
     """0 in the first NOTIFY of a subscription, then one more each time (RFC 3680 §5.1)."""

@@ -146,7 +146,7 @@ class RegEventSubscription:
             self._watch.subscription.leave(now=now)
 
     def drop(self) -> None:
-        """Forget the subscription without a word: without a registration there is none (TS 24.229 §5.1.1.6)."""
+        """Forget the subscription without a SUBSCRIBE: without a registration there is none (TS 24.229 §5.1.1.6)."""
         if self._watch is not None:
             self._watch.drop()
         self._watch = None
@@ -242,7 +242,7 @@ def _is_shortened(contact: BoundContact) -> bool:
 
 
 def _terminations(ended: list[BoundContact], *, last: bool) -> list[RegistrationTerminated]:
-    """Say for each reason which identities it ended; the last of them concerns whatever is left."""
+    """Say for each reason which identities it ended; the last one concerns all that are left."""
     reasons: dict[ContactEvent, list[BoundContact]] = {}
     for each in ended:
         reasons.setdefault(each.info.event, []).append(each)

@@ -1,4 +1,4 @@
-"""What a subscriber to reg-event knows of registrations, from document to document (RFC 3680 §5.1)."""
+"""Registrations as a subscriber to reg-event knows them, from document to document (RFC 3680 §5.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_CONTACTS: Final = 2_000
 
 
 class Fit(Enum):
-    """How a document follows the last one."""
+    """Relation of a document to the last one."""
 
     NEXT = "it does"
     STALE = "it is older, and nothing new"
@@ -36,7 +36,7 @@ class BoundContact:
 
 @dataclass(frozen=True, slots=True)
 class TableChange:
-    """What a document has changed."""
+    """Changes by one document."""
 
     ended: tuple[BoundContact, ...]
     """Contacts that are not bound any more."""
@@ -45,7 +45,7 @@ class TableChange:
 
 
 class RegistrationTable:
-    """Registrations and their contacts, those that are bound."""
+    """Table of registrations and their bound contacts."""
 
     __slots__ = (
         "_aors",
@@ -79,7 +79,7 @@ class RegistrationTable:
         """Take over a document that fits.
 
         Raises:
-            MalformedBody: more contacts than anybody can have.
+            MalformedBody: more contacts than one user can have.
         """
         told = [
             ((registration.id, contact.id), registration, contact)
@@ -92,7 +92,7 @@ class RegistrationTable:
             if contact.state is ContactState.ACTIVE and registration.state is AorState.ACTIVE
         }
         if len(self._contacts.keys() | bound.keys()) > MAX_CONTACTS:
-            raise MalformedBody("more contacts than anybody can have", status_hint=413)
+            raise MalformedBody("more contacts than one user can have", status_hint=413)
         named = {registration.id: registration.aor for registration in document.registrations}
         aors = named | self._aors | named if document.full else self._aors | named
         gone = {key: _ended(contact) for key, _, contact in told if key not in bound}
@@ -121,6 +121,6 @@ class RegistrationTable:
 
 
 def _ended(contact: ContactInfo) -> ContactInfo:
-    """Return a contact as one that is not bound any more: for the reason it has, or for none but its time."""
+    """Return a contact as one that is not bound any more: for its own reason, or because it expired."""
     event = contact.event if contact.event.terminates else ContactEvent.EXPIRED
     return replace(contact, state=ContactState.TERMINATED, event=event)

@@ -1,4 +1,4 @@
-"""A subscription to reg-event and the table that its documents make (RFC 3680 §4, §5.1)."""
+"""A subscription to reg-event, and the table that its documents fill (RFC 3680 §4, §5.1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RESYNC_INTERVAL: Final = 5.0
 
 
 class RegistrationWatch:
-    """Keeps a table of somebody's registrations; a usage of `Endpoint`, without I/O.
+    """Subscription to the registrations of a user, with the table of them; a usage of `Endpoint`, without I/O.
 
     Args:
         endpoint: sends and receives.
@@ -83,7 +83,7 @@ class RegistrationWatch:
         return self.subscription.handle(event, now=now)
 
     def drop(self) -> None:
-        """Forget the subscription without a word."""
+        """Forget the subscription without a SUBSCRIBE."""
         self.subscription.drop()
         if self._resync is not None:
             self._resync.cancel()

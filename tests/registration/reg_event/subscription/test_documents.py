@@ -319,7 +319,7 @@ def test_a_partial_state_at_first(world: World) -> None:
     assert world.take().to.tag == "s"
 
 
-def test_what_is_old_is_passed_over(active: World) -> None:
+def test_an_old_document_is_passed_over(active: World) -> None:
     active.version -= 1
     assert active.notify(implicit(ContactEvent.UNREGISTERED), full=False) == []
     assert active.reg_event.next_timeout() == 599400
@@ -351,7 +351,7 @@ def test_bodies_that_are_refused(active: World, body: bytes, kind: str | None, s
     assert active.notify(registration(contact()), implicit()) == []
 
 
-def test_more_contacts_than_anybody_has(active: World) -> None:
+def test_too_many_contacts(active: World) -> None:
     for batch in range(2):
         many = [contact(id=f"{batch}-{number}", unknown_params=()) for number in range(1500)]
         active.version += 1
@@ -439,7 +439,7 @@ def test_the_last_word_on_a_registration_that_is_gone(active: World) -> None:
     assert active.reg_event.next_timeout() is None
 
 
-def test_no_last_word_on_what_was_never_watched(world: World) -> None:
+def test_no_departure_without_a_subscription(world: World) -> None:
     world.reg_event.leave(now=0)
     assert not world.reg_event.is_leaving
 

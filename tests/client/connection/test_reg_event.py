@@ -31,7 +31,7 @@ def texts(uris):
 class Watcher:
     """The S-CSCF's end of the subscription."""
 
-    harbour: object
+    memory_home: object
     subscribes: list = field(default_factory=list)
     version: int = 0
     status: int = 200
@@ -79,12 +79,12 @@ class Watcher:
             ],
             body.encode(),
         )
-        next(each for each in self.harbour.far if each.flow == flow).send(notify.to_bytes())
+        next(each for each in self.memory_home.far if each.flow == flow).send(notify.to_bytes())
 
 
 @pytest.fixture
-def watcher(harbour):
-    harbour.home.answers["SUBSCRIBE"] = watcher = Watcher(harbour)
+def watcher(memory_home):
+    memory_home.home.answers["SUBSCRIBE"] = watcher = Watcher(memory_home)
     return watcher
 
 
@@ -92,12 +92,12 @@ ACTIVE = 'state="active" event="registered"'
 
 
 @pytest.fixture
-async def subscribed(harbour, watcher):
+async def subscribed(memory_home, watcher):
     """A client that was told of its registration, and what it tells."""
-    client = harbour.client("alice", reg_event=True)
-    told = harbour.watched(client)
+    client = memory_home.client("alice", reg_event=True)
+    told = memory_home.watched(client)
     async with client:
-        await harbour.until(lambda: watcher.subscribes, 5.0)
+        await memory_home.until(lambda: watcher.subscribes, 5.0)
         watcher.notify(ACTIVE)
         await asyncio.sleep(1.0)
         yield client, told
@@ -107,7 +107,7 @@ ENDED = {"state": "terminated", "subscription": "terminated;reason=noresource"}
 
 
 @pytest.mark.parametrize("after", [0.0, 0.2])
-async def test_the_last_notify_is_answered_after_a_deregistration(harbour, watcher, subscribed, after):
+async def test_the_last_notify_is_answered_after_a_deregistration(memory_home, watcher, subscribed, after):
     """TS 24.229 §5.1.1.6: the subscription is over as if it had been unsubscribed."""
     client, told = subscribed
     sent = []
@@ -116,7 +116,7 @@ async def test_the_last_notify_is_answered_after_a_deregistration(harbour, watch
     loop = asyncio.get_running_loop()
     began = loop.time()
     leaving = asyncio.create_task(client.deregister())
-    await harbour.until(lambda: told.kinds == [Deregistered], 5.0)
+    await memory_home.until(lambda: told.kinds == [Deregistered], 5.0)
     await asyncio.sleep(after)
     watcher.notify('state="terminated" event="unregistered"', **ENDED)
     await leaving
@@ -126,7 +126,7 @@ async def test_the_last_notify_is_answered_after_a_deregistration(harbour, watch
     assert told.kinds == [Deregistered]
 
 
-async def test_a_last_notify_that_does_not_come_is_not_waited_for(harbour, subscribed):
+async def test_a_last_notify_that_does_not_come_is_not_waited_for(memory_home, subscribed):
     client, _ = subscribed
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -134,20 +134,20 @@ async def test_a_last_notify_that_does_not_come_is_not_waited_for(harbour, subsc
     assert 0.5 <= loop.time() - began < 0.7
 
 
-async def test_the_network_ends_the_registration_and_wants_another(harbour, watcher, subscribed):
+async def test_the_network_ends_the_registration_and_wants_another(memory_home, watcher, subscribed):
     _, told = subscribed
     watcher.notify('state="terminated" event="deactivated"', state="terminated")
-    await harbour.until(lambda: told.kinds.count(Registered) == 2, 5.0)
+    await memory_home.until(lambda: told.kinds.count(Registered) == 2, 5.0)
     lost = next(event for event in told if isinstance(event, RegistrationLost))
     assert (lost.final, "deactivated" in str(lost.error)) == (False, True)
-    await harbour.until(lambda: len(watcher.subscribes) == 2, 5.0)
+    await memory_home.until(lambda: len(watcher.subscribes) == 2, 5.0)
 
 
-async def test_the_network_ends_the_registration_for_good(harbour, watcher):
-    client = harbour.client("alice", reg_event=True)
-    told = harbour.watched(client)
+async def test_the_network_ends_the_registration_for_good(memory_home, watcher):
+    client = memory_home.client("alice", reg_event=True)
+    told = memory_home.watched(client)
     async with client:
-        await harbour.until(lambda: watcher.subscribes, 5.0)
+        await memory_home.until(lambda: watcher.subscribes, 5.0)
         watcher.notify('state="terminated" event="rejected"', state="terminated")
         with pytest.raises(RegistrationFailed, match="rejected"):
             await anext(client.incoming())
@@ -158,51 +158,51 @@ async def test_the_network_ends_the_registration_for_good(harbour, watcher):
 
 
 @pytest.mark.parametrize(("attribute", "least"), [('retry-after="300"', 299.0), ("", 59.0)])
-async def test_probation(harbour, watcher, subscribed, attribute, least):
+async def test_probation(memory_home, watcher, subscribed, attribute, least):
     client, told = subscribed
     watcher.notify(f'state="terminated" event="probation" {attribute}', state="terminated")
-    await harbour.until(lambda: RegistrationLost in told.kinds, 5.0)
-    assert least < await harbour.until(lambda: client.binding is not None, 310.0) < least + 2.0
+    await memory_home.until(lambda: RegistrationLost in told.kinds, 5.0)
+    assert least < await memory_home.until(lambda: client.binding is not None, 310.0) < least + 2.0
 
 
-async def test_the_network_wants_another_authentication(harbour, watcher, subscribed):
+async def test_the_network_wants_another_authentication(memory_home, watcher, subscribed):
     _, told = subscribed
     watcher.notify('state="active" event="shortened" expires="60"')
-    assert 29.0 < await harbour.until(lambda: Refreshed in told.kinds, 60.0) < 32.0
+    assert 29.0 < await memory_home.until(lambda: Refreshed in told.kinds, 60.0) < 32.0
 
 
-async def test_the_network_registers_another_identity(harbour, watcher, subscribed):
+async def test_the_network_registers_another_identity(memory_home, watcher, subscribed):
     client, told = subscribed
     watcher.notify(ACTIVE, new=ACTIVE)
-    await harbour.until(lambda: IdentitiesChanged in told.kinds, 5.0)
+    await memory_home.until(lambda: IdentitiesChanged in told.kinds, 5.0)
     assert texts(client.identities.usable) == ["sip:alice@ims.example", "sip:new@ims.example"]
 
 
-async def test_the_subscription_follows_to_the_new_connection(harbour, watcher, subscribed):
-    harbour.far[-1].abort("begin")
-    await harbour.until(lambda: len(watcher.subscribes) == 2, 15.0)
+async def test_the_subscription_follows_to_the_new_connection(memory_home, watcher, subscribed):
+    memory_home.far[-1].abort("begin")
+    await memory_home.until(lambda: len(watcher.subscribes) == 2, 15.0)
     one, other = (request for request, _ in watcher.subscribes)
     assert one.call_id == other.call_id
 
 
 @pytest.mark.parametrize("status", [403, 405, 489, 501])
-async def test_a_network_without_reg_event(harbour, watcher, status, caplog):
+async def test_a_network_without_reg_event(memory_home, watcher, status, caplog):
     watcher.status = status
-    client = harbour.client("alice", reg_event=True)
-    told = harbour.watched(client)
+    client = memory_home.client("alice", reg_event=True)
+    told = memory_home.watched(client)
     async with client:
-        await harbour.until(lambda: watcher.subscribes, 5.0)
+        await memory_home.until(lambda: watcher.subscribes, 5.0)
         await asyncio.sleep(3000.0)
         assert set(told.kinds) <= {Registered, Refreshed}
         assert caplog.records == []
 
 
-async def test_the_identity_that_leads_next_is_watched(harbour, watcher):
-    client = harbour.client("alice", impus=("sip:work@ims.example",), reg_event=True)
+async def test_the_identity_that_leads_next_is_watched(memory_home, watcher):
+    client = memory_home.client("alice", impus=("sip:work@ims.example",), reg_event=True)
     async with client:
-        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
         await client.deregister("sip:alice@ims.example")
-        await harbour.until(lambda: len(watcher.subscribes) == 2, 5.0)
+        await memory_home.until(lambda: len(watcher.subscribes) == 2, 5.0)
         assert [str(request.to.uri.user) for request, _ in watcher.subscribes] == ["alice", "work"]
         watcher.version = 0
         watcher.notify('state="terminated" event="rejected"', aor="sip:work@ims.example", state="terminated")
@@ -210,46 +210,46 @@ async def test_the_identity_that_leads_next_is_watched(harbour, watcher):
             await anext(client.incoming())
 
 
-async def test_the_network_ends_the_main_registration_alone(harbour, watcher):
+async def test_the_network_ends_the_main_registration_alone(memory_home, watcher):
     """The others go on, and so does the client."""
-    client = harbour.client("alice", impus=("sip:work@ims.example",), reg_event=True)
-    told = harbour.watched(client)
+    client = memory_home.client("alice", impus=("sip:work@ims.example",), reg_event=True)
+    told = memory_home.watched(client)
     async with client:
-        await harbour.until(lambda: len(client.bindings) == 2, 5.0)
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
         watcher.notify(ACTIVE, aor="sip:work@ims.example", alice='state="terminated" event="rejected"')
-        await harbour.until(lambda: RegistrationLost in told.kinds, 5.0)
+        await memory_home.until(lambda: RegistrationLost in told.kinds, 5.0)
         assert [(str(each.impu), each.final) for each in told if isinstance(each, RegistrationLost)] == [
             ("sip:alice@ims.example", True)
         ]
-        harbour.far[-1].abort("begin")
-        await harbour.until(lambda: ConnectionRestored in told.kinds, 15.0)
+        memory_home.far[-1].abort("begin")
+        await memory_home.until(lambda: ConnectionRestored in told.kinds, 15.0)
         assert texts(each.impu for each in client.bindings) == ["sip:work@ims.example"]
         assert str(client._calls.profile().identity) == "sip:work@ims.example"
         await client.call("sip:bob@ims.example")
 
 
-async def test_a_registration_that_is_granted_and_ended_in_one_breath(harbour, watcher, subscribed):
+async def test_a_registration_that_is_granted_and_ended_in_one_breath(memory_home, watcher, subscribed):
     client, told = subscribed
 
     def grant_and_end(context, now):
-        harbour.home.grant(context, now)
-        watcher.subscribes[-1] = (watcher.subscribes[-1][0], harbour.far[-1].flow)
+        memory_home.home.grant(context, now)
+        watcher.subscribes[-1] = (watcher.subscribes[-1][0], memory_home.far[-1].flow)
         rejected = 'state="terminated" event="rejected"'
         asyncio.get_running_loop().call_soon(lambda: watcher.notify(rejected, state="terminated"))
 
-    harbour.home.answers["REGISTER"] = grant_and_end
-    harbour.far[-1].abort("begin")
+    memory_home.home.answers["REGISTER"] = grant_and_end
+    memory_home.far[-1].abort("begin")
     with pytest.raises(RegistrationFailed, match="rejected"):
         await anext(client.incoming())
     assert (told[-1].final, client.is_over) == (True, True)
-    await harbour.until(lambda: not harbour.home.driver.connections, 1.0)
+    await memory_home.until(lambda: not memory_home.home.driver.connections, 1.0)
 
 
 @pytest.mark.parametrize("status", [481, 500])
-async def test_a_registration_begun_anew_is_watched_anew(harbour, watcher, subscribed, status):
+async def test_a_registration_begun_anew_is_watched_anew(memory_home, watcher, subscribed, status):
     """TS 24.229 §5.1.1.3: an S-CSCF that lost the registration has lost the subscription too."""
     client, _ = subscribed
-    harbour.home.granted = 1000
+    memory_home.home.granted = 1000
     client.refresh()
     await asyncio.sleep(1.0)
     assert len(watcher.subscribes) == 1, "a refresh leaves the subscription alone"
@@ -257,13 +257,13 @@ async def test_a_registration_begun_anew_is_watched_anew(harbour, watcher, subsc
 
     def forget(context, now):
         if refused:
-            harbour.home.grant(context, now)
+            memory_home.home.grant(context, now)
         else:
             refused.append(context.request)
             context.reject(status, now=now)
 
-    harbour.home.answers["REGISTER"] = forget
-    await harbour.until(lambda: len(watcher.subscribes) == 2, 600.0)
+    memory_home.home.answers["REGISTER"] = forget
+    await memory_home.until(lambda: len(watcher.subscribes) == 2, 600.0)
     one, other = (request for request, _ in watcher.subscribes)
     assert one.call_id != other.call_id
     watcher.version = 0
@@ -272,33 +272,33 @@ async def test_a_registration_begun_anew_is_watched_anew(harbour, watcher, subsc
     assert client.binding.expires == 60
 
 
-async def test_a_later_subscription_is_that_of_the_last_registration(harbour, watcher):
-    harbour.home.granted = 1000
-    client = harbour.client("alice", reg_event=True)
-    told = harbour.watched(client)
+async def test_a_later_subscription_is_that_of_the_last_registration(memory_home, watcher):
+    memory_home.home.granted = 1000
+    client = memory_home.client("alice", reg_event=True)
+    told = memory_home.watched(client)
     watcher.status = 503
     async with client:
-        await harbour.until(lambda: watcher.subscribes, 5.0)
-        harbour.home.associated = ["sip:new@ims.example"]
-        await harbour.until(lambda: Refreshed in told.kinds, 600.0)
+        await memory_home.until(lambda: watcher.subscribes, 5.0)
+        memory_home.home.associated = ["sip:new@ims.example"]
+        await memory_home.until(lambda: Refreshed in told.kinds, 600.0)
         count = len(watcher.subscribes)
-        await harbour.until(lambda: len(watcher.subscribes) > count, 7200.0)
+        await memory_home.until(lambda: len(watcher.subscribes) > count, 7200.0)
         assert [str(watcher.subscribes[n][0].to.uri) for n in (0, -1)] == [
             "sip:alice@ims.example",
             "sip:new@ims.example",
         ]
 
 
-async def test_a_registrar_that_has_forgotten_the_registration(harbour, watcher, subscribed):
-    """As after a restart: its document does not speak of the contact, and nobody has said that it should go."""
+async def test_a_registrar_that_has_forgotten_the_registration(memory_home, watcher, subscribed):
+    """As after a restart: its document does not speak of the contact, and no one has deregistered it."""
     client, told = subscribed
     watcher.notify('state="active" event="registered"', state="init")
-    await harbour.until(lambda: told.kinds.count(Registered) == 2, 5.0)
+    await memory_home.until(lambda: told.kinds.count(Registered) == 2, 5.0)
     assert [each.final for each in told if isinstance(each, RegistrationLost)] == [False]
     assert client.binding is not None
 
 
-async def test_calls_are_made_with_what_the_network_has_registered_meanwhile(harbour, watcher, subscribed):
+async def test_calls_are_made_with_identities_that_the_network_registered_later(memory_home, watcher, subscribed):
     client, _ = subscribed
     watcher.notify(ACTIVE, new=ACTIVE)
     await asyncio.sleep(1.0)
@@ -309,16 +309,16 @@ async def test_calls_are_made_with_what_the_network_has_registered_meanwhile(har
     await client.call("sip:bob@ims.example", identity="sip:new@ims.example")
 
 
-async def test_no_calls_are_made_with_what_the_network_has_ended(harbour, watcher):
+async def test_no_calls_are_made_with_identities_that_the_network_ended(memory_home, watcher):
     """TS 24.229 §5.1.1.7; until the next REGISTER says otherwise."""
-    harbour.home.associated = ["sip:extra@ims.example", "sip:alice@ims.example"]
-    client = harbour.client("alice", reg_event=True)
-    told = harbour.watched(client)
+    memory_home.home.associated = ["sip:extra@ims.example", "sip:alice@ims.example"]
+    client = memory_home.client("alice", reg_event=True)
+    told = memory_home.watched(client)
     async with client:
-        await harbour.until(lambda: watcher.subscribes, 5.0)
+        await memory_home.until(lambda: watcher.subscribes, 5.0)
         watcher.notify(ACTIVE)
         await asyncio.sleep(1.0)
-        assert texts(client.identities.usable) == harbour.home.associated, "what is not spoken of has not ended"
+        assert texts(client.identities.usable) == memory_home.home.associated, "what is not spoken of has not ended"
         watcher.notify(ACTIVE, extra=ACTIVE)
         watcher.notify(ACTIVE, extra='state="terminated" event="unregistered"')
         await asyncio.sleep(1.0)
@@ -331,15 +331,15 @@ async def test_no_calls_are_made_with_what_the_network_has_ended(harbour, watche
             await client.call("sip:bob@ims.example", identity="sip:extra@ims.example")
         client.refresh()
         await asyncio.sleep(1.0)
-        assert texts(client.identities.usable) == harbour.home.associated
+        assert texts(client.identities.usable) == memory_home.home.associated
 
 
-async def test_a_default_identity_that_the_network_has_ended(harbour, watcher):
-    harbour.home.associated = ["sip:extra@ims.example", "sip:more@ims.example"]
-    harbour.home.bars = {"alice"}
-    client = harbour.client("alice", reg_event=True)
+async def test_a_default_identity_that_the_network_has_ended(memory_home, watcher):
+    memory_home.home.associated = ["sip:extra@ims.example", "sip:more@ims.example"]
+    memory_home.home.bars = {"alice"}
+    client = memory_home.client("alice", reg_event=True)
     async with client:
-        await harbour.until(lambda: watcher.subscribes, 5.0)
+        await memory_home.until(lambda: watcher.subscribes, 5.0)
         watcher.notify(ACTIVE, extra=ACTIVE)
         watcher.notify(ACTIVE, extra='state="terminated" event="unregistered"')
         await asyncio.sleep(1.0)
