@@ -18,7 +18,6 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_click",
     "sphinx_copybutton",
-    "sphinxcontrib.mermaid",
 ]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "changes"]
@@ -29,7 +28,6 @@ html_static_path = ["_static"]
 html_css_files = ["wic.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "substitution"]
-myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
 smartquotes = False  # `--json` is an option and not an en dash
 autodoc_member_order = "bysource"

@@ -1,11 +1,16 @@
-"""Dialogs (RFC 3261 §12): what two user agents have to remember of each other."""
+"""Dialogs (RFC 3261 §12): the state that two user agents share, as one of them keeps it.
+
+A dialog is made by the first response with a To tag, early by a provisional one and confirmed by a 2xx. It numbers
+the requests of this side, checks the order of those of the other side, and knows where its requests go: to the remote
+target, which a target refresh changes, over the route set, which only the 2xx to the INVITE may change (§12.2, §13.2.2.4).
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
@@ -13,6 +18,7 @@ from wic.sip.message import Request
 from wic.sip.methods import INITIAL_MAX_FORWARDS, TARGET_REFRESH
 from wic.sip.params import Params
 from wic.sip.routing import route
+from wic.sip.state_table import StateTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,16 +32,36 @@ _CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
 class DialogState(Enum):
-    """How far a dialog is."""
+    """State of a dialog."""
 
     EARLY = "early"
     CONFIRMED = "confirmed"
     TERMINATED = "terminated"
 
 
+class DialogInput(Enum):
+    """Input that changes the state of a dialog."""
+
+    CONFIRM = "2xx to INVITE"
+    TERMINATE = "BYE, failed INVITE, 408 or 481 within the dialog, or the user"
+
+
+DIALOG: Final = StateTable(
+    name="Dialog",
+    clause="RFC 3261 §12, §12.2.1.2, §15",
+    initial=DialogState.EARLY,
+    final=DialogState.TERMINATED,
+    rows={
+        (DialogState.EARLY, DialogInput.CONFIRM): DialogState.CONFIRMED,
+        (DialogState.EARLY, DialogInput.TERMINATE): DialogState.TERMINATED,
+        (DialogState.CONFIRMED, DialogInput.TERMINATE): DialogState.TERMINATED,
+    },
+)
+
+
 @dataclass(frozen=True, slots=True)
 class DialogId:
-    """What the two sides call a dialog; an RFC 2543 peer without a tag counts as the empty tag."""
+    """Identifier of a dialog on one side; an RFC 2543 peer without a tag counts as the empty tag."""
 
     call_id: str
     local_tag: str
@@ -43,7 +69,7 @@ class DialogId:
 
 
 class Dialog:
-    """One side of a dialog. Register it with `Endpoint.add_dialog` to have its requests matched."""
+    """One side of a dialog; `Endpoint.add_dialog` lets it match requests."""
 
     __slots__ = (
         "_credentials",
@@ -80,7 +106,7 @@ class Dialog:
         self.remote = _bare(remote)
         """The To of requests that this side sends, tag included."""
         self.remote_target = remote_target
-        """Where the other side's Contact says it is."""
+        """Contact of the other side: where requests end up."""
         self.route_set = route_set
         """The proxies to visit, nearest first."""
         self.local_cseq = local_cseq
@@ -90,7 +116,7 @@ class Dialog:
         self.secure = secure
         """Whether the dialog was asked for by a `sips` URI."""
         self.owner = owner
-        """Whatever the user likes to find again when an event arrives."""
+        """Object of the user's choice, found again on each event."""
         self._state = state
         self._credentials: tuple[tuple[str, str], ...] = ()
 
@@ -143,12 +169,12 @@ class Dialog:
 
     @property
     def state(self) -> DialogState:
-        """How far it is."""
+        """State of the dialog."""
         return self._state
 
     @property
     def next_hop(self) -> Uri:
-        """Where its requests go first: the nearest proxy, or the other side."""
+        """URI of the first hop of its requests: the nearest proxy, or the other side."""
         return self.route_set[0].uri if self.route_set else self.remote_target
 
     def create_request(self, method: str, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Request:
@@ -210,14 +236,12 @@ class Dialog:
             self.terminate()
 
     def confirm(self) -> None:
-        """Take note of a 2xx; the endpoint does it for a registered dialog when it sends one."""
-        if self._state is DialogState.EARLY:
-            self._move(DialogState.CONFIRMED)
+        """Confirm it by a 2xx; the endpoint does it for a registered dialog when it sends one."""
+        self._take(DialogInput.CONFIRM)
 
     def terminate(self) -> None:
-        """End it, as BYE, a failed INVITE or the user's judgement may."""
-        if self._state is not DialogState.TERMINATED:
-            self._move(DialogState.TERMINATED)
+        """End it, after BYE, a failed INVITE, or for reasons of the user."""
+        self._take(DialogInput.TERMINATE)
 
     def _build(self, method: str, number: int, headers: Iterable[tuple[str, object]], body: bytes) -> Request:
         uri, routes = route(self.remote_target, self.route_set)
@@ -231,6 +255,11 @@ class Dialog:
             *headers,
         ]
         return Request.build(method, uri, lines, body)
+
+    def _take(self, given: DialogInput) -> None:
+        following = DIALOG.rows.get((self._state, given))
+        if following is not None:
+            self._move(following)
 
     def _move(self, state: DialogState) -> None:
         logger.debug("dialog %s: %s -> %s", self.id.call_id, self._state.value, state.value)

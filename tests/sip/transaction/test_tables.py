@@ -1,6 +1,4 @@
-import importlib.util
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,6 @@ from wic.sip.transaction.tables import (
     TransactionState,
     TransactionTable,
 )
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -59,13 +55,3 @@ def test_silent_states_are_those_that_tell_nothing_more() -> None:
     done = {TransactionState.COMPLETED, TransactionState.TERMINATED}
     assert INVITE_CLIENT.silent == NON_INVITE_CLIENT.silent == NON_INVITE_SERVER.silent == done
     assert INVITE_SERVER.silent == {TransactionState.CONFIRMED, TransactionState.TERMINATED}
-
-
-def test_the_drawing_is_current() -> None:
-    script = ROOT / "docs" / "design" / "draw_state_machines.py"
-    spec = importlib.util.spec_from_file_location("draw_state_machines", script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.PAGE.read_text(encoding="utf-8") == module.draw()
