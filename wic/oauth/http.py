@@ -156,6 +156,7 @@ class JsonClient:
                 body = await _read_bounded(response)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
             raise ConnectFailed(f"{origin(url)} cannot be used: {_explain(error)}") from error
+        # A redirect would carry the form, with its code or token, to a server that was not asked.
         if 300 <= response.status < 400:
             raise _bad_answer(url, "wants to redirect, which is not followed; use the address it really has")
         document = _parse(body)

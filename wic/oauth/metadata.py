@@ -101,6 +101,7 @@ def read_metadata(document: Mapping[str, object], issuer: str, *, insecure: bool
     return AuthorizationServer(
         issuer=named,
         endpoints={name: url for name, url in urls.items() if isinstance(url, str)},
+        # RFC 6749 §3.1, §3.2: requests to the endpoints need TLS.
         schemes=HTTPS_OR_HTTP if insecure else HTTPS,
         pkce=isinstance(methods, list) and METHOD in methods,
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,

@@ -64,6 +64,7 @@ def read_token_response(document: Mapping[str, object], *, issuer: str, scope: s
     Raises:
         RemoteProtocolError: it is no such response.
     """
+    # RFC 6749 §7.1: a client must not use a token of a type that it does not know.
     if _text(document, "token_type").lower() != "bearer":
         raise RemoteProtocolError(f"{issuer} issued a token that is no bearer token", status_hint=None)
     value = Secret(_text(document, "access_token", longest=MAX_TOKEN))

@@ -78,6 +78,7 @@ async def request_codes(client: TokenClient, *, insecure: bool = False) -> tuple
     )
     if not usable or lifetime is None:
         raise RemoteProtocolError(f"{client.server.issuer} gave a code that cannot be used", status_hint=None)
+    # RFC 8628 §3.2: optional; a bad link is dropped, for the code can be typed.
     with_code = reply.text("verification_uri_complete")
     if not is_usable_url(with_code, schemes, fragment=True):
         with_code = ""

@@ -40,6 +40,7 @@ async def discover_services(http: JsonClient, settings: WebAuthorization) -> Dis
         RemoteProtocolError: its configuration cannot be used.
     """
     waf = settings.waf.rstrip("/")
+    # Without a WWSF the settings say it all, and no request is needed.
     if not settings.wwsf:
         return DiscoveredServices(issuer=waf, client_id=settings.client_id or NATIVE_CLIENT)
     wwsf, insecure = settings.wwsf.rstrip("/"), settings.insecure

@@ -5,7 +5,7 @@ expires. The keeper asks for it when four fifths of the life are over, and tries
 reason of a failure may pass and the token lasts. What cannot pass, such as a sign-in that was revoked, is reported at
 once: there is time left to act on it.
 
-Whatever the number of callers, one request is on its way at a time. It is not cancelled with the caller that started
+For any number of callers, one request is on its way at a time. It is not cancelled with the caller that started
 it: a refresh token that is used up, with its successor not stored, would end the sign-in.
 """
 

@@ -69,6 +69,7 @@ class PoolLease:
 
     def _read(self, reply: JsonReply, services: DiscoveredServices) -> AccessToken:
         wwsf, account = self._settings.wwsf, self._settings.account
+        # RFC 6750 §3: the WWSF wants a token of the user.
         if reply.status == 401:
             raise SignInNeeded(
                 f"{wwsf} lends identities only to users who have signed in:"

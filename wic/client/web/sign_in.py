@@ -48,6 +48,7 @@ async def sign_in_by_browser(
 
     async def obtain(client: TokenClient) -> AccessToken:
         server = client.server
+        # RFC 8252 §8.1: without PKCE another program of this machine could redeem the code.
         if not server.has(Endpoint.AUTHORIZATION) or not server.pkce:
             raise ConfigurationError(f"{server.issuer} has no sign-in with PKCE (S256) by browser; try --device.")
         state, verifier = secrets.token_urlsafe(24), make_verifier(secrets.token_bytes(VERIFIER_OCTETS))
@@ -110,6 +111,7 @@ async def sign_out(settings: WebAuthorization, store: TokenStore) -> bool:
         ConfigurationError: a file cannot be used.
     """
     key = _store_key(settings)
+    # Removed before it is revoked: a sign-out takes effect here also while the WAF is away.
     async with store.locked(key):
         token = store.load(key)
         store.remove(key)
@@ -130,6 +132,7 @@ async def _sign_in(
     key = _store_key(settings)
     async with JsonClient(ca=settings.ca) as http:
         services = await discover_services(http, settings)
+        # The lock is not held meanwhile: the user may take minutes, and other processes use the old token.
         token = await obtain(await TokenClient.open(http, services, settings))
     token = replace(token, server=services.server)
     async with store.locked(key):

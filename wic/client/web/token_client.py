@@ -117,6 +117,7 @@ class TokenClient:
 
     def _authenticated(self, form: Mapping[str, str]) -> tuple[Mapping[str, str], str | None]:
         """Return form and Authorization value that say which client asks (RFC 6749 §2.3.1, §3.2.1)."""
+        # RFC 6749 §3.2.1: a public client names itself in the form.
         if self.secret is None:
             return {**form, "client_id": self.client_id}, None
         return form, write_basic_credentials(self.client_id, self.secret)
@@ -131,6 +132,7 @@ def refusal(reply: JsonReply, sentence: str) -> SignInFailed | RemoteProtocolErr
     """
     code = reply.text("error")[:_MAX_WORDS]
     temporary = code in TEMPORARY or reply.status == 429 or reply.status >= 500
+    # RFC 6749 §5.2 demands `error`: an answer without it is not of a token endpoint.
     if not code and not temporary:
         return RemoteProtocolError(f"{sentence}: status {reply.status} without a reason", status_hint=None)
     words = reply.text("error_description")[:_MAX_WORDS].rstrip(".")

@@ -106,6 +106,7 @@ def read_unverified(token: str) -> UnverifiedToken:
     # RFC 7515 §4.1.11: an extension that has to be understood is none that is known here.
     if "crit" in header or not isinstance(typ, str) or typ.lower() not in TYPES:
         raise TokenInvalid(TokenFault.MALFORMED, "it is another kind of JWT")
+    # A `kid` is compared with those of the issuer's keys and used for nothing else (RFC 8725 §3.10).
     kid, issuer = header.get("kid"), claims.get("iss")
     if not (kid is None or (isinstance(kid, str) and len(kid) <= MAX_KID)):
         raise TokenInvalid(TokenFault.MALFORMED, "it names its key in a wrong way")
@@ -136,15 +137,18 @@ def read_claims(claims: Mapping[str, object], issuer: TrustedIssuer, *, now: flo
         TokenInvalid: they allow nothing.
     """
     audience = claims.get("aud")
+    # RFC 9068 §4: a token for another resource server must not be accepted here.
     if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
         raise TokenInvalid(TokenFault.AUDIENCE)
     expires_at = _moment(claims, "exp")
     if now >= expires_at + LEEWAY:
         raise TokenInvalid(TokenFault.EXPIRED, "it has expired")
+    # RFC 7519 §4.1.5: `nbf` is optional, and counts with the same leeway.
     begins = max(_moment(claims, "iat"), _moment(claims, "nbf") if "nbf" in claims else 0.0)
     if now < begins - LEEWAY:
         raise TokenInvalid(TokenFault.EXPIRED, "it is not valid yet")
     scope = frozenset(_text(claims, "scope", required=False).split())
+    # TS 24.371 §6.4.3: the token has to allow the use of IMS.
     if issuer.scope not in scope:
         raise TokenInvalid(TokenFault.SCOPE)
     return Authorization(

@@ -79,6 +79,7 @@ class IssuerKeys:
 
     async def _fetch(self, now: float) -> None:
         """Fetch the keys, unless that was tried a moment ago; keys that are there outlive a failure."""
+        # A clock that was set back allows a fetch: the moment of the last one lies in the future then.
         if _is_recent(self._tried_at, MIN_INTERVAL, now):
             if self._fetched_at is None:
                 raise WafUnreachable(f"the keys of {self._server.issuer} could not be fetched a moment ago")
@@ -121,6 +122,7 @@ def quiet() -> Iterator[None]:
 
 def read_key(entry: object) -> PublicKey | None:
     """Return a key of a JWK set (RFC 7517); None if it is not for signatures, is private, or cannot be used."""
+    # RFC 7517 §4.2: a key for encryption signs nothing. A published private key may be anyone's by now.
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or "d" in entry:
         return None
     key_type = _TYPES.get(str(entry.get("kty")))

@@ -79,11 +79,13 @@ class TokenValidator:
         if self._opaque_issuer is not None and is_opaque(text):
             return await self._validate_opaque(text, self._opaque_issuer, now)
         unverified = read_unverified(text)
+        # Only a configured issuer is contacted: the URL in a token is its author's choice.
         issuer = self._issuers.get(unverified.issuer)
         if issuer is None:
             raise TokenInvalid(TokenFault.ISSUER)
         key = await issuer.keys.find(unverified, now=now)
         authorization = read_claims(_verify(text, key, unverified.algorithm), issuer.options, now=now)
+        # After the signature, so that invented tokens do not become requests to the WAF.
         if issuer.options.introspection is not None:
             await _introspect(text, issuer.server, issuer.options.introspection, now)
         return authorization

@@ -145,8 +145,10 @@ class AuthorizationEndpoint:
         """Ask the user for consent, after the sign-in; the operator's own WWSF needs none."""
         asked = read_authorization_request(self._context, read_query(request, bad_page_request))
         user = signed_in_user(self._context, request)
+        # After the sign-in the browser comes back with the same query.
         if user is None:
             return to_login(request)
+        # The WWSF of the operator is part of the service that the user has signed in to.
         if not asked.client.consent:
             return self._grant(asked, user)
         return form_page(
@@ -167,6 +169,7 @@ class AuthorizationEndpoint:
         user = signed_in_user(self._context, request)
         if user is None:
             raise outdated_form()
+        # The query is the browser's: it may have been changed since the page was shown.
         asked = read_authorization_request(self._context, query_of(f"?{form.get('query', '')}"))
         if form.get("decision") == "approve":
             return self._grant(asked, user)
@@ -175,6 +178,7 @@ class AuthorizationEndpoint:
 
     def _grant(self, asked: AuthorizationRequest, user: WebUser) -> web.Response:
         context = self._context
+        # Both or neither: the code stands for its consent.
         with context.store.database.transaction():
             code = context.store.codes.issue(
                 context.open_consent(asked.client, user, asked.scope),

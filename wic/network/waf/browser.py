@@ -96,6 +96,7 @@ async def read_own_form(context: WafContext, request: web.Request) -> tuple[str,
     """
     form = await read_form(request, bad_page_request)
     session_id = context.cookie.read(request)
+    # Without the cookie the form came from another site, or the browser accepts none.
     if session_id is None or not is_csrf_token(form.get("csrf", ""), session_id):
         raise outdated_form()
     return session_id, form

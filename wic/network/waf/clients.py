@@ -103,6 +103,7 @@ class Clients:
         Raises:
             ConfigurationError: a value is malformed, or two of them exclude each other.
         """
+        # A colon would end the client id within Basic credentials (RFC 7617 §2).
         if not client_id or not client_id.isascii() or not client_id.isprintable() or ":" in client_id:
             raise ConfigurationError(f"{client_id!r} is no client id: use ASCII letters without a colon")
         if secret is not None and len(secret.reveal()) < MIN_SECRET:
@@ -116,6 +117,7 @@ class Clients:
             raise ConfigurationError("client credentials need a client secret (RFC 6749 §4.4)")
         for uri in redirect_uris:
             _check_redirect(uri)
+        # Only a client with a subscription of its own has identities; a WWSF has those of its pool.
         if impi is not None:
             check_identities(impi, impus)
         self._db.change(
@@ -167,6 +169,7 @@ class Clients:
 
     def remove(self, client_id: str) -> bool:
         """Remove a client with all that was issued to it; return whether there was one."""
+        # Codes and tokens go with their consents (ON DELETE CASCADE).
         with self._db.transaction():
             self._db.change("DELETE FROM consent WHERE client = ?", client_id)
             self._db.change("DELETE FROM device WHERE client = ?", client_id)
@@ -194,6 +197,7 @@ class Clients:
         """Tell whether a secret is the client's; the work is the same if there is no such client."""
         row = self._db.row("SELECT secret FROM client WHERE id = ?", client_id)
         stored = "" if row is None or row[0] is None else str(row[0])
+        # In constant time, and against an empty text for an unknown client.
         return hmac.compare_digest(_hash(client_id, secret), stored)
 
 
@@ -259,6 +263,7 @@ def _is_same_loopback(uri: str, registered: str) -> bool:
     except ValueError:
         return False
     host = known.hostname
+    # RFC 8252 §7.3: the port is that which the system gave the client, all else is as registered.
     if known.scheme != "http" or known.port is not None or host is None or not _is_loopback(host):
         return False
     shown = f"[{host}]" if ":" in host else host

@@ -214,6 +214,7 @@ class DeviceCodes:
             decision: `APPROVE` or `DENY`.
             now: seconds of Unix time.
         """
+        # The condition on the state makes it one step: two decisions at a time cannot both be stored.
         following = DEVICE_GRANT.rows[DeviceState.PENDING, decision]
         changed = self._db.change(
             "UPDATE device SET state = ?, user = ? WHERE user_code = ? AND state = ? AND expires_at > ?",
@@ -244,10 +245,12 @@ class DeviceCodes:
             raise GrantError(ErrorCode.INVALID_GRANT, "there is no such device code for this client")
         stored, user, scope, expires_at = row
         state = DeviceState(stored)
+        # RFC 8628 §3.5: `expired_token` and `access_denied` end the polling.
         if float(expires_at or 0.0) <= now:
             raise GrantError(ErrorCode.EXPIRED_TOKEN, "the user did not enter the code in time; ask for a new one")
         if state is DeviceState.DENIED:
             raise GrantError(ErrorCode.ACCESS_DENIED, "the user denied the request")
+        # Approved: the caller issues the tokens, and removes the code with them.
         if (state, DeviceInput.REDEEM) in DEVICE_GRANT.rows:
             return str(user), str(scope)
         # RFC 8628 §3.5: a poll before its time prolongs the interval for this and all further polls.

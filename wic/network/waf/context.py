@@ -49,6 +49,7 @@ class AttemptLimiter:
         wait = self._by_name.wait(name, now=now)
         if address is not None:
             wait = max(wait, self._by_address.wait(address, now=now))
+        # Counted before the check, so that simultaneous attempts see each other.
         if wait == 0:
             self._by_name.attempt(name, now=now)
             if address is not None:
@@ -116,6 +117,7 @@ class WafContext:
             JsonError: the client is unknown, cannot authenticate, or has tried too often.
         """
         by_header = "Authorization" in request.headers
+        # RFC 6749 §2.3.1: by the header or, where a client cannot do that, by the form.
         secret: str | None
         if by_header:
             try:
@@ -128,6 +130,7 @@ class WafContext:
         else:
             client_id, secret = required(form, "client_id"), form.get("client_secret")
         client = self.store.clients.find(client_id)
+        # An unknown client is treated as one with a wrong secret: the answer does not tell which ids exist.
         if client is None or client.confidential or secret is not None:
             # Counted for each address apart: a stranger must not be able to lock out the eP-CSCF or the WWSF.
             name = f"client {client_id[:MAX_CREDENTIALS]} {address_of(request)}"

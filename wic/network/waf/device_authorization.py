@@ -53,9 +53,11 @@ class DeviceAuthorizationEndpoint:
         context = self._context
         form = await read_form(request, invalid_request)
         client = context.authenticate_client(request, form)
+        # RFC 8628 §3.1: the client authenticates as at the token endpoint, and has to be registered for the grant.
         if GrantType.DEVICE_CODE not in client.grants:
             raise JsonError(ErrorCode.UNAUTHORIZED_CLIENT, "the client may not use the device grant")
         scope = read_scope(form.get("scope"))
+        # Every pending user code makes guessing one easier (RFC 8628 §5.1), so an address gets only so many.
         wait = context.device_requests.take(address_of(request), now=context.now)
         if wait:
             raise too_many_attempts(wait)

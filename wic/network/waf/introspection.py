@@ -33,6 +33,7 @@ class IntrospectionEndpoint:
     async def _introspect(self, request: web.Request) -> web.Response:
         form = await read_form(request, invalid_request)
         client = self._context.authenticate_client(request, form, confidential=True)
+        # RFC 7662 §2.1: `token_type_hint` only speeds up a search, which needs none here.
         found = self._describe(required(form, "token"))
         # RFC 7662 §4: only a resource server, which has no grants, learns about the tokens of other clients.
         if found is None or (client.grants and found["client_id"] != client.id):
@@ -44,6 +45,7 @@ class IntrospectionEndpoint:
         store, now = self._context.store, self._context.now
         claims = store.access_tokens.read(token)
         if claims is not None:
+            # RFC 7662 §2.2: an inactive token is described no further.
             if not store.access_tokens.is_active(str(claims["jti"]), now=now):
                 return None
             return {**claims, "token_type": "Bearer", "username": claims["sub"]}

@@ -95,6 +95,7 @@ class LoginPages:
         alert = await self._check_password(request, name, Secret(form.get("password", "")))
         if alert is not None:
             return self._login_page(request, target, name=name, alert=alert)
+        # Signing in again ends the session before, also that of another user.
         context.store.sessions.close(session_id)
         response = see_other(read_continuation(target))
         expires_at = context.now + context.options.lifetimes.session
@@ -104,6 +105,7 @@ class LoginPages:
     async def _check_password(self, request: web.Request, name: str, password: Secret) -> Alert | None:
         """Return None if the password is right, and else the message."""
         context, address = self._context, f"login {address_of(request)}"
+        # Turned away before the attempt is counted: the user has not guessed.
         if context.passwords.is_busy:
             raise PageError(503, "Too many sign-ins", "Try again in a moment.", retry_after(BUSY_RETRY))
         wait = context.attempts.wait(f"user {name}", address, now=context.now)
@@ -115,6 +117,7 @@ class LoginPages:
         right = await context.passwords.verify(password if fits else Secret(""), stored)
         if not right or users.password_hash(name) != stored:  # it may have been changed meanwhile
             return WRONG_PASSWORD
+        # The user has proved to know the password, so the failures before count as typing errors.
         context.attempts.succeeded(f"user {name}", address, forgive=True)
         return None
 

@@ -57,6 +57,7 @@ class Waf(WebFunction):
         super().__init__(server)
         self.options = options
         self.store = WafStore(options.database, password_cost=password_cost)
+        # Every database has the public client of all WICs, and a key that signs.
         self.store.clients.add_native()
         self.store.keys.rotate_when_due(now=options.clock(), lifetime=options.lifetimes.key)
         passwords = PasswordVerifier(cost=password_cost)

@@ -56,6 +56,7 @@ class TokenEndpoint:
         grant = self._grants.get(grant_type)
         if grant is None:
             raise JsonError(ErrorCode.UNSUPPORTED_GRANT_TYPE, f"choose among {', '.join(GrantType)}")
+        # RFC 6749 §5.2: `unauthorized_client` for a grant that exists, but not for this client.
         if grant_type not in client.grants:
             raise JsonError(ErrorCode.UNAUTHORIZED_CLIENT, f"the client may not use {grant_type}")
         try:
@@ -136,6 +137,7 @@ def issue_tokens(context: WafContext, client: OAuthClient, consent: Consent) -> 
     # The user may have got other identities since the consent.
     user = None if consent.user is None else context.store.users.find(consent.user)
     current = consent if user is None else replace(consent, impi=user.impi, impus=user.impus)
+    # No token outlives its consent.
     lifetime = min(lifetimes.access, consent.expires_at - now)
     access_token = context.store.access_tokens.issue(
         current,

@@ -198,6 +198,7 @@ class RefreshTokens:
             raise GrantError(
                 ErrorCode.INVALID_GRANT, "there is no such refresh token for this client, or it has expired"
             )
+        # RFC 9700 §4.14.2: the token was stolen, before or after the first use.
         if row[1]:
             self._consents.revoke(consent.id)
             raise GrantError(
@@ -239,6 +240,7 @@ class SigningKeys:
         key = ECKey.generate_key("P-256")
         kid = key.thumbprint()
         with self._db.transaction():
+            # Retired keys stay published until their last token has expired.
             self._db.change("UPDATE signing_key SET retired_at = ? WHERE retired_at IS NULL", at)
             jwk = json.dumps(key.as_dict(private=True))
             self._db.change("INSERT INTO signing_key VALUES (?, ?, ?, NULL)", kid, jwk, at)
@@ -321,6 +323,7 @@ class AccessTokens:
         claims: dict[str, object] = {
             "iss": issuer,
             "aud": audience,
+            # RFC 9068 §2.2: the resource owner, or the client itself where no user takes part.
             "sub": consent.user or consent.client,
             "client_id": consent.client,
             "iat": int(now),
@@ -338,6 +341,7 @@ class AccessTokens:
     def read(self, token: str) -> dict[str, object] | None:
         """Return the claims of a token that this WAF has signed, active or not."""
         try:
+            # A `kid` of another WAF is unknown here; so is one whose key was removed after its last token.
             key = self._keys.find(read_unverified(token).kid or "")
             if key is None:
                 return None

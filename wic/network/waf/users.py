@@ -87,14 +87,17 @@ class WebUsers:
         if not 1 <= len(password.reveal()) <= MAX_PASSWORD:
             raise ConfigurationError(f"a password has 1 to {MAX_PASSWORD} characters")
         check_identities(impi, impus)
+        # Hashed before the transaction: it takes long, and other processes wait for the file meanwhile.
         hashed, listed = hash_password(password, cost=self._cost), json.dumps(list(impus))
         stored, new = self.password_hash(name), WebUser(name, impi, tuple(impus))
         password_changed = stored is not None and not verify_password(password, stored)
         with self._db.transaction():
+            # The sign-ins of these browsers rest on the old password.
             self._db.change("DELETE FROM session WHERE user = ?", name)
             if password_changed:
                 self._db.change("UPDATE consent SET revoked = 1 WHERE user = ?", name)
                 self._db.change("DELETE FROM device WHERE user = ?", name)
+            # Access tokens name the identities; refresh tokens stay, and bring tokens with the new ones.
             if self.find(name) != new:
                 self._db.change(
                     "DELETE FROM access_token WHERE consent IN (SELECT id FROM consent WHERE user = ?)", name
@@ -198,6 +201,7 @@ def verify_password(password: Secret, stored: str) -> bool:
     """Tell whether a password has this hash."""
     _, cost, salt, expected = stored.split("$")
     computed = _scrypt(password, base64.b64decode(salt), int(cost))
+    # In constant time: the time of the answer tells nothing about the hash.
     return hmac.compare_digest(computed, base64.b64decode(expected))
 
 

@@ -45,6 +45,8 @@ class SessionCookie:
 
     def set(self, response: web.StreamResponse, session_id: str) -> None:
         """Give the browser a session id."""
+        # RFC 6265bis §4.1.3.2: `__Host-` demands Secure, Path=/ and no Domain. Lax lets the redirect from the WAF
+        # carry the cookie, and no form of another site.
         response.set_cookie(self._name, session_id, path="/", secure=True, httponly=True, samesite="Lax")
 
     def clear(self, response: web.StreamResponse) -> None:

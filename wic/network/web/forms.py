@@ -63,6 +63,7 @@ def parse_parameters(raw: bytes, bad_request: ErrorMaker) -> dict[str, str]:
     except ValueError:
         raise bad_request("the parameters are malformed or too many") from None
     parameters = dict(pairs)
+    # RFC 6749 §3.1: two values for one name may be read differently by two programs.
     if len(parameters) != len(pairs):
         raise bad_request("a parameter is given twice")
     return {name: value for name, value in parameters.items() if value}

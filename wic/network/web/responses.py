@@ -146,6 +146,7 @@ async def finish_response(request: web.Request, handler: Handler) -> web.StreamR
         response = PageError(
             error.status, error.reason, "There is nothing of this kind at this address.", kept
         ).response()
+    # Errors included: an error page can be framed and cached like any other.
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -56,6 +56,7 @@ class WebServer:
     def __init__(self, host: str, port: int, ssl_context: ssl.SSLContext, *, name: str | None = None) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
+        # After a restart the port is free, though connections of before are in TIME_WAIT.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((host, port))

@@ -87,6 +87,7 @@ class FailureThrottle:
         record.failures += 1
         record.last = now
         over = record.failures - options.free
+        # The exponent is bounded, so that any number of failures can be counted.
         if over > 0:
             record.blocked_until = now + min(options.longest, options.base * 2 ** min(over - 1, 32))
         self._records[name] = record

@@ -58,6 +58,7 @@ class PoolEndpoint:
         context = self._context
         self._admit(request)
         holder = await self._holder(request)
+        # One user or address must not take the whole pool.
         if context.store.leases_of(holder, now=context.now) >= self._options.leases_each:
             raise JsonError("too_many_leases", "give one back first", status=429, headers=self._until_next_free())
         reserved = context.store.reserve(holder, now=context.now, until=context.now + RESERVED)
@@ -68,6 +69,7 @@ class PoolEndpoint:
             answer = await self._lend(name, pair)
             if context.options.on_lent is not None:
                 context.options.on_lent(pair.impi)
+        # Cancelled requests as well: a reserved pair must not stay out without a holder.
         except BaseException:
             context.store.give_back(name, now=context.now, hold=False)
             raise
@@ -131,6 +133,7 @@ class PoolEndpoint:
             raise waf_unreachable() from None
         except (WafRefused, TokenInvalid) as error:
             raise JsonError("waf_refused", str(error), status=502) from None
+        # The WAF may be a third party's: its token has to be for the pair that is lent.
         if issued.authorization.impi != pair.impi:
             raise JsonError("waf_refused", "the WAF issued a token for another identity", status=502)
         ends = issued.authorization.expires_at

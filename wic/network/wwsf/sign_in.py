@@ -122,6 +122,7 @@ class SignInPages:
             raise waf_unreachable_page() from None
         except (WafRefused, TokenInvalid):
             raise PageError(403, "You are not signed in", "The WAF issued no token. You can start again.") from None
+        # The session before may be that of another user.
         context.store.end_session(session_id)
         # A new id: the one before could have been planted (session fixation).
         session_id = new_secret()

@@ -217,6 +217,7 @@ class WwsfStore:
         """
         db = self.database
         with db.transaction():
+            # Expired leases first: the pairs of those are free.
             db.change("DELETE FROM lease WHERE expires_at <= ?", now)
             row = db.row(
                 "SELECT impi, impu FROM pair WHERE impi NOT IN (SELECT impi FROM lease) ORDER BY used_at, impi LIMIT 1"
@@ -232,6 +233,7 @@ class WwsfStore:
                 LEASE.initial.value,
                 until,
             )
+            # The pair goes to the end of the line, so that each one rests as long as possible.
             db.change("UPDATE pair SET used_at = ? WHERE impi = ?", now, pair.impi)
             return name, pair
 
@@ -324,6 +326,7 @@ class WwsfStore:
                 fingerprint(session_id),
                 now,
             )
+            # Once only: a second response with the same state is a replay.
             if row is not None:
                 db.change("DELETE FROM sign_in WHERE state = ?", fingerprint(state))
         return None if row is None else str(row[0])

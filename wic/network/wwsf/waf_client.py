@@ -150,12 +150,14 @@ class WafClient:
         now = self._options.clock()
         url = await self._server.url_of(Endpoint.TOKEN, now=now)
         reply = await self._server.post(url, {"grant_type": grant.value, **form}, authorization=self._credentials)
+        # No answer of OAuth, or one that asks to come back: nothing is decided about the grant.
         if reply.status == 429 or reply.status >= 500 or not reply.document:
             raise WafUnreachable(f"{url} answers {reply.status}")
         if reply.status != 200:
             raise WafRefused(reply.text("error") or str(reply.status))
         try:
             token = read_token_response(reply.document, issuer=self.issuer, scope=SCOPE, now=now)
+        # A malformed success is the WAF's fault, and may pass like an outage.
         except RemoteProtocolError as error:
             raise WafUnreachable(str(error)) from error
         return IssuedToken(token, await self.validate(token.value))
