@@ -1,4 +1,4 @@
-"""Files that nobody ever sees half written."""
+"""Files replaced in one step."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["replace_file"]
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Replace a file in one step, so that no reader and no crash ever sees half of it.
+    """Replace a file in one step: a reader, and a crash, finds the old contents or the new ones.
 
     Args:
         path: the file.
-        data: what it is to hold.
-        mode: its permissions; unless told otherwise only its owner may read it.
+        data: its new contents.
+        mode: its permissions; by default only its owner may read it.
 
     Raises:
         OSError: it cannot be written.

@@ -104,7 +104,7 @@ def test_a_value_of_another_kind_is_refused(read_table, read, key: str, value, w
         read(read_table(**{key: value}), key)
 
 
-def test_what_is_missing_has_the_default_of_the_schema(read_table) -> None:
+def test_a_missing_value_has_the_default_of_the_schema(read_table) -> None:
     table = read_table()
     assert (table.number("expires"), table.flag("insecure"), table.texts("impus")) == (600_000, False, ())
     assert (table.choice("usim"), table.text("scope"), table.file("ca")) == ("milenage", "ims", None)

@@ -1,4 +1,4 @@
-"""A network in a thread of its own, so that commands can run in the main thread as they do for users."""
+"""A network in a thread of its own, so that commands run in the main thread as they do for users."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WIC = Path(sys.executable).with_name("wic")
 
 
 class Lab:
-    """The network, and what tests do beside the command: everything runs in the thread's loop."""
+    """An IMS network, and clients for the other side of a command; all of them run in the loop of one thread."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -58,18 +58,18 @@ class Lab:
         self._loop.close()
 
     def start(self, work: Coroutine):
-        """Begin something beside the command."""
+        """Start work beside the command."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def do(self, work: Coroutine):
-        """Do something before or after the command."""
+        """Do work before or after the command."""
         return self.start(work).result(15)
 
     def client(self, name: str) -> Client:
         return Client(Account.load(name, self.accounts), ClientOptions(close_timeout=2.0))
 
     def contacts(self, name: str) -> list[str]:
-        """Where a subscriber is registered."""
+        """Return the registered contacts of a subscriber."""
 
         async def look() -> list[str]:
             now = time.time()
@@ -84,7 +84,7 @@ class Lab:
             await asyncio.sleep(0.01)
 
     async def answer(self, name: str, ready: threading.Event, *, reject: int | None = None, seconds: float = 60.0):
-        """Take one call, echo its texts, and hang up after a time."""
+        """Answer one call, echo its texts, and hang up after a time."""
         async with self.client(name) as client, asyncio.TaskGroup() as group:
             ready.set()
             call = await anext(client.incoming())
@@ -108,8 +108,8 @@ class Lab:
             finally:
                 echoing.cancel()
 
-    async def call(self, name: str, target: str, *, seconds: float = 0.3, text: str = ""):
-        """Call somebody who is about to register."""
+    async def call(self, name: str, target: str, *, seconds: float = 0.3, text: str = "", echo: bool = True):
+        """Call a subscriber as soon as it is registered; `echo` says that the text comes back."""
         async with self.client(name) as client:
             await self.registered(target)
             call = await client.call(f"sip:{target}@ims.example", audio=Silence(), sinks=[Count()])
@@ -121,15 +121,15 @@ class Lab:
             if text:
                 async with call.open_channel("chat") as channel:
                     await channel.send(text)
-                    if text != "nobody answers":
+                    if echo:
                         answer = await anext(channel)
             await asyncio.sleep(seconds)
             await call.hangup()
             return call.report(), answer
 
     async def interrupt_when(self, holds: Callable[[], bool], number: int, *, times: int = 1) -> None:
-        """Send this process a signal as soon as something holds."""
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event of its own
+        """Send this process a signal as soon as a condition holds."""
+        while not holds():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.02)
         for _ in range(times):
             os.kill(os.getpid(), number)
@@ -145,7 +145,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def wic(monkeypatch: pytest.MonkeyPatch) -> Callable[..., click.testing.Result]:
-    """Run a command in this process, as `wic WORD …`; what it raises is raised."""
+    """Run a command in this process, as `wic WORD …`; its exceptions are raised."""
     monkeypatch.delenv("WIC_ACCOUNTS", raising=False)
     monkeypatch.delenv("WIC_PASSWORD", raising=False)
     monkeypatch.setattr(logging.getLogger("wic"), "level", logging.ERROR)
@@ -159,7 +159,7 @@ def wic(monkeypatch: pytest.MonkeyPatch) -> Callable[..., click.testing.Result]:
 
 @pytest.fixture
 def start_wic(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a command as a process of its own; it is killed in the end, if it still runs."""
+    """Start a command as a process of its own; it is killed after the test if it still runs."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: object) -> subprocess.Popen[str]:
@@ -182,7 +182,7 @@ def start_wic(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture
 def complaint() -> Callable[[click.testing.Result], str]:
-    """The one sentence a result complains with, after a look that there is nothing else."""
+    """Return the error sentence of a result, after a check that there is one, and nothing else."""
 
     def read(result: click.testing.Result, *, code: int) -> str:
         lines = [line for line in result.stderr.splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""Every command, run in this process against a network in another thread."""
+"""Every command in this process, against a network in another thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEDIA_KEYS = {"kind", "codec", "sent", "received", "lost", "jitter_ms", "mos"}
 
 @pytest.fixture
 def answering(lab):
-    """Let somebody answer one call beside the command."""
+    """Let a subscriber answer one call beside the command."""
 
     def start(name, **how):
         ready = threading.Event()
@@ -113,7 +113,7 @@ def test_call(lab, wic, answering, tmp_path, make_wav) -> None:
         assert protocol in capture
 
 
-def test_call_for_people(lab, wic, answering) -> None:
+def test_call_prints_text(lab, wic, answering) -> None:
     bob = answering("bob", seconds=0.3)
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--duration", "20")
     assert result.exit_code == 0, result.output
@@ -122,7 +122,7 @@ def test_call_for_people(lab, wic, answering) -> None:
     assert bob.result(10).outcome == "completed"
 
 
-def test_a_call_that_is_refused(lab, wic, answering, complaint) -> None:
+def test_a_rejected_call(lab, wic, answering, complaint) -> None:
     bob = answering("bob", reject=486)
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json")
     bob.result(10)
@@ -131,14 +131,14 @@ def test_a_call_that_is_refused(lab, wic, answering, complaint) -> None:
     assert json.loads(result.stdout)["status"] == 486
 
 
-def test_why_a_call_failed_is_said_once(lab, wic, complaint) -> None:
+def test_the_reason_of_a_failed_call_is_printed_once(lab, wic, complaint) -> None:
     result = wic("call", "alice", "nobody@ims.example", "--accounts", lab.accounts)
     assert result.stdout.splitlines() == ["Call with sip:nobody@ims.example: rejected (404)"]
     assert result.stderr.splitlines() == ["Error: the called user is not known (404 Not Found)"]
     assert result.exit_code == 1
 
 
-def test_a_call_that_nobody_answers(lab, wic, complaint) -> None:
+def test_a_call_without_an_answer(lab, wic, complaint) -> None:
     ringing = lab.client("bob")
     lab.do(ringing.__aenter__())
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json", "--timeout", "1")
@@ -152,7 +152,7 @@ def test_a_data_channel_that_cannot_be_used(lab, wic, answering, monkeypatch) ->
     from wic.errors import MediaFailed
 
     async def fail(self):
-        raise MediaFailed("nobody is there")
+        raise MediaFailed("the peer is gone")
 
     bob = answering("bob")
     monkeypatch.setattr(ChannelOpening, "__aenter__", fail)
@@ -160,7 +160,7 @@ def test_a_data_channel_that_cannot_be_used(lab, wic, answering, monkeypatch) ->
         "call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--duration", "0.3", "--channel", "x"
     )
     bob.result(10)
-    assert "The data channel x could not be used: nobody is there." in result.stderr
+    assert "The data channel x could not be used: the peer is gone." in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -201,7 +201,7 @@ def test_answer(lab, wic, tmp_path) -> None:
 
 
 def test_answer_plays_a_file(lab, wic, tmp_path, make_wav) -> None:
-    caller = lab.start(lab.call("alice", "bob", text="nobody answers"))
+    caller = lab.start(lab.call("alice", "bob", text="hi", echo=False))
     played = make_wav(tmp_path / "played.wav", 440, seconds=0.1)
     result = wic("answer", "bob", "--accounts", lab.accounts, "--calls", "1", "--play", played, "--after", "0.1")
     report, _ = caller.result(15)
@@ -210,7 +210,7 @@ def test_answer_plays_a_file(lab, wic, tmp_path, make_wav) -> None:
     assert "Call with sip:alice@ims.example: completed (200):" in result.stdout
 
 
-def test_an_identity_out_of_the_pool_is_shown(lab, wic) -> None:
+def test_an_identity_of_the_pool_is_shown(lab, wic) -> None:
     caller = lab.start(lab.call("alice", "guest-1"))
     words = ("--calls", "1", "--reject", "486", "--trace")
     result = wic("answer", "guest", "--accounts", lab.accounts, *words)
@@ -219,7 +219,7 @@ def test_an_identity_out_of_the_pool_is_shown(lab, wic) -> None:
     assert re.search(r"^guest .* >>> ", result.stderr, re.MULTILINE)
 
 
-def test_answer_refuses(lab, wic) -> None:
+def test_answer_rejects_calls(lab, wic) -> None:
     caller = lab.start(lab.call("alice", "bob"))
     result = wic("answer", "bob", "--accounts", lab.accounts, "--calls", "1", "--reject", "486", "--json")
     report, _ = caller.result(15)
@@ -228,7 +228,7 @@ def test_answer_refuses(lab, wic) -> None:
     assert report.status == 486
 
 
-def test_a_caller_who_gives_up(lab, wic) -> None:
+def test_a_cancelled_call(lab, wic) -> None:
     async def give_up():
         async with lab.client("alice") as client:
             await lab.registered("bob")
@@ -284,12 +284,12 @@ def test_network_up(lab, wic, tmp_path) -> None:
     assert "The IMS network listens" in result.stderr
 
 
-def test_network_up_believes_a_waf_of_somebody_else(wic, monkeypatch) -> None:
+def test_network_up_accepts_tokens_of_third_party_wafs(wic, monkeypatch) -> None:
     chosen = []
 
     def network(options):
         chosen.append(options)
-        raise ConfigurationError("enough was seen")
+        raise ConfigurationError("the options are known")
 
     monkeypatch.setattr("wic_cli.commands.network.ImsNetwork", network)
     words = (
@@ -311,7 +311,7 @@ def test_network_up_believes_a_waf_of_somebody_else(wic, monkeypatch) -> None:
 # subscribers
 
 
-def test_subscribers_come_and_go(lab, wic, tmp_path) -> None:
+def test_subscribers_are_added_and_removed(lab, wic, tmp_path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("sesame")
     secret.chmod(0o600)

@@ -68,7 +68,7 @@ def test_a_terminal_gets_colour_and_progress(monkeypatch) -> None:
     assert "◀" in out.getvalue() or "▶" in out.getvalue()
 
 
-def test_no_color_is_heeded(monkeypatch) -> None:
+def test_no_color_switches_colour_off(monkeypatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     out = Terminal()
@@ -84,7 +84,7 @@ def test_json_keeps_standard_output_pure() -> None:
     assert "done" in err.getvalue()
 
 
-def test_a_peer_cannot_drive_the_terminal(monkeypatch) -> None:
+def test_a_peer_cannot_control_the_terminal(monkeypatch) -> None:
     console, out, err = terminal_console(monkeypatch)
     console.say(HOSTILE)
     console.facts({"contact": HOSTILE})
@@ -101,7 +101,7 @@ def test_a_peer_cannot_drive_the_terminal(monkeypatch) -> None:
     assert "owned" in out.getvalue()
 
 
-def test_markup_of_a_peer_means_nothing() -> None:
+def test_markup_of_a_peer_is_printed_as_text() -> None:
     console, out, _ = pipe_console()
     console.say("[bold red]x[/]")
     console.table("T", ["c"], [["[link=http://evil]y[/link]"]])
@@ -116,7 +116,7 @@ def test_clean(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
-def test_what_cannot_carry_lines_gets_ascii() -> None:
+def test_a_stream_without_unicode_gets_ascii() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Console(out=out, err=out).ladder(["a", "b"], [Arrow(at=0, source="a", target="b", label="BYE")])
     out.seek(0)

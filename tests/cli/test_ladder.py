@@ -20,7 +20,7 @@ def test_an_arrow_points_from_source_to_target() -> None:
     assert ">" not in lines[3]
 
 
-def test_arrows_come_in_order_of_time_and_strangers_stay_out() -> None:
+def test_arrows_are_in_order_of_time_and_between_participants() -> None:
     stranger = Arrow(at=1.0, source="mallory", target="bob", label="BYE")
     assert draw(PEOPLE, [*reversed(ARROWS), stranger], strokes=ASCII) == draw(PEOPLE, ARROWS, strokes=ASCII)
 
@@ -39,5 +39,5 @@ def test_nothing_is_wider_than_the_page(people: list[str], width: int) -> None:
     assert max(map(len, draw(people, arrows, width=width))) <= width
 
 
-def test_no_arrows_is_only_the_head() -> None:
+def test_without_arrows_there_is_only_the_head() -> None:
     assert len(draw(PEOPLE, [], strokes=ASCII)) == 1

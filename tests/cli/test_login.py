@@ -1,4 +1,4 @@
-"""`wic login` and `wic logout`, at a WAF that lets everybody in."""
+"""`wic login` and `wic logout`, at a WAF that asks for no password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ObligingWaf:
-    """A WAF in a thread of its own, which gives tokens to whoever comes."""
+    """A WAF in a thread of its own that gives tokens to every client."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -160,7 +160,7 @@ def test_sign_in_with_a_browser_and_out(wic, waf: ObligingWaf, accounts: Path, b
     assert lines(result.stdout) == [{"state": "signed-out", "account": "carol", "was_signed_in": False}]
 
 
-def test_what_people_see(wic, accounts: Path, browser: list[str]) -> None:
+def test_text_for_users(wic, accounts: Path, browser: list[str]) -> None:
     result = wic("login", "carol", "--accounts", accounts)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"Sign in with your browser:\n  {browser[0]}\nSigned in for carol.\n")
@@ -192,7 +192,7 @@ def test_without_a_browser_the_address_is_shown(start_wic, waf: ObligingWaf, acc
     assert process.wait(10) == 0
 
 
-def test_a_browser_that_cannot_be_started_stops_nobody(wic, accounts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sign_in_without_a_browser_that_starts(wic, accounts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(url: str) -> bool:
         threading.Thread(target=lambda: urllib.request.urlopen(url).close()).start()
         raise webbrowser.Error("could not locate runnable browser")
@@ -201,7 +201,7 @@ def test_a_browser_that_cannot_be_started_stops_nobody(wic, accounts: Path, monk
     assert wic("login", "carol", "--accounts", accounts).exit_code == 0
 
 
-def test_who_says_no_is_not_signed_in(wic, waf: ObligingWaf, accounts: Path, browser, complaint, monkeypatch) -> None:
+def test_a_denied_sign_in_fails(wic, waf: ObligingWaf, accounts: Path, browser, complaint, monkeypatch) -> None:
     waf.error = "access_denied"
     monkeypatch.setattr("webbrowser.open", lambda url: urllib.request.urlopen(url).close())
     result = wic("login", "carol", "--accounts", accounts, "--json")
@@ -216,11 +216,11 @@ def test_who_says_no_is_not_signed_in(wic, waf: ObligingWaf, accounts: Path, bro
         (("login", "dora"), "no account named 'dora'"),
     ],
 )
-def test_accounts_that_nobody_signs_in_for(wic, accounts: Path, complaint, words, sentence: str) -> None:
+def test_accounts_without_a_sign_in_are_refused(wic, accounts: Path, complaint, words, sentence: str) -> None:
     assert sentence in complaint(wic(*words, "--accounts", accounts), code=2)
 
 
-def test_one_way_at_a_time(wic, accounts: Path) -> None:
+def test_options_that_exclude_each_other(wic, accounts: Path) -> None:
     result = wic("login", "carol", "--accounts", accounts, "--device", "--no-browser")
     assert result.exit_code == 2
     assert "exclude each other" in result.stderr

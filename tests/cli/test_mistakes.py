@@ -45,7 +45,7 @@ def account(lab, tmp_path):
 
 @pytest.fixture
 def serve(lab):
-    """Run a TCP server beside the command that says one thing to everybody."""
+    """Run a TCP server beside the command that sends the same bytes to every client."""
     servers = []
 
     def start(words: bytes = b"", context: ssl.SSLContext | None = None) -> int:
@@ -83,7 +83,7 @@ def free_port() -> int:
         return taken.getsockname()[1]
 
 
-# the way to the network
+# the connection to the network
 
 
 def test_a_refused_port(account, wic, complaint) -> None:
@@ -112,7 +112,7 @@ def certificate(kind: str, ca: trustme.CA) -> trustme.LeafCert:
     ("kind", "told"),
     [("untrusted", "trusted|unknown|self-signed"), ("expired", "expired"), ("for another host", "127[.]0[.]0[.]1")],
 )
-def test_a_certificate_that_does_not_hold(account, wic, complaint, serve, tmp_path, kind, told) -> None:
+def test_a_certificate_that_is_not_valid(account, wic, complaint, serve, tmp_path, kind, told) -> None:
     authority = trustme.CA()
     ca = tmp_path / "ca.pem"
     (trustme.CA() if kind == "untrusted" else authority).cert_pem.write_to_path(str(ca))
@@ -132,20 +132,20 @@ def test_a_certificate_that_does_not_hold(account, wic, complaint, serve, tmp_pa
         b"",
     ],
 )
-def test_no_websocket_server(account, wic, complaint, serve, words) -> None:
+def test_a_server_without_websocket(account, wic, complaint, serve, words) -> None:
     port = serve(words)
     file = account(server=f"ws://127.0.0.1:{port}/", insecure=True, ca=None)
     assert str(port) in complaint(wic("register", "alice", "--accounts", file), code=1)
 
 
-def test_tls_where_there_is_none(account, wic, complaint, serve) -> None:
+def test_a_server_without_tls(account, wic, complaint, serve) -> None:
     port = serve(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     assert "TLS" in complaint(
         wic("register", "alice", "--accounts", account(server=f"wss://127.0.0.1:{port}/")), code=1
     )
 
 
-def test_an_extra_ca_that_is_none(account, wic, complaint, tmp_path) -> None:
+def test_a_ca_file_without_a_certificate(account, wic, complaint, tmp_path) -> None:
     rubbish = tmp_path / "rubbish.pem"
     rubbish.write_text("no certificate")
     for ca in (rubbish, tmp_path / "missing.pem"):
@@ -221,7 +221,7 @@ def test_an_unknown_subscriber(account, wic, complaint) -> None:
         (("alice", "--once", "--for", "3"), "exclude each other"),
     ],
 )
-def test_options_that_do_not_say_enough(wic, complaint, tmp_path, monkeypatch, words, told) -> None:
+def test_options_that_describe_no_account(wic, complaint, tmp_path, monkeypatch, words, told) -> None:
     monkeypatch.chdir(tmp_path)
     assert told in complaint(wic("register", *words), code=2)
 
@@ -230,8 +230,8 @@ def test_options_that_do_not_say_enough(wic, complaint, tmp_path, monkeypatch, w
 
 
 @pytest.mark.parametrize("target", ["nobody@ims.example", "sip:bob@ims.example", "tel:+1999"])
-def test_a_target_that_is_not_there(lab, wic, complaint, target) -> None:
-    """One is no subscriber, one is not registered, one is nobody's number."""
+def test_a_target_that_cannot_be_reached(lab, wic, complaint, target) -> None:
+    """One is no subscriber, one is not registered, one is a number without subscriber."""
     result = wic("call", "alice", target, "--accounts", lab.accounts, "--json")
     assert re.search(r"404|480|604", complaint(result, code=1))
     document = json.loads(result.stdout)
@@ -240,7 +240,7 @@ def test_a_target_that_is_not_there(lab, wic, complaint, target) -> None:
 
 
 @pytest.mark.parametrize("target", ["", "bob", "http://bob@x", "sip:", "sip:b\nob@x", "\udcff@x"])
-def test_a_target_that_is_none(lab, wic, complaint, target) -> None:
+def test_a_target_that_is_no_uri(lab, wic, complaint, target) -> None:
     result = wic("call", "alice", target, "--accounts", lab.accounts, "--json")
     assert "write sip:user@domain" in complaint(result, code=2)
     assert result.stdout == ""
@@ -260,7 +260,7 @@ def test_a_target_that_is_none(lab, wic, complaint, target) -> None:
         (("registry",), "No such command"),
     ],
 )
-def test_words_that_are_missing_or_wrong(wic, complaint, words, told) -> None:
+def test_missing_and_wrong_arguments(wic, complaint, words, told) -> None:
     assert told in complaint(wic(*words), code=2)
 
 
@@ -313,17 +313,17 @@ def test_a_directory_with_broken_files(wic, complaint, tmp_path, name, content) 
     assert complaint(wic("network", "up", "--dir", tmp_path), code=2)
 
 
-def test_a_core_that_is_no_uri(wic, complaint) -> None:
+def test_a_core_or_host_that_cannot_be_used(wic, complaint) -> None:
     assert "sip:HOST:PORT" in complaint(wic("network", "up", "--core", "nonsense"), code=2)
     assert complaint(wic("network", "up", "--host", "192.0.2.1"), code=2)
 
 
 @pytest.mark.parametrize("origin", ["https://wwsf.example/", "wwsf.example", "https://WWSF.example", "*", ""])
-def test_an_origin_that_no_browser_writes(wic, complaint, origin) -> None:
+def test_an_origin_in_another_form_than_browsers_send(wic, complaint, origin) -> None:
     assert "https://HOST:PORT" in complaint(wic("network", "up", "--origin", origin), code=2)
 
 
-def test_a_waf_of_somebody_else_without_https(wic, complaint) -> None:
+def test_a_third_party_waf_without_https(wic, complaint) -> None:
     assert "by https" in complaint(wic("network", "up", "--third-party-waf", "http://waf.example"), code=2)
 
 
@@ -356,14 +356,14 @@ def test_subscribers_of_no_network(wic, complaint, tmp_path, monkeypatch, words,
         (("add", "zoe", "--password-file", "missing"), "missing cannot be read"),
     ],
 )
-def test_a_subscriber_that_cannot_be(lab, wic, complaint, words, told) -> None:
+def test_a_subscriber_that_cannot_be_made(lab, wic, complaint, words, told) -> None:
     assert told in complaint(wic("network", "subscriber", *words, "--dir", lab.directory), code=2)
 
 
-# the last frame
+# the outermost frame
 
 
-def test_a_fault_of_wic_is_a_sentence_too(monkeypatch, capsys) -> None:
+def test_a_fault_of_wic_is_one_sentence_too(monkeypatch, capsys) -> None:
     from wic_cli import app
 
     def broken(**_: object) -> None:
@@ -376,14 +376,14 @@ def test_a_fault_of_wic_is_a_sentence_too(monkeypatch, capsys) -> None:
     assert "unheard of (RuntimeError): this is a fault in wic" in capsys.readouterr().err
 
 
-def test_output_that_nobody_reads(start_wic) -> None:
-    process = start_wic("--help")
+def test_a_closed_pipe(start_wic) -> None:
+    process = start_wic("register", "--help")
     process.stdout.close()
     assert process.wait(15) in (0, 1)
     assert "Traceback" not in process.stderr.read()
 
 
-# processes that end from outside
+# processes that are ended from outside
 
 
 def ready(process) -> dict[str, str]:
@@ -409,8 +409,8 @@ def test_a_network_that_is_killed_comes_back(start_wic, lab, tmp_path, wic) -> N
     zoe = next(row for row in rows if row["impi"] == "zoe@ims.example")
     assert len(zoe["contacts"]) == 1
     said = next(line for line in staying.stderr if "was lost" in line)
-    assert "next try" in said or "tried again" in said  # how long it waits is chance
-    staying.send_signal(signal.SIGINT)  # while it waits, or looks for the network
+    assert "next try" in said or "tried again" in said  # the wait is random
+    staying.send_signal(signal.SIGINT)  # while it waits or reconnects
     assert staying.wait(15) == 3
     assert "Traceback" not in staying.stderr.read()
     assert wic("register", "zoe", "--accounts", after["accounts"], "--once").exit_code == 0
@@ -428,7 +428,7 @@ def test_a_registration_ends_with_its_process(start_wic, lab, number) -> None:
 
 
 def test_a_call_ends_with_its_process(start_wic, lab) -> None:
-    """Both sides are interrupted, the caller first: each says how it went, and deregisters."""
+    """Both sides are interrupted, the caller first: each prints its report, and deregisters."""
     called = start_wic("answer", "dave", "--accounts", lab.accounts, "--json")
     lab.do(lab.registered("dave"))
     calling = start_wic("call", "eve", "sip:dave@ims.example", "--accounts", lab.accounts, "--json")

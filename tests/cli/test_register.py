@@ -1,5 +1,3 @@
-"""What `wic register` says of what happens, beside the sentence that it ends with."""
-
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -23,7 +21,7 @@ END = RegistrationFailed("403 Forbidden")
         (RegistrationLost(ALICE, RegistrationFailed("408"), final=False), None, 1),
     ],
 )
-def test_what_the_command_ends_with_is_told_once(event, ended_by, count):
+def test_the_error_that_ends_the_command_is_printed_once(event, ended_by, count):
     said = []
     tell(SimpleNamespace(say=said.append), SimpleNamespace(ended_by=ended_by), event)
     assert len(said) == count

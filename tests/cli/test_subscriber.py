@@ -1,4 +1,4 @@
-"""`wic network subscriber`: every way to register, and what the network does to those who have."""
+"""`wic network subscriber`: every way to register, and orders to a running network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wic.network import NetworkOptions
+from wic.network import ImsNetwork, NetworkOptions
 from wic.network.provisioning import Provisioning
 
 # TS 35.208 §4.3.1
@@ -21,7 +21,7 @@ OPC = "cd63cb71954a9f4e48a5994e37a02baf"
 
 @pytest.fixture
 def subscriber(lab, wic):
-    """Run a command about subscribers; return its JSON document."""
+    """Run `wic network subscriber` and return its JSON document."""
 
     def run(*words: object) -> object:
         result = wic("network", "subscriber", *words, "--dir", lab.directory, "--json")
@@ -52,7 +52,7 @@ def listed(subscriber, impi: str) -> dict[str, object]:
 
 @pytest.fixture
 def registered(lab):
-    """Keep a client registered."""
+    """Register clients until the test ends."""
     running = []
 
     def register(name: str):
@@ -80,7 +80,7 @@ def test_a_subscriber_with_a_usim(lab, subscriber, key_file, registered, operato
     assert len(row["contacts"]) == 1
 
 
-def test_keys_are_made_up(lab, subscriber, registered) -> None:
+def test_keys_are_generated(lab, subscriber, registered) -> None:
     subscriber("add", "fresh", "--auth", "aka", "--algorithm", "AKAv2-SHA-512-256")
     entry = account(lab, "fresh")
     assert len(entry["k"]) == len(entry["opc"]) == 32
@@ -95,14 +95,14 @@ def test_tuak(lab, subscriber, registered, key_file) -> None:
     registered("tuak")
 
 
-def test_keys_of_tuak_are_made_up_like_others(lab, subscriber, registered) -> None:
+def test_keys_of_tuak_are_generated_too(lab, subscriber, registered) -> None:
     subscriber("add", "tauk", "--auth", "aka", "--usim", "tuak")
     assert account(lab, "tauk")["usim"] == "tuak"
     assert len(account(lab, "tauk")["opc"]) == 64
     registered("tauk")
 
 
-def test_another_scheme_takes_the_place_of_the_first(subscriber) -> None:
+def test_another_scheme_replaces_the_first(subscriber) -> None:
     subscriber("add", "fickle", "--auth", "aka")
     subscriber("add", "fickle", "--auth", "digest", "--algorithm", "SHA-256")
     assert listed(subscriber, "fickle@ims.example")["auth"] == ["digest"]
@@ -121,7 +121,7 @@ def test_a_web_user(lab, subscriber, registered) -> None:
     assert len(row["contacts"]) == 1
 
 
-def test_a_web_user_gets_an_account_for_a_person_too(lab, wic) -> None:
+def test_a_web_user_gets_an_account_to_sign_in_with(lab, wic) -> None:
     result = wic("network", "subscriber", "add", "tina", "--auth", "bearer", "--dir", lab.directory)
     assert ", and tina-in-person for `wic login`." in " ".join(result.output.split())
     entry = account(lab, "tina-in-person")
@@ -129,7 +129,7 @@ def test_a_web_user_gets_an_account_for_a_person_too(lab, wic) -> None:
     assert entry.keys() == {"server", "impu", "impi", "auth", "ca", "wwsf"}
 
 
-def test_a_web_user_goes_with_everything(lab, subscriber) -> None:
+def test_a_web_user_is_removed_from_everywhere(lab, subscriber) -> None:
     subscriber("add", "passing", "--auth", "bearer")
     subscriber("remove", "passing")
     assert "passing" not in Path(lab.accounts).read_text()
@@ -180,7 +180,7 @@ def test_identities_of_several_kinds(lab, subscriber) -> None:
     ]
 
 
-def test_who_may_vouch(lab, subscriber) -> None:
+def test_third_party_wafs_are_allowed_and_barred(lab, subscriber) -> None:
     subscriber("add", "choosy", "--allow-waf", "https://a.example", "--bar-waf", "https://b.example")
 
     async def look() -> list[bool]:
@@ -212,8 +212,8 @@ def wait_for(holds) -> None:
 
 
 @pytest.mark.parametrize("auth", ["aka", "digest"])
-def test_a_new_proof(lab, subscriber, registered, auth) -> None:
-    """TS 24.229 §5.4.1.6, §5.1.1.5A: the WIC registers anew at half of what remains, and is challenged."""
+def test_another_authentication(lab, subscriber, registered, auth) -> None:
+    """TS 24.229 §5.4.1.6, §5.1.1.5A: the WIC registers again at half of the remaining time, and is challenged."""
     name = f"{auth}-proof"
     subscriber("add", name, "--auth", auth)
     registered(name)
@@ -226,7 +226,7 @@ def test_a_new_proof(lab, subscriber, registered, auth) -> None:
     assert proved.expires_at - time.time() > 1000
 
 
-def test_a_wic_comes_back_when_its_binding_was_deactivated(lab, subscriber, registered) -> None:
+def test_a_wic_registers_again_when_its_binding_was_deactivated(lab, subscriber, registered) -> None:
     subscriber("add", "phoenix", "--auth", "aka")
     registered("phoenix")
     (before,) = bindings(lab, "phoenix")
@@ -236,24 +236,26 @@ def test_a_wic_comes_back_when_its_binding_was_deactivated(lab, subscriber, regi
     assert after.call_id != before.call_id
 
 
-def test_one_who_is_registered_is_deregistered_before_it_is_removed(lab, subscriber, registered) -> None:
+def test_a_registered_subscriber_is_deregistered_before_it_is_removed(lab, subscriber, registered) -> None:
     subscriber("add", "leaving")
     registered("leaving")
     assert subscriber("remove", "leaving") == {"removed": "leaving@ims.example"}
 
 
 @pytest.mark.parametrize("words", [("deregister", "dave"), ("reauthenticate", "dave@ims.example")])
-def test_one_who_is_not_registered(lab, wic, complaint, words) -> None:
+def test_a_subscriber_without_registration(lab, wic, complaint, words) -> None:
     result = wic("network", "subscriber", *words, "--dir", lab.directory)
     assert complaint(result, code=1) == "dave@ims.example is not registered."
 
 
-def test_a_network_that_does_not_run(wic, complaint, tmp_path, start_wic, monkeypatch) -> None:
+def test_a_network_that_does_not_run(lab, wic, complaint, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("wic.network.provisioning._EXECUTED_WITHIN", 0.1)
-    up = start_wic("network", "up", "--dir", tmp_path / "ims", "--json", "--insecure")
-    assert json.loads(up.stdout.readline())["ready"]
-    up.terminate()
-    up.wait(10)
+
+    async def run_once() -> None:
+        async with ImsNetwork(NetworkOptions(directory=tmp_path / "ims", insecure=True)):
+            pass
+
+    lab.do(run_once())
     there = ("--dir", tmp_path / "ims")
     told = complaint(wic("network", "subscriber", "deregister", "alice", *there), code=1)
     assert told.startswith("No S-CSCF runs in ")
@@ -278,7 +280,7 @@ def test_a_network_that_does_not_run(wic, complaint, tmp_path, start_wic, monkey
         (("--auth", "aka", "--algorithm", "SHA-256"), "'SHA-256' is no algorithm of AKA; choose among AKAv2"),
     ],
 )
-def test_what_does_not_go_together(lab, wic, complaint, key_file, monkeypatch, tmp_path, words, told) -> None:
+def test_options_that_exclude_each_other(lab, wic, complaint, key_file, monkeypatch, tmp_path, words, told) -> None:
     monkeypatch.chdir(tmp_path)
     key_file("k", K)
     key_file("short", "abcdef")
@@ -286,7 +288,7 @@ def test_what_does_not_go_together(lab, wic, complaint, key_file, monkeypatch, t
     assert K not in told
 
 
-def test_keys_are_nowhere_but_in_the_accounts_file(lab, wic, key_file) -> None:
+def test_keys_are_only_in_the_accounts_file(lab, wic, key_file) -> None:
     keys = ("--k-file", key_file("k", K), "--opc-file", key_file("opc", OPC))
     result = wic("network", "subscriber", "add", "quiet", "--auth", "aka", *keys, "--dir", lab.directory)
     assert K not in result.output
@@ -295,7 +297,7 @@ def test_keys_are_nowhere_but_in_the_accounts_file(lab, wic, key_file) -> None:
     assert (lab.directory / "hss.sqlite").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_the_hss_has_acknowledged_outlives_kill_9(start_wic, tmp_path) -> None:
+def test_acknowledged_state_of_the_hss_outlives_kill_9(start_wic, tmp_path) -> None:
     directory = tmp_path / "ims"
     network = start_wic("network", "up", "--dir", directory, "--json")
     ready = json.loads(network.stdout.readline())

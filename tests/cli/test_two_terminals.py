@@ -1,4 +1,4 @@
-"""`wic call` and `wic answer` as two processes, as in two terminals: what is played is what is heard."""
+"""`wic call` and `wic answer` as two processes, as in two terminals: the recording has the tones that were played."""
 
 from __future__ import annotations
 

@@ -1,5 +1,3 @@
-"""Files that outlive a client."""
-
 from __future__ import annotations
 
 import asyncio
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_directory_is_in_the_state_directory_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert state_directory() == tmp_path / "wic"
     monkeypatch.delenv("XDG_STATE_HOME")
@@ -24,7 +22,7 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert state_directory() == tmp_path / ".local" / "state" / "wic"
 
 
-def test_a_file_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_file_is_private_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
     mask = os.umask(0)
     try:
@@ -38,7 +36,7 @@ def test_a_file_for_its_owner_alone(tmp_path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["b"]
 
 
-def test_a_failure_leaves_what_there_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     write_private(path, b"one")
 
@@ -52,7 +50,7 @@ def test_a_failure_leaves_what_there_was(tmp_path: Path, monkeypatch: pytest.Mon
     assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
-async def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_system_without_locks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(*_: int) -> None:
         raise OSError(37, "No locks available")
 
@@ -62,7 +60,7 @@ async def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.M
             pass
 
 
-async def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+async def test_a_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         write_private(tmp_path / "file" / "a", b"")
@@ -71,7 +69,7 @@ async def test_where_nothing_can_be_written(tmp_path: Path) -> None:
             pass
 
 
-async def test_one_at_a_time(tmp_path: Path) -> None:
+async def test_tasks_hold_a_lock_one_after_the_other(tmp_path: Path) -> None:
     path, inside, order = tmp_path / "a", asyncio.Event(), []
 
     async def second() -> None:
@@ -88,7 +86,7 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-async def test_a_lock_that_is_not_let_go(tmp_path: Path) -> None:
+async def test_a_lock_that_is_held_for_too_long(tmp_path: Path) -> None:
     async with locked(tmp_path / "a"):
         with pytest.raises(ConfigurationError, match=r"held .*a for more than 0\.1 s"):
             async with locked(tmp_path / "a", timeout=0.1):

@@ -39,7 +39,7 @@ def test_a_challenge_is_answered_once_also_after_a_restart(tmp_path):
     assert again.authenticate(*challenge(SequenceCounter(sqn).next().sqn)).ck
 
 
-def test_the_file_is_private_and_tells_nothing_of_the_key(tmp_path):
+def test_the_file_is_private_and_holds_no_key(tmp_path):
     usim = StoredUsim(IMPI, settings(), folder=tmp_path / "usim")
     usim.authenticate(*challenge(SequenceCounter().next().sqn))
     assert stat.S_IMODE(usim.path.stat().st_mode) == 0o600
@@ -51,7 +51,7 @@ def test_the_file_is_private_and_tells_nothing_of_the_key(tmp_path):
     assert {each.name for each in usim.path.parent.iterdir()} == {usim.path.name, f"{usim.path.name}.lock"}
 
 
-def test_usims_of_other_identities_and_keys_are_others(tmp_path):
+def test_other_identities_and_keys_have_files_of_their_own(tmp_path):
     other_key = settings(k=Secret("00" * 16))
     paths = {
         StoredUsim(IMPI, settings(), folder=tmp_path).path,
@@ -75,7 +75,7 @@ def test_a_damaged_file_gets_one_sentence(tmp_path, content):
         usim.authenticate(*challenge(SequenceCounter().next().sqn))
 
 
-def test_places_that_cannot_be_used(tmp_path):
+def test_a_directory_that_cannot_be_used_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="XDG_STATE_HOME"):
         StoredUsim(IMPI, settings(), folder=tmp_path / "file")
@@ -85,7 +85,7 @@ def test_places_that_cannot_be_used(tmp_path):
         StoredUsim(IMPI, settings(), folder=tmp_path)
 
 
-def test_nothing_is_answered_that_cannot_be_remembered(tmp_path, monkeypatch):
+def test_a_challenge_is_not_answered_without_storage(tmp_path, monkeypatch):
     usim = StoredUsim(IMPI, settings(), folder=tmp_path)
 
     def full(*_):

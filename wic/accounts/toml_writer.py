@@ -1,7 +1,9 @@
-"""Changes to a TOML document that leave alone what else is in it: comments, order, and tables of other programs.
+"""Writer of a TOML document that changes single entries and leaves the rest as it is: comments, order, other tables.
 
-A comment above the head of a table is about that table. tomlkit counts it to the table before: it puts new entries
-behind it, and drops it when that table goes.
+The document is a list of pieces: each table head, each statement and each comment is a piece of whole lines, and tomllib
+finds their limits, so that a text which looks like a table head within a string is never taken for one. A comment above
+the head of a table belongs to that table. (tomlkit, a library for the purpose, counts it to the table before: it puts new
+entries behind it, and drops it with that table.)
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Value: TypeAlias = str | bool | int | list[str]
-"""What can be written."""
+"""Values that can be written."""
 Path: TypeAlias = tuple[str, ...]
-"""Where a table is: the keys that lead there."""
+"""Keys that lead to a table."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -34,7 +36,7 @@ class _Piece:
 
 
 class TomlText:
-    """A document that is being changed; only tables with a head of their own, `[a.b]`, can be.
+    """A document under change; only tables with a head of their own, `[a.b]`, can be changed.
 
     Args:
         text: a valid document.
@@ -45,7 +47,7 @@ class TomlText:
         self._added: list[str] = []
 
     def __str__(self) -> str:
-        """Return the document as it is now."""
+        """Return the document with the changes so far."""
         text = "".join(piece.text for piece in self._pieces) if "_pieces" in self.__dict__ else self._text
         for table in self._added:
             text = f"{text.rstrip()}\n\n{table}" if text.strip() else table
@@ -53,6 +55,7 @@ class TomlText:
 
     @cached_property
     def _pieces(self) -> list[_Piece]:
+        # Made when an old table changes: each line is parsed, which a document that only grows can do without.
         return list(_split(self._text))
 
     def add(self, table: Path, entries: Mapping[str, Value]) -> None:
@@ -61,7 +64,7 @@ class TomlText:
         self._added.append("".join([f"[{head}]\n", *(_statement(key, entries[key]) for key in entries)]))
 
     def drop(self, table: Path) -> None:
-        """Remove a table and those within it; comments that come after their last statements stay."""
+        """Remove a table and those within it; comments after their last statements stay."""
         for start in [at for at, piece in enumerate(self._pieces) if _is_within(piece.table, table)][::-1]:
             last, end = self._last(start), self._end(start)
             while last + 1 < end and not self._pieces[last + 1].text.strip():
@@ -103,7 +106,7 @@ class TomlText:
         return next(heads, len(self._pieces))
 
     def _last(self, start: int) -> int:
-        """Return where the last statement of a table is, or its head if it has none."""
+        """Return the position of the last statement of a table, or of its head if it has none."""
         return max(at for at in range(start, self._end(start)) if at == start or self._pieces[at].key is not None)
 
     def _entries(self, start: int, key: str) -> list[int]:
@@ -119,7 +122,7 @@ def _split(text: str) -> Iterator[_Piece]:
         try:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError:
-            continue  # of several lines
+            continue  # the statement has more lines
         if text.lstrip().startswith("["):
             yield _Piece(text, table=_path(document))
         else:
@@ -128,7 +131,7 @@ def _split(text: str) -> Iterator[_Piece]:
 
 
 def _path(document: object) -> Path:
-    """Return where the only table of a document is; one of an array of tables is where the array is."""
+    """Return the path of the only table of a document; for one of an array of tables, the path of the array."""
     if not isinstance(document, dict) or not document:
         return ()
     ((name, within),) = document.items()
@@ -149,7 +152,7 @@ def _comment(statement: str) -> str:
         try:
             tomllib.loads(statement[: found.start()])
         except tomllib.TOMLDecodeError:
-            continue  # within the value
+            continue  # this # is within the value
         return statement[found.start() :].rstrip("\n")
     return ""
 
