@@ -318,6 +318,28 @@ async def test_the_called_one_may_make_the_offer(ue, mw, ims):
     assert ims.agw.contexts == 2
 
 
+async def test_an_offer_in_a_provisional_response_is_answered_by_the_prack(ue, mw, ims):
+    """RFC 3262 §5: the INVITE had none, and its 200 has none either."""
+    alice, bob = await ue("alice"), await ue("bob")
+    mw.clear()
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", "Supported: 100rel", cseq=3))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "183 Session Progress", "Require: 100rel", "RSeq: 1", body=OFFER))
+    early = await alice.receive("SIP/2.0 183")
+    assert "a=3ge2ae:applied" in sdp(early)
+    call = Call(alice, bob, early, invited)
+    alice.send(call.within("PRACK", "RAck: 1 3 INVITE", body=ANSWER, cseq=4))
+    prack = await bob.receive("PRACK")
+    assert [line.split()[:2] for line in m_lines(prack)][1] == ["m=video", "0"]
+    assert "a=setup:active" in sdp(prack)
+    bob.send(bob.respond(prack, "200 OK"))
+    await alice.receive("SIP/2.0 200")
+    bob.send(bob.respond(invited, "200 OK"))
+    await alice.receive("SIP/2.0 200")
+    assert not any(FINGERPRINT.encode() in message for message in mw)
+    assert ims.agw.contexts == 2
+
+
 async def test_a_later_offer_keeps_its_ports(call, mw, ims):
     before = m_lines(call.invited)
     call.alice.send(

@@ -61,6 +61,7 @@ class CallLegs:
         if context.in_dialog and leg is not None:
             leg.count(owner.origin, request)
         if request.method == "BYE":
+            # RFC 3261 §15: the call is over for its sender, so that the answer makes no difference.
             context.forward([target], now=now)
             self._end(owner.ue, leg)
             return
@@ -68,6 +69,7 @@ class CallLegs:
             context.forward([target], now=now)
             return
         if leg is None and (context.in_dialog or owner.ue is None):
+            # RFC 3261 §12.2.2: there is no such call any more, and no media that the offer could be about.
             context.reject(481, now=now)
             return
         if request.method == "INVITE" and leg is None:
@@ -77,10 +79,11 @@ class CallLegs:
         try:
             description = read_sdp(request)
             if description is None or leg is None:
+                # RFC 3261 §13.2.1: without an offer here, it comes in the response.
                 context.forward([target], now=now)
             elif leg.pending is not None and leg.pending.side is not owner.origin:
                 # RFC 3262 §5: an offer in a reliable provisional response has its answer in the PRACK.
-                self._answer_in(request, leg, description)
+                self._answer_in(request, leg, leg.pending, description)
                 context.forward([target], now=now)
             else:
                 self._context.tasks.start(self._offer(context, owner, leg, description, target))
@@ -91,7 +94,7 @@ class CallLegs:
         """Make the leg of a new call; without room for it, refuse the INVITE and return None."""
         ue = owner.ue
         if ue is None or owner.connection.calls >= self._context.options.max_sessions_per_flow:
-            context.reject(486, "Too Many Calls", now=now)
+            context.reject(486, "Too Many Calls", now=now)  # RFC 3261 §21.4.24: this user cannot take one more
             return None
         id, token = self._context.node.random_source.hex(8), self._ues.token(ue)
         try:
@@ -131,6 +134,7 @@ class CallLegs:
         # RFC 3261 §20.43: 304 "one or more media formats not available", 399 for all else.
         warning = f'399 {self._context.options.host} "{_quotable(str(error))}"'
         context.reject(status, now=now, headers=[("Warning", warning)])
+        # RFC 3261 §14.1: a later offer that is refused leaves the call as it was.
         if not context.in_dialog:
             self._end(owner.ue, owner.leg)
 
@@ -146,12 +150,13 @@ class CallLegs:
         if response.status >= 300:
             if initial:
                 self._end(owner.ue, leg)
+            # RFC 3264 §8: a later offer that is refused leaves the session as it was.
             elif (refused := leg.exchanges.pop(context, None)) is not None:
                 self._context.tasks.start(leg.negotiator.rollback(refused))
             passing.release(now=now)
             return
         if initial and response.status >= 200:
-            leg.success = response.copy()
+            leg.success = response.copy()  # before it is rewritten: requests of our own follow it
             leg.take(LegInput.SUCCESS)
         try:
             description = read_sdp(response)
@@ -170,6 +175,7 @@ class CallLegs:
         write_sdp(passing.response, leg.negotiator.answer(exchange, description))
         if passing.response.status >= 200:
             self._context.tasks.start(leg.negotiator.commit(exchange, description))
+            # Of the INVITE another fork may answer the same offer (RFC 3261 §13.2.2.4).
             if leg.context is not passing.context:
                 del leg.exchanges[passing.context]
         passing.release(now=now)
@@ -213,7 +219,7 @@ class CallLegs:
             try:
                 description = read_sdp(ack.request)
                 if description is not None and leg.pending is not None:
-                    self._answer_in(ack.request, leg, description)
+                    self._answer_in(ack.request, leg, leg.pending, description)
             except _REFUSALS as error:
                 _log.info("the answer in an ACK cannot be used: %s", error)
                 remove_body(ack.request)
@@ -222,10 +228,9 @@ class CallLegs:
         if leg is not None and leg.spoilt:
             self.release(ue, leg, leg.spoilt)
 
-    def _answer_in(self, message: Message, leg: Leg, description: SessionDescription) -> None:
+    def _answer_in(self, message: Message, leg: Leg, exchange: OfferExchange, description: SessionDescription) -> None:
         """Rewrite an answer that came in an ACK or PRACK."""
-        exchange, leg.pending = leg.pending, None
-        assert exchange is not None
+        leg.pending = None
         write_sdp(message, leg.negotiator.answer(exchange, description))
         self._context.tasks.start(leg.negotiator.commit(exchange, description))
 
@@ -263,9 +268,11 @@ class CallLegs:
         _log.info("a call is released: %s", reason)
         self._end(ue, leg)
         if leg.success is None:
+            # There is no dialog yet: a response ends the INVITE.
             leg.context.reject(500, "Media Lost", now=now)
             return
         if unacknowledged:
+            # RFC 3261 §13.2.2.4: the far end waits for the ACK before it takes a BYE.
             ack = leg.ack()
             flow = self._flow(ue, leg.origin, ack)
             if flow is not None:

@@ -70,10 +70,12 @@ class KnownDialog:
             MalformedHeader: Contact or Subscription-State cannot be read.
         """
         if request.method == "BYE":
+            # Not at once: it may be repeated, or challenged and sent again.
             self.call_until = min(self.call_until, now + _LINGER)
         elif request.method == "NOTIFY":
             self.notified(request, now=now)
         if origin is Side.MW and request.method in TARGET_REFRESH:
+            # RFC 3261 §12.2.2. Where the UE is need not be known: its connection is.
             self.retarget(request.contacts)
 
     def notified(self, request: Request, *, now: float) -> None:
@@ -82,7 +84,7 @@ class KnownDialog:
         Raises:
             MalformedHeader: Subscription-State cannot be read.
         """
-        told = request.subscription_state
+        told = request.subscription_state  # RFC 6665 §4.1.3
         if told is not None:
             self.subscribe(0 if told.state == "terminated" else told.expires, now=now)
 
@@ -139,11 +141,13 @@ class Dialogs:
         try:
             dialog = self.find(response, origin, now=now)
             if request.to.tag is None and response.to.tag is not None:
+                # RFC 3261 §12.1: the tag makes a dialog; each fork has its own.
                 dialog = dialog or KnownDialog()
                 _route(dialog, origin, request, response)
                 _extend(dialog, request, response, now)
                 self._keep(_id(response, origin), dialog, now)
             elif dialog is not None:
+                # A request within the dialog, which may begin or prolong a usage of it (RFC 5057 §3).
                 _extend(dialog, request, response, now)
                 if origin is Side.WIC:
                     dialog.retarget(response.contacts)
@@ -157,6 +161,7 @@ class Dialogs:
 
     def _keep(self, id: DialogId, dialog: KnownDialog, now: float) -> None:
         if id not in self._known:
+            # Those that have ended go when one is made, so that no timer is needed.
             for ended in [each for each, kept in self._known.items() if kept.until <= now]:
                 del self._known[ended]
         self._known[id] = dialog
@@ -164,6 +169,7 @@ class Dialogs:
 
     def _limit_number(self) -> None:
         while len(self._known) > self._limit:
+            # The newest never gives way, not even to calls that have no end.
             *others, _newest = self._known
             del self._known[min(others, key=lambda id: self._known[id].until)]
 
@@ -171,9 +177,11 @@ class Dialogs:
 def _route(dialog: KnownDialog, origin: Side, request: Request, response: Response) -> None:
     """Save route set and remote target (RFC 3261 §12.1); a 2xx overrides what came before it (§13.2.2.4)."""
     if origin is Side.WIC:
+        # §12.1.2: the UE is the UAC, and takes the Record-Route of the response in reverse.
         dialog.routes = response.record_routes[::-1][OWN_RECORD_ROUTES:]
         contacts, fallback = response.contacts, request.uri
     else:
+        # §12.1.1: the UE is the UAS, and takes that of the request, as it came before ours was put on top.
         dialog.routes = request.record_routes
         contacts, fallback = request.contacts, request.from_.uri
     dialog.targets = dialog.targets or (contacts[0].uri if contacts else fallback,)
@@ -183,8 +191,10 @@ def _route(dialog: KnownDialog, origin: Side, request: Request, response: Respon
 def _extend(dialog: KnownDialog, request: Request, response: Response, now: float) -> None:
     """Let a dialog last as long as what the response begins or goes on with."""
     if request.method == "INVITE":
+        # Timer C bounds an early dialog; a call lasts until its BYE.
         dialog.call_until = inf if response.status >= 200 else max(dialog.call_until, now + _EARLY)
     elif request.method in ("SUBSCRIBE", "REFER"):
+        # RFC 6665 §4.2.1.1: the 2xx may shorten what was asked for. RFC 3515 §2.4.4: REFER subscribes as well.
         dialog.subscribe(request.expires if response.expires is None else response.expires, now=now)
     elif request.method == "NOTIFY":
         dialog.notified(request, now=now)

@@ -65,6 +65,7 @@ class FlowRecovery:
                 self._come_back(ue, connection, now)
         self._ues.store(association, connection)
         self._check_later(connection, now)
+        # TS 24.229 §5.2.3: once for each set; the watcher knows whether it has done so.
         if self._watcher is not None:
             path = self._context.path(connection)
             self._watcher.watch(association.impi, association.impus[0], path, now=now)
@@ -75,9 +76,12 @@ class FlowRecovery:
         _log.info("UE %s comes back over %s", ue.impi, connection.flow)
         if ue.grace is not None:
             ue.grace.cancel()
+            ue.grace = None
         ue = self._ues.move(ue, connection)
+        # The far ends of these calls have had their 200; the WIC still shows the calls.
         while ue.missed_byes:
             self._context.node.endpoint.send_request(ue.missed_byes.pop(0), connection.flow, now=now)
+        # Other users may be registered over the old connection.
         if old is not None and not old.associations:
             self._hang_up(old.flow, "registered over another connection")
 
@@ -105,6 +109,7 @@ class FlowRecovery:
 
     def _stop_watching(self, impi: str, now: float) -> None:
         """End the subscriptions for a user's identity sets of which nothing is registered here any more."""
+        # An absent UE is still registered at the core, and gets its news when it is back.
         ues = self._ues.of_user(impi)
         if self._watcher is not None and all(ue.state is not UeState.ABSENT for ue in ues):
             here = {each.impus[0] for ue in ues for each in ue.associations.values()}
@@ -130,7 +135,7 @@ class FlowRecovery:
 
     def _check(self, connection: W2Connection, now: float) -> None:
         """Drop what has expired, and hang up where nothing was registered for a while; a call may go on."""
-        registered = connection.associations
+        registered = connection.associations  # before what has expired goes: its WIC may still refresh
         for ue, association in registered:
             if association.expires_at <= now:
                 _log.info("the registration of %s has expired", association.impu)

@@ -65,17 +65,23 @@ class LegNegotiator:
             SdpRefused: it cannot be read.
             MediaFailed: the eIMS-AGW has no room.
         """
+        # RFC 3264 §8: an m-line keeps its index for as long as the session lasts, so the map only grows.
         lines = map_offer(offer, side, self._lines, self._policy)
         usable = lines.usable(offer, side)
         if not usable:
             raise OfferNotAcceptable("no m-line of the offer can be carried")
         if side is Side.WIC:
+            # Before anything is reserved; an offer of the core has no transports of W3 yet.
             self._check_transports(offer, usable)
         added = set()
         for pair in usable:
             if pair.wic is not None and pair.wic not in self.context.lines:
                 added.add(pair.wic)
-                await self._reserve(pair.kind, pair.wic, offerer=side is Side.WIC)
+                if pair.kind is LineKind.DATA:
+                    # RFC 4975 §5.4: the offerer of an MSRP session is the active side, unless it says otherwise.
+                    await self.context.add_data(pair.wic, offerer=side is Side.WIC)
+                else:
+                    await self.context.add_rtp(pair.wic)
         if side is Side.WIC:
             rewritten = to_mw_offer(offer, lines, self._places(), self._origin)
         else:
@@ -93,16 +99,12 @@ class LegNegotiator:
                 continue
             transport = read_transport(offer, pair.wic)
             if not transport.secure or not transport.ice_ufrag:
+                # RFC 8827 §6.5: media of a WIC are DTLS-SRTP, and run over ICE.
                 raise OfferNotAcceptable("an m-line without fingerprint or ICE credentials")
             answer_setup(transport.setup)
+            # RFC 8839 §4.4.1.1.1: another ufrag restarts ICE, for which the eIMS-AGW has no second transport.
             if self._ufrags.get(pair.wic, transport.ice_ufrag) != transport.ice_ufrag:
                 raise OfferNotAcceptable("ICE cannot be restarted here")
-
-    async def _reserve(self, kind: LineKind, index: int, *, offerer: bool) -> None:
-        if kind is LineKind.DATA:
-            await self.context.add_data(index, offerer=offerer)
-        else:
-            await self.context.add_rtp(index)
 
     def answer(self, exchange: OfferExchange, answer: SessionDescription) -> SessionDescription:
         """Rewrite an answer and connect the media; several answers may follow one offer that was forked.
@@ -124,21 +126,26 @@ class LegNegotiator:
     def _connect(self, pair: LinePair, exchange: OfferExchange, answer: SessionDescription) -> None:
         if pair.wic is None or pair.mw is None:
             return
+        # Towards the core: where its description says it is.
         line = self.context.lines[pair.wic]
         wic_offered = exchange.side is Side.WIC
         of_wic, of_mw = (exchange.offer, answer) if wic_offered else (answer, exchange.offer)
         if isinstance(line, RtpLine):
+            # On hold (RFC 3264 §8.4) silence does not mean that the core's media are lost.
             awaited = of_mw.direction(pair.mw).sends and of_wic.direction(pair.wic).receives
             line.connect_core(read_transport(of_mw, pair.mw), awaited=awaited)
         elif isinstance(line, DataLine):
             line.connect_core(read_msrp(of_mw, pair.mw))
+        # Towards the WIC: by ICE and DTLS.
         remote = read_transport(of_wic, pair.wic)
         if not remote.secure:
             raise MediaFailed("the WIC announced no certificate fingerprint")
         # RFC 5763 §5: offers of the gateway say actpass, so the WIC's answer decides.
-        role = self._roles.setdefault(pair.wic, answer_setup(remote.setup))
+        setup = self._roles.setdefault(pair.wic, answer_setup(remote.setup))
+        role: Literal["active", "passive"] = "passive" if setup is Setup.PASSIVE else "active"
         self._ufrags[pair.wic] = remote.ice_ufrag
-        self.context.connect_access(pair.wic, remote, controlling=not wic_offered, role=_role(role))
+        # RFC 8445 §6.1.1: the side that offered controls.
+        self.context.connect_access(pair.wic, remote, controlling=not wic_offered, role=role)
 
     def _accepted(self, exchange: OfferExchange, answer: SessionDescription) -> list[LinePair]:
         offered = exchange.lines.usable(exchange.offer, exchange.side)
@@ -148,6 +155,7 @@ class LegNegotiator:
     async def commit(self, exchange: OfferExchange, answer: SessionDescription) -> None:
         """Take an exchange as final, and free the lines that are not in use any more."""
         self._lines = exchange.lines
+        # RFC 3264 §6, §8.2: a line whose port is zero, in the offer or in the answer, is out of use.
         accepted = {pair.wic for pair in self._accepted(exchange, answer)}
         for index in self.context.lines.keys() - accepted:
             await self._remove(index)
@@ -174,9 +182,6 @@ class LegNegotiator:
         }
 
     def _next(self, description: SessionDescription, towards: Side) -> SessionDescription:
+        """Number a description towards one side: the version of `o=` rises when it changes (RFC 3264 §8)."""
         self._sent[towards] = continued(self._sent.get(towards), description)
         return self._sent[towards]
-
-
-def _role(setup: Setup) -> Literal["active", "passive"]:
-    return "passive" if setup is Setup.PASSIVE else "active"

@@ -71,9 +71,8 @@ class EPcscf:
         self.watcher = watcher
         self.recovery = recovery
         mw, (host, port) = self.node.mw, listener.address
-        self._registers = RegisterHandler(context, ues, recovery)
         w2 = Uri("sip", host=host, port=port, params=LR)
-        logic = EPcscfLogic(context, ues, legs, self._registers, recovery, w2)
+        logic = EPcscfLogic(context, ues, legs, RegisterHandler(context, ues, recovery), recovery, w2)
         own = frozenset({(mw.host, mw.port), (host, port)})
         self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
         for source in (recovery, watcher):

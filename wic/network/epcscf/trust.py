@@ -38,9 +38,11 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
     """
     clean_from_outside(response)
     remove_all(response, _ROUTING)
+    # Only a response below 300 can make a dialog (RFC 3261 §12.1).
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
     if identity:
+        # TS 24.229 §5.2.6.4.4: the P-CSCF asserts who answers.
         response.headers.set("P-Asserted-Identity", f"<{identity}>")
 
 
@@ -70,6 +72,7 @@ def write_credentials(request: Request, credentials: Params | None, protection: 
     request.headers.remove("Authorization")
     if credentials is None:
         return
+    # Parameters that only a P-CSCF may write (TS 24.229 §7.2A.2, TS 24.371 table A.3.2-2).
     params = credentials.without("integrity-protected", "auth-done", "authorization-entity")
     if protection is not None:
         params = params.with_("integrity-protected", protection, quoted=True)
@@ -97,7 +100,7 @@ def _remove_tokens(request: Request) -> None:
         try:
             credentials = request.auth(name)
         except MalformedHeader:
-            request.headers.remove(name)
+            request.headers.remove(name)  # a token may be in a value that cannot be read
             continue
         if any(each.scheme.lower() == "bearer" for each in credentials):
             request.headers.remove(name)

@@ -105,12 +105,15 @@ class TrustedNode:
             authorization = await self._validator.validate(token, now=self._wall_clock())
             return self._proven(authorization)
         except TokenInvalid as invalid:
+            # RFC 6750 §3.1: the WIC learns whether a token of another scope would do.
             _log.info("a token is refused: %s", invalid)
             return self.refusal("invalid_scope" if invalid.reason is TokenFault.SCOPE else "invalid_token")
         except WafUnreachable as error:
+            # The token may be good: a 401 would have the WIC throw it away.
             _log.warning("a token cannot be checked: %s", error)
             return TokenRefusal(503, (("Retry-After", _PAUSE),))
         except ProtocolError as error:
+            # RFC 6750 §3.1 says 400 to HTTP; RFC 8898 §2.3 has 401 for every fault of a token.
             _log.info("credentials without a token that can be read: %s", error)
             return self.refusal("invalid_token")
 
@@ -141,7 +144,7 @@ class TrustedNode:
         return impu
 
     def _credentials(self, request: Request, authorization: Authorization) -> AuthValue:
-        # TS 33.203 Annex U, TS 24.371 table A.3.2-2
+        # TS 33.203 Annex U, TS 24.371 table A.3.2-2: the form of Digest credentials, and no proof in them.
         pairs = [
             ("username", authorization.impi),
             ("realm", self._domain),

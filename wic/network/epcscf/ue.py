@@ -246,6 +246,7 @@ class UeIndex:
 
     def disconnect(self, connection: W2Connection) -> None:
         """Remove a connection that is gone; its UEs are for the caller to detach or to remove."""
+        connection.registers.clear()
         del self._connections[connection.flow]
         del self._by_token[connection.path_token]
 

@@ -1,0 +1,62 @@
+"""Requests from the core that do not come by the Record-Route of a known dialog."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+EMPTY = (
+    'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", '
+    'uri="sip:ims.example", response=""'
+)
+
+
+class Core:
+    """The core behind an eP-CSCF, with one registered WIC."""
+
+    def __init__(self, edge, wic, path: str) -> None:
+        self.edge, self.wic, self.path = edge, wic, path
+
+    def send(self, method: str, route: str, *, to_tag: str = ";tag=a", cseq: int = 1) -> None:
+        """Send a request within a dialog, unless its To has no tag."""
+        mw = self.edge.epcscf.node.mw
+        self.edge.core.send(
+            f"{method} sip:alice@{self.wic.host} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.edge.core.port};branch=z9hG4bK-{method}-{cseq}\r\nRoute: {route}\r\n"
+            f"From: <sip:bob@ims.example>;tag=b\r\nTo: <sip:alice@ims.example>{to_tag}\r\nCall-ID: core\r\n"
+            f"CSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            (mw.host, mw.port),
+        )
+
+
+@pytest.fixture
+async def core(edge) -> Core:
+    alice = await edge.wic("alice")
+    alice.send(alice.register(EMPTY))
+    request = await edge.core.receive("REGISTER")
+    edge.core.grant(request)
+    await alice.receive("SIP/2.0 200")
+    return Core(edge, alice, re.findall(r"^Path: (.*)\r$", request, re.MULTILINE)[0])
+
+
+@pytest.mark.parametrize("to_tag", ["", ";tag=a"])
+async def test_a_token_that_leads_nowhere_gets_430(core, to_tag):
+    """RFC 5626 §5.3.1: the registrar wants to know that the flow is gone."""
+    core.send("OPTIONS", re.sub(r"sip:\w+@", "sip:void@", core.path), to_tag=to_tag)
+    await core.edge.core.receive("SIP/2.0 430")
+
+
+async def test_a_request_within_a_dialog_may_come_along_the_path(core):
+    """The eP-CSCF knows no such dialog, so the WIC decides; an offer without a call is refused."""
+    core.send("INFO", core.path)
+    core.wic.send(core.wic.respond(await core.wic.receive("INFO"), "481 Call/Transaction Does Not Exist"))
+    await core.edge.core.receive("SIP/2.0 481")
+    core.send("INVITE", core.path)
+    await core.edge.core.receive("SIP/2.0 481")
+    assert core.wic.nothing_came()
+
+
+async def test_an_ack_along_the_path_reaches_the_wic(core):
+    core.send("ACK", core.path)
+    await core.wic.receive("ACK")
