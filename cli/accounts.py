@@ -99,6 +99,7 @@ def describe_account(options: AccountOptions) -> dict[str, object]:
         settings |= {"impu": options.impu, "impi": options.impi or options.impu.partition(":")[2]}
     elif auth is not AuthScheme.BEARER:  # a token says the identities it stands for
         raise ConfigurationError("--server needs --impu, the public user identity, such as sip:alice@ims.example.")
+    # Paths become texts, as an accounts file would have them: one reader checks both.
     if options.ca:
         settings["ca"] = str(options.ca)
     if options.password_file:
@@ -144,6 +145,7 @@ def _find_secrets(auth: AuthScheme, settings: dict[str, object]) -> dict[str, ob
         return _secret(settings, "password", prompt="Password", hint=hint)
     if auth is AuthScheme.AKA:
         k = _secret(settings, "k", prompt="K", hint="There is no key K: write --set k_file=FILE or set $WIC_K.")
+        # OPc is the default: OP is asked for only where its variable is set and OPc is not named.
         op = None if _has_source(settings, "opc") else _source(settings, "op")
         if op is not None:
             return k | op

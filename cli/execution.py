@@ -59,6 +59,7 @@ async def _interruptible(work: Callable[[], Coroutine[None, None, ExitCode]]) ->
     task = asyncio.ensure_future(work())
 
     def interrupt() -> None:
+        # Without our handlers the next signal raises KeyboardInterrupt, or ends the process: a way out if cleaning up hangs.
         for number in SIGNALS:
             loop.remove_signal_handler(number)
         task.cancel()
@@ -77,7 +78,7 @@ async def _interruptible(work: Callable[[], Coroutine[None, None, ExitCode]]) ->
 def _error_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the error that a task group wraps: the first `WicError`, else the first of all."""
     leaves: list[BaseException] = []
-    stack: list[BaseException] = [group]
+    stack: list[BaseException] = [group]  # reversed below, so that errors keep their order
     while stack:
         error = stack.pop()
         if isinstance(error, BaseExceptionGroup):

@@ -37,7 +37,7 @@ class GroupedOption(click.Option):
         super().__init__(param_decls, **attributes)
         self.group = group
         if isinstance(self.type, Quantity):
-            self.metavar = self.type.name.upper()
+            self.metavar = self.type.name.upper()  # click derives it too, but the reference pages ask for it
 
 
 option = functools.partial(click.option, cls=GroupedOption)
@@ -97,6 +97,7 @@ class HelpCommand(_WithExamples):
             if record is not None and isinstance(parameter, click.Option):
                 group = parameter.group if isinstance(parameter, GroupedOption) else OUTPUT  # --help is click's own
                 groups.setdefault(group, []).append(record)
+        # Click measures each list by itself; padding makes the columns of all groups equal.
         longest = max((len(names) for rows in groups.values() for names, _ in rows), default=0)
         for group, rows in groups.items():
             with formatter.section(group):

@@ -66,6 +66,7 @@ def common_options_without_sip(command: Callable[Concatenate[CommonOptions, P], 
 def _with_common_options(
     command: Callable[Concatenate[CommonOptions, P], None], *, sends_sip: bool
 ) -> Callable[P, None]:
+    # Every command accepts all four, so that a script can pass the same options to each of them.
     @option(
         "--json",
         "as_json",

@@ -76,6 +76,7 @@ class TrafficMonitor:
             source, target = (name, EPCSCF) if sent else (EPCSCF, name)
             self.arrows.append(Arrow(at=now, source=source, target=target, label=label_of(data)))
         if self._capture is not None:
+            # A capture shows packets from sender to receiver, so the addresses follow the direction.
             addresses = (flow.local, flow.remote) if sent else (flow.remote, flow.local)
             self._capture.packet(self._epoch + now, "sip", *addresses, data)
         if self._settings.trace:

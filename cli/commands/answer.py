@@ -147,7 +147,7 @@ class AnsweredCall:
             return
         played = source or (Echo() if self._wanted.echo else Silence())
         async with asyncio.TaskGroup() as group:
-            chats = group.create_task(self._channels(group))
+            chats = group.create_task(self._channels(group))  # before the answer, so that no early channel is missed
             await self._call.answer(audio=played, sinks=sinks)
             await self._call.ended()
             chats.cancel()

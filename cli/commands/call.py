@@ -125,6 +125,7 @@ async def _call(common: CommonOptions, account: Account, wanted: CallOptions) ->
                 await _talk(common, made, wanted, duration)
                 await made.hangup()
     except CallFailed as error:
+        # An outcome, unlike other errors: the report below is printed too.
         common.console.error(sentence(error))
         failed = True
     finally:

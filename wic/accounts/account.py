@@ -68,6 +68,7 @@ class Account:
     """
 
     def __post_init__(self) -> None:
+        # Both forms are always set, so that no reader has to know which of them the user wrote.
         servers = tuple(dict.fromkeys(each for each in (self.server, *self.servers) if each))
         object.__setattr__(self, "servers", servers)
         object.__setattr__(self, "server", servers[0] if servers else "")
@@ -110,6 +111,7 @@ class Account:
 
     @classmethod
     def _from_table(cls, table: AccountTable) -> Account:
+        # TS 24.371 §6.2.3: the WWSF assigns the identities of a pool, so that an account cannot ask for its own.
         web = WebAuthorization.read(table) if table.auth is AuthScheme.BEARER else None
         if web is not None and web.pool is not None and any(key in table for key in ("impu", "impi", "impus")):
             raise ConfigurationError(
@@ -159,6 +161,7 @@ class Account:
                 raise ConfigurationError(
                     f"Account {self.name!r}: {key!r} must look like sip:user@domain, not {impu!r}."
                 )
+        # The private identity stands in quotes in Authorization, where these would end it, or the header line.
         if any(character in self.impi for character in '"\\\r\n\0'):
             raise ConfigurationError(f"Account {self.name!r}: 'impi' must look like user@domain.")
         if self.expires < 1:

@@ -92,6 +92,7 @@ class AccountsFile:
         """
         with self._changing() as contents:
             for entry in contents.accounts.values():
+                # An account without a private identity borrows one from the pool of this network.
                 if str(entry.get("impi", f"@{domain}")).partition("@")[2] != domain:
                     continue
                 entry["server"] = server
@@ -153,6 +154,7 @@ class _Contents:
             for kind, tables in wanted.items():
                 _change(text, kind, before=_tables(path, self.document, kind), after=tables)
             written = str(text)
+            # The edit works on the text; only the parsed result proves that it changed what it should and no more.
             if _without_empty(tomllib.loads(written)) != _without_empty(self.document | wanted):
                 raise ValueError  # an entry is in some other place
         except (KeyError, ValueError):

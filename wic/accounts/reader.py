@@ -160,6 +160,7 @@ class AccountTable:
         Raises:
             ConfigurationError: two of them are set, or the one that is set gives nothing.
         """
+        # Two sources may differ, and which of them counts would be a guess.
         given = [key + form for form in SECRET_FORMS if key + form in self._values]
         if not given:
             return None
@@ -181,6 +182,7 @@ class AccountTable:
         return Secret(value)
 
     def _typed(self, key: str, kind: type[_T]) -> _T:
+        # bool is a subclass of int, but `expires = true` is a mistake.
         value = self._values.get(key, SETTINGS[key].default)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             wanted = {str: ValueKind.TEXT, int: ValueKind.NUMBER, bool: ValueKind.FLAG}[kind]
@@ -190,6 +192,7 @@ class AccountTable:
     def _refuse_unknown_keys(self) -> None:
         known = keys_of(None) | keys_of(self.auth)
         unknown = sorted(self._values.keys() - known)
+        # A key of another scheme is a likelier mistake than an unknown one: most often `auth` was forgotten.
         for other in AuthScheme:
             if foreign := [key for key in unknown if key in keys_of(other)]:
                 raise ConfigurationError(
@@ -218,7 +221,7 @@ def read_secret_file(path: Path, *, what: str = "password") -> Secret:
     """
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            mode = os.fstat(file.fileno()).st_mode  # of this very file: the path may lead elsewhere by now
             data = file.read(_MAX_SECRET_FILE + 1)
             text = data.decode()
     except OSError as error:
