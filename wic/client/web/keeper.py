@@ -69,7 +69,7 @@ class KeeperInput(Enum):
 
 _S, _I = KeeperState, KeeperInput
 
-KEEPER: Final = StateTable(
+KEEPER: Final[StateTable[KeeperState, KeeperInput]] = StateTable(
     name="Token keeper",
     clause="TS 24.371 §6.4.3: the registration ends with the token",
     initial=_S.EMPTY,
