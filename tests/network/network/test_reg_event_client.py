@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMPI = "bob@ims.example"
-SOON = BackoffOptions(first_time=0.2)
+SOON = BackoffOptions(first_time=0.2, base_time=0.2, max_time=0.5)  # the network may not listen yet
 
 
 class Wire:
