@@ -159,7 +159,7 @@ async def test_an_anonymous_user_is_a_wic(peers: Peers, network: ImsNetwork) -> 
     store = network.web.wwsf.store
 
     async def given_back() -> bool:
-        return store.reserve(given["lease"], now=time.time(), until=0) is None
+        return store.prolong(given["lease"], now=time.time(), until=0) is None
 
     assert not await given_back()
     await guest.page.go("about:blank")
