@@ -32,7 +32,7 @@ lint: $(VENV)/.tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy wic typings/wic_cli
 	$(BIN)/lint-imports
-	$(BIN)/codespell README.md CHANGELOG.md SECURITY.md docs wic cli tests examples
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs wic cli tests examples
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W -n -q -b html docs docs/_build/html
