@@ -16,7 +16,7 @@ def main() -> int:
     """Run the benches that are named, or all; the number that failed is the exit code."""
     wanted = sys.argv[1:] or list(BENCHES)
     if unknown := set(wanted) - set(BENCHES):
-        print(f"no bench is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}", file=sys.stderr)
+        print(f"unknown bench: {', '.join(sorted(unknown))}; known: {', '.join(BENCHES)}", file=sys.stderr)
         return 2
     began = time.monotonic()
     failed = []
@@ -24,7 +24,7 @@ def main() -> int:
         print(f"\n=== {name}", flush=True)
         if subprocess.run([sys.executable, BENCHES[name]], check=False).returncode:
             failed.append(name)
-    outcome = f"failed: {', '.join(failed)}" if failed else "none failed"
+    outcome = f"failed: {', '.join(failed)}" if failed else "all passed"
     print(f"\n{len(wanted)} benches in {time.monotonic() - began:.0f} s, {outcome}")
     return len(failed)
 

@@ -43,7 +43,7 @@ class Edge:
     pid: int
 
     def cpu_seconds(self) -> float:
-        """Return what its processes have used so far."""
+        """Return the CPU time of its processes so far."""
         parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
         return sum(cpu_seconds_of(pid) for pid, parent in parents.items() if self.pid in (pid, parent))
 
@@ -102,7 +102,7 @@ def _await_listener(port: int) -> None:
 
 
 async def run_epcscf(core_uri: str, scheme: str) -> None:
-    """Be an eP-CSCF until standard input ends."""
+    """Run an eP-CSCF until standard input ends."""
     from wic.network import ImsNetwork, NetworkOptions
 
     options = NetworkOptions(core=core_uri, insecure=scheme == "ws", subscribers=(), web=False, reg_event=False)
@@ -167,7 +167,7 @@ def main() -> None:
     head = ["one registration", "CPU ms", "a second and core"]
     print(table(head, [[name, f"{cost:.2f}", f"{1000 / cost:,.0f}"] for name, cost in results.items()]))
     if len(results) == 2:
-        print("Kamailio was not measured: it is not on this machine.")
+        print("Kamailio was not measured: it is not installed.")
 
 
 if __name__ == "__main__":

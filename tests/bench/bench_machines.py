@@ -1,4 +1,4 @@
-"""What a request and its answer cost from endpoint to endpoint, without sockets.
+"""Cost of a request and its answer from endpoint to endpoint, without sockets.
 
 `python tests/bench/bench_machines.py [--json]`. There is no peer here: those who have transactions have
 them tied to sockets. Both ends run in one process and one core; messages are built, parsed, checked and
@@ -40,7 +40,7 @@ class Pair:
         self.now = 0.0
 
     def exchange(self, number: int) -> None:
-        """Ask once, and answer."""
+        """Send one request, and answer it."""
         self.now = number / RATE
         lines = [
             ("From", "<sip:alice@ims.example>;tag=a"),

@@ -3,7 +3,7 @@
 `python tests/bench/bench_media.py [--calls N] [--seconds S] [--json]`. Every row is a process of its own that
 holds both ends of its calls, so 100 calls are 200 endpoints. CPU is user and system time of that process:
 
-- wic: transports and streams of `wic.media`, DTLS-SRTP, RTCP and statistics. Nobody listens, so nothing is decoded.
+- wic: transports and streams of `wic.media`, DTLS-SRTP, RTCP and statistics. There are no sinks, so nothing is decoded.
 - wic, decoding: the same, and both ends decode what they hear through the jitter buffer, as aiortc always does.
 - wic clients: as many pairs of registered `wic.Client`, through an IMS network in another process. Its eIMS-AGW
   relays every packet twice: DTLS-SRTP to plain RTP, and back.
@@ -62,13 +62,13 @@ class Meter:
 
 
 def in_turns(items: list[T]) -> Iterator[list[T]]:
-    """Give the items in groups of those that begin at once."""
+    """Yield the items in groups that begin together."""
     for first in range(0, len(items), AT_ONCE):
         yield items[first : first + AT_ONCE]
 
 
 def counted(reports: Iterable[Any]) -> dict[str, float]:
-    """Sum up what streams report."""
+    """Sum up the reports of streams."""
     known = list(reports)
     return {
         "sent": sum(report.sent for report in known),

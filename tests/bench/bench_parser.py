@@ -1,4 +1,4 @@
-"""How many REGISTER requests a second one core parses, beside sipmessage in the same run.
+"""REGISTER requests a second that one core parses, beside sipmessage in the same run.
 
 `python tests/bench/bench_parser.py [--json]`. Every message is another one, so that nothing is read from a
 cache of values; what counts is processor time, and the best of several rounds.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MESSAGES = 2_000
 ROUNDS = 15
 FLOORS = {"parse": (60_000, 80_000), "parse and read eleven headers": (25_000, 14_000)}
-"""Messages a second that wic has to reach where sipmessage has the second figure."""
+"""Messages a second required of wic where sipmessage reaches the second figure."""
 
 
 def register(number: int) -> bytes:
@@ -91,7 +91,7 @@ def read_peer(message: Any) -> tuple[object, ...]:
 def rates(works: Sequence[Callable[[bytes], object]], messages: list[bytes]) -> list[int]:
     """Return how many messages a second of processor time each of `works` takes, best of the rounds.
 
-    They take turns, so that whoever disturbs the machine disturbs all of them.
+    They take turns, so that other load on the machine disturbs all of them alike.
     """
     best = [0.0] * len(works)
     for _ in range(ROUNDS):
@@ -104,7 +104,7 @@ def rates(works: Sequence[Callable[[bytes], object]], messages: list[bytes]) -> 
 
 
 def floor(name: str, peer: int) -> int:
-    """Return what wic has to reach on a machine where sipmessage reaches `peer`."""
+    """Return the rate required of wic on a machine where sipmessage reaches `peer`."""
     promised, usual = FLOORS[name]
     return round(promised * min(1.0, peer / usual))
 

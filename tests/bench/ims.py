@@ -1,4 +1,4 @@
-"""An IMS network in a process of its own, so that a bench can tell the clients' processor time from the network's.
+"""An IMS network in a process of its own, so that a bench can separate the clients' CPU time from the network's.
 
 usage: python ims.py [SUBSCRIBER …]; prints its accounts file, and ends with its standard input.
 """
@@ -29,7 +29,7 @@ class Network:
     pid: int
 
     def cpu_seconds(self) -> float:
-        """Return what it has used so far."""
+        """Return its CPU time so far."""
         return cpu_seconds_of(self.pid)
 
 

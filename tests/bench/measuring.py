@@ -1,4 +1,4 @@
-"""What several benches need: processor time, memory, percentiles, and the way results are shown."""
+"""Tools of the benches: CPU time, memory, percentiles, headings and tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cpu_seconds_of(pid: int) -> float:
 
 
 def resident_bytes() -> int:
-    """Return the memory of this process, without rubbish."""
+    """Return the resident memory of this process, after a garbage collection."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -65,7 +65,7 @@ def installed(*packages: str) -> list[str]:
 
 
 def heading(text: str | None, peers: Sequence[str] = ()) -> str:
-    """Return what a bench says first: the first paragraph of its docstring, and who takes part."""
+    """Return the heading of a bench: the first paragraph of its docstring, and the versions compared."""
     title = " ".join((text or "").partition("\n\n")[0].split())
     parts = [*installed("wic-ims"), f"Python {platform.python_version()}", *peers]
     return f"{title}\n({', '.join(parts)})\n"

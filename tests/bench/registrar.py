@@ -1,4 +1,4 @@
-"""The smallest registrar over WSS, for benches: Digest with MD5, because that is what every client can do.
+"""Smallest registrar over WSS, for benches: Digest with MD5, which every client supports.
 
 usage: python registrar.py CERTIFICATE [EXPIRES], or for UDP python registrar.py --udp; prints its port, and ends with
 its standard input.
@@ -40,7 +40,7 @@ def ha1(username: str, _: DigestAlgorithm) -> Secret:
 
 
 class Registrar:
-    """Lets in everybody who knows the password, and forgets them at once."""
+    """Registrar that accepts any user with the password, and stores no bindings."""
 
     def __init__(self, expires: int) -> None:
         random_source = SystemRandomSource()

@@ -24,7 +24,7 @@ async def network(tmp_path, monkeypatch):
 
 
 def example(name):
-    """The `main` of an example."""
+    """Return the `main` of an example."""
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"]
 
 

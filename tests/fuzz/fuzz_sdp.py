@@ -1,4 +1,4 @@
-"""Feed session descriptions with anything in them to all that reads them: a value comes out, or a documented error.
+"""Fuzz target for all readers of session descriptions: each returns a value, or raises a documented error.
 
 `tests/sdp/test_fuzz.py` runs `check` with hypothesis in every test run. With atheris installed,
 `python tests/fuzz/fuzz_sdp.py [corpus …]` lets coverage guide it; `tests/vectors/sdp` is a good corpus.
@@ -22,7 +22,7 @@ MSRP = MsrpPlace(address="192.0.2.2", port=4002, path="msrp://192.0.2.2:4002/s;t
 
 
 def check(data: bytes) -> None:
-    """Do with `data` all that is done with a description that a peer sends."""
+    """Process `data` in every way that a received description is processed."""
     try:
         description = SessionDescription.parse(data)
     except SdpRefused:

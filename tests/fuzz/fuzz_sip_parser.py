@@ -1,4 +1,4 @@
-"""Feed the SIP parser anything: it is taken, or refused with the documented error, and nothing else.
+"""Fuzz target for the SIP parser: each input is parsed, or refused with the documented error.
 
 `tests/sip/test_fuzz.py` runs `check` with hypothesis in every test run. With atheris installed,
 `python tests/fuzz/fuzz_sip_parser.py [corpus …]` lets coverage guide it; the RFC 4475 files are a good corpus.
@@ -49,7 +49,7 @@ PROPERTIES = (
 
 
 def check(data: bytes) -> None:
-    """Do with `data` all that is done with what a peer sends."""
+    """Process `data` in every way that a received message is processed."""
     format_message(data, direction=Direction.RECEIVED, flow=FLOW, now=0.0)
     _frame(data)
     try:
@@ -99,7 +99,7 @@ def _answer(request: Request) -> None:
     status, reason = (refusal.status, refusal.reason) if refusal else (200, "OK")
     parse(Response.answer(request, status, reason).to_bytes())
     if refusal is None:
-        # What a quoted string may hide (NUL) is not sent on in a header that we write.
+        # A NUL within a quoted string is not copied into a header that we write.
         with contextlib.suppress(LocalProtocolError):
             request.headers.set("To", request.to.with_tag("1"))
             request.headers.set("Contact", ", ".join(map(str, request.contacts)))

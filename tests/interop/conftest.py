@@ -1,4 +1,4 @@
-"""Peers that start for a test and end with it; their logs are shown when it fails."""
+"""Peers that live as long as a test; their logs are shown if it fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOG_LINES = 60
 
 
 class Peers:
-    """Starts real programs in the directory of a test."""
+    """Starter of real programs in the directory of a test."""
 
     def __init__(self, directory: Path, stack: AsyncExitStack) -> None:
         self.directory = directory
@@ -36,7 +36,7 @@ class Peers:
 
 @pytest.fixture
 async def peers(tmp_path: Path) -> AsyncIterator[Peers]:
-    """Give the test a way to start peers."""
+    """Starter of peers for one test."""
     async with AsyncExitStack() as stack:
         yield Peers(tmp_path, stack)
 

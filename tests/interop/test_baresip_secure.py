@@ -64,14 +64,14 @@ async def test_calls_baresip_and_hears_its_tone(peers: Peers, options: ClientOpt
     _check(call, codec.split("/")[0])
     here = tone.listen(heard)
     assert here.frequency == THEIRS
-    assert here.level == pytest.approx(-10, abs=2)  # packets that come too late cost some of it
+    assert here.level == pytest.approx(-10, abs=2)  # late packets are lost
     answer = wire.bodies("application/sdp", sent=False)[0]
     assert "a=setup:active" in answer
     assert "typ host" in answer
 
 
 async def test_calls_baresip_and_hears_its_own_tone_back(peers: Peers, options: ClientOptions) -> None:
-    """What baresip decrypted, decoded, encoded and encrypted again is what we played."""
+    """Our tone comes back after baresip has decrypted, decoded, encoded and encrypted it."""
     kamailio, baresip = await _baresip(peers, echo=True)
     heard = peers.directory / "heard.wav"
     async with Client(wics.account(kamailio), options) as client:
@@ -85,7 +85,7 @@ async def test_calls_baresip_and_hears_its_own_tone_back(peers: Peers, options: 
     _check(call, "PCMU")
     here = tone.listen(heard)
     assert here.frequency == OURS
-    assert here.level == pytest.approx(-10, abs=2)  # packets that come too late cost some of it
+    assert here.level == pytest.approx(-10, abs=2)  # late packets are lost
 
 
 async def test_is_called_by_baresip(peers: Peers, options: ClientOptions) -> None:
@@ -105,7 +105,7 @@ async def test_is_called_by_baresip(peers: Peers, options: ClientOptions) -> Non
     _check(call, "PCMU")
     here = tone.listen(heard)
     assert here.frequency == THEIRS
-    assert here.level == pytest.approx(-10, abs=2)  # packets that come too late cost some of it
+    assert here.level == pytest.approx(-10, abs=2)  # late packets are lost
     received, refused = baresip.packets()
     assert received > 50
     assert refused == 0

@@ -66,7 +66,7 @@ async def _alice(peers: Peers, network: ImsNetwork, *, pinned: bool = True, at: 
 
 
 def _check_stats(stats: dict[str, Any], heard: float) -> None:
-    """What the browser counted itself: DTLS, packets and sound both ways, and the tone it hears."""
+    """Check the browser's own figures: DTLS, packets and sound both ways, and the received tone."""
     assert stats["dtls"] == "connected"
     assert stats["sent"]["packets"] > 50
     assert stats["received"]["packets"] > 50
@@ -118,7 +118,7 @@ async def test_is_called(peers: Peers, network: ImsNetwork) -> None:
 
 
 async def test_is_called_with_a_data_channel_it_does_not_know(peers: Peers, network: ImsNetwork) -> None:
-    """A browser that is offered a data channel besides may take it or leave it: the audio is there."""
+    """A browser may accept or refuse a data channel offered beside the audio: the audio works."""
     alice = await _alice(peers, network)
     async with Client(Account.load("bob", network.accounts_path)) as client:
         answering = asyncio.create_task(alice.run("answer"))
@@ -143,19 +143,19 @@ async def test_after_unregister_calls_are_refused(peers: Peers, network: ImsNetw
 
 
 async def test_without_the_pin_it_does_not_trust_the_network(peers: Peers, network: ImsNetwork) -> None:
-    """So that the tests above prove TLS: the browser looks at the certificate."""
+    """The browser checks the certificate, so that the tests above prove TLS."""
     with pytest.raises(PeerFailed, match="disconnected"):
         await _alice(peers, network, pinned=False)
 
 
-@pytest.mark.parametrize("welcome", [False, True])
-async def test_a_page_from_elsewhere(peers: Peers, welcome: bool) -> None:
-    """The eP-CSCF looks at Origin (TS 33.203 §X.2.1): pages of other hosts are let in by name only."""
+@pytest.mark.parametrize("admitted", [False, True])
+async def test_a_page_from_elsewhere(peers: Peers, admitted: bool) -> None:
+    """The eP-CSCF looks at Origin (TS 33.203 §X.2.1): pages of other hosts are admitted by name only."""
     with PageServer() as pages:
         url = pages.url.replace("127.0.0.1", ELSEWHERE)
-        origins = (url.removesuffix("/page.html"),) if welcome else ()
+        origins = (url.removesuffix("/page.html"),) if admitted else ()
         async with ImsNetwork(NetworkOptions(usims=(), origins=origins)) as network:
-            if welcome:
+            if admitted:
                 await _alice(peers, network, at=url)
             else:
                 with pytest.raises(PeerFailed, match="disconnected"):

@@ -1,4 +1,4 @@
-"""Chromium signs in at the WWSF's page, and is a WIC there; and it signs in for `wic login`."""
+"""Chromium signs in at the WWSF's page and is a WIC there, and signs in for `wic login`."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ async def network() -> AsyncIterator[ImsNetwork]:
 
 
 class Person:
-    """Carol at a browser, which trusts the servers of the network alone."""
+    """Carol at a browser that trusts only the servers of the network."""
 
     def __init__(self, network: ImsNetwork, page: BrowserPage, album: Path) -> None:
         self.page = page
         self._password = network.accounts.web_password("carol") or ""
         self._album = album
 
-    async def photograph(self, name: str) -> None:
-        """Take pictures of a page; it has to fit on every screen."""
+    async def screenshot(self, name: str) -> None:
+        """Take screenshots of a page; it has to fit on every screen."""
         for screen, (width, height) in SCREENS.items():
             path = self._album / f"{name}-{screen}.png"
             assert await self.page.look(path, width=width, height=height), path
@@ -54,7 +54,7 @@ class Person:
         await self.page.fill(username="carol", password="guessed")
         await self.page.press("form button")
         assert "password" in await self.page.text("[role=alert]")
-        await self.photograph("wrong-password")
+        await self.screenshot("wrong-password")
         assert await self.page.evaluate("username.value") == "carol"
         await self.page.fill(password=self._password)
         await self.page.press("form button")
@@ -72,19 +72,19 @@ async def _at_the_wwsf(peers: Peers, network: ImsNetwork) -> Person:
     person = await _person(peers, network)
     await person.page.go(str(network.ready()["wwsf"]))
     await person.page.shows("#status")
-    await person.page.until("document.readyState === 'complete'")  # its script listens then
+    await person.page.until("document.readyState === 'complete'")  # its script runs then
     return person
 
 
 async def _signed_in(peers: Peers, network: ImsNetwork) -> Person:
     person = await _at_the_wwsf(peers, network)
-    await person.photograph("wwsf")
+    await person.screenshot("wwsf")
     await person.page.press("a.button")
     await person.page.shows("#username")
-    await person.photograph("sign-in")
+    await person.screenshot("sign-in")
     await person.sign_in()
     await person.page.until("document.getElementById('status')?.textContent.startsWith('Ready')")
-    await person.photograph("welcome")
+    await person.screenshot("admitted")
     return person
 
 
@@ -140,8 +140,8 @@ async def test_the_session_outlives_the_page(peers: Peers, network: ImsNetwork) 
 async def test_after_signing_out_there_is_no_token(peers: Peers, network: ImsNetwork) -> None:
     carol = await _signed_in(peers, network)
     await carol.page.press("form button")
-    await carol.page.shows("form[action='/logout']")  # of the WAF, which would let the next one in
-    await carol.photograph("sign-out")
+    await carol.page.shows("form[action='/logout']")  # of the WAF, whose session would sign in the next user
+    await carol.screenshot("sign-out")
     await carol.page.press("form button")
     await carol.page.shows("a.button[href='/signin']")
     assert await carol.page.evaluate("fetch('/token').then((answer) => answer.status)") == 401
@@ -154,7 +154,7 @@ async def test_an_anonymous_user_is_a_wic(peers: Peers, network: ImsNetwork) -> 
     given = await guest.page.evaluate(AUTHORIZED)
     assert given["impu"].startswith("sip:guest")
     await _be_a_wic(guest.page, given, given["impu"])
-    await guest.photograph("anonymous")
+    await guest.screenshot("anonymous")
     assert network.web is not None
     store = network.web.wwsf.store
 
@@ -194,10 +194,10 @@ async def test_login_with_the_browser_of_the_system(
     await carol.page.shows("#username")
     await carol.sign_in()
     await carol.page.shows("button[value=approve]")
-    await carol.photograph("consent")
+    await carol.screenshot("consent")
     await carol.page.press("button[value=approve]")
     await carol.page.until("document.querySelector('h1')?.innerText === 'Signed in'")
-    await carol.photograph("come-back")
+    await carol.screenshot("come-back")
     assert await login.wait(seconds=15) == 0, login.output()
     assert login.documents()[-1]["state"] == "signed-in"
     assert await _registers_as_carol(account)
@@ -218,14 +218,14 @@ async def test_login_on_another_device(
     await carol.page.shows("#username")
     await carol.sign_in()
     await carol.page.shows("#user_code")
-    await carol.photograph("device")
+    await carol.screenshot("device")
     await carol.page.fill(user_code=waiting["user_code"].lower())
     await carol.page.press("form button")
     await carol.page.shows("button[value=approve]")
-    await carol.photograph("device-consent")
+    await carol.screenshot("device-consent")
     assert waiting["user_code"] in await carol.page.text("dl")
     await carol.page.press(f"button[value={decision}]")
     await carol.page.until("document.querySelector('form') === null")
-    await carol.photograph("device-done")
+    await carol.screenshot("device-done")
     assert await login.wait(seconds=20) == (0 if decision == "approve" else 1), login.output()
     assert await _registers_as_carol(account) == (decision == "approve")

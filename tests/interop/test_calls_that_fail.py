@@ -1,4 +1,4 @@
-"""Calls over Kamailio that come to nothing: nobody there, nobody willing, no codec, or given up."""
+"""Failing calls over Kamailio: user unknown, not registered or declining, no common codec, or call given up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_phone_without_encryption(peers: Peers) -> None:
-    """Without rtpengine in between neither side takes what the other offers."""
+    """Without rtpengine neither side accepts the other's offer."""
     kamailio = await peers.start(Kamailio(peers.directory))
     baresip = await peers.start(Baresip(peers.directory, BaresipOptions(server=kamailio.address)))
     async with Client(wics.account(kamailio)) as client:
@@ -35,7 +35,7 @@ async def test_a_phone_without_encryption(peers: Peers) -> None:
     assert refusal.value.response.status == 488
 
 
-@pytest.mark.parametrize(("target", "status"), [("nobody", 404), ("bob", 480)])
+@pytest.mark.parametrize(("target", "status"), [("unknown", 404), ("bob", 480)])
 async def test_unknown_and_unregistered_users(peers: Peers, target: str, status: int) -> None:
     kamailio = await peers.start(Kamailio(peers.directory))
     async with Client(wics.account(kamailio)) as client:

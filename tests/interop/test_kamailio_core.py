@@ -64,7 +64,7 @@ async def test_registers_along_our_path(peers: Peers, algorithm: str) -> None:
 
 
 async def test_a_core_that_ignores_tokens(peers: Peers) -> None:
-    """The eP-CSCF vouches for carol, and Kamailio asks for her password all the same: nobody could answer that."""
+    """The eP-CSCF asserts carol, but Kamailio asks for a password, which she does not have."""
     kamailio = await peers.start(Kamailio(peers.directory, KamailioOptions(subscribers={"carol": "carol-secret"})))
     wire = Wire()
     async with _network(kamailio) as network:
@@ -77,7 +77,7 @@ async def test_a_core_that_ignores_tokens(peers: Peers) -> None:
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
 async def test_a_core_without_aka(peers: Peers, algorithm: str) -> None:
-    """Who has a USIM answers no challenge for a password: that would be a downgrade."""
+    """A client with a USIM does not answer a challenge for a password: that would be a downgrade."""
     kamailio = await peers.start(Kamailio(peers.directory, KamailioOptions(algorithm=algorithm)))
     wire = Wire()
     async with _network(kamailio) as network:

@@ -1,4 +1,4 @@
-"""Kamailio as the core tells both our eP-CSCF and the client behind it what becomes of the registration."""
+"""Kamailio as the core notifies our eP-CSCF and the client behind it of the registration state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _told(edge: Edge, event: str) -> int:
-    """How often the client was told this of its contact, over all of its connections."""
+    """Count the NOTIFYs with this event of the client's contact, over all of its connections."""
     return sum(f'event="{event}"' in body for body in edge.wire.bodies("application/reginfo+xml", sent=False))
 
 
@@ -55,7 +55,7 @@ async def test_both_subscribe(peers: Peers) -> None:
         notifies = [seen for seen in edge.mw if not seen.sent and 'event="unregistered"' in seen.body]
         assert {seen.header("Call-ID") for seen in notifies} == {proxy.header("Call-ID"), client.header("Call-ID")}
     assert {seen.start for seen in edge.mw if seen.sent and "NOTIFY" in seen.header("CSeq")} == {"SIP/2.0 200 OK"}
-    assert edge.wire.answers("REGISTER") == [401, 200]  # who is not registered does not deregister
+    assert edge.wire.answers("REGISTER") == [401, 200]  # without a registration there is nothing to deregister
 
 
 async def test_the_news_follow_the_client_through_a_cut(peers: Peers) -> None:

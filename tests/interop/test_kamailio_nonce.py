@@ -1,4 +1,4 @@
-"""Kamailio's nonces end: the refresh after that is challenged with stale=true, and answered without a word."""
+"""Kamailio's nonces end: the refresh after that is challenged with stale=true, and answered without any event."""
 
 from __future__ import annotations
 

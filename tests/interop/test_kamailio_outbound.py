@@ -35,7 +35,7 @@ async def test_refreshes_along_the_same_path(peers: Peers, algorithm: str) -> No
         registers = edge.mw.registers()
         assert {seen.header("Path") for seen in registers} == {f"<{await edge.path()}>"}
         assert {seen.header("Require") for seen in registers} == {"path"}
-    # An IMS core goes by this parameter (TS 24.371 §6.4.1.2); Kamailio goes by the Digest, whatever stands beside it.
+    # An IMS core relies on this parameter (TS 24.371 §6.4.1.2); Kamailio checks the Digest and ignores it.
     assert [_protection(seen) for seen in registers[:4]] == ["", "tls-pending", "tls-protected", "tls-protected"]
     assert edge.wire.answers("REGISTER")[:4] == [401, 200, 200, 200]
 
@@ -72,7 +72,7 @@ async def test_after_a_cut_the_new_path_is_used(peers: Peers) -> None:
         assert await edge.path() != before
         assert await probe.options(kamailio.address, "alice") == 200
         assert [type(event) for event in edge.told] == [Registered, ConnectionLost, Refreshed, ConnectionRestored]
-        # The association was of the TLS session that is gone (TS 24.371 §6.4.1.2).
+        # The association belonged to the closed TLS session (TS 24.371 §6.4.1.2).
         assert _protection(edge.mw.registers()[-1]) == "tls-pending"
 
 

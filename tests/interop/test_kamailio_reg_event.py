@@ -1,4 +1,4 @@
-"""Kamailio's presence server tells our client what becomes of its registration (RFC 3680)."""
+"""Kamailio's presence server notifies our client of its registration state (RFC 3680)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SOON = ClientOptions(backoff=BackoffOptions(first_time=0.2, base_time=1.0))
 
 @dataclass
 class Watching:
-    """A client, what was on its wire, and what it told."""
+    """Client with its messages and events."""
 
     client: Client
     wire: Wire = field(default_factory=Wire)
@@ -43,7 +43,7 @@ class Watching:
         self.client.on_event(self.told.append)
 
     def notified(self, contact: str, event: str) -> bool:
-        """Whether a NOTIFY has told this about a contact, and was answered 200."""
+        """Tell whether a NOTIFY with this event of a contact was answered 200."""
         return any(
             (contact, event) in _contacts(seen) and _answer(self.wire, seen) == 200
             for seen in self.wire.requests("NOTIFY", sent=False)
@@ -54,7 +54,7 @@ class Watching:
 
 
 def _contacts(notify: Seen) -> list[tuple[str, str]]:
-    """The contacts of a document with what happened to them."""
+    """Return the contacts of a document with their events."""
     if not notify.body:
         return []
     return [
@@ -64,7 +64,7 @@ def _contacts(notify: Seen) -> list[tuple[str, str]]:
 
 
 def _answer(wire: Wire, request: Seen) -> int | None:
-    """The status that we answered a request with."""
+    """Return the status of our answer to a request."""
     for seen in wire:
         same = seen.header("CSeq") == request.header("CSeq") and seen.header("Call-ID") == request.header("Call-ID")
         if seen.sent and same and seen.start.startswith("SIP/2.0"):
@@ -79,7 +79,7 @@ def _own_contact(client: Client) -> str:
 
 @asynccontextmanager
 async def _registered(kamailio: Kamailio, *, instance: str = "", expires: int = 300) -> AsyncIterator[Watching]:
-    """Register alice, and wait until Kamailio has told her so."""
+    """Register alice, and wait for Kamailio's NOTIFY."""
     account = replace(wics.account(kamailio, expires=expires), instance=instance)
     watching = Watching(Client(account, SOON))
     async with watching.client:
@@ -169,7 +169,7 @@ async def test_kamailio_is_restarted(peers: Peers) -> None:
 
         await watching.wire.until(subscribed_again, seconds=20)
         assert [type(event) for event in watching.told] == [Registered, ConnectionLost, Refreshed, ConnectionRestored]
-        # The dialog of before is tried, and is not known any more; then there is a new one.
+        # A refresh in the old dialog fails, and a new subscription follows.
         in_dialog, anew = again.requests("SUBSCRIBE")
         assert in_dialog.header("Call-ID") == watching.wire.requests("SUBSCRIBE")[0].header("Call-ID")
         assert anew.header("Call-ID") != in_dialog.header("Call-ID")

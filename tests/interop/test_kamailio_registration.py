@@ -1,4 +1,4 @@
-"""Kamailio as the registrar, over plain WebSocket: register, refresh, deregister, and be refused."""
+"""Kamailio as the registrar, over plain WebSocket: register, refresh, deregister, wrong password."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_refreshes_before_the_binding_ends(peers: Peers, algorithm: str) -
         assert client.binding is not None
         assert client.binding.expires == 2
         await wire.until(lambda: wire.answers("REGISTER").count(200) == 4, seconds=12)
-        assert await probe.options(kamailio.address, "alice") == 200  # the first binding has ended a second ago
+        assert await probe.options(kamailio.address, "alice") == 200  # the first binding ended a second ago
     assert wire.answers("REGISTER") == [401, 200, 200, 200, 200, 200]
 
 

@@ -1,4 +1,4 @@
-"""The peers against each other: when this fails, the other failures of this folder are not ours."""
+"""The peers against each other: if these tests fail, the fault is not in wic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phones with plain RTP behind Kamailio and rtpengine: called, and calling; the tones are measured at both ends."""
+"""Calls to and from phones with plain RTP behind Kamailio and rtpengine; tones are measured at both ends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def _sipp_that_answers(peers: Peers, kamailio: Kamailio) -> Sipp:
 
 
 def _check_tones(heard_here: Path, rtpengine: RtpEngine) -> None:
-    """Both tones arrived, at their frequency and level: ours at rtpengine after its DTLS-SRTP, theirs in our WAV."""
+    """Check frequency and level of both tones: ours at rtpengine after its DTLS-SRTP, theirs in our WAV."""
     here = tone.listen(heard_here)
     assert here.frequency == THEIRS
     assert here.level == pytest.approx(-10, abs=0.5)
@@ -58,7 +58,7 @@ def _check_tones(heard_here: Path, rtpengine: RtpEngine) -> None:
 
 
 def _check_wire(wire: Wire, call: Call) -> None:
-    """Our descriptions are those of TS 24.371; what came was DTLS-SRTP too, and the report counts it."""
+    """Check our descriptions by TS 24.371, the DTLS-SRTP of the answer, and the report."""
     (ours,), (theirs, *_) = wire.bodies("application/sdp", sent=True), wire.bodies("application/sdp", sent=False)
     for description in (ours, theirs):
         assert " UDP/TLS/RTP/SAVPF " in description
@@ -148,7 +148,7 @@ async def test_is_called_by_baresip(peers: Peers) -> None:
 
 
 async def test_the_command_calls_baresip(peers: Peers) -> None:
-    """As people call: with a data channel in the offer, which the phone leaves out of its answer."""
+    """The offer has a data channel, as by default, and the phone refuses it."""
     kamailio, rtpengine = await _core(peers)
     phone = BaresipOptions(server=kamailio.address, transport="tcp", frequency=THEIRS)
     baresip = await peers.start(Baresip(peers.directory, phone))

@@ -1,7 +1,7 @@
-"""Many calls in one process through the whole network, with real ICE, DTLS-SRTP and SCTP: nothing may stay behind.
+"""Many calls in one process through the whole network, with real ICE, DTLS-SRTP and SCTP: no resource may leak.
 
-Run by `make soak`. SIP timers are a tenth of what they are in the field, so that the end of every
-transaction is seen; media timers are those of the field unless a test says otherwise.
+Run by `make soak`. SIP timers are a tenth of the standard ones, so that every
+transaction ends within the test; media timers are the standard ones unless a test says otherwise.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ CALLS = 500
 BLOCK = 100
 TOGETHER = 20
 GROWTH = 1.0
-"""Megabytes that the second half of the calls may add: the noise of the allocator."""
+"""Megabytes that the second half of the calls may add, for the noise of the allocator."""
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a process holds."""
+    """Resources of a process."""
 
     descriptors: int
     tasks: int
@@ -66,11 +66,11 @@ class Lab:
             tasks=len(asyncio.all_tasks()),
             threads=threading.active_count(),
             contexts=self.network.agw.contexts,
-            calls=sum(len(client._calls or ()) for client in self.clients),
+            calls=sum(len(client.calls) for client in self.clients),
         )
 
     async def settle(self, wanted: Footprint) -> None:
-        """Wait, within reason, until nothing is held that was not held before."""
+        """Wait, for 20 s at most, until the resources are those of an earlier moment."""
         end = asyncio.get_running_loop().time() + 20
         while (now := self.footprint()) != wanted:
             assert asyncio.get_running_loop().time() < end, (now, wanted)
@@ -85,7 +85,7 @@ def resident() -> float:
 
 
 def taken_ports() -> list[int]:
-    """The ports of the eIMS-AGW towards the core that cannot be bound."""
+    """Return the ports of the eIMS-AGW towards the core that cannot be bound."""
     taken = []
     for port in range(FIRST_PORT, LAST_PORT + 1):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -115,7 +115,7 @@ async def take(client: Client) -> CallReport:
 
 
 async def one_call(caller: Client, called: Client, *, seconds: float = 0.0, text: bool = False) -> None:
-    """Call, be answered, say something on a data channel, hang up; both sides have to be content."""
+    """Make an answered call, with a message on a data channel if `text`; both reports must be COMPLETED."""
     async with asyncio.TaskGroup() as group:
         taking = group.create_task(take(called))
         call = await caller.call(called.account.impu, audio=Silence(), sinks=[Count()])
@@ -133,7 +133,7 @@ async def one_call(caller: Client, called: Client, *, seconds: float = 0.0, text
 async def test_500_calls_leave_nothing_behind(tmp_path, record_property) -> None:
     async with running(tmp_path, "alice", "bob") as lab:
         alice, bob = lab.clients
-        for _ in range(5):  # what is made once, such as caches and certificates, is made now
+        for _ in range(5):  # fills caches and makes certificates
             await one_call(alice, bob, text=True)
         await asyncio.sleep(SETTLED)
         before = lab.footprint()
@@ -146,7 +146,7 @@ async def test_500_calls_leave_nothing_behind(tmp_path, record_property) -> None
         await lab.settle(before)
         assert taken_ports() == []
         record_property("resident MB", memory)
-        # The first blocks find out how much the allocator needs at a time; then it has to do.
+        # The first blocks grow the allocator to its working size.
         assert memory[-1] - memory[len(memory) // 2] <= GROWTH, memory
 
 
@@ -167,7 +167,7 @@ async def test_20_calls_at_once(tmp_path) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("role", ["caller", "called"])
 async def test_a_client_that_is_killed_in_a_call(tmp_path, role) -> None:
-    """Nothing of it says goodbye: its sockets are gone from one moment to the next."""
+    """Its sockets close without any SIP, RTCP or DTLS goodbye."""
     async with running(tmp_path, "alice", "bob") as lab:
         alice, bob = lab.clients
         lab.network.add_subscriber("carol")
@@ -193,11 +193,11 @@ async def test_a_client_that_is_killed_in_a_call(tmp_path, role) -> None:
         assert report.outcome in (CallOutcome.COMPLETED, CallOutcome.FAILED)
         await lab.settle(before)
         assert taken_ports() == []
-        await one_call(alice, bob)  # who is left can be called
+        await one_call(alice, bob)  # the other clients can still call
 
 
 async def start(lab: Lab, *words: str) -> asyncio.subprocess.Process:
     wic = Path(sys.executable).with_name("wic")
-    nowhere = asyncio.subprocess.DEVNULL
+    null = asyncio.subprocess.DEVNULL
     accounts = ("--accounts", str(lab.network.accounts_path))
-    return await asyncio.create_subprocess_exec(wic, *words, *accounts, stdout=nowhere, stderr=nowhere)
+    return await asyncio.create_subprocess_exec(wic, *words, *accounts, stdout=null, stderr=null)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,6 +131,23 @@ def test_persons_have_names() -> None:
 def test_no_file_is_too_long() -> None:
     counts = {name: len(path.read_bytes().splitlines()) for name, path in modules(ROOT, "wic", "cli", "tests")}
     assert {name: count for name, count in counts.items() if count > LONGEST_FILE} == {}
+
+
+# suites that run elsewhere
+
+
+def test_imports_of_suites_that_are_not_collected() -> None:
+    """Names that benches, interop, soak, fuzz targets and examples import from wic exist."""
+    missing = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: from {node.module} import {alias.name}"
+        for _, path in modules(ROOT, "tests/bench", "tests/interop", "tests/soak", "tests/fuzz", "examples")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "wic"
+        for alias in node.names
+        if find_spec(node.module or "") is None
+        or not (hasattr(import_module(node.module or ""), alias.name) or find_spec(f"{node.module}.{alias.name}"))
+    ]
+    assert missing == []
 
 
 # tests that mirror the code

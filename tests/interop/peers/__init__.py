@@ -1,1 +1,1 @@
-"""Real programs that wic is tried against; each is started and stopped by the test that needs it."""
+"""Real programs as peers of wic; each is started and stopped by the test that uses it."""

@@ -1,4 +1,4 @@
-"""baresip: a phone with its own SIP, ICE and DTLS-SRTP; it plays a tone and records what it hears."""
+"""baresip: a phone with its own SIP, ICE and DTLS-SRTP; it plays a tone and records received audio."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ EVENT_SECONDS = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class BaresipOptions:
-    """What a test may choose about its baresip."""
+    """Options of a baresip."""
 
     server: str
     """The registrar and outbound proxy, as host:port."""
@@ -60,15 +60,15 @@ class BaresipOptions:
     secure: bool = False
     """ICE and DTLS-SRTP instead of plain RTP."""
     answers: bool = True
-    """By itself; otherwise it rings until it is told to `accept` or `hangup`."""
+    """Answer by itself; otherwise ring until ordered to `accept` or `hangup`."""
     echo: bool = False
-    """Its microphone takes what its loudspeaker plays."""
+    """Connect the loudspeaker to the microphone."""
     frequency: float = 1000.0
-    """Of the tone in its microphone."""
+    """Hertz of the tone in the microphone."""
 
 
 class Baresip(Peer):
-    """One registered baresip that answers by itself; `events` holds what it reported."""
+    """One registered baresip; `events` holds its reports."""
 
     name = "baresip"
 
@@ -110,7 +110,7 @@ class Baresip(Peer):
         return [self.program, "-f", str(self.directory), "-v"]
 
     async def ready(self) -> bool:
-        """It is registered, and listens for commands."""
+        """Tell whether it is registered, and listens for commands."""
         return "200 OK" in self.output() and "baresip is ready" in self.output()
 
     async def __aenter__(self) -> Self:
@@ -134,7 +134,7 @@ class Baresip(Peer):
         self._writer.write(f"{len(text)}:{text},".encode())
 
     async def event(self, kind: str, *, seconds: float = EVENT_SECONDS) -> dict[str, Any]:
-        """Wait for an event of this type, also one that came before."""
+        """Wait for an event of this type, or return an earlier one."""
         async with self._changed:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait_for(lambda: self._first(kind) is not None), seconds)

@@ -1,4 +1,4 @@
-"""Chromium without a window, each page a WIC made of JsSIP, driven over the DevTools protocol."""
+"""Headless Chromium whose pages are WICs made of JsSIP, driven over the DevTools protocol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ELSEWHERE = "elsewhere.example"
-"""Another name of loopback, whose pages have an origin of their own."""
+"""Another name of loopback, whose pages have another origin."""
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -45,7 +45,7 @@ Answer = dict[str, Any]
 
 
 def pin(host: str, port: int) -> str:
-    """Read the certificate a TLS server shows, and hash its public key as Chromium's list of exceptions wants it."""
+    """Return the hash of a TLS server's public key in the form of Chromium's list of exceptions."""
     certificate = x509.load_pem_x509_certificate(ssl.get_server_certificate((host, port)).encode())
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(key).digest()).decode()
@@ -71,44 +71,44 @@ class BrowserPage:
         await self.browser.devtools("Page.navigate", session=self._session, url=url)
 
     async def until(self, condition: str, *, seconds: float = CALL_SECONDS) -> None:
-        """Wait until a JavaScript expression is true, across the pages that come one after the other.
+        """Wait until a JavaScript expression is true, across successive pages.
 
         Raises:
             TimeoutError: it never was.
         """
         async with asyncio.timeout(seconds):
             while True:
-                with contextlib.suppress(PeerFailed):  # the page is about to give way to the next one
+                with contextlib.suppress(PeerFailed):  # the next page is being loaded
                     if await self.evaluate(condition) is True:
                         return
                 await asyncio.sleep(0.05)
 
     async def shows(self, selector: str) -> None:
-        """Wait until there is an element."""
+        """Wait for an element."""
         await self.until(f"document.querySelector({json.dumps(selector)}) !== null")
 
     async def fill(self, **values: str) -> None:
-        """Write into the fields of these ids."""
+        """Fill in the fields with these ids."""
         for field, value in values.items():
             await self.shows(f"#{field}")
             await self.evaluate(f"document.getElementById({json.dumps(field)}).value = {json.dumps(value)}")
 
     async def press(self, selector: str) -> None:
-        """Click on an element, once it is there."""
+        """Click on an element, once it exists."""
         await self.shows(selector)
         await self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
     async def text(self, selector: str) -> str:
-        """Read what an element says, once it is there."""
+        """Return the text of an element, once it exists."""
         await self.shows(selector)
         return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     async def bring_phone(self) -> None:
-        """Make a WIC of this page, too: it runs with the rights of the page's own scripts."""
+        """Load JsSIP and phone.js into this page, with the rights of its own scripts."""
         await self.evaluate(phone())
 
     async def look(self, path: Path, *, width: int, height: int) -> bool:
-        """Take a picture of the page as it is on a screen of that size.
+        """Take a screenshot of the page on a screen of that size.
 
         Returns:
             Whether its whole width fits on the screen.
@@ -121,7 +121,7 @@ class BrowserPage:
         return bool(fits)
 
     async def evaluate(self, expression: str, *, seconds: float = CALL_SECONDS) -> Any:
-        """Evaluate JavaScript in the page; what it returns must be JSON."""
+        """Evaluate JavaScript in the page, and return its value, which must be JSON."""
         reply = await self.browser.devtools(
             "Runtime.evaluate",
             session=self._session,
@@ -152,7 +152,7 @@ class Browser(Peer):
         self._answers: dict[int, asyncio.Future[Answer]] = {}
 
     def command(self) -> list[str]:
-        """Run without a window, with a tone for a microphone."""
+        """Run headless, with a tone as microphone."""
         varying = [f"--user-data-dir={self.profile}", "--remote-debugging-port=0"]
         if self.pins:
             varying.append(f"--ignore-certificate-errors-spki-list={','.join(self.pins)}")
@@ -161,7 +161,7 @@ class Browser(Peer):
         return [self.program, *FLAGS, *varying, "about:blank"]
 
     async def ready(self) -> bool:
-        """Chromium writes the port of its DevTools into its profile."""
+        """Tell whether the port of DevTools is in the profile."""
         return self._port_file.exists() and len(self._port_file.read_text().split()) == 2
 
     @property

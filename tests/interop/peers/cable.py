@@ -1,4 +1,4 @@
-"""A cable between a WIC and its server that a test can cut: the bytes of TLS go through as they are."""
+"""TCP relay between a WIC and its server that a test can cut; the bytes of TLS pass unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHUNK = 65536
 
 
 class Cable:
-    """Carries the TCP connections to a port of loopback."""
+    """Relay of TCP connections to a port of loopback."""
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
@@ -36,7 +36,7 @@ class Cable:
         await self._server.wait_closed()
 
     def cut(self) -> None:
-        """Break what is connected now, both ways, without a word; who connects again is carried again."""
+        """Abort all connections in both directions; later connections are relayed again."""
         for end in self._ends:
             end.transport.abort()
 

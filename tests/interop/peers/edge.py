@@ -28,20 +28,20 @@ SOON = ClientOptions(backoff=BackoffOptions(first_time=0.2))
 
 
 class Mw(list[Seen]):
-    """What the eP-CSCF sends to Kamailio and takes from it; the WIC's side is left out."""
+    """Messages between the eP-CSCF and Kamailio, without those on W2."""
 
     def record(self, entity: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
         if not flow.secure:
             self.append(Seen(direction.name == "SENT", data))
 
     def registers(self) -> list[Seen]:
-        """The REGISTERs that Kamailio got."""
+        """Return the REGISTERs that Kamailio received."""
         return [seen for seen in self if seen.sent and seen.start.startswith("REGISTER ")]
 
 
 @dataclass
 class Edge:
-    """The three, and what was seen and told."""
+    """Kamailio, eP-CSCF and client, with their messages and events."""
 
     kamailio: Kamailio
     network: ImsNetwork
@@ -52,7 +52,7 @@ class Edge:
     told: list[ClientEvent] = field(default_factory=list)
 
     async def path(self) -> str:
-        """The Path that Kamailio has for alice, who has one contact only."""
+        """Return the Path that Kamailio has for the only contact of alice."""
         (contact,) = await self.kamailio.contacts("alice")
         found = re.fullmatch(r"<(sip:[0-9a-f]+@127\.0\.0\.1:\d+;lr;ob)>", contact["Path"])
         assert found is not None, contact["Path"]

@@ -1,4 +1,4 @@
-"""G.711 µ-law by the tables of ITU-T G.711, apart from the product's, so that each proves the other."""
+"""G.711 µ-law by the tables of ITU-T G.711, independent of the product's."""
 
 from __future__ import annotations
 

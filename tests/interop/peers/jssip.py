@@ -64,7 +64,7 @@ def script() -> str:
 
 
 def phone() -> str:
-    """Make of JsSIP and phone.js one script for a page of somebody else's."""
+    """Return JsSIP and phone.js as one script for a page of another server."""
     return f"{script()}\n{(FOLDER / 'phone.js').read_text()}"
 
 
@@ -77,7 +77,7 @@ def _quoted(source: Path) -> str:
 
 
 class PageServer:
-    """Serves page.html, phone.js and jssip.js on a port of loopback."""
+    """HTTP server of page.html, phone.js and jssip.js on loopback."""
 
     def __init__(self) -> None:
         contents = {

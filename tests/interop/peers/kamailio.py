@@ -26,18 +26,18 @@ TABLES = Path("/usr/share/kamailio/dbtext/kamailio")
 
 @dataclass(frozen=True, kw_only=True)
 class KamailioOptions:
-    """What a test may choose about its Kamailio."""
+    """Options of a Kamailio."""
 
     algorithm: str = "MD5"
     subscribers: Mapping[str, str] = field(default_factory=dict)
     """User part to password, beside alice and bob of the file."""
     rtpengine: RtpEngine | None = None
     reg_event: bool = False
-    """Whether its presence server tells who is registered (RFC 3680)."""
+    """Whether its presence server offers the reg event package (RFC 3680)."""
     watch_seconds: int = 600
-    """How long a subscription to that may last."""
+    """Longest subscription to it, in seconds."""
     nonce_seconds: int = 300
-    """For which a Digest nonce is good; after that a challenge says stale=true."""
+    """Seconds for which a Digest nonce is valid; later a challenge has stale=true."""
 
 
 class Kamailio(Peer):
@@ -50,7 +50,7 @@ class Kamailio(Peer):
         self.options = options or KamailioOptions()
         self.program = require("kamailio")
         self.port = free_port()
-        """One number for WebSocket, TCP and UDP."""
+        """Port for WebSocket, TCP and UDP."""
 
     @property
     def _tables(self) -> Path:
@@ -58,7 +58,7 @@ class Kamailio(Peer):
 
     @property
     def ws_url(self) -> str:
-        """Where a WebSocket user registers."""
+        """URL for WebSocket users."""
         return f"ws://127.0.0.1:{self.port}/"
 
     @property
@@ -107,7 +107,7 @@ class Kamailio(Peer):
         ]
 
     async def ready(self) -> bool:
-        """Kamailio accepts TCP last."""
+        """Tell whether it accepts TCP, the last of its listeners."""
         return await accepts(self.port)
 
     async def restart(self) -> None:
@@ -128,7 +128,7 @@ class Kamailio(Peer):
         return answer["result"]
 
     async def contacts(self, user: str) -> list[dict[str, Any]]:
-        """Return what it knows about the contacts of a user."""
+        """Return the contacts of a user as Kamailio lists them."""
         try:
             found = await self.operate("ul.lookup", "location", user)
         except PeerFailed:

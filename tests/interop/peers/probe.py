@@ -1,4 +1,4 @@
-"""A question to a core in raw SIP over UDP: is this user reachable?"""
+"""OPTIONS probe of a core in raw SIP over UDP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A child process with a log, started on loopback and gone when its test is."""
+"""Child process with a log, stopped at the end of its test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _handed_out: set[int] = set()
 
 
 class PeerFailed(Exception):
-    """A peer did not start, or ended by itself; its log is in the message."""
+    """A peer that did not start, or ended by itself; the message holds its log."""
 
 
 def strict() -> bool:
@@ -32,7 +32,7 @@ def strict() -> bool:
 
 
 def missing(what: str) -> None:
-    """End the test because a peer is not installed: skipped at a desk, failed in CI."""
+    """End the test because a peer is not installed: skipped locally, failed in CI."""
     sentence = f"{what} is not installed: run .ci/install-peers"
     if strict():
         pytest.fail(sentence, pytrace=False)
@@ -98,7 +98,7 @@ class Peer:
         """Write what the program reads at its start."""
 
     async def ready(self) -> bool:
-        """Tell whether the program serves already."""
+        """Tell whether the program is ready."""
         return True
 
     async def __aenter__(self) -> Self:
@@ -158,7 +158,7 @@ class Peer:
             raise PeerFailed(f"{self.name} still runs after {seconds:g} s\n{self.tail()}") from None
 
     async def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
-        """End the program and whatever it started."""
+        """End the program and its child processes."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -170,11 +170,11 @@ class Peer:
                 break
 
     def output(self) -> str:
-        """Read what the program has printed so far."""
+        """Return the output of the program so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def tail(self, lines: int = 40) -> str:
-        """Read the end of the log."""
+        """Return the end of the log."""
         return "\n".join(self.output().splitlines()[-lines:])
 
 

@@ -1,4 +1,4 @@
-"""What rtpengine recorded of a call, after its own DTLS-SRTP: one decoded stream per sender."""
+"""Recordings of rtpengine, after its own DTLS-SRTP: one decoded stream for each sender."""
 
 from __future__ import annotations
 

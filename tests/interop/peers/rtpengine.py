@@ -1,4 +1,4 @@
-"""rtpengine: turns DTLS-SRTP with ICE into plain RTP and back, told by Kamailio."""
+"""rtpengine: converts DTLS-SRTP with ICE to plain RTP and back, controlled by Kamailio."""
 
 from __future__ import annotations
 

@@ -16,20 +16,20 @@ SCENARIOS = Path(__file__).parent.parent / "configs" / "sipp"
 
 @dataclass(frozen=True, kw_only=True)
 class SippOptions:
-    """What a test may choose about its SIPp."""
+    """Options of a SIPp."""
 
     scenario: str
     """A file of configs/sipp, without its suffix."""
     server: str
     """The core, as host:port."""
     user: str
-    """Who is called, or who this phone is."""
+    """User that is called, or that this phone is."""
     password: str = ""
     contact_port: int = 0
-    """Where REGISTER says that the user is."""
+    """Port in the Contact of REGISTER."""
     frequency: float = 600.0
     seconds: float = 30.0
-    """How long it may take in all."""
+    """Time limit of the run."""
 
 
 class Sipp(Peer):

@@ -1,4 +1,4 @@
-"""Tones as evidence: write one, and find the strongest frequency and its level in what arrived."""
+"""Tones as evidence: written to a file, and measured in received audio by frequency and level."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Heard:
     frequency: float
     """Hertz."""
     level: float
-    """Of that tone alone, in dB below a full-scale sine."""
+    """Level of that tone alone, in dB below a full-scale sine."""
     share: float
-    """How much of the window's power is that tone, 0 to 1."""
+    """Share of the window's power in that tone, 0 to 1."""
 
 
 def write(path: Path, frequency: float, *, level: float = -10.0, seconds: float = 5.0, rate: int = 8000) -> Path:

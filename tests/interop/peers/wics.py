@@ -1,4 +1,4 @@
-"""Our end: accounts for a peer's registrar, and commands as their users run them."""
+"""wic as the peer of real programs: accounts for their registrars, and `wic` commands."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_accounts(kamailio: Kamailio, directory: Path, *, password: str) -> Pat
 
 
 def outward_address() -> str:
-    """Find an address of this machine beside loopback, where there is one: phones without loopback use it for ICE."""
+    """Return an address of this machine beside loopback, for phones that use no loopback in ICE."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # nothing is sent: the kernel only chooses a route
@@ -56,7 +56,7 @@ def outward_address() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     status: int
     out: str
@@ -96,9 +96,9 @@ class Command(Peer):
         return [PROGRAM, *self._arguments]
 
     async def ready(self) -> bool:
-        """It has said that it is ready."""
+        """Tell whether it has printed that it is ready."""
         return self._ready in self.output()
 
     def documents(self) -> list[dict[str, Any]]:
-        """The JSON lines it has printed."""
+        """Return the JSON lines of its output."""
         return [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]
