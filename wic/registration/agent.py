@@ -12,7 +12,7 @@ identity that the user gave up does not come back by itself, only by `add`.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -70,75 +70,39 @@ class _Command(Enum):
     DEREGISTER = "deregister"
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class RegistrationAgent:
     """Registers all identities of a user over one flow; a usage of `Endpoint`, without I/O.
 
     The shell hands every endpoint event to `handle`, and calls `handle_timeout` when `next_timeout` is due.
     """
 
-    __slots__ = (
-        "_added",
-        "_credentials",
-        "_endpoint",
-        "_flow",
-        "_identities",
-        "_identity",
-        "_impus",
-        "_leading",
-        "_leaving",
-        "_listener",
-        "_make_backoff",
-        "_options",
-        "_parting",
-        "_queue",
-        "_reg_event",
-        "_registrations",
-        "_unwanted",
-        "_watches",
-    )
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        identity: Identity,
-        impus: tuple[Uri, ...] = (),
-        credentials: Authenticator,
-        listener: Callable[[AgentEvent], None],
-        options: RegistrationOptions = _DEFAULT_OPTIONS,
-        make_backoff: Callable[[], Backoff] | None = None,
-        reg_event: bool = False,
-    ) -> None:
-        """Create an agent that has no flow yet.
-
-        Args:
-            endpoint: sends the requests; for reg-event, its methods have to include NOTIFY.
-            identity: the main identity; further ones differ by the public identity only.
-            impus: further public identities to register, where the network does not do so by itself.
-            credentials: answers the challenges.
-            listener: is called with each event.
-            options: see `RegistrationOptions`.
-            make_backoff: makes the back-off of a registration; None for registrations that do not try again.
-            reg_event: subscribe to the state of the registrations (TS 24.229 §5.1.1.3).
-        """
-        self._endpoint = endpoint
-        self._identity = identity
-        self._impus = impus
-        self._credentials = credentials
-        self._listener = listener
-        self._options = options
-        self._make_backoff = make_backoff
-        self._watches = reg_event
-        self._flow: Flow | None = None
-        self._registrations: list[Registration] = []  # the main identity's first
-        self._queue: dict[Registration, _Command] = {}
-        self._leading: Registration | None = None
-        self._added = _NONE  # identities that a caller has added, and waits for
-        self._unwanted = _NONE  # identities that do not come back by themselves
-        self._leaving: dict[str, WicError | None] = {}  # with the error to tell, where they are not waited for any more
-        self._identities = KnownIdentities()
-        self._reg_event: RegEventSubscription | None = None
-        self._parting: RegEventSubscription | None = None
+    endpoint: Endpoint
+    """Sends the requests; for reg-event, its methods have to include NOTIFY."""
+    _: KW_ONLY
+    identity: Identity
+    """The main identity; further ones differ by the public identity only."""
+    impus: tuple[Uri, ...] = ()
+    """Further public identities to register, where the network does not do so by itself."""
+    credentials: Authenticator
+    """Answers the challenges."""
+    listener: Callable[[AgentEvent], None]
+    """Is called with each event."""
+    options: RegistrationOptions = _DEFAULT_OPTIONS
+    make_backoff: Callable[[], Backoff] | None = None
+    """Makes the back-off of a registration; None for registrations that do not try again."""
+    reg_event: bool = False
+    """Whether to subscribe to the state of the registrations (TS 24.229 §5.1.1.3)."""
+    _flow: Flow | None = field(default=None, init=False)
+    _registrations: list[Registration] = field(default_factory=list, init=False)  # the main identity's first
+    _queue: dict[Registration, _Command] = field(default_factory=dict, init=False)
+    _leading: Registration | None = field(default=None, init=False)
+    _added: frozenset[str] = field(default=_NONE, init=False)  # identities that a caller has added, and waits for
+    _unwanted: frozenset[str] = field(default=_NONE, init=False)  # identities that do not come back by themselves
+    _leaving: dict[str, WicError | None] = field(default_factory=dict, init=False)  # with the error, if not awaited
+    _identities: KnownIdentities = field(default_factory=KnownIdentities, init=False)
+    _reg_event: RegEventSubscription | None = field(default=None, init=False)
+    _parting: RegEventSubscription | None = field(default=None, init=False)  # left; its last NOTIFY is to come
 
     @property
     def leading(self) -> Registration | None:
@@ -148,12 +112,12 @@ class RegistrationAgent:
     @property
     def leading_impu(self) -> Uri:
         """The public identity of the leading registration."""
-        return self._identity.impu if self._leading is None else self._leading.identity.impu
+        return self.identity.impu if self._leading is None else self._leading.identity.impu
 
     @property
     def contact(self) -> Uri:
         """The address of this side."""
-        return self._identity.contact
+        return self.identity.contact
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -190,7 +154,7 @@ class RegistrationAgent:
             return self._identities.choose(identity, bindings)
         if identity is not None:
             self.identities.check(identity)
-        return self._identity.impu, None
+        return self.identity.impu, None
 
     # commands
 
@@ -201,7 +165,7 @@ class RegistrationAgent:
         """
         self._flow = flow
         if self._leading is None:
-            self._leading = self._new_registration(self._identity, flow)
+            self._leading = self._new_registration(self.identity, flow)
             self._registrations.append(self._leading)
         for registration in self._registrations:
             if not registration.ended and self._queue.get(registration) is not _Command.DEREGISTER:
@@ -327,7 +291,7 @@ class RegistrationAgent:
                 continue  # the registration has ended: what is said of it has no consequences
             if not self._parting.is_leaving:
                 self.part()
-                self._listener(DepartureEnded())
+                self.listener(DepartureEnded())
 
     def _proceed(self, now: float) -> None:
         """Carry out the commands that wait, until a REGISTER is on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
@@ -348,7 +312,7 @@ class RegistrationAgent:
     def _take(self, registration: Registration, event: RegistrationEvent, now: float) -> None:
         match event:
             case Registered() | Refreshed():
-                self._listener(event)
+                self.listener(event)
                 self._granted(registration, event, now)
             case Deregistered():
                 self._removed(registration, event, now)
@@ -357,14 +321,14 @@ class RegistrationAgent:
                 if event.keeps_binding:
                     return
         if self._identities.update(self.bindings):
-            self._listener(IdentitiesChanged(self.identities))
+            self.listener(IdentitiesChanged(self.identities))
 
     def _granted(self, registration: Registration, event: Registered | Refreshed, now: float) -> None:
         if self._added:
             self._added -= {_key(event.impu)}
         if registration is self._leading and self._lives(registration):  # else it is about to go
             binding, flow = event.binding, registration.flow
-            for impu in self._impus:
+            for impu in self.impus:
                 known = self._find(impu) is not None or binding.implicit_set.holds(impu)
                 if not known and _key(impu) not in self._unwanted:
                     self._begin(impu, flow)
@@ -376,7 +340,7 @@ class RegistrationAgent:
         self._leaving.pop(key, None)
         if error is not None:
             _log.info("the deregistration of %s failed: %s", event.impu, error)
-        if event.impu != self._identity.impu:
+        if event.impu != self.identity.impu:
             self._registrations.remove(registration)
         self._hand_over(now)
         if registration is self._leading:
@@ -388,14 +352,14 @@ class RegistrationAgent:
             else:
                 self._forget_reg_event()
         if str(event.impu) in map(str, (*self.identities.usable, *self.identities.barred)):  # else it was lost before
-            self._listener(Deregistered(event.impu, error))
-        self._listener(DepartureEnded())
+            self.listener(Deregistered(event.impu, error))
+        self.listener(DepartureEnded())
 
     def _failed(self, registration: Registration, failure: RegistrationFailure, now: float) -> None:
         self._hand_over(now)
         if registration is self._leading and failure.loses_binding:
             self._forget_reg_event()
-        self._listener(failure)
+        self.listener(failure)
         key, remedy = _key(failure.impu), failure.recovery.remedy
         if key not in self._added or remedy in (Remedy.RECONNECT, Remedy.RENEW_TOKEN):
             return  # with another connection, or another token, it will be tried again
@@ -419,14 +383,14 @@ class RegistrationAgent:
 
     def _watch(self, registration: Registration, binding: Binding, now: float, *, anew: bool = False) -> None:
         """Let the network tell what becomes of the registration (TS 24.229 §5.1.1.3)."""
-        if not self._watches:
+        if not self.reg_event:
             return
         if self._reg_event is None:
             self._reg_event = RegEventSubscription(
-                self._endpoint,
-                contact=self._identity.contact_header(self._options.reg_id),
-                credentials=self._credentials,
-                user_agent=self._options.user_agent,
+                self.endpoint,
+                contact=self.identity.contact_header(self.options.reg_id),
+                credentials=self.credentials,
+                user_agent=self.options.user_agent,
             )
         self._reg_event.follow(binding, registration.flow, now=now, anew=anew)
         self._identities.confirm()
@@ -443,7 +407,7 @@ class RegistrationAgent:
             case IdentitiesReported(identities):
                 self._identities.report(tuple(each.uri for each in identities), self.bindings)
                 if self._identities.update(self.bindings):
-                    self._listener(IdentitiesChanged(self.identities))
+                    self.listener(IdentitiesChanged(self.identities))
             case RegEventFailed(error, reason):
                 _log.debug("no news about the registration: %s", error or reason)
             case _:
@@ -460,7 +424,7 @@ class RegistrationAgent:
 
     def _begin(self, impu: Uri, flow: Flow) -> None:
         """Register a further identity, in the place of a registration that it had before."""
-        registration = self._new_registration(replace(self._identity, impu=impu), flow)
+        registration = self._new_registration(replace(self.identity, impu=impu), flow)
         former = self._find(impu)
         if former is None:
             self._registrations.append(registration)
@@ -470,12 +434,12 @@ class RegistrationAgent:
 
     def _new_registration(self, identity: Identity, flow: Flow) -> Registration:
         return Registration(
-            self._endpoint,
+            self.endpoint,
             identity=identity,
             flow=flow,
-            credentials=self._credentials,
-            options=self._options,
-            backoff=None if self._make_backoff is None else self._make_backoff(),
+            credentials=self.credentials,
+            options=self.options,
+            backoff=None if self.make_backoff is None else self.make_backoff(),
         )
 
     def _find(self, impu: Uri) -> Registration | None:

@@ -8,7 +8,7 @@ outcome.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wic.errors import AuthenticationFailed, LocalProtocolError, RegistrationFailed
@@ -75,6 +75,7 @@ class PendingRegister:
     exchange: _Exchange
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Registration:
     """Registers over one flow and keeps the binding; a usage of `Endpoint`, without I/O.
 
@@ -82,70 +83,33 @@ class Registration:
     `handle_timeout` when `next_timeout` is due.
     """
 
-    __slots__ = (
-        "_anew",
-        "_backoff",
-        "_binding",
-        "_credentials",
-        "_endpoint",
-        "_events",
-        "_flow_lost",
-        "_next_try",
-        "_options",
-        "_remove_next",
-        "_series",
-        "_since",
-        "_state",
-        "_suspension",
-        "_token_refused",
-        "ended",
-        "flow",
-        "identity",
-        "pending",
-    )
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        identity: Identity,
-        flow: Flow,
-        credentials: Authenticator,
-        options: RegistrationOptions = _DEFAULT_OPTIONS,
-        backoff: Backoff | None = None,
-    ) -> None:
-        """Create a registration that is not begun.
-
-        Args:
-            endpoint: sends the requests.
-            identity: user, device and address to register.
-            flow: connection for the REGISTERs.
-            credentials: answers the challenges.
-            options: see `RegistrationOptions`.
-            backoff: waits before another try; without it only a Retry-After brings one.
-        """
-        self.identity = identity
-        self.flow = flow
-        """The connection for the REGISTERs."""
-        self._endpoint = endpoint
-        self._credentials = credentials
-        self._options = options
-        self._backoff = backoff
-        self.pending: PendingRegister | None = None
-        """The REGISTER on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
-        self.ended = False
-        """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
-        self._state = REGISTRATION.initial
-        self._binding: Binding | None = None
-        self._series: RegisterSeries | None = None
-        self._events: list[RegistrationEvent] = []
-        self._next_try: float | None = None
-        self._anew = False
-        self._flow_lost: RegistrationFailed | None = None
-        self._suspension = Remedy.RETRY
-        self._token_refused = False
-        self._remove_next = False
-        self._since: float | None = None
+    endpoint: Endpoint
+    """Sends the requests."""
+    _: KW_ONLY
+    identity: Identity
+    """User, device and address to register."""
+    flow: Flow
+    """The connection for the REGISTERs."""
+    credentials: Authenticator
+    """Answers the challenges."""
+    options: RegistrationOptions = _DEFAULT_OPTIONS
+    backoff: Backoff | None = None
+    """Waits before another try; without it only a Retry-After brings one."""
+    pending: PendingRegister | None = field(default=None, init=False)
+    """The REGISTER on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
+    ended: bool = field(default=False, init=False)
+    """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
+    _state: RegistrationState = field(default=REGISTRATION.initial, init=False)
+    _binding: Binding | None = field(default=None, init=False)
+    _series: RegisterSeries | None = field(default=None, init=False)
+    _events: list[RegistrationEvent] = field(default_factory=list, init=False)
+    _next_try: float | None = field(default=None, init=False)
+    _anew: bool = field(default=False, init=False)  # the next REGISTER is an initial one, though there is a binding
+    _flow_lost: RegistrationFailed | None = field(default=None, init=False)
+    _suspension: Remedy = field(default=Remedy.RETRY, init=False)  # what a suspended binding waits for
+    _token_refused: bool = field(default=False, init=False)  # by the last outcome
+    _remove_next: bool = field(default=False, init=False)  # deregistration wanted while a REGISTER is on its way
+    _since: float | None = field(default=None, init=False)  # first 2xx since the last failure
 
     @property
     def state(self) -> RegistrationState:
@@ -239,7 +203,7 @@ class Registration:
             self._lose(error, Recovery(Remedy.GIVE_UP), now)
             self.ended = True
         else:
-            self._lose(error, self._anew_after(min(again_after, self._options.longest_wait), now), now)
+            self._lose(error, self._anew_after(min(again_after, self.options.longest_wait), now), now)
 
     def restore(self, response: Response, *, now: float) -> bool:
         """Begin an initial registration if an answer to another request wants it (TS 24.229 §5.1.2A.1.6).
@@ -316,10 +280,10 @@ class Registration:
             if series is not None:
                 # TS 24.229 §5.1.1.2.2: an initial registration has a new Call-ID, and no nonce but, the first time, the
                 # one of another identity of the same user (§5.1.1.4.1).
-                self._credentials.forget()
+                self.credentials.forget()
                 parameters = None if self._binding is None else series.parameters
             series = self._series = RegisterSeries(
-                self.identity, self._options, random_source=self._endpoint.random_source, parameters=parameters
+                self.identity, self.options, random_source=self.endpoint.random_source, parameters=parameters
             )
         self._move(_INPUTS[purpose])
         exchange = self._exchange(series, purpose)
@@ -327,7 +291,7 @@ class Registration:
 
     def _exchange(self, series: RegisterSeries, purpose: Purpose) -> _Exchange:
         """Yield one REGISTER after the other, to be sent in with its answer, until the registrar has decided."""
-        credentials, impu = self._credentials, self.identity.impu
+        credentials, impu = self.credentials, self.identity.impu
         for rounds in range(1, MAX_ROUNDS + 1):
             request = series.next(removal=purpose is Purpose.REMOVAL)
             credentials.authorize(request)
@@ -352,7 +316,7 @@ class Registration:
                 purpose,
                 series.parameters,
                 binding=self._binding,
-                longest_wait=self._options.longest_wait,
+                longest_wait=self.options.longest_wait,
                 rounds=rounds,
             )
             if recovery.parameters is not None:
@@ -366,8 +330,8 @@ class Registration:
         return failed, recover_from_error(failed)
 
     def _transmit(self, request: Request, exchange: _Exchange, now: float) -> None:
-        via_params = _KEEP if self._options.keep_alive else ()
-        transaction = self._endpoint.send_request(request, self.flow, now=now, owner=self, via_params=via_params)
+        via_params = _KEEP if self.options.keep_alive else ()
+        transaction = self.endpoint.send_request(request, self.flow, now=now, owner=self, via_params=via_params)
         self.pending = PendingRegister(transaction, exchange)
 
     def _proceed(self, exchange: _Exchange, answer: _Answer, now: float) -> None:
@@ -483,17 +447,17 @@ class Registration:
 
     def _timed(self, recovery: Recovery, now: float) -> Recovery:
         """Return a recovery with the seconds until this registration tries again by itself, over the flow it has."""
-        if self._backoff is None or recovery.remedy not in (Remedy.RETRY, Remedy.NEXT_SERVER):
+        if self.backoff is None or recovery.remedy not in (Remedy.RETRY, Remedy.NEXT_SERVER):
             return recovery
-        self._forgive(self._backoff, now)
-        return replace(recovery, after=self._backoff.fail(retry_after=recovery.after))
+        self._forgive(self.backoff, now)
+        return replace(recovery, after=self.backoff.fail(retry_after=recovery.after))
 
     def _anew_after(self, asked: float, now: float) -> Recovery:
         """Return the recovery from a loss: when it is asked for, unless one registration after the other is lost."""
-        if self._backoff is not None:
-            self._forgive(self._backoff, now)
-            wait = self._backoff.fail()
-            asked = asked if self._backoff.failures == 1 else max(asked, wait)
+        if self.backoff is not None:
+            self._forgive(self.backoff, now)
+            wait = self.backoff.fail()
+            asked = asked if self.backoff.failures == 1 else max(asked, wait)
         return Recovery(Remedy.RETRY, asked)
 
     def _forgive(self, backoff: Backoff, now: float) -> None:

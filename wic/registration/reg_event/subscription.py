@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from wic.registration.reg_event.events import (
@@ -41,52 +41,26 @@ _EXPIRES: Final = 600_000
 _STANDING: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class RegEventSubscription:
     """Subscription to the state of the contact of this side, and its meaning; a usage of `Endpoint`, without I/O.
 
     The shell hands endpoint events to `handle`, takes events with `next_event`, and calls `handle_timeout` when
     `next_timeout` is due.
-
-    Args:
-        endpoint: sends and receives; its methods have to include NOTIFY.
-        contact: our Contact as it is registered, with `+sip.instance` and `reg-id`.
-        credentials: answers challenges; None cannot.
-        user_agent: what SUBSCRIBE says of this program.
     """
 
-    __slots__ = (
-        "_active",
-        "_contact",
-        "_credentials",
-        "_endpoint",
-        "_events",
-        "_flow",
-        "_identities",
-        "_implicit",
-        "_timers",
-        "_user_agent",
-        "_watch",
-    )
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        contact: NameAddr,
-        credentials: Authenticator | None = None,
-        user_agent: str | None = None,
-    ) -> None:
-        self._endpoint = endpoint
-        self._contact = contact
-        self._credentials = credentials
-        self._user_agent = user_agent
-        self._timers = TimerQueue()
-        self._events: list[RegEventEvent] = []
-        self._flow: Flow | None = None
-        self._watch: RegistrationWatch | None = None
-        self._active = False
-        self._identities: tuple[RegisteredIdentity, ...] = ()
-        self._implicit: set[str] = set()
+    endpoint: Endpoint  # its methods have to include NOTIFY
+    _: KW_ONLY
+    contact: NameAddr  # as it is registered, with `+sip.instance` and `reg-id`
+    credentials: Authenticator | None = None  # None cannot answer challenges
+    user_agent: str | None = None
+    _timers: TimerQueue = field(default_factory=TimerQueue, init=False)
+    _events: list[RegEventEvent] = field(default_factory=list, init=False)
+    _flow: Flow | None = field(default=None, init=False)
+    _watch: RegistrationWatch | None = field(default=None, init=False)
+    _active: bool = field(default=False, init=False)
+    _identities: tuple[RegisteredIdentity, ...] = field(default=(), init=False)
+    _implicit: set[str] = field(default_factory=set, init=False)  # addresses-of-record without a REGISTER of their own
 
     @property
     def stands(self) -> bool:
@@ -176,13 +150,13 @@ class RegEventSubscription:
 
     def _new_watch(self) -> RegistrationWatch:
         return RegistrationWatch(
-            self._endpoint,
+            self.endpoint,
             expires=_EXPIRES,
-            headers=() if self._user_agent is None else (("User-Agent", self._user_agent),),
+            headers=() if self.user_agent is None else (("User-Agent", self.user_agent),),
             timers=self._timers,
             on_change=self._changed,
             on_end=self._ended,
-            credentials=self._credentials,
+            credentials=self.credentials,
         )
 
     def _subscriber(self, binding: Binding, flow: Flow) -> SubscriptionParty:
@@ -192,7 +166,7 @@ class RegEventSubscription:
         return SubscriptionParty(
             resource=identity,
             identity=identity,
-            contact=NameAddr("", binding.public_gruu or self._contact.uri),
+            contact=NameAddr("", binding.public_gruu or self.contact.uri),
             flow=flow,
             routes=binding.service_route,
         )
@@ -227,10 +201,10 @@ class RegEventSubscription:
     def _is_own(self, info: ContactInfo) -> bool:
         """Tell whether a contact is ours: same instance and reg-id, or the same URI (RFC 5626 §6)."""
         instance = info.param("+sip.instance")
-        if instance is not None and instance == self._contact.params.get("+sip.instance"):
-            return info.param("reg-id") in (None, self._contact.params.get("reg-id"))
+        if instance is not None and instance == self.contact.params.get("+sip.instance"):
+            return info.param("reg-id") in (None, self.contact.params.get("reg-id"))
         uri = _uri(info.uri)
-        return uri is not None and uri.matches(self._contact.uri)
+        return uri is not None and uri.matches(self.contact.uri)
 
     def _ended(self, event: SubscriptionEnded) -> None:
         self._active = False

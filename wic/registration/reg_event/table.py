@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -44,19 +44,13 @@ class TableChange:
     """Contacts that were bound anew, or otherwise than before."""
 
 
+@dataclass(slots=True, eq=False)
 class RegistrationTable:
     """Table of registrations and their bound contacts."""
 
-    __slots__ = (
-        "_aors",
-        "_contacts",
-        "_version",
-    )
-
-    def __init__(self) -> None:
-        self._version: int | None = None
-        self._aors: dict[str, str] = {}
-        self._contacts: dict[tuple[str, str], ContactInfo] = {}
+    _version: int | None = None  # of the last document
+    _aors: dict[str, str] = field(default_factory=dict)  # by the id of the registration
+    _contacts: dict[tuple[str, str], ContactInfo] = field(default_factory=dict)  # by the ids of both
 
     def __iter__(self) -> Iterator[BoundContact]:
         """Iterate over the contacts that are bound, in the notifier's order of addresses-of-record."""
