@@ -66,6 +66,8 @@ class Account:
 
     It stays empty as long as the identities are unknown.
     """
+    domain: str = field(init=False, repr=False, compare=False, default="")
+    """The home domain: the host of the public identity; empty as long as that is unknown."""
 
     def __post_init__(self) -> None:
         # Both forms are always set, so that no reader has to know which of them the user wrote.
@@ -73,13 +75,10 @@ class Account:
         object.__setattr__(self, "servers", servers)
         object.__setattr__(self, "server", servers[0] if servers else "")
         self._check()
+        if self.impu:
+            object.__setattr__(self, "domain", parse_impu(self.impu).host)
         if not self.instance and self.impu:
             object.__setattr__(self, "instance", _derive_instance(self.impi, self.impu))
-
-    @property
-    def domain(self) -> str:
-        """The home domain: the host of the public identity."""
-        return parse_impu(self.impu).host
 
     @classmethod
     def load(cls, name: str, path: str | os.PathLike[str] | None = None) -> Account:
