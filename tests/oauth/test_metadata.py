@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wic.errors import RemoteProtocolError
-from wic.oauth.metadata import Endpoint, metadata_url, read_metadata
+from wic.oauth.metadata import OAuthEndpoint, metadata_url, read_metadata
 
 WAF = "https://waf.example"
 METADATA = {
@@ -32,7 +32,7 @@ def test_the_well_known_path_stands_before_the_path_of_the_issuer() -> None:
 def test_all_that_metadata_say(written: str) -> None:
     server = read_metadata(METADATA, written)
     assert server.issuer == WAF
-    assert {each.value: server.url_of(each) for each in Endpoint} == {
+    assert {each.value: server.url_of(each) for each in OAuthEndpoint} == {
         name: url for name, url in METADATA.items() if name.endswith(("_endpoint", "_uri"))
     }
     assert server.pkce
@@ -41,7 +41,7 @@ def test_all_that_metadata_say(written: str) -> None:
 
 def test_the_least_that_metadata_say() -> None:
     server = read_metadata({"issuer": WAF}, WAF)
-    assert not any(server.has(each) for each in Endpoint)
+    assert not any(server.has(each) for each in OAuthEndpoint)
     assert not server.pkce
     assert not server.sends_issuer
 
@@ -66,13 +66,13 @@ def test_metadata_of_another_issuer(named: object) -> None:
 )
 def test_endpoints_that_cannot_be_used(url: object) -> None:
     server = read_metadata(METADATA | {"token_endpoint": url}, WAF)
-    assert not server.has(Endpoint.TOKEN)
+    assert not server.has(OAuthEndpoint.TOKEN)
     with pytest.raises(RemoteProtocolError, match="no usable 'token_endpoint'") as refused:
-        server.url_of(Endpoint.TOKEN)
+        server.url_of(OAuthEndpoint.TOKEN)
     assert str(refused.value).isprintable()
-    assert server.has(Endpoint.JWKS)  # one bad endpoint takes nothing from the others
+    assert server.has(OAuthEndpoint.JWKS)  # one bad endpoint takes nothing from the others
 
 
 def test_endpoints_without_encryption_where_that_is_allowed() -> None:
     document = METADATA | {"token_endpoint": "http://waf.example/token"}
-    assert read_metadata(document, WAF, insecure=True).url_of(Endpoint.TOKEN) == "http://waf.example/token"
+    assert read_metadata(document, WAF, insecure=True).url_of(OAuthEndpoint.TOKEN) == "http://waf.example/token"

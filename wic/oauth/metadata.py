@@ -19,8 +19,8 @@ _SHOWN = 80
 """Characters of a bad URL that an error message quotes."""
 
 
-class Endpoint(StrEnum):
-    """Name of a URL in the metadata."""
+class OAuthEndpoint(StrEnum):
+    """Name of an endpoint in the metadata of an authorization server (RFC 8414 §2)."""
 
     AUTHORIZATION = "authorization_endpoint"
     TOKEN = "token_endpoint"
@@ -39,7 +39,7 @@ class AuthorizationServer:
 
     issuer: str
     """Its identity, as the metadata write it."""
-    endpoints: Mapping[Endpoint, str]
+    endpoints: Mapping[OAuthEndpoint, str]
     """The URLs that it names, not checked."""
     schemes: tuple[str, ...] = HTTPS
     """The schemes that its endpoints may have."""
@@ -48,11 +48,11 @@ class AuthorizationServer:
     sends_issuer: bool = False
     """Whether its authorization responses carry `iss` (RFC 9207 §3)."""
 
-    def has(self, endpoint: Endpoint) -> bool:
+    def has(self, endpoint: OAuthEndpoint) -> bool:
         """Tell whether it has a usable endpoint of this kind."""
         return is_usable_url(self.endpoints.get(endpoint, ""), self.schemes)
 
-    def url_of(self, endpoint: Endpoint) -> str:
+    def url_of(self, endpoint: OAuthEndpoint) -> str:
         """Return the URL of an endpoint.
 
         Raises:
@@ -97,7 +97,7 @@ def read_metadata(document: Mapping[str, object], issuer: str, *, insecure: bool
             f"the metadata of {issuer} are those of another issuer: {shown[:_SHOWN] or 'none'}", status_hint=None
         )
     methods = document.get("code_challenge_methods_supported")
-    urls = {each: document.get(each.value) for each in Endpoint}
+    urls = {each: document.get(each.value) for each in OAuthEndpoint}
     return AuthorizationServer(
         issuer=named,
         endpoints={name: url for name, url in urls.items() if isinstance(url, str)},

@@ -6,7 +6,7 @@ import pytest
 
 from wic.client.web.discovery import discover_authorization_server, discover_services
 from wic.errors import ConnectFailed, RemoteProtocolError
-from wic.oauth.metadata import Endpoint
+from wic.oauth.metadata import OAuthEndpoint
 
 METADATA = "/.well-known/oauth-authorization-server"
 
@@ -16,10 +16,10 @@ async def test_the_metadata_of_an_authorization_server(server, json_client) -> N
     for written in (server.url, f"{server.url}/"):
         waf = await discover_authorization_server(json_client, written, insecure=True)
         assert waf.issuer == server.url
-        assert waf.url_of(Endpoint.TOKEN) == f"{server.url}/token"
-        assert waf.url_of(Endpoint.AUTHORIZATION) == f"{server.url}/authorize"
-        assert waf.url_of(Endpoint.DEVICE_AUTHORIZATION) == f"{server.url}/device_authorization"
-        assert waf.url_of(Endpoint.REVOCATION) == f"{server.url}/revoke"
+        assert waf.url_of(OAuthEndpoint.TOKEN) == f"{server.url}/token"
+        assert waf.url_of(OAuthEndpoint.AUTHORIZATION) == f"{server.url}/authorize"
+        assert waf.url_of(OAuthEndpoint.DEVICE_AUTHORIZATION) == f"{server.url}/device_authorization"
+        assert waf.url_of(OAuthEndpoint.REVOCATION) == f"{server.url}/revoke"
         assert waf.pkce
         assert waf.sends_issuer
 
@@ -27,7 +27,7 @@ async def test_the_metadata_of_an_authorization_server(server, json_client) -> N
 async def test_a_server_need_not_have_everything(server, json_client) -> None:
     server.says(METADATA, {"issuer": server.url, "token_endpoint": f"{server.url}/token"})
     waf = await discover_authorization_server(json_client, server.url, insecure=True)
-    others = (Endpoint.AUTHORIZATION, Endpoint.DEVICE_AUTHORIZATION, Endpoint.REVOCATION)
+    others = (OAuthEndpoint.AUTHORIZATION, OAuthEndpoint.DEVICE_AUTHORIZATION, OAuthEndpoint.REVOCATION)
     assert not any(waf.has(endpoint) for endpoint in others)
     assert not waf.pkce
     assert not waf.sends_issuer

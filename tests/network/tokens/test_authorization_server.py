@@ -11,7 +11,7 @@ from aiohttp import web
 from wic.network.tokens import WafUnreachable
 from wic.network.tokens.authorization_server import AuthorizationServerClient
 from wic.oauth.http import JsonClient
-from wic.oauth.metadata import Endpoint
+from wic.oauth.metadata import OAuthEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,25 +29,25 @@ async def server(issuer: Any, authority: CertificateAuthority) -> AsyncIterator[
 
 async def test_metadata_are_fetched_once_an_hour(issuer: Any, server: AuthorizationServerClient) -> None:
     for now in (NOW, NOW + 3599, NOW + 3600, NOW + 3601):
-        assert await server.url_of(Endpoint.JWKS, now=now) == f"{issuer.url}/jwks"
+        assert await server.url_of(OAuthEndpoint.JWKS, now=now) == f"{issuer.url}/jwks"
     assert issuer.requests == ["metadata"] * 2
 
 
 async def test_metadata_are_old_when_the_clock_was_set_back(issuer: Any, server: AuthorizationServerClient) -> None:
     for now in (NOW, NOW - 1):
-        await server.url_of(Endpoint.JWKS, now=now)
+        await server.url_of(OAuthEndpoint.JWKS, now=now)
     assert issuer.requests == ["metadata"] * 2
 
 
 async def test_the_issuer_is_written_as_in_its_tokens(issuer: Any, server: AuthorizationServerClient) -> None:
     issuer.metadata["issuer"] = f"{issuer.url}/"
     with pytest.raises(WafUnreachable, match="calls itself"):
-        await server.url_of(Endpoint.JWKS, now=NOW)
+        await server.url_of(OAuthEndpoint.JWKS, now=NOW)
 
 
 async def test_answers_that_cannot_be_used(issuer: Any, server: AuthorizationServerClient) -> None:
     with pytest.raises(WafUnreachable, match="no usable 'revocation_endpoint'"):
-        await server.url_of(Endpoint.REVOCATION, now=NOW)
+        await server.url_of(OAuthEndpoint.REVOCATION, now=NOW)
     with pytest.raises(WafUnreachable, match="answers 404"):
         await server.get(f"{issuer.url}/nothing")
     issuer.raw = web.Response(body=b"yes")
@@ -72,7 +72,7 @@ async def test_a_server_that_does_not_answer(authority: CertificateAuthority) ->
     async with JsonClient(ca=authority.certificate_path, timeout=0.05) as http:
         server = AuthorizationServerClient(url, http)
         with pytest.raises(WafUnreachable):
-            await server.url_of(Endpoint.JWKS, now=NOW)
+            await server.url_of(OAuthEndpoint.JWKS, now=NOW)
         with pytest.raises(WafUnreachable):
             await server.notify(url, {}, authorization="Basic YTpi")
     listener.close()

@@ -15,7 +15,7 @@ from wic.network.waf.context import WafContext
 from wic.network.waf.options import Lifetimes
 from wic.network.web.browser_session import csrf_token
 from wic.network.web.responses import JsonError
-from wic.oauth.metadata import Endpoint
+from wic.oauth.metadata import OAuthEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,8 +188,8 @@ async def test_signing_out_leads_to_the_waf_and_back(waf: Waf, wwsf: Wwsf, signe
 async def test_a_waf_without_a_sign_out_page(signed_in, monkeypatch: pytest.MonkeyPatch, endpoint: str | None) -> None:
     asked = AuthorizationServerClient.url_of
 
-    async def answer(self: AuthorizationServerClient, name: Endpoint, *, now: float) -> str:
-        if name is not Endpoint.END_SESSION:
+    async def answer(self: AuthorizationServerClient, name: OAuthEndpoint, *, now: float) -> str:
+        if name is not OAuthEndpoint.END_SESSION:
             return await asked(self, name, now=now)
         if endpoint is None:
             raise WafUnreachable("no such name")

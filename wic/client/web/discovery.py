@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.errors import ConnectFailed, RemoteProtocolError
-from wic.oauth.metadata import Endpoint, metadata_url, read_metadata
+from wic.oauth.metadata import OAuthEndpoint, metadata_url, read_metadata
 from wic.oauth.requests import NATIVE_CLIENT
 from wic.oauth.urls import HTTPS_OR_HTTP, is_usable_url, origin
 
@@ -75,7 +75,7 @@ async def discover_authorization_server(
     """
     reply = await _fetch(http, metadata_url(issuer))
     server = read_metadata(reply.document, issuer, insecure=insecure)
-    server.url_of(Endpoint.TOKEN)  # RFC 8414 §2: the only endpoint that every such server has
+    server.url_of(OAuthEndpoint.TOKEN)  # RFC 8414 §2: the only endpoint that every such server has
     return server
 
 

@@ -15,7 +15,7 @@ from wic.client.web.store import StoreKey
 from wic.client.web.token_client import TokenClient
 from wic.errors import ConfigurationError, SignInFailed
 from wic.oauth.http import JsonClient
-from wic.oauth.metadata import Endpoint
+from wic.oauth.metadata import OAuthEndpoint
 from wic.oauth.pkce import VERIFIER_OCTETS, challenge_of, make_verifier
 from wic.oauth.requests import authorization_url
 
@@ -49,14 +49,14 @@ async def sign_in_by_browser(
     async def obtain(client: TokenClient) -> AccessToken:
         server = client.server
         # RFC 8252 §8.1: without PKCE another program of this machine could redeem the code.
-        if not server.has(Endpoint.AUTHORIZATION) or not server.pkce:
+        if not server.has(OAuthEndpoint.AUTHORIZATION) or not server.pkce:
             raise ConfigurationError(f"{server.issuer} has no sign-in with PKCE (S256) by browser; try --device.")
         state, verifier = secrets.token_urlsafe(24), make_verifier(secrets.token_bytes(VERIFIER_OCTETS))
         async with await LoopbackRedirect.open(
             state=Secret(state), issuer=server.issuer, sends_issuer=server.sends_issuer
         ) as redirect:
             url = authorization_url(
-                server.url_of(Endpoint.AUTHORIZATION),
+                server.url_of(OAuthEndpoint.AUTHORIZATION),
                 client_id=client.client_id,
                 redirect_uri=redirect.uri,
                 state=state,
@@ -92,7 +92,7 @@ async def sign_in_by_device(
     """
 
     async def obtain(client: TokenClient) -> AccessToken:
-        if not client.server.has(Endpoint.DEVICE_AUTHORIZATION):
+        if not client.server.has(OAuthEndpoint.DEVICE_AUTHORIZATION):
             raise ConfigurationError(f"{client.server.issuer} has no sign-in on another device.")
         user_code, device_code = await request_codes(client, insecure=settings.insecure)
         show(user_code)

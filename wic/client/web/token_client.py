@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wic.client.web.discovery import discover_authorization_server
 from wic.errors import RemoteProtocolError, SignInFailed
 from wic.oauth.errors import TEMPORARY, ErrorCode
-from wic.oauth.metadata import Endpoint
+from wic.oauth.metadata import OAuthEndpoint
 from wic.oauth.requests import SCOPE, GrantType, write_basic_credentials
 from wic.oauth.tokens import read_token_response
 
@@ -72,7 +72,7 @@ class TokenClient:
 
     async def request_device_code(self) -> JsonReply:
         """Request a device code and a user code (RFC 8628 §3.1)."""
-        reply = await self._post(self.server.url_of(Endpoint.DEVICE_AUTHORIZATION), {"scope": self.scope})
+        reply = await self._post(self.server.url_of(OAuthEndpoint.DEVICE_AUTHORIZATION), {"scope": self.scope})
         if not reply.ok:
             raise refusal(reply, f"{self.server.issuer} gave no code")
         return reply
@@ -98,15 +98,15 @@ class TokenClient:
 
     async def revoke(self, token: Secret) -> None:
         """Revoke a refresh or access token (RFC 7009 §2); a server that cannot do that is left alone."""
-        if not self.server.has(Endpoint.REVOCATION):
+        if not self.server.has(OAuthEndpoint.REVOCATION):
             return
         form, authorization = self._authenticated({"token": token.reveal()})
-        reply = await self.http.notify(self.server.url_of(Endpoint.REVOCATION), form, authorization=authorization)
+        reply = await self.http.notify(self.server.url_of(OAuthEndpoint.REVOCATION), form, authorization=authorization)
         if not reply.ok:
             raise refusal(reply, f"{self.server.issuer} did not revoke the token")
 
     async def _request_token(self, grant: GrantType, form: Mapping[str, str]) -> AccessToken:
-        reply = await self._post(self.server.url_of(Endpoint.TOKEN), {"grant_type": grant.value, **form})
+        reply = await self._post(self.server.url_of(OAuthEndpoint.TOKEN), {"grant_type": grant.value, **form})
         if not reply.ok:
             raise refusal(reply, f"{self.server.issuer} gave no access token")
         return read_token_response(reply.document, issuer=self.server.issuer, scope=self.scope, now=time.time())

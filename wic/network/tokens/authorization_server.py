@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wic.oauth.http import JsonClient, JsonReply
-    from wic.oauth.metadata import AuthorizationServer, Endpoint
+    from wic.oauth.metadata import AuthorizationServer, OAuthEndpoint
 
 METADATA_MAX_AGE = 3600.0
 """Seconds for which metadata are valid."""
@@ -38,7 +38,7 @@ class AuthorizationServerClient:
         self._metadata: AuthorizationServer | None = None
         self._fetched_at = 0.0
 
-    async def url_of(self, endpoint: Endpoint, *, now: float) -> str:
+    async def url_of(self, endpoint: OAuthEndpoint, *, now: float) -> str:
         """Return the URL of an endpoint, from the metadata (RFC 8414)."""
         with _unreachable():
             # A clock that was set back makes the metadata old as well.

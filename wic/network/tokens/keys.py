@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from wic.network.tokens.claims import ALGORITHMS
 from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
-from wic.oauth.metadata import Endpoint
+from wic.oauth.metadata import OAuthEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ class IssuerKeys:
             return
         self._tried_at = now
         try:
-            url = self._jwks_uri or await self._server.url_of(Endpoint.JWKS, now=now)
+            url = self._jwks_uri or await self._server.url_of(OAuthEndpoint.JWKS, now=now)
             listed = (await self._server.get(url)).get("keys")
             if not isinstance(listed, list):
                 raise WafUnreachable(f"{url} holds no keys")

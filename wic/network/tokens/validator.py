@@ -16,7 +16,7 @@ from wic.network.tokens.claims import Authorization, is_opaque, read_claims, rea
 from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
 from wic.network.tokens.keys import IssuerKeys, quiet
 from wic.oauth.http import JsonClient
-from wic.oauth.metadata import Endpoint
+from wic.oauth.metadata import OAuthEndpoint
 from wic.oauth.requests import write_basic_credentials
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ async def _introspect(
         TokenInvalid: it is not active.
         WafUnreachable: there is no answer.
     """
-    url = introspection.url or await server.url_of(Endpoint.INTROSPECTION, now=now)
+    url = introspection.url or await server.url_of(OAuthEndpoint.INTROSPECTION, now=now)
     credentials = write_basic_credentials(introspection.client_id, introspection.client_secret)
     form = {"token": token, "token_type_hint": "access_token"}
     reply = await server.post(url, form, authorization=credentials)

@@ -16,7 +16,7 @@ from wic.network.waf.store import WafStore
 from wic.network.waf.token_endpoint import TokenEndpoint
 from wic.network.waf.users import COST, PasswordVerifier
 from wic.network.web.server import WebFunction, WebServer
-from wic.oauth.metadata import WELL_KNOWN_PATH, Endpoint
+from wic.oauth.metadata import WELL_KNOWN_PATH, OAuthEndpoint
 from wic.oauth.pkce import METHOD
 from wic.oauth.requests import SCOPE, GrantType
 
@@ -27,13 +27,13 @@ KEY_OVERLAP = 300.0
 """Seconds for which an old key is published after its last token has expired."""
 CACHEABLE = {"Cache-Control": "public, max-age=300"}
 _PATHS = {
-    Endpoint.AUTHORIZATION: "/authorize",
-    Endpoint.TOKEN: "/token",
-    Endpoint.DEVICE_AUTHORIZATION: "/device_authorization",
-    Endpoint.INTROSPECTION: "/introspect",
-    Endpoint.REVOCATION: "/revoke",
-    Endpoint.END_SESSION: LOGOUT_PATH,
-    Endpoint.JWKS: "/jwks",
+    OAuthEndpoint.AUTHORIZATION: "/authorize",
+    OAuthEndpoint.TOKEN: "/token",
+    OAuthEndpoint.DEVICE_AUTHORIZATION: "/device_authorization",
+    OAuthEndpoint.INTROSPECTION: "/introspect",
+    OAuthEndpoint.REVOCATION: "/revoke",
+    OAuthEndpoint.END_SESSION: LOGOUT_PATH,
+    OAuthEndpoint.JWKS: "/jwks",
 }
 
 

@@ -13,7 +13,7 @@ from wic.network.tokens.validator import TokenValidator
 from wic.network.web.responses import csp_source
 from wic.oauth.errors import ErrorCode
 from wic.oauth.http import JsonClient
-from wic.oauth.metadata import Endpoint
+from wic.oauth.metadata import OAuthEndpoint
 from wic.oauth.requests import SCOPE, GrantType, authorization_url, write_basic_credentials
 from wic.oauth.tokens import read_token_response
 from wic.oauth.urls import add_query
@@ -82,7 +82,7 @@ class WafClient:
             WafUnreachable: the WAF's metadata cannot be had.
         """
         return authorization_url(
-            await self._server.url_of(Endpoint.AUTHORIZATION, now=self._options.clock()),
+            await self._server.url_of(OAuthEndpoint.AUTHORIZATION, now=self._options.clock()),
             client_id=self._options.client_id,
             redirect_uri=self._redirect_uri,
             state=state,
@@ -92,7 +92,7 @@ class WafClient:
     async def sign_out_url(self) -> str | None:
         """Return the URL at which a browser signs out of the WAF as well; None if the WAF has none at its own origin."""
         try:
-            url = await self._server.url_of(Endpoint.END_SESSION, now=self._options.clock())
+            url = await self._server.url_of(OAuthEndpoint.END_SESSION, now=self._options.clock())
         except WafUnreachable:
             return None
         if csp_source(url) != csp_source(self.issuer):  # the policy of the page does not let a form lead elsewhere
@@ -134,7 +134,7 @@ class WafClient:
         Raises:
             WafUnreachable: the WAF gave no usable answer.
         """
-        url = await self._server.url_of(Endpoint.REVOCATION, now=self._options.clock())
+        url = await self._server.url_of(OAuthEndpoint.REVOCATION, now=self._options.clock())
         await self._server.notify(url, {"token": token.reveal()}, authorization=self._credentials)
 
     async def validate(self, token: Secret) -> Authorization:
@@ -148,7 +148,7 @@ class WafClient:
 
     async def _request_token(self, grant: GrantType, form: Mapping[str, str]) -> IssuedToken:
         now = self._options.clock()
-        url = await self._server.url_of(Endpoint.TOKEN, now=now)
+        url = await self._server.url_of(OAuthEndpoint.TOKEN, now=now)
         reply = await self._server.post(url, {"grant_type": grant.value, **form}, authorization=self._credentials)
         # No answer of OAuth, or one that asks to come back: nothing is decided about the grant.
         if reply.status == 429 or reply.status >= 500 or not reply.document:
