@@ -259,7 +259,7 @@ def identity() -> Identity:
 @pytest.fixture
 def make_endpoint() -> Callable[[], Endpoint]:
     """Make the endpoint of a WIC."""
-    options = EndpointOptions(via={"WSS": ("x7k2.invalid", None)})
+    options = EndpointOptions(via={"WSS": "x7k2.invalid"})
     return lambda: Endpoint(random_source=CountingSource(), options=options)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import is_token, quote, split_list, unquote
+from wic.sip.grammar import is_token, split_list
 
 
 @pytest.mark.parametrize(
@@ -25,15 +25,6 @@ def test_lists_are_split_outside_quotes_and_brackets(text: str, items: list[str]
 def test_broken_lists_are_refused(text: str) -> None:
     with pytest.raises(MalformedHeader):
         split_list(text)
-
-
-@pytest.mark.parametrize("text", ["", "plain", 'the "boss"', "back\\slash", "comma, semicolon;", "naïve"])
-def test_quote_and_unquote_are_inverses(text: str) -> None:
-    assert unquote(quote(text)) == text
-
-
-def test_text_without_quotes_stays() -> None:
-    assert unquote(r"a\b") == r"a\b"
 
 
 def test_tokens() -> None:

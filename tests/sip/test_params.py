@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from wic.sip.errors import MalformedHeader
-from wic.sip.params import AuthParams, Params, UriHeaders, UriParams
+from wic.sip.params import AuthParams, Params, UriHeaders, UriParams, quote, unquote
 
 
 def test_names_are_found_in_any_case_and_values_come_unquoted() -> None:
@@ -99,3 +99,12 @@ def test_headers_of_uris() -> None:
 def test_malformed_headers_of_uris(text: str) -> None:
     with pytest.raises(MalformedHeader):
         UriHeaders.parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "plain", 'the "boss"', "back\\slash", "comma, semicolon;", "naïve"])
+def test_quote_and_unquote_are_inverses(text: str) -> None:
+    assert unquote(quote(text)) == text
+
+
+def test_text_without_quotes_stays() -> None:
+    assert unquote(r"a\b") == r"a\b"

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wic.sip.framing import StreamFramer
-from wic.sip.grammar import quote, split_list, unquote
+from wic.sip.grammar import split_list
 from wic.sip.headers import AuthValue, CSeq, MediaType, NameAddr, Via
 from wic.sip.message import Request, Response
 from wic.sip.multipart import Part, compose_multipart, parse_multipart
-from wic.sip.params import AuthParams, Params, UriHeaders, UriParams
+from wic.sip.params import AuthParams, Params, UriHeaders, UriParams, quote, unquote
 from wic.sip.parser import parse
 from wic.sip.uri import Uri
 

@@ -13,7 +13,7 @@ AKA is Digest with another password for each nonce (RFC 3310 §3.3), so `AkaClie
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wic.auth.challenge import MAX_VALUE, name_challenges, read_challenges
@@ -21,9 +21,8 @@ from wic.auth.digest import DigestAlgorithm, DigestInput, find_algorithm, make_h
 from wic.auth.secret import Secret
 from wic.errors import AuthenticationFailed, ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import quote
 from wic.sip.headers import AuthValue
-from wic.sip.params import AuthParams
+from wic.sip.params import AuthParams, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,15 +217,14 @@ class ProtectionSpace:
             raise NetworkNotTrusted("the network could not prove that it knows the password")
 
 
+@dataclass(slots=True)
 class ProtectionSpaces:
-    """The protection spaces of one user."""
+    """Protection spaces of one user, by header and realm (RFC 3261 §22.1)."""
 
-    __slots__ = ("_random_source", "_spaces", "_username")
-
-    def __init__(self, username: str, random_source: RandomSource) -> None:
-        self._username = username
-        self._random_source = random_source
-        self._spaces: dict[tuple[str, str], ProtectionSpace] = {}
+    username: str
+    random_source: RandomSource
+    """Source of the `cnonce`."""
+    _spaces: dict[tuple[str, str], ProtectionSpace] = field(default_factory=dict)
 
     def authorize(self, request: Request) -> None:
         """Put into `request` credentials for every realm that has asked for them, and no others."""
@@ -240,9 +238,9 @@ class ProtectionSpaces:
                         digest_answer(
                             space.challenge,
                             space.ha1,
-                            self._username,
+                            self.username,
                             request,
-                            self._random_source,
+                            self.random_source,
                             count=space.count,
                         )
                     )

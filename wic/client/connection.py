@@ -137,7 +137,7 @@ class ClientConnection:
                 timers=options.timers,
                 methods=_METHODS,
                 extensions=_NO_EXTENSIONS,
-                via={"WSS": (host, None), "WS": (host, None)},
+                via={"WSS": host, "WS": host},
             ),
         )
         self.driver = Driver(self.endpoint, on_event=self._event)

@@ -16,7 +16,7 @@ from wic.sip.flow import Flow
 from wic.sip.params import UriParams
 from wic.sip.routing import port_of
 from wic.sip.timers import RFC3261
-from wic.sip.uri import Uri
+from wic.sip.uri import Uri, bracketed
 from wic.transport.datagram import open_udp
 from wic.transport.driver import Driver, SystemRandomSource
 from wic.transport.stream import serve_tcp
@@ -161,7 +161,7 @@ class Node:
             ConfigurationError: the port is taken, or the address is not of this machine.
         """
         # The address of our Via is known only when the sockets are open; the endpoint reads it from here.
-        via: dict[str, tuple[str, int | None]] = {}
+        via: dict[str, str] = {}
         options = EndpointOptions(role=Role.PROXY, timers=timers, via=via)
         source = random_source or SystemRandomSource()
         endpoint = Endpoint(random_source=source, options=options)
@@ -173,8 +173,9 @@ class Node:
         driver = Driver(endpoint, on_event=answer_unavailable)
         datagrams, listener = await open_pair(host, port, driver)
         driver.attach_socket(datagrams)
-        via.update(UDP=datagrams.address, TCP=datagrams.address)
-        return cls(endpoint, driver, MwAddress(*datagrams.address), listener, source)
+        mw = MwAddress(*datagrams.address)
+        via["UDP"] = via["TCP"] = f"{bracketed(mw.host)}:{mw.port}"
+        return cls(endpoint, driver, mw, listener, source)
 
     def serve(self, on_event: Callable[[Event], None]) -> None:
         """Hand the events of the endpoint to the entity from now on."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import ConfigurationError
-from wic.sip.grammar import HOST, quote
+from wic.sip.grammar import HOST
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request
-from wic.sip.params import Params, UriParams
+from wic.sip.params import Params, UriParams, quote
 from wic.sip.random_source import call_id, tag
 from wic.sip.uri import Uri
 

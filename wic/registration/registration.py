@@ -36,6 +36,7 @@ from wic.registration.recovery import (
 from wic.registration.register_request import RegisterSeries, RegistrationOptions
 from wic.registration.tables import REGISTRATION, RegistrationInput, RegistrationState
 from wic.sip.events import FlowClosed, ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.params import Params
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,7 +54,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DEFAULT_OPTIONS: Final = RegistrationOptions()
-_KEEP: Final = (("keep", None),)  # RFC 6223 §4.3: without a value
+_NO_PARAMS: Final = Params()
+_KEEP: Final = Params((("keep", None),))  # RFC 6223 §4.3: without a value
 _LASTING: Final = 120.0  # RFC 5626 §4.5: min-regtime, after which a registration counts as one that works
 _INPUTS: Final = {
     Purpose.INITIAL: RegistrationInput.REGISTER,
@@ -330,7 +332,7 @@ class Registration:
         return failed, recover_from_error(failed)
 
     def _transmit(self, request: Request, exchange: _Exchange, now: float) -> None:
-        via_params = _KEEP if self.options.keep_alive else ()
+        via_params = _KEEP if self.options.keep_alive else _NO_PARAMS
         transaction = self.endpoint.send_request(request, self.flow, now=now, owner=self, via_params=via_params)
         self.pending = PendingRegister(transaction, exchange)
 

@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING
 
 from wic.errors import LocalProtocolError
 from wic.sip.dialog import DialogId
-from wic.sip.endpoint_options import EndpointOptions, Role, ViaParams
+from wic.sip.endpoint_options import EndpointOptions, Role
 from wic.sip.errors import MalformedHeader
 from wic.sip.events import AckReceived, CancelReceived, FlowClosed, StrayResponse
-from wic.sip.headers.via import Via
 from wic.sip.message import Request, Response
 from wic.sip.methods import INITIAL_MAX_FORWARDS
 from wic.sip.params import Params
 from wic.sip.parser import MessageRefused, parse
-from wic.sip.random_source import branch as new_branch
+from wic.sip.random_source import MAGIC_COOKIE
 from wic.sip.random_source import tag as new_tag
 from wic.sip.routing import reply_flow, stamp_source
 from wic.sip.transaction.layer import TransactionLayer
 from wic.sip.transaction.tables import TransactionInput
 from wic.sip.two_xx import AcceptedCalls, Acknowledgements
+from wic.sip.uri import bracketed
 from wic.sip.validate import check_request, check_response, is_unwritable
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint", "EndpointOptions", "Role"]
 
 _DEFAULT_OPTIONS = EndpointOptions()
+_NO_PARAMS = Params()
 _PING = b"\r\n\r\n"
 _PONG = b"\r\n"
 _FRAMED_BY_LENGTH = frozenset({"TCP", "TLS"})
@@ -126,7 +127,7 @@ class Endpoint:
         now: float,
         owner: object = None,
         branch: str | None = None,
-        via_params: ViaParams = (),
+        via_params: Params = _NO_PARAMS,
     ) -> ClientTransaction:
         """Send a request in a new transaction.
 
@@ -143,8 +144,8 @@ class Endpoint:
         """
         if request.method in ("ACK", "CANCEL"):
             raise LocalProtocolError(f"{request.method} begins no transaction: send_ack and cancel are for that")
-        request = self._outgoing(request, flow, branch, via_params)
-        return self._layer.start_client(request, flow, now=now, owner=owner)
+        request, branch, sent_by = self._with_via(request, flow, branch, via_params)
+        return self._layer.start_client(request, flow, branch=branch, sent_by=sent_by, now=now, owner=owner)
 
     def send_ack(self, request: Request, flow: Flow, *, now: float) -> None:
         """Send the ACK of a 2xx; a user agent sends it again when the 2xx comes again (RFC 3261 §13.2.2.4).
@@ -152,7 +153,7 @@ class Endpoint:
         Raises:
             LocalProtocolError: it cannot be written.
         """
-        request = self._outgoing(request, flow)
+        request, _, _ = self._with_via(request, flow)
         data = request.to_bytes()
         if not self._is_proxy:
             self._sent_acks().sent(request, flow, data, now=now)
@@ -257,17 +258,18 @@ class Endpoint:
         """What happened so far, in figures."""
         return self._layer.snapshot()
 
-    def _outgoing(self, request: Request, flow: Flow, branch: str | None = None, via_params: ViaParams = ()) -> Request:
-        """Return a copy with our Via on top (RFC 3261 §8.1.1.7, §16.6 step 8)."""
+    def _with_via(
+        self, request: Request, flow: Flow, branch: str | None = None, via_params: Params = _NO_PARAMS
+    ) -> tuple[Request, str, str]:
+        """Return a copy with our Via on top, its branch and its sent-by (RFC 3261 §8.1.1.7, §16.6 step 8)."""
         request = request.copy()
         if "Max-Forwards" not in request.headers:
             request.headers.add("Max-Forwards", INITIAL_MAX_FORWARDS)
-        host, port = self.options.via.get(flow.transport, flow.local)
-        params = Params((("branch", branch or new_branch(self.random_source)), *self.options.via_params, *via_params))
-        via = Via("SIP/2.0", flow.transport, host, port, params)
-        request.headers.prepend("Via", via)
-        request.headers.keep_read(Request.via, via)
-        return request
+        sent_by = self.options.via.get(flow.transport) or f"{bracketed(flow.local[0])}:{flow.local[1]}"
+        branch = branch or MAGIC_COOKIE + self.random_source.hex(12)
+        params = f";branch={branch}{self.options.via_params.text}{via_params.text}"
+        request.headers.prepend("Via", f"SIP/2.0/{flow.transport} {sent_by}{params}")
+        return request, branch, sent_by
 
     # reception
 

@@ -1,26 +1,25 @@
-"""What an endpoint is to be."""
+"""Options of an endpoint."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from wic.sip.limits import Limits
+from wic.sip.params import Params
 from wic.sip.timers import RFC3261, Timers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-ViaParams: TypeAlias = "tuple[tuple[str, str | None], ...]"
-"""Names and values of Via parameters."""
-
 _LIMITS: Final = Limits()
+_RPORT: Final = Params((("rport", None),))
 
 
 class Role(Enum):
-    """Who uses the transactions."""
+    """Kind of element that uses the transactions."""
 
     USER_AGENT = "user agent"
     """Requests belong to dialogs, a 2xx to INVITE is repeated until its ACK, merged requests get 482."""
@@ -45,12 +44,12 @@ class EndpointOptions:
     In the proxy role it is Proxy-Require, and None means that there are none.
     """
     limits: Limits = _LIMITS
-    via: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
-    """Sent-by (host, port) of our Via by transport, such as `{"WSS": ("x7k2.invalid", None)}`.
+    via: Mapping[str, str] = field(default_factory=dict)
+    """Sent-by of our Via by transport, such as `{"WSS": "x7k2.invalid", "UDP": "10.0.0.1:5060"}`.
 
     A transport that is not listed uses the flow's local address.
     """
-    via_params: ViaParams = (("rport", None),)
+    via_params: Params = _RPORT
     """Parameters of our Via after the branch, in every request (RFC 3581 `rport`)."""
     max_transactions: int = 50_000
     """Requests beyond that many open server transactions get 503; each takes about 5 kB while it waits."""

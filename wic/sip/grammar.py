@@ -32,32 +32,12 @@ URI_HEADERS = r"(?:\?[A-Za-z0-9\-_.!~*'()\[\]/?:+$%=;,]++(?:&[A-Za-z0-9\-_.!~*'(
 """The header fields of a URI; `;` and `,` should be escaped and often are not."""
 
 _ITEM = re.compile(rf'(?:[^",<]++|{QUOTED}|<[^<>]*+>)++', re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_QUOTABLE = re.compile(r'["\\]')
 _TOKEN = re.compile(TOKEN)
 
 
 def is_token(text: str) -> bool:
     """Whether `text` is a token (RFC 3261 §25.1)."""
     return _TOKEN.fullmatch(text) is not None
-
-
-def quote(text: str) -> str:
-    r"""Return `text` as a quoted string.
-
-    >>> print(quote('the "boss"'))
-    "the \"boss\""
-    """
-    escaped = _QUOTABLE.sub(r"\\\g<0>", text) if '"' in text or "\\" in text else text
-    return f'"{escaped}"'
-
-
-def unquote(text: str) -> str:
-    """Return what a quoted string says; any other text comes back unchanged."""
-    if text[:1] != '"':
-        return text
-    inner = text[1:-1]
-    return _ESCAPED.sub(r"\1", inner) if "\\" in inner else inner
 
 
 def split_list(text: str) -> list[str]:

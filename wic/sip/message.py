@@ -7,11 +7,12 @@ with `Message.headers`, whose other lines then still go out as they came.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import REQUEST_URI, is_token, split_list
+from wic.sip.grammar import REQUEST_URI, TOKEN, split_list
 from wic.sip.headers.address import NameAddr
 from wic.sip.headers.auth import AuthValue
 from wic.sip.headers.fields import Headers, TypedHeader, each, each_of_line, optional, required, tokens
@@ -38,6 +39,7 @@ __all__ = ["REASONS", "VERSION", "Headers", "Message", "Request", "Response"]
 VERSION: Final = "SIP/2.0"
 """The only version there is (RFC 3261 §7.1)."""
 
+_METHOD: Final = re.compile(TOKEN)
 _REQUEST_URI: Final = re.compile(REQUEST_URI)
 _CALL_ID: Final = re.compile(r"[^\s,]++")
 _AUTH: Final = {
@@ -63,6 +65,7 @@ def _call_id(text: str) -> str:
     return text
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Message:
     """Common part of requests and responses.
 
@@ -71,15 +74,12 @@ class Message:
     is missing although every message has it.
     """
 
-    __slots__ = ("body", "headers", "raw")
-
-    def __init__(self, headers: Headers, body: bytes = b"", raw: bytes | None = None) -> None:
-        self.headers = headers
-        """All header fields."""
-        self.body = body
-        """The body, still encoded as Content-Type says."""
-        self.raw = raw
-        """The message as it came; None if it was made here, or packed."""
+    headers: Headers
+    """All header fields."""
+    body: bytes = b""
+    """The body, still encoded as Content-Type says."""
+    raw: bytes | None = None
+    """The message as it came; None if it was made here, or packed."""
 
     via = _VIA
     """The topmost Via."""
@@ -147,11 +147,7 @@ class Message:
 
     def set_auth(self, name: str, values: Iterable[AuthValue]) -> None:
         """Replace the lines of a header by challenges or credentials, one a line; without any it is gone."""
-        self.headers.remove(name)
-        if written := tuple(values):
-            for value in written:
-                self.headers.add(name, value)
-            self.headers.keep_read(_AUTH[name], written)
+        self.headers.write(_AUTH[name], tuple(values))
 
     def pack(self) -> None:
         """Release all that can be read again from the header lines, to save memory while the message is only kept."""
@@ -195,7 +191,7 @@ class Request(Message):
     ('bob', 70, b'OPTIONS sip:bob@example.com SIP/2.0\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n')
     """
 
-    __slots__ = ("_uri", "_uri_text", "method", "version")
+    __slots__ = ("_uri", "method", "uri_text", "version")
 
     def __init__(
         self,
@@ -213,18 +209,14 @@ class Request(Message):
         """Case-sensitive."""
         self.version = version
         """`SIP/2.0`, or what the peer said instead."""
-        self._uri_text = uri_text
+        self.uri_text = uri_text
+        """The Request-URI as it came; to change it, set `uri`."""
         self._uri: Uri | None = None
 
     @classmethod
     def build(cls, method: str, uri: Uri | str, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Self:
         """Make a request; Content-Length is written by itself."""
         return cls(method, str(uri), Headers(headers), body)
-
-    @property
-    def uri_text(self) -> str:
-        """The Request-URI as it came."""
-        return self._uri_text
 
     @property
     def uri(self) -> Uri:
@@ -234,18 +226,18 @@ class Request(Message):
             MalformedUri: it does not follow the grammar of its scheme.
         """
         if self._uri is None:
-            self._uri = Uri.parse(self._uri_text)
+            self._uri = Uri.parse(self.uri_text)
         return self._uri
 
     @uri.setter
     def uri(self, uri: Uri) -> None:
         self._uri = uri
-        self._uri_text = str(uri)
+        self.uri_text = str(uri)
 
     def copy(self) -> Request:
         """Return an independent copy, to be changed and sent on."""
         headers = self.headers.copy()
-        request = Request(self.method, self._uri_text, headers, self.body, raw=self.raw, version=self.version)
+        request = Request(self.method, self.uri_text, headers, self.body, raw=self.raw, version=self.version)
         request._uri = self._uri
         return request
 
@@ -255,14 +247,14 @@ class Request(Message):
         self._uri = None
 
     def _start_line(self) -> str:
-        if not is_token(self.method):
+        if _METHOD.fullmatch(self.method) is None:
             raise LocalProtocolError(f"{self.method!r} cannot be a method")
-        if _REQUEST_URI.fullmatch(self._uri_text) is None:
-            raise LocalProtocolError(f"{self._uri_text!r} cannot be a Request-URI")
-        return f"{self.method} {self._uri_text} {VERSION}"
+        if _REQUEST_URI.fullmatch(self.uri_text) is None:
+            raise LocalProtocolError(f"{self.uri_text!r} cannot be a Request-URI")
+        return f"{self.method} {self.uri_text} {VERSION}"
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self._uri_text}>"
+        return f"<Request {self.method} {self.uri_text}>"
 
 
 class Response(Message):

@@ -1,4 +1,7 @@
-"""Lists of `name=value` parameters: ordered, immutable, case-insensitive in their names."""
+"""Lists of `name=value` parameters: ordered, immutable, case-insensitive in their names; and the quoting of values.
+
+A list is its text, as it came or as it was written. It is taken apart when a parameter is asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from urllib.parse import quote as percent_encode
 from urllib.parse import unquote as percent_decode
 
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, URI_HEADERS, URI_PARAMS, WS, is_token, quote, unquote
+from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, URI_HEADERS, URI_PARAMS, WS, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,12 +19,30 @@ if TYPE_CHECKING:
 _Pair = tuple[str, str | None]
 
 _IPV6 = re.compile(r"\[?[0-9A-Fa-f:.]+\]?")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_QUOTABLE = re.compile(r'["\\]')
+
+
+def quote(text: str) -> str:
+    r"""Return `text` as a quoted string.
+
+    >>> print(quote('the "boss"'))
+    "the \"boss\""
+    """
+    escaped = _QUOTABLE.sub(r"\\\g<0>", text) if '"' in text or "\\" in text else text
+    return f'"{escaped}"'
+
+
+def unquote(text: str) -> str:
+    """Return the text within a quoted string; any other text comes back unchanged."""
+    if text[:1] != '"':
+        return text
+    inner = text[1:-1]
+    return _ESCAPED.sub(r"\1", inner) if "\\" in inner else inner
 
 
 class Params:
-    """The parameters of a header field value (RFC 3261 §25.1: generic-param).
-
-    Text is kept as it came and taken apart when a parameter is asked for; values are unquoted then.
+    """Parameters of a header field value (RFC 3261 §25.1: generic-param).
 
     >>> params = Params.parse(';tag=1928;+sip.instance="<urn:uuid:0>"')
     >>> params.get("+SIP.instance"), "tag" in params, params.get("q")
@@ -30,7 +51,11 @@ class Params:
     ;+sip.instance="<urn:uuid:0>";text="a b"
     """
 
-    __slots__ = ("_pairs", "_text")
+    __slots__ = ("_pairs", "text")
+
+    text: str
+    """The list as it is written, its leading separator included."""
+    _pairs: tuple[_Pair, ...] | None
 
     _grammar: ClassVar[re.Pattern[str]] = re.compile(rf"{PARAMS}{WS}", re.DOTALL)
     _pattern: ClassVar[re.Pattern[str]] = re.compile(rf"({TOKEN})(?:{WS}={WS}({QUOTED}|{PLAIN}))?", re.DOTALL)
@@ -45,13 +70,12 @@ class Params:
             quoted: names whose values are put in quotes even where the grammar does not need it.
         """
         names = {name.lower() for name in quoted}
-        self._pairs: tuple[_Pair, ...] | None = tuple(
-            [
-                (self._encode_name(name), None if value is None else self._encode(value, name.lower() in names))
-                for name, value in pairs
-            ]
-        )
-        self._text: str | None = None
+        written = [
+            (self._encode_name(name), None if value is None else self._encode(value, name.lower() in names))
+            for name, value in pairs
+        ]
+        self._pairs = tuple(written)
+        self.text = self._joined(self._pairs)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -68,7 +92,7 @@ class Params:
     def of_checked(cls, text: str) -> Self:
         """Wrap text that has already matched the grammar of this list; nothing is checked again."""
         params = cls.__new__(cls)
-        params._text = text
+        params.text = text
         params._pairs = None
         return params
 
@@ -76,14 +100,19 @@ class Params:
     def of_written(cls, pairs: tuple[_Pair, ...]) -> Self:
         """Wrap names and values that are written as the grammar asks; nothing is checked or quoted."""
         params = cls.__new__(cls)
-        params._text = None
+        params.text = cls._joined(pairs)
         params._pairs = pairs
         return params
 
+    @classmethod
+    def _joined(cls, pairs: tuple[_Pair, ...]) -> str:
+        if not pairs:
+            return ""
+        return cls._before + cls._between.join([name if value is None else f"{name}={value}" for name, value in pairs])
+
     def _split(self) -> tuple[_Pair, ...]:
         if self._pairs is None:
-            text = self._text or ""
-            self._pairs = tuple([(match[1], match[2]) for match in self._pattern.finditer(text)]) if text else ()
+            self._pairs = tuple([(match[1], match[2]) for match in self._pattern.finditer(self.text)])
         return self._pairs
 
     def get(self, name: str, default: str | None = None) -> str | None:
@@ -92,7 +121,7 @@ class Params:
         A parameter without a value gives the empty string, so that it differs from an absent one.
         """
         name = name.lower()
-        if self._text is not None and name not in self._text.lower():
+        if name not in self.text.lower():
             return default  # seen without taking the text apart
         size = len(name)
         for key, value in self._split() if self._pairs is None else self._pairs:
@@ -140,14 +169,10 @@ class Params:
         return len(self._split())
 
     def __str__(self) -> str:
-        if self._text is None:
-            pairs = self._split()
-            joined = self._between.join([name if value is None else f"{name}={value}" for name, value in pairs])
-            self._text = self._before + joined if pairs else ""
-        return self._text
+        return self.text
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}.parse({str(self)!r})"
+        return f"{type(self).__name__}.parse({self.text!r})"
 
     def _key(self) -> frozenset[_Pair]:
         return frozenset((name.lower(), value) for name, value in self.items())
@@ -155,7 +180,7 @@ class Params:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Params):
             return NotImplemented
-        return str(self) == str(other) or self._key() == other._key()
+        return self.text == other.text or self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())
@@ -180,7 +205,7 @@ class Params:
 
 
 class AuthParams(Params):
-    """The comma-separated parameters of credentials and challenges (RFC 3261 §25.1: digest-response, challenge)."""
+    """Comma-separated parameters of credentials and challenges (RFC 3261 §25.1: digest-response, challenge)."""
 
     __slots__ = ()
 
@@ -190,7 +215,7 @@ class AuthParams(Params):
 
 
 class UriParams(Params):
-    """The parameters of a URI, percent-encoded instead of quoted (RFC 3261 §25.1: uri-parameters)."""
+    """Parameters of a URI, percent-encoded instead of quoted (RFC 3261 §25.1: uri-parameters)."""
 
     __slots__ = ()
 
@@ -200,7 +225,7 @@ class UriParams(Params):
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the value of the first parameter of that name; names may be escaped like values."""
-        if "%" not in str(self):
+        if "%" not in self.text:
             return super().get(name, default)
         name = name.lower()
         return next((value or "" for key, value in self.items() if key.lower() == name), default)
@@ -223,7 +248,7 @@ class UriParams(Params):
 
 
 class UriHeaders(UriParams):
-    """The header fields that a URI asks for, such as `?Replaces=…` (RFC 3261 §19.1.1)."""
+    """Header fields that a URI asks for, such as `?Replaces=…` (RFC 3261 §19.1.1)."""
 
     __slots__ = ()
 

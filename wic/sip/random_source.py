@@ -1,4 +1,4 @@
-"""Unpredictable branches, tags and Call-IDs, from a source that is handed in."""
+"""Unpredictable tags and Call-IDs, from a source that is handed in."""
 
 from __future__ import annotations
 
@@ -32,11 +32,6 @@ class CountingSource:
         """Return the prefix and the next number, whatever the length asked for."""
         self._count += 1
         return f"{self._prefix}{self._count}"
-
-
-def branch(random_source: RandomSource) -> str:
-    """Return a new Via branch, a transaction identifier (RFC 3261 §8.1.1.7)."""
-    return MAGIC_COOKIE + random_source.hex(12)
 
 
 def tag(random_source: RandomSource) -> str:

@@ -9,8 +9,9 @@ cancelling cheap; most SIP timers are cancelled long before they are due.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -80,9 +81,9 @@ class Timers:
     trying: float = 0.2
     """When an INVITE server transaction sends 100 by itself (RFC 3261 §17.2.1)."""
 
-    @property
+    @cached_property
     def timeout(self) -> float:
-        """Return 64*T1: Timers B, D, F, H, J, L and M."""
+        """64*T1: Timers B, D, F, H, J, L and M."""
         return 64 * self.t1
 
     def duration(self, timer: Timer, *, reliable: bool) -> float:
@@ -147,15 +148,13 @@ class ScheduledTimer:
             action(now)
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class TimerQueue:
     """Timers in the order of their deadlines. Scheduling, cancelling and firing cost O(log n), amortised."""
 
-    __slots__ = ("_cancelled", "_count", "_heap")
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, ScheduledTimer]] = []
-        self._count = 0
-        self._cancelled = 0
+    _heap: list[tuple[float, int, ScheduledTimer]] = field(default_factory=list)
+    _count: int = 0
+    _cancelled: int = 0
 
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled

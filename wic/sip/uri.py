@@ -109,12 +109,13 @@ class Uri:
 
     def __str__(self) -> str:
         if not self.host:
-            return f"{self.scheme}:{self.opaque}{self.params}"
-        user = "" if self.user is None else self.user
-        password = "" if self.password is None else f":{self.password}"
-        at = "" if self.user is None else "@"
+            return f"{self.scheme}:{self.opaque}{self.params.text}"
+        user = ""
+        if self.user is not None:
+            user = f"{self.user}@" if self.password is None else f"{self.user}:{self.password}@"
+        host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
-        return f"{self.scheme}:{user}{password}{at}{bracketed(self.host)}{port}{self.params}{self.headers}"
+        return f"{self.scheme}:{user}{host}{port}{self.params.text}{self.headers.text}"
 
     def replace(self, **changes: Unpack[_Changes]) -> Uri:
         """Return a copy with other parts."""

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wic.auth.aka import make_auts
-from wic.sip.grammar import quote
+from wic.sip.params import quote
 
 IMPI = "alice@ims.example"
 OK, CHALLENGED, REFUSED = "SIP/2.0 200 ", "SIP/2.0 401 ", "SIP/2.0 403 "

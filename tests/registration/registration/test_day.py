@@ -116,9 +116,7 @@ class Day:
         random_source = CountingSource()
         self.now = 0.0
         self.registrar = Registrar(granted, home)
-        self.endpoint = Endpoint(
-            random_source=random_source, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)})
-        )
+        self.endpoint = Endpoint(random_source=random_source, options=EndpointOptions(via={"WSS": "x7k2.invalid"}))
         self.backoff = Backoff(lambda: 0.5)
         self.registration = Registration(
             self.endpoint,

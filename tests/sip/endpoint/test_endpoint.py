@@ -14,6 +14,7 @@ from wic.sip.events import (
 )
 from wic.sip.flow import Flow
 from wic.sip.message import Response
+from wic.sip.params import Params
 from wic.sip.parser import parse
 from wic.sip.random_source import CountingSource
 from wic.sip.transaction.tables import TransactionState
@@ -32,7 +33,7 @@ def sent(endpoint):
 
 class TestSending:
     def test_a_request_gets_via_and_max_forwards(self, make_request) -> None:
-        ours = endpoint(via={"WSS": ("x7.invalid", None)}, via_params=(("rport", None), ("alias", None)))
+        ours = endpoint(via={"WSS": "x7.invalid"}, via_params=Params((("rport", None), ("alias", None))))
         request = make_request()
         request.headers.remove("Max-Forwards")
         transaction = ours.send_request(request, WSS, now=0.0, owner=self)
@@ -46,13 +47,13 @@ class TestSending:
         assert transaction.state is TransactionState.TRYING
 
     def test_the_local_address_is_the_sent_by_of_other_transports(self, make_request) -> None:
-        ours = endpoint(via={"WSS": ("x7.invalid", None)})
+        ours = endpoint(via={"WSS": "x7.invalid"})
         ours.send_request(make_request(), UDP, now=0.0, branch="z9hG4bKmine")
         assert str(sent(ours)[0].via) == "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKmine;rport"
 
     def test_one_request_may_say_more_in_its_via(self, make_request) -> None:
-        ours = endpoint(via={"WSS": ("x7.invalid", None)})
-        ours.send_request(make_request(), WSS, now=0.0, branch="z9hG4bK1", via_params=(("keep", None),))
+        ours = endpoint(via={"WSS": "x7.invalid"})
+        ours.send_request(make_request(), WSS, now=0.0, branch="z9hG4bK1", via_params=Params((("keep", None),)))
         ours.send_request(make_request(), WSS, now=0.0, branch="z9hG4bK2")
         assert [str(message.via) for message in sent(ours)] == [
             "SIP/2.0/WSS x7.invalid;branch=z9hG4bK1;rport;keep",

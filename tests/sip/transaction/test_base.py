@@ -75,7 +75,7 @@ class Bench:
         )
         self.transaction: Transaction
         if table in (INVITE_CLIENT, NON_INVITE_CLIENT):
-            self.transaction = self.layer.start_client(request, flow, now=0.0)
+            self.transaction = self.layer.start_client(request, flow, branch="z9hG4bK1", sent_by="10.0.0.1", now=0.0)
         else:
             self.transaction = self.layer.start_server(request, flow, reply_flow=flow, tag="us", now=0.0)
         self.last = 100

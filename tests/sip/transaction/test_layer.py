@@ -35,6 +35,11 @@ def request(
     )
 
 
+def send(layer: TransactionLayer, message: Request, flow: Flow = FLOW, **more):
+    via = message.via
+    return layer.start_client(message, flow, branch=via.branch, sent_by=via.sent_by, **more)
+
+
 def serve(layer: TransactionLayer, message: Request, flow: Flow = FLOW):
     return layer.start_server(message, flow, reply_flow=flow, tag="us", now=0.0)
 
@@ -46,25 +51,25 @@ def heard(layer: TransactionLayer):
 
 class TestResponses:
     def test_they_match_by_branch_and_method(self, layer) -> None:
-        invite = layer.start_client(request(), FLOW, now=0.0)
-        options = layer.start_client(request("OPTIONS"), FLOW, now=0.0)
+        invite = send(layer, request(), FLOW, now=0.0)
+        options = send(layer, request("OPTIONS"), FLOW, now=0.0)
         assert layer.find_client(Response.answer(invite.request, 200), FLOW) is invite
         assert layer.find_client(Response.answer(options.request, 200), FLOW) is options
         assert layer.find_client(Response.answer(request("BYE"), 200), FLOW) is None
 
     @pytest.mark.parametrize("via", ["10.0.0.9;branch=z9hG4bK1", "10.0.0.2:5070;branch=z9hG4bK1", "10.0.0.2"])
     def test_another_via_is_not_ours(self, layer, via) -> None:
-        layer.start_client(request(), FLOW, now=0.0)
+        send(layer, request(), FLOW, now=0.0)
         assert layer.find_client(Response.answer(request(via=via), 200), FLOW) is None
 
     @pytest.mark.parametrize(("sent", "came"), [(WEB, OTHER_WEB), (WEB, FLOW), (FLOW, WEB)])
     def test_nobody_answers_for_another_web_socket(self, layer, sent, came) -> None:
-        invite = layer.start_client(request(), sent, now=0.0)
+        invite = send(layer, request(), sent, now=0.0)
         assert layer.find_client(Response.answer(invite.request, 200), came) is None
         assert layer.find_client(Response.answer(invite.request, 200), sent) is invite
 
     def test_a_datagram_may_come_from_another_address(self, layer) -> None:
-        invite = layer.start_client(request(), FLOW, now=0.0)
+        invite = send(layer, request(), FLOW, now=0.0)
         assert layer.find_client(Response.answer(invite.request, 200), OTHER) is invite
 
 
@@ -129,8 +134,8 @@ class TestMergedRequests:
 
 class TestFlows:
     def test_a_lost_flow_fails_what_is_on_it_and_nothing_else(self, layer) -> None:
-        lost = [layer.start_client(request(), FLOW, now=0.0), serve(layer, request("BYE"))]
-        kept = layer.start_client(request(via="h;branch=z9hG4bK2"), OTHER, now=0.0)
+        lost = [send(layer, request(), FLOW, now=0.0), serve(layer, request("BYE"))]
+        kept = send(layer, request(via="h;branch=z9hG4bK2"), OTHER, now=0.0)
         heard(layer)
         layer.flow_closed(FLOW, "reset by peer", now=1.0)
         assert heard(layer) == [TransportFailed(transaction, "reset by peer") for transaction in lost]
@@ -151,7 +156,7 @@ def test_many_transactions_leave_nothing_behind(layer) -> None:
     now = 0.0
     for n in range(2_000):
         now += 0.01
-        client = layer.start_client(request("OPTIONS", via=f"h;branch=z9hG4bK{n}"), FLOW, now=now)
+        client = send(layer, request("OPTIONS", via=f"h;branch=z9hG4bK{n}"), FLOW, now=now)
         client.receive(Response.answer(client.request, 200), FLOW, now=now)
         server = serve(layer, request("OPTIONS", via=f"g;branch=z9hG4bK{n}", cseq=n))
         server.respond(Response.answer(server.request, 200), now=now)
@@ -220,7 +225,7 @@ class TestRest:
     """What waits for repetitions, most of the time for nothing, keeps little."""
 
     def test_the_owner_goes_after_the_last_event(self, layer) -> None:
-        client = layer.start_client(request("BYE"), FLOW, now=0.0, owner="call")
+        client = send(layer, request("BYE"), FLOW, now=0.0, owner="call")
         client.receive(Response.answer(client.request, 180), FLOW, now=1.0)
         client.receive(Response.answer(client.request, 200), FLOW, now=1.0)
         owners = []
@@ -230,7 +235,7 @@ class TestRest:
         assert client.owner is None
 
     def test_who_may_hear_more_keeps_the_owner(self, layer) -> None:
-        client = layer.start_client(request(), FLOW, now=0.0, owner="caller")
+        client = send(layer, request(), FLOW, now=0.0, owner="caller")
         client.receive(Response.answer(client.request, 200), FLOW, now=1.0)
         server = serve(layer, request(via="10.0.0.3;branch=z9hG4bK1"))
         server.owner = "callee"

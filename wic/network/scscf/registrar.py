@@ -20,8 +20,8 @@ from wic.network.scscf.received_register import (
 )
 from wic.registration.reg_event.reginfo import ContactEvent
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import quote
 from wic.sip.message import Response
+from wic.sip.params import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

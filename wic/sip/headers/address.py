@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import PARAMS, QUOTED, WS, quote, unquote
+from wic.sip.grammar import PARAMS, QUOTED, WS
 from wic.sip.headers.values import delta_seconds
-from wic.sip.params import Params
+from wic.sip.params import Params, quote, unquote
 from wic.sip.uri import Uri
 
 # Display names without quotes are tokens; octets beyond ASCII are met there and do no harm.
@@ -60,7 +60,7 @@ class NameAddr:
 
     def __str__(self) -> str:
         display = f"{quote(self.display)} " if self.display else ""
-        return f"{display}<{self.uri}>{self.params}"
+        return f"{display}<{self.uri}>{self.params.text}"
 
     @property
     def tag(self) -> str | None:

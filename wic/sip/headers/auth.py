@@ -76,7 +76,7 @@ class AuthValue:
         return [cls.parse(", ".join(items)) for items in challenges]
 
     def __str__(self) -> str:
-        rest = self.token if self.token is not None else str(self.params)
+        rest = self.token if self.token is not None else self.params.text
         return f"{self.scheme} {rest}" if rest else self.scheme
 
     def __repr__(self) -> str:

@@ -120,7 +120,7 @@ class Headers:
         self._changed(key)
 
     def keep_read(self, header: TypedHeader[T], value: T) -> None:
-        """Keep the value from which a header was written, so that it need not be read again."""
+        """Keep the value of a header that has been read, or written, so that it need not be read again."""
         self._read[header] = value
 
     def prepend(self, name: str, value: object) -> None:
@@ -154,9 +154,20 @@ class Headers:
     def remove(self, name: str) -> None:
         """Remove all lines of that name."""
         key = KEYS.get(name) or key_of(name)
-        if key is not None and self._has(key):
-            self._held = [field for field in self._fields if field[0] != key]
+        kept = [field for field in self._fields if field[0] != key]
+        if key is not None and len(kept) < len(self._fields):
+            self._held = kept
             self._changed(key)
+
+    def write(self, header: TypedHeader[tuple[T, ...]], values: tuple[T, ...]) -> None:
+        """Replace all lines of a typed header by values, one a line, at the end; they need not be read again."""
+        key = header.key
+        name = DISPLAY.get(key, key)
+        kept = [field for field in self._fields if field[0] != key]
+        self._held = [*kept, *[(key, name, str(value), None) for value in values]]
+        self._changed(key)
+        if values:
+            self._read[header] = values
 
     def remove_first(self, name: str) -> None:
         """Remove the topmost value of a list header; the other values of its line stay.
@@ -182,9 +193,11 @@ class Headers:
 
     def copy(self) -> Headers:
         """Return an independent copy; what was read of these headers need not be read again."""
-        index = None if self._index is None else self._index.copy()
-        headers = Headers.of_lines(self._fields.copy(), index, self._list_values)
+        headers = Headers.__new__(Headers)
+        headers._held = self._fields.copy()
+        headers._index = None if self._index is None else self._index.copy()
         headers._read = self._read.copy()
+        headers._list_values = self._list_values
         return headers
 
     def items(self) -> Iterator[tuple[str, str]]:
@@ -193,7 +206,9 @@ class Headers:
 
     def __contains__(self, name: object) -> bool:
         key = (KEYS.get(name) or key_of(name)) if isinstance(name, str) else None
-        return key is not None and self._has(key)
+        if self._index is not None:
+            return key in self._index
+        return key in [field[0] for field in self._fields]
 
     def __len__(self) -> int:
         return len(self._fields)
@@ -248,9 +263,6 @@ class Headers:
                 return display_name(key, key)
         return None
 
-    def _has(self, key: str) -> bool:
-        return key in ([field[0] for field in self._fields] if self._index is None else self._index)
-
     def _first(self, key: str | None) -> int | None:
         return next((place for place, field in enumerate(self._fields) if field[0] == key), None)
 
@@ -293,7 +305,7 @@ class TypedHeader(Generic[T_co]):
 
     def __init__(self, name: str, parse: Callable[[Headers], T_co]) -> None:
         """Make a view that reads `name` by `parse`, which returns an immutable value."""
-        self.key = key_of(name)
+        self.key = _key(name)
         self.parse = parse
 
     @overload

@@ -113,7 +113,7 @@ class EventType:
         return cls(token, params)
 
     def __str__(self) -> str:
-        return f"{self.package}{self.params}"
+        return f"{self.package}{self.params.text}"
 
     @property
     def id(self) -> str | None:
@@ -149,7 +149,7 @@ class MediaType:
         return cls(match[1].lower(), match[2].lower(), Params.of_checked(match[3]) if match[3] else _NO_PARAMS)
 
     def __str__(self) -> str:
-        return f"{self.type}/{self.subtype}{self.params}"
+        return f"{self.type}/{self.subtype}{self.params.text}"
 
     @property
     def essence(self) -> str:
@@ -192,7 +192,7 @@ class Reason:
         return cls(token, params)
 
     def __str__(self) -> str:
-        return f"{self.protocol}{self.params}"
+        return f"{self.protocol}{self.params.text}"
 
     @property
     def cause(self) -> int | None:
@@ -232,7 +232,7 @@ class RetryAfter:
         return cls(delta_seconds(match[1]), Params.of_checked(match[3]) if match[3] else _NO_PARAMS)
 
     def __str__(self) -> str:
-        return f"{self.seconds}{self.params}"
+        return f"{self.seconds}{self.params.text}"
 
     def delay(self, *, longest: float = LONGEST_RETRY_DELAY) -> float:
         """Return the wait in seconds: at least one, so that `Retry-After: 0` makes no loop, and at most `longest`."""
@@ -275,7 +275,7 @@ class SubscriptionState:
         return cls(token.lower(), params)
 
     def __str__(self) -> str:
-        return f"{self.state}{self.params}"
+        return f"{self.state}{self.params.text}"
 
     @property
     def reason(self) -> str | None:

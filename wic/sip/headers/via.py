@@ -60,7 +60,7 @@ class Via:
 
     def __str__(self) -> str:
         port = "" if self.port is None else f":{self.port}"
-        return f"{self.protocol}/{self.transport} {bracketed(self.host)}{port}{self.params}"
+        return f"{self.protocol}/{self.transport} {bracketed(self.host)}{port}{self.params.text}"
 
     @property
     def branch(self) -> str | None:

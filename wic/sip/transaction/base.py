@@ -91,7 +91,15 @@ class Layer(Protocol):
         """Release a transaction that has terminated."""
 
     def start_client(
-        self, request: Request, flow: Flow, *, now: float, owner: object = None, quiet: bool = False
+        self,
+        request: Request,
+        flow: Flow,
+        *,
+        branch: str,
+        sent_by: str,
+        now: float,
+        owner: object = None,
+        quiet: bool = False,
     ) -> Transaction:
         """Send a request, such as a CANCEL, in a transaction of its own."""
 
@@ -223,18 +231,16 @@ class Transaction(ABC):
             return
         reliable = self.flow.reliable
         for timer in timers:
-            if timer in RETRANSMISSION:
-                if reliable:
-                    continue  # RFC 3261 §17.1.1.2, §17.1.2.2, §17.2.1
-                delay = self._interval(timer)
-            elif timer is Timer.C and not self._layer.uses_timer_c:
+            paces = timer in RETRANSMISSION
+            # Reliable transports need no retransmission (RFC 3261 §17.1.1.2, §17.1.2.2, §17.2.1), user agents no Timer C.
+            if (paces and reliable) or (timer is Timer.C and not self._layer.uses_timer_c):
                 continue
-            else:
-                delay = self._layer.timers.duration(timer, reliable=reliable)
+            delay = self._interval(timer) if paces else self._layer.timers.duration(timer, reliable=reliable)
             if delay == 0:
                 self.take(timer, now)
                 continue
-            self._stop(timer)
+            if timer in self._running:
+                self._stop(timer)
             self._running[timer] = self._layer.queue.schedule(now + delay, partial(self._expire, timer))
 
     def _interval(self, timer: Timer) -> float:

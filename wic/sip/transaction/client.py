@@ -34,12 +34,20 @@ class ClientTransaction(Transaction):
     )
 
     def __init__(
-        self, layer: Layer, *, id: str, request: Request, flow: Flow, owner: object = None, quiet: bool = False
+        self,
+        layer: Layer,
+        *,
+        id: str,
+        sent_by: str,
+        request: Request,
+        flow: Flow,
+        owner: object = None,
+        quiet: bool = False,
     ) -> None:
         table = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
         super().__init__(table, layer, id=id, request=request, flow=flow, owner=owner, quiet=quiet)
-        self.sent_by = request.via.sent_by
-        """Host and port of our Via; a response has to bring them back (RFC 3261 §18.1.2)."""
+        self.sent_by = sent_by.lower()
+        """Host and port of our Via in lower case; a response has to bring them back (RFC 3261 §18.1.2)."""
         self._data = request.to_bytes()
         self._response: Response | None = None
         self.response_flow = flow
@@ -94,7 +102,9 @@ class ClientTransaction(Transaction):
     def _send_cancel(self, cancel: Request, now: float) -> None:
         self._cancel_sent = True
         # The answer to the CANCEL itself means nothing to the user (§9.1): the INVITE gets its own.
-        self._layer.start_client(cancel, self.flow, now=now, owner=self, quiet=True)
+        self._layer.start_client(
+            cancel, self.flow, branch=self.id, sent_by=self.sent_by, now=now, owner=self, quiet=True
+        )
         self._carry_out((), (Timer.CANCELLED,), now)
 
     def _pack(self) -> None:

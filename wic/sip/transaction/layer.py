@@ -9,6 +9,8 @@ Three things wait here to be taken away by the shell: bytes to send, events for 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from wic.sip.events import (
@@ -41,40 +43,26 @@ if TYPE_CHECKING:
 _Key: TypeAlias = "tuple[Hashable, ...]"
 
 
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class TransactionLayer:
     """All transactions of one endpoint, with its outgoing bytes, events, timers and counters."""
 
-    __slots__ = (
-        "_by_flow",
-        "_clients",
-        "_merged",
-        "_reported",
-        "_servers",
-        "_taken",
-        "_transmits",
-        "counts",
-        "queue",
-        "timers",
-        "uses_timer_c",
-    )
-
-    def __init__(self, *, timers: Timers, uses_timer_c: bool = False) -> None:
-        self.timers = timers
-        """How long the timers of transactions run."""
-        self.uses_timer_c = uses_timer_c
-        """Whether INVITEs are cancelled by Timer C, as those of a proxy are."""
-        self.queue = TimerQueue()
-        """The timers that run."""
-        self.counts: dict[Count, int] = defaultdict(int)
-        """Figures so far; `snapshot` returns them as a value."""
-        self._clients: dict[_Key, ClientTransaction] = {}
-        self._servers: dict[_Key, ServerTransaction] = {}
-        self._merged: dict[_Key, ServerTransaction] = {}
-        self._by_flow: dict[Flow, dict[Transaction, None]] = {}
-        # Lists, for every client has them, and they are empty nearly always: a deque would take 700 bytes for that.
-        self._transmits: list[Transmit] = []
-        self._reported: list[Event | Callable[[], None]] = []
-        self._taken = 0
+    timers: Timers
+    """Durations of the timers of transactions."""
+    uses_timer_c: bool = False
+    """Whether INVITEs are cancelled by Timer C, as those of a proxy are (RFC 3261 §16.8)."""
+    queue: TimerQueue = field(default_factory=TimerQueue)
+    """The timers that run."""
+    counts: dict[Count, int] = field(default_factory=partial(defaultdict, int))
+    """Figures so far; `snapshot` returns them as a value."""
+    _clients: dict[_Key, ClientTransaction] = field(default_factory=dict)
+    _servers: dict[_Key, ServerTransaction] = field(default_factory=dict)
+    _merged: dict[_Key, ServerTransaction] = field(default_factory=dict)
+    _by_flow: dict[Flow, dict[Transaction, None]] = field(default_factory=dict)
+    # Lists, for every client has them, and they are empty nearly always: a deque would take 700 bytes for that.
+    _transmits: list[Transmit] = field(default_factory=list)
+    _reported: list[Event | Callable[[], None]] = field(default_factory=list)
+    _taken: int = 0
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -143,19 +131,30 @@ class TransactionLayer:
         return len(self._servers)
 
     def start_client(
-        self, request: Request, flow: Flow, *, now: float, owner: object = None, quiet: bool = False
+        self,
+        request: Request,
+        flow: Flow,
+        *,
+        branch: str,
+        sent_by: str,
+        now: float,
+        owner: object = None,
+        quiet: bool = False,
     ) -> ClientTransaction:
         """Send a request that has its Via already.
 
         Args:
             request: the request.
             flow: where to.
+            branch: the branch of its Via.
+            sent_by: host and port of its Via.
             now: the time.
             owner: kept on the transaction.
             quiet: report nothing about it.
         """
-        branch = request.via.branch or ""
-        transaction = ClientTransaction(self, id=branch, request=request, flow=flow, owner=owner, quiet=quiet)
+        transaction = ClientTransaction(
+            self, id=branch, sent_by=sent_by, request=request, flow=flow, owner=owner, quiet=quiet
+        )
         self._clients[branch, request.method] = transaction
         self._by_flow.setdefault(flow, {})[transaction] = None
         transaction.start(now)

@@ -75,9 +75,7 @@ class World:
 
     def __post_init__(self) -> None:
         random_source = CountingSource()
-        self.endpoint = Endpoint(
-            random_source=random_source, options=EndpointOptions(via={"WSS": ("x7k2.invalid", None)})
-        )
+        self.endpoint = Endpoint(random_source=random_source, options=EndpointOptions(via={"WSS": "x7k2.invalid"}))
         credentials = DigestClient(
             DigestCredentials(username="alice", secret=Secret("pw")), random_source=random_source
         )

@@ -451,7 +451,7 @@ def test_calls_over_a_proxy_survive_a_bad_network(net, make_phone, make_proxy, m
 
 
 def test_a_websocket_client_is_reached_on_its_flow(net, make_phone, make_proxy, make_request) -> None:
-    a = make_phone("a", transport="WSS", via={"WSS": ("x7.invalid", None)})
+    a = make_phone("a", transport="WSS", via={"WSS": "x7.invalid"})
     p, b = make_proxy("p", transport="WSS"), make_phone("b", (200,), transport="WSS")
     p.targets = (to(b),)
     a.send(make_request("MESSAGE"), p.host)
