@@ -40,7 +40,7 @@ Default: TypeAlias = str | int | bool | tuple[str, ...]
 
 
 class AuthScheme(enum.Enum):
-    """How an account authenticates."""
+    """Authentication scheme of an account."""
 
     DIGEST = "digest"
     """SIP Digest with a password (TS 24.371 §6.2.1.2)."""

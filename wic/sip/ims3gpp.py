@@ -22,7 +22,7 @@ _MAX_REASON: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class AlternativeService:
-    """What the network proposes to do instead of what was asked."""
+    """Proposal of the network to do something else than was asked (TS 24.229 §7.6)."""
 
     type: str
     """`emergency` or `restoration`."""

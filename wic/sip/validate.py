@@ -49,7 +49,7 @@ _NOT_ALWAYS: Final = frozenset({"route", "record-route", "content-type"})
 
 @dataclass(frozen=True, slots=True)
 class RequestRefusal:
-    """How a request is to be answered instead of being acted on."""
+    """Answer to a request that must not be acted on."""
 
     status: int
     """400 to 599."""
@@ -61,7 +61,7 @@ class RequestRefusal:
 
 @dataclass(frozen=True, slots=True)
 class _Element:
-    """What the element that received the request supports; see `check_request`."""
+    """Capabilities of the element that received the request; see `check_request`."""
 
     methods: Collection[str] | None
     extensions: Collection[str] | None

@@ -32,7 +32,7 @@ _DEVICE_CODE = re.compile(r"[\x21-\x7e]{1,4096}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCode:
-    """What the user needs in order to sign in on another device."""
+    """User code and page with which the user signs in on another device."""
 
     code: str
     """To be typed there."""
@@ -46,7 +46,7 @@ class UserCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCode:
-    """What this side polls the token endpoint with."""
+    """Device code with which this side polls the token endpoint."""
 
     secret: Secret
     interval: int

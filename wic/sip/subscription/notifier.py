@@ -45,7 +45,7 @@ _ENDS: Final = ENDS_USAGE | {408, 430}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotifierOptions:
-    """What an event package and its operator lay down; times in seconds."""
+    """Settings of a notifier by event package and operator; times in seconds."""
 
     package: str
     """Event package, such as `reg`."""
@@ -74,7 +74,7 @@ class SubscribeRefused(RemoteProtocolError):
 
 
 class SubscriptionKeeper(Protocol):
-    """What the owner of a subscription does for it."""
+    """Services of the owner of a subscription: bodies, storage, and its release."""
 
     def compose(self, *, full: bool, now: float) -> bytes:
         """Return the next body: the full state, or what has changed since the last one."""

@@ -12,7 +12,7 @@ from wic.sip.state_table import StateTable
 
 
 class SubscriberState(Enum):
-    """Where a subscription stands, as its subscriber sees it."""
+    """State of a subscription at its subscriber."""
 
     INIT = "Init"
     NOTIFY_WAIT = "NotifyWait"
@@ -27,7 +27,7 @@ class SubscriberState(Enum):
 
 
 class SubscriberInput(Enum):
-    """What the subscriber's machine takes."""
+    """Input of the subscriber's machine."""
 
     SUBSCRIBE = "send SUBSCRIBE"
     UNSUBSCRIBE = "send SUBSCRIBE, Expires 0"
@@ -38,7 +38,7 @@ class SubscriberInput(Enum):
 
 
 class NotifierState(Enum):
-    """Where a subscription stands, as its notifier sees it."""
+    """State of a subscription at its notifier."""
 
     ACTIVE = "Active"
     ENDING = "Ending"
@@ -47,7 +47,7 @@ class NotifierState(Enum):
 
 
 class NotifierInput(Enum):
-    """What the notifier's machine takes."""
+    """Input of the notifier's machine."""
 
     SUBSCRIBE = "SUBSCRIBE"
     END = "SUBSCRIBE with Expires 0, expiry, or the end of what was watched"
