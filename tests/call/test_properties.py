@@ -70,4 +70,4 @@ def test_every_call_ends_once(make_wire, steps):
         assert sum(isinstance(event, Accepted | Confirmed) for event in told[side]) <= 1
         assert told[side][-1] == Released()
         assert side.endpoint.next_timeout() is None
-        assert not side.endpoint._dialogs
+        assert side.endpoint.dialogs == 0

@@ -21,6 +21,7 @@ from wic.media import MediaTransportOptions
 from wic.network.certificates import CertificateAuthority
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.headers.address import NameAddr
+from wic.sip.parser import parse
 from wic.sip.proxy.core import PassingResponse, ProxyContext, ProxyCore, ProxyLogic, ProxyOptions, Target
 from wic.transport.driver import Driver, SystemRandomSource
 from wic.transport.memory import MemoryNetwork
@@ -262,6 +263,14 @@ class MemoryHome:
     def client(self, user="alice", *servers, impus=(), **changes):
         account = self.home.account(user, server="", servers=servers or ("ws://a/",), insecure=True, impus=impus)
         return Client(account, replace(OPTIONS, dial=self.dial, chance=self.chance, **changes))
+
+    @staticmethod
+    async def invite(client, identity=None) -> Request:
+        """Let a client call Bob, and return the INVITE as it was sent."""
+        sent: list[bytes] = []
+        client.on_message(lambda now, direction, data, flow: sent.append(data))
+        await client.call("sip:bob@ims.example", identity=identity)
+        return parse(next(data for data in sent if data.startswith(b"INVITE ")))
 
     @staticmethod
     def watched(client) -> Told:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 
 import aioice.ice
 import pytest
-from aiortc.rtcdtlstransport import SRTP_PROFILES
+from aiortc.rtcdtlstransport import SRTP_PROFILES, generate_certificate
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from OpenSSL import SSL
 
 from wic.errors import ConfigurationError, ConsentLost, MediaFailed
 from wic.media import Certificate, ConsentTimes, MediaTransport, MediaTransportOptions, TransportState
-from wic.media._aiortc import MAX_QUEUED_DTLS, IceConnection, check_versions
+from wic.media._aiortc import MAX_QUEUED_DTLS, DtlsCertificate, IceConnection, check_versions
 from wic.media.rtp import pack_rtp
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from wic.sdp.candidate import Candidate
 
 Certificates = tuple[Certificate, Certificate]
@@ -139,10 +142,13 @@ async def test_a_peer_without_srtp_still_gets_data_channels(
     monkeypatch: pytest.MonkeyPatch, certificates: tuple[Certificate, Certificate]
 ) -> None:
     # RFC 8261 asks for DTLS only; a context that offers no use_srtp stands for such a peer.
-    plain = Certificate.generate()
+    key = generate_private_key(SECP256R1())
+    certificate = generate_certificate(key)
+    shown = DtlsCertificate(key, certificate)
+    plain = Certificate(shown)
     options = MediaTransportOptions(addresses=("127.0.0.1",))
     one, other = MediaTransport(plain, options), MediaTransport(certificates[1], options)
-    monkeypatch.setattr(plain.shown, "_context", _context_without_srtp(plain))
+    monkeypatch.setattr(shown, "_context", context_without_srtp(key, certificate))
     offer, answer = await one.gather(), await other.gather()
     await asyncio.gather(
         one.connect(answer, controlling=True, dtls_role="passive"),
@@ -156,10 +162,9 @@ async def test_a_peer_without_srtp_still_gets_data_channels(
     await asyncio.gather(one.close(), other.close())
 
 
-def _context_without_srtp(certificate: Certificate) -> SSL.Context:
-    shown = certificate.shown
+def context_without_srtp(key: EllipticCurvePrivateKey, certificate: x509.Certificate) -> SSL.Context:
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
-    context.use_certificate(shown._cert)
-    context.use_privatekey(shown._key)
+    context.use_certificate(certificate)
+    context.use_privatekey(key)
     return context

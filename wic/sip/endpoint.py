@@ -258,6 +258,11 @@ class Endpoint:
         """What happened so far, in figures."""
         return self._layer.snapshot()
 
+    @property
+    def dialogs(self) -> int:
+        """Dialogs whose requests are let through now."""
+        return len(self._dialogs)
+
     def _with_via(
         self, request: Request, flow: Flow, branch: str | None = None, via_params: Params = _NO_PARAMS
     ) -> tuple[Request, str, str]:

@@ -9,11 +9,12 @@ from wic.media import Silence, Tone
 
 def ask(client, call, method, body=b""):
     """Send a request within a call, past its session."""
-    headers = [("Contact", client._calls.profile().contact)]
+    calls = call._host
+    headers = [("Contact", calls.profile().contact)]
     headers += [("Content-Type", "application/sdp")] if body else []
     request = call._session.dialog.create_request(method, headers, body)
-    transaction = client._connection.endpoint.send_request(request, client.flow, now=client.now)
-    client._connection.driver.pump()
+    transaction = calls.connection.endpoint.send_request(request, client.flow, now=client.now)
+    calls.pump()
     return transaction
 
 

@@ -15,7 +15,6 @@ from wic.client.events import (
     RegistrationLost,
 )
 from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed
-from wic.sip.uri import Uri
 
 pytestmark = pytest.mark.virtual_time
 
@@ -49,8 +48,8 @@ async def test_implicit_identities_are_not_registered_again(memory_home):
         assert len(client.bindings) == 1
         assert texts(client.identities.usable) == memory_home.home.associated
         assert client.identities.barred == ()
-        assert str(client._calls.profile().identity) == "sip:alice@ims.example"
-        assert str(client._calls.profile(Uri.parse("tel:+49301234")).identity) == "tel:+49301234"
+        assert str((await memory_home.invite(client)).from_.uri) == "sip:alice@ims.example"
+        assert str((await memory_home.invite(client, "tel:+49301234")).from_.uri) == "tel:+49301234"
         with pytest.raises(ConfigurationError, match=r"sip:eve@ims\.example is no identity of this account; use one"):
             await client.call("sip:bob@ims.example", identity="sip:eve@ims.example")
 
@@ -60,7 +59,7 @@ async def test_a_barred_identity_makes_no_calls(memory_home):
     memory_home.home.bars = {"alice"}
     async with memory_home.client() as client:
         assert texts(client.identities.barred) == ["sip:alice@ims.example"]
-        assert str(client._calls.profile().identity) == "sip:work@ims.example"
+        assert str((await memory_home.invite(client)).from_.uri) == "sip:work@ims.example"
 
 
 async def test_identities_that_change(memory_home):

@@ -282,7 +282,7 @@ async def test_a_server_that_is_never_available(memory_home):
         await memory_home.until(lambda: client.binding is not None)
 
 
-async def test_garbage_after_the_reconnection(memory_home):
+async def test_garbage_after_the_reconnection(memory_home, caplog):
     def babble(far):
         for data in (b"\x00" * 100, b"SIP/2.0 200 OK\r\n\r\n", b"REGISTER sip:x SIP/2.0\r\n\r\n", b"\r\n\r\n", b""):
             far.send(data)
@@ -292,7 +292,7 @@ async def test_garbage_after_the_reconnection(memory_home):
         memory_home.far[-1].abort("begin")
         await memory_home.until(lambda: not client.is_connected)
         await memory_home.until(lambda: client.is_connected, 15.0)
-        assert client._connection.driver.counters.failures == 0
+        assert "Handling failed" not in caplog.text
 
 
 async def test_a_server_that_never_answers_after_the_reconnection(memory_home, caplog):

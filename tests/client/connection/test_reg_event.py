@@ -16,7 +16,6 @@ from wic.client.events import (
     RegistrationLost,
 )
 from wic.errors import ConfigurationError, RegistrationFailed
-from wic.registration import parse_impu
 from wic.sip.message import Request
 from wic.transport.driver import Direction
 
@@ -224,8 +223,7 @@ async def test_the_network_ends_the_main_registration_alone(memory_home, watcher
         memory_home.far[-1].abort("begin")
         await memory_home.until(lambda: ConnectionRestored in told.kinds, 15.0)
         assert texts(each.impu for each in client.bindings) == ["sip:work@ims.example"]
-        assert str(client._calls.profile().identity) == "sip:work@ims.example"
-        await client.call("sip:bob@ims.example")
+        assert str((await memory_home.invite(client)).from_.uri) == "sip:work@ims.example"
 
 
 async def test_a_registration_that_is_granted_and_ended_in_one_breath(memory_home, watcher, subscribed):
@@ -303,10 +301,9 @@ async def test_calls_are_made_with_identities_that_the_network_registered_later(
     watcher.notify(ACTIVE, new=ACTIVE)
     await asyncio.sleep(1.0)
     assert "sip:new@ims.example" in texts(client.identities.usable)
-    profile = client._calls.profile(parse_impu("sip:new@ims.example"))
-    assert str(profile.identity) == "sip:new@ims.example"
-    assert profile.service_route == client.binding.service_route
-    await client.call("sip:bob@ims.example", identity="sip:new@ims.example")
+    invite = await memory_home.invite(client, "sip:new@ims.example")
+    assert str(invite.from_.uri) == "sip:new@ims.example"
+    assert invite.headers.get_all("Route") == texts(client.binding.service_route)
 
 
 async def test_no_calls_are_made_with_identities_that_the_network_ended(memory_home, watcher):
@@ -343,5 +340,5 @@ async def test_a_default_identity_that_the_network_has_ended(memory_home, watche
         watcher.notify(ACTIVE, extra=ACTIVE)
         watcher.notify(ACTIVE, extra='state="terminated" event="unregistered"')
         await asyncio.sleep(1.0)
-        assert str(client._calls.profile().identity) == "sip:more@ims.example"
+        assert str((await memory_home.invite(client)).from_.uri) == "sip:more@ims.example"
         assert texts(client.identities.barred) == ["sip:alice@ims.example"]
