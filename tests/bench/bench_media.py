@@ -255,7 +255,7 @@ async def pump_calls(calls: int, seconds: float) -> dict[str, float]:
         loop.add_reader(sock, readable)
 
     senders = []
-    sockets = []
+    sockets: list[socket.socket] = []
     for number in range(calls):
         ends = bound(), bound()
         sockets += ends

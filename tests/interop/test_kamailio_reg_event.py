@@ -131,7 +131,7 @@ async def test_hears_of_a_second_device(peers: Peers) -> None:
 async def test_an_operator_removes_the_user(peers: Peers) -> None:
     kamailio = await _kamailio(peers)
     async with _registered(kamailio) as watching:
-        waiting = asyncio.create_task(anext(watching.client.incoming()))
+        waiting = asyncio.ensure_future(anext(watching.client.incoming()))
         await kamailio.operate("ul.rm", "location", "alice")
         with pytest.raises(RegistrationFailed, match="unregistered"):
             await asyncio.wait_for(waiting, 10)
