@@ -109,9 +109,7 @@ class NewSubscriber:
         return parse_key(name, read_secret_file(file, what=name), sizes=OP_OCTETS[UsimKind(self.usim)])
 
 
-def new_subscriber_options(
-    command: Callable[Concatenate[Path, str, NewSubscriber, P], None],
-) -> Callable[P, None]:
+def new_subscriber_options(command: Callable[Concatenate[Path, str, NewSubscriber, P], None]) -> Callable[P, None]:
     """Give a command the options that describe a new subscriber."""
 
     @option(

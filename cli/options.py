@@ -125,12 +125,7 @@ def account_options(command: Callable[Concatenate[AccountOptions, P], None]) -> 
     @accounts_option
     @option("--server", metavar="URL", group=ACCOUNT, help=_meaning("server", ", instead of an ACCOUNT"))
     @option("--impu", metavar="URI", group=ACCOUNT, help=_meaning("impu"))
-    @option(
-        "--impi",
-        metavar="NAME",
-        group=ACCOUNT,
-        help=f"{_meaning('impi')}  [default: the IMPU without its scheme]",
-    )
+    @option("--impi", metavar="NAME", group=ACCOUNT, help=f"{_meaning('impi')}  [default: the IMPU without its scheme]")
     @option(
         "--auth",
         type=click.Choice(SETTINGS["auth"].choices),

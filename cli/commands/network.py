@@ -71,11 +71,7 @@ network.add_command(subscriber)
     show_default=True,
     help="Address of the eP-CSCF and the eIMS-AGW for WICs.",
 )
-@option(
-    "--name",
-    metavar="HOST",
-    help="Host name used in URLs and in the certificate.  [default: the value of --host]",
-)
+@option("--name", metavar="HOST", help="Host name used in URLs and in the certificate.  [default: the value of --host]")
 @option("--insecure", is_flag=True, help="Listen with WS instead of WSS, for peers without TLS.")
 @option(
     "--origin",

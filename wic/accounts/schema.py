@@ -129,12 +129,7 @@ _ALL = (
         choices=tuple(each.value for each in AuthScheme),
     ),
     Setting(key="ca", meaning="PEM file of a CA to trust besides those of the system", kind=_FILE),
-    Setting(
-        key="insecure",
-        meaning="Allow ws:// and http://, without TLS",
-        kind=ValueKind.FLAG,
-        default=False,
-    ),
+    Setting(key="insecure", meaning="Allow ws:// and http://, without TLS", kind=ValueKind.FLAG, default=False),
     Setting(
         key="expires",
         meaning="Seconds of registration to ask for",
@@ -150,12 +145,7 @@ _ALL = (
     Setting(key="password", meaning="Password", auth=AuthScheme.DIGEST, is_secret=True),
     Setting(key="k", meaning="Key K, in hexadecimal digits", auth=_AKA, is_secret=True),
     Setting(key="op", meaning="OP (TUAK: TOP), in hexadecimal digits", auth=_AKA, is_secret=True),
-    Setting(
-        key="opc",
-        meaning="OPc (TUAK: TOPc), in hexadecimal digits, instead of op",
-        auth=_AKA,
-        is_secret=True,
-    ),
+    Setting(key="opc", meaning="OPc (TUAK: TOPc), in hexadecimal digits, instead of op", auth=_AKA, is_secret=True),
     Setting(
         key="usim",
         meaning="Functions that the keys are for",
@@ -164,17 +154,10 @@ _ALL = (
         choices=tuple(each.value for each in UsimKind),
     ),
     Setting(
-        key="algorithm",
-        meaning="AKA algorithm that the first REGISTER asks for",
-        auth=_AKA,
-        default=DEFAULT_ALGORITHM,
+        key="algorithm", meaning="AKA algorithm that the first REGISTER asks for", auth=_AKA, default=DEFAULT_ALGORITHM
     ),
     Setting(
-        key="accept",
-        meaning="AKA algorithms that a challenge may name",
-        kind=_LIST,
-        auth=_AKA,
-        default=ALGORITHMS,
+        key="accept", meaning="AKA algorithms that a challenge may name", kind=_LIST, auth=_AKA, default=ALGORITHMS
     ),
     Setting(
         key="amf",
@@ -194,12 +177,7 @@ _ALL = (
         auth=_BEARER,
         is_secret=True,
     ),
-    Setting(
-        key="token",
-        meaning="Access token from elsewhere, which is not renewed",
-        auth=_BEARER,
-        is_secret=True,
-    ),
+    Setting(key="token", meaning="Access token from elsewhere, which is not renewed", auth=_BEARER, is_secret=True),
     Setting(
         key="pool",
         meaning="Borrow identities from the pool of the WWSF",

@@ -10,17 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from wic.call import (
-    Accepted,
-    Confirmed,
-    Ended,
-    Failed,
-    IncomingCall,
-    Modified,
-    OutgoingCall,
-    Progressed,
-    TokenWanted,
-)
+from wic.call import Accepted, Confirmed, Ended, Failed, IncomingCall, Modified, OutgoingCall, Progressed, TokenWanted
 from wic.client.call_stats import CallStats
 from wic.client.channels import CallChannels, ChannelOpening
 from wic.errors import (

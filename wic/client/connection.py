@@ -145,10 +145,7 @@ class ClientConnection:
         self.agent = RegistrationAgent(
             self.endpoint,
             identity=Identity(
-                impu=impu,
-                domain=account.domain,
-                instance=account.instance,
-                contact=websocket_contact(impu.user, host),
+                impu=impu, domain=account.domain, instance=account.instance, contact=websocket_contact(impu.user, host)
             ),
             impus=tuple(map(parse_impu, account.impus)),
             credentials=credentials.authenticator,
