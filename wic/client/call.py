@@ -52,20 +52,16 @@ class CallHost(Protocol):
     @property
     def now(self) -> float:
         """The time in the clock of the sessions."""
-        ...
 
     @property
     def is_cut(self) -> bool:
         """Whether nothing can be sent for now."""
-        ...
 
     def pump(self) -> None:
         """Send what a session wants to send."""
-        ...
 
     async def renew_credentials(self) -> None:
         """Get other credentials, because the network refused these; raises `WicError` if it gets none."""
-        ...
 
 
 class CallProgress:
@@ -183,7 +179,7 @@ class Call:
             async with asyncio.timeout(timeout):
                 await self._progress.reach(lambda: self._progress.accepted)
         except TimeoutError:
-            await self.hangup()
+            await self.hangup()  # RFC 3261 §9.1: CANCEL
             raise CallCancelled(f"the call was not answered within {timeout:g} s") from None
         await self._progress.reach(lambda: self._progress.connected)
 
@@ -220,24 +216,22 @@ class Call:
             raise LocalProtocolError("the call was answered already")
         self._answering = True
         self.attach(audio, sinks)
-        if self.is_over:
+        if self.is_over:  # cancelled while it rang: the sources are closed by now
             return
         try:
             description = await self._media.answer(session.offer)
             session.answer(description, now=self._host.now)
         except WicError as error:
             if not self.is_over:
-                await self._cannot_answer(session, error)
+                _log.warning("a call from %s cannot be answered: %s", self.peer.uri, error)
+                # RFC 3261 §21.5.1, §21.4.26: a fault of this side, or an offer that it cannot accept.
+                session.reject(500 if isinstance(error, MediaFailed) else 488, why=str(error), now=self._host.now)
+                self._pump()
+                await self._released()
             return
         self._stats.answered()
         self._pump()
         await self._progress.until(lambda: self._progress.connected or self._progress.over)
-
-    async def _cannot_answer(self, session: IncomingCall, error: WicError) -> None:
-        _log.warning("a call from %s cannot be answered: %s", self.peer.uri, error)
-        session.reject(500 if isinstance(error, MediaFailed) else 488, why=str(error), now=self._host.now)
-        self._pump()
-        await self._released()
 
     async def reject(self, status: int = 603, reason: str | None = None) -> None:
         """Refuse an incoming call; once it was answered or is over, do nothing.
@@ -254,7 +248,7 @@ class Call:
             raise LocalProtocolError(f"{status} refuses no call; choose 300 to 699")
         session.reject(status, reason, now=self._host.now)
         self._pump()
-        if self.is_over:
+        if self.is_over:  # not so if it was answered meanwhile
             await self._released()
 
     async def hangup(self) -> None:
@@ -319,21 +313,21 @@ class Call:
 
     def _take(self, event: CallEvent) -> None:
         match event:
-            case Progressed():
+            case Progressed():  # 180
                 self._progress.rang = True
                 self._stats.rang()
-            case Accepted():
+            case Accepted():  # 2xx to our INVITE (RFC 3261 §13.2.2.4)
                 self._stats.answered()
                 self._connect(event.agreement)
-            case Confirmed():
+            case Confirmed():  # ACK to our 2xx; with it the answer, if the 2xx carried the offer
                 self._connect(event.agreement)
-            case Modified():
+            case Modified():  # re-INVITE or UPDATE of the peer (RFC 3261 §14.2, RFC 3311 §5.2)
                 self._host.tasks.start(self._media.change(event.agreement), "a change of media")
             case TokenWanted():
                 self._host.tasks.start(self._renew_token(), "another token for a call")
-            case Failed():
+            case Failed():  # never answered
                 self._end(str(event.error), event.error)
-            case Ended():
+            case Ended():  # BYE of either side, or a fault after the answer
                 self._end(event.reason, event.error)
             case _:  # Released
                 self._progress.released = True
@@ -357,24 +351,21 @@ class Call:
         try:
             await self._media.connect(agreement)
         except MediaFailed as failure:
-            self._media_ended(failure)
+            self.fail("the media failed", failure)
         except WicError as error:  # the peer's description, read in full only here
-            self._media_ended(MediaFailed(str(error)))
+            self.fail("the media failed", MediaFailed(str(error)))
         else:
-            self._channels.settle()
+            self._channels.settle()  # an association comes with the media, or not at all
             self._progress.connected = True
             self._progress.note()
 
     def _media_failed(self, failure: MediaFailed) -> None:
-        if isinstance(failure, ConsentLost | FingerprintMismatch | IceFailed):
-            self._media_ended(failure)
+        if isinstance(failure, ConsentLost | FingerprintMismatch | IceFailed):  # RFC 7675 §5.1: the path is dead
+            self.fail("the media failed", failure)
         else:
             # The peer closed its media; its BYE travels another way, and most likely comes soon.
             grace = self._host.options.goodbye_grace
-            self._goodbye = asyncio.get_running_loop().call_later(grace, self._media_ended, failure)
-
-    def _media_ended(self, failure: MediaFailed) -> None:
-        self.fail("the media failed", failure)
+            self._goodbye = asyncio.get_running_loop().call_later(grace, self.fail, "the media failed", failure)
 
     def fail(self, what: str, cause: WicError) -> None:
         """End the call for a fault on this side of it; once it is over, do nothing."""
@@ -386,11 +377,11 @@ class Call:
 
     def _end(self, reason: str, error: CallFailed | None) -> None:
         """End the call for its user; a task of its own closes the media."""
-        self._progress.error = error
+        self._progress.error = error  # before `over`, which waiters look at first
         self._progress.over = True
         self._stats.ended(reason, error)
         self._channels.close()
-        if self._goodbye is not None:
+        if self._goodbye is not None:  # the BYE came in time
             self._goodbye.cancel()
         self._closing = self._host.tasks.start(self._close_media(), "the end of a call's media", lasting=True)
 
@@ -425,6 +416,7 @@ class Call:
         """Wait until nothing more will be sent for the call, within reason, and its media are closed."""
         try:
             async with asyncio.timeout(self._host.options.close_timeout):
+                # Without a connection the BYE may leave much later: `Calls` keeps the session for it.
                 await self._progress.until(lambda: self._progress.released or self._host.is_cut)
         except TimeoutError:
             _log.info("call %s: no answer to its end", self.call_id)

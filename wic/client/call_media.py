@@ -19,7 +19,7 @@ from wic.sdp.profile import MediaAnswer, MediaOffer, build_answer, build_offer, 
 from wic.sdp.transport import read_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from wic.call import Agreement
     from wic.media import Certificate, DataChannels, MediaTransportOptions, Sink, Source, StreamReport
@@ -34,7 +34,7 @@ __all__ = ["CallMedia", "PacketObserver", "acceptable"]
 PacketObserver: TypeAlias = "Callable[[float, Literal['rtp', 'rtcp', 'sctp'], Address, Address, bytes], None]"
 """Called with the time since the epoch, the protocol, source, target, and the packet in the clear."""
 
-_SCTP_PORT = 5000
+_SCTP_PORT = 5000  # RFC 8841 §5: the usual one, over a DTLS association of its own
 _AUDIO, _DATA = "audio", "application"
 
 
@@ -112,7 +112,7 @@ class CallMedia:
             OfferNotAcceptable: nothing in the offer can be accepted.
             SdpRefused: it is malformed.
         """
-        if offer is None:
+        if offer is None:  # RFC 3261 §13.2.1: the INVITE leaves the offer to the 2xx
             return await self.offer(data=True)
         plans = acceptable(offer, self._codecs)
         await self._open(tuple(plan.remote.media if plan is not None else None for plan in plans))
@@ -126,7 +126,7 @@ class CallMedia:
         transports = [MediaTransport(self._certificate, self._options) if kind else None for kind in kinds]
         try:
             gathered = await asyncio.gather(*(transport.gather() for transport in transports if transport))
-            if self._closed:
+            if self._closed:  # `close` has not seen these transports
                 raise MediaFailed("the call ended while its media were prepared")
         except BaseException:
             await asyncio.gather(*(transport.close() for transport in transports if transport))
@@ -139,7 +139,7 @@ class CallMedia:
 
     def _origin(self) -> Origin:
         address = next((line.local.address for line in self._lines if line is not None), "0.0.0.0")
-        return Origin("-", secrets.randbits(62), 1, address)
+        return Origin("-", secrets.randbits(62), 1, address)  # RFC 8866 §5.2: no other description here has this number
 
     # connection
 
@@ -157,11 +157,11 @@ class CallMedia:
                 for work in connecting:
                     group.create_task(work)
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            raise errors.exceptions[0] from None  # the first failure ended the others
 
     async def _connect(self, line: _Line, index: int, agreement: Agreement) -> None:
         remote = read_remote(agreement.remote, index, answer=agreement.offered_here)
-        if remote is None:
+        if remote is None:  # RFC 3264 §6: refused with port 0
             await line.transport.close()
             self._lines[index] = None
             return
@@ -179,12 +179,13 @@ class CallMedia:
         if line.kind == _DATA:
             await self._start_channels(line, remote.transport)
         else:
+            # RFC 3264 §6.1: only what one side sends and the other receives flows.
             self._sending = agreement.local.direction(index).sends and remote.direction.receives
             self._start_audio(line, _agreed_codecs(agreement, index))
 
     def _tap(self, line: _Line) -> None:
         observer = self.on_packet
-        if observer is None:
+        if observer is None:  # a fleet without a capture pays nothing for each packet
             return
         here = (line.local.address, line.local.port)
 
@@ -233,21 +234,15 @@ class CallMedia:
         for index, line in enumerate(self._lines):
             if line is None:
                 continue
-            if not agreement.local.media[index].port:
-                await self._close_line(index, line)
+            if not agreement.local.media[index].port:  # RFC 3264 §8.2: removed
+                self._lines[index] = None
+                if line.kind == _AUDIO and self._stream is not None:
+                    self._stream.stop()
+                await line.transport.close()
             elif line.kind == _AUDIO and agreement.local.direction(index).sends is not self._sending:
-                self._set_sending(not self._sending)
-
-    def _set_sending(self, sending: bool) -> None:
-        self._sending = sending
-        if self._stream is not None:
-            self._stream.play(self._source if sending else None)
-
-    async def _close_line(self, index: int, line: _Line) -> None:
-        self._lines[index] = None
-        if line.kind == _AUDIO and self._stream is not None:
-            self._stream.stop()
-        await line.transport.close()
+                self._sending = not self._sending  # RFC 3264 §8.4: hold, or its end
+                if self._stream is not None:
+                    self._stream.play(self._source if self._sending else None)
 
     def report(self) -> StreamReport | None:
         """Return the figures of the audio stream; None if there was none."""
@@ -259,9 +254,10 @@ class CallMedia:
             return
         self._closed = True
         if self._stream is not None:
-            self._stream.stop()
+            self._stream.stop()  # which closes the sinks
         else:
-            _close_all(self._sinks)
+            for sink in self._sinks:
+                sink.close()
         await asyncio.gather(*(line.transport.close() for line in self._lines if line is not None))
 
 
@@ -270,6 +266,7 @@ def _described(kind: str, gathered: TransportDescription) -> TransportDescriptio
     named = replace(gathered, tls_id=secrets.token_hex(16))
     if kind != _DATA:
         return named
+    # RFC 8841 §5, §6: sctp-port and max-message-size, on data lines only.
     return replace(named, sctp_port=_SCTP_PORT, max_message_size=DEFAULT_MAX_MESSAGE_SIZE)
 
 
@@ -283,8 +280,3 @@ def _agreed_codecs(agreement: Agreement, index: int) -> tuple[Codec, ...]:
 
 def _ignore(_: object) -> None:
     """Do nothing: the default of a callback."""
-
-
-def _close_all(sinks: Iterable[Sink]) -> None:
-    for sink in sinks:
-        sink.close()

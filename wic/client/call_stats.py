@@ -117,7 +117,7 @@ class CallStats:
 
     def rang(self) -> None:
         """Note that the called side is being alerted."""
-        self._rang = self._rang or self._clock()
+        self._rang = self._rang or self._clock()  # the first of several 180s, as of forks
 
     def answered(self) -> None:
         """Note that the call is answered."""
@@ -133,7 +133,7 @@ class CallStats:
         self._ended = self._clock()
         self._reason = reason
         self._outcome = self._judge(error)
-        if error is not None and error.response is not None:
+        if error is not None and error.response is not None:  # else it stays 200, or None
             self._status = error.response.status
 
     def report(self, audio: StreamReport | None, channels: Iterable[DataChannel]) -> CallReport:
@@ -158,11 +158,12 @@ class CallStats:
         )
 
     def _judge(self, error: CallFailed | None) -> CallOutcome:
-        if error is None:
+        if error is None:  # BYE
             return CallOutcome.COMPLETED
         if self._answered is None:
             if isinstance(error, CallCancelled):
                 return CallOutcome.CANCELLED
+            # Rejected here: such a call ends with the response that this side sent.
             own_refusal = isinstance(self._session, IncomingCall) and error.response is not None
             if isinstance(error, CallRejected) or own_refusal:
                 return CallOutcome.REJECTED
@@ -174,6 +175,7 @@ class CallStats:
     def _duration(self) -> float | None:
         if self._answered is None:
             return None
+        # So far, while the call goes on.
         return _ms((self._clock() if self._ended is None else self._ended) - self._answered)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 
@@ -34,45 +34,23 @@ __all__ = ["Calls"]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Calls:
     """All calls that are not released yet; the `CallHost` of each."""
 
-    __slots__ = (
-        "_calls",
-        "_certificate",
-        "_grace",
-        "_packet_observers",
-        "closing",
-        "connection",
-        "on_incoming",
-        "options",
-        "tasks",
-        "waiting",
-    )
-
-    def __init__(
-        self,
-        connection: ClientConnection,
-        options: ClientOptions,
-        *,
-        tasks: TaskSet,
-        packet_observers: Iterable[PacketObserver],
-        on_incoming: Callable[[], None],
-    ) -> None:
-        self.options = options
-        self.tasks = tasks
-        self.waiting: list[Call] = []
-        """Incoming calls that the user has not taken yet."""
-        self.on_incoming = on_incoming
-        """Called when there is one more of them."""
-        self.closing = False
-        """Whether no more calls are taken."""
-        self.connection = connection
-        """The way to the network."""
-        self._packet_observers = packet_observers
-        self._certificate: Certificate | None = None
-        self._calls: dict[CallSession, Call] = {}
-        self._grace: asyncio.TimerHandle | None = None
+    connection: ClientConnection
+    options: ClientOptions
+    tasks: TaskSet
+    packet_observers: Iterable[PacketObserver]
+    on_incoming: Callable[[], None]
+    """Called when there is one more incoming call in `waiting`."""
+    waiting: list[Call] = field(default_factory=list)
+    """Incoming calls that the user has not taken yet."""
+    closing: bool = False
+    """Whether no more calls are taken."""
+    _certificate: Certificate | None = None  # made with the first call, and used for all
+    _calls: dict[CallSession, Call] = field(default_factory=dict)
+    _grace: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -151,22 +129,13 @@ class Calls:
         sinks: Iterable[Sink],
         check: Callable[[], None],
     ) -> Call:
-        """Send an INVITE.
-
-        Args:
-            target: the called identity.
-            caller: the identity that calls; None takes the default one.
-            data: whether to offer data channels.
-            audio: the source to play.
-            sinks: receivers of the other side's sound.
-            check: raises if calls cannot be made any more.
-        """
+        """Send an INVITE; `check` raises if calls cannot be made any more (the rest as for `Client.call`)."""
         connection = self.connection
-        self.profile(caller)
+        self.profile(caller)  # refuses an identity of another user before ports are opened
         media = self._new_media()
         try:
             offer = await media.offer(data=data)
-            check()
+            check()  # the registration may have ended while ICE gathered its candidates
             session = OutgoingCall(
                 connection.endpoint,
                 self.profile(caller),
@@ -178,7 +147,7 @@ class Calls:
         except BaseException:
             await media.close()
             raise
-        call = self._keep(session, media, NameAddr("", target))
+        call = self._keep(session, media, NameAddr("", target))  # before the INVITE leaves: its answer needs an owner
         call.attach(audio, sinks)
         self.pump()
         return call
@@ -191,14 +160,14 @@ class Calls:
         call = self._calls.pop(session)
         if call in self.waiting:
             self.waiting.remove(call)
-        if isinstance(session, IncomingCall):
+        if isinstance(session, IncomingCall):  # its timers: RFC 3261 §13.3.1.4 repeats an unacknowledged 2xx
             self.connection.driver.remove_timer_source(session)
 
     def _new_media(self) -> CallMedia:
         if self._certificate is None:
             self._certificate = Certificate.generate()
         media = CallMedia(self._certificate, self._media_options(), self.options.codecs or available_codecs())
-        if self._packet_observers:
+        if self.packet_observers:
             media.on_packet = self._show_packet
         return media
 
@@ -213,7 +182,7 @@ class Calls:
     def _show_packet(
         self, at: float, protocol: Literal["rtp", "rtcp", "sctp"], source: Address, target: Address, data: bytes
     ) -> None:
-        for observer in self._packet_observers:
+        for observer in self.packet_observers:
             observer(at, protocol, source, target, data)
 
     # events
@@ -238,12 +207,12 @@ class Calls:
     def _request(self, event: RequestReceived) -> None:
         """Take a request that belongs to no call yet."""
         endpoint = self.connection.endpoint
-        if event.request.method == "OPTIONS":
+        if event.request.method == "OPTIONS":  # RFC 3261 §11.2
             endpoint.reply(event.transaction, 200, now=self.now, headers=[("Accept", "application/sdp")])
         elif event.request.method != "INVITE":
             # RFC 3261 §12.2.2, RFC 6086 §4.2.2: outside a dialog these methods have no meaning.
             endpoint.reply(event.transaction, 481, now=self.now)
-        elif self.closing:
+        elif self.closing:  # 480: the user is about to be unregistered
             endpoint.reply(event.transaction, 480, now=self.now)
         elif len(self.waiting) >= self.options.max_waiting_calls:
             endpoint.reply(event.transaction, 486, now=self.now)
@@ -252,18 +221,18 @@ class Calls:
 
     def _invited(self, event: RequestReceived) -> None:
         session = receive_call(self.connection.endpoint, self.profile(), event, now=self.now)
-        if session is None:
+        if session is None:  # refused already, for what its headers ask
             return
         try:
-            if session.offer is not None:
+            if session.offer is not None:  # RFC 3261 §13.2.1: without one, the 2xx carries the offer
                 acceptable(session.offer, self.options.codecs or available_codecs())
         except (NegotiationFailed, RemoteProtocolError) as error:
             _log.info("a call from %s is refused: %s", session.caller.uri, error)
-            session.reject(488, why=str(error), now=self.now)
+            session.reject(488, why=str(error), now=self.now)  # RFC 3261 §13.3.1.3
             return
         call = self._keep(session, self._new_media(), session.caller)
         self.connection.driver.add_timer_source(session)
-        if self.options.ring:
+        if self.options.ring:  # RFC 3261 §13.3.1.1
             call.ring()
         self.waiting.append(call)
         self.on_incoming()
@@ -276,13 +245,13 @@ class Calls:
         for session in self._calls:
             session.suspend()
         if self._calls:
-            words = f"no other one could be made within {grace:g} s" if grace else "no other one is looked for"
+            words = f"it could not be re-established within {grace:g} s" if grace else "reconnection has ended"
             self._grace = asyncio.get_running_loop().call_later(grace, self.cut, words)
 
     def resume(self) -> None:
         """Go on over the connection that there is now."""
         self._stop_grace()
-        for session in tuple(self._calls):
+        for session in tuple(self._calls):  # RFC 5626 §4.3: the dialogs go on over the new flow
             session.move(self.connection.flow, now=self.now)
 
     def cut(self, reason: str) -> None:
@@ -299,7 +268,7 @@ class Calls:
             if concerned and not any(binding.implicit_set.holds(session.identity) for binding in bindings):
                 call.fail("the registration ended", error)
         if identity is None and not self.connection.is_connected:
-            self.cut("no other one is looked for")
+            self.cut("reconnection has ended")
 
     def _stop_grace(self) -> None:
         if self._grace is not None:

@@ -35,7 +35,7 @@ class CallChannels:
     def attach(self, channels: DataChannels) -> None:
         """Use an association that has begun."""
         self._channels = channels
-        channels.on_channel = self._opened_by_peer
+        channels.on_channel = self._opened_by_peer  # from now on; these came with the handshake:
         while channels.incoming:
             self._opened_by_peer(channels.incoming.popleft())
         self._changed.set()
@@ -65,7 +65,7 @@ class CallChannels:
         self._known.append(channel)
         try:
             await channel.opened()
-        except BaseException:
+        except BaseException:  # RFC 8831 §6.7: the peer may have it by now, so its streams are reset
             channel.close()
             raise
         return channel
@@ -75,7 +75,7 @@ class CallChannels:
         while True:
             while self._waiting:
                 yield self._waiting.popleft()
-            if self._settled and self._channels is None:
+            if self._settled and self._channels is None:  # the call is over, or has none
                 return
             await self._change()
 

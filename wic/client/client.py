@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from wic.client.events import ClientEvent
     from wic.media import Sink, Source
     from wic.registration import Binding, Identities
-    from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.uri import Uri
     from wic.transport.driver import MessageObserver
@@ -150,18 +149,18 @@ class Client:
             AuthenticationFailed: the network does not accept the credentials.
             RegistrationFailed: the network refused the registration.
         """
-        if self._entered:
+        if self._entered:  # its endpoint, with the Call-IDs and branches, has one life
             raise LocalProtocolError("a client can be entered once")
         self._entered = True
         random_source = SystemRandomSource()
         credentials = await open_credentials(self.account, random_source=random_source, usim=self.options.usim)
-        self.account = credentials.account
+        self.account = credentials.account  # with the identities that came with a token (TS 24.371 §6.2.2)
         connection = ClientConnection(
-            credentials,
-            self.options,
+            credentials=credentials,
+            options=self.options,
             random_source=random_source,
             tasks=self.tasks,
-            on_event=self._event,
+            on_event=lambda event: self._calls.handle(event),
             tell=self._tell,
         )
         self._opened = connection
@@ -169,7 +168,7 @@ class Client:
             connection.driver.add_observer(observer)
         try:
             await connection.open()
-        except BaseException:
+        except BaseException:  # a cancellation too: what the network granted so far is given back
             await connection.close()
             raise
         return self
@@ -184,7 +183,7 @@ class Client:
             try:
                 await self._connection.close()
             finally:
-                self._calls.cut("the client is closed")
+                self._calls.cut("the client is closed")  # those whose BYE was not answered in time
                 await self.tasks.close()
                 await asyncio.sleep(0)  # so that listeners have heard of the deregistration
 
@@ -222,13 +221,14 @@ class Client:
         Raises:
             ConfigurationError: the identity is not registered by itself.
         """
-        leaving = None
+        leaving = None  # the binding's own spelling of `impu`, which the agent knows it by
         if impu is not None:
             wanted, own = parse_impu(impu), [binding.impu for binding in self.bindings]
             leaving = next((each for each in own if each.matches(wanted)), None)
             if leaving is None:
                 known = ", ".join(map(str, own)) or "none"
                 raise ConfigurationError(f"{impu} is not registered by itself; these are: {known}.")
+        # TS 24.371 §6A.2: calls first, for their BYEs need the registration.
         calls = self.calls if leaving is None else self._calls.of(leaving)
         await asyncio.gather(*(call.hangup() for call in calls))
         await self._connection.deregister(leaving)
@@ -276,12 +276,15 @@ class Client:
         """
         calls = self._calls
         while not calls.closing:
-            while calls.waiting:
+            while calls.waiting:  # also after a loss: such a call is over, and says why
                 yield calls.waiting.pop(0)
             if self._lost is not None:
                 raise self._lost
-            if not calls.closing:
-                await self._change()
+            if not calls.closing:  # the consumer of the last call may have closed the client
+                if self._changed is None:
+                    self._changed = asyncio.Event()  # large, and most clients of a fleet only call
+                self._changed.clear()
+                await self._changed.wait()
 
     # parts, and their events
 
@@ -296,22 +299,20 @@ class Client:
         """The calls: made with the first of them, which in a fleet may never come."""
         if self._made_calls is None:
             self._made_calls = Calls(
-                self._connection,
-                self.options,
+                connection=self._connection,
+                options=self.options,
                 tasks=self.tasks,
                 packet_observers=self._packet_observers,
                 on_incoming=self._note,
             )
         return self._made_calls
 
-    def _event(self, event: Event) -> None:
-        self._calls.handle(event)
-
     def _tell(self, event: ClientEvent) -> None:
         for listener in self._listeners:  # called by the loop, so that an exception of one harms no other
             asyncio.get_running_loop().call_soon(listener, event)
         match event:
             case ConnectionLost(next_try=next_try) if self._made_calls is not None:
+                # As long as the eP-CSCF keeps a call whose flow failed, if another flow may come at all.
                 self._made_calls.suspend(0.0 if next_try is None else self.options.call_grace)
             case ConnectionRestored() if self._made_calls is not None:
                 self._made_calls.resume()
@@ -325,8 +326,9 @@ class Client:
         if over and self._lost is None:
             self._lost = error
             self._note()
-        if self._made_calls is not None:
+        if self._made_calls is not None:  # TS 24.229 §5.1.1.7: calls end with the registration
             self._made_calls.fail_unregistered(error, None if over else impu)
+        # Credentials that ended leave the bindings until they expire: then calls go on as long.
         if over and not (self.bindings and self._connection.is_connected):
             self.tasks.start(self._leave(), "the end of the registration")
 
@@ -343,12 +345,6 @@ class Client:
         """Wake up the iterators over incoming calls."""
         if self._changed is not None:
             self._changed.set()
-
-    async def _change(self) -> None:
-        if self._changed is None:
-            self._changed = asyncio.Event()  # large, and most clients of a fleet only call
-        self._changed.clear()
-        await self._changed.wait()
 
     def _check_usable(self) -> None:
         if self._calls.closing:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
     from wic.aio import TaskSet
     from wic.client.credentials import Credentials
+    from wic.client.dialling import Dial
     from wic.client.events import ClientEvent
     from wic.client.options import ClientOptions
     from wic.registration import AgentEvent, Binding
@@ -72,67 +74,43 @@ _FAREWELL: Final = 0.5
 """Seconds to wait for the NOTIFY that ends the subscription to reg-event, after the last deregistration."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class ClientConnection:
     """Opened once, closed once; in between it replaces every connection that it loses."""
 
-    __slots__ = (
-        "_dial",
-        "_fault",
-        "_is_cut",
-        "_obsolete",
-        "_on_event",
-        "_options",
-        "_outcome",
-        "_servers",
-        "_state",
-        "_task",
-        "_tasks",
-        "_tell",
-        "_token_backoff",
-        "_token_refused",
-        "_transport",
-        "_waiting",
-        "_woken",
-        "agent",
-        "credentials",
-        "driver",
-        "endpoint",
-        "random_source",
-    )
+    credentials: Credentials
+    """Those of the user, with the account that they complete."""
+    options: ClientOptions
+    random_source: RandomSource
+    tasks: TaskSet
+    """Owner of the task that reconnects."""
+    on_event: Callable[[Event], None]
+    """Takes the events of the endpoint that do not belong to registrations."""
+    tell: Callable[[ClientEvent], None]
+    """Takes what is news to the user."""
+    endpoint: Endpoint = field(init=False)
+    driver: Driver = field(init=False)
+    agent: RegistrationAgent = field(init=False)
+    _servers: Servers = field(init=False)
+    _dial: Dial = field(init=False)
+    _state: ConnectionState = CONNECTION.initial
+    _task: asyncio.Task[None] | None = None  # `_establish`, once `open` has returned
+    _transport: Connection | None = None
+    _obsolete: Connection | None = None  # left for another server, and not closed yet
+    _outcome: asyncio.Future[Failure | None] | None = None  # of the attempt that runs; None is success
+    _is_cut: bool = False
+    _token_refused: bool = False
+    _token_backoff: Backoff | None = None
+    _fault: WicError | None = None  # the reason of OVER
+    _waiting: dict[str, asyncio.Future[WicError | None]] = field(default_factory=dict)  # callers of `register`
+    _woken: asyncio.Event | None = None  # made when first waited for: a fleet keeps thousands of connections
 
-    def __init__(
-        self,
-        credentials: Credentials,
-        options: ClientOptions,
-        *,
-        random_source: RandomSource,
-        tasks: TaskSet,
-        on_event: Callable[[Event], None],
-        tell: Callable[[ClientEvent], None],
-    ) -> None:
-        """Create a connection that is not opened yet.
-
-        Args:
-            credentials: those of the user, with the account that they complete.
-            options: those of the client.
-            random_source: source of random strings.
-            tasks: owner of the task that reconnects.
-            on_event: takes the events of the endpoint that do not belong to registrations.
-            tell: takes what is news to the user.
-        """
-        account = credentials.account
+    def __post_init__(self) -> None:
+        account, options = self.credentials.account, self.options
         impu = parse_impu(account.impu)
-        host = f"{random_source.hex(6)}.invalid"  # RFC 7118 §5: no peer can connect to this client
-        self.credentials = credentials
-        """Those of the user."""
-        self._options = options
-        self._tasks = tasks
-        self._on_event = on_event
-        self._tell = tell
-        self.random_source = random_source
-        """Source of random strings."""
+        host = f"{self.random_source.hex(6)}.invalid"  # RFC 7118 §5: no peer can connect to this client
         self.endpoint = Endpoint(
-            random_source=random_source,
+            random_source=self.random_source,
             options=EndpointOptions(
                 timers=options.timers,
                 methods=_METHODS,
@@ -140,35 +118,23 @@ class ClientConnection:
                 via={"WSS": host, "WS": host},
             ),
         )
-        self.driver = Driver(self.endpoint, on_event=self._event)
+        self.driver = Driver(self.endpoint, on_event=self._event)  # the clock, and the sockets, of all that follows
         make_backoff = partial(Backoff, options.chance, options.backoff)
+        contact = websocket_contact(impu.user, host)
         self.agent = RegistrationAgent(
             self.endpoint,
-            identity=Identity(
-                impu=impu, domain=account.domain, instance=account.instance, contact=websocket_contact(impu.user, host)
-            ),
+            identity=Identity(impu=impu, domain=account.domain, instance=account.instance, contact=contact),
             impus=tuple(map(parse_impu, account.impus)),
-            credentials=credentials.authenticator,
+            credentials=self.credentials.authenticator,
             listener=self._take,
             options=RegistrationOptions(expires=account.expires, user_agent=options.user_agent or None),
             make_backoff=make_backoff,
             reg_event=options.reg_event,
         )
         self.driver.add_timer_source(self.agent)
-        self._servers = Servers(account.servers, make_backoff())
+        self._servers = Servers(account.servers, make_backoff())  # RFC 5626 §4.5: one back-off for all of them
         self._dial = options.dial or partial(dial_websocket, ca=account.ca, timeout=options.connect_timeout)
-        self._state = CONNECTION.initial
-        self._transport: Connection | None = None
-        self._obsolete: Connection | None = None
-        self._outcome: asyncio.Future[Failure | None] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._is_cut = False
-        self._token_refused = False
-        self._token_backoff: Backoff | None = None
-        self._fault: WicError | None = None
-        self._waiting: dict[str, asyncio.Future[WicError | None]] = {}
-        self._woken: asyncio.Event | None = None
-        credentials.on_renewed, credentials.on_failed = self.refresh, self._end
+        self.credentials.on_renewed, self.credentials.on_failed = self.refresh, self._end
 
     @property
     def now(self) -> float:
@@ -214,7 +180,7 @@ class ClientConnection:
             SignInFailed: the credentials ended meanwhile.
         """
         await self._establish(0.0)
-        if self.is_over:
+        if self.is_over:  # closed, or signed out, while the REGISTER was on its way
             raise self._fault or FlowLost("the client was closed meanwhile")
 
     async def leave(self) -> None:
@@ -227,7 +193,7 @@ class ClientConnection:
                             await self._next_departure()
                 except TimeoutError:
                     _log.debug("the network does not say that the subscription has ended")
-                self.agent.part()
+                self.agent.part()  # with or without that NOTIFY
             await self._hang_up("nothing is registered any more")
         finally:
             await self.credentials.close()
@@ -236,7 +202,7 @@ class ClientConnection:
         """Deregister, as far as that is possible in reasonable time, and close the connection."""
         try:
             if self._task is not None:
-                self._task.cancel()
+                self._task.cancel()  # an attempt that runs would register again
                 await asyncio.wait([self._task])
             await self.deregister()
         finally:
@@ -257,9 +223,10 @@ class ClientConnection:
         """
         if not self.agent.add(impu, now=self.now):
             return
+        # Two callers may add the same identity: one REGISTER answers both.
         answer = self._waiting.setdefault(_key(impu), asyncio.get_running_loop().create_future())
         self.driver.pump()
-        await asyncio.wait({answer}, timeout=self._options.register_timeout)
+        await asyncio.wait({answer}, timeout=self.options.register_timeout)
         if not answer.done():
             raise self._unanswered()
         if (error := answer.result()) is not None:
@@ -272,18 +239,20 @@ class ClientConnection:
         stays away all the same.
         """
         if impu is None:
-            self._finish()
+            self._finish()  # first, so that no reconnection begins meanwhile
         for key in tuple(self._waiting) if impu is None else (_key(impu),):
             self._answer(key, RegistrationFailed(f"{key} was deregistered meanwhile"))
         self.agent.deregister(impu, now=self.now)
         self.driver.pump()
         try:
-            async with asyncio.timeout(self._options.close_timeout):
+            async with asyncio.timeout(self.options.close_timeout):
                 while self.agent.is_leaving:
                     await self._next_departure()
         except TimeoutError:
-            self.agent.forsake(RegistrationFailed(f"it did not answer within {self._options.close_timeout:g} s"))
-        if impu is None or not self.agent.lives:
+            self.agent.forsake(
+                RegistrationFailed(f"the network did not answer within {self.options.close_timeout:g} s")
+            )
+        if impu is None or not self.agent.lives:  # TS 24.371 §6A.2: the last one closes the connection
             self._finish()
             await self.leave()
 
@@ -318,14 +287,14 @@ class ClientConnection:
                 if self._obsolete is not None:
                     await self._hang_up("another server is tried")
                 if wait:
-                    await asyncio.sleep(wait)
+                    await asyncio.sleep(wait)  # RFC 5626 §4.5, or the Retry-After
                 failure = await self._attempt()
                 if failure is None or (next_wait := self._recover(failure)) is None:
                     return
                 wait = next_wait
         except WicError as error:
             await self._hang_up("the registration failed")
-            if self._state is ConnectionState.OPENING:
+            if self._state is ConnectionState.OPENING:  # `open` has a caller; afterwards an event tells the user
                 raise
             self._end(error)
 
@@ -338,16 +307,17 @@ class ClientConnection:
             except WicError as error:
                 return Failure(error, recover_from_renewal(error))
             self._token_refused, self._token_backoff = False, None
-            if transport is not self._transport:
+            if transport is not self._transport:  # lost while the token was fetched
                 return self._flow_lost(" meanwhile")
         try:
             if transport is None:
                 transport = self._transport = await self._dial(self._servers.current, self.driver)
-                transport.keep_alive(self._options.keep_alive)
+                transport.keep_alive(self.options.keep_alive)
             outcome = self._outcome = asyncio.get_running_loop().create_future()
+            # RFC 5626 §4.5: same instance and reg-id, so that the new flow replaces the one that failed.
             self.agent.register(transport.flow, now=self.driver.now)
             self.driver.pump()
-            async with asyncio.timeout(self._options.register_timeout):
+            async with asyncio.timeout(self.options.register_timeout):
                 failure = await outcome
         except TimeoutError:
             return Failure(self._unanswered(), recover_from_silence(Purpose.INITIAL))
@@ -370,7 +340,7 @@ class ClientConnection:
         after, phase = failure.recovery.after, self._phase
         remedy = PHASES[failure.recovery.remedy][phase]
         match remedy:
-            case Remedy.RETRY:
+            case Remedy.RETRY:  # the network asked to wait: nothing to repair at the connection
                 self._move(ConnectionInput.REGISTERED)
                 return None
             case Remedy.RENEW_TOKEN:
@@ -378,8 +348,8 @@ class ClientConnection:
                 self._move(ConnectionInput.LOST)
                 return 0.0
             case Remedy.AWAIT_TOKEN:
-                if self._token_backoff is None:
-                    self._token_backoff = Backoff(self._options.chance, self._options.backoff)
+                if self._token_backoff is None:  # apart from the servers' back-off: the web server fails, not they
+                    self._token_backoff = Backoff(self.options.chance, self.options.backoff)
                 wait = self._token_backoff.fail(retry_after=after)
                 _log.warning("no access token: %s; trying again in %.0f s", failure.error, wait)
                 return wait
@@ -392,18 +362,18 @@ class ClientConnection:
                         wait = max(wait, leading.retry_at - self.now)  # a Retry-After counts across connections
                 else:
                     self._servers.failed()
-                    if phase is Phase.OPENING and self._servers.exhausted:
+                    if phase is Phase.OPENING and self._servers.exhausted:  # each was tried once
                         raise failure.error
                     wait = self._servers.wait(retry_after=after)
                 self._obsolete, self._transport = self._transport, None
                 expected = phase in (Phase.IN_SERVICE, Phase.ONLY_SERVER)
                 level = logging.INFO if expected else logging.WARNING
                 _log.log(level, "%s; trying %s in %.1f s", failure.error, self._servers.current, wait)
-                if phase is not Phase.OPENING:
+                if phase is not Phase.OPENING:  # before the first registration there is nothing to lose
                     self._note_cut(left, failure.error, wait)
                     self._move(ConnectionInput.LOST)
                 return wait
-            case _:
+            case _:  # GIVE_UP: only the user can help
                 raise failure.error
 
     def _recover_in_service(self, failure: Failure) -> None:
@@ -413,7 +383,7 @@ class ClientConnection:
             self._end(error)
         else:
             if wait is not None:
-                self._task = self._tasks.start(self._establish(wait), "reconnection")
+                self._task = self.tasks.start(self._establish(wait), "reconnection")
 
     @property
     def _phase(self) -> Phase:
@@ -440,12 +410,13 @@ class ClientConnection:
         elif isinstance(event, TransportFailed):
             self._note_end(event.transaction.flow, event.reason)
         if not self.agent.handle(event, now=self.now):
-            self._on_event(event)
+            self.on_event(event)
 
     def _note_end(self, flow: Flow, reason: str) -> None:
         if self._transport is None or flow != self._transport.flow:
             return
         self._transport = None
+        # One funnel for the loss: the attempt that runs takes it, else the state says who acts.
         failure = self._flow_lost(f": {reason}")
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(failure)
@@ -454,16 +425,16 @@ class ClientConnection:
         elif self._state is ConnectionState.RECONNECTING:  # while an access token is looked for
             self._note_cut(self._servers.current, failure.error, 0.0)
         elif self._state is ConnectionState.OVER:
-            self._tell(ConnectionLost(self._servers.current, failure.error, None))
+            self.tell(ConnectionLost(self._servers.current, failure.error, None))
 
     def _take(self, event: AgentEvent) -> None:
         """Take an event of the registrations."""
         match event:
             case Registered(impu, binding) | Refreshed(impu, binding):
-                self._tell(event)
-                if self._waiting:
+                self.tell(event)
+                if self._waiting:  # seldom: making the key takes time at each refresh of a fleet
                     self._answer(_key(impu), None)
-                if impu is self.agent.leading_impu:
+                if impu is self.agent.leading_impu:  # the others only follow it to another connection
                     self._registered(binding)
             case RegistrationFailure():
                 self._failed(event)
@@ -471,16 +442,16 @@ class ClientConnection:
                 if self._woken is not None:
                     self._woken.set()
             case _:
-                self._tell(event)
+                self.tell(event)
 
     def _registered(self, binding: Binding) -> None:
         """Note that the leading identity is registered over the connection there is."""
         self._servers.works(now=self.now)
-        if self._transport is not None:
-            agree_keep_alive(self._transport, binding, self._options)
+        if self._transport is not None:  # else the connection ended with the 200 in its last packet
+            agree_keep_alive(self._transport, binding, self.options)
             if self._is_cut:
                 self._is_cut = False
-                self._tell(ConnectionRestored(self._servers.current))
+                self.tell(ConnectionRestored(self._servers.current))
         self._move(ConnectionInput.REGISTERED)
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(None)
@@ -509,13 +480,14 @@ class ClientConnection:
                 _log.warning("registration of %s: %s; trying again in %.0f s", impu, error, failure.retry_after)
         elif remedy in (Remedy.RETRY, Remedy.REREGISTER):
             self._answer(_key(impu), error)
-            self._tell(RegistrationLost(impu, error, final=False, next_try=failure.retry_after))
+            self.tell(RegistrationLost(impu, error, final=False, next_try=failure.retry_after))
         elif remedy is Remedy.GIVE_UP:
             waited_for = self._answer(_key(impu), error)
+            # A loss of the leading identity is told by `_end`, and the caller of `register` has its answer.
             if failure.loses_binding if self.is_over else not (leads or waited_for):
-                self._tell(RegistrationLost(impu, error, final=True))
+                self.tell(RegistrationLost(impu, error, final=True))
         elif failure.loses_binding:  # it comes with another connection, or another token
-            self._tell(RegistrationLost(impu, error, final=False))
+            self.tell(RegistrationLost(impu, error, final=False))
 
     def _answer(self, key: str, error: WicError | None) -> bool:
         """Give the caller that has added an identity its answer; return whether there is one."""
@@ -537,35 +509,35 @@ class ClientConnection:
         """Note that the user is not registered, or not for long, and that only the user can change that."""
         if self.is_over:
             return
-        opening = self._state is ConnectionState.OPENING
+        opening = self._state is ConnectionState.OPENING  # looked at before `_finish` moves on
         self._fault = error
         self._finish()
         if not opening:  # else `open` raises it
-            self._tell(RegistrationLost(self.agent.leading_impu, error, final=True))
+            self.tell(RegistrationLost(self.agent.leading_impu, error, final=True))
 
     def _finish(self) -> None:
         """Look for nothing any more."""
         self._move(ConnectionInput.ENDED)
-        if self._task is not None and self._task is not asyncio.current_task():
+        if self._task is not None and self._task is not asyncio.current_task():  # the loop may end itself
             self._task.cancel()
 
     # helpers
 
     def _note_cut(self, server: str, error: WicError, wait: float) -> None:
-        if not self._is_cut:
+        if not self._is_cut:  # told once, however many servers are tried meanwhile
             self._is_cut = True
-            self._tell(ConnectionLost(server, error, wait))
+            self.tell(ConnectionLost(server, error, wait))
 
     def _flow_lost(self, how: str) -> Failure:
         error = FlowLost(f"the connection to {self._servers.current} was lost{how}")
         return Failure(error, recover_from_error(error))
 
     def _unanswered(self) -> RegistrationFailed:
-        within = f"within {self._options.register_timeout:g} s"
+        within = f"within {self.options.register_timeout:g} s"
         return RegistrationFailed(f"the network did not answer the registration {within}")
 
     def _move(self, given: ConnectionInput) -> None:
-        state = CONNECTION.rows.get((self._state, given), self._state)
+        state = CONNECTION.rows.get((self._state, given), self._state)  # no row: the input changes nothing
         if state is not self._state:
             _log.debug("connection of %s: %s -> %s", self.agent.leading_impu, self._state.name, state.name)
             self._state = state

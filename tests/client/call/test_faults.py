@@ -155,7 +155,7 @@ async def test_a_connection_that_does_not_come_back_ends_the_calls(home):
             connection.abort("cut")
         report = await call.ended()
         assert report.outcome is CallOutcome.FAILED
-        assert "no other one could be made within 0.2 s" in report.reason
+        assert "it could not be re-established within 0.2 s" in report.reason
         assert isinstance(call.error.__cause__, FlowLost)
         await other.ended()
         with pytest.raises(FlowLost, match="not restored yet"):

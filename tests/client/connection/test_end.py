@@ -250,7 +250,7 @@ async def test_a_deregistration_that_is_not_answered(memory_home, caplog):
         told.clear()
         memory_home.home.deaf_to = {"REGISTER"}
     assert told.kinds == [Deregistered]
-    assert str(told[0].error) == "it did not answer within 3 s"
+    assert str(told[0].error) == "the network did not answer within 3 s"
     assert caplog.records == []
 
 
@@ -269,7 +269,7 @@ async def test_deregistrations_that_are_not_answered_leave_no_connection(memory_
             await client.deregister()
         await memory_home.until(lambda: not memory_home.home.driver.connections, 1.0)
         assert client.bindings == ()
-        assert [str(each.error) for each in departures(told)] == ["it did not answer within 3 s"] * 2
+        assert [str(each.error) for each in departures(told)] == ["the network did not answer within 3 s"] * 2
         assert ConnectionLost not in told.kinds
 
 
@@ -289,7 +289,7 @@ async def test_an_unanswered_deregistration_is_waited_for_once(memory_home):
         await client.deregister("sip:work@ims.example")
         assert loop.time() - began < 3.1
         await memory_home.until(lambda: Deregistered in told.kinds, 150.0)
-        assert str(departures(told)[-1].error) == "it did not answer within 3 s"
+        assert str(departures(told)[-1].error) == "the network did not answer within 3 s"
         began = loop.time()
         await client.deregister("sip:club@ims.example")
         assert loop.time() - began < 1.0

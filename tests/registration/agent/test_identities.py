@@ -346,7 +346,7 @@ def test_another_token_does_not_undo_commands_that_wait(three: Household) -> Non
 
 
 def test_a_deregistration_that_is_forsaken_says_why(three: Household) -> None:
-    late = RegistrationFailed("it did not answer within 5 s")
+    late = RegistrationFailed("the network did not answer within 5 s")
     three.agent.deregister(WORK, now=5)
     three.agent.deregister(HOME, now=5)
     assert three.agent.is_leaving
@@ -359,7 +359,7 @@ def test_a_deregistration_that_is_forsaken_says_why(three: Household) -> None:
 
 def test_a_deregistration_that_is_confirmed_late_is_confirmed(three: Household) -> None:
     three.agent.deregister(WORK, now=5)
-    three.agent.forsake(RegistrationFailed("it did not answer within 5 s"))
+    three.agent.forsake(RegistrationFailed("the network did not answer within 5 s"))
     told = three.accept()
     assert told[0] == Deregistered(WORK)
     assert told[1] == DepartureEnded()
