@@ -75,6 +75,8 @@ def test_the_instance_stays_the_same_and_differs_between_accounts(file: Path, di
         ({"server": "https://h.example/"}, "must look like wss://"),
         ({"server": "wss:///"}, "must look like wss://"),
         ({"server": "wss://h.example:99999/"}, "must look like wss://"),
+        ({"server": "wss://h.example@evil.example/"}, "must look like wss://"),
+        ({"server": "wss://h.example/#ws"}, "must look like wss://"),
         ({"server": "ws://h.example/"}, "set insecure = true"),
         ({"impu": "nonsense"}, "'impu' must look like sip:user@domain, not 'nonsense'"),
         ({"impu": "tel:+49301234"}, "must look like sip:"),

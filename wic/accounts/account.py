@@ -7,10 +7,9 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from wic.accounts.aka_settings import AkaSettings
-from wic.accounts.reader import AccountTable, default_path, read_account
+from wic.accounts.reader import AccountTable, check_url, default_path, read_account
 from wic.accounts.schema import DEFAULT_EXPIRES, AuthScheme
 from wic.accounts.web_authorization import WebAuthorization
 from wic.auth.secret import Secret
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Account", "is_registrable"]
 
+# Not to be changed: with it every derived instance would, and each client would look like a second device.
 _INSTANCE_NAMESPACE = uuid.UUID("6f7f2f3c-5a0e-5d0b-9c0e-2d8f7c1f3a11")
 _INSTANCE = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -75,7 +75,7 @@ class Account:
         object.__setattr__(self, "servers", servers)
         object.__setattr__(self, "server", servers[0] if servers else "")
         self._check()
-        if self.impu:
+        if self.impu:  # a pool, or a token, may give it later
             object.__setattr__(self, "domain", parse_impu(self.impu).host)
         if not self.instance and self.impu:
             object.__setattr__(self, "instance", _derive_instance(self.impi, self.impu))
@@ -124,7 +124,7 @@ class Account:
             impi=table.text("impi"),
             impus=table.texts("impus"),
             auth=table.auth,
-            password=table.secret("password") or Secret(""),
+            password=table.secret("password") or Secret(""),  # missing is refused below, where the scheme needs it
             aka=AkaSettings.read(table) if table.auth is AuthScheme.AKA else None,
             web=web,
             ca=table.file("ca"),
@@ -139,22 +139,18 @@ class Account:
         return account
 
     def _check(self) -> None:
-        """Refuse values that cannot work.
-
-        Raises:
-            ConfigurationError: one cannot.
-        """
+        """Refuse values that cannot work."""
         web = self.web
         if self.auth is AuthScheme.BEARER and web is None:
             raise ConfigurationError(f"Account {self.name!r} with auth = \"bearer\" needs 'waf', 'wwsf' or 'token'.")
-        needed = [] if web is not None and web.wwsf else ["server"]
+        needed = [] if web is not None and web.wwsf else ["server"]  # the WWSF names its eP-CSCF
         # TS 24.371 §6.2.3: a pool's identities come from the WWSF; those of a web user come with the token.
         needed += [] if web is not None and web.token is None else ["impu", "impi"]
         for key in needed:
             if not getattr(self, key):
                 raise ConfigurationError(f"Account {self.name!r} needs {key!r}.")
-        for server in self.servers:
-            self._check_server(server)
+        for server in self.servers:  # RFC 7118 §5: SIP over WebSocket
+            check_url(server, account=self.name, key="server", schemes=("wss", "ws"), insecure=self.insecure)
         for key, impu in (("impu", self.impu), *(("impus", each) for each in self.impus)):
             if (impu or key == "impus") and not is_registrable(impu):
                 raise ConfigurationError(
@@ -163,26 +159,10 @@ class Account:
         # The private identity stands in quotes in Authorization, where these would end it, or the header line.
         if any(character in self.impi for character in '"\\\r\n\0'):
             raise ConfigurationError(f"Account {self.name!r}: 'impi' must look like user@domain.")
-        if self.expires < 1:
+        if self.expires < 1:  # RFC 3261 §10.2.2: 0 would deregister
             raise ConfigurationError(f"Account {self.name!r}: 'expires' must be at least 1 second.")
         if self.instance and not _INSTANCE.fullmatch(self.instance):
             raise ConfigurationError(f"Account {self.name!r}: 'instance' must look like urn:uuid:… (RFC 4122).")
-
-    def _check_server(self, server: str) -> None:
-        try:
-            url = urlsplit(server)
-            usable = bool(url.hostname) and url.port != 0
-        except ValueError:
-            usable = False
-            url = urlsplit("")
-        if not usable or url.scheme not in {"ws", "wss"}:
-            raise ConfigurationError(
-                f"Account {self.name!r}: 'server' must look like wss://host:port/, not {server!r}."
-            )
-        if url.scheme == "ws" and not self.insecure:
-            raise ConfigurationError(
-                f"Account {self.name!r}: {server} is not encrypted; use wss:// or set insecure = true."
-            )
 
 
 def is_registrable(text: str) -> bool:
@@ -191,9 +171,10 @@ def is_registrable(text: str) -> bool:
         impu = parse_impu(text)
     except WicError:
         return False
-    return impu.scheme in {"sip", "sips"} and bool(impu.user)
+    return impu.scheme in {"sip", "sips"} and bool(impu.user)  # TS 23.003 §13.4
 
 
 def _derive_instance(impi: str, impu: str) -> str:
     """Make an instance that survives restarts, as RFC 5626 §4.1 asks, and differs between machines."""
+    # RFC 9562 §5.5: a hash of names. The node number tells machines apart that share an accounts file.
     return uuid.uuid5(_INSTANCE_NAMESPACE, f"{uuid.getnode():x} {impi} {impu}").urn

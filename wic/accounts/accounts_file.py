@@ -41,7 +41,7 @@ class AccountsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._contents = _Contents.read(path)
+        self._contents = _Contents.read(path)  # without the lock: files are replaced in one step
 
     def names(self) -> list[str]:
         """Return the names of the accounts, in their order."""
@@ -71,7 +71,7 @@ class AccountsFile:
         """Add one account, or give it another way to register, and write the file."""
         auth = AuthScheme(entry.get("auth", SETTINGS["auth"].default))
         with self._changing() as contents:
-            before = contents.accounts.get(name, {}).items()
+            before = contents.accounts.get(name, {}).items()  # preferences of the user stay
             kept = {key: value for key, value in before if key in entry or is_kept(key, auth)}
             contents.accounts[name] = {**kept, **entry}
 
@@ -95,7 +95,7 @@ class AccountsFile:
                 # An account without a private identity borrows one from the pool of this network.
                 if str(entry.get("impi", f"@{domain}")).partition("@")[2] != domain:
                     continue
-                entry["server"] = server
+                entry["server"] = server  # with port 0 it differs after each start
                 entry.update({key: url for key, url in web.items() if key in entry})
                 for key, value in (("ca", ca), ("insecure", None if server.startswith("wss:") else True)):
                     if value is None:
@@ -113,7 +113,7 @@ class AccountsFile:
         with lock:
             with suppress(OSError):  # some network file systems lock no directories
                 lock.acquire()
-            self._contents = _Contents.read(self.path)
+            self._contents = _Contents.read(self.path)  # again: another program may have changed it
             yield self._contents
             self._contents.write(self.path)
 
@@ -161,7 +161,7 @@ class _Contents:
             raise ConfigurationError(
                 f"cannot change the accounts file {path}: write each account as a table of its own, [accounts.NAME]"
             ) from None
-        if written == self.text:
+        if written == self.text:  # the time of the file tells of changes only
             return
         try:
             replace_file(path, written.encode())
@@ -176,11 +176,12 @@ def _tables(path: Path, document: Mapping[str, object], kind: str) -> Tables:
     for name, entry in tables.items():
         if not isinstance(entry, dict):
             raise ConfigurationError(f"{path}: {kind}.{name} is not a table")
-    return deepcopy(tables)
+    return deepcopy(tables)  # changed by the caller, and compared with the document afterwards
 
 
 def _change(text: TomlText, kind: str, *, before: Tables, after: Tables) -> None:
     """Change the tables of a kind in a document to what they shall be."""
+    # Table by table and key by key, so that comments and foreign entries stay where they are.
     for name in before.keys() - after.keys():
         text.drop((kind, name))
     for name, entry in after.items():

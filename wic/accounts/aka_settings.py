@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["K_OCTETS", "OP_OCTETS", "AkaSettings"]
 
 _AMF = re.compile("[0-9a-fA-F]{4}")
+# TS 35.206 (MILENAGE), TS 35.231 (TUAK).
 K_OCTETS = {UsimKind.MILENAGE: (16,), UsimKind.TUAK: (16, 32)}
 """Lengths of the key K."""
 OP_OCTETS = {UsimKind.MILENAGE: (16,), UsimKind.TUAK: (32,)}
@@ -51,7 +52,7 @@ class AkaSettings:
         for key, names in (("algorithm", (self.algorithm,)), ("accept", self.accept)):
             if unknown := [name for name in names if name not in ALGORITHMS]:
                 raise ConfigurationError(f"{key!r} takes {', '.join(ALGORITHMS)}, and not {unknown[0]!r}.")
-        if (self.op is None) == (self.opc is None):
+        if (self.op is None) == (self.opc is None):  # TS 35.206 §4.1: OPc is derived from OP
             raise ConfigurationError("AKA needs either 'op' or 'opc', and not both.")
         if self.amf and not _AMF.fullmatch(self.amf):
             raise ConfigurationError(f"'amf' must be four hexadecimal digits such as 8000, not {self.amf!r}.")
@@ -94,5 +95,5 @@ class AkaSettings:
                 usim=usim,
             )
         except ConfigurationError as error:
-            sentence = str(error).rstrip(".")
+            sentence = str(error).rstrip(".")  # of a class that does not know the account
             raise ConfigurationError(f"Account {table.name!r}: {sentence}.") from None

@@ -12,6 +12,7 @@ import stat
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from wic.accounts.schema import SECRET_FORMS, SECRETS, SETTINGS, AuthScheme, ValueKind, keys_of
 from wic.auth.secret import Secret
@@ -20,7 +21,7 @@ from wic.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AccountTable", "default_path", "read_account", "read_secret_file"]
+__all__ = ["AccountTable", "check_url", "default_path", "read_account", "read_secret_file"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T", str, int, bool)
@@ -30,9 +31,9 @@ _MAX_SECRET_FILE = 16_384  # access tokens are the longest
 def default_path() -> Path:
     """Return the accounts file that is used unless another is named."""
     named = os.environ.get("WIC_ACCOUNTS")
-    if named:
+    if named:  # set to an empty text, it counts as not set
         return Path(named).expanduser()
-    home = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
+    home = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")  # the latter is Windows'
     return (Path(home) if home else Path.home() / ".config") / "wic" / "accounts.toml"
 
 
@@ -49,7 +50,7 @@ def read_account(file: Path, name: str) -> AccountTable:
     values = accounts[name]
     if not isinstance(values, dict):
         raise ConfigurationError(f"In {file}, accounts.{name} must be a table: [accounts.{name}].")
-    if not values.keys().isdisjoint(SECRETS):
+    if not values.keys().isdisjoint(SECRETS):  # a file that only names other files may be read by all
         _warn_if_shared(file, file.stat().st_mode)
     return AccountTable(name, values, folder=file.parent)
 
@@ -74,6 +75,8 @@ def _read(file: Path) -> Mapping[str, object]:
 class AccountTable:
     """The settings of one account, read by kind; a missing one has the default of the schema.
 
+    Every method that returns a value raises `ConfigurationError` if the value in the table is of another kind.
+
     Args:
         name: the account's name in error messages.
         values: the table.
@@ -89,28 +92,20 @@ class AccountTable:
         self.name = name
         self.folder = folder
         self._values = values
-        self.auth = AuthScheme(self.choice("auth"))
+        self.auth = AuthScheme(self.choice("auth"))  # first: it says which other keys there may be
         self._refuse_unknown_keys()
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
     def text(self, key: str) -> str:
-        """Return a text.
-
-        Raises:
-            ConfigurationError: the value is of another kind.
-        """
+        """Return a text."""
         return self._typed(key, str)
 
     def choice(self, key: str) -> str:
-        """Return a text of those that the schema allows.
-
-        Raises:
-            ConfigurationError: the value is another.
-        """
+        """Return a text of those that the schema allows."""
         value, setting = self.text(key), SETTINGS[key]
-        if value not in setting.choices and value != setting.default:
+        if value not in setting.choices and value != setting.default:  # "" where the key is optional
             *most, last = (f'"{each}"' for each in setting.choices)
             raise ConfigurationError(
                 f"Account {self.name!r}: {key!r} must be {', '.join(most)} or {last}, not {value!r}."
@@ -118,27 +113,15 @@ class AccountTable:
         return value
 
     def number(self, key: str) -> int:
-        """Return a whole number.
-
-        Raises:
-            ConfigurationError: the value is of another kind.
-        """
+        """Return a whole number."""
         return self._typed(key, int)
 
     def flag(self, key: str) -> bool:
-        """Return true or false.
-
-        Raises:
-            ConfigurationError: the value is of another kind.
-        """
+        """Return true or false."""
         return self._typed(key, bool)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts; an empty one counts as missing.
-
-        Raises:
-            ConfigurationError: the value is of another kind.
-        """
+        """Return a list of texts; an empty one counts as missing."""
         value = self._values.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
             raise ConfigurationError(f'Account {self.name!r}: {key!r} must be a list of texts, such as ["…", "…"].')
@@ -146,13 +129,9 @@ class AccountTable:
         return tuple(value) or (default if isinstance(default, tuple) else ())
 
     def file(self, key: str) -> Path | None:
-        """Return the path of a file, if it is set.
-
-        Raises:
-            ConfigurationError: the value is of another kind.
-        """
+        """Return the path of a file, if it is set."""
         value = self.text(key)
-        return self.folder / Path(value).expanduser() if value else None
+        return self.folder / Path(value).expanduser() if value else None  # an absolute path replaces the folder
 
     def secret(self, key: str) -> Secret | None:
         """Return the secret that one of `key`, `key_file` and `key_env` gives; None if none of them is set.
@@ -172,13 +151,9 @@ class AccountTable:
         if source == f"{key}_file":
             return read_secret_file(self.folder / Path(value).expanduser(), what=key)
         if source == f"{key}_env":
-            return self._from_environment(value, what=key)
-        return Secret(value)
-
-    def _from_environment(self, variable: str, *, what: str) -> Secret:
-        value = os.environ.get(variable)
-        if not value:
-            raise ConfigurationError(f"Account {self.name!r} takes its {what} from ${variable}, which is not set.")
+            if not os.environ.get(value):
+                raise ConfigurationError(f"Account {self.name!r} takes its {key} from ${value}, which is not set.")
+            return Secret(os.environ[value])
         return Secret(value)
 
     def _typed(self, key: str, kind: type[_T]) -> _T:
@@ -200,13 +175,38 @@ class AccountTable:
                     f'is for auth = "{other.value}".'
                 )
         if unknown:
-            named = ", ".join(key + _suggestion(key, known) for key in unknown)
+            near = {key: difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.75) for key in unknown}
+            named = ", ".join(f"{key} (did you mean {like[0]!r}?)" if like else key for key, like in near.items())
             raise ConfigurationError(f"Account {self.name!r} has unknown settings: {named}.")
 
 
-def _suggestion(key: str, known: frozenset[str]) -> str:
-    near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.75)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+def check_url(url: str, *, account: str, key: str, schemes: tuple[str, str], insecure: bool) -> None:
+    """Refuse the URL of a server that cannot be used.
+
+    Args:
+        url: the URL, as the user has written it.
+        account: the account's name in error messages.
+        key: the setting that names the server.
+        schemes: the scheme with TLS, and the one without.
+        insecure: whether the one without may be used.
+
+    Raises:
+        ConfigurationError: it cannot be used.
+    """
+    secure, plain = schemes
+    try:
+        parts = urlsplit(url)
+        # RFC 6455 §3, RFC 6749 §3.1: no fragment. A user name would make one host look like another.
+        usable = bool(parts.hostname) and parts.port != 0 and parts.username is None and not parts.fragment
+    except ValueError:  # a port that is no number, an IPv6 address without its end
+        usable = False
+        parts = urlsplit("")
+    if not usable or parts.scheme not in schemes or not url.isprintable():
+        raise ConfigurationError(f"Account {account!r}: {key!r} must look like {secure}://host:port/, not {url!r}.")
+    if parts.scheme == plain and not insecure:
+        raise ConfigurationError(
+            f"Account {account!r}: {url} is not encrypted; use {secure}:// or set insecure = true."
+        )
 
 
 def read_secret_file(path: Path, *, what: str = "password") -> Secret:
@@ -229,14 +229,15 @@ def read_secret_file(path: Path, *, what: str = "password") -> Secret:
     except UnicodeDecodeError:
         raise ConfigurationError(f"The {what} file {path} is not UTF-8 text.") from None
     _warn_if_shared(path, mode)
+    # A file given by mistake, such as a WAV file or a disk, is refused rather than sent.
     if len(data) > _MAX_SECRET_FILE:
         raise ConfigurationError(f"The {what} file {path} has more than {_MAX_SECRET_FILE} octets.")
-    secret = text.split("\n", 1)[0].rstrip("\r")
+    secret = text.split("\n", 1)[0].rstrip("\r")  # editors end a line, some with CR LF; other blanks count
     if not secret:
         raise ConfigurationError(f"The {what} file {path} has an empty first line.")
     return Secret(secret)
 
 
 def _warn_if_shared(path: Path, mode: int) -> None:
-    if mode & (stat.S_IRGRP | stat.S_IROTH) and os.name == "posix":
+    if mode & (stat.S_IRGRP | stat.S_IROTH) and os.name == "posix":  # elsewhere the mode says nothing
         _log.warning("other users can read the secrets in %s; chmod 600 it", path)

@@ -65,7 +65,8 @@ class TomlText:
 
     def drop(self, table: Path) -> None:
         """Remove a table and those within it; comments after their last statements stay."""
-        for start in [at for at, piece in enumerate(self._pieces) if _is_within(piece.table, table)][::-1]:
+        heads = [at for at, piece in enumerate(self._pieces) if (piece.table or ())[: len(table)] == table]
+        for start in heads[::-1]:  # from the end, so that the positions before it stay valid
             last, end = self._last(start), self._end(start)
             while last + 1 < end and not self._pieces[last + 1].text.strip():
                 last += 1
@@ -83,7 +84,7 @@ class TomlText:
             self._pieces[own[0]].text = _statement(key, value, comment=_comment(self._pieces[own[0]].text))
         else:
             last = self._last(start)
-            self._pieces[last].text = self._pieces[last].text.rstrip("\n") + "\n"
+            self._pieces[last].text = self._pieces[last].text.rstrip("\n") + "\n"  # the file may lack its last one
             self._pieces.insert(last + 1, _Piece(_statement(key, value), key=key))
 
     def remove(self, table: Path, key: str) -> None:
@@ -92,7 +93,7 @@ class TomlText:
         Raises:
             KeyError: the table has no head.
         """
-        for at in self._entries(self._start(table), key)[::-1]:
+        for at in self._entries(self._start(table), key)[::-1]:  # dotted keys can stand in several statements
             del self._pieces[at]
 
     def _start(self, table: Path) -> int:
@@ -123,7 +124,7 @@ def _split(text: str) -> Iterator[_Piece]:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError:
             continue  # the statement has more lines
-        if text.lstrip().startswith("["):
+        if text.lstrip().startswith("["):  # no statement begins with one
             yield _Piece(text, table=_path(document))
         else:
             yield _Piece(text, key=next(iter(document), None))
@@ -136,10 +137,6 @@ def _path(document: object) -> Path:
         return ()
     ((name, within),) = document.items()
     return (name, *_path(within))
-
-
-def _is_within(table: Path | None, outer: Path) -> bool:
-    return table is not None and table[: len(outer)] == outer
 
 
 def _comment(statement: str) -> str:
@@ -162,7 +159,7 @@ def _statement(key: str, value: Value, *, comment: str = "") -> str:
 
 
 def _key(name: str) -> str:
-    return name if _BARE_KEY.fullmatch(name) else _value(name)
+    return name if _BARE_KEY.fullmatch(name) else _value(name)  # a quoted key is written like a string
 
 
 def _value(value: Value) -> str:

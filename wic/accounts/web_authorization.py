@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from wic.accounts.reader import check_url
 from wic.accounts.schema import DEFAULT_SCOPE, PoolAccess
 from wic.auth.bearer import BearerForm, checked_token
 from wic.errors import ConfigurationError
@@ -58,19 +58,23 @@ class WebAuthorization:
     """Allow `http://`: every host on the path can then read tokens and passwords."""
 
     def __post_init__(self) -> None:
-        for key in ("waf", "wwsf"):
-            _check_url(self, key, getattr(self, key))
-        for server in self.trusted_servers:
-            _check_url(self, "authz_servers", server)
+        for key, servers in (("waf", (self.waf,)), ("wwsf", (self.wwsf,)), ("authz_servers", self.trusted_servers)):
+            for url in filter(None, servers):
+                # RFC 8414 §2: the issuer has no query; metadata are fetched from a path below it.
+                if "?" in url:
+                    raise ConfigurationError(
+                        f"Account {self.account!r}: {key!r} must look like https://host:port/, not {url!r}."
+                    )
+                check_url(url, account=self.account, key=key, schemes=("https", "http"), insecure=self.insecure)
         if self.token is not None:
-            checked_token(self.token)
-        if self.pool is not None and not self.wwsf:
+            checked_token(self.token)  # RFC 6750 §2.1: what may stand in an Authorization header
+        if self.pool is not None and not self.wwsf:  # TS 24.371 §6.2.3
             raise ConfigurationError(
                 f"Account {self.account!r}: 'pool' needs 'wwsf', the server that lends identities."
             )
         if self.token is None and not self.waf and not self.wwsf:
             raise ConfigurationError(f"Account {self.account!r} needs one of 'waf', 'wwsf' and 'token'.")
-        if self.client_secret is not None and not self.client_id:
+        if self.client_secret is not None and not self.client_id:  # RFC 6749 §2.3.1: both authenticate it
             raise ConfigurationError(f"Account {self.account!r}: 'client_secret' needs 'client_id'.")
 
     @classmethod
@@ -101,22 +105,3 @@ class WebAuthorization:
     def trusted(self) -> tuple[str, ...]:
         """The authorization servers that a challenge may name, as far as the settings name them."""
         return ((self.waf,) if self.waf else ()) + self.trusted_servers
-
-
-def _check_url(settings: WebAuthorization, key: str, url: str) -> None:
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and parts.port != 0 and parts.username is None
-    except ValueError:
-        usable = False
-        parts = urlsplit("")
-    if not usable or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or not url.isprintable():
-        raise ConfigurationError(
-            f"Account {settings.account!r}: {key!r} must look like https://host:port, not {url!r}."
-        )
-    if parts.scheme == "http" and not settings.insecure:
-        raise ConfigurationError(
-            f"Account {settings.account!r}: {url} is not encrypted; use https:// or set insecure = true."
-        )
