@@ -26,6 +26,7 @@ interop: $(VENV)/.tools tests/interop/browser/node_modules
 
 soak: $(VENV)/.tools
 	$(BIN)/pytest tests/soak
+	WIC_LEAK_ROUNDS=25 $(BIN)/pytest tests/transport/test_leaks.py
 
 bench: $(VENV)/.tools
 	$(BIN)/python -m tests.bench

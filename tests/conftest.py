@@ -26,6 +26,14 @@ settings.load_profile("wic")
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_fsync() -> Iterator[None]:
+    """Wait for no disk: what a test kills is a process, whose files the operating system still has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let USIMs and tokens of tests leave the user's own state alone."""
     with pytest.MonkeyPatch.context() as patch:

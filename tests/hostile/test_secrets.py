@@ -14,6 +14,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 import tomllib
 import traceback
 import urllib.parse
@@ -155,6 +156,7 @@ def line_of(file: Path, process: subprocess.Popen[str]) -> dict[str, str]:
     """Wait for the first JSON line."""
     while b"\n" not in (data := file.read_bytes()):
         assert process.poll() is None, file.with_suffix(".err").read_text()
+        time.sleep(0.02)
     return json.loads(data.partition(b"\n")[0])
 
 
@@ -168,18 +170,22 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
         ready = line_of(folder / "network.out", network)
         record.secrets |= secrets_of_accounts(record.directory)
         accounts = tomllib.loads((record.directory / "accounts.toml").read_text())
-        visits = {
-            name: wic(record, name, folder, "register", name, "--accounts", ready["accounts"], "--once")
-            for name in ACCOUNTS
-        }
         browser = Browser(ready["ca"], accounts["web_users"]["carol"]["password"])
         in_person = ("carol-in-person", "--accounts", ready["accounts"])
-        for way in ("--no-browser", "--device"):
-            login = wic(record, f"login{way}", folder, "login", *in_person, way)
+        # Both at once, for the one with a device code waits for its polling interval.
+        ways = ("--no-browser", "--device")
+        logins = {way: wic(record, f"login{way}", folder, "login", *in_person, way) for way in ways}
+        visits: dict[str, subprocess.Popen[str]] = {}
+        for way, login in logins.items():
             asked = line_of(folder / f"login{way}.out", login)
             browser.approve(asked.get("url_with_code") or asked["url"])
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(asked["url"]).query)
             record.challenges |= {*query.get("code_challenge", [])}
+            if not visits:
+                visits |= {
+                    name: wic(record, name, folder, "register", name, "--accounts", ready["accounts"], "--once")
+                    for name in ACCOUNTS
+                }
             assert login.wait(20) == 0, (folder / f"login{way}.err").read_text()
             record.secrets |= stored_tokens(record.state)
         visits["person"] = wic(record, "person", folder, "register", *in_person, "--once")

@@ -272,13 +272,16 @@ def grace() -> float:
 
 @pytest.fixture
 def limits() -> dict[str, int | float]:
-    """Options that say how much of something the network takes."""
+    """Further options of the network, such as limits."""
     return {}
 
 
 @pytest.fixture
 async def ims(tmp_path: Path, grace: float, limits: dict[str, int | float]) -> AsyncIterator[ImsNetwork]:
-    options = NetworkOptions(directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10), grace=grace)
+    """A network without WAF and WWSF, whose start takes longest, unless the options want them."""
+    options = NetworkOptions(
+        directory=tmp_path / "ims", registrar=RegistrarOptions(min_expires=10), grace=grace, web=False
+    )
     async with ImsNetwork(replace(options, **limits)) as network:
         for user in ("alice", "bob"):
             network.add_subscriber(user, password=Secret(PASSWORD))

@@ -8,7 +8,7 @@ import pytest
 
 from wic.client import Account, Client
 from wic.media import Silence
-from wic.network import ImsNetwork
+from wic.network import ImsNetwork, NetworkOptions
 
 SCHEMES = {
     "alice": 'integrity-protected="tls-connected"',
@@ -38,7 +38,7 @@ async def test_an_account_of_each_kind_registers(name, said):
 
 
 async def test_a_call_goes_on_over_a_new_connection():
-    async with ImsNetwork() as ims:
+    async with ImsNetwork(NetworkOptions(web=False)) as ims:
         accounts = [Account.load(name, path=ims.accounts_path) for name in ("alice", "bob")]
         async with Client(accounts[0]) as alice, Client(accounts[1]) as bob:
             call = await alice.call("sip:bob@ims.example", audio=Silence(), data=False)

@@ -27,7 +27,7 @@ async def test_a_phone_registers_at_the_scscf_before_there_is_an_epcscf(make_mw_
         return scscf
 
     monkeypatch.setattr(Scscf, "open", open_and_register)
-    async with ImsNetwork() as network:
+    async with ImsNetwork(NetworkOptions(web=False)) as network:
         assert network.scscf.node.driver.counters.failures == 0
 
 

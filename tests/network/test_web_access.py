@@ -18,6 +18,11 @@ from wic.network.hss import make_profile
 from wic.network.tokens import TrustedIssuer
 
 
+@pytest.fixture
+def limits():
+    return {"web": True}
+
+
 async def post(ims, url: str, *, client: tuple[str, str] | None = None, method: str = "POST", **form: str):
     context = ssl.create_default_context(cafile=str(ims.ca_path))
     basic = b64encode(":".join(client or ()).encode()).decode()
@@ -44,19 +49,19 @@ async def register(wic, token: str, **more) -> bytes:
 
 
 async def test_a_web_user_registers_with_a_token(ims, ue):
-    whoever = await ue("whoever", register=False)
-    granted = await register(whoever, await bot_token(ims))
-    assert whoever.header(granted, "P-Associated-URI") == "<sip:carol@ims.example>"
-    assert whoever.header(granted, "To").startswith("<sip:whoever@ims.example>")
+    visitor = await ue("visitor", register=False)
+    granted = await register(visitor, await bot_token(ims))
+    assert visitor.header(granted, "P-Associated-URI") == "<sip:carol@ims.example>"
+    assert visitor.header(granted, "To").startswith("<sip:visitor@ims.example>")
     assert len(ims.hss.bindings("carol@ims.example", now=0)) == 1
     alice = await ue("alice")
     alice.send(alice.request("OPTIONS", "sip:carol@ims.example"))
-    asked = await whoever.receive("OPTIONS")
-    whoever.send(whoever.respond(asked, "200 OK"))
+    asked = await visitor.receive("OPTIONS")
+    visitor.send(visitor.respond(asked, "200 OK"))
     assert "carol@ims.example" in alice.header(await alice.receive("SIP/2.0 200"), "P-Asserted-Identity")
 
 
-@pytest.mark.parametrize("limits", [{"guests": 3, "leases_each": 2, "lease_rate": 5}])
+@pytest.mark.parametrize("limits", [{"web": True, "guests": 3, "leases_each": 2, "lease_rate": 5}])
 async def test_one_machine_gets_as_much_of_the_pool_as_the_operator_says(ims):
     pool = f"{ims.ready()['wwsf']}/pool/lease"
     answers = [await post(ims, pool) for _ in range(6)]
@@ -117,7 +122,7 @@ async def test_a_guest_borrows_an_identity_and_gives_it_back(ims, ue):
     status, lease = await post(ims, f"{account['wwsf']}/pool/lease")
     assert status == 201
     assert lease["wss"] == ims.wss_url
-    guest = await ue("anybody", register=False)
+    guest = await ue("guest", register=False)
     granted = await register(guest, lease["access_token"])
     assert guest.header(granted, "P-Associated-URI") == f"<{lease['impu']}>"
     assert lease["impi"].startswith("guest-")
@@ -128,7 +133,7 @@ async def test_who_gave_an_identity_back_does_not_stay_registered_with_it(ims, u
     """Or calls for the next holder would reach the last one as well."""
     pool = f"{ims.web.wwsf.url}/pool/lease"
     leases = [(await post(ims, pool))[1] for _ in range(4)]
-    guest = await ue("anybody", register=False)
+    guest = await ue("guest", register=False)
     await register(guest, leases[0]["access_token"])
     assert (await post(ims, f"{pool}/{leases[0]['lease']}", method="DELETE"))[0] == 204
     assert ims.hss.bindings(leases[0]["impi"], now=0)

@@ -74,7 +74,7 @@ async def test_a_handshake_that_is_done_after_the_end_opens_nothing(recorder):
             """Leave the link in its handshake."""
 
     handler = recorder()
-    link = Greeted(handler=handler, options=StreamOptions(), pipe=None)
+    link = Greeted(handler=handler, options=StreamOptions(close_timeout=0.05), pipe=None)
     async with serving(recorder()) as listener:
         await asyncio.get_running_loop().create_connection(lambda: link, *listener.address)
         link._end(EndedBy.LOCAL, "not wanted")

@@ -21,6 +21,7 @@ from wic.network.directory import Ports
 PASSWORD = "correct horse"
 
 
+@pytest.mark.parametrize("limits", [{"web": True}])
 async def test_ready_says_where_it_listens(ims):
     ready = ims.ready()
     assert ready["ready"] is True
@@ -47,18 +48,18 @@ async def test_accounts_are_written_once_and_follow_the_port(tmp_path):
 
 
 async def test_lost_database_gets_its_users_back_from_the_accounts(tmp_path):
-    async with ImsNetwork(NetworkOptions(directory=tmp_path)) as ims:
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:
         password = ims.accounts.get("bob")["password"]
         before = ims.hss.ha1("bob@ims.example", "MD5")
     for file in tmp_path.glob("hss.sqlite*"):
         file.unlink()
-    async with ImsNetwork(NetworkOptions(directory=tmp_path)) as ims:
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:
         assert ims.accounts.get("bob")["password"] == password
         assert ims.hss.ha1("bob@ims.example", "MD5") == before
 
 
 async def test_an_epcscf_that_does_not_subscribe(tmp_path, make_raw):
-    async with ImsNetwork(NetworkOptions(directory=tmp_path, reg_event=False)) as ims:
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, reg_event=False, web=False)) as ims:
         ims.add_subscriber("alice", password=Secret(PASSWORD))
         await (await make_raw("alice", ims.ready())).registered()
         assert ims.epcscf.registrations == 1
@@ -114,7 +115,7 @@ async def test_a_network_on_all_addresses_names_one_that_others_reach(host, monk
     async with ImsNetwork(NetworkOptions(host=host, name="127.0.0.1")) as ims:
         assert ims.wss_url == f"wss://127.0.0.1:{ims.epcscf.port}/"
         assert ims.web.waf.url.startswith("https://127.0.0.1:")
-    async with ImsNetwork(NetworkOptions(host=host)) as ims:
+    async with ImsNetwork(NetworkOptions(host=host, web=False)) as ims:
         assert "//0.0.0.0" not in ims.wss_url
         assert "//[::]" not in ims.wss_url
 
@@ -122,7 +123,7 @@ async def test_a_network_on_all_addresses_names_one_that_others_reach(host, monk
         raise ConfigurationError(f"there is no way to {remote}")
 
     monkeypatch.setattr("wic.network.node.local_address", no_route)
-    async with ImsNetwork(NetworkOptions(host=host)) as ims:
+    async with ImsNetwork(NetworkOptions(host=host, web=False)) as ims:
         assert ims.wss_url == f"wss://127.0.0.1:{ims.epcscf.port}/"
 
 
@@ -194,7 +195,8 @@ from wic.auth.secret import Secret
 from wic.network import ImsNetwork, NetworkOptions
 
 async def main():
-    async with ImsNetwork(NetworkOptions(directory=pathlib.Path(sys.argv[1]))) as ims:
+    options = NetworkOptions(directory=pathlib.Path(sys.argv[1]), web=False)
+    async with ImsNetwork(options) as ims:
         for user in ("alice", "bob"):
             ims.add_subscriber(user, password=Secret(sys.argv[2]))
         print(json.dumps(ims.ready()), flush=True)

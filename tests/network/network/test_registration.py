@@ -9,6 +9,7 @@ def registers(mw):
     return [message for message in mw if message.startswith(b"REGISTER")]
 
 
+@pytest.mark.parametrize("limits", [{"web": True}])
 async def test_challenges_are_offered_strongest_first(ue):
     alice = await ue("alice", register=False)
     alice.send(alice.register())
