@@ -144,9 +144,8 @@ async def test_a_request_on_its_way_as_the_connection_breaks_gets_500(call, ue, 
     assert call.bob.header(await call.bob.receive("SIP/2.0 500"), "Retry-After")
 
 
-async def test_an_absent_wic_keeps_its_subscription(ue, ims, mw, monkeypatch):
+async def test_an_absent_wic_keeps_its_subscription(ue, ims, mw):
     """The NOTIFY that was on its way comes again."""
-    monkeypatch.setattr("wic.network.epcscf.routing.RETURN_PAUSE", 1)
     alice = await ue("alice")
     lines = ("Event: reg", f"Contact: {alice.contact}", "Expires: 3600")
     alice.send(alice.request("SUBSCRIBE", "sip:alice@ims.example", *lines, call_id="reg-event"))
