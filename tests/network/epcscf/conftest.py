@@ -36,7 +36,7 @@ def time_passes() -> Callable[[EPcscf, float], None]:
 
     def pass_(epcscf: EPcscf, seconds: float) -> None:
         driver = epcscf.node.driver
-        epcscf.recovery.handle_timeout(now=driver.now + seconds)
+        epcscf.recovery.timers.handle_timeout(now=driver.now + seconds)
         driver.pump()
 
     return pass_

@@ -175,7 +175,7 @@ async def test_a_deregistration_takes_the_subscription_along(core) -> None:
     last = core.reginfo((ALICE, "unregistered"), version=1)
     assert (await core.notify(last, "terminated;reason=noresource")).startswith("SIP/2.0 200")
     assert (await core.notify(last, "terminated;reason=noresource")).startswith("SIP/2.0 481")
-    assert core.edge.epcscf.watcher.next_timeout() is None
+    assert core.edge.epcscf.watcher.timers.next_timeout() is None
 
 
 async def test_late_notifies_of_an_earlier_registration_change_nothing(core) -> None:
@@ -189,9 +189,9 @@ async def test_late_notifies_of_an_earlier_registration_change_nothing(core) -> 
     assert (await core.notify(core.reginfo((ALICE, "rejected"), version=1))).startswith("SIP/2.0 200")
     assert is_registered(core)
     watcher, driver = core.edge.epcscf.watcher, core.edge.epcscf.node.driver
-    watcher.handle_timeout(now=driver.now + 31)
+    watcher.timers.handle_timeout(now=driver.now + 31)
     assert (await core.notify(core.reginfo(version=2))).startswith("SIP/2.0 200")
-    watcher.handle_timeout(now=driver.now + 33)
+    watcher.timers.handle_timeout(now=driver.now + 33)
     assert (await core.notify(core.reginfo(version=3))).startswith("SIP/2.0 481")
 
 
@@ -201,7 +201,7 @@ async def test_no_new_subscription_after_a_deregistration(core) -> None:
     await core.register(expires=0)
     ended = core.reginfo((ALICE, "unregistered"), version=1)
     assert (await core.notify(ended, "terminated;reason=deactivated")).startswith("SIP/2.0 200")
-    assert core.edge.epcscf.watcher.next_timeout() is None
+    assert core.edge.epcscf.watcher.timers.next_timeout() is None
 
 
 async def test_a_deregistration_where_the_core_knows_no_reg_event(core) -> None:

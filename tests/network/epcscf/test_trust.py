@@ -5,11 +5,11 @@ from __future__ import annotations
 from wic.network.epcscf.trust import (
     clean_request_from_wic,
     clean_response_from_wic,
-    clean_to_wic,
     digest_credentials,
     withhold_keys,
     write_credentials,
 )
+from wic.network.trust_boundary import clean_to_outside
 from wic.sip.message import Request, Response
 
 
@@ -67,7 +67,7 @@ def test_a_wic_cannot_write_access_information_of_the_network():
     request = Request.build("INVITE", "sip:x", [(ACCESS, f"{own}, {claimed}"), (ACCESS, claimed)])
     clean_request_from_wic(request)
     assert request.headers.get_all(ACCESS) == [own]
-    clean_to_wic(request)
+    clean_to_outside(request)
     assert ACCESS not in request.headers
     response = Response.build(200, headers=[(ACCESS, ",,")])
     clean_response_from_wic(response, None, "")
@@ -76,6 +76,6 @@ def test_a_wic_cannot_write_access_information_of_the_network():
 
 def test_a_private_identity_does_not_leave_the_network():
     request = Request.build("INVITE", "sip:x", [("Privacy", "header; id"), ("P-Asserted-Identity", "<sip:a@b>")])
-    clean_to_wic(request)
+    clean_to_outside(request)
     assert "P-Asserted-Identity" not in request.headers
     assert "Privacy" in request.headers

@@ -8,6 +8,7 @@ import pytest
 
 from wic.network.epcscf.association import Association
 from wic.network.epcscf.mechanism import Mechanism
+from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.tables import UeInput, UeState
 from wic.network.epcscf.ue import RequestAllowance, UeIndex
 from wic.sdp.line_map import Side
@@ -39,7 +40,7 @@ def connect(index: UeIndex, id: str) -> W2Connection:
 
 @pytest.fixture
 def index() -> UeIndex:
-    return UeIndex(CountingSource(), max_dialogs=8, request_rate=10, request_burst=5)
+    return UeIndex(CountingSource(), EPcscfOptions(max_sessions_per_flow=1, requests_per_second=10, requests_at_once=5))
 
 
 @pytest.fixture

@@ -196,9 +196,7 @@ class TextRegistrar:
             hss, "ims.example", options, random_source, key=bytes(32), algorithms=("SHA-256", "MD5")
         )
         service_route = Uri.parse("sip:orig@scscf.example;lr")
-        self._registrar = Registrar(
-            hss, authenticator, self.location_service, service_route, gruus=self.gruus, options=options
-        )
+        self._registrar = Registrar(hss, authenticator, self.location_service, service_route, self.gruus, options)
         self._cseq = count(1)
 
     def changed(self, impi, changes, *, now) -> None:

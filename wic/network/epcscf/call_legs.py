@@ -40,13 +40,7 @@ _REFUSALS = (SdpRefused, NegotiationFailed, MediaFailed)
 
 
 class CallLegs:
-    """Relay of the requests, responses and ACKs of calls, each of which has a `Leg` at its UE.
-
-    Args:
-        context: of the eP-CSCF.
-        ues: its UEs.
-        agw: the eIMS-AGW.
-    """
+    """Relay of the requests, responses and ACKs of calls, each of which has a `Leg` at its UE."""
 
     def __init__(self, context: EPcscfContext, ues: UeIndex, agw: Agw) -> None:
         self._context = context
@@ -100,7 +94,7 @@ class CallLegs:
         try:
             media = self._agw.context(lambda reason: self._media_lost(token, id, reason))
         except MediaFailed as error:
-            context.reject(503, str(error), now=now)
+            context.reject(503, str(error), now=now)  # RFC 3261 §21.5.4: there may be room later
             return None
         # TS 24.371 §7.4.2 b: the o= lines are the gateway's.
         session_id = int.from_bytes(id.encode()[-7:], "big")
@@ -111,12 +105,7 @@ class CallLegs:
         return leg
 
     async def _offer(
-        self,
-        context: ProxyContext,
-        owner: RequestContext,
-        leg: Leg,
-        description: SessionDescription,
-        target: Target,
+        self, context: ProxyContext, owner: RequestContext, leg: Leg, description: SessionDescription, target: Target
     ) -> None:
         driver = self._context.node.driver
         try:
@@ -132,7 +121,8 @@ class CallLegs:
         status = 500 if isinstance(error, MediaFailed) else getattr(error, "status_hint", None) or 488
         _log.info("an offer was refused with %d: %s", status, error)
         # RFC 3261 §20.43: 304 "one or more media formats not available", 399 for all else.
-        warning = f'399 {self._context.options.host} "{_quotable(str(error))}"'
+        text = str(error).replace("\\", " ").replace('"', "'")[:200]
+        warning = f'399 {self._context.options.host} "{text}"'
         context.reject(status, now=now, headers=[("Warning", warning)])
         # RFC 3261 §14.1: a later offer that is refused leaves the call as it was.
         if not context.in_dialog:
@@ -205,14 +195,7 @@ class CallLegs:
     # ACK, CANCEL
 
     def ack(self, ack: PassingAck, ue: RegisteredUe, flow: Flow | None, *, now: float) -> None:
-        """Pass an ACK, with the answer that it may carry.
-
-        Args:
-            ack: the ACK.
-            ue: the UE whose call it is about.
-            flow: where it goes; None follows its Route.
-            now: the time.
-        """
+        """Pass an ACK about a call of a UE, with the answer that it may carry; without a flow it follows its Route."""
         leg = ue.leg(ack.taken_routes)
         if leg is not None:
             leg.take(LegInput.ACK)
@@ -298,7 +281,3 @@ class CallLegs:
         if ue is not None and leg is not None and ue.legs.pop(leg.id, None) is not None:
             leg.take(LegInput.END)
             self._context.tasks.start(leg.negotiator.context.close())
-
-
-def _quotable(text: str) -> str:
-    return text.replace("\\", " ").replace('"', "'")[:200]

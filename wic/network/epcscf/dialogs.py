@@ -8,7 +8,7 @@ what the UE wrote. A dialog that it has not seen begin does not exist for it.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -99,18 +99,12 @@ class KnownDialog:
             self.targets = (newest, *(each for each in self.targets if each != newest))[:_MAX_TARGETS]
 
 
+@dataclass(slots=True, eq=False)
 class Dialogs:
-    """Dialogs of one UE, learned from the responses that make them.
+    """Dialogs of one UE, learned from the responses that make them."""
 
-    Args:
-        limit: how many there may be; beyond it the one that would end first gives way.
-    """
-
-    __slots__ = ("_known", "_limit")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._known: dict[DialogId, KnownDialog] = {}
+    _limit: int  # beyond it the one that would end first gives way
+    _known: dict[DialogId, KnownDialog] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -120,8 +114,7 @@ class Dialogs:
 
     def find(self, message: Message, origin: Side, *, now: float) -> KnownDialog | None:
         """Return the dialog of a request that comes from one side, or of the request that a response answers."""
-        id = _id(message, origin)
-        found = self._known.get(id)
+        found = self._known.get(id := _id(message, origin))
         if found is not None and found.until <= now:
             del self._known[id]
             return None

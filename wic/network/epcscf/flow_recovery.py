@@ -33,14 +33,7 @@ _CONNECTION_GONE = "the connection of the WIC is gone"
 
 
 class FlowRecovery:
-    """Lifetimes of connections, registrations and absences; a `TimerSource` of the driver.
-
-    Args:
-        context: of the eP-CSCF.
-        ues: its UEs and connections.
-        legs: their calls.
-        watcher: subscribes to the registration state of UEs; None subscribes to none.
-    """
+    """Lifetimes of connections, registrations and absences."""
 
     def __init__(
         self, context: EPcscfContext, ues: UeIndex, legs: CallLegs, watcher: RegEventWatcher | None = None
@@ -48,8 +41,9 @@ class FlowRecovery:
         self._context = context
         self._ues = ues
         self._legs = legs
-        self._watcher = watcher
-        self._timers = TimerQueue()
+        self._watcher = watcher  # None subscribes to the registration state of no UE
+        self.timers = TimerQueue()
+        """Ends of registrations, idle connections and absences; a `TimerSource` of the driver."""
 
     def may_return(self, ue: RegisteredUe, *, now: float) -> bool:
         """Tell whether a UE whose connection is gone is or will be waited for."""
@@ -131,7 +125,7 @@ class FlowRecovery:
             connection.check.cancel()
         ends = [association.expires_at for _, association in connection.associations]
         at = min(ends, default=now + self._context.options.linger)
-        connection.check = self._timers.schedule(at, partial(self._check, connection))
+        connection.check = self.timers.schedule(at, partial(self._check, connection))
 
     def _check(self, connection: W2Connection, now: float) -> None:
         """Drop what has expired, and hang up where nothing was registered for a while; a call may go on."""
@@ -169,7 +163,7 @@ class FlowRecovery:
                 continue
             self._ues.detach(ue)
             end = now + self._context.options.grace
-            ue.grace = self._timers.schedule(end, partial(self._forget, ue, UeInput.GRACE_OVER))
+            ue.grace = self.timers.schedule(end, partial(self._forget, ue, UeInput.GRACE_OVER))
             for leg in [leg for leg in ue.legs.values() if leg.state is not LegState.CONFIRMED]:
                 # A call without ACK ends in any case: its transactions went with the connection.
                 self._legs.release(ue, leg, _CONNECTION_GONE)
@@ -180,13 +174,3 @@ class FlowRecovery:
         for leg in list(ue.legs.values()):
             self._legs.release(ue, leg, _CONNECTION_GONE)
         self._stop_watching(ue.impi, now)
-
-    # time
-
-    def next_timeout(self) -> float | None:
-        """Return when the next wait is over."""
-        return self._timers.next_timeout()
-
-    def handle_timeout(self, *, now: float) -> None:
-        """Forget UEs that did not come back, drop what has expired, and close idle connections."""
-        self._timers.handle_timeout(now)

@@ -39,19 +39,12 @@ class OfferExchange:
 
 
 class LegNegotiator:
-    """Session descriptions of one call leg and the eIMS-AGW's context behind them.
-
-    Args:
-        context: the media of the leg.
-        policy: what the operator allows.
-        session_id: for the `o=` lines, which are the gateway's (TS 24.371 §7.4.2 b).
-        address: of the gateway, for the same.
-    """
+    """Session descriptions of one call leg and the eIMS-AGW's context behind them."""
 
     def __init__(self, context: AgwContext, policy: GatewayPolicy, session_id: int, address: str) -> None:
         self.context = context
         self._policy = policy
-        self._origin = Origin("-", session_id, 1, address)
+        self._origin = Origin("-", session_id, 1, address)  # TS 24.371 §7.4.2 b: the `o=` lines are the gateway's
         self._lines = LineMap()
         self._sent: dict[Side, SessionDescription] = {}
         self._ufrags: dict[int, str] = {}
@@ -176,10 +169,8 @@ class LegNegotiator:
     def _transports(self, *, answering: bool) -> dict[int, TransportDescription]:
         # RFC 8842 §5: every offer says actpass, and an answer keeps the role that an association has.
         roles = self._roles if answering else {}
-        return {
-            index: replace(line.access, setup=roles.get(index, Setup.ACTPASS))
-            for index, line in self.context.lines.items()
-        }
+        lines = self.context.lines.items()
+        return {index: replace(line.access, setup=roles.get(index, Setup.ACTPASS)) for index, line in lines}
 
     def _next(self, description: SessionDescription, towards: Side) -> SessionDescription:
         """Number a description towards one side: the version of `o=` rises when it changes (RFC 3264 §8)."""

@@ -42,10 +42,11 @@ def determine(request: Request) -> Mechanism:
     credentials = request.auth("Authorization")
     if any(each.scheme.lower() == "bearer" for each in credentials):
         return Mechanism.TOKEN
-    mechanism = determine_by_digest(
-        next((each.params for each in credentials if each.scheme.lower() == "digest"), None)
-    )
-    return Mechanism.IPSEC if mechanism is Mechanism.AKA and _wants_ipsec(request) else mechanism
+    digests = (each.params for each in credentials if each.scheme.lower() == "digest")
+    mechanism = determine_by_digest(next(digests, None))
+    # RFC 3329 §2.2: other mechanisms, such as those of the media plane, may stand there too.
+    wanted = (value.partition(";")[0].strip().lower() for value in request.headers.values("Security-Client"))
+    return Mechanism.IPSEC if mechanism is Mechanism.AKA and _IPSEC in wanted else mechanism
 
 
 def determine_by_digest(credentials: Params | None) -> Mechanism:
@@ -53,12 +54,6 @@ def determine_by_digest(credentials: Params | None) -> Mechanism:
     if credentials is None:
         return Mechanism.UNKNOWN
     return Mechanism.AKA if _AKA.fullmatch(credentials.get("algorithm") or "") else Mechanism.DIGEST
-
-
-def _wants_ipsec(request: Request) -> bool:
-    # RFC 3329 §2.2: other mechanisms, such as those of the media plane, may stand there too.
-    wanted = request.headers.values("Security-Client")
-    return any(value.partition(";")[0].strip().lower() == _IPSEC for value in wanted)
 
 
 def integrity_protected(mechanism: Mechanism, *, associated: bool, answered: bool, existing: str) -> str | None:

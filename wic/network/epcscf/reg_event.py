@@ -67,20 +67,15 @@ class _Watched:
 
 
 class RegEventWatcher:
-    """Subscriber to the registration state of the eP-CSCF's UEs; a `TimerSource` of the driver.
-
-    Args:
-        node: sends and receives.
-        core: next hop of the SUBSCRIBEs.
-        charging: marks them.
-    """
+    """Subscriber to the registration state of the eP-CSCF's UEs."""
 
     def __init__(self, node: Node, core: Flow, charging: Charging) -> None:
         self._node = node
-        self._core = core
+        self._core = core  # next hop of the SUBSCRIBEs
         self._charging = charging
         self._own = node.mw.uri(params=UriParams())
-        self._timers = TimerQueue()
+        self.timers = TimerQueue()
+        """Refreshes, further attempts, and ends of cancelled subscriptions; a `TimerSource` of the driver."""
         self._watches: dict[str, dict[str, _Watched]] = {}  # by private and default public identity
         self._by_subscription: dict[Subscription, _Watched] = {}
         self._events: deque[ContactsEnded] = deque()
@@ -95,7 +90,7 @@ class RegEventWatcher:
             impi: the private identity.
             impu: the default public user identity of the set that is registered.
             path: the URI in the Path of this registration.
-            now: the time.
+            now: by the driver's clock.
         """
         watches = self._watches.setdefault(impi, {})
         if impu in watches:
@@ -108,13 +103,7 @@ class RegEventWatcher:
         subscription.subscribe(subscriber, now=now)
 
     def keep(self, impi: str, impus: Collection[str], *, now: float) -> None:
-        """Consider the subscriptions of a user cancelled, but for those that are still needed (TS 24.229 §5.2.5.1).
-
-        Args:
-            impi: the private identity.
-            impus: the default public user identities of the sets that are registered.
-            now: the time.
-        """
+        """Consider the subscriptions of a user cancelled, but for those to sets that are registered (TS 24.229 §5.2.5.1)."""
         watched = self._watches.get(impi, {})
         for each in [each for impu, each in watched.items() if impu not in impus]:
             self._cancel(each, now)
@@ -139,14 +128,6 @@ class RegEventWatcher:
         """Return what the registrar has ended, once; the NOTIFY that said so has been answered."""
         return self._events.popleft() if self._events else None
 
-    def next_timeout(self) -> float | None:
-        """Return when `handle_timeout` is due, or None."""
-        return self._timers.next_timeout()
-
-    def handle_timeout(self, *, now: float) -> None:
-        """Refresh subscriptions, try failed ones again, and let go of cancelled ones."""
-        self._timers.handle_timeout(now)
-
     def _new_watch(self, impi: str, impu: str, path: Uri) -> _Watched:
         # TS 24.229 §5.2.3: in its own name, as an element of the trust domain, and as it stands in Path.
         headers = (("P-Asserted-Identity", NameAddr("", path)), ("P-Charging-Vector", self._charging.vector()))
@@ -154,7 +135,7 @@ class RegEventWatcher:
             self._node.endpoint,
             expires=_EXPIRES,
             headers=headers,
-            timers=self._timers,
+            timers=self.timers,
             on_change=lambda change: self._changed(watched, change),
             on_end=lambda event: self._ended(watched, event),
         )
@@ -186,7 +167,7 @@ class RegEventWatcher:
         self._remove(watched)
         if watched.watch.subscription.state in _LIVE:
             wait = self._node.endpoint.options.timers.timeout
-            watched.until = self._timers.schedule(now + wait, lambda _: self._let_go(watched))
+            watched.until = self.timers.schedule(now + wait, lambda _: self._let_go(watched))
         else:
             self._let_go(watched)
 

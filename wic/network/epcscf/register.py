@@ -13,14 +13,9 @@ from typing import TYPE_CHECKING
 
 from wic.network.epcscf.association import Association, same_binding
 from wic.network.epcscf.mechanism import Mechanism, determine, determine_by_digest, integrity_protected
-from wic.network.epcscf.trust import (
-    clean_request_from_wic,
-    clean_to_wic,
-    digest_credentials,
-    withhold_keys,
-    write_credentials,
-)
-from wic.network.epcscf.trusted_node import TokenRefusal, restore_identities
+from wic.network.epcscf.trust import clean_request_from_wic, digest_credentials, withhold_keys, write_credentials
+from wic.network.epcscf.trusted_node import restore_identities
+from wic.network.trust_boundary import clean_to_outside
 from wic.sip.errors import MalformedHeader
 from wic.sip.message import Response
 from wic.sip.proxy.core import ContextState, Target
@@ -28,7 +23,7 @@ from wic.sip.proxy.core import ContextState, Target
 if TYPE_CHECKING:
     from wic.network.epcscf.context import EPcscfContext
     from wic.network.epcscf.flow_recovery import FlowRecovery
-    from wic.network.epcscf.trusted_node import TrustedNode
+    from wic.network.epcscf.trusted_node import ProvenIdentities, TrustedNode
     from wic.network.epcscf.ue import UeIndex, W2Connection
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request
@@ -55,13 +50,7 @@ class ForwardedRegister:
 
 
 class RegisterHandler:
-    """Relay of REGISTERs to the core, and of the responses that make and end associations.
-
-    Args:
-        context: of the eP-CSCF.
-        ues: its UEs and connections.
-        recovery: is told what has been registered and deregistered.
-    """
+    """Relay of REGISTERs to the core, and of the responses that make and end associations."""
 
     def __init__(self, context: EPcscfContext, ues: UeIndex, recovery: FlowRecovery) -> None:
         self._context = context
@@ -90,7 +79,7 @@ class RegisterHandler:
         if mechanism is Mechanism.IPSEC:
             context.reject(403, "No IPsec On W2", now=now)
         elif mechanism is Mechanism.TOKEN and self._context.trusted is not None:
-            self._context.tasks.start(self._with_token(context, connection, self._context.trusted, wanted))
+            self._with_token(context, connection, self._context.trusted, wanted)
         else:
             self._with_digest(context, connection, wanted, now)
 
@@ -115,28 +104,16 @@ class RegisterHandler:
         context.owner = ForwardedRegister(mechanism, impi, impu, impu)
         self._forward(context, connection, now)
 
-    async def _with_token(
-        self, context: ProxyContext, connection: W2Connection, trusted: TrustedNode, wanted: str
-    ) -> None:
+    def _with_token(self, context: ProxyContext, connection: W2Connection, trusted: TrustedNode, wanted: str) -> None:
         """Forward a REGISTER in the name of its token's holder, or ask for a better token (TS 24.371 §6.4.2)."""
-        found = await trusted.check(context.request)
-        driver = self._context.node.driver
-        now = driver.now
-        try:
-            if context.state is ContextState.ANSWERED:
-                return  # the connection has gone meanwhile
-            if isinstance(found, TokenRefusal):
-                context.reject(found.status, now=now, headers=found.headers)
-                return
+
+        def proceed(proven: ProvenIdentities, now: float) -> None:
             clean_request_from_wic(context.request)
-            impu = trusted.speak_for(context.request, found)
-            impi = found.authorization.impi
-            context.owner = ForwardedRegister(Mechanism.TOKEN, impi, impu, wanted, remaining=found.remaining)
+            impu, impi = trusted.speak_for(context.request, proven), proven.authorization.impi
+            context.owner = ForwardedRegister(Mechanism.TOKEN, impi, impu, wanted, remaining=proven.remaining)
             self._forward(context, connection, now)
-        except MalformedHeader as error:
-            context.reject(400, str(error), now=now)
-        finally:
-            driver.pump()
+
+        self._context.tasks.start(trusted.admit(context, self._context.node.driver, proceed))
 
     def _forward(self, context: ProxyContext, connection: W2Connection, now: float) -> None:
         """Send a REGISTER to the core, with what TS 24.229 §5.2.2 has the P-CSCF add."""
@@ -163,7 +140,7 @@ class RegisterHandler:
         """Learn from a response and clean it for the WIC."""
         response = passing.response
         connection = self._ues.connection(passing.context.flow)
-        clean_to_wic(response)
+        clean_to_outside(response)
         withhold_keys(response)
         if response.status >= 200 and connection is not None:
             connection.registers.pop(forwarded.wanted, None)
@@ -199,14 +176,13 @@ class RegisterHandler:
     def _registered(
         self, request: Request, connection: W2Connection, response: Response, forwarded: ForwardedRegister, now: float
     ) -> None:
-        """Create the association of §6.4.1.2, or remove it with the contacts that are gone (§6A.3)."""
+        """Create the association of TS 24.371 §6.4.1.2, or remove it with the contacts that are gone (§6A.3)."""
         granted = granted_contacts(request, response)
         if granted:
             expires = max(seconds for _, seconds in granted)
             if forwarded.remaining is not None:
-                expires = min(
-                    expires, forwarded.remaining
-                )  # §6.4.3: it ends with the token, even if the core grants more
+                # TS 24.371 §6.4.3: it ends with the token, even if the core grants more.
+                expires = min(expires, forwarded.remaining)
             association = Association(
                 mechanism=forwarded.mechanism,
                 impi=forwarded.impi,

@@ -18,15 +18,15 @@ from wic.network.epcscf.context import RequestContext
 from wic.network.epcscf.leg import LEG_PARAM
 from wic.network.epcscf.register import ForwardedRegister
 from wic.network.epcscf.tables import UeState
-from wic.network.epcscf.trust import clean_request_from_wic, clean_response_from_wic, clean_to_wic
-from wic.network.epcscf.trusted_node import TokenRefusal
+from wic.network.epcscf.trust import clean_request_from_wic, clean_response_from_wic
 from wic.network.node import LR
+from wic.network.trust_boundary import clean_to_outside
 from wic.sdp.line_map import Side
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
 from wic.sip.methods import DIALOG_FORMING
-from wic.sip.proxy.core import ContextState, ProxyLogic, Target
+from wic.sip.proxy.core import ProxyLogic, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from wic.network.epcscf.context import EPcscfContext
     from wic.network.epcscf.flow_recovery import FlowRecovery
     from wic.network.epcscf.register import RegisterHandler
-    from wic.network.epcscf.trusted_node import TrustedNode
+    from wic.network.epcscf.trusted_node import ProvenIdentities
     from wic.network.epcscf.ue import RegisteredUe, UeIndex, W2Connection
     from wic.sip.flow import Flow
     from wic.sip.proxy.core import PassingAck, PassingResponse, ProxyContext
@@ -48,16 +48,7 @@ _MAX_PREFERRED = 8
 
 
 class EPcscfLogic(ProxyLogic):
-    """Decisions of the eP-CSCF about the requests and responses that pass.
-
-    Args:
-        context: of the eP-CSCF.
-        ues: its UEs and connections.
-        legs: relays what belongs to calls.
-        registers: relays REGISTERs.
-        recovery: knows which UEs are waited for.
-        w2: address towards the WICs, as it stands in Record-Route.
-    """
+    """Decisions of the eP-CSCF about the requests and responses that pass."""
 
     def __init__(
         self,
@@ -73,7 +64,7 @@ class EPcscfLogic(ProxyLogic):
         self._legs = legs
         self._registers = registers
         self._recovery = recovery
-        self._w2 = w2
+        self._w2 = w2  # the address towards the WICs, as it stands in Record-Route
 
     def next_hop(self, uri: Uri) -> Flow | None:
         """Return the flow to an element on Mw; a name instead of an address leads to the core."""
@@ -118,26 +109,14 @@ class EPcscfLogic(ProxyLogic):
         elif request.method == "REGISTER":
             self._registers.route(context, connection, now=now)
         elif trusted is not None and any(each.scheme.lower() == "bearer" for each in request.auth("Authorization")):
-            self._context.tasks.start(self._with_token(context, connection, trusted))
+
+            def proceed(proven: ProvenIdentities, now: float) -> None:
+                # Its holder has to be registered over the same connection.
+                self._originate(context, connection, now, impi=proven.authorization.impi)
+
+            self._context.tasks.start(trusted.admit(context, self._context.node.driver, proceed))
         else:
             self._originate(context, connection, now)
-
-    async def _with_token(self, context: ProxyContext, connection: W2Connection, trusted: TrustedNode) -> None:
-        """Take a request that carries a token, if it is one of a user who is registered over the same connection."""
-        found = await trusted.check(context.request)
-        driver = self._context.node.driver
-        now = driver.now
-        try:
-            if context.state is ContextState.ANSWERED:
-                return  # the caller has given up meanwhile
-            if isinstance(found, TokenRefusal):
-                context.reject(found.status, now=now, headers=found.headers)
-            else:
-                self._originate(context, connection, now, impi=found.authorization.impi)
-        except MalformedHeader as error:
-            context.reject(400, str(error), now=now)
-        finally:
-            driver.pump()
 
     def _originate(
         self, context: ProxyContext, connection: W2Connection, now: float, *, impi: str | None = None
@@ -208,7 +187,7 @@ class EPcscfLogic(ProxyLogic):
             return
         # TS 24.229 §5.2.6.4.3: the called identity is asserted in the responses.
         called_ue, _, identity = found
-        clean_to_wic(context.request)
+        clean_to_outside(context.request)
         owner = RequestContext(Side.MW, called_ue, connection, identity)
         self._pass(context, owner, Target(flow=connection.flow), now)
 
@@ -227,7 +206,7 @@ class EPcscfLogic(ProxyLogic):
         if connection is None:
             context.reject(430, now=now)  # RFC 5626 §5.3.1
             return
-        clean_to_wic(context.request)
+        clean_to_outside(context.request)
         owner = RequestContext(Side.MW, ue, connection, leg_id="" if leg is None else leg.id)
         self._pass(context, owner, Target(flow=connection.flow), now)
 
@@ -250,7 +229,7 @@ class EPcscfLogic(ProxyLogic):
                 request = passing.context.transaction.request
                 owner.ue.dialogs.answered(request, passing.response, owner.origin, now=now)
             if owner.origin is Side.WIC:
-                clean_to_wic(passing.response)
+                clean_to_outside(passing.response)
             else:
                 if passing.response.status >= 500 and not open_:
                     passing.response = self._connection_broke(passing.context, owner, now)
@@ -284,7 +263,7 @@ class EPcscfLogic(ProxyLogic):
         found = (self._ues.resolve(token) for token in tokens)
         ue, connection = next((each for each in found if each[1] is not None), (None, None))
         if connection is not None:
-            clean_to_wic(ack.request)
+            clean_to_outside(ack.request)
             if ue is None:
                 ack.forward(now=now, flow=connection.flow)
             else:

@@ -38,21 +38,10 @@ if TYPE_CHECKING:
 
 _GRACE = 2.0
 """Seconds that the ends of calls may take when the entity stops."""
-_DIALOGS_PER_SESSION = 4
-"""Forks, subscriptions and what has just ended, for each call that a WIC may have and one more."""
 
 
 class EPcscf:
-    """P-CSCF enhanced for WebRTC; made by `open`.
-
-    Args:
-        context: of its parts, with its node on Mw.
-        listener: its WebSocket side.
-        ues: its UEs and the connections of W2.
-        legs: their calls.
-        watcher: its subscriptions to their registration state.
-        recovery: the lifetimes of connections and registrations.
-    """
+    """P-CSCF enhanced for WebRTC; made by `open`."""
 
     def __init__(
         self,
@@ -75,8 +64,8 @@ class EPcscf:
         logic = EPcscfLogic(context, ues, legs, RegisterHandler(context, ues, recovery), recovery, w2)
         own = frozenset({(mw.host, mw.port), (host, port)})
         self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
-        for source in (recovery, watcher):
-            self.node.driver.add_timer_source(source)
+        for timers in (recovery.timers, watcher.timers):
+            self.node.driver.add_timer_source(timers)
         self.node.serve(self._handle)
 
     @classmethod
@@ -104,29 +93,15 @@ class EPcscf:
         async with AsyncExitStack() as opened:
             node = await Node.open(options.mw_host, options.mw_port, random_source=random_source, timers=options.timers)
             opened.push_async_callback(node.close)
-            trusted = None
-            if validator is not None:
-                trusted = TrustedNode(
-                    validator,
-                    domain=options.domain,
-                    authz_server=options.authz_server,
-                    scope=options.scope,
-                    wall_clock=wall_clock,
-                )
             context = EPcscfContext(
                 node=node,
                 options=options,
                 tasks=TaskSet(),
                 charging=Charging(node.random_source, options.domain, node.mw.host),
                 core=await _core_flow(node, options.core),
-                trusted=trusted,
+                trusted=None if validator is None else TrustedNode(validator, options, wall_clock),
             )
-            ues = UeIndex(
-                node.random_source,
-                max_dialogs=_DIALOGS_PER_SESSION * (options.max_sessions_per_flow + 1),
-                request_rate=options.requests_per_second,
-                request_burst=options.requests_at_once,
-            )
+            ues = UeIndex(node.random_source, options)
             legs = CallLegs(context, ues, agw)
             watcher = RegEventWatcher(node, context.core, context.charging)
             recovery = FlowRecovery(context, ues, legs, watcher if options.reg_event else None)
@@ -187,12 +162,7 @@ class EPcscf:
 
 
 class W2Handler:
-    """`FlowHandler` of the WebSocket side: the driver's, which also has each new connection looked after.
-
-    Args:
-        node: of the eP-CSCF; its driver takes everything.
-        recovery: is told of connections that open.
-    """
+    """`FlowHandler` of the WebSocket side: the driver's, which also has each new connection looked after."""
 
     def __init__(self, node: Node, recovery: FlowRecovery) -> None:
         self.node = node

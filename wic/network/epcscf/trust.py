@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wic.auth.digest_server import refuse_repetition
-from wic.network.trust_boundary import clean_from_outside, clean_to_outside, remove_all
+from wic.network.trust_boundary import clean_from_outside, remove_all
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.auth import AuthValue
 
@@ -44,11 +44,6 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
     if identity:
         # TS 24.229 §5.2.6.4.4: the P-CSCF asserts who answers.
         response.headers.set("P-Asserted-Identity", f"<{identity}>")
-
-
-def clean_to_wic(message: Message) -> None:
-    """Remove from a message to a WIC what belongs to the network only."""
-    clean_to_outside(message)
 
 
 def digest_credentials(request: Request, realm: str) -> Params | None:

@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Protocol
 from wic.auth.bearer import bearer_challenge, read_bearer
 from wic.errors import ProtocolError
 from wic.network.tokens.errors import TokenFault, TokenInvalid, WafUnreachable
+from wic.sip.errors import MalformedHeader
 from wic.sip.headers.auth import AuthValue
 from wic.sip.params import AuthParams
+from wic.sip.proxy.core import ContextState
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wic.auth.secret import Secret
+    from wic.network.epcscf.options import EPcscfOptions
     from wic.network.tokens.claims import Authorization
     from wic.sip.message import Request, Response
+    from wic.sip.proxy.core import ProxyContext
+    from wic.transport.driver import Driver
 
 _log = logging.getLogger(__name__)
 
@@ -64,30 +69,14 @@ class ProvenIdentities:
 
 
 class TrustedNode:
-    """Checks tokens, and speaks for their holders towards the core.
+    """Checks tokens, and speaks for their holders towards the core."""
 
-    Args:
-        validator: judges tokens.
-        domain: the home domain.
-        authz_server: URL from which WICs get tokens, for challenges.
-        scope: of the tokens that are wanted, for challenges.
-        wall_clock: seconds of the epoch, in which tokens end.
-    """
-
-    def __init__(
-        self,
-        validator: Validator,
-        *,
-        domain: str,
-        authz_server: str | None,
-        scope: str,
-        wall_clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, validator: Validator, options: EPcscfOptions, wall_clock: Callable[[], float]) -> None:
         self._validator = validator
-        self._domain = domain
-        self._authz_server = authz_server
-        self._scope = scope
-        self._wall_clock = wall_clock
+        self._domain = options.domain
+        self._authz_server = options.authz_server  # from which WICs get tokens, for challenges
+        self._scope = options.scope
+        self._wall_clock = wall_clock  # seconds of the epoch, in which tokens end
 
     def challenge(self, error: str | None = None) -> AuthValue:
         """Return the challenge that asks for a token (RFC 8898 §4)."""
@@ -96,6 +85,24 @@ class TrustedNode:
     def refusal(self, error: str) -> TokenRefusal:
         """Return the answer to a request with a token that is not good enough (RFC 8898 §2.3: 401, never 403)."""
         return TokenRefusal(401, (("WWW-Authenticate", self.challenge(error)),))
+
+    async def admit(
+        self, context: ProxyContext, driver: Driver, proceed: Callable[[ProvenIdentities, float], None]
+    ) -> None:
+        """Let a request that has Bearer credentials proceed by what its token proves, or answer it."""
+        found = await self.check(context.request)
+        now = driver.now
+        try:
+            if context.state is ContextState.ANSWERED:
+                return  # meanwhile the connection has gone, or the caller has given up
+            if isinstance(found, TokenRefusal):
+                context.reject(found.status, now=now, headers=found.headers)
+            else:
+                proceed(found, now)
+        except MalformedHeader as error:
+            context.reject(400, str(error), now=now)
+        finally:
+            driver.pump()
 
     async def check(self, request: Request) -> ProvenIdentities | TokenRefusal:
         """Check the token of a request that has Bearer credentials."""
@@ -126,13 +133,10 @@ class TrustedNode:
         return ProvenIdentities(authorization, impus, remaining)
 
     def speak_for(self, request: Request, proven: ProvenIdentities) -> str:
-        """Write the identities of a token's holder over those that the WIC gave, and say that they are proven.
+        """Write the identities of a token's holder over those that the WIC gave; return the public one to be registered.
 
         The To of the WIC counts if it is one of the token's identities. The registration ends with the token, so that
-        the identities of a pool can be lent to another user (§6.4.3).
-
-        Returns:
-            The public identity that is registered.
+        the identities of a pool can be lent to another user (TS 24.371 §6.4.3).
         """
         wanted = str(request.to.uri.aor())
         impu = wanted if wanted in proven.impus else proven.impus[0]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from wic.network.epcscf.association import Association, DeviceKey
     from wic.network.epcscf.leg import Leg
+    from wic.network.epcscf.options import EPcscfOptions
     from wic.sip.flow import Flow
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request
@@ -39,17 +40,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_DIALOGS_PER_SESSION = 4
+"""Forks, subscriptions and what has just ended, for each call that a WIC may have and one more."""
 _MAX_TOKENS = 16
 """Flow tokens of one UE. It has one, but for those of other UEs of the same user that have been merged into it."""
 
 
 class RequestAllowance:
-    """Requests outside dialogs that one connection may send: a rate, and a burst beyond it after silence.
-
-    Args:
-        rate: requests a second in the long run.
-        burst: requests at once.
-    """
+    """Requests outside dialogs that one connection may send: a rate a second, and a burst beyond it after silence."""
 
     __slots__ = ("_burst_time", "_due", "_interval")
 
@@ -179,21 +177,12 @@ class UeIndex:
     """Every UE and every W2 connection, found by flow, flow token, device key or private identity, each in O(1).
 
     All changes to what belongs to which connection are made here, so that the look-ups cannot disagree.
-
-    Args:
-        random_source: source of flow tokens.
-        max_dialogs: dialogs of one UE.
-        request_rate: requests a second of one connection, in the long run.
-        request_burst: requests of one connection at once.
     """
 
-    def __init__(
-        self, random_source: RandomSource, *, max_dialogs: int, request_rate: float, request_burst: int
-    ) -> None:
+    def __init__(self, random_source: RandomSource, options: EPcscfOptions) -> None:
         self._random_source = random_source
-        self._max_dialogs = max_dialogs
-        self._request_rate = request_rate
-        self._request_burst = request_burst
+        self._max_dialogs = _DIALOGS_PER_SESSION * (options.max_sessions_per_flow + 1)
+        self._options = options
         self._connections: dict[Flow, W2Connection] = {}
         self._by_token: dict[str, RegisteredUe | W2Connection] = {}
         self._by_device: dict[DeviceKey, RegisteredUe] = {}
@@ -239,7 +228,7 @@ class UeIndex:
 
     def connect(self, flow: Flow) -> W2Connection:
         """Add a connection that has opened."""
-        allowance = RequestAllowance(self._request_rate, self._request_burst)
+        allowance = RequestAllowance(self._options.requests_per_second, self._options.requests_at_once)
         connection = W2Connection(flow, self._random_source.hex(16), allowance)
         self._connections[flow] = self._by_token[connection.path_token] = connection
         return connection

@@ -60,8 +60,8 @@ class RegisterAuthenticator:
     Args:
         hss: has the credentials.
         realm: of the challenges.
-        options: algorithms of AKA, barred entities, and how often a registered user is challenged.
-        random_source: source of nonces; has to be unpredictable.
+        options: of the registrar.
+        random_source: source of nonces and RANDs; has to be unpredictable.
         key: makes the nonces of Digest, at least 16 octets.
         algorithms: Digest algorithms to challenge with, most preferred first (RFC 8760 §2.3).
     """
@@ -105,16 +105,11 @@ class RegisterAuthenticator:
 
 
 class TrustedNodeScheme:
-    """Trusted-node authentication (TS 33.203 Annex U, TS 24.371 §6.4.2, §A.3.2 step 6).
-
-    Args:
-        hss: knows which entities may vouch for a subscriber.
-        options: entities that may vouch for no subscriber.
-    """
+    """Trusted-node authentication (TS 33.203 Annex U, TS 24.371 §6.4.2, §A.3.2 step 6)."""
 
     def __init__(self, hss: Hss, options: RegistrarOptions) -> None:
         self._hss = hss
-        self._barred = options.barred_entities
+        self._barred = options.barred_entities  # for all subscribers; the HSS has those of one
 
     def authenticate(self, register: ReceivedRegister) -> Authenticated:
         """Check the entity that vouches for the user; see `RegisterAuthenticator.authenticate`."""
@@ -128,13 +123,7 @@ class TrustedNodeScheme:
 
 
 class DigestScheme:
-    """SIP Digest (TS 24.229 §5.4.1.2.1B, §5.4.1.2.2, §5.4.1.2.3B).
-
-    Args:
-        hss: has H(A1).
-        verifier: makes challenges and checks responses.
-        options: how often a registered user is challenged.
-    """
+    """SIP Digest (TS 24.229 §5.4.1.2.1B, §5.4.1.2.2, §5.4.1.2.3B)."""
 
     def __init__(self, hss: Hss, verifier: DigestVerifier, options: RegistrarOptions) -> None:
         self._hss = hss
@@ -229,12 +218,6 @@ class AkaScheme:
 
     A registered UE that answers the last challenge once more, with a higher count, is authenticated: a vector is used
     until re-authentication is due, the S-CSCF is restarted, or the UE registers initially.
-
-    Args:
-        hss: makes vectors.
-        verifier: makes challenges and checks answers.
-        random_source: source of RAND; has to be unpredictable.
-        options: algorithms, and how often a registered user is challenged.
     """
 
     def __init__(self, hss: Hss, verifier: AkaVerifier, random_source: RandomSource, options: RegistrarOptions) -> None:

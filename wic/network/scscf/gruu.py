@@ -41,11 +41,6 @@ class GruuFactory:
 
     A temporary GRUU is the number of an instance and random octets, sealed by AES-SIV (RFC 5297): other parties can
     neither make one nor tell whether two belong to one instance, and nothing has to be stored for it.
-
-    Args:
-        hss: has the instances and the key.
-        domain: the home domain.
-        random_source: source of the random octets.
     """
 
     def __init__(self, hss: Hss, domain: str, random_source: RandomSource) -> None:
@@ -55,15 +50,7 @@ class GruuFactory:
         self._seal = AESSIV(hss.gruu_key())
 
     def make(self, binding: StoredBinding, impu: str) -> Gruus | None:
-        """Return the GRUUs of a binding.
-
-        Args:
-            binding: as it is stored.
-            impu: the public identity for the public GRUU (RFC 5627 §3.1).
-
-        Returns:
-            None if the contact names no instance, or the identity is no SIP URI.
-        """
+        """Return the GRUUs of a binding, the public one for `impu`; None without an instance, or if that is no SIP URI."""
         if binding.instance is None or not impu.startswith(("sip:", "sips:")):
             return None
         instance = self._hss.instance_of(binding.impi, binding.registration_set, binding.instance)
@@ -71,8 +58,11 @@ class GruuFactory:
             return None
         # RFC 5627 §3.1.1, §3.1.2: the identity with the instance; or an opaque user of the domain, with "gr" alone.
         aor = Uri.parse(impu)
-        public = aor.replace(params=aor.params.with_("gr", _bare(binding.instance)))
-        user = self._sealed(instance.number)
+        bare = binding.instance.removeprefix("<").removesuffix(">")
+        public = aor.replace(params=aor.params.with_("gr", bare))
+        random = hashlib.sha256(self._random_source.hex(16).encode()).digest()[:_RANDOM]
+        sealed = self._seal.encrypt(instance.number.to_bytes(_NUMBER) + random, _PURPOSE)
+        user = base64.urlsafe_b64encode(sealed).decode().rstrip("=")
         temporary = Uri("sip", user, host=self._domain, params=aor.params.with_("gr"))
         return Gruus(public, temporary, instance.first_cseq)
 
@@ -85,17 +75,8 @@ class GruuFactory:
             return None
         return self._hss.instance(int.from_bytes(data[:_NUMBER])) if data else None
 
-    def _sealed(self, number: int) -> str:
-        random = hashlib.sha256(self._random_source.hex(16).encode()).digest()[:_RANDOM]
-        sealed = self._seal.encrypt(number.to_bytes(_NUMBER) + random, _PURPOSE)
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
-
 
 def instance_of(uri: Uri) -> str | None:
     """Return the instance that a public GRUU names, as `+sip.instance` has it; None if it names none."""
     name = uri.params.get("gr")
     return f"<{name}>" if name else None
-
-
-def _bare(instance: str) -> str:
-    return instance.removeprefix("<").removesuffix(">")

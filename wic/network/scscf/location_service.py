@@ -66,22 +66,12 @@ class BindingObserver(Protocol):
     """Observer of changes, told after the HSS has committed them."""
 
     def changed(self, impi: str, changes: Sequence[BindingChange], *, now: float) -> None:
-        """Take note of changes to the bindings of one subscriber.
-
-        Args:
-            impi: private identity of the subscriber.
-            changes: at least one, in the order in which they were asked for.
-            now: seconds of the epoch.
-        """
+        """Take note of changes to the bindings of one subscriber, at least one; `now` is in seconds of the epoch."""
         ...
 
 
 class LocationService:
-    """Changes bindings, and tells the observers.
-
-    Args:
-        hss: stores the bindings.
-    """
+    """Changes bindings, and tells the observers."""
 
     def __init__(self, hss: Hss) -> None:
         self._hss = hss
@@ -151,11 +141,7 @@ class LocationService:
     def deregister(self, impi: str, event: ContactEvent, *, retry_after: int | None = None, now: float) -> bool:
         """End all bindings of a subscriber; return whether there was any (TS 24.229 §5.4.1.5).
 
-        Args:
-            impi: private identity of the subscriber.
-            event: tells the UE whether it may register again.
-            retry_after: seconds to wait before that, with `PROBATION`.
-            now: seconds of the epoch.
+        The event tells the UE whether it may register again; with `PROBATION` it waits `retry_after` seconds before.
 
         Raises:
             StorageFailed: the HSS cannot store it.

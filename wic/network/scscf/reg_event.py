@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 
 from wic.errors import StorageFailed
 from wic.network.scscf.gruu import instance_of
-from wic.network.scscf.options import RegEventNotifierOptions
 from wic.network.scscf.reg_event_store import StoredSubscription, SubscriptionStore
 from wic.network.scscf.reginfo_composer import ReginfoComposer
 from wic.registration.reg_event.reginfo import REGINFO, ContactEvent
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from wic.network.node import Node
     from wic.network.scscf.gruu import GruuFactory
     from wic.network.scscf.location_service import BindingChange
+    from wic.network.scscf.options import RegEventNotifierOptions
     from wic.sip.dialog import Dialog
     from wic.sip.events import Event
     from wic.sip.message import Request
@@ -67,29 +67,20 @@ class RegEventNotifier:
     """Notifies users, and the eP-CSCFs in their Path, of changes to registrations; a `BindingObserver`.
 
     The S-CSCF gives it SUBSCRIBEs outside dialogs by `subscribe`, and the events that its proxy core does not know by
-    `handle`; it is a timer source of the driver.
-
-    Args:
-        node: the S-CSCF's node on Mw.
-        hss: subscribers and bindings; the subscriptions are stored there as well.
-        wall_clock: seconds of the epoch, in which bindings end.
-        gruus: makes the GRUUs in documents.
-        options: limits.
+    `handle`; its `timers` are a timer source of the driver.
     """
 
     def __init__(
         self,
         node: Node,
         hss: Hss,
-        *,
-        wall_clock: Callable[[], float],
+        options: RegEventNotifierOptions,
         gruus: GruuFactory,
-        options: RegEventNotifierOptions | None = None,
+        wall_clock: Callable[[], float],
     ) -> None:
-        chosen = options or RegEventNotifierOptions()
         self.hss = hss
         self.node = node
-        self.wall_clock = wall_clock
+        self.wall_clock = wall_clock  # seconds of the epoch, in which bindings end
         self.composer = ReginfoComposer(gruus)
         self.store = SubscriptionStore(hss)
         self.timers = TimerQueue()
@@ -97,12 +88,12 @@ class RegEventNotifier:
         self.options = NotifierOptions(
             package=_PACKAGE,
             content_type=REGINFO,
-            min_expires=chosen.min_expires,
-            max_expires=chosen.max_expires,
+            min_expires=options.min_expires,
+            max_expires=options.max_expires,
             default_expires=_DEFAULT_EXPIRES,
-            interval=chosen.interval,
+            interval=options.interval,
         )
-        self._max_subscriptions = chosen.max_subscriptions
+        self._max_subscriptions = options.max_subscriptions
         self._subscriptions: dict[tuple[str, int], dict[WatcherSubscription, None]] = {}
 
     def __len__(self) -> int:
@@ -148,13 +139,7 @@ class RegEventNotifier:
             begun.subscription.end("timeout", now=now)
 
     def changed(self, impi: str, changes: Sequence[BindingChange], *, now: float) -> None:
-        """Notify the watchers of a subscriber, once the REGISTER that made the changes has its answer.
-
-        Args:
-            impi: private identity of the subscriber.
-            changes: changes to its bindings.
-            now: seconds of the epoch.
-        """
+        """Notify the watchers of a subscriber, once the REGISTER that made the changes has its answer."""
         for number in sorted({change.binding.registration_set for change in changes}):
             watching = tuple(self._subscriptions.get((impi, number), ()))
             here = [change for change in changes if change.binding.registration_set == number]
@@ -191,11 +176,7 @@ class RegEventNotifier:
         return True
 
     def restore(self, *, now: float) -> None:
-        """Continue the subscriptions of an earlier run, and notify the watchers that have missed a change.
-
-        Args:
-            now: the time of the driver.
-        """
+        """Continue the subscriptions of an earlier run, and notify the watchers that have missed a change."""
         wall = self.wall_clock()
         for stored in self.store.load():
             dialog = stored.dialog()
@@ -220,25 +201,9 @@ class RegEventNotifier:
         if not watching:
             del self._subscriptions[subscription.watcher.key]
 
-    def next_timeout(self) -> float | None:
-        """Return the time at which `handle_timeout` is due, or None."""
-        return self.timers.next_timeout()
-
-    def handle_timeout(self, *, now: float) -> None:
-        """Send the NOTIFYs that have waited, and end the subscriptions that have expired."""
-        self.timers.handle_timeout(now)
-
 
 class WatcherSubscription:
-    """One subscription with what its watcher has been told; the keeper of its `NotifierSubscription`.
-
-    Args:
-        notifier: owns it.
-        watcher: watches, and whose registration.
-        dialog: the notifier's side of it.
-        event: value of the Event header field.
-        expires_at: the time of the driver at which it ends unless it is refreshed.
-    """
+    """One subscription with what its watcher has been told; the keeper of its `NotifierSubscription`."""
 
     def __init__(
         self, notifier: RegEventNotifier, watcher: AuthorizedWatcher, dialog: Dialog, event: str, expires_at: float
@@ -250,7 +215,7 @@ class WatcherSubscription:
         """Keys of the bindings that the watcher knows of."""
         self.pending: dict[str, BindingChange] = {}
         """The last change of each binding since the last document."""
-        self._notifier = notifier
+        self._notifier = notifier  # owns it
         self.subscription = NotifierSubscription(
             notifier.node.endpoint,
             dialog,
@@ -287,8 +252,11 @@ class WatcherSubscription:
     def keep(self) -> None:
         """Store the subscription as its watcher is about to know it."""
         notifier, watcher, subscription = self._notifier, self.watcher, self.subscription
-        stored = StoredSubscription.of(
-            subscription.dialog,
+        dialog = subscription.dialog
+        stored = StoredSubscription(
+            call_id=dialog.id.call_id,
+            local_tag=dialog.id.local_tag,
+            remote_tag=dialog.id.remote_tag,
             impi=watcher.impi,
             registration_set=watcher.registration_set,
             watcher=watcher.name,
@@ -297,6 +265,13 @@ class WatcherSubscription:
             told=self.told,
             # The driver's clock begins anew with the process; what is stored is in the time of day.
             expires_at=notifier.wall_clock() + subscription.expires_at - notifier.node.driver.now,
+            local=str(dialog.local),
+            remote=str(dialog.remote),
+            remote_target=str(dialog.remote_target),
+            routes=tuple(map(str, dialog.route_set)),
+            local_cseq=dialog.local_cseq,
+            remote_cseq=dialog.remote_cseq,
+            secure=dialog.secure,
         )
         try:
             notifier.store.save(stored)
@@ -313,7 +288,7 @@ class WatcherSubscription:
         self._notifier.forget(self)
 
     def _not_stored(self, error: StorageFailed) -> None:
-        # The subscription goes on in memory: after a restart the watcher has to subscribe again, or is notified once too often.
+        # It goes on in memory: after a restart the watcher has to subscribe again, or is notified once too often.
         _log.error("a subscription to the registration of %s would not outlive a restart: %s", self.watcher.impi, error)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from wic.sip.dialog import Dialog, DialogId, DialogState
 from wic.sip.headers.address import NameAddr
@@ -42,40 +42,6 @@ class StoredSubscription:
     remote_cseq: int | None
     secure: bool
 
-    @classmethod
-    def of(
-        cls,
-        dialog: Dialog,
-        *,
-        impi: str,
-        registration_set: int,
-        watcher: str,
-        event: str,
-        version: int,
-        told: tuple[str, ...],
-        expires_at: float,
-    ) -> Self:
-        """Return the subscription of a dialog."""
-        return cls(
-            call_id=dialog.id.call_id,
-            local_tag=dialog.id.local_tag,
-            remote_tag=dialog.id.remote_tag,
-            impi=impi,
-            registration_set=registration_set,
-            watcher=watcher,
-            event=event,
-            version=version,
-            told=told,
-            expires_at=expires_at,
-            local=str(dialog.local),
-            remote=str(dialog.remote),
-            remote_target=str(dialog.remote_target),
-            routes=tuple(map(str, dialog.route_set)),
-            local_cseq=dialog.local_cseq,
-            remote_cseq=dialog.remote_cseq,
-            secure=dialog.secure,
-        )
-
     def dialog(self) -> Dialog:
         """Return the dialog in the state in which it was stored."""
         return Dialog(
@@ -97,11 +63,7 @@ _COLUMNS = ("call_id", "local_tag", "remote_tag", "impi")
 
 
 class SubscriptionStore:
-    """Table of subscriptions.
-
-    Args:
-        database: the HSS's, which has the table.
-    """
+    """Table of subscriptions, in the database of the HSS."""
 
     def __init__(self, database: SqliteFile) -> None:
         self._database = database
@@ -141,13 +103,12 @@ class SubscriptionStore:
             StorageFailed: another process holds the database.
         """
         with self._database.transaction() as db:
-            rows = db.execute(
-                "SELECT call_id, local_tag, remote_tag, impi, state FROM reg_event_subscription"
-            ).fetchall()
-        return [_stored(dict(zip(_COLUMNS, row, strict=False)), json.loads(row[-1])) for row in rows]
-
-
-def _stored(columns: dict[str, str], state: dict[str, object]) -> StoredSubscription:
-    # JSON has no tuples.
-    lists = {name: tuple(value) for name, value in state.items() if isinstance(value, list)}
-    return StoredSubscription(**columns | state | lists)  # type: ignore[arg-type]
+            rows = db.execute(f"SELECT {', '.join(_COLUMNS)}, state FROM reg_event_subscription").fetchall()
+        found = []
+        for *columns, state in rows:
+            values = dict(zip(_COLUMNS, columns, strict=True)) | json.loads(state)
+            lists = {
+                name: tuple(value) for name, value in values.items() if isinstance(value, list)
+            }  # JSON has no tuples
+            found.append(StoredSubscription(**values | lists))
+        return found

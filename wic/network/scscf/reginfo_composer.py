@@ -28,11 +28,7 @@ _HAVE_ELEMENTS = ("q", "expires")
 
 
 class ReginfoComposer:
-    """Composes documents.
-
-    Args:
-        gruus: makes the GRUUs in them.
-    """
+    """Composes documents."""
 
     def __init__(self, gruus: GruuFactory) -> None:
         self._gruus = gruus
@@ -67,16 +63,21 @@ class ReginfoComposer:
         for identity in identities:
             contacts = []
             if full:
-                contacts = [self._active(each, identity, identities[0], _standing(each), now) for each in bindings]
+                for each in bindings:
+                    # Without a change: it is registered, unless the operator has shortened it (TS 24.229 §5.4.1.6).
+                    event = ContactEvent.SHORTENED if each.prove else ContactEvent.REGISTERED
+                    contacts.append(self._active(each, identity, identities[0], event, now))
             for change in changes:
-                if change.event.terminates:
-                    contacts.append(_ended(change, identity))
+                binding, event = change.binding, change.event
+                if event.terminates:
+                    state, pause = ContactState.TERMINATED, change.retry_after
+                    contacts.append(_contact(binding, identity, state, event, expires=0, retry_after=pause))
                 else:
-                    contacts.append(self._active(change.binding, identity, identities[0], change.event, now))
+                    contacts.append(self._active(binding, identity, identities[0], event, now))
             # RFC 3680 §4.7.1
-            state = AorState.ACTIVE if bindings else AorState.TERMINATED if changes else AorState.INIT
+            aor_state = AorState.ACTIVE if bindings else AorState.TERMINATED if changes else AorState.INIT
             own = f"r{_digest(impi, identity.impu)}"
-            registrations.append(RegistrationInfo(aor=identity.impu, id=own, state=state, contacts=tuple(contacts)))
+            registrations.append(RegistrationInfo(aor=identity.impu, id=own, state=aor_state, contacts=tuple(contacts)))
         return RegInfo(version=version, full=full, registrations=tuple(registrations))
 
     def _active(
@@ -97,17 +98,6 @@ class ReginfoComposer:
             pub_gruu=None if gruus is None else str(gruus.public),
             temp_gruu=None if gruus is None else TemporaryGruu(str(gruus.temporary), gruus.first_cseq),
         )
-
-
-def _standing(binding: StoredBinding) -> ContactEvent:
-    """Return the event that the full state reports for a binding without a change."""
-    return ContactEvent.SHORTENED if binding.prove else ContactEvent.REGISTERED
-
-
-def _ended(change: BindingChange, identity: PublicIdentity) -> ContactInfo:
-    return _contact(
-        change.binding, identity, ContactState.TERMINATED, change.event, expires=0, retry_after=change.retry_after
-    )
 
 
 def _contact(

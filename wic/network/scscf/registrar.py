@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING
 from wic.auth.digest_server import find_credentials
 from wic.network.hss import StoredBinding
 from wic.network.scscf.location_service import BindingChange
-from wic.network.scscf.received_register import (
-    Protection,
-    ReceivedRegister,
-    RegistrationRefused,
-    read_protection,
-)
+from wic.network.scscf.received_register import Protection, ReceivedRegister, RegistrationRefused, read_protection
 from wic.registration.reg_event.reginfo import ContactEvent
 from wic.sip.errors import MalformedHeader
 from wic.sip.message import Response
@@ -37,16 +32,7 @@ if TYPE_CHECKING:
 
 
 class Registrar:
-    """Answers REGISTER requests.
-
-    Args:
-        hss: subscribers and bindings.
-        authenticator: authenticates subscribers.
-        location_service: changes the bindings.
-        service_route: value of the Service-Route that requests of registered users have to take.
-        gruus: makes GRUUs.
-        options: what is granted.
-    """
+    """Answers REGISTER requests."""
 
     def __init__(
         self,
@@ -54,14 +40,13 @@ class Registrar:
         authenticator: RegisterAuthenticator,
         location_service: LocationService,
         service_route: Uri,
-        *,
         gruus: GruuFactory,
         options: RegistrarOptions,
     ) -> None:
         self._hss = hss
         self._authenticator = authenticator
         self._location_service = location_service
-        self._service_route = service_route
+        self._service_route = service_route  # which requests of registered users have to take
         self._gruus = gruus
         self._options = options
 
@@ -166,10 +151,7 @@ class BindingUpdate:
 def request_bindings(register: ReceivedRegister, options: RegistrarOptions, *, proved: bool) -> BindingUpdate:
     """Return the changes that a REGISTER asks for (RFC 3261 §10.3 steps 6 and 7).
 
-    Args:
-        register: the REGISTER.
-        options: what is granted.
-        proved: whether it authenticates its sender, or only an earlier one did.
+    It is `proved` if it authenticates its sender itself, rather than an earlier one.
 
     Raises:
         RegistrationRefused: it asks for too little time, too many bindings, or comes out of order.
@@ -198,7 +180,7 @@ def request_bindings(register: ReceivedRegister, options: RegistrarOptions, *, p
     ended = {change.binding.key for change in changes if change.event.terminates}
     # A UE that forgets its instance identifier with each start must not fill the database.
     if len(before.keys() | {change.binding.key for change in changes}) - len(ended) > options.max_bindings:
-        raise RegistrationRefused(403)
+        raise RegistrationRefused(403)  # RFC 3261 §21.4.4: it shall not be tried again
     return BindingUpdate(changes, outbound and len(ended) < len(changes))
 
 

@@ -50,19 +50,7 @@ _RESTORATION_BODY = (
 
 
 class ScscfLogic(ProxyLogic):
-    """Routing decisions of the S-CSCF.
-
-    Args:
-        node: its node on Mw.
-        hss: subscribers and bindings.
-        registrar: answers REGISTER.
-        targets: looks Request-URIs up.
-        location_service: ends bindings whose flows have failed.
-        notifier: answers SUBSCRIBE to registration state.
-        domain: the home domain.
-        trust: tells flows of this network's eP-CSCFs from others.
-        wall_clock: seconds of the epoch, in which bindings end.
-    """
+    """Routing decisions of the S-CSCF."""
 
     def __init__(
         self,
@@ -72,7 +60,6 @@ class ScscfLogic(ProxyLogic):
         targets: TargetLookup,
         location_service: LocationService,
         notifier: RegEventNotifier,
-        *,
         domain: str,
         trust: Trust,
         wall_clock: Callable[[], float],
@@ -87,7 +74,7 @@ class ScscfLogic(ProxyLogic):
         self._trust = trust
         self._boundary = TrustBoundary(trust, node.flow_to)
         self._marks = DialogMarks(hss.gruu_key(), node.flow_to)
-        self._wall_clock = wall_clock
+        self._wall_clock = wall_clock  # seconds of the epoch, in which bindings end
 
     # Requests
 

@@ -25,19 +25,11 @@ if TYPE_CHECKING:
     from wic.network.hss import Hss
     from wic.network.scscf.trust import Trust
     from wic.sip.events import Event
-    from wic.sip.flow import Flow
     from wic.sip.random_source import RandomSource
 
 
 class Scscf:
     """S-CSCF and registrar; made by `open`.
-
-    Args:
-        node: its node on Mw, listening; closed together with it.
-        hss: subscribers and bindings.
-        trust: tells flows of this network's eP-CSCFs; None trusts no flow.
-        options: addresses, algorithms and limits.
-        wall_clock: seconds of the epoch, in which bindings end.
 
     Attributes:
         location_service: changes bindings, and tells observers.
@@ -47,53 +39,29 @@ class Scscf:
     """
 
     def __init__(
-        self,
-        node: Node,
-        hss: Hss,
-        *,
-        trust: Trust | None = None,
-        options: ScscfOptions | None = None,
-        wall_clock: Callable[[], float] = time.time,
+        self, node: Node, hss: Hss, trust: Trust, options: ScscfOptions, wall_clock: Callable[[], float]
     ) -> None:
-        chosen = options or ScscfOptions()
-        domain, random_source, driver = chosen.domain, node.random_source, node.driver
+        domain, random_source, driver = options.domain, node.random_source, node.driver
         self.node = node
         self.gruus = GruuFactory(hss, domain, random_source)
         self.location_service = LocationService(hss)
-        self.notifier = RegEventNotifier(node, hss, wall_clock=wall_clock, gruus=self.gruus, options=chosen.reg_event)
+        self.notifier = RegEventNotifier(node, hss, options.reg_event, self.gruus, wall_clock)
         self.expiry = BindingExpiry(hss, self.location_service, wall_clock, clock=lambda: driver.now)
         commands = OperatorCommandPoller(hss, self.location_service, wall_clock, due=driver.now)
+        # The key of Digest nonces is new with each start: those of before are stale then.
+        key, algorithms = secrets.token_bytes(32), options.algorithms
         authenticator = RegisterAuthenticator(
-            hss,
-            domain,
-            chosen.registrar,
-            random_source,
-            key=secrets.token_bytes(32),
-            algorithms=chosen.algorithms,
+            hss, domain, options.registrar, random_source, key=key, algorithms=algorithms
         )
-        registrar = Registrar(
-            hss,
-            authenticator,
-            self.location_service,
-            node.mw.uri(ORIGINATING),
-            gruus=self.gruus,
-            options=chosen.registrar,
-        )
+        route, targets = node.mw.uri(ORIGINATING), TargetLookup(hss, self.gruus, domain)
+        registrar = Registrar(hss, authenticator, self.location_service, route, self.gruus, options.registrar)
         logic = ScscfLogic(
-            node,
-            hss,
-            registrar,
-            TargetLookup(hss, self.gruus, domain),
-            self.location_service,
-            self.notifier,
-            domain=domain,
-            trust=trust or _trusts_none,
-            wall_clock=wall_clock,
+            node, hss, registrar, targets, self.location_service, self.notifier, domain, trust, wall_clock
         )
         self._core = ProxyCore(node.endpoint, logic, ProxyOptions(own=frozenset({(node.mw.host, node.mw.port)})))
         self.location_service.add_observer(self.notifier)
         self.location_service.add_observer(self.expiry)
-        for source in (self.expiry, commands, self.notifier):
+        for source in (self.expiry, commands, self.notifier.timers):
             driver.add_timer_source(source)
         node.serve(self._handle)
         self.notifier.restore(now=driver.now)
@@ -125,7 +93,7 @@ class Scscf:
         chosen = options or ScscfOptions()
         node = await Node.open(chosen.host, chosen.port, random_source=random_source, timers=chosen.timers)
         try:
-            return cls(node, hss, trust=trust, options=chosen, wall_clock=wall_clock)
+            return cls(node, hss, trust or (lambda _: False), chosen, wall_clock)
         except BaseException:
             await node.close()
             raise
@@ -144,7 +112,3 @@ class Scscf:
     async def close(self) -> None:
         """Stop listening, and end every connection."""
         await self.node.close()
-
-
-def _trusts_none(_: Flow) -> bool:
-    return False

@@ -25,13 +25,7 @@ class CalledParty:
 
 
 class TargetLookup:
-    """Looks Request-URIs up.
-
-    Args:
-        hss: subscribers and bindings.
-        gruus: reads temporary GRUUs.
-        domain: the home domain.
-    """
+    """Looks Request-URIs up."""
 
     def __init__(self, hss: Hss, gruus: GruuFactory, domain: str) -> None:
         self._hss = hss
@@ -39,11 +33,9 @@ class TargetLookup:
         self._domain = domain
 
     def find(self, uri: Uri, *, now: float) -> CalledParty | None:
-        """Return the user that a Request-URI means; None if there is none, or if its identity is barred.
+        """Return the user that a Request-URI of this domain, or a telephone number, means; None if there is none.
 
-        Args:
-            uri: of this domain, or a telephone number.
-            now: seconds of the epoch.
+        A barred identity means no user; `now` is in seconds of the epoch.
         """
         # RFC 5627 §3.1.2: "gr" without a value marks a temporary GRUU, whose user part only the registrar can read.
         if uri.is_sip and uri.params.get("gr") == "":

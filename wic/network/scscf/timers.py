@@ -29,27 +29,15 @@ _RETRY_INTERVAL = 5.0
 
 
 class BindingExpiry:
-    """Ends the bindings that have expired; a timer source of the driver, and a `BindingObserver`.
-
-    Args:
-        hss: has the bindings.
-        location_service: ends them.
-        wall_clock: seconds of the epoch, in which bindings end.
-        clock: the time of the driver.
-    """
+    """Ends the bindings that have expired; a timer source of the driver, and a `BindingObserver`."""
 
     def __init__(
-        self,
-        hss: Hss,
-        location_service: LocationService,
-        wall_clock: Callable[[], float],
-        *,
-        clock: Callable[[], float],
+        self, hss: Hss, location_service: LocationService, wall_clock: Callable[[], float], clock: Callable[[], float]
     ) -> None:
         self._hss = hss
         self._location_service = location_service
-        self._wall_clock = wall_clock
-        self._clock = clock
+        self._wall_clock = wall_clock  # seconds of the epoch, in which bindings end
+        self._clock = clock  # of the driver
         self._due = clock()
 
     def changed(self, impi: str, changes: Sequence[BindingChange], *, now: float) -> None:
@@ -82,12 +70,6 @@ class OperatorCommandPoller:
     """Executes operator commands of other processes; a timer source of the driver.
 
     It reads the table only if another connection has written to the database since the last time.
-
-    Args:
-        hss: has the commands.
-        location_service: deregisters and re-authenticates.
-        wall_clock: seconds of the epoch.
-        due: the time of the driver at which to look first.
     """
 
     def __init__(
@@ -96,7 +78,7 @@ class OperatorCommandPoller:
         self._hss = hss
         self._location_service = location_service
         self._wall_clock = wall_clock
-        self._due = due
+        self._due = due  # by the driver's clock
         self._seen: int | None = None
 
     def next_timeout(self) -> float:

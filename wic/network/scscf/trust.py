@@ -35,15 +35,10 @@ def next_hop(request: Request) -> Uri:
 
 
 class TrustBoundary:
-    """Cleans the messages that cross the boundary of the trust domain (TS 24.229 §4.4, RFC 3325 §5, §7).
-
-    Args:
-        trust: tells which flows are inside.
-        flow_to: finds the flow to the next hop.
-    """
+    """Cleans the messages that cross the boundary of the trust domain (TS 24.229 §4.4, RFC 3325 §5, §7)."""
 
     def __init__(self, trust: Trust, flow_to: Callable[[Uri], Flow | None]) -> None:
-        self._trust = trust
+        self._trust = trust  # tells which flows are inside
         self._flow_to = flow_to
 
     def enter(self, message: Message, flow: Flow) -> None:
@@ -71,23 +66,14 @@ class DialogMarks:
 
     A mark is two keyed hashes, over Call-ID and address of the element before and of the one behind. An element that
     shows it has seen a dialog of this S-CSCF begin, and gets no further than to these two: the S-CSCF is no open relay.
-
-    Args:
-        secret: outlives a restart, as dialogs do.
-        flow_to: finds the flow to the next hop.
     """
 
     def __init__(self, secret: bytes, flow_to: Callable[[Uri], Flow | None]) -> None:
-        self._key = hmac.digest(secret, _PURPOSE, "sha256")
+        self._key = hmac.digest(secret, _PURPOSE, "sha256")  # of a secret that outlives a restart, as dialogs do
         self._flow_to = flow_to
 
     def make(self, request: Request, behind: Uri) -> str:
-        """Return the mark of a dialog that is about to begin.
-
-        Args:
-            request: begins the dialog, and has no Record-Route of our own yet.
-            behind: the next hop.
-        """
+        """Return the mark of a dialog that is about to begin, by a request that has no Record-Route of our own yet."""
         # The element before is the one that has record-routed last, or the UA itself.
         before = request.record_routes or request.contacts
         return self._half(request, before[0].uri if before else None) + self._half(request, behind)

@@ -65,7 +65,7 @@ async def test_the_wait_is_a_timer_of_the_driver(make_edge):
     alice = await edge.wic("alice")
     async with asyncio.timeout(10):
         await alice.ended.wait()
-    assert edge.epcscf.recovery.next_timeout() is None
+    assert edge.epcscf.recovery.timers.next_timeout() is None
 
 
 async def test_a_registration_expires_without_a_request(make_edge, time_passes):
@@ -113,11 +113,11 @@ async def test_a_connection_that_broke_unnoticed_is_forgotten(edge, time_passes)
     assert edge.epcscf.ues.connection(flow) is not None
     time_passes(edge.epcscf, 33)
     assert edge.epcscf.ues.connection(flow) is None
-    assert edge.epcscf.recovery.next_timeout() is None
+    assert edge.epcscf.recovery.timers.next_timeout() is None
 
 
 async def test_a_connection_that_goes_leaves_no_timer(edge):
     alice = await edge.wic("alice")
-    assert edge.epcscf.recovery.next_timeout() is not None
+    assert edge.epcscf.recovery.timers.next_timeout() is not None
     await alice.close()
-    await until(lambda: edge.epcscf.recovery.next_timeout() is None)
+    await until(lambda: edge.epcscf.recovery.timers.next_timeout() is None)

@@ -123,7 +123,7 @@ async def test_a_wic_that_comes_back_too_late_gets_481(call, ue, ims, time_passe
 
 async def test_the_wait_is_a_timer_of_the_driver(call, ims):
     await lose(call.alice, ims)
-    due = ims.epcscf.recovery.next_timeout()
+    due = ims.epcscf.recovery.timers.next_timeout()
     assert 0 < due - ims.epcscf.node.driver.now <= 30
 
 
