@@ -35,14 +35,15 @@ class CertificateAuthority:
                 self._ca = trustme.CA.from_pem(self.certificate_path.read_bytes(), key_path.read_bytes())
             else:
                 self._ca = trustme.CA(organization_name="wic test network", organization_unit_name="test CA")
+                # The key first: where only one of the two was written, both are made anew.
                 replace_file(key_path, self._ca.private_key_pem.bytes())
-                replace_file(self.certificate_path, self._ca.cert_pem.bytes(), mode=0o644)
+                replace_file(self.certificate_path, self._ca.cert_pem.bytes(), mode=0o644)  # for clients to trust
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError(f"the test CA in {directory} cannot be used: {error}") from error
 
     def server_context(self, *names: str) -> ssl.SSLContext:
         """Return a TLS context for a server with these host names and addresses."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
         self._ca.issue_cert(*names).configure_cert(context)
         return context

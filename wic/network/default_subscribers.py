@@ -28,21 +28,13 @@ GUEST = "guest"
 
 
 class DefaultSubscribers:
-    """Adds the default subscribers with a password or a USIM.
-
-    Args:
-        enrolment: adds subscribers.
-    """
+    """Adds the default subscribers with a password or a USIM."""
 
     def __init__(self, enrolment: Enrolment) -> None:
         self._enrolment = enrolment
 
     def add(self, name: str, *, usim: bool) -> None:
-        """Add a subscriber with an account, unless both are there.
-
-        Args:
-            name: user part of the identities, and the account's name.
-            usim: whether a new one has a USIM; else it has a password.
+        """Add a subscriber with an account, unless both are there; a new one has a USIM, or else a password.
 
         Raises:
             ConfigurationError: the name cannot be part of an identity, or the accounts file cannot be used.
@@ -70,12 +62,7 @@ def _usim(name: str, account: Mapping[str, Value]) -> UsimKeys:
 
 
 class DefaultWebUsers:
-    """Adds the default web users, their programs and the pool: subscribers without credentials in the HSS.
-
-    Args:
-        enrolment: adds subscribers.
-        web: WAF and WWSF.
-    """
+    """Adds the default web users, their programs and the pool: subscribers without credentials in the HSS."""
 
     def __init__(self, enrolment: Enrolment, web: WebAccess) -> None:
         self._enrolment = enrolment
@@ -110,17 +97,13 @@ class DefaultWebUsers:
         if isinstance(kept, str) and not store.clients.knows_secret(client, kept):
             store.clients.add(client, Secret(kept), grants=("client_credentials",), impi=impi, impus=impus)
         password = self._accounts.web_password(name)
-        if password is None or not store.users.find(name) is not None:
+        if password is None or store.users.find(name) is None:
             password = password or secrets.token_urlsafe(12)
             store.users.add(name, Secret(password), impi, impus)
             self._accounts.put_web_user(name, password)
 
     def add_guests(self, number: int, *, anonymous: bool) -> None:
-        """Fill the pool with identities, and add one account that borrows from it.
-
-        Args:
-            number: number of identities.
-            anonymous: whether the account may be used without signing in.
+        """Fill the pool with identities, and add one account that borrows from it, without signing in if `anonymous`.
 
         Raises:
             ConfigurationError: the accounts file cannot be written.

@@ -38,7 +38,8 @@ class NetworkDirectory:
 
     def _lock(self) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)  # the secrets of subscribers are in it
+            # The system releases the lock of a process that was killed.
             lock = self._cleanup.enter_context(FileLock(self.path / _LOCK_FILE))
             is_free = lock.try_acquire()
         except OSError as error:
@@ -89,7 +90,8 @@ class Ports:
             values = json.loads((directory / PORTS_FILE).read_text("utf-8"))
             ports = [values.get(field.name, 0) for field in fields(cls)]
         except (OSError, ValueError, AttributeError):
-            return cls()
+            return cls()  # the first start, or a damaged file: only the old ports are lost
+        # Of another version, or edited by hand: as if there were none.
         if not all(isinstance(port, int) and 0 <= port < 65536 for port in ports):
             return cls()
         return cls(*ports)

@@ -101,15 +101,11 @@ class Enrolment:
         chosen = usim or UsimKeys.made_up()
         subscriber = new.profile(self.hss.realm)
         self.hss.add_usim(subscriber.impi, subscriber.identities, chosen)
-        self.hss.remove_passwords(subscriber.impi)
+        self.hss.remove_passwords(subscriber.impi)  # as above
         functions = chosen.algorithms()
         opc = functions.opc if isinstance(functions, Milenage) else functions.topc
-        keys: dict[str, Value] = {
-            "algorithm": algorithm,
-            "usim": chosen.functions,
-            "k": chosen.k.hex(),
-            "opc": opc.hex(),
-        }
+        keys: dict[str, Value] = {"algorithm": algorithm, "usim": chosen.functions}
+        keys |= {"k": chosen.k.hex(), "opc": opc.hex()}  # never OP, which the subscribers of an operator share
         self._write(new, subscriber, AuthScheme.AKA, keys)
         return subscriber
 
@@ -128,6 +124,7 @@ class Enrolment:
             ConfigurationError: an identity is malformed, or the file cannot be written.
         """
         subscriber = new.profile(self.hss.realm)
+        # Without a password or a USIM only the eP-CSCF can vouch for it.
         self.hss.add(subscriber)
         self.hss.remove_usim(subscriber.impi)
         client: dict[str, Value] = {"waf": waf, "client_id": client_id, "client_secret": client_secret.reveal()}
@@ -135,26 +132,22 @@ class Enrolment:
         return subscriber
 
     def add_sign_in_account(self, new: SubscriberIdentities, *, wwsf: str) -> None:
-        """Write a second account of a web user, for signing in with a browser; it has no secret.
-
-        Args:
-            new: the identities.
-            wwsf: URL of the WWSF, which redirects to the login page.
+        """Write a second account of a web user, for signing in with a browser at the WWSF; it has no secret.
 
         Raises:
             ConfigurationError: an identity is malformed, or the file cannot be written.
         """
-        self._write(
-            replace(new, name=sign_in_account(new.name)), new.profile(self.hss.realm), AuthScheme.BEARER, {"wwsf": wwsf}
-        )
+        named = replace(new, name=sign_in_account(new.name))
+        self._write(named, new.profile(self.hss.realm), AuthScheme.BEARER, {"wwsf": wwsf})
 
     def _write(
         self, new: SubscriberIdentities, subscriber: SubscriberProfile, auth: AuthScheme, secret: dict[str, Value]
     ) -> None:
         own, *_ = subscriber.impus
         entry: dict[str, Value] = {"server": self.server, "impu": own, "impi": subscriber.impi, "auth": auth.value}
+        # TS 23.228 §5.2.1a: identities of other sets are registered by REGISTERs of their own.
         if new.separate:
-            further = [each.impu for each in subscriber.identities if each.registration_set]
-            entry["impus"] = further
+            entry["impus"] = [each.impu for each in subscriber.identities if each.registration_set]
+        # The path of the CA is relative, so that the directory may be moved.
         entry |= {"insecure": True} if self.insecure else {"ca": CA_FILE}
         self.accounts.put(new.name, entry | secret)

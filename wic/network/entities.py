@@ -61,15 +61,9 @@ class NetworkEntities:
         hss: Hss,
         ssl_context: ssl.SSLContext | None,
     ) -> Self:
-        """Open the entities.
+        """Open the entities; without a TLS context WICs connect without TLS, and there are no web servers.
 
-        Args:
-            options: options of the network.
-            name: host name for WICs and browsers.
-            ports: ports to listen on.
-            directory: has the certificate of the CA, and keeps the databases of WAF and WWSF.
-            hss: the subscriber database.
-            ssl_context: for the servers to which WICs and browsers connect; None listens without TLS.
+        The directory has the certificate of the CA, and keeps the databases of WAF and WWSF.
 
         Raises:
             ConfigurationError: a port is taken, an address is not of this machine, or the core cannot be reached.
@@ -77,7 +71,7 @@ class NetworkEntities:
         random_source = SystemRandomSource()
         mw_host = options.mw_host or await _towards_core(options.core)
         async with AsyncExitStack() as stack:
-            access = "" if options.host in ALL_ADDRESSES else options.host
+            access = "" if options.host in ALL_ADDRESSES else options.host  # empty: candidates on every address
             agw_options = replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp)
             agw = await Agw.open(random_source, agw_options)
             stack.push_async_callback(agw.close)
@@ -115,23 +109,31 @@ class NetworkEntities:
             validator = make_validator(issuers, None if ssl_context is None else directory / CA_FILE)
             if validator is not None:
                 stack.push_async_callback(validator.close)
-            core = options.core or ("" if scscf is None else scscf.uri)
-            authz_server = issuers[0].issuer if issuers else None
-            epcscf_options = _epcscf_options(
-                options,
+            epcscf_options = EPcscfOptions(
+                domain=options.domain,
+                host=options.host,
                 name=name,
-                ports=ports,
+                port=ports.wss,
                 mw_host=mw_host,
-                core=core,
-                authz_server=authz_server,
+                mw_port=ports.epcscf,
+                core=options.core or ("" if scscf is None else scscf.uri),
                 ssl_context=ssl_context,
+                integrity_protected=options.integrity_protected,
+                authz_server=issuers[0].issuer if issuers else None,  # RFC 8898 §4: one only; our own WAF, if it runs
+                origins=options.origins,
+                grace=options.grace,
+                requests_per_second=options.requests_per_second,
+                requests_at_once=options.requests_at_once,
+                reg_event=options.reg_event,
+                timers=options.timers,
             )
             epcscf = await EPcscf.open(agw, epcscf_options, random_source, validator=validator)
             stack.push_async_callback(epcscf.close)
-            own_flows.edge = epcscf.node
+            own_flows.edge = epcscf.node  # from now on the S-CSCF believes it
 
             web = None
             if waf is not None and web_options is not None:
+                # Only an S-CSCF of ours can be told to end the registration of the last holder.
                 on_lent = None if scscf is None else partial(_end_registration, scscf)
                 web = await WebAccess.open(web_options, waf, wss=epcscf.url, on_lent=on_lent)
                 stack.push_async_callback(web.wwsf.close)
@@ -146,36 +148,6 @@ class NetworkEntities:
             return cls(agw=agw, scscf=scscf, epcscf=epcscf, web=web, ports=taken, closing=stack.pop_all())
 
 
-def _epcscf_options(
-    options: NetworkOptions,
-    *,
-    name: str,
-    ports: Ports,
-    mw_host: str,
-    core: str,
-    authz_server: str | None,
-    ssl_context: ssl.SSLContext | None,
-) -> EPcscfOptions:
-    return EPcscfOptions(
-        domain=options.domain,
-        host=options.host,
-        name=name,
-        port=ports.wss,
-        mw_host=mw_host,
-        mw_port=ports.epcscf,
-        core=core,
-        ssl_context=ssl_context,
-        integrity_protected=options.integrity_protected,
-        authz_server=authz_server,
-        origins=options.origins,
-        grace=options.grace,
-        requests_per_second=options.requests_per_second,
-        requests_at_once=options.requests_at_once,
-        reg_event=options.reg_event,
-        timers=options.timers,
-    )
-
-
 async def _towards_core(core: str | None) -> str:
     """Return the address for Mw: loopback, unless the core is elsewhere."""
     return LOOPBACK if core is None else local_address(await address_of(sip_uri(core).host))
@@ -184,4 +156,4 @@ async def _towards_core(core: str | None) -> str:
 def _end_registration(scscf: Scscf, impi: str) -> None:
     """End the registration of the last holder of a lent identity (TS 24.371 §6A.3)."""
     scscf.location_service.deregister(impi, ContactEvent.REJECTED, now=time.time())
-    scscf.node.driver.pump()
+    scscf.node.driver.pump()  # the NOTIFYs about it wait for no event of the network

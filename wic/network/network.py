@@ -186,11 +186,12 @@ async def _open(options: NetworkOptions) -> _Running:
         # The certificate is made anew with each start, so that it has the present host name; its CA stays.
         context = None
         if not options.insecure:
+            # WICs and browsers may use any of these names.
             names = {options.host, name, "localhost", "127.0.0.1", options.domain}
             context = CertificateAuthority(directory).server_context(*sorted(names))
         entities = await _open_entities(options, name, directory, hss, context)
         stack.push_async_callback(entities.closing.aclose)
-        entities.ports.remember(directory)
+        entities.ports.remember(directory)  # before accounts name them
         _write_accounts(options, accounts, hss, entities)
         return _Running(directory, accounts, hss, entities, stack.pop_all())
 
@@ -200,7 +201,7 @@ async def _open_entities(
 ) -> NetworkEntities:
     """Open the entities on the ports asked for, on those of the last time, or on free ones if these are taken."""
     open_on = partial(NetworkEntities.open, options, name=name, directory=directory, hss=hss, ssl_context=context)
-    if options.port_base is not None:
+    if options.port_base is not None:  # the user relies on these: a taken one is an error
         return await open_on(ports=Ports.from_base(options.port_base))
     remembered = Ports.remembered(directory)
     try:
@@ -215,6 +216,7 @@ async def _open_entities(
 def _write_accounts(options: NetworkOptions, accounts: AccountsFile, hss: Hss, entities: NetworkEntities) -> None:
     """Write the present URLs into the accounts, and add the default subscribers that are missing."""
     url, web = entities.epcscf.url, entities.web
+    # Accounts of an earlier run; those of other networks in the file stay as they are.
     if accounts.names():
         urls = {} if web is None else {"waf": web.waf.url, "wwsf": web.wwsf.url}
         accounts.move(url, domain=options.domain, ca=None if options.insecure else CA_FILE, web=urls)

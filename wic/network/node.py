@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -77,13 +78,11 @@ def sip_uri(text: str) -> Uri:
     Raises:
         ConfigurationError: it is no SIP URI.
     """
-    try:
+    with suppress(MalformedUri):
         uri = Uri.parse(text)
-    except MalformedUri as error:
-        raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core") from error
-    if not uri.is_sip:
-        raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core")
-    return uri
+        if uri.is_sip:
+            return uri
+    raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core")
 
 
 async def address_of(host: str) -> str:
@@ -92,10 +91,8 @@ async def address_of(host: str) -> str:
     Raises:
         ConfigurationError: the name is unknown.
     """
-    try:
+    with suppress(ValueError):
         return str(ipaddress.ip_address(host))
-    except ValueError:
-        pass
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None)
     except OSError as error:
@@ -125,7 +122,7 @@ def name_of(host: str) -> str:
     try:
         return local_address(ALL_ADDRESSES[host])
     except ConfigurationError:
-        return LOOPBACK
+        return LOOPBACK  # without a route only this machine reaches it
 
 
 class Node:
@@ -184,9 +181,9 @@ class Node:
     def flow_to(self, uri: Uri) -> Flow | None:
         """Return the flow to a URI on Mw; None if its host is a name, or its transport neither UDP nor TCP."""
         if not uri.is_sip or uri.secure:
-            return None
+            return None  # RFC 3261 §26.2.2: SIPS wants TLS, which Mw has not (TS 33.210 protects it below)
         try:
-            host = str(ipaddress.ip_address(uri.params.get("maddr") or uri.host))
+            host = str(ipaddress.ip_address(uri.params.get("maddr") or uri.host))  # RFC 3263 §4
         except ValueError:
             return None
         # RFC 3263 without DNS: a numeric host, its port or the default, and the transport parameter or UDP.
@@ -195,7 +192,7 @@ class Node:
             case "udp":
                 return Flow("UDP", (self.mw.host, self.mw.port), remote)
             case "tcp":
-                return Flow("TCP", (self.mw.host, 0), remote)
+                return Flow("TCP", (self.mw.host, 0), remote)  # port 0: any connection that leads there
         return None
 
     def is_open(self, flow: Flow) -> bool:

@@ -62,7 +62,7 @@ class Provisioning:
                 f"{directory} holds no network yet: start one with `wic network up --dir {directory}`."
             )
         self._directory = directory
-        self.hss = Hss(directory / DATABASE_FILE, realm="")
+        self.hss = Hss(directory / DATABASE_FILE, realm="")  # which the account of a subscriber tells
         own = self._of_the_network(accounts)
         self.domain = self.hss.realm = str(own.get("impi", "")).partition("@")[2]
         self._web = WebFiles(directory)
@@ -109,7 +109,7 @@ class Provisioning:
         Raises:
             ConfigurationError: the network has no WAF, an identity is malformed, or a file cannot be written.
         """
-        self._web.check()
+        self._web.check()  # before anything is written
         chosen, client_secret = password or Secret(secrets.token_urlsafe(12)), Secret(secrets.token_urlsafe(24))
         client, ports = program_of(new.name), Ports.remembered(self._directory)
         subscriber = self._enrolment.add_bearer(
@@ -136,14 +136,13 @@ class Provisioning:
     def list(self) -> list[SubscriberStatus]:
         """Return every subscriber."""
         now = time.time()
-        return [
-            SubscriberStatus(
-                each,
-                self._schemes(each.impi),
-                tuple(binding.contact for binding in self.hss.bindings(each.impi, now=now)),
-            )
-            for each in self.hss.subscribers()
-        ]
+        found = []
+        for each in self.hss.subscribers():
+            schemes = ("digest",) * bool(self.hss.algorithms(each.impi)) + ("aka",) * self.hss.has_usim(each.impi)
+            contacts = tuple(binding.contact for binding in self.hss.bindings(each.impi, now=now))
+            # Without credentials of its own only a trusted node may vouch for it (TS 33.203 Annex U).
+            found.append(SubscriberStatus(each, schemes or ("bearer",), contacts))
+        return found
 
     def remove(self, name: str) -> str:
         """Remove a subscriber with its bindings and its account; return its private identity.
@@ -159,7 +158,9 @@ class Provisioning:
         impi = self._impi(name)
         # Watchers and eP-CSCF learn of the end while the bindings still are there; without an S-CSCF it goes without.
         if self.hss.bindings(impi, now=time.time()):
-            self._command(impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value)
+            self._command(
+                impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value
+            )  # RFC 3680 §5.3: it shall not try again
         self.hss.remove(impi)
         self.accounts.remove(impi)
         self.accounts.remove_web_user(impi.partition("@")[0])
@@ -181,9 +182,8 @@ class Provisioning:
             CommandFailed: it is not registered, or no S-CSCF runs.
         """
         impi = self._impi(name)
-        self._require_done(
-            impi, self._command(impi, CommandAction.DEREGISTER, reason=reason.value, seconds=retry_after)
-        )
+        outcome = self._command(impi, CommandAction.DEREGISTER, reason=reason.value, seconds=retry_after)
+        self._require_done(impi, outcome)
         return impi
 
     def reauthenticate(self, name: str, *, within: int) -> str:
@@ -229,10 +229,6 @@ class Provisioning:
             known = ", ".join(each.impi for each in self.hss.subscribers()) or "none"
             raise ConfigurationError(f"There is no subscriber {impi}; there are: {known}.")
         return impi
-
-    def _schemes(self, impi: str) -> tuple[str, ...]:
-        schemes = ("digest",) * bool(self.hss.algorithms(impi)) + ("aka",) * self.hss.has_usim(impi)
-        return schemes or ("bearer",)
 
     def _url(self, port: int) -> str:
         host = urlsplit(self._enrolment.server).hostname or ""

@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from wic.sip.message import Message
 
 _NETWORK_ONLY = (
-    "P-Charging-Vector",
-    "P-Charging-Function-Addresses",
-    "P-Visited-Network-ID",
-    "P-User-Database",
-    "P-Served-User",
-    "P-Profile-Key",
-    "P-Private-Network-Indication",
-    "P-Refused-URI-List",
+    "P-Charging-Vector",  # RFC 7315 §4.6
+    "P-Charging-Function-Addresses",  # RFC 7315 §4.5
+    "P-Visited-Network-ID",  # RFC 7315 §4.3
+    "P-User-Database",  # RFC 4457
+    "P-Served-User",  # RFC 5502
+    "P-Profile-Key",  # RFC 5002
+    "P-Private-Network-Indication",  # RFC 7316
+    "P-Refused-URI-List",  # RFC 5318
+    # the rest is defined by 3GPP itself: TS 24.229 §7.2
     "Relayed-Charge",
     "Restoration-Info",
     "Resource-Share",
@@ -28,16 +29,16 @@ _NETWORK_ONLY = (
     "Service-Interact-Info",
 )
 """Header fields for use within the network: removed in both directions."""
-_ACCESS_INFO = "P-Access-Network-Info"
+_ACCESS_INFO = "P-Access-Network-Info"  # RFC 7315 §4.4
 
 _ASSERTED_BY_NETWORK = (
-    "P-Asserted-Identity",
-    "P-Asserted-Service",
-    "P-Associated-URI",
-    "P-Called-Party-ID",
+    "P-Asserted-Identity",  # RFC 3325 §9.1
+    "P-Asserted-Service",  # RFC 6050
+    "P-Associated-URI",  # RFC 7315 §4.1
+    "P-Called-Party-ID",  # RFC 7315 §4.2
     "P-Early-Media-Authorization",
-    "Feature-Caps",
-    "History-Info",
+    "Feature-Caps",  # RFC 6809
+    "History-Info",  # RFC 7044
     "Response-Source",
     "Additional-Identity",
 )
@@ -74,7 +75,7 @@ def _keep_own_access_info(message: Message) -> None:
     try:
         values = message.headers.values(_ACCESS_INFO)
     except MalformedHeader:
-        values = []
+        values = []  # what cannot be read cannot be trusted
     message.headers.remove(_ACCESS_INFO)
     for value in values:
         if not any(part.strip().lower() == "network-provided" for part in value.split(";")):

@@ -75,7 +75,7 @@ class ChannelBridge:
 
     def _opened_by_wic(self, channel: DataChannel) -> None:
         if len(self._by_number) >= MAX_CHANNELS:
-            channel.close()
+            channel.close()  # the WIC learns of it; the core never hears of this channel
             return
         number, self._next_number = self._next_number, self._next_number + 2
         tag = ChannelTag(number, ChannelEvent.OPEN, channel.label, channel.protocol, channel.ordered)
@@ -95,7 +95,7 @@ class ChannelBridge:
     def _closed_by_wic(self, number: int) -> None:
         if self._by_number.pop(number, None) is not None:
             tag = ChannelTag(number, ChannelEvent.CLOSE)
-            self._link.send(Content(headers=((HEADER, str(tag)),)))
+            self._link.send(Content(headers=((HEADER, str(tag)),)))  # RFC 8831 §6.7: a reset of one side closes both
 
     # Towards the WIC
 
@@ -116,7 +116,7 @@ class ChannelBridge:
 
     def _open(self, tag: ChannelTag, channels: DataChannels) -> None:
         if tag.number in self._by_number or len(self._by_number) >= MAX_CHANNELS:
-            return
+            return  # what comes with this tag goes to the channel that has it, or is dropped
         self._join(tag.number, channels.open(tag.label, tag.protocol, ordered=tag.ordered))
 
     def _default_channel(self, channels: DataChannels) -> DataChannel:

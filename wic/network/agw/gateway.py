@@ -65,7 +65,7 @@ class Agw:
         self._options = options
         self._hub = hub
         self._ports = PortRange(options.first_port, options.last_port)
-        self.certificate = Certificate.generate()
+        self.certificate = Certificate.generate()  # RFC 8122 §5: its fingerprint goes into the SDP
         """Certificate of the transports towards WICs."""
         self._contexts: set[AgwContext] = set()
         self._tasks = TaskSet()
@@ -74,10 +74,6 @@ class Agw:
     @classmethod
     async def open(cls, random_source: RandomSource, options: AgwOptions | None = None) -> Self:
         """Listen for MSRP, and watch the core's media for silence.
-
-        Args:
-            random_source: makes session identifiers of MSRP.
-            options: addresses, ports and limits.
 
         Raises:
             ConfigurationError: the MSRP port is taken or the address is not of this machine.
@@ -165,15 +161,15 @@ class Agw:
 
 
 class AgwContext:
-    """Media of one session at one WIC: its lines, by the WIC's index of the m-line."""
+    """Media of one session at one WIC."""
 
     def __init__(self, gateway: Agw, on_lost: Callable[[str], None]) -> None:
-        self.lines: dict[int, Line] = {}
+        self.lines: dict[int, Line] = {}  # by the WIC's index of the m-line
         self._gateway = gateway
         self._on_lost: Callable[[str], None] | None = on_lost
         self._tasks = TaskSet()
         self._connected: set[int] = set()
-        self._heard: dict[int, tuple[int, float]] = {}
+        self._heard: dict[int, tuple[int, float]] = {}  # packets from the core, and since when there were no more
         self._closed = False
 
     async def add_rtp(self, index: int) -> None:
@@ -185,11 +181,7 @@ class AgwContext:
         await self._add(index, await self._gateway.make_rtp())
 
     async def add_data(self, index: int, *, offerer: bool) -> None:
-        """Reserve a line for data channels.
-
-        Args:
-            index: the WIC's index of the m-line.
-            offerer: whether the core gets our offer of MSRP.
+        """Reserve a line for data channels; the core gets our offer of MSRP if we are the offerer.
 
         Raises:
             MediaFailed: no ports, or the context was closed meanwhile.

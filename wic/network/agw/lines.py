@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 Role = Literal["active", "passive"]
 
-SCTP_PORT = 5000
+SCTP_PORT = 5000  # RFC 8841 §5: of the association within DTLS
 MAX_MESSAGE_SIZE = 262_144
 
 

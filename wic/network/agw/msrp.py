@@ -35,10 +35,6 @@ MAX_CONNECTIONS = 4096
 class MsrpLink:
     """MSRP session of one m-line, with the connection that carries it once there is one.
 
-    Args:
-        hub: dials, and knows the session by its URI.
-        local: URI of this side.
-
     Attributes:
         on_content: takes each message that has come; None drops it.
         on_closed: told the reason when the session ends by itself.
@@ -48,7 +44,7 @@ class MsrpLink:
         self.local = local
         self.on_content: Callable[[Content], None] | None = None
         self.on_closed: Callable[[str], None] | None = None
-        self._hub = hub
+        self._hub = hub  # dials, and knows the session by its URI
         self._session: MsrpSession | None = None
         self._connection: _MsrpConnection | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -77,7 +73,7 @@ class MsrpLink:
         # RFC 4975 §5.4: an empty SEND tells the peer which session the connection is for.
         if dial:
             self.send(Content())
-            self._hub.dial(self, remote[0])
+            self._hub.tasks.start(self._hub.dial(self, remote[0]))
 
     def send(self, content: Content) -> None:
         """Send a message, or keep it until a connection stands; a peer that does not keep up loses the session."""
@@ -97,7 +93,7 @@ class MsrpLink:
         self._connection = connection
         # The bridge may have held the peer back before there was a connection.
         if self._paused:
-            connection.pause()
+            connection.transport.pause_reading()
         self._flush()
         return True
 
@@ -111,13 +107,13 @@ class MsrpLink:
         """Stop reading: TCP holds the peer back."""
         self._paused = True
         if self._connection is not None:
-            self._connection.pause()
+            self._connection.transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
         self._paused = False
         if self._connection is not None:
-            self._connection.resume()
+            self._connection.transport.resume_reading()
 
     def timed_out(self) -> None:
         """Drop the messages whose answers are overdue."""
@@ -189,11 +185,11 @@ class _MsrpConnection(asyncio.Protocol):
 
     def __init__(self, hub: MsrpHub, transport: asyncio.Transport) -> None:
         self._hub = hub
-        self._transport = transport
+        self.transport = transport
         self._link: MsrpLink | None = None
         self._framer = MsrpFramer(LIMITS)
         # A peer that names no session in time gives its place to others.
-        self._timer = asyncio.get_running_loop().call_later(IDENTIFY_TIMEOUT, self.abort)
+        self._timer = asyncio.get_running_loop().call_later(IDENTIFY_TIMEOUT, transport.abort)
 
     def adopt(self, link: MsrpLink) -> bool:
         """Carry a session, if no other connection does; return whether that is so."""
@@ -209,7 +205,7 @@ class _MsrpConnection(asyncio.Protocol):
             messages = self._framer.feed(data)
         except MsrpRefused as refused:
             _log.info("an MSRP connection was closed: %s", refused)
-            self.abort()
+            self.transport.abort()
             return
         for message in messages:
             self._dispatch(message)
@@ -236,57 +232,36 @@ class _MsrpConnection(asyncio.Protocol):
 
     def write(self, messages: list[bytes]) -> bool:
         """Send messages; return whether the peer keeps up."""
-        if self._transport.is_closing():
+        if self.transport.is_closing():
             return True
-        self._transport.writelines(messages)
+        self.transport.writelines(messages)
         # TCP's own flow control: what the peer does not read waits in this process.
-        return self._transport.get_write_buffer_size() <= SEND_LIMIT
-
-    def pause(self) -> None:
-        """Stop reading."""
-        self._transport.pause_reading()
-
-    def resume(self) -> None:
-        """Read on."""
-        self._transport.resume_reading()
+        return self.transport.get_write_buffer_size() <= SEND_LIMIT
 
     def close(self) -> None:
         """Send what is left, and end the connection."""
         self._link = None
-        self._transport.close()
-
-    def abort(self) -> None:
-        """End the connection at once."""
-        self._transport.abort()
+        self.transport.close()
 
 
 class MsrpHub:
-    """MSRP port of the eIMS-AGW, with every session and connection; made by `open`.
-
-    Args:
-        server: listens for the peers that dial.
-        random_source: makes session identifiers; RFC 4975 §14.1 wants 80 bits of chance in them.
-    """
+    """MSRP port of the eIMS-AGW, with every session and connection; made by `open`."""
 
     def __init__(self, server: asyncio.Server, random_source: RandomSource) -> None:
-        self.random_source = random_source
+        self.random_source = random_source  # RFC 4975 §14.1: session identifiers with 80 bits of chance
         self._server = server
         host, port = server.sockets[0].getsockname()[:2]
         self._host = str(host)
         self.port = int(port)
         """Port that it listens on."""
-        self._tasks = TaskSet()
-        self._links: dict[str, MsrpLink] = {}
+        self.tasks = TaskSet()
+        """Attempts to connect."""
+        self._links: dict[str, MsrpLink] = {}  # by the session identifier of our URI
         self._connections: set[_MsrpConnection] = set()
 
     @classmethod
     async def open(cls, host: str, port: int, random_source: RandomSource) -> Self:
-        """Listen.
-
-        Args:
-            host: address to listen on, which goes into the URIs of sessions.
-            port: its port; 0 takes a free one.
-            random_source: makes session identifiers.
+        """Listen on an address, which goes into the URIs of sessions; port 0 takes a free one.
 
         Raises:
             OSError: the port is taken, or the address is not of this machine.
@@ -318,11 +293,8 @@ class MsrpHub:
         link = self._links.get(request.to_path[0].session)
         return link if link is not None and link.expects(request.from_path) else None
 
-    def dial(self, link: MsrpLink, remote: MsrpUri) -> None:
-        """Connect a session to its peer in the background."""
-        self._tasks.start(self._dial(link, remote))
-
-    async def _dial(self, link: MsrpLink, remote: MsrpUri) -> None:
+    async def dial(self, link: MsrpLink, remote: MsrpUri) -> None:
+        """Connect a session to its peer; a peer that cannot be reached ends it."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(IDENTIFY_TIMEOUT):
@@ -350,7 +322,7 @@ class MsrpHub:
         for link in list(self._links.values()):
             link.close()
         for connection in list(self._connections):
-            connection.abort()
-        await self._tasks.close()
+            connection.transport.abort()
+        await self.tasks.close()
         self._server.close()
         await self._server.wait_closed()

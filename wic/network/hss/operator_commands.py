@@ -48,15 +48,7 @@ class OperatorCommands(SqliteFile):
     def submit_command(
         self, impi: str, action: CommandAction, *, reason: str = "", seconds: int = 0, now: float
     ) -> int:
-        """Store a command; return its number.
-
-        Args:
-            impi: private identity of the subscriber that it is about.
-            action: deregistration or re-authentication.
-            reason: see `OperatorCommand`.
-            seconds: see `OperatorCommand`.
-            now: seconds of the epoch.
-        """
+        """Store a command about a subscriber, given at `now`, in seconds of the epoch; return its number."""
         with self.transaction() as db:
             row = db.execute(
                 "INSERT INTO orders (impi, action, reason, seconds, given_at) VALUES (?, ?, ?, ?, ?) RETURNING number",
@@ -80,6 +72,7 @@ class OperatorCommands(SqliteFile):
     def complete_command(self, number: int, outcome: CommandOutcome) -> None:
         """Store the outcome of a command."""
         with self.transaction() as db:
+            # One that was deleted meanwhile, because its process waits no longer, stays deleted.
             db.execute("UPDATE orders SET outcome = ? WHERE number = ?", (outcome.value, number))
 
     def command_outcome(self, number: int) -> CommandOutcome | None:

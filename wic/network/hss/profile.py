@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,11 @@ class PublicIdentity:
 class SubscriberProfile:
     """Private user identity with its public ones.
 
-    Registering one public identity registers all of its implicit registration set; each set has
-    bindings of its own (TS 24.229 §5.4.1.2.2F).
+    Registering one public identity registers all of its implicit registration set; each set has bindings of its own
+    (TS 24.229 §5.4.1.2.2F).
     """
 
     impi: str
-    """Private user identity."""
     identities: tuple[PublicIdentity, ...]
     """Public user identities, in order: of each set, the first that is not barred is the default one."""
 
@@ -51,6 +51,7 @@ class SubscriberProfile:
 
     def associated(self, registration_set: int) -> tuple[PublicIdentity, ...]:
         """Return the identities of a set that may be used, the default one first."""
+        # TS 24.229 §5.4.1.2.2F: P-Associated-URI has no barred ones.
         return tuple(each for each in self.identities if each.registration_set == registration_set and not each.barred)
 
     def public_name(self, identity: PublicIdentity) -> PublicIdentity:
@@ -79,10 +80,8 @@ def canonical(impu: str) -> str:
     Raises:
         ConfigurationError: it is neither a SIP nor a tel URI.
     """
-    try:
+    with suppress(MalformedUri):
         uri = Uri.parse(impu)
-    except MalformedUri as error:
-        raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number") from error
-    if not uri.is_sip and uri.scheme != "tel":
-        raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number")
-    return str(uri.aor())
+        if uri.is_sip or uri.scheme == "tel":  # TS 23.003 §13.4
+            return str(uri.aor())
+    raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number")

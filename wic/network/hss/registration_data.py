@@ -57,7 +57,7 @@ class UeInstance:
     """CSeq of the first REGISTER since which temporary GRUUs are valid (RFC 5628 §5.2)."""
 
 
-_GRUU_KEY_OCTETS = 64
+_GRUU_KEY_OCTETS = 64  # RFC 5297 §6.3: AEAD_AES_SIV_CMAC_512
 _INSTANCE = "SELECT number, impi, registration_set, instance, first_cseq FROM instance"
 _NAMES = tuple(each.name for each in fields(StoredBinding))
 _COLUMNS = ", ".join(_NAMES)
@@ -100,13 +100,9 @@ class RegistrationData(SqliteFile):
     def change_bindings(
         self, impi: str, *, store: Iterable[StoredBinding] = (), remove: Iterable[str] = (), registration_set: int = 0
     ) -> None:
-        """Store and remove bindings of one subscriber together, or not at all (RFC 3261 §10.3 step 7).
+        """Store bindings of one subscriber and remove those of some keys of a set, together or not at all.
 
-        Args:
-            impi: private identity of their subscriber.
-            store: bindings to add; each replaces the one of the same key and set.
-            remove: keys of bindings to remove.
-            registration_set: the set from which to remove them.
+        A stored binding replaces the one of the same key and set (RFC 3261 §10.3 step 7).
         """
         with self.transaction() as db:
             db.executemany(

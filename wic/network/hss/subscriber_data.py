@@ -69,7 +69,7 @@ class UsimKeys:
         Raises:
             ConfigurationError: the function set is unknown.
         """
-        octets = 16 if functions == "milenage" else 32
+        octets = 16 if functions == "milenage" else 32  # TS 35.206: 128 bits; TS 35.231: TOPc has 256
         return cls(functions=functions, k=secrets.token_bytes(octets), opc=secrets.token_bytes(octets))
 
     def algorithms(self) -> Milenage | Tuak:
@@ -101,13 +101,12 @@ class SubscriberData(SqliteFile):
     def add(self, subscriber: SubscriberProfile, credentials: Mapping[str, str] | None = None) -> None:
         """Add a subscriber, or replace its identities and passwords; its USIM and its bindings stay.
 
-        Args:
-            subscriber: the identities; the public ones in canonical form.
-            credentials: H(A1) in hexadecimal, by algorithm; without them the subscriber cannot use SIP Digest.
+        The credentials are H(A1) in hexadecimal, by algorithm; without them the subscriber cannot use SIP Digest.
         """
         impi = subscriber.impi
         with self.transaction() as db:
             _store_identities(db, subscriber)
+            # All of them: an algorithm that is not allowed any more must not stay.
             db.execute("DELETE FROM credential WHERE impi = ?", (impi,))
             db.executemany(
                 "INSERT INTO credential VALUES (?, ?, ?)",
@@ -117,6 +116,7 @@ class SubscriberData(SqliteFile):
     def remove(self, impi: str) -> bool:
         """Remove a subscriber with all that belongs to it; return whether it was there."""
         with self.transaction() as db:
+            # What belongs to it goes by the foreign keys of the schema.
             return db.execute("DELETE FROM subscriber WHERE impi = ?", (impi,)).rowcount > 0
 
     def subscribers(self) -> list[SubscriberProfile]:
@@ -165,9 +165,8 @@ class SubscriberData(SqliteFile):
         hashes = {}
         for name in algorithms:
             if (algorithm := find_algorithm(name)) is None:
-                raise ConfigurationError(
-                    f"{name!r} is no Digest algorithm; choose among {', '.join(DIGEST_ALGORITHMS)}"
-                )
+                known = ", ".join(DIGEST_ALGORITHMS)
+                raise ConfigurationError(f"{name!r} is no Digest algorithm; choose among {known}")
             hashes[algorithm.name] = make_ha1(algorithm, impi, self.realm, password).reveal()
         self.add(subscriber, hashes)
         return subscriber
@@ -193,11 +192,6 @@ class SubscriberData(SqliteFile):
 
     def add_usim(self, impi: str, impus: Sequence[str | PublicIdentity], usim: UsimKeys) -> SubscriberProfile:
         """Add a subscriber with a USIM, or give it these identities and keys; its SQN, password and bindings stay.
-
-        Args:
-            impi: private identity.
-            impus: public identities, the default one first: SIP or tel URIs.
-            usim: the keys.
 
         Raises:
             ConfigurationError: an identity is malformed.
@@ -234,15 +228,7 @@ class SubscriberData(SqliteFile):
         return self._db.execute("SELECT 1 FROM usim WHERE impi = ?", (impi,)).fetchone() is not None
 
     def next_vector(self, impi: str, rand: bytes) -> AuthenticationVector | None:
-        """Make a vector with the next SQN, which is committed before the vector is returned.
-
-        Args:
-            impi: of the subscriber.
-            rand: 16 random octets.
-
-        Returns:
-            None if the subscriber has no USIM.
-        """
+        """Make a vector of 16 random octets with the next SQN, which is committed before; None without a USIM."""
         with self.transaction() as db:
             usim = self.usim(impi)
             if usim is None:
@@ -253,12 +239,7 @@ class SubscriberData(SqliteFile):
         return make_vector(usim.algorithms(), counter.sqn, usim.amf, rand)
 
     def resynchronise(self, impi: str, rand: bytes, auts: bytes) -> None:
-        """Continue with the sequence number that a USIM reports (TS 33.102 §6.3.5).
-
-        Args:
-            impi: of the subscriber.
-            rand: of the challenge that the AUTS answers.
-            auts: 14 octets.
+        """Continue with the sequence number that a USIM reports in an AUTS of 14 octets (TS 33.102 §6.3.5).
 
         Raises:
             AutsRefused: the AUTS does not come from this subscriber's USIM.
@@ -279,13 +260,7 @@ class SubscriberData(SqliteFile):
     # Trusted-node authentication (TS 33.203 Annex U, TS 24.371 §A.3.2 step 6)
 
     def set_entities(self, impi: str, *, allowed: Iterable[str] = (), barred: Iterable[str] = ()) -> None:
-        """Set which entities may vouch for a subscriber; with none allowed, all may that are not barred.
-
-        Args:
-            impi: of the subscriber.
-            allowed: values of `authorization-entity`.
-            barred: likewise; these never may.
-        """
+        """Set which values of `authorization-entity` may vouch for a subscriber; with none allowed, all but the barred."""
         rows = dict.fromkeys(allowed, False) | dict.fromkeys(barred, True)
         with self.transaction() as db:
             db.execute("DELETE FROM authorization_entity WHERE impi = ?", (impi,))
