@@ -1,4 +1,4 @@
-"""How much of everything a peer may send."""
+"""Limits on the size of messages and their parts."""
 
 from __future__ import annotations
 

@@ -81,23 +81,23 @@ class Message:
     raw: bytes | None = None
     """The message as it came; None if it was made here, or packed."""
 
-    via = _VIA
+    via = _VIA  # RFC 3261 §20.42
     """The topmost Via."""
-    vias = TypedHeader("Via", _vias)
+    vias = TypedHeader("Via", _vias)  # RFC 3261 §20.42
     """All Via values, topmost first."""
-    from_ = required("From", NameAddr.parse)
+    from_ = required("From", NameAddr.parse)  # RFC 3261 §20.20
     """The From header."""
-    to = required("To", NameAddr.parse)
+    to = required("To", NameAddr.parse)  # RFC 3261 §20.39
     """The To header."""
-    call_id = required("Call-ID", _call_id)
+    call_id = required("Call-ID", _call_id)  # RFC 3261 §20.8
     """The Call-ID, case-sensitive."""
-    cseq = required("CSeq", CSeq.parse)
+    cseq = required("CSeq", CSeq.parse)  # RFC 3261 §20.16
     """The CSeq header."""
-    contacts = each("Contact", NameAddr.parse, wildcard="*")
+    contacts = each("Contact", NameAddr.parse, wildcard="*")  # RFC 3261 §20.10
     """All Contact values; empty for `Contact: *`, which `contact_is_wildcard` tells."""
-    routes = each("Route", NameAddr.parse)
+    routes = each("Route", NameAddr.parse)  # RFC 3261 §20.34
     """All Route values."""
-    record_routes = each("Record-Route", NameAddr.parse)
+    record_routes = each("Record-Route", NameAddr.parse)  # RFC 3261 §20.30
     """All Record-Route values."""
     paths = each("Path", NameAddr.parse)
     """All Path values (RFC 3327)."""
@@ -105,27 +105,27 @@ class Message:
     """All Service-Route values (RFC 3608)."""
     associated_uris = each("P-Associated-URI", NameAddr.parse)
     """All P-Associated-URI values (RFC 7315 §4.1)."""
-    max_forwards = optional("Max-Forwards", number_up_to(255))
+    max_forwards = optional("Max-Forwards", number_up_to(255))  # RFC 3261 §20.22
     """Max-Forwards, 0 to 255."""
-    expires = optional("Expires", delta_seconds)
+    expires = optional("Expires", delta_seconds)  # RFC 3261 §20.19
     """Expires in seconds."""
-    min_expires = optional("Min-Expires", delta_seconds)
+    min_expires = optional("Min-Expires", delta_seconds)  # RFC 3261 §20.23
     """Min-Expires in seconds (RFC 3261 §20.23)."""
-    retry_after = optional("Retry-After", RetryAfter.parse)
+    retry_after = optional("Retry-After", RetryAfter.parse)  # RFC 3261 §20.33
     """The Retry-After header; see `Response.retry_delay`."""
-    content_type = optional("Content-Type", MediaType.parse)
+    content_type = optional("Content-Type", MediaType.parse)  # RFC 3261 §20.15
     """The type of the body."""
-    content_length = optional("Content-Length", number_up_to(2**31))
+    content_length = optional("Content-Length", number_up_to(2**31))  # RFC 3261 §20.14
     """Content-Length as it came, in octets."""
-    require = tokens("Require")
+    require = tokens("Require")  # RFC 3261 §20.32
     """Option tags of Require, in lower case."""
-    proxy_require = tokens("Proxy-Require")
+    proxy_require = tokens("Proxy-Require")  # RFC 3261 §20.29
     """Option tags of Proxy-Require, in lower case."""
-    supported = tokens("Supported")
+    supported = tokens("Supported")  # RFC 3261 §20.37
     """Option tags of Supported, in lower case."""
-    unsupported = tokens("Unsupported")
+    unsupported = tokens("Unsupported")  # RFC 3261 §20.40
     """Option tags of Unsupported, in lower case."""
-    allow = tokens("Allow", lower=False)
+    allow = tokens("Allow", lower=False)  # RFC 3261 §20.5
     """Methods of Allow."""
     event = optional("Event", EventType.parse)
     """The Event header (RFC 6665)."""
@@ -314,7 +314,7 @@ class Response(Message):
             copied.append("record-route")  # §12.1.1
         ours.copy_from(request.headers, *copied)
         if to_tag is not None and status > 100 and request.to.tag is None:
-            ours.append_to("To", f";tag={to_tag}")  # RFC 4475 §3.1.1.2: whatever its display name holds
+            ours.append_to("To", f";tag={to_tag}")  # RFC 4475 §3.1.1.2: its display name may hold anything
         for name, value in headers:
             ours.add(name, value)
         return cls(status, reason_of(status) if reason is None else reason, ours, body)

@@ -29,7 +29,7 @@ class CountingSource:
         self._count = 0
 
     def hex(self, octets: int) -> str:
-        """Return the prefix and the next number, whatever the length asked for."""
+        """Return the prefix and the next number; the length asked for does not matter."""
         self._count += 1
         return f"{self._prefix}{self._count}"
 

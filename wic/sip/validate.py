@@ -1,4 +1,4 @@
-"""What a message that could be read must hold before anybody acts on it (RFC 3261 §8.1.1, §8.2, §16.3).
+"""Checks of a message that could be read, before it is acted on (RFC 3261 §8.1.1, §8.2, §16.3).
 
 The parser refuses what it cannot frame; here a request is refused with the exact status that its
 fault has in the RFC, and a response is found fit or not: responses are never answered.
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 KNOWN_METHODS: Final = frozenset(
     {
-        "ACK",
+        "ACK",  # RFC 3261
         "BYE",
         "CANCEL",
-        "INFO",
+        "INFO",  # RFC 6086
         "INVITE",
-        "MESSAGE",
-        "NOTIFY",
+        "MESSAGE",  # RFC 3428
+        "NOTIFY",  # RFC 6665
         "OPTIONS",
-        "PRACK",
-        "PUBLISH",
-        "REFER",
+        "PRACK",  # RFC 3262
+        "PUBLISH",  # RFC 3903
+        "REFER",  # RFC 3515
         "REGISTER",
-        "SUBSCRIBE",
-        "UPDATE",
+        "SUBSCRIBE",  # RFC 6665
+        "UPDATE",  # RFC 3311
     }
 )
 """The methods of the IANA registry: they get 405 where they are not supported, any other gets 501."""
@@ -149,7 +149,7 @@ def _read(message: Message) -> None:
     if message.headers.has_any(_NOT_ALWAYS):
         _ = message.routes, message.record_routes, message.content_type
     if isinstance(message, Request) or message.cseq.method != "REGISTER":
-        _ = message.contacts  # those of a registrar are bindings, of other devices too: whoever registers judges them
+        _ = message.contacts  # a registrar lists bindings of all devices: the registering side judges its own
 
 
 def _repeated(headers: Headers) -> str | None:
@@ -222,7 +222,7 @@ def _extensions(request: Request, element: _Element) -> RequestRefusal | None:
 
 
 def _body(request: Request, element: _Element) -> RequestRefusal | None:
-    """RFC 3261 §8.2.3; the parts of a multipart body are judged by who reads them."""
+    """RFC 3261 §8.2.3; the reader of a multipart body judges its parts."""
     if element.proxy or element.content_types is None:
         return None
     types = ", ".join(element.content_types)

@@ -34,11 +34,11 @@ class Element:
     children: list[Element] = field(default_factory=list)
 
     def find(self, name: str) -> Element | None:
-        """Return the first child of that name, whatever its namespace, or None."""
+        """Return the first child of that name in any namespace, or None."""
         return next(self.find_all(name), None)
 
     def find_all(self, name: str) -> Iterator[Element]:
-        """Iterate over the children of that name, whatever their namespace."""
+        """Iterate over the children of that name in any namespace."""
         return (child for child in self.children if child.name == name)
 
 

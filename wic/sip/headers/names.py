@@ -30,104 +30,42 @@ COMPACT: Final = {
 }
 """The compact forms of RFC 3261 §7.3.3 and its extensions."""
 
-_SPELLINGS: Final = [
-    "Accept",
-    "Accept-Contact",
-    "Accept-Encoding",
-    "Accept-Language",
-    "Access-Network-Info",
-    "Alert-Info",
-    "Allow",
-    "Allow-Events",
-    "Authentication-Info",
-    "Authorization",
-    "Call-ID",
-    "Call-Info",
-    "Contact",
-    "Content-Disposition",
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Length",
-    "Content-Type",
-    "CSeq",
-    "Date",
-    "Error-Info",
-    "Event",
-    "Expires",
-    "Feature-Caps",
-    "Flow-Timer",
-    "From",
-    "Geolocation",
-    "Geolocation-Routing",
-    "History-Info",
-    "Identity",
-    "Identity-Info",
-    "In-Reply-To",
-    "Join",
-    "Max-Breadth",
-    "Max-Forwards",
-    "MIME-Version",
-    "Min-Expires",
-    "Min-SE",
-    "Organization",
-    "P-Access-Network-Info",
-    "P-Asserted-Identity",
-    "P-Asserted-Service",
-    "P-Associated-URI",
-    "P-Called-Party-ID",
-    "P-Charging-Function-Addresses",
-    "P-Charging-Vector",
-    "P-Early-Media",
-    "P-Preferred-Identity",
-    "P-Preferred-Service",
-    "P-Visited-Network-ID",
-    "Path",
-    "Priority",
-    "Privacy",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Require",
-    "RAck",
-    "Reason",
-    "Record-Route",
-    "Recv-Info",
-    "Refer-To",
-    "Referred-By",
-    "Reject-Contact",
-    "Replaces",
-    "Reply-To",
-    "Request-Disposition",
-    "Require",
-    "Response-Source",
-    "Retry-After",
-    "Route",
-    "RSeq",
-    "Security-Client",
-    "Security-Server",
-    "Security-Verify",
-    "Server",
-    "Service-Route",
-    "Session-Expires",
-    "SIP-ETag",
-    "SIP-If-Match",
-    "Subject",
-    "Subscription-State",
-    "Supported",
-    "Target-Dialog",
-    "Timestamp",
-    "To",
-    "Unsupported",
-    "User-Agent",
-    "Via",
-    "Warning",
-    "WWW-Authenticate",
-]
+_SPELLINGS: Final = (
+    "Accept Accept-Encoding Accept-Language Alert-Info Allow Authentication-Info Authorization",  # RFC 3261 §20
+    "Call-ID Call-Info Contact Content-Disposition Content-Encoding Content-Language Content-Length Content-Type",
+    "CSeq Date Error-Info Expires From In-Reply-To Max-Forwards MIME-Version Min-Expires Organization Priority",
+    "Proxy-Authenticate Proxy-Authorization Proxy-Require Record-Route Reply-To Require Retry-After Route",
+    "Server Subject Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate",
+    "RAck RSeq",  # RFC 3262
+    "Privacy P-Asserted-Identity P-Preferred-Identity",  # RFC 3323, RFC 3325
+    "Reason",  # RFC 3326
+    "Path Service-Route",  # RFC 3327, RFC 3608
+    "Security-Client Security-Server Security-Verify",  # RFC 3329
+    "Refer-To Referred-By Replaces Join Target-Dialog",  # RFC 3515, RFC 3892, RFC 3891, RFC 3911, RFC 4538
+    "Accept-Contact Reject-Contact Request-Disposition",  # RFC 3841
+    "SIP-ETag SIP-If-Match",  # RFC 3903
+    "Min-SE Session-Expires",  # RFC 4028
+    "P-Early-Media",  # RFC 5009
+    "Max-Breadth",  # RFC 5393
+    "Flow-Timer",  # RFC 5626
+    "P-Asserted-Service P-Preferred-Service",  # RFC 6050
+    "Recv-Info",  # RFC 6086
+    "Geolocation Geolocation-Routing",  # RFC 6442
+    "Allow-Events Event Subscription-State",  # RFC 6665
+    "Feature-Caps",  # RFC 6809
+    "History-Info",  # RFC 7044
+    "P-Access-Network-Info P-Associated-URI P-Called-Party-ID P-Visited-Network-ID",  # RFC 7315
+    "P-Charging-Function-Addresses P-Charging-Vector",  # RFC 7315
+    "Identity Identity-Info",  # RFC 8224, RFC 4474
+    "Access-Network-Info Response-Source",
+)
+_NAMES: Final = [name for line in _SPELLINGS for name in line.split()]
 
-DISPLAY: Final = {name.lower(): name for name in _SPELLINGS}
+DISPLAY: Final = {name.lower(): name for name in _NAMES}
 """The registered spelling of each key."""
 
 KEYS: Final[dict[str, str]] = {
-    **{spelling: name.lower() for name in _SPELLINGS for spelling in (name, name.lower(), name.upper())},
+    **{spelling: name.lower() for name in _NAMES for spelling in (name, name.lower(), name.upper())},
     **{spelling: full for compact, full in COMPACT.items() for spelling in (compact, compact.upper())},
 }
 """Keys of the usual spellings, for a quick look-up; `key_of` finds the key of any other."""

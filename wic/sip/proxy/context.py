@@ -353,7 +353,7 @@ class ProxyContext:
                 self._send_back(passing.response, now)
 
     def _success(self, branch: Branch, response: Response, now: float) -> None:
-        """Forward a 2xx whatever came before; its repetitions go the way the first one went."""
+        """Forward a 2xx, also after another one (RFC 3261 §16.7 step 5); its repetitions go the way the first one went."""
         tag = response.to.tag
         known = self._successes.get(tag)
         if known is not None:

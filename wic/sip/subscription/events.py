@@ -1,4 +1,4 @@
-"""What a `Subscription` tells: small values, in the past tense."""
+"""Events of a `Subscription`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SubscriptionFailed(RequestFailed):
 
 @dataclass(frozen=True, slots=True)
 class NotifyReceived:
-    """The notifier said how things are; the NOTIFY has been answered."""
+    """A NOTIFY told the state of the resource; it has been answered."""
 
     request: Request
     state: SubscriptionState
@@ -38,9 +38,9 @@ class SubscriptionEnded:
     """There is no subscription any more, or there never was one."""
 
     reason: str | None = None
-    """The notifier's word for it (RFC 6665 §4.1.3), where it ended the subscription."""
+    """Reason that the notifier gave (RFC 6665 §4.1.3), where it ended the subscription."""
     error: SubscriptionFailed | AuthenticationFailed | None = None
-    """What went wrong, where something did."""
+    """Error that ended it, if there was one."""
     retry_after: float | None = None
     """Seconds after which another one is tried by itself; None = it is not."""
 

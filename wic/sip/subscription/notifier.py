@@ -117,7 +117,7 @@ def grant(request: Request, options: NotifierOptions, *, tag: str, contact: Name
 class NotifierSubscription:
     """One subscription: keeps its time and its NOTIFYs, one at a time.
 
-    Its timers run in a queue that many may share; whoever owns the queue lets it fire.
+    Its timers run in a queue that many may share; the owner of the queue lets it fire.
 
     Args:
         endpoint: sends and receives; it gets the dialog.
@@ -206,7 +206,7 @@ class NotifierSubscription:
                 self._transaction = None
                 self._answered(response, now)
             case TransactionTimedOut(transaction) if transaction is self._transaction:
-                self._over()  # RFC 6665 §4.2.2: nobody is there
+                self._over()  # RFC 6665 §4.2.2: the subscriber is gone
             case TransportFailed(transaction) if transaction is self._transaction:
                 self._transaction = None
                 self._undelivered(now)

@@ -61,7 +61,7 @@ _LIVE: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, 
 class Subscription:
     """Makes a subscription, keeps it, makes it anew where that makes sense, and ends it.
 
-    Its timers run in a queue that many may share; whoever owns the queue lets it fire. The listener is called with
+    Its timers run in a queue that many may share; the owner of the queue lets it fire. The listener is called with
     each event, at the end of what caused it.
 
     Args:
@@ -130,7 +130,7 @@ class Subscription:
 
     @property
     def expires_at(self) -> float | None:
-        """When it ends unless it is refreshed, in the clock of `now`; None while nobody has said."""
+        """When it ends unless it is refreshed, in the clock of `now`; None as long as that is unknown."""
         return self._expires_at
 
     # commands
@@ -233,7 +233,7 @@ class Subscription:
         if isinstance(event, TransportFailed):
             self._failed(SubscriptionFailed(f"the connection was lost: {event.reason}", request=request), PAUSE, now)
         else:
-            self._failed(SubscriptionFailed("nobody answered the SUBSCRIBE", request=request), PAUSE, now)
+            self._failed(SubscriptionFailed("the SUBSCRIBE was not answered", request=request), PAUSE, now)
 
     # SUBSCRIBE
 

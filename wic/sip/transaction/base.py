@@ -192,7 +192,7 @@ class Transaction(ABC):
         self.take(TransactionInput.FLOW_LOST, now)
 
     def abandon(self) -> None:
-        """End silently, whatever the state."""
+        """End silently, in any state."""
         if not self.terminated:
             self._move(TransactionState.TERMINATED)
 

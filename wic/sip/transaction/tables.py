@@ -136,27 +136,27 @@ INVITE_CLIENT = TransactionTable(
     actions=(_A.SEND_REQUEST,),
     timers=(_T.A, _T.B),
     rows=(
-        Row(_S.CALLING, _T.A, _S.CALLING, (_A.SEND_REQUEST,), (_T.A,)),
-        Row(_S.CALLING, _T.B, _S.TERMINATED, (_A.TELL_TIMEOUT,)),
+        Row(_S.CALLING, _T.A, _S.CALLING, (_A.SEND_REQUEST,), (_T.A,)),  # RFC 3261 §17.1.1.2
+        Row(_S.CALLING, _T.B, _S.TERMINATED, (_A.TELL_TIMEOUT,)),  # §17.1.1.2
         Row(_S.CALLING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,), (_T.C,)),
         Row(_S.CALLING, _I.PROVISIONAL, _S.PROCEEDING, (_A.PASS_RESPONSE,), (_T.C,)),
-        Row(_S.CALLING, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,), (_T.M,)),
-        Row(_S.CALLING, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK, _A.PASS_RESPONSE), (_T.D,)),
-        Row(_S.CALLING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
-        Row(_S.PROCEEDING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
+        Row(_S.CALLING, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,), (_T.M,)),  # RFC 6026 §8.4
+        Row(_S.CALLING, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK, _A.PASS_RESPONSE), (_T.D,)),  # §17.1.1.3
+        Row(_S.CALLING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),  # §17.1.4
+        Row(_S.PROCEEDING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,)),  # §16.7 step 2: 100 does not
         # RFC 3261 §16.7 step 2: every provisional response but 100 gives Timer C a new start.
         Row(_S.PROCEEDING, _I.PROVISIONAL, _S.PROCEEDING, (_A.PASS_RESPONSE,), (_T.C,)),
-        Row(_S.PROCEEDING, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,), (_T.M,)),
-        Row(_S.PROCEEDING, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK, _A.PASS_RESPONSE), (_T.D,)),
+        Row(_S.PROCEEDING, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,), (_T.M,)),  # RFC 6026 §8.4
+        Row(_S.PROCEEDING, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK, _A.PASS_RESPONSE), (_T.D,)),  # §17.1.1.3
         # RFC 3261 §16.8: Timer C cancels; §9.1: a CANCEL that brings no final response is waited for 64*T1.
         Row(_S.PROCEEDING, _T.C, _S.PROCEEDING, (_A.SEND_CANCEL,)),
         Row(_S.PROCEEDING, _T.CANCELLED, _S.TERMINATED, (_A.TELL_TIMEOUT,)),
-        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
-        Row(_S.COMPLETED, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK,)),
-        Row(_S.COMPLETED, _T.D, _S.TERMINATED),
+        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),  # §17.1.4
+        Row(_S.COMPLETED, _I.FAILURE, _S.COMPLETED, (_A.SEND_ACK,)),  # §17.1.1.2: the ACK again
+        Row(_S.COMPLETED, _T.D, _S.TERMINATED),  # §17.1.1.2
         Row(_S.COMPLETED, _I.FLOW_LOST, _S.TERMINATED),
-        Row(_S.ACCEPTED, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,)),
-        Row(_S.ACCEPTED, _T.M, _S.TERMINATED),
+        Row(_S.ACCEPTED, _I.SUCCESS, _S.ACCEPTED, (_A.PASS_RESPONSE,)),  # RFC 6026 §8.4: forks
+        Row(_S.ACCEPTED, _T.M, _S.TERMINATED),  # RFC 6026 §8.4
     ),
 )
 
@@ -167,21 +167,21 @@ NON_INVITE_CLIENT = TransactionTable(
     actions=(_A.SEND_REQUEST,),
     timers=(_T.E, _T.F),
     rows=(
-        Row(_S.TRYING, _T.E, _S.TRYING, (_A.SEND_REQUEST,), (_T.E,)),
-        Row(_S.TRYING, _T.F, _S.TERMINATED, (_A.TELL_TIMEOUT,)),
+        Row(_S.TRYING, _T.E, _S.TRYING, (_A.SEND_REQUEST,), (_T.E,)),  # §17.1.2.2
+        Row(_S.TRYING, _T.F, _S.TERMINATED, (_A.TELL_TIMEOUT,)),  # §17.1.2.2
         Row(_S.TRYING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
         Row(_S.TRYING, _I.PROVISIONAL, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
         Row(_S.TRYING, _I.SUCCESS, _S.COMPLETED, (_A.PASS_RESPONSE,), (_T.K,)),
         Row(_S.TRYING, _I.FAILURE, _S.COMPLETED, (_A.PASS_RESPONSE,), (_T.K,)),
-        Row(_S.TRYING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
-        Row(_S.PROCEEDING, _T.E, _S.PROCEEDING, (_A.SEND_REQUEST,), (_T.E,)),
-        Row(_S.PROCEEDING, _T.F, _S.TERMINATED, (_A.TELL_TIMEOUT,)),
+        Row(_S.TRYING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),  # §17.1.4
+        Row(_S.PROCEEDING, _T.E, _S.PROCEEDING, (_A.SEND_REQUEST,), (_T.E,)),  # §17.1.2.2: at T2 now
+        Row(_S.PROCEEDING, _T.F, _S.TERMINATED, (_A.TELL_TIMEOUT,)),  # §17.1.2.2
         Row(_S.PROCEEDING, _I.TRYING, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
         Row(_S.PROCEEDING, _I.PROVISIONAL, _S.PROCEEDING, (_A.PASS_RESPONSE,)),
         Row(_S.PROCEEDING, _I.SUCCESS, _S.COMPLETED, (_A.PASS_RESPONSE,), (_T.K,)),
         Row(_S.PROCEEDING, _I.FAILURE, _S.COMPLETED, (_A.PASS_RESPONSE,), (_T.K,)),
-        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
-        Row(_S.COMPLETED, _T.K, _S.TERMINATED),
+        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),  # §17.1.4
+        Row(_S.COMPLETED, _T.K, _S.TERMINATED),  # §17.1.2.2
         Row(_S.COMPLETED, _I.FLOW_LOST, _S.TERMINATED),
     ),
 )
@@ -193,24 +193,24 @@ INVITE_SERVER = TransactionTable(
     actions=(_A.PASS_REQUEST,),
     timers=(_T.TRYING,),
     rows=(
-        Row(_S.PROCEEDING, _T.TRYING, _S.PROCEEDING, (_A.SEND_TRYING,)),
-        Row(_S.PROCEEDING, _I.REQUEST, _S.PROCEEDING, (_A.SEND_LAST,)),
+        Row(_S.PROCEEDING, _T.TRYING, _S.PROCEEDING, (_A.SEND_TRYING,)),  # RFC 3261 §17.2.1: after 200 ms
+        Row(_S.PROCEEDING, _I.REQUEST, _S.PROCEEDING, (_A.SEND_LAST,)),  # §17.2.1
         Row(_S.PROCEEDING, _I.SEND_PROVISIONAL, _S.PROCEEDING, (_A.SEND_RESPONSE,)),
-        Row(_S.PROCEEDING, _I.SEND_SUCCESS, _S.ACCEPTED, (_A.SEND_RESPONSE,), (_T.L,)),
+        Row(_S.PROCEEDING, _I.SEND_SUCCESS, _S.ACCEPTED, (_A.SEND_RESPONSE,), (_T.L,)),  # RFC 6026 §8.7
         Row(_S.PROCEEDING, _I.SEND_FAILURE, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.G, _T.H)),
-        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
-        Row(_S.ACCEPTED, _I.REQUEST, _S.ACCEPTED),
-        Row(_S.ACCEPTED, _I.SEND_SUCCESS, _S.ACCEPTED, (_A.SEND_RESPONSE,)),
-        Row(_S.ACCEPTED, _I.ACK, _S.ACCEPTED, (_A.PASS_ACK,)),
-        Row(_S.ACCEPTED, _T.L, _S.TERMINATED),
-        Row(_S.COMPLETED, _I.REQUEST, _S.COMPLETED, (_A.SEND_LAST,)),
-        Row(_S.COMPLETED, _T.G, _S.COMPLETED, (_A.SEND_LAST,), (_T.G,)),
-        Row(_S.COMPLETED, _T.H, _S.TERMINATED, (_A.TELL_NO_ACK,)),
-        Row(_S.COMPLETED, _I.ACK, _S.CONFIRMED, (), (_T.I,)),
+        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),  # §17.2.4
+        Row(_S.ACCEPTED, _I.REQUEST, _S.ACCEPTED),  # RFC 6026 §8.7: absorbed
+        Row(_S.ACCEPTED, _I.SEND_SUCCESS, _S.ACCEPTED, (_A.SEND_RESPONSE,)),  # RFC 3261 §13.3.1.4
+        Row(_S.ACCEPTED, _I.ACK, _S.ACCEPTED, (_A.PASS_ACK,)),  # RFC 6026 §8.7
+        Row(_S.ACCEPTED, _T.L, _S.TERMINATED),  # RFC 6026 §8.7
+        Row(_S.COMPLETED, _I.REQUEST, _S.COMPLETED, (_A.SEND_LAST,)),  # §17.2.1
+        Row(_S.COMPLETED, _T.G, _S.COMPLETED, (_A.SEND_LAST,), (_T.G,)),  # §17.2.1
+        Row(_S.COMPLETED, _T.H, _S.TERMINATED, (_A.TELL_NO_ACK,)),  # §17.2.1
+        Row(_S.COMPLETED, _I.ACK, _S.CONFIRMED, (), (_T.I,)),  # §17.2.1
         Row(_S.COMPLETED, _I.FLOW_LOST, _S.TERMINATED),
-        Row(_S.CONFIRMED, _I.ACK, _S.CONFIRMED),
+        Row(_S.CONFIRMED, _I.ACK, _S.CONFIRMED),  # §17.2.1: absorbed
         Row(_S.CONFIRMED, _I.REQUEST, _S.CONFIRMED),
-        Row(_S.CONFIRMED, _T.I, _S.TERMINATED),
+        Row(_S.CONFIRMED, _T.I, _S.TERMINATED),  # §17.2.1
     ),
 )
 
@@ -221,21 +221,21 @@ NON_INVITE_SERVER = TransactionTable(
     actions=(_A.PASS_REQUEST,),
     timers=(_T.F,),
     rows=(
-        Row(_S.TRYING, _I.REQUEST, _S.TRYING),
+        Row(_S.TRYING, _I.REQUEST, _S.TRYING),  # §17.2.2: absorbed
         Row(_S.TRYING, _I.SEND_PROVISIONAL, _S.PROCEEDING, (_A.SEND_RESPONSE,)),
         Row(_S.TRYING, _I.SEND_SUCCESS, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
         Row(_S.TRYING, _I.SEND_FAILURE, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
         # RFC 4320 §4.2: the client waits for no answer after its Timer F.
         Row(_S.TRYING, _T.F, _S.TERMINATED),
-        Row(_S.TRYING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
-        Row(_S.PROCEEDING, _I.REQUEST, _S.PROCEEDING, (_A.SEND_LAST,)),
+        Row(_S.TRYING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),  # §17.2.4
+        Row(_S.PROCEEDING, _I.REQUEST, _S.PROCEEDING, (_A.SEND_LAST,)),  # §17.2.2
         Row(_S.PROCEEDING, _I.SEND_PROVISIONAL, _S.PROCEEDING, (_A.SEND_RESPONSE,)),
         Row(_S.PROCEEDING, _I.SEND_SUCCESS, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
         Row(_S.PROCEEDING, _I.SEND_FAILURE, _S.COMPLETED, (_A.SEND_RESPONSE,), (_T.J,)),
-        Row(_S.PROCEEDING, _T.F, _S.TERMINATED),
-        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),
-        Row(_S.COMPLETED, _I.REQUEST, _S.COMPLETED, (_A.SEND_LAST,)),
-        Row(_S.COMPLETED, _T.J, _S.TERMINATED),
+        Row(_S.PROCEEDING, _T.F, _S.TERMINATED),  # RFC 4320 §4.2
+        Row(_S.PROCEEDING, _I.FLOW_LOST, _S.TERMINATED, (_A.TELL_FLOW_LOST,)),  # §17.2.4
+        Row(_S.COMPLETED, _I.REQUEST, _S.COMPLETED, (_A.SEND_LAST,)),  # §17.2.2
+        Row(_S.COMPLETED, _T.J, _S.TERMINATED),  # §17.2.2
         Row(_S.COMPLETED, _I.FLOW_LOST, _S.TERMINATED),
     ),
 )

@@ -128,7 +128,7 @@ def test_nobody_answers(world: World) -> None:
     world.subscription.subscribe(world.subscriber, now=0)
     world.run(40)
     ended = world.ended()
-    assert str(ended.error) == "nobody answered the SUBSCRIBE"
+    assert str(ended.error) == "the SUBSCRIBE was not answered"
     assert ended.retry_after == 30
 
 
