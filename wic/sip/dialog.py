@@ -68,57 +68,34 @@ class DialogId:
     remote_tag: str
 
 
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Dialog:
     """One side of a dialog; `Endpoint.add_dialog` lets it match requests."""
 
-    __slots__ = (
-        "_credentials",
-        "_state",
-        "id",
-        "local",
-        "local_cseq",
-        "owner",
-        "remote",
-        "remote_cseq",
-        "remote_target",
-        "route_set",
-        "secure",
-    )
+    id: DialogId
+    """Call-ID and both tags."""
+    state: DialogState
+    """State of the dialog; `DIALOG` alone moves it."""
+    local: NameAddr
+    """The From of requests that this side sends, tag included."""
+    remote: NameAddr
+    """The To of requests that this side sends, tag included."""
+    remote_target: Uri
+    """Contact of the other side: where requests end up."""
+    route_set: tuple[NameAddr, ...] = ()
+    """The proxies to visit, nearest first."""
+    local_cseq: int = 0
+    """Number of the last request this side sent; 0 before the first."""
+    remote_cseq: int | None = None
+    """Number of the last request the other side sent, or None before the first."""
+    secure: bool = False
+    """Whether the dialog was asked for by a `sips` URI."""
+    owner: object = None
+    """Object of the user's choice, found again on each event."""
+    _credentials: tuple[tuple[str, str], ...] = ()
 
-    def __init__(
-        self,
-        *,
-        id: DialogId,
-        state: DialogState,
-        local: NameAddr,
-        remote: NameAddr,
-        remote_target: Uri,
-        route_set: tuple[NameAddr, ...] = (),
-        local_cseq: int = 0,
-        remote_cseq: int | None = None,
-        secure: bool = False,
-        owner: object = None,
-    ) -> None:
-        self.id = id
-        """Call-ID and both tags."""
-        self.local = _bare(local)
-        """The From of requests that this side sends, tag included."""
-        self.remote = _bare(remote)
-        """The To of requests that this side sends, tag included."""
-        self.remote_target = remote_target
-        """Contact of the other side: where requests end up."""
-        self.route_set = route_set
-        """The proxies to visit, nearest first."""
-        self.local_cseq = local_cseq
-        """Number of the last request this side sent; 0 before the first."""
-        self.remote_cseq = remote_cseq
-        """Number of the last request the other side sent, or None before the first."""
-        self.secure = secure
-        """Whether the dialog was asked for by a `sips` URI."""
-        self.owner = owner
-        """Object of the user's choice, found again on each event."""
-        self._state = state
-        self._credentials: tuple[tuple[str, str], ...] = ()
+    def __post_init__(self) -> None:
+        self.local, self.remote = _bare(self.local), _bare(self.remote)
 
     @classmethod
     def from_response(cls, request: Request, response: Response, *, owner: object = None) -> Dialog:
@@ -133,7 +110,8 @@ class Dialog:
             MalformedHeader: a 2xx has no Contact, or a header cannot be used.
         """
         confirmed = response.status >= 200
-        dialog = cls(
+        headers = request.headers
+        return cls(
             id=DialogId(response.call_id, request.from_.tag or "", response.to.tag or ""),
             state=DialogState.CONFIRMED if confirmed else DialogState.EARLY,
             local=request.from_,
@@ -143,10 +121,8 @@ class Dialog:
             local_cseq=request.cseq.number,
             secure=request.uri.secure,
             owner=owner,
+            _credentials=tuple((name, line) for name in _CREDENTIALS for line in headers.get_all(name)),
         )
-        headers = request.headers
-        dialog._credentials = tuple((name, line) for name in _CREDENTIALS for line in headers.get_all(name))
-        return dialog
 
     @classmethod
     def from_request(cls, request: Request, response: Response, *, owner: object = None) -> Dialog:
@@ -166,11 +142,6 @@ class Dialog:
             secure=request.uri.secure,
             owner=owner,
         )
-
-    @property
-    def state(self) -> DialogState:
-        """State of the dialog."""
-        return self._state
 
     @property
     def next_hop(self) -> Uri:
@@ -225,13 +196,13 @@ class Dialog:
         """
         method = response.cseq.method
         if 200 <= response.status < 300:
-            if self._state is DialogState.EARLY and method == "INVITE":
+            if self.state is DialogState.EARLY and method == "INVITE":
                 self.route_set = _routes(response)[::-1]  # RFC 3261 §13.2.2.4: computed anew
                 self.confirm()
             if method in TARGET_REFRESH:
                 self.remote_target = _contact(response) or self.remote_target
         elif response.status in (408, 481) or (
-            response.status >= 300 and self._state is DialogState.EARLY and method == "INVITE"
+            response.status >= 300 and self.state is DialogState.EARLY and method == "INVITE"
         ):
             self.terminate()
 
@@ -257,16 +228,16 @@ class Dialog:
         return Request.build(method, uri, lines, body)
 
     def _take(self, given: DialogInput) -> None:
-        following = DIALOG.rows.get((self._state, given))
+        following = DIALOG.rows.get((self.state, given))
         if following is not None:
             self._move(following)
 
     def _move(self, state: DialogState) -> None:
-        logger.debug("dialog %s: %s -> %s", self.id.call_id, self._state.value, state.value)
-        self._state = state
+        logger.debug("dialog %s: %s -> %s", self.id.call_id, self.state.value, state.value)
+        self.state = state
 
     def __repr__(self) -> str:
-        return f"<Dialog {self.id.call_id} {self._state.value}>"
+        return f"<Dialog {self.id.call_id} {self.state.value}>"
 
 
 def _bare(party: NameAddr) -> NameAddr:

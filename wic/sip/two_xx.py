@@ -6,7 +6,7 @@ unreliable one. The caller repeats the ACK whenever the 2xx comes again. A proxy
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -41,15 +41,13 @@ class _Unacknowledged:
     attempt: int = 0
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class AcceptedCalls:
     """Accepted calls of a callee: each 2xx is repeated until its ACK comes."""
 
-    __slots__ = ("_layer", "_settled", "_waiting")
-
-    def __init__(self, layer: TransactionLayer) -> None:
-        self._layer = layer
-        self._waiting: dict[_Key, _Unacknowledged] = {}
-        self._settled: set[_Key] = set()
+    layer: TransactionLayer
+    _waiting: dict[_Key, _Unacknowledged] = field(default_factory=dict)
+    _settled: set[_Key] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._settled)
@@ -59,8 +57,8 @@ class AcceptedCalls:
         key = _key(response)
         if key in self._waiting or key in self._settled:
             return
-        timers = self._layer.timers
-        timer = self._layer.queue.schedule(now + timers.interval(Timer.G, attempt=0), partial(self._expire, key))
+        timers = self.layer.timers
+        timer = self.layer.queue.schedule(now + timers.interval(Timer.G, attempt=0), partial(self._expire, key))
         until = now + timers.timeout
         self._waiting[key] = _Unacknowledged(transaction, dialog, response.to_bytes(), until, timer)
 
@@ -72,7 +70,7 @@ class AcceptedCalls:
             return None
         waiting.timer.cancel()
         self._settled.add(key)
-        self._layer.queue.schedule(now + self._layer.timers.timeout, lambda _: self._settled.remove(key))
+        self.layer.queue.schedule(now + self.layer.timers.timeout, lambda _: self._settled.remove(key))
         return waiting.transaction
 
     def is_settled(self, ack: Request) -> bool:
@@ -84,23 +82,21 @@ class AcceptedCalls:
         if now >= waiting.until:
             # RFC 3261 §13.3.1.4: after 64*T1 the dialog is confirmed, and the session should be ended by a BYE.
             del self._waiting[key]
-            self._layer.tell(AckTimedOut(waiting.transaction, waiting.dialog))
+            self.layer.tell(AckTimedOut(waiting.transaction, waiting.dialog))
             return
-        self._layer.counts["retransmitted"] += 1
-        self._layer.send(waiting.transaction.reply_flow, waiting.data)
+        self.layer.counts["retransmitted"] += 1
+        self.layer.send(waiting.transaction.reply_flow, waiting.data)
         waiting.attempt += 1
-        due = now + self._layer.timers.interval(Timer.G, attempt=waiting.attempt)
-        waiting.timer = self._layer.queue.schedule(min(due, waiting.until), partial(self._expire, key))
+        due = now + self.layer.timers.interval(Timer.G, attempt=waiting.attempt)
+        waiting.timer = self.layer.queue.schedule(min(due, waiting.until), partial(self._expire, key))
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Acknowledgements:
     """ACKs of a caller: each 2xx reaches the user once, and its repetition brings the ACK again."""
 
-    __slots__ = ("_acks", "_layer")
-
-    def __init__(self, layer: TransactionLayer) -> None:
-        self._layer = layer
-        self._acks: dict[_Key, Transmit | None] = {}
+    layer: TransactionLayer
+    _acks: dict[_Key, Transmit | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._acks)
@@ -113,8 +109,8 @@ class Acknowledgements:
             return True
         ack = self._acks[key]
         if ack is not None:
-            self._layer.counts["retransmitted"] += 1
-            self._layer.send(ack.flow, ack.data)
+            self.layer.counts["retransmitted"] += 1
+            self.layer.send(ack.flow, ack.data)
         return False
 
     def sent(self, ack: Request, flow: Flow, data: bytes, *, now: float) -> None:
@@ -127,7 +123,7 @@ class Acknowledgements:
 
     def _remember(self, key: _Key, ack: Transmit | None, now: float) -> None:
         self._acks[key] = ack
-        self._layer.queue.schedule(now + self._layer.timers.timeout, partial(self._forget, key))
+        self.layer.queue.schedule(now + self.layer.timers.timeout, partial(self._forget, key))
 
     def _forget(self, key: _Key, now: float) -> None:
         del self._acks[key]

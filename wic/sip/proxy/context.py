@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -135,33 +135,29 @@ class ProxyLogic(ABC):
         """Release what the caller waited for: it sent CANCEL or its flow is gone, and the branches are cancelled."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Branch:
     """Target that was tried, with its transaction and its final response."""
 
-    __slots__ = ("context", "final", "target", "transaction")
-
-    def __init__(self, context: ProxyContext, target: Target) -> None:
-        self.context = context
-        self.target = target
-        self.transaction: ClientTransaction | None = None
-        """None where no flow led to the target."""
-        self.final: Response | None = None
-        """The final response, or what stands in for it, without our Via."""
+    context: ProxyContext
+    target: Target
+    transaction: ClientTransaction | None = None
+    """None where no flow led to the target."""
+    final: Response | None = None
+    """The final response, or what stands in for it, without our Via."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class PassingResponse:
     """Response on its way back, held by the logic until it is released."""
 
-    __slots__ = ("_dropped", "_released", "branch", "context", "response")
-
-    def __init__(self, context: ProxyContext, branch: Branch | None, response: Response) -> None:
-        self.context = context
-        self.branch = branch
-        """Where it came from; None if the proxy made it."""
-        self.response = response
-        """The response, which the logic may change or exchange."""
-        self._released = False
-        self._dropped = False
+    context: ProxyContext
+    branch: Branch | None
+    """Where it came from; None if the proxy made it."""
+    response: Response
+    """The response, which the logic may change or exchange."""
+    _released: bool = False
+    _dropped: bool = False
 
     @property
     def released(self) -> bool:
@@ -184,56 +180,32 @@ class PassingResponse:
         self.context.flush(now)
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ProxyContext:
     """Request that is being proxied."""
 
-    __slots__ = (
-        "_chosen",
-        "_endpoint",
-        "_logic",
-        "_loop_digest",
-        "_passing",
-        "_state",
-        "_successes",
-        "_waiting",
-        "branches",
-        "owner",
-        "request",
-        "taken_routes",
-        "transaction",
-    )
+    endpoint: Endpoint
+    logic: ProxyLogic
+    transaction: ServerTransaction
+    """The server transaction; its `request` is as it came."""
+    request: Request
+    """What will be forwarded: a copy without the Route values that led here, to be changed by the logic.
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        logic: ProxyLogic,
-        transaction: ServerTransaction,
-        request: Request,
-        *,
-        taken_routes: tuple[NameAddr, ...],
-        loop_digest: str,
-    ) -> None:
-        self.transaction = transaction
-        """The server transaction; its `request` is as it came."""
-        self.request = request
-        """What will be forwarded: a copy without the Route values that led here, to be changed by the logic.
-
-        Once nothing is forwarded any more, the request as it came.
-        """
-        self.taken_routes = taken_routes
-        """Those Route values."""
-        self.owner: object = None
-        """Object of the logic's choice."""
-        self.branches: list[Branch] = []
-        """The targets tried so far."""
-        self._endpoint = endpoint
-        self._logic = logic
-        self._loop_digest = loop_digest
-        self._state = CONTEXT.initial
-        self._waiting: list[Target] = []
-        self._passing: list[PassingResponse] = []
-        self._successes: dict[str | None, PassingResponse] = {}
-        self._chosen = False
+    Once nothing is forwarded any more, the request as it came.
+    """
+    taken_routes: tuple[NameAddr, ...]
+    """Those Route values."""
+    loop_digest: str
+    """Mark of this request in the branches of its copies (RFC 3261 §16.6 step 8)."""
+    owner: object = None
+    """Object of the logic's choice."""
+    branches: list[Branch] = field(default_factory=list)
+    """The targets tried so far."""
+    _state: ContextState = CONTEXT.initial
+    _waiting: list[Target] = field(default_factory=list)
+    _passing: list[PassingResponse] = field(default_factory=list)
+    _successes: dict[str | None, PassingResponse] = field(default_factory=dict)
+    _chosen: bool = False
 
     @property
     def state(self) -> ContextState:
@@ -287,7 +259,7 @@ class ProxyContext:
             self.cancel(now=now)
             self._chosen = True
             self._take(ContextInput.FINAL)
-        self._endpoint.respond(self.transaction, response, now=now)
+        self.endpoint.respond(self.transaction, response, now=now)
 
     def cancel(self, *, now: float, reason: str | None = None) -> None:
         """Cancel what is pending and try no further targets (RFC 3261 §16.10).
@@ -299,7 +271,7 @@ class ProxyContext:
         self._waiting.clear()
         for branch in self.branches:
             if branch.final is None and branch.transaction is not None and branch.transaction.is_invite:
-                self._endpoint.cancel(branch.transaction, now=now, reason=reason)
+                self.endpoint.cancel(branch.transaction, now=now, reason=reason)
 
     # input from the proxy core
 
@@ -309,13 +281,13 @@ class ProxyContext:
             self.reject(487, now=now)  # RFC 3261 §16.10
         else:
             self.cancel(now=now, reason=reason)
-        self._logic.cancelled(self, now=now)
+        self.logic.cancelled(self, now=now)
 
     def caller_lost(self, *, now: float) -> None:
         """Give up the request: the flow of its caller is gone."""
         self.cancel(now=now)
         self._take(ContextInput.NO_CALLER)
-        self._logic.cancelled(self, now=now)
+        self.logic.cancelled(self, now=now)
 
     def received(self, branch: Branch, response: Response, *, now: float) -> None:
         """Take a response of a branch (RFC 3261 §16.7)."""
@@ -358,7 +330,7 @@ class ProxyContext:
         known = self._successes.get(tag)
         if known is not None:
             if known.released:
-                self._endpoint.respond(self.transaction, known.response, now=now)
+                self.endpoint.respond(self.transaction, known.response, now=now)
             return
         self._chosen = True
         self.cancel(now=now)
@@ -386,17 +358,17 @@ class ProxyContext:
         decrement_max_forwards(request)
         for hop in reversed(target.routes):
             request.headers.prepend("Route", hop)
-        for value in reversed(self._logic.record_route(self, target)):
+        for value in reversed(self.logic.record_route(self, target)):
             request.headers.prepend("Record-Route", value)
-        self._logic.rewrite_request(self, request, target)
+        self.logic.rewrite_request(self, request, target)
         next_hop = next_hop_uri(request)
-        flow = target.flow or self._logic.next_hop(next_hop)
+        flow = target.flow or self.logic.next_hop(next_hop)
         if flow is None:
             # RFC 3261 §16.9: as if a 503 had come. `_settle` goes on from here.
             branch.final = Response.answer(self.transaction.request, 503, to_tag=self.transaction.tag)
             return
-        via_branch = loop_branch(self._endpoint.random_source, self._loop_digest)
-        branch.transaction = self._endpoint.send_request(request, flow, now=now, owner=branch, branch=via_branch)
+        via_branch = loop_branch(self.endpoint.random_source, self.loop_digest)
+        branch.transaction = self.endpoint.send_request(request, flow, now=now, owner=branch, branch=via_branch)
 
     def _answer(self, now: float) -> None:
         """Send back the best of the final responses (RFC 3261 §16.7 step 6)."""
@@ -423,13 +395,13 @@ class ProxyContext:
     def _pass(self, branch: Branch | None, response: Response, now: float) -> PassingResponse:
         passing = PassingResponse(self, branch, response)
         self._passing.append(passing)
-        self._logic.response(passing, now=now)
+        self.logic.response(passing, now=now)
         return passing
 
     def _send_back(self, response: Response, now: float) -> None:
         if response.status >= 200:
             self._take(ContextInput.FINAL)
-        self._endpoint.respond(self.transaction, response, now=now)
+        self.endpoint.respond(self.transaction, response, now=now)
 
     def _take(self, given: ContextInput) -> None:
         following = CONTEXT.rows.get((self._state, given))
@@ -443,34 +415,26 @@ class ProxyContext:
             self.request = self.transaction.request
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class PassingAck:
     """ACK of a 2xx on its way, held by the logic until it is forwarded (RFC 3261 §16.11, without state)."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        logic: ProxyLogic,
-        request: Request,
-        flow: Flow,
-        *,
-        taken_routes: tuple[NameAddr, ...],
-    ) -> None:
-        self.request = request
-        """What will be forwarded, to be changed by the logic."""
-        self.flow = flow
-        """Where it came from."""
-        self.taken_routes = taken_routes
-        """The Route values that led here, taken off."""
-        self._endpoint = endpoint
-        self._logic = logic
+    endpoint: Endpoint
+    logic: ProxyLogic
+    request: Request
+    """What will be forwarded, to be changed by the logic."""
+    flow: Flow
+    """Where it came from."""
+    taken_routes: tuple[NameAddr, ...]
+    """The Route values that led here, taken off."""
 
     def forward(self, *, now: float, flow: Flow | None = None) -> None:
         """Send it on, by its Route and Request-URI unless a flow is given; it is lost where no flow leads."""
         decrement_max_forwards(self.request)
         next_hop = next_hop_uri(self.request)
-        flow = flow or self._logic.next_hop(next_hop)
+        flow = flow or self.logic.next_hop(next_hop)
         if flow is not None:
-            self._endpoint.send_ack(self.request, flow, now=now)
+            self.endpoint.send_ack(self.request, flow, now=now)
 
 
 def best_response(responses: Sequence[Response]) -> Response:

@@ -74,19 +74,9 @@ class SubscriptionParty:
 
 
 class SubscribeSeries:
-    """Builder of the SUBSCRIBEs of one subscription; a new subscription takes a new series.
+    """Builder of the SUBSCRIBEs of one subscription; a new subscription takes a new series."""
 
-    Args:
-        random_source: where Call-ID and tag come from.
-        options: what to subscribe to.
-    """
-
-    __slots__ = (
-        "_options",
-        "call_id",
-        "cseq",
-        "tag",
-    )
+    __slots__ = ("_options", "call_id", "cseq", "tag")
 
     def __init__(self, random_source: RandomSource, options: SubscriptionOptions) -> None:
         self.call_id = call_id(random_source)
@@ -104,7 +94,14 @@ class SubscribeSeries:
             dialog: the dialog it belongs to; None makes one.
             expires: seconds to ask for.
         """
-        headers = self._headers(party, expires)
+        headers: list[tuple[str, object]] = [
+            ("Contact", party.contact),  # RFC 6665 §4.1.2.1: of the subscriber, for the NOTIFYs
+            ("Event", self._options.package),
+            ("Expires", expires),  # RFC 6665 §4.1.2.3: 0 ends it
+        ]
+        if self._options.accept:
+            headers.append(("Accept", ", ".join(self._options.accept)))
+        headers += self._options.headers
         if dialog is not None:
             return dialog.create_request("SUBSCRIBE", headers)
         self.cseq += 1
@@ -117,13 +114,3 @@ class SubscribeSeries:
             *headers,
         ]
         return Request.build("SUBSCRIBE", party.resource, lines)
-
-    def _headers(self, party: SubscriptionParty, expires: int) -> list[tuple[str, object]]:
-        headers: list[tuple[str, object]] = [
-            ("Contact", party.contact),
-            ("Event", self._options.package),
-            ("Expires", expires),
-        ]
-        if self._options.accept:
-            headers.append(("Accept", ", ".join(self._options.accept)))
-        return [*headers, *self._options.headers]

@@ -6,6 +6,7 @@ One subscription, one dialog: the first NOTIFY or 2xx makes it, and NOTIFYs of o
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -17,14 +18,7 @@ from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOu
 from wic.sip.message import Response
 from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent, SubscriptionFailed
 from wic.sip.subscription.requests import SubscribeSeries
-from wic.sip.subscription.rules import (
-    ENDS_USAGE,
-    MAY_PASS,
-    PAUSE,
-    pause,
-    refresh_after,
-    retry_after_end,
-)
+from wic.sip.subscription.rules import ENDS_USAGE, MAY_PASS, PAUSE, pause, refresh_after, retry_after_end
 from wic.sip.subscription.tables import SUBSCRIBER, SubscriberInput, SubscriberState
 
 if TYPE_CHECKING:
@@ -58,70 +52,42 @@ class _Timer(Enum):
 _LIVE: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Subscription:
     """Makes a subscription, keeps it, makes it anew where that makes sense, and ends it.
 
     Its timers run in a queue that many may share; the owner of the queue lets it fire. The listener is called with
     each event, at the end of what caused it.
-
-    Args:
-        endpoint: sends and receives.
-        options: what to subscribe to.
-        timers: where its timers run.
-        listener: hears its events.
-        credentials: answers challenges; None cannot.
-        check: looks at a NOTIFY before it is answered; RemoteProtocolError says how to refuse it.
     """
 
-    __slots__ = (
-        "_began",
-        "_check",
-        "_credentials",
-        "_dialog",
-        "_endpoint",
-        "_expires",
-        "_expires_at",
-        "_failures",
-        "_listener",
-        "_not_before",
-        "_options",
-        "_party",
-        "_queue",
-        "_rounds",
-        "_series",
-        "_state",
-        "_timers",
-        "_transaction",
-    )
+    endpoint: Endpoint
+    """Sends and receives."""
+    options: SubscriptionOptions
+    """Subject of the subscription."""
+    timers: TimerQueue
+    """Queue in which its timers run."""
+    listener: Callable[[SubscriptionEvent], None]
+    """Takes its events."""
+    credentials: SubscriberCredentials | None = None
+    """Answers challenges; None cannot."""
+    check: Callable[[Request], None] | None = None
+    """Looks at a NOTIFY before it is answered; RemoteProtocolError says how to refuse it."""
+    _state: SubscriberState = SUBSCRIBER.initial
+    _party: SubscriptionParty | None = None
+    _dialog: Dialog | None = None
+    _transaction: ClientTransaction | None = None
+    _running: dict[_Timer, ScheduledTimer] = field(default_factory=dict)
+    _series: SubscribeSeries = field(init=False)
+    _rounds: int = 0
+    _expires: int = field(init=False)
+    _expires_at: float | None = None
+    _began: float = 0.0
+    _failures: int = 0
+    _not_before: float = 0.0
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        options: SubscriptionOptions,
-        timers: TimerQueue,
-        listener: Callable[[SubscriptionEvent], None],
-        credentials: SubscriberCredentials | None = None,
-        check: Callable[[Request], None] | None = None,
-    ) -> None:
-        self._endpoint = endpoint
-        self._options = options
-        self._queue = timers
-        self._listener = listener
-        self._credentials = credentials
-        self._check = check
-        self._state = SUBSCRIBER.initial
-        self._party: SubscriptionParty | None = None
-        self._dialog: Dialog | None = None
-        self._transaction: ClientTransaction | None = None
-        self._timers: dict[_Timer, ScheduledTimer] = {}
-        self._series = SubscribeSeries(endpoint.random_source, options)
-        self._rounds = 0
-        self._expires = options.expires
-        self._expires_at: float | None = None
-        self._began = 0.0
-        self._failures = 0
-        self._not_before = 0.0
+    def __post_init__(self) -> None:
+        self._series = SubscribeSeries(self.endpoint.random_source, self.options)
+        self._expires = self.options.expires
 
     @property
     def state(self) -> SubscriberState:
@@ -184,7 +150,7 @@ class Subscription:
                 self._rounds = 0
                 self._send(now)
             # Without a dialog there is nothing to end yet: its first NOTIFY or 2xx will say where to.
-            self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
+            self._start(_Timer.N, now + self.endpoint.options.timers.timeout)
 
     def leave(self, *, now: float) -> None:
         """Take it as ended by what the notifier knows already, and wait for the NOTIFY that says so.
@@ -194,7 +160,7 @@ class Subscription:
         if self._state in _LIVE and self._dialog is not None and self._transaction is None:
             self._take(SubscriberInput.UNSUBSCRIBE)
             self._stop(_Timer.REFRESH)
-            self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
+            self._start(_Timer.N, now + self.endpoint.options.timers.timeout)
         else:
             self.drop()
 
@@ -240,13 +206,13 @@ class Subscription:
     def _begin(self, now: float) -> None:
         self._let_go()
         self._take(SubscriberInput.SUBSCRIBE)
-        self._series = SubscribeSeries(self._endpoint.random_source, self._options)
+        self._series = SubscribeSeries(self.endpoint.random_source, self.options)
         self._rounds = 0
-        self._expires = self._options.expires
+        self._expires = self.options.expires
         self._began = now
-        self._endpoint.await_dialog(self._series.call_id, self._series.tag, self)
+        self.endpoint.await_dialog(self._series.call_id, self._series.tag, self)
         # RFC 6665 §4.1.2.4: Timer N is 64*T1.
-        self._start(_Timer.N, now + self._endpoint.options.timers.timeout)
+        self._start(_Timer.N, now + self.endpoint.options.timers.timeout)
         self._send(now)
 
     def _send(self, now: float) -> None:
@@ -254,9 +220,9 @@ class Subscription:
         assert self._party is not None
         expires = 0 if self._state is SubscriberState.LEAVING else self._expires
         request = self._series.build(self._party, self._dialog, expires)
-        if self._credentials is not None:
-            self._credentials.authorize(request)
-        self._transaction = self._endpoint.send_request(request, self._party.flow, now=now, owner=self)
+        if self.credentials is not None:
+            self.credentials.authorize(request)
+        self._transaction = self.endpoint.send_request(request, self._party.flow, now=now, owner=self)
 
     # its answers
 
@@ -271,11 +237,11 @@ class Subscription:
             self._refused(request, response, now)
 
     def _challenged(self, request: Request, response: Response, now: float) -> None:
-        if self._credentials is None or self._rounds >= _MAX_ROUNDS:
+        if self.credentials is None or self._rounds >= _MAX_ROUNDS:
             self._refused(request, response, now)
             return
         try:
-            self._credentials.challenged(request, response)
+            self.credentials.challenged(request, response)
         except AuthenticationFailed as error:
             self._end(now, error=error)
         else:
@@ -294,8 +260,8 @@ class Subscription:
 
     def _accepted(self, request: Request, response: Response, now: float) -> None:
         try:
-            if self._credentials is not None:
-                self._credentials.accepted(request, response)
+            if self.credentials is not None:
+                self.credentials.accepted(request, response)
             granted = self._expires if response.expires is None else min(response.expires, self._expires)
             if self._dialog is None:
                 self._establish(Dialog.from_response(request, response, owner=self), now)
@@ -312,10 +278,10 @@ class Subscription:
                 self._lasts(granted, now)
 
     def _establish(self, dialog: Dialog, now: float) -> None:
-        self._endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
+        self.endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
         self._dialog = dialog
-        self._endpoint.add_dialog(dialog)
-        if self._state is SubscriberState.LEAVING and self._options.expires:
+        self.endpoint.add_dialog(dialog)
+        if self._state is SubscriberState.LEAVING and self.options.expires:
             self._rounds = 0
             self._send(now)  # it was to be ended before it had begun
 
@@ -327,7 +293,7 @@ class Subscription:
 
     def _refused(self, request: Request, response: Response, now: float) -> None:
         phrase = f" {response.reason}" if response.reason.isprintable() else ""
-        text = f"the subscription to {self._options.package!r} was refused: {response.status}{phrase[:80]}"
+        text = f"the subscription to {self.options.package!r} was refused: {response.status}{phrase[:80]}"
         error = SubscriptionFailed(text, request=request, response=response)
         wait = response.retry_delay()
         if wait is not None:
@@ -355,16 +321,16 @@ class Subscription:
     def _request(self, event: RequestReceived, now: float) -> None:
         status = self._disorder(event)
         if status is not None:
-            self._endpoint.reply(event.transaction, status, now=now)
+            self.endpoint.reply(event.transaction, status, now=now)
         elif event.request.method != "NOTIFY":
-            self._endpoint.reply(event.transaction, 405, now=now, headers=[("Allow", "NOTIFY")])
+            self.endpoint.reply(event.transaction, 405, now=now, headers=[("Allow", "NOTIFY")])
         else:
             try:
                 self._notified(event, now)
             except RemoteProtocolError as error:
                 status = error.status_hint or 400
-                headers = [("Accept", ", ".join(self._options.accept))] if status == 415 else []
-                self._endpoint.reply(event.transaction, status, now=now, headers=headers)
+                headers = [("Accept", ", ".join(self.options.accept))] if status == 415 else []
+                self.endpoint.reply(event.transaction, status, now=now, headers=headers)
 
     def _disorder(self, event: RequestReceived) -> int | None:
         """Return the status for a request that belongs to no dialog of ours, or not here in its order."""
@@ -382,29 +348,29 @@ class Subscription:
 
     def _notified(self, event: RequestReceived, now: float) -> None:
         request = event.request
-        if request.event is None or request.event.package != self._options.package:
-            headers = [("Allow-Events", self._options.package)]
-            self._endpoint.reply(event.transaction, 489, now=now, headers=headers)
+        if request.event is None or request.event.package != self.options.package:
+            headers = [("Allow-Events", self.options.package)]
+            self.endpoint.reply(event.transaction, 489, now=now, headers=headers)
             return
         state = request.subscription_state
         if state is None:
             raise MalformedHeader("Subscription-State is missing")
         retry, expires = retry_after_end(state), state.expires
         dialog = self._dialog or Dialog.from_request(request, Response.answer(request, 200), owner=self)
-        if self._check is not None:
-            self._check(request)
+        if self.check is not None:
+            self.check(request)
         if self._dialog is None:
             dialog.local_cseq = self._series.cseq
             self._establish(dialog, now)
-        self._endpoint.reply(event.transaction, 200, now=now)
+        self.endpoint.reply(event.transaction, 200, now=now)
         self._follow(request, state, retry, expires, now)
 
     def _follow(
         self, request: Request, state: SubscriptionState, retry: float | None, expires: int | None, now: float
     ) -> None:
-        fetching = self._state is SubscriberState.LEAVING or not self._options.expires
+        fetching = self._state is SubscriberState.LEAVING or not self.options.expires
         if state.state == "terminated" or (fetching and expires == 0):
-            self._listener(NotifyReceived(request, state))
+            self.listener(NotifyReceived(request, state))
             self._end(now, reason=state.reason, retry=retry)
             return
         active = state.state == "active"
@@ -414,7 +380,7 @@ class Subscription:
             # RFC 6665 §4.1.2.4: the notifier may shorten it.
             if expires and (self._expires_at is None or now + expires < self._expires_at - 1):
                 self._lasts(expires, now)
-        self._listener(NotifyReceived(request, state))
+        self.listener(NotifyReceived(request, state))
 
     # the end
 
@@ -426,7 +392,7 @@ class Subscription:
         error: SubscriptionFailed | AuthenticationFailed | None = None,
         retry: float | None = None,
     ) -> None:
-        if self._state is SubscriberState.LEAVING or not self._options.expires:
+        if self._state is SubscriberState.LEAVING or not self.options.expires:
             retry = None
         self._let_go()
         self._take(SubscriberInput.OVER)
@@ -435,30 +401,30 @@ class Subscription:
             retry = max(retry, pause(self._failures), self._not_before - now)
             self._take(SubscriberInput.WAIT)
             self._start(_Timer.RETRY, now + retry)
-        self._listener(SubscriptionEnded(reason, error, retry))
+        self.listener(SubscriptionEnded(reason, error, retry))
 
     def _let_go(self) -> None:
         """Leave dialog, transaction and timers."""
         for timer in _Timer:
             self._stop(timer)
-        self._endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
+        self.endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
         if self._dialog is not None:
-            self._endpoint.remove_dialog(self._dialog)
+            self.endpoint.remove_dialog(self._dialog)
         self._dialog = self._transaction = self._expires_at = None
 
     # timers
 
     def _start(self, timer: _Timer, at: float) -> None:
         self._stop(timer)
-        self._timers[timer] = self._queue.schedule(at, partial(self._expire, timer))
+        self._running[timer] = self.timers.schedule(at, partial(self._expire, timer))
 
     def _stop(self, timer: _Timer) -> None:
-        running = self._timers.pop(timer, None)
+        running = self._running.pop(timer, None)
         if running is not None:
             running.cancel()
 
     def _expire(self, timer: _Timer, now: float) -> None:
-        del self._timers[timer]
+        del self._running[timer]
         match timer:
             case _Timer.REFRESH:
                 self.refresh(now=now)
@@ -467,7 +433,7 @@ class Subscription:
             case _Timer.EXPIRY:
                 self._end(now, error=SubscriptionFailed("the subscription has expired"), retry=0.0)
             case _:  # Timer N
-                text = f"no NOTIFY of {self._options.package!r} came"
+                text = f"no NOTIFY of {self.options.package!r} came"
                 leaving = self._state is SubscriberState.LEAVING
                 self._end(now, error=None if leaving else SubscriptionFailed(text), retry=PAUSE)
 
@@ -477,5 +443,5 @@ class Subscription:
             self._move(following)
 
     def _move(self, state: SubscriberState) -> None:
-        logger.debug("subscription to %s: %s -> %s", self._options.package, self._state.value, state.value)
+        logger.debug("subscription to %s: %s -> %s", self.options.package, self._state.value, state.value)
         self._state = state

@@ -23,15 +23,7 @@ if TYPE_CHECKING:
 class ClientTransaction(Transaction):
     """A request that was sent; made by `Endpoint.send_request`."""
 
-    __slots__ = (
-        "_ack",
-        "_cancel",
-        "_cancel_sent",
-        "_data",
-        "_response",
-        "response_flow",
-        "sent_by",
-    )
+    __slots__ = ("_ack", "_cancel", "_cancel_sent", "_data", "_response", "response_flow", "sent_by")
 
     def __init__(
         self,
