@@ -55,32 +55,18 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {
-    "wic.accounts": ("Account",),
-    "wic.client": ("Call", "CallOutcome", "CallReport", "Client", "ClientOptions"),
-    "wic.errors": (
-        "AuthenticationFailed",
-        "CallCancelled",
-        "CallFailed",
-        "CallRejected",
-        "ConfigurationError",
-        "MediaFailed",
-        "RegistrationFailed",
-        "TransportError",
-        "WicError",
-    ),
-    "wic.media": ("Count", "Echo", "PcmFrame", "PcmSink", "PcmSource", "Silence", "Tone", "WavFile", "WavRecorder"),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOMES = ("wic.errors", "wic.accounts", "wic.media", "wic.client")  # the quickest to load first
 
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+    if name in __all__:  # else `wic.client` and the like, which the import system asks for too, would load all
+        for home in map(import_module, _HOMES):
+            if hasattr(home, name):
+                value: object = getattr(home, name)
+                globals()[name] = value  # found without this function from now on
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

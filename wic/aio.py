@@ -62,17 +62,18 @@ class TaskSet:
         Args:
             grace: seconds in which they may end by themselves.
         """
-        own = asyncio.current_task()
+        own = asyncio.current_task()  # it would wait for itself
         tasks = {task: lasting for task, lasting in self._tasks.items() if task is not own}
         if tasks and grace:
             await asyncio.wait(tasks, timeout=grace)
         for task, lasting in tasks.items():
             if not lasting:
                 task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)  # `_done` has reported their errors
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
+        # Reported now: asyncio itself would do so when the task is collected, if ever.
         if not task.cancelled() and (error := task.exception()) is not None:
             task.get_loop().call_exception_handler(
                 {"message": f"{task.get_name()} failed: {error}", "exception": error, "task": task}
@@ -89,7 +90,7 @@ class KeyedLocks:
 
     def of(self, name: str) -> asyncio.Lock:
         """Return the lock of a name."""
-        return self._locks.setdefault(name, asyncio.Lock())
+        return self._locks.setdefault(name, asyncio.Lock())  # kept alive by those who hold or wait
 
 
 class FileLock:
@@ -105,7 +106,7 @@ class FileLock:
     __slots__ = ("_descriptor",)
 
     def __init__(self, path: Path) -> None:
-        access = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+        access = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT  # a directory cannot be opened to write
         self._descriptor = os.open(path, access | os.O_CLOEXEC, 0o600)
 
     def acquire(self) -> None:
@@ -144,7 +145,7 @@ class FileLock:
 
     def release(self) -> None:
         """Let the lock go."""
-        os.close(self._descriptor)
+        os.close(self._descriptor)  # flock(2): closing the last descriptor ends the lock
 
     def __enter__(self) -> Self:
         """Return the lock, which is not taken yet."""

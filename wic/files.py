@@ -21,16 +21,17 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    # In the same directory, hence on the same file system: rename(2) is one step only there.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     draft = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
+            os.fchmod(descriptor, mode)  # before there are contents to read
             file.write(data)
             file.flush()
-            os.fsync(descriptor)
+            os.fsync(descriptor)  # a rename that outlives a power failure must not name an empty file
         draft.replace(path)
     except BaseException:
-        with suppress(OSError):
+        with suppress(OSError):  # the first error counts
             draft.unlink()
         raise

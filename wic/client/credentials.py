@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wic.accounts import AuthScheme, is_registrable
@@ -57,14 +58,10 @@ class WebCredentials(Credentials):
     """Access tokens of a WAF or WWSF, and the identities that they stand for (TS 24.371 §6.2.2, §6.2.3)."""
 
     def __init__(self, account: Account, web: WebAuthorization) -> None:
-        """Create credentials without a token; `open` gets the first one.
-
-        Args:
-            account: the account, as far as the user has written it.
-            web: source of the tokens.
-        """
+        """Create credentials without a token; `open` gets the first one."""
         from wic.client.web import TokenKeeper  # an HTTP client, which others need not load
 
+        # RFC 8898 §2.1.3: only the servers that the user named may ask for a token.
         self._bearer = BearerClient(form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted)
         super().__init__(account, self._bearer)
         self._keeper = TokenKeeper(web, on_token=self._replaced, on_failed=lambda error: self.on_failed(error))
@@ -79,7 +76,7 @@ class WebCredentials(Credentials):
         credentials = cls(account, web)
         try:
             credentials.account = with_assigned(account, credentials._use(await credentials._keeper.token()))
-        except BaseException:
+        except BaseException:  # a lease of a pool would last without its user
             await credentials.close()
             raise
         return credentials
@@ -94,7 +91,7 @@ class WebCredentials(Credentials):
 
     def _replaced(self, token: AccessToken) -> None:
         self._use(token)
-        self.on_renewed()
+        self.on_renewed()  # TS 24.371 §6.4.3: a REGISTER shows the network the new token
 
     def _use(self, token: AccessToken) -> AccessToken:
         self._bearer.use(token.value, issuer=token.issuer or None)
@@ -109,7 +106,7 @@ def with_assigned(account: Account, token: AccessToken) -> Account:
     Raises:
         ConfigurationError: something is still missing, or cannot be used.
     """
-    assigned = tuple(filter(is_registrable, token.impus))
+    assigned = tuple(filter(is_registrable, token.impus))  # the first is the default one
     impu = account.impu or next(iter(assigned), "")
     impi = account.impi or token.impi
     if not impu or not impi:
@@ -119,7 +116,7 @@ def with_assigned(account: Account, token: AccessToken) -> Account:
         )
     return replace(
         account,
-        server=account.server or token.server,
+        server=account.server or token.server,  # what the user wrote comes first
         impu=impu,
         impi=impi,
         impus=account.impus or _others(impu, assigned),
@@ -134,38 +131,27 @@ def _others(impu: str, assigned: tuple[str, ...]) -> tuple[str, ...]:
 
 
 async def open_credentials(account: Account, *, random_source: RandomSource, usim: Usim | None) -> Credentials:
-    """Return the credentials of an account, ready for the first REGISTER.
-
-    Args:
-        account: the account.
-        random_source: source of random strings.
-        usim: a card reader, instead of the keys in the account.
+    """Return the credentials of an account, ready for the first REGISTER; `usim` replaces the keys in the account.
 
     Raises:
         ConfigurationError: the account lacks them, or what is stored cannot be used.
         WicError: a web server gives no access token.
     """
-    if account.auth is AuthScheme.AKA:
+    if account.auth is AuthScheme.AKA:  # TS 24.371 §6.2.1.3
         return Credentials(account, _aka(account, usim, random_source))
-    if account.web is not None:
+    if account.web is not None:  # TS 24.371 §6.2.2, §6.2.3
         return await WebCredentials.open(account, account.web)
+    # TS 24.371 §6.2.1.2: SIP Digest; the realm is the home domain until a challenge names it.
     digest = DigestCredentials(username=account.impi, secret=account.password, realm=account.domain)
     return Credentials(account, DigestClient(digest, random_source=random_source))
 
 
 def _aka(account: Account, usim: Usim | None, random_source: RandomSource) -> AkaClient:
     settings = account.aka
-    if settings is None:
-        if usim is None:
-            raise ConfigurationError(
-                f"Account {account.name!r} with auth = \"aka\" needs 'k' and 'opc', or a card reader."
-            )
-        return AkaClient(account.impi, PluggedUsim(usim), random_source=random_source, realm=account.domain)
-    return AkaClient(
-        account.impi,
-        StoredUsim(account.impi, settings) if usim is None else PluggedUsim(usim),
-        random_source=random_source,
-        realm=account.domain,
-        algorithm=settings.algorithm,
-        accept=settings.accept,
-    )
+    make = partial(AkaClient, account.impi, random_source=random_source, realm=account.domain)
+    if settings is not None:
+        card = StoredUsim(account.impi, settings) if usim is None else PluggedUsim(usim)
+        return make(card, algorithm=settings.algorithm, accept=settings.accept)
+    if usim is None:
+        raise ConfigurationError(f"Account {account.name!r} with auth = \"aka\" needs 'k' and 'opc', or a card reader.")
+    return make(PluggedUsim(usim))

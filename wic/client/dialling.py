@@ -19,18 +19,13 @@ Dial: TypeAlias = Callable[[str, FlowHandler], Awaitable[Connection]]
 
 
 async def dial_websocket(url: str, handler: FlowHandler, *, ca: Path | None, timeout: float) -> Connection:
-    """Open a WebSocket connection.
-
-    Args:
-        url: `wss://…` or `ws://…`.
-        handler: takes what the flow receives, and its end.
-        ca: a PEM file with further trust anchors.
-        timeout: seconds for TCP, TLS and the handshake together.
+    """Open a WebSocket connection; `timeout` is in seconds, for TCP, TLS and the handshake together.
 
     Raises:
         ConfigurationError: the trust anchors cannot be read.
         TransportError: there is no connection to be had.
     """
+    # RFC 6455 §3: "wss" is TLS; `Account` lets "ws" pass only if the user allowed it.
     context = client_context(ca=ca) if url.startswith("wss:") else None
     return await connect_websocket(
         url, handler=handler, options=WebSocketOptions(ssl_context=context, open_timeout=timeout)

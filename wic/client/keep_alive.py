@@ -21,10 +21,10 @@ def agree_keep_alive(connection: Connection, binding: Binding, options: ClientOp
     The interval is drawn between 80 and 100 per cent of it (RFC 5626 §4.4.1), and leaves the peer its time to
     answer, so that a flow that failed is noticed within it.
     """
-    asked = binding.flow_timer or binding.keep_alive
-    if not asked:
+    asked = binding.flow_timer or binding.keep_alive  # Flow-Timer of RFC 5626 §10, `keep` of RFC 6223 §4.3
+    if not asked:  # the interval of the options stays
         return
     every = asked * (0.8 + 0.2 * options.chance())
     answer_within = min(options.keep_alive.answer_within, max(_LEAST, every / 2))
-    every = max(_LEAST, every - answer_within)
+    every = max(_LEAST, every - answer_within)  # a network that names 0.1 s gets no more than one a second
     connection.keep_alive(replace(options.keep_alive, every=every, answer_within=answer_within, crlf=True))

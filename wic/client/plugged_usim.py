@@ -29,7 +29,7 @@ class PluggedUsim:
         """
         try:
             return self._usim.authenticate(rand, autn)
-        except AuthenticationFailed:
+        except AuthenticationFailed:  # the card has checked the challenge (TS 33.102 §6.3.3)
             raise
         except Exception as error:  # a reader has exceptions of its own
             raise UsimFailed(f"the USIM did not answer: {str(error) or type(error).__name__}") from error

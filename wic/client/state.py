@@ -30,7 +30,7 @@ def write_private(path: Path, data: bytes) -> None:
         ConfigurationError: it cannot be written.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # other users shall not list it either
         replace_file(path, data)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
@@ -48,12 +48,13 @@ async def locked(path: Path, *, timeout: float = 30.0) -> AsyncIterator[None]:
         ConfigurationError: the lock cannot be made, or its holder keeps it for too long.
     """
     with _open_lock(path) as lock:
-        with _lock_errors(path):
-            try:
-                await lock.acquire_within(timeout)
-            except TimeoutError:
-                raise ConfigurationError(f"Another process has held {path} for more than {timeout:g} s.") from None
-        yield
+        try:
+            await lock.acquire_within(timeout)
+        except TimeoutError:  # an OSError too, so it stands first
+            raise ConfigurationError(f"Another process has held {path} for more than {timeout:g} s.") from None
+        except OSError as error:  # some network file systems have no locks
+            raise _unusable(path.with_name(f"{path.name}.lock"), "locked", error) from error
+        yield  # outside of `try`: the errors of the block are not those of the lock
 
 
 @contextmanager
@@ -64,8 +65,10 @@ def locked_now(path: Path) -> Iterator[None]:
         ConfigurationError: the lock cannot be made.
     """
     with _open_lock(path) as lock:
-        with _lock_errors(path):
+        try:
             lock.acquire()
+        except OSError as error:
+            raise _unusable(path.with_name(f"{path.name}.lock"), "locked", error) from error
         yield
 
 
@@ -75,16 +78,9 @@ def _open_lock(path: Path) -> FileLock:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FileLock(file)
     except OSError as error:
-        raise ConfigurationError(
-            f"{file} cannot be written: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
-        ) from error
+        raise _unusable(file, "written", error) from error
 
 
-@contextmanager
-def _lock_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}.lock cannot be locked: {error.strerror}; set $XDG_STATE_HOME to a directory that can."
-        ) from error
+def _unusable(lock: Path, what: str, error: OSError) -> ConfigurationError:
+    where = "set $XDG_STATE_HOME to a directory that can"
+    return ConfigurationError(f"{lock} cannot be {what}: {error.strerror}; {where}.")

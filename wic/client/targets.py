@@ -19,12 +19,13 @@ def parse_target(text: str) -> Uri:
     'sip:bob@ims.example'
     """
     written = text.strip()
+    # A colon may stand in the user part's password or in the port; a scheme stands before any "@".
     if ":" not in written.partition("@")[0] and "@" in written:
         written = f"sip:{written}"
     try:
         uri = Uri.parse(written)
     except MalformedUri:
-        uri = None
+        uri = None  # the same words as for another scheme
     if uri is None or uri.scheme not in ("sip", "sips", "tel"):
         raise ConfigurationError(f"{text!r} cannot be called; write sip:user@domain or tel:+number.")
     return uri

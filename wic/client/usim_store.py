@@ -31,12 +31,7 @@ class StoredUsim:
     __slots__ = ("_amf", "_functions", "path")
 
     def __init__(self, impi: str, settings: AkaSettings, *, folder: Path | None = None) -> None:
-        """Insert the USIM.
-
-        Args:
-            impi: the private user identity it belongs to.
-            settings: its keys.
-            folder: where its state is; `usim` in the user's state directory unless told otherwise.
+        """Insert the USIM of a private identity; its state is in `folder`, by default `usim` in the state directory.
 
         Raises:
             ConfigurationError: what is stored cannot be read, or nothing can be stored.
@@ -44,7 +39,7 @@ class StoredUsim:
         self._functions = settings.functions()
         self._amf = bytes.fromhex(settings.amf) if settings.amf else None
         self.path = (folder or state_directory() / "usim") / f"{_name(impi, settings)}.json"
-        with locked_now(self.path):
+        with locked_now(self.path):  # errors show now rather than at the first challenge
             self._read()
 
     def authenticate(self, rand: bytes, autn: bytes) -> AkaResult:
@@ -57,6 +52,7 @@ class StoredUsim:
         """
         try:
             with locked_now(self.path):
+                # `_write` runs within: the new SQN is on the disk before the answer leaves.
                 usim = SoftUsim(self._functions, state=self._read(), on_change=self._write, amf=self._amf)
                 return usim.authenticate(rand, autn)
         except ConfigurationError as error:
@@ -66,14 +62,14 @@ class StoredUsim:
         try:
             with self.path.open("rb") as file:
                 text = file.read(_MAX_FILE).decode("ascii")
-        except FileNotFoundError:
+        except FileNotFoundError:  # a new USIM: it accepts any SQN
             return UsimState()
         except OSError as error:
             raise ConfigurationError(
                 f"The state of the USIM in {self.path} cannot be read: {error.strerror}."
             ) from error
         except UnicodeDecodeError:
-            text = ""
+            text = ""  # damaged, as below
         try:
             return UsimState.from_json(text)
         except ConfigurationError:

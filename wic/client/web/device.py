@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from wic.oauth.tokens import AccessToken
 
 _DEFAULT_INTERVAL = 5  # RFC 8628 §3.2
-_LONGEST_INTERVAL = 300
+_LONGEST_INTERVAL = 300  # the server's word counts, within reason
 _SLOW_DOWN = 5  # RFC 8628 §3.5
 _MAX_LIFETIME = 86_400
-_MAX_USER_CODE = 64
+_MAX_USER_CODE = 64  # it is shown, and typed by a person (RFC 8628 §6.1)
 _DEVICE_CODE = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
@@ -58,9 +58,7 @@ class DeviceCode:
 async def request_codes(client: TokenClient, *, insecure: bool = False) -> tuple[UserCode, DeviceCode]:
     """Request a user code and a device code (RFC 8628 §3.1, §3.2).
 
-    Args:
-        client: asks the authorization server.
-        insecure: whether the page that the user opens may be `http://`.
+    With `insecure` the page that the user opens may be `http://`.
 
     Raises:
         ConnectFailed: the server cannot be reached.
@@ -92,10 +90,6 @@ async def request_codes(client: TokenClient, *, insecure: bool = False) -> tuple
 async def poll_until_approved(poll: Callable[[Secret], Awaitable[AccessToken]], device_code: DeviceCode) -> AccessToken:
     """Poll for the token until the user has approved or denied, or the codes have expired (RFC 8628 §3.4, §3.5).
 
-    Args:
-        poll: sends one token request.
-        device_code: what to poll with, and how often.
-
     Raises:
         SignInFailed: the user denied (`access_denied`), or was not in time (`expired_token`).
         RemoteProtocolError: an answer cannot be used.
@@ -104,19 +98,19 @@ async def poll_until_approved(poll: Callable[[Secret], Awaitable[AccessToken]], 
     try:
         async with asyncio.timeout(device_code.expires_in):
             while True:
-                await asyncio.sleep(interval)
+                await asyncio.sleep(interval)  # first: the user has not even read the code yet
                 try:
                     return await poll(device_code.secret)
                 except TransportError:  # RFC 8628 §3.5: exponential back-off after a time-out
                     interval = min(2 * interval, _LONGEST_INTERVAL)
                 except SignInFailed as error:
-                    if error.error == ErrorCode.AUTHORIZATION_PENDING:
+                    if error.error == ErrorCode.AUTHORIZATION_PENDING:  # RFC 8628 §3.5
                         continue
                     if error.error == ErrorCode.SLOW_DOWN:  # five seconds more, for this and all further polls
                         interval = min(interval + _SLOW_DOWN, _LONGEST_INTERVAL)
                     elif error.temporary:
                         interval = min(2 * interval, _LONGEST_INTERVAL)
-                    else:
+                    else:  # access_denied, expired_token
                         raise
     except TimeoutError:
         raise SignInFailed("the code expired before the user signed in", error=ErrorCode.EXPIRED_TOKEN) from None

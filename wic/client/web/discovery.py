@@ -1,4 +1,4 @@
-"""Discovery of the servers of an account: what its WWSF names, and the metadata of its authorization server."""
+"""Discovery of the servers of an account: the configuration of its WWSF, the metadata of its authorization server."""
 
 from __future__ import annotations
 
@@ -46,12 +46,13 @@ async def discover_services(http: JsonClient, settings: WebAuthorization) -> Dis
     wwsf, insecure = settings.wwsf.rstrip("/"), settings.insecure
     configuration = await _fetch(http, f"{wwsf}/.well-known/wic-configuration")
     pool = ""
-    if configuration.document.get("pool") is not None:
+    if configuration.document.get("pool") is not None:  # TS 24.371 §6.2.3: not every WWSF lends identities
         pool = _usable_url(configuration, "pool", HTTPS_OR_HTTP, insecure)
         # Tokens of the user go there, so it has to be the server that the account names.
         if origin(pool) != origin(wwsf):
             raise RemoteProtocolError(f"{wwsf} names a pool at another server, {origin(pool)}", status_hint=None)
     return DiscoveredServices(
+        # The user's own settings come before what the WWSF says.
         issuer=waf or _usable_url(configuration, "issuer", HTTPS_OR_HTTP, insecure),
         client_id=settings.client_id or configuration.text("client_id") or NATIVE_CLIENT,
         server=_usable_url(configuration, "wss", _WSS_OR_WS, insecure),
@@ -64,17 +65,14 @@ async def discover_authorization_server(
 ) -> AuthorizationServer:
     """Fetch the metadata of an authorization server (RFC 8414 §3).
 
-    Args:
-        http: what to fetch them with.
-        issuer: the server's URL.
-        insecure: whether endpoints may be `http://`.
+    With `insecure` its endpoints may be `http://`.
 
     Raises:
         ConnectFailed: the server cannot be reached, or has no metadata.
         RemoteProtocolError: the metadata are those of another server, or name no token endpoint.
     """
     reply = await _fetch(http, metadata_url(issuer))
-    server = read_metadata(reply.document, issuer, insecure=insecure)
+    server = read_metadata(reply.document, issuer, insecure=insecure)  # RFC 8414 §3.3: of this very issuer
     server.url_of(OAuthEndpoint.TOKEN)  # RFC 8414 §2: the only endpoint that every such server has
     return server
 

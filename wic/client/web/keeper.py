@@ -26,7 +26,7 @@ from wic.errors import SignInFailed, TransportError, WicError
 from wic.sip.state_table import StateTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from wic.accounts import WebAuthorization
     from wic.client.web.sources import TokenSource
@@ -133,15 +133,18 @@ class TokenKeeper:
         """
         if self._current is not None and not self._current.expires_within(0.0, now=time.time()):
             return self._current
-        return await self._obtain()
+        return await self.renew()
 
     async def renew(self) -> AccessToken:
-        """Return another token, because the network does not accept this one.
+        """Return another token: that of the request which is on its way, or of a new one.
 
         Raises:
             WicError: as for `token`.
         """
-        return await self._obtain()
+        if self._request is None:
+            self._request = asyncio.create_task(self._request_token(), name="access token")
+            self._request.add_done_callback(self._requested)
+        return await asyncio.shield(self._request)  # it goes on without this caller, as the head of this module says
 
     async def close(self) -> None:
         """Stop replacing the token, and give back what was lent with it."""
@@ -152,28 +155,22 @@ class TokenKeeper:
             await asyncio.gather(self._replacement, return_exceptions=True)
         if self._request is not None:  # to its end, as the head of this module says
             await asyncio.gather(self._request, return_exceptions=True)
-        current, self._current = self._current, None
+        current, self._current = self._current, None  # a second `close` gives nothing back again
         if current is not None:
             try:
                 await self._source.give_back(current)
             except WicError as error:
                 _log.warning("the token was not given back: %s", error)
 
-    async def _obtain(self) -> AccessToken:
-        """Return the token of the request that is on its way, or of a new one."""
-        if self._request is None:
-            self._request = asyncio.create_task(self._request_token(), name="access token")
-            self._request.add_done_callback(self._requested)
-        return await asyncio.shield(self._request)
-
     async def _request_token(self) -> AccessToken:
         token = self._current = await self._source.obtain(self._current)
-        if self._state is KeeperState.CLOSED:
+        if self._state is KeeperState.CLOSED:  # `close` gives it back
             return token
         self._cancel_timer()
+        # A caller was faster than the next attempt; while REPLACING the attempt itself waits for this.
         if self._state is KeeperState.PAUSING and self._replacement is not None:
             self._replacement.cancel()
-        if token.expires_at is None:
+        if token.expires_at is None:  # RFC 6749 §5.1: `expires_in` is only recommended
             self._move(KeeperInput.PERMANENT_TOKEN)
         else:
             self._move(KeeperInput.TOKEN)
@@ -188,18 +185,22 @@ class TokenKeeper:
             task.exception()  # retrieved, or asyncio would report an error whose callers have all gone
 
     def _replacement_due(self) -> None:
-        self._timer = None
+        self._timer = None  # it has run
         self._replacement = asyncio.create_task(self._replace(), name="replacement of the access token")
 
     async def _replace(self) -> None:
-        for pause in _pauses():
+        pause = _FIRST_PAUSE / 2
+        while True:
+            pause = min(2 * pause, _LONGEST_PAUSE)
             self._move(KeeperInput.DUE)
             try:
-                token = await self._obtain()
+                token = await self.renew()
             except WicError as error:
                 # Chance keeps the clients of a server that was away from coming back in the same moment.
                 wait, left = pause * random.uniform(0.5, 1.0), self._time_left()
-                if not _may_pass(error) or left <= wait:
+                # A refusal, such as a sign-in that was revoked, does not pass (RFC 6749 §5.2 invalid_grant).
+                may_pass = isinstance(error, TransportError) or (isinstance(error, SignInFailed) and error.temporary)
+                if not may_pass or left <= wait:
                     self._move(KeeperInput.FAILED)
                     self._on_failed(error)
                     return
@@ -231,24 +232,12 @@ class TokenKeeper:
 
 def choose_source(settings: WebAuthorization, store: TokenStore) -> TokenSource:
     """Return the source of tokens that the settings of an account choose."""
-    if settings.token is not None:
+    if settings.token is not None:  # the order of `WebAuthorization`
         return ConfiguredToken(settings, settings.token)
     own: TokenSource = StoredToken(settings, store) if settings.client_secret is None else ClientCredentials(settings)
     if settings.pool is None:
         return own
     return PoolLease(settings, user=own if settings.pool is PoolAccess.SIGNED_IN else None)
-
-
-def _pauses() -> Iterator[float]:
-    """Yield the pauses between attempts, each twice the one before."""
-    pause = _FIRST_PAUSE
-    while True:
-        yield pause
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _may_pass(error: WicError) -> bool:
-    return isinstance(error, TransportError) or (isinstance(error, SignInFailed) and error.temporary)
 
 
 def _ignore(_: object) -> None:

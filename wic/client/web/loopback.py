@@ -27,7 +27,7 @@ _PAGE = """<!DOCTYPE html>
 <body><h1>{title}</h1><p>{text}</p></body></html>
 """
 _HEADERS = {
-    "Cache-Control": "no-store",
+    "Cache-Control": "no-store",  # the address of the page holds the code
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -59,11 +59,11 @@ class LoopbackRedirect:
         """Listen on a free port.
 
         Args:
-            state: what the response has to repeat.
+            state: random text that the response has to repeat.
             issuer: the authorization server that was asked.
             sends_issuer: whether its metadata say that its responses carry `iss` (RFC 9207 §2.4).
         """
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = socket.create_server(("127.0.0.1", 0))  # RFC 8252 §8.3: the address, since a name may lead elsewhere
         redirect = cls(listener, state=state, issuer=issuer, sends_issuer=sends_issuer)
         await redirect._runner.setup()
         await web.SockSite(redirect._runner, listener).start()
@@ -91,6 +91,7 @@ class LoopbackRedirect:
         query = request.query
         state = query.get("state", "").encode()
         if self._code.done() or not hmac.compare_digest(state, self._state.reveal().encode()):
+            # Compared in constant time: a web page could otherwise guess the state character by character.
             return _page(400, "Unexpected request", "This address waits for another answer.")
         try:
             code = self._read(query)
@@ -108,18 +109,18 @@ class LoopbackRedirect:
         issuer = query.get("iss")
         if issuer != self._issuer and (issuer is not None or self._sends_issuer):
             raise SignInFailed(f"another server than {self._issuer} answered the browser")
-        error = query.get("error")
+        error = query.get("error")  # RFC 6749 §4.1.2.1
         if error is not None:
             words = _showable(query.get("error_description", "")) or _showable(error)
             raise SignInFailed(f"{self._issuer} did not sign in: {words}", error=_showable(error) or None)
         code = query.get("code", "")
-        if not code:
+        if not code:  # RFC 6749 §4.1.2: required
             raise SignInFailed(f"{self._issuer} sent the browser back without a code")
         return Secret(code)
 
 
 def _showable(text: str) -> str:
-    return text[:_MAX_WORDS] if text.isprintable() else ""
+    return text[:_MAX_WORDS] if text.isprintable() else ""  # it goes to a terminal
 
 
 def _page(status: int, title: str, text: str) -> web.Response:

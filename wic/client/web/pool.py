@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.client.web.discovery import discover_services
+from wic.client.web.sources import TokenSource
 from wic.client.web.token_client import refusal
 from wic.errors import ConfigurationError, RemoteProtocolError, SignInFailed, SignInNeeded
 from wic.oauth.errors import ErrorCode
@@ -17,7 +18,6 @@ from wic.oauth.tokens import read_token_response
 if TYPE_CHECKING:
     from wic.accounts import WebAuthorization
     from wic.client.web.discovery import DiscoveredServices
-    from wic.client.web.sources import TokenSource
     from wic.oauth.http import JsonReply
     from wic.oauth.tokens import AccessToken
 
@@ -25,7 +25,7 @@ _LEASE = re.compile(r"[A-Za-z0-9_\-]{1,256}")
 _GONE = (404, 410)
 
 
-class PoolLease:
+class PoolLease(TokenSource):
     """Source of identities and their tokens out of a pool: a lease that is prolonged, and given back.
 
     A lease that is lost is not replaced by another: other identities would be another user.
@@ -38,7 +38,7 @@ class PoolLease:
     def __init__(self, settings: WebAuthorization, *, user: TokenSource | None = None) -> None:
         self._settings = settings
         self._user = user
-        self._lease_url = ""
+        self._lease_url = ""  # known with the first token
 
     async def obtain(self, current: AccessToken | None) -> AccessToken:
         """Borrow identities; with `current`, prolong the lease."""
@@ -47,7 +47,7 @@ class PoolLease:
             services = await discover_services(http, self._settings)
             if not services.pool:
                 raise ConfigurationError(f"{wwsf} has no pool of identities; remove 'pool'.")
-            if current is not None:
+            if current is not None:  # prolong it, by the token of the lease itself
                 reply = await http.post(self._lease_url, {}, authorization=bearer(current.value))
                 if reply.status in _GONE:
                     raise SignInFailed(f"{wwsf} has taken the identities back", error="lease_lost")
@@ -55,6 +55,7 @@ class PoolLease:
             borrower = None if self._user is None else (await self._user.obtain(None)).value
             reply = await http.post(services.pool, {}, authorization=bearer(borrower))
             token, lease = self._read(reply, services), reply.text("lease")
+            # The lease becomes a part of a URL, so its characters are checked.
             if not _LEASE.fullmatch(lease) or not token.impi or not token.impus:
                 raise RemoteProtocolError(f"{wwsf} lent no identities with a lease", status_hint=None)
             self._lease_url = f"{services.pool}/{lease}"
@@ -64,7 +65,7 @@ class PoolLease:
         """Give the identities back; it does not matter if the lease has ended."""
         async with JsonClient(ca=self._settings.ca) as http:
             reply = await http.delete(self._lease_url, authorization=bearer(current.value))
-            if not reply.ok and reply.status not in _GONE:
+            if not reply.ok and reply.status not in _GONE:  # 404 and 410: it ended by itself
                 raise refusal(reply, f"{self._settings.wwsf} did not take the identities back")
 
     def _read(self, reply: JsonReply, services: DiscoveredServices) -> AccessToken:

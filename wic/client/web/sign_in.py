@@ -51,6 +51,7 @@ async def sign_in_by_browser(
         # RFC 8252 §8.1: without PKCE another program of this machine could redeem the code.
         if not server.has(OAuthEndpoint.AUTHORIZATION) or not server.pkce:
             raise ConfigurationError(f"{server.issuer} has no sign-in with PKCE (S256) by browser; try --device.")
+        # RFC 6749 §10.12: the state binds the answer to this sign-in; RFC 7636 §4.1: the verifier, the code.
         state, verifier = secrets.token_urlsafe(24), make_verifier(secrets.token_bytes(VERIFIER_OCTETS))
         async with await LoopbackRedirect.open(
             state=Secret(state), issuer=server.issuer, sends_issuer=server.sends_issuer
@@ -63,7 +64,7 @@ async def sign_in_by_browser(
                 challenge=challenge_of(verifier),
                 scope=client.scope,
             )
-            show(url)
+            show(url)  # the listener is up: the browser may come back at once
             try:
                 async with asyncio.timeout(timeout):
                     code = await redirect.code()
@@ -85,10 +86,7 @@ async def sign_in_by_device(
         show: called once with the address and the code that the user needs.
 
     Raises:
-        ConfigurationError: the account needs no sign-in, or the server cannot do this.
-        SignInFailed: the user or the server refused, or the user was not in time.
-        TransportError: the server cannot be reached.
-        RemoteProtocolError: an answer of the server cannot be used.
+        WicError: as for `sign_in_by_browser`.
     """
 
     async def obtain(client: TokenClient) -> AccessToken:
@@ -134,7 +132,7 @@ async def _sign_in(
         services = await discover_services(http, settings)
         # The lock is not held meanwhile: the user may take minutes, and other processes use the old token.
         token = await obtain(await TokenClient.open(http, services, settings))
-    token = replace(token, server=services.server)
+    token = replace(token, server=services.server)  # so that a run with a stored token asks the WWSF nothing
     async with store.locked(key):
         store.save(key, token)
     return token

@@ -39,15 +39,15 @@ class TokenSource(Protocol):
         ...
 
     async def give_back(self, current: AccessToken) -> None:
-        """Return what was lent with the token.
+        """Return what was lent with the token, which in most cases is nothing.
 
         Raises:
             WicError: as for `obtain`.
         """
-        ...
+        return
 
 
-class ConfiguredToken:
+class ConfiguredToken(TokenSource):
     """The token that stands in the settings of the account."""
 
     def __init__(self, settings: WebAuthorization, token: Secret) -> None:
@@ -56,17 +56,15 @@ class ConfiguredToken:
 
     async def obtain(self, current: AccessToken | None) -> AccessToken:
         """Return the token; there is no other."""
-        if current is not None:
+        if current is not None:  # the network refused it, or it expired
             raise SignInNeeded(
                 f"The access token given for {self._settings.account} is not valid any more; give another."
             )
+        # Its expiry and identities are not known: the account has to name the identities.
         return AccessToken(value=self._token, issuer=self._settings.waf, scope=self._settings.scope)
 
-    async def give_back(self, current: AccessToken) -> None:
-        """Do nothing: nothing was lent."""
 
-
-class ClientCredentials:
+class ClientCredentials(TokenSource):
     """Tokens in the program's own name (RFC 6749 §4.4)."""
 
     def __init__(self, settings: WebAuthorization) -> None:
@@ -77,13 +75,11 @@ class ClientCredentials:
         async with JsonClient(ca=self._settings.ca) as http:
             services = await discover_services(http, self._settings)
             client = await TokenClient.open(http, services, self._settings)
+            # RFC 6749 §4.4.3: there is no refresh token, so each token is requested anew.
             return replace(await client.request_own_token(), server=services.server)
 
-    async def give_back(self, current: AccessToken) -> None:
-        """Do nothing: nothing was lent."""
 
-
-class StoredToken:
+class StoredToken(TokenSource):
     """The token that `wic login` left in the store, refreshed while the server allows it (RFC 6749 §6)."""
 
     def __init__(self, settings: WebAuthorization, store: TokenStore) -> None:
@@ -101,10 +97,11 @@ class StoredToken:
             stored = self._store.load(key)
             if stored is None:
                 raise self._sign_in_needed("Not signed in")
+            # Another process may have refreshed it while this one waited for the lock.
             is_other = current is None or stored.value != current.value
             if is_other and not stored.expires_within(_MIN_REMAINING, now=time.time()):
                 return stored
-            if stored.refresh is None:
+            if stored.refresh is None:  # RFC 6749 §5.1: a server need not issue one
                 raise self._sign_in_needed("The sign-in has ended")
             try:
                 fresh = await self._refresh(stored, stored.refresh)
@@ -125,9 +122,6 @@ class StoredToken:
             client = await TokenClient.open(http, services, self._settings)
             fresh = await client.refresh(stored, refresh_token)
             return replace(fresh, server=services.server or stored.server)
-
-    async def give_back(self, current: AccessToken) -> None:
-        """Do nothing: the user stays signed in."""
 
     def _sign_in_needed(self, reason: str) -> SignInNeeded:
         account = self._settings.account

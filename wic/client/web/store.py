@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
-_MAX_FILE = 262_144
+_MAX_FILE = 262_144  # many times the longest token
 _LOCK_TIMEOUT = 60.0
 """Seconds to wait for another process that refreshes the token, which takes three requests."""
 
@@ -43,7 +43,7 @@ class StoreKey:
 
     def digest(self) -> str:
         """Return a name that any file system can take."""
-        parts = (self.server.rstrip("/"), self.client_id, self.account)
+        parts = (self.server.rstrip("/"), self.client_id, self.account)  # as JSON: no two keys give one text
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -79,7 +79,7 @@ class TokenStore:
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
         try:
-            return _read(data)
+            return _read(data)  # damaged, it is as good as none: the user signs in again
         except (ValueError, KeyError, TypeError, RecursionError):
             _log.warning("%s is damaged and counts as empty", path)
             return None
@@ -111,7 +111,7 @@ class TokenStore:
 def _write(key: StoreKey, token: AccessToken) -> bytes:
     document = {
         "version": _VERSION,
-        "account": key.account,
+        "account": key.account,  # for the user who looks into the file
         "issuer": token.issuer,
         "access_token": token.value.reveal(),
         "refresh_token": None if token.refresh is None else token.refresh.reveal(),
@@ -127,7 +127,7 @@ def _write(key: StoreKey, token: AccessToken) -> bytes:
 def _read(data: bytes) -> AccessToken:
     """Read what `_write` wrote; any other content raises a ValueError, KeyError or TypeError."""
     document = json.loads(data)
-    if document["version"] != _VERSION:
+    if document["version"] != _VERSION:  # of a later wic
         raise ValueError
     refresh, expires_at = document["refresh_token"], document["expires_at"]
     return AccessToken(

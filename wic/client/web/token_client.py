@@ -90,7 +90,7 @@ class TokenClient:
         fresh = await self._request_token(GrantType.REFRESH_TOKEN, {"refresh_token": refresh_token.reveal()})
         return replace(
             fresh,
-            refresh=fresh.refresh or refresh_token,
+            refresh=fresh.refresh or refresh_token,  # RFC 6749 §6: a new one replaces the old
             impi=fresh.impi or token.impi,
             impus=fresh.impus or token.impus,
             server=token.server,
@@ -120,6 +120,7 @@ class TokenClient:
         # RFC 6749 §3.2.1: a public client names itself in the form.
         if self.secret is None:
             return {**form, "client_id": self.client_id}, None
+        # RFC 6749 §2.3.1: a confidential client by HTTP Basic, which every server takes.
         return form, write_basic_credentials(self.client_id, self.secret)
 
 
@@ -131,6 +132,7 @@ def refusal(reply: JsonReply, sentence: str) -> SignInFailed | RemoteProtocolErr
         sentence: what failed.
     """
     code = reply.text("error")[:_MAX_WORDS]
+    # RFC 6585 §4: 429; 5xx tells of the server, not of the request.
     temporary = code in TEMPORARY or reply.status == 429 or reply.status >= 500
     # RFC 6749 §5.2 demands `error`: an answer without it is not of a token endpoint.
     if not code and not temporary:
