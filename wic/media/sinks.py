@@ -53,6 +53,7 @@ class PcmSink:
 
     def __init__(self, max_unread: int = MAX_UNREAD_FRAMES) -> None:
         self.dropped = 0
+        """Frames that the reader has lost."""
         self._frames: deque[PcmFrame] = deque(maxlen=max_unread)
         self._changed = asyncio.Event()
         self._closed = False

@@ -176,7 +176,7 @@ class RegistrationAgent:
         """Register another identity, or one that is not registered any more; without effect if it is registered.
 
         Returns:
-            Whether the network is asked: `Registered` or a `RegistrationFailure` will follow.
+            True if the network is asked; then `Registered` or a `RegistrationFailure` will follow.
 
         Raises:
             LocalProtocolError: there is no flow yet, or the identity is being deregistered.

@@ -27,7 +27,7 @@ class Codec:
     """RTP timestamp units per second; 8000 for G.722 although it samples at 16 kHz (RFC 3551 §4.5.2)."""
     channels: int = 1
     fmtp: str = ""
-    """Parameters as written behind `a=fmtp:<payload type> `."""
+    """Parameters as they stand after the payload type in `a=fmtp`."""
 
     @property
     def carries_media(self) -> bool:
