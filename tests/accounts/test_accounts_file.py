@@ -176,7 +176,7 @@ def test_a_file_without_changes_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "accounts.toml"
     path.write_text(WRITTEN, "utf-8")
     before = path.stat()
-    AccountsFile(path).remove("nobody@ims.example")
+    AccountsFile(path).remove("unknown@ims.example")
     assert path.stat() == before
 
 

@@ -132,8 +132,8 @@ def test_a_rejected_call(lab, wic, answering, complaint) -> None:
 
 
 def test_the_reason_of_a_failed_call_is_printed_once(lab, wic, complaint) -> None:
-    result = wic("call", "alice", "nobody@ims.example", "--accounts", lab.accounts)
-    assert result.stdout.splitlines() == ["Call with sip:nobody@ims.example: rejected (404)"]
+    result = wic("call", "alice", "unknown@ims.example", "--accounts", lab.accounts)
+    assert result.stdout.splitlines() == ["Call with sip:unknown@ims.example: rejected (404)"]
     assert result.stderr.splitlines() == ["Error: the called user is not known (404 Not Found)"]
     assert result.exit_code == 1
 

@@ -58,8 +58,8 @@ REFUSED = RegistrationFailed("403 Forbidden")
             "Nothing listens there; the next try is in 1.0 s.",
         ),
         (
-            RegistrationLost(ALICE, SignInNeeded("Nobody has signed in: run `wic login`."), final=True),
-            "The registration of sip:alice@ims.example is lost: Nobody has signed in: run `wic login`.",
+            RegistrationLost(ALICE, SignInNeeded("Not signed in: run `wic login`."), final=True),
+            "The registration of sip:alice@ims.example is lost: Not signed in: run `wic login`.",
         ),
         (ConnectionRestored("wss://a/"), "Connected again to wss://a/."),
         (IdentitiesChanged(Identities(ALICE, (ALICE,), ())), "Identities now: sip:alice@ims.example."),

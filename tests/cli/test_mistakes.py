@@ -204,7 +204,7 @@ def test_a_wrong_password_gets_one_honest_retry(lab, account, wic, complaint) ->
 
 
 def test_an_unknown_subscriber(account, wic, complaint) -> None:
-    file = account(impi=f"nobody@{DOMAIN}", impu=f"sip:nobody@{DOMAIN}")
+    file = account(impi=f"unknown@{DOMAIN}", impu=f"sip:unknown@{DOMAIN}")
     assert complaint(wic("register", "alice", "--accounts", file), code=1)
 
 
@@ -229,7 +229,7 @@ def test_options_that_describe_no_account(wic, complaint, tmp_path, monkeypatch,
 # calls
 
 
-@pytest.mark.parametrize("target", ["nobody@ims.example", "sip:bob@ims.example", "tel:+1999"])
+@pytest.mark.parametrize("target", ["unknown@ims.example", "sip:bob@ims.example", "tel:+1999"])
 def test_a_target_that_cannot_be_reached(lab, wic, complaint, target) -> None:
     """One is no subscriber, one is not registered, one is a number without subscriber."""
     result = wic("call", "alice", target, "--accounts", lab.accounts, "--json")

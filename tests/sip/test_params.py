@@ -50,7 +50,7 @@ def test_quotes_can_be_asked_for() -> None:
     assert str(Params([("A", "1"), ("b", "2"), ("c", None)], quoted=["a"])) == ';A="1";b=2;c'
 
 
-def test_equal_whatever_the_order_the_case_of_names_and_the_quotes() -> None:
+def test_order_case_of_names_and_quotes_make_no_difference() -> None:
     one, other = Params.parse(';a="1";b'), Params.parse(";B;A=1")
     assert one == other
     assert hash(one) == hash(other)

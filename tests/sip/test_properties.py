@@ -23,7 +23,7 @@ TOKEN = string.ascii_letters + string.digits + "-.!%*_+`'~"
 USER = string.ascii_letters + string.digits + "-_.!~*'()&=+$,;?/"
 
 tokens = st.text(TOKEN, min_size=1, max_size=12)
-# Any text may stand in a quoted string but line breaks and NUL, which nobody may send, and lone surrogates.
+# Any text may stand in a quoted string but line breaks and NUL, which no one may send, and lone surrogates.
 texts = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20)
 pairs = st.lists(st.tuples(tokens, st.none() | texts), max_size=5)
 params = pairs.map(Params)

@@ -114,7 +114,7 @@ def test_an_ack_without_a_known_dialog_is_reported_too(net, make_request) -> Non
     assert call.b.take(AckReceived)[0].dialog is None
 
 
-def test_an_ack_that_nobody_waits_for_is_dropped(call) -> None:
+def test_an_ack_that_is_not_awaited_is_dropped(call) -> None:
     call.accept()
     call.net.run()
     call.acknowledge()

@@ -174,7 +174,7 @@ def test_responses() -> None:
     assert (check_response(response) or "").startswith("CSeq: malformed")
 
 
-def test_contacts_that_a_registrar_lists_are_left_to_whoever_registers() -> None:
+def test_contacts_that_a_registrar_lists_are_left_to_the_user() -> None:
     """RFC 3261 §10.3 step 8: they are the bindings of all devices, and one that is malformed concerns no other."""
     headers = [
         ("Via", "SIP/2.0/UDP a;branch=z9hG4bK1"),

@@ -151,7 +151,7 @@ async def test_redirects_are_compared_letter_by_letter(waf: Waf, client) -> None
 
 
 async def test_an_unknown_client_gets_an_error_page(client) -> None:
-    for client_id in ("nobody", None):
+    for client_id in ("unknown", None):
         answer = await client.browser.get(client.authorization(client_id=client_id))
         assert answer.status == 400
         assert "not known" in answer.text

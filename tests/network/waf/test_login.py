@@ -55,7 +55,7 @@ async def test_a_user_signs_in_and_out(browser) -> None:
     assert (await browser.get("/")).location == "/login"
 
 
-@pytest.mark.parametrize("client", ["", "wic", "nobody", "web"])
+@pytest.mark.parametrize("client", ["", "wic", "unknown", "web"])
 async def test_signing_out_leads_to_own_pages(waf: Waf, browser, client: str) -> None:
     """Only the operator's own WWSF gets its users back (`tests/network/wwsf`)."""
     waf.store.clients.add("web", redirect_uris=("https://web.example/cb",))
@@ -161,7 +161,7 @@ async def test_the_target_cannot_break_out_of_the_page(browser) -> None:
 
 
 async def test_a_target_that_cannot_work_is_refused_at_once(browser) -> None:
-    assert (await browser.get("/login?continue=" + quote("/authorize?client_id=nobody"))).status == 400
+    assert (await browser.get("/login?continue=" + quote("/authorize?client_id=unknown"))).status == 400
     assert (await browser.get("/login?continue=/device&continue=/device")).status == 400
 
 
@@ -172,7 +172,7 @@ async def test_the_page_names_the_client(browser, native) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "password"), [("carol", "wrong"), ("nobody", "correct horse"), ("", ""), ("carol", "x" * 1025)]
+    ("name", "password"), [("carol", "wrong"), ("unknown", "correct horse"), ("", ""), ("carol", "x" * 1025)]
 )
 async def test_wrong_passwords(browser, name: str, password: str) -> None:
     answer = await browser.sign_in(name, password)

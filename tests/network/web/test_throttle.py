@@ -42,7 +42,7 @@ def test_success_takes_one_back_or_all() -> None:
     assert throttle.wait("carol", now=0) == 0
     throttle.succeeded("carol")
     throttle.succeeded("carol")
-    throttle.succeeded("nobody")
+    throttle.succeeded("unknown")
 
 
 def test_failures_are_forgotten() -> None:

@@ -182,7 +182,7 @@ class TransactionLayer(RuleBasedStateMachine):
             assert deadline is None or deadline > self.now
 
     def teardown(self) -> None:
-        """Nothing is left when everybody has answered and time has passed."""
+        """Nothing is left when all requests have been answered and time has passed."""
         self.wire.clear()
         for transaction in self.open:
             self.server.reply(transaction, 500, now=self.now)

@@ -150,7 +150,7 @@ class TestUserAgent:
     def test_a_request_of_an_unknown_dialog_gets_481(self) -> None:
         assert answer(endpoint(), raw("BYE", to="<sip:b@h>;tag=x")).status == 481
 
-    def test_an_ack_that_nobody_waits_for_is_dropped(self) -> None:
+    def test_an_ack_that_is_not_awaited_is_dropped(self) -> None:
         ours = endpoint()
         assert answer(ours, raw("ACK", to="<sip:b@h>;tag=x")) is None
         assert ours.counters.dropped == 1

@@ -410,7 +410,7 @@ def test_a_next_hop_that_cannot_be_reached(world: World) -> None:
     assert world.is_over
 
 
-def test_the_end_of_an_interval_that_nobody_waits_for(world: World) -> None:
+def test_the_end_of_an_interval_that_is_not_awaited(world: World) -> None:
     subscription = world.subscribe()
     subscription.changed(now=0)
     world.answering = 481

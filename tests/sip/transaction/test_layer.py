@@ -63,7 +63,7 @@ class TestResponses:
         assert layer.find_client(Response.answer(request(via=via), 200), FLOW) is None
 
     @pytest.mark.parametrize(("sent", "came"), [(WEB, OTHER_WEB), (WEB, FLOW), (FLOW, WEB)])
-    def test_nobody_answers_for_another_web_socket(self, layer, sent, came) -> None:
+    def test_no_peer_answers_for_another_web_socket(self, layer, sent, came) -> None:
         invite = send(layer, request(), sent, now=0.0)
         assert layer.find_client(Response.answer(invite.request, 200), came) is None
         assert layer.find_client(Response.answer(invite.request, 200), sent) is invite

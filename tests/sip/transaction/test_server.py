@@ -43,7 +43,7 @@ def test_another_request_gets_no_100_by_itself(received) -> None:
     assert transaction.state is TransactionState.TRYING
 
 
-def test_an_unanswered_request_is_forgotten_when_nobody_waits_any_more(received) -> None:
+def test_an_unanswered_request_is_forgotten_when_no_peer_waits_any_more(received) -> None:
     net, b, transaction = received("OPTIONS")
     net.run(32)
     assert transaction.terminated

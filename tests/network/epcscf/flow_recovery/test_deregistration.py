@@ -47,7 +47,7 @@ async def test_a_new_registration_keeps_the_connection(ims, ue, time_passes):
     await until(lambda: ims.epcscf.registrations == 0)
     await alice.registered()
     time_passes(ims.epcscf, 100)
-    alice.send(alice.request("OPTIONS", "sip:nobody@ims.example"))
+    alice.send(alice.request("OPTIONS", "sip:unknown@ims.example"))
     await alice.receive("SIP/2.0 404")
 
 
@@ -76,7 +76,7 @@ async def test_only_the_returning_user_moves(ims, ue):
     again = await ue("alice", register=False)
     await again.registered()
     assert ims.epcscf.registrations == 2
-    both.send(both.request("OPTIONS", "sip:nobody@ims.example", call_id="o"))
+    both.send(both.request("OPTIONS", "sip:unknown@ims.example", call_id="o"))
     await both.receive("SIP/2.0 404")
     assert not both.ended.is_set()
 
@@ -117,7 +117,7 @@ async def test_the_end_of_one_identity_is_not_that_of_another(ims, ue, gina):
     await register_office(gina, expires=0)
     await until(lambda: len(ims.scscf.notifier) == 1)
     assert len(ims.epcscf.watcher) == ims.epcscf.registrations == 1
-    gina.send(gina.request("OPTIONS", "sip:nobody@ims.example"))
+    gina.send(gina.request("OPTIONS", "sip:unknown@ims.example"))
     await gina.receive("SIP/2.0 404")
     alice = await ue("alice")
     alice.send(alice.request("OPTIONS", "sip:gina@ims.example"))

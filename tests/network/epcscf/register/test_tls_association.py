@@ -260,9 +260,9 @@ async def settled(edge) -> None:
     """Wait until the eP-CSCF has taken what was sent to it on Mw."""
     address = (edge.epcscf.node.mw.host, edge.epcscf.node.mw.port)
     edge.core.send(
-        f"OPTIONS sip:nobody@{address[0]}:{address[1]} SIP/2.0\r\n"
+        f"OPTIONS sip:unknown@{address[0]}:{address[1]} SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP 127.0.0.1:{edge.core.port};branch=z9hG4bK-settled\r\nFrom: <sip:core>;tag=c\r\n"
-        "To: <sip:nobody>\r\nCall-ID: settled\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+        "To: <sip:unknown>\r\nCall-ID: settled\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
         address,
     )
     await edge.core.receive("SIP/2.0 404")

@@ -28,7 +28,7 @@ def test_it_follows_its_request_uri(way) -> None:
 def test_it_can_be_rewritten_held_and_redirected(way) -> None:
     net, b, p, ack = way
     p.ack = lambda ack, *, now: p.acks.append(ack)
-    ack(uri="sip:nobody@203.0.113.1")
+    ack(uri="sip:unknown@203.0.113.1")
     assert net.lines() == ["a ACK"]
     p.acks[0].request.body = b"sdp"
     p.acks[0].forward(now=1.0, flow=p.host.flow_to(b.host))
@@ -39,7 +39,7 @@ def test_it_can_be_rewritten_held_and_redirected(way) -> None:
 
 def test_where_nothing_leads_it_is_lost(way) -> None:
     net, _, p, ack = way
-    ack(uri="sip:nobody@203.0.113.1")
+    ack(uri="sip:unknown@203.0.113.1")
     ack(max_forwards=0)
     assert net.lines() == ["a ACK", "a ACK"]
     assert len(p.acks) == 1

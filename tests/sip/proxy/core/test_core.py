@@ -290,7 +290,7 @@ class TestFailures:
 
     def test_where_no_flow_leads_the_answer_is_500(self, net, make_phone, make_proxy, make_request) -> None:
         a = make_phone("a")
-        p = make_proxy("p", Target(uri=Uri.parse("sip:nobody@203.0.113.1")))
+        p = make_proxy("p", Target(uri=Uri.parse("sip:unknown@203.0.113.1")))
         a.send(make_request("INVITE"), p.host)
         net.run()
         assert a.statuses == [500]
@@ -298,7 +298,7 @@ class TestFailures:
 
     def test_a_dead_end_does_not_end_the_search(self, net, make_phone, make_proxy, make_request) -> None:
         a, b, c = make_phone("a"), make_phone("b", (180,)), make_phone("c", (200,))
-        p = make_proxy("p", Target(uri=Uri.parse("sip:nobody@203.0.113.1")), to(b), to(c, 0.5))
+        p = make_proxy("p", Target(uri=Uri.parse("sip:unknown@203.0.113.1")), to(b), to(c, 0.5))
         a.send(make_request("INVITE"), p.host)
         net.run()
         b.answer(480)

@@ -62,7 +62,7 @@ def test_a_notify_that_is_awaited_is_its_own(net, make_phone, make_proxy, make_r
     assert [context.request.method for context in proxy.contexts] == ["SUBSCRIBE", "NOTIFY"]
 
 
-def test_a_user_agent_that_awaits_nobody_any_more(net, make_phone, make_request) -> None:
+def test_a_user_agent_that_awaits_no_dialog_any_more(net, make_phone, make_request) -> None:
     a, b = make_phone("a"), make_phone("b")
     b.endpoint.await_dialog("c", "own", self_ := object())
     a.send(make_request("NOTIFY", call_id="c", to_tag="own"), b.host)

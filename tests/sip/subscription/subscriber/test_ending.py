@@ -136,7 +136,7 @@ def test_an_end_that_the_notifier_knows(world: World) -> None:
     assert not world.requests
 
 
-def test_an_end_that_nobody_tells_of(world: World) -> None:
+def test_an_end_without_a_notify(world: World) -> None:
     world.active()
     world.subscription.leave(now=0)
     world.run(32)

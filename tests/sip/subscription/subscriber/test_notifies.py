@@ -81,7 +81,7 @@ def test_an_order_is_kept_while_the_dialog_is_being_made(world: World) -> None:
     assert [answer.status for answer in world.answers] == [200, 500]
 
 
-def test_a_notify_for_nobody(world: World) -> None:
+def test_a_notify_without_a_subscription(world: World) -> None:
     world.subscribe()
     world.subscription.drop()
     assert world.notify() == 481

@@ -123,7 +123,7 @@ def test_timer_n(world: World) -> None:
     assert world.take().call_id != first.call_id
 
 
-def test_nobody_answers(world: World) -> None:
+def test_a_subscribe_without_answer(world: World) -> None:
     world.net.filter = lambda data: False
     world.subscription.subscribe(world.subscriber, now=0)
     world.run(40)
