@@ -285,7 +285,7 @@ MACHINES: Final = (
         "SIP transactions",
         """The tables are in `wic/sip/transaction/tables.py`. Timers start after the actions. On leaving a state the timers end
 that are no input of the new one. A reliable transport starts none of Timers A, E and G, and for it Timers D, I, J and K
-last no time at all, so that the machine moves on at once. Timer C runs in proxies only; sending a CANCEL, for whatever
+last no time at all, so that the machine moves on at once. Timer C runs in proxies only; sending a CANCEL, for any
 reason, starts "CANCEL unheeded".""",
         TABLES,
         _timers,
