@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from wic.network.waf.store import WafStore
+from wic.network.waf.tokens import Consent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ def forge(database: Path, issuer: str, *, audience: str = "sip:ims.example", ago
     with WafStore(database) as store:
         if is_another:
             store.keys.rotate(at=now)
-        consent = store.consents.open(
+        consent = Consent(
             client="carol-bot",
             user=None,
             scope="ims",
@@ -60,4 +61,5 @@ def forge(database: Path, issuer: str, *, audience: str = "sip:ims.example", ago
             wwsf=None,
             expires_at=now + 86400,
         )
+        store.consents.add(consent)
         return store.access_tokens.issue(consent, issuer=issuer, audience=audience, scope="ims", now=now, lifetime=3600)

@@ -96,45 +96,21 @@ class JsonClient:
         """
         return await self._request("GET", url)
 
-    async def post(self, url: str, form: Mapping[str, str], *, authorization: str | None = None) -> JsonReply:
-        """Send a form.
+    async def post(
+        self, url: str, form: Mapping[str, str], *, authorization: str | None = None, ignore_content: bool = False
+    ) -> JsonReply:
+        """Send a form; the errors are those of `get`.
 
         Args:
-            url: where to.
+            url: the endpoint.
             form: its fields.
             authorization: the value of the Authorization header.
-
-        Raises:
-            ConnectFailed: as for `get`.
-            RemoteProtocolError: as for `get`.
+            ignore_content: whether the answer is its status, and a success may have any content (RFC 7009 §2.2).
         """
-        return await self._request("POST", url, form, authorization)
-
-    async def notify(self, url: str, form: Mapping[str, str], *, authorization: str | None = None) -> JsonReply:
-        """Send a form whose answer is its status: the content of a success counts as empty (RFC 7009 §2.2).
-
-        Args:
-            url: where to.
-            form: its fields.
-            authorization: the value of the Authorization header.
-
-        Raises:
-            ConnectFailed: as for `get`.
-            RemoteProtocolError: the answer is a redirect, or has no end.
-        """
-        return await self._request("POST", url, form, authorization, ignore_content=True)
+        return await self._request("POST", url, form, authorization, ignore_content=ignore_content)
 
     async def delete(self, url: str, *, authorization: str | None = None) -> JsonReply:
-        """Delete a resource.
-
-        Args:
-            url: its URL.
-            authorization: the value of the Authorization header.
-
-        Raises:
-            ConnectFailed: as for `get`.
-            RemoteProtocolError: as for `get`.
-        """
+        """Delete a resource; the errors are those of `get`."""
         return await self._request("DELETE", url, None, authorization)
 
     async def _request(

@@ -33,16 +33,7 @@ class GrantType(StrEnum):
 def authorization_url(
     endpoint: str, *, client_id: str, redirect_uri: str, state: str, challenge: str, scope: str = SCOPE
 ) -> str:
-    """Return the URL that a browser opens to ask its user for an authorization code (RFC 6749 §4.1.1, RFC 7636 §4.3).
-
-    Args:
-        endpoint: the authorization endpoint.
-        client_id: the client that asks.
-        redirect_uri: where the browser brings the code.
-        state: what the response has to repeat (RFC 6749 §10.12).
-        challenge: the PKCE code challenge.
-        scope: what is asked for.
-    """
+    """Return the URL that a browser opens to ask its user for an authorization code (RFC 6749 §4.1.1)."""
     return add_query(
         endpoint,
         {
@@ -50,8 +41,8 @@ def authorization_url(
             "client_id": client_id,
             "redirect_uri": redirect_uri,
             "scope": scope,
-            "state": state,
-            "code_challenge": challenge,
+            "state": state,  # RFC 6749 §10.12: the response repeats it, which that of another sign-in cannot
+            "code_challenge": challenge,  # RFC 7636 §4.3
             "code_challenge_method": METHOD,
         },
     )

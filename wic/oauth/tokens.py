@@ -40,12 +40,7 @@ class AccessToken:
     """The refresh token for the next one (RFC 6749 §6)."""
 
     def expires_within(self, seconds: float, *, now: float) -> bool:
-        """Tell whether the token has expired `seconds` from now.
-
-        Args:
-            seconds: how far to look ahead.
-            now: the time, Unix seconds.
-        """
+        """Tell whether the token has expired `seconds` from now."""
         return self.expires_at is not None and self.expires_at <= now + seconds
 
 

@@ -100,8 +100,9 @@ class TokenClient:
         """Revoke a refresh or access token (RFC 7009 §2); a server that cannot do that is left alone."""
         if not self.server.has(OAuthEndpoint.REVOCATION):
             return
+        url = self.server.url_of(OAuthEndpoint.REVOCATION)
         form, authorization = self._authenticated({"token": token.reveal()})
-        reply = await self.http.notify(self.server.url_of(OAuthEndpoint.REVOCATION), form, authorization=authorization)
+        reply = await self.http.post(url, form, authorization=authorization, ignore_content=True)
         if not reply.ok:
             raise refusal(reply, f"{self.server.issuer} did not revoke the token")
 

@@ -58,27 +58,12 @@ class AuthorizationServerClient:
             raise WafUnreachable(f"{url} answers {reply.status}")
         return reply.document
 
-    async def post(self, url: str, form: Mapping[str, str], *, authorization: str) -> JsonReply:
-        """Send a form; return the answer, which may be an error of OAuth.
-
-        Args:
-            url: where to.
-            form: its fields.
-            authorization: the client's credentials.
-        """
+    async def post(
+        self, url: str, form: Mapping[str, str], *, authorization: str, ignore_content: bool = False
+    ) -> JsonReply:
+        """Send a form; return the answer, which may be an error of OAuth."""
         with _unreachable():
-            return await self._http.post(url, form, authorization=authorization)
-
-    async def notify(self, url: str, form: Mapping[str, str], *, authorization: str) -> None:
-        """Send a form whose answer does not matter.
-
-        Args:
-            url: where to.
-            form: its fields.
-            authorization: the client's credentials.
-        """
-        with _unreachable():
-            await self._http.notify(url, form, authorization=authorization)
+            return await self._http.post(url, form, authorization=authorization, ignore_content=ignore_content)
 
 
 @contextmanager

@@ -35,16 +35,12 @@ MAX_TEXT = 512
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedToken:
-    """Header fields and issuer of a token as it came; nothing of it is proven.
-
-    Attributes:
-        algorithm: the algorithm that it names; one of those allowed.
-        kid: the key that it names; None if it names none.
-        issuer: the issuer that it names.
-    """
+    """Header fields and issuer of a token as it came; nothing of it is proven."""
 
     algorithm: str
+    """One of those allowed."""
     kid: str | None
+    """The key that it names, if any."""
     issuer: str
 
 

@@ -30,11 +30,7 @@ if TYPE_CHECKING:
 
 
 class AuthorizationError(HttpError):
-    """Error of an authorization request, which the browser brings to the client (RFC 6749 §4.1.2.1).
-
-    Args:
-        location: the redirect URI with the parameters of the response.
-    """
+    """Error of an authorization request, which the browser brings to the client (RFC 6749 §4.1.2.1)."""
 
     def __init__(self, location: str) -> None:
         super().__init__(location)
@@ -47,22 +43,17 @@ class AuthorizationError(HttpError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
-    """A valid authorization request.
-
-    Attributes:
-        client: the client that asks.
-        redirect_uri: where the response goes.
-        named_uri: the redirect URI as the request named it; empty if it did not.
-        state: the client's value that the response repeats.
-        challenge: the PKCE code challenge.
-        scope: the scope that is asked for.
-    """
+    """A valid authorization request."""
 
     client: OAuthClient
     redirect_uri: str
+    """The redirect URI that the response goes to."""
     named_uri: str
+    """The redirect URI as the request named it; empty if it did not."""
     state: str | None
+    """The client's value that the response repeats."""
     challenge: str
+    """The PKCE code challenge."""
     scope: str
 
     @property
@@ -128,11 +119,7 @@ def _response_url(context: WafContext, redirect_uri: str, state: str | None, par
 
 
 class AuthorizationEndpoint:
-    """GET and POST /authorize.
-
-    Args:
-        context: the WAF.
-    """
+    """GET and POST /authorize."""
 
     def __init__(self, context: WafContext) -> None:
         self._context = context

@@ -23,13 +23,7 @@ CONTINUATIONS = ("/authorize", "/device")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Message about the form that was sent before.
-
-    Attributes:
-        text: the message.
-        status: HTTP status.
-        headers: further header fields.
-    """
+    """Message about the form that was sent before, with the HTTP status of its page."""
 
     text: str
     status: int
@@ -37,12 +31,7 @@ class Alert:
 
 
 def too_many_guesses(wait: float, guessed: str) -> Alert:
-    """Return the message to a user who has guessed too often.
-
-    Args:
-        wait: seconds until the next attempt.
-        guessed: what was guessed, as in "passwords".
-    """
+    """Return the message to a user who has guessed too many `passwords`, say, and has to wait so many seconds."""
     later = retry_after(wait)
     text = f"Too many wrong {guessed}. Try again in {later['Retry-After']} s."
     return Alert(text=text, status=429, headers=later)
@@ -64,16 +53,9 @@ def form_page(
     alert: Alert | None = None,
     **values: str,
 ) -> web.Response:
-    """Return a page with a form that belongs to this browser session.
+    """Return a page with a form that belongs to this browser session; `values` are those of its template.
 
-    Args:
-        context: the WAF.
-        request: the request that it answers.
-        template: its file.
-        title: its title.
-        form_action: source of the policy that the form may lead to, besides this server.
-        alert: message about the form that was sent before.
-        **values: values of the template.
+    `form_action` is a source of the policy that the form may lead to, besides this server.
     """
     session_id = context.cookie.read(request) or new_secret()
     shown = "" if alert is None else context.pages.fragment("alert.html", text=alert.text)

@@ -32,29 +32,24 @@ MIN_SECRET = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthClient:
-    """A client of the authorization server.
-
-    Attributes:
-        id: its `client_id`.
-        title: its name for users.
-        confidential: whether it has a secret.
-        grants: grant types that it may use.
-        redirect_uris: where codes may be sent.
-        consent: whether users are asked first.
-        wwsf: identity of the WWSF that the client is, whose pool it may use.
-        impi: private identity of the client's own subscription.
-        impus: public identities of that subscription.
-    """
+    """A client of the authorization server."""
 
     id: str
+    """Its `client_id`."""
     title: str
+    """Its name for users."""
     confidential: bool
+    """Whether it has a secret (RFC 6749 §2.1)."""
     grants: tuple[str, ...]
     redirect_uris: tuple[str, ...]
     consent: bool
+    """Whether users are asked first."""
     wwsf: str | None
+    """Identity of the WWSF that the client is, whose pool it may use."""
     impi: str | None
+    """Private identity of the client's own subscription."""
     impus: tuple[str, ...]
+    """Public identities of that subscription."""
 
     def accepts_redirect(self, uri: str) -> bool:
         """Tell whether codes may be sent there: to a registered URI, letter by letter (RFC 9700 §4.1.3).
@@ -65,11 +60,7 @@ class OAuthClient:
 
 
 class Clients:
-    """Table of OAuth clients.
-
-    Args:
-        database: the WAF's.
-    """
+    """Table of OAuth clients."""
 
     def __init__(self, database: WebDatabase) -> None:
         self._db = database
@@ -149,11 +140,6 @@ class Clients:
     def add_wwsf(self, client_id: str, secret: Secret, url: str) -> OAuthClient:
         """Add the WWSF of this operator, or move it to another URL; its identity is its client id.
 
-        Args:
-            client_id: its name.
-            secret: its secret.
-            url: its URL.
-
         Raises:
             ConfigurationError: a value is malformed.
         """
@@ -205,10 +191,6 @@ class PoolPairs:
     """Table of the pairs of a pool: each is a subscription of its own with one IMPU and one IMPI.
 
     It says which WWSF may get tokens for which pair (TS 33.203 Annex X.4, REQ 3.2).
-
-    Args:
-        database: the WAF's.
-        consents: what was issued for them.
     """
 
     def __init__(self, database: WebDatabase, consents: Consents) -> None:

@@ -39,35 +39,17 @@ class CodeRedemption:
 
 
 class AuthorizationCodes:
-    """Table of authorization codes: each is for one use, for a minute, for the client with the PKCE verifier.
-
-    Args:
-        database: the WAF's.
-        consents: what they hang on.
-    """
+    """Table of authorization codes: each is for one use, for a minute, for the client with the PKCE verifier."""
 
     def __init__(self, database: WebDatabase, consents: Consents) -> None:
         self._db = database
         self._consents = consents
 
     def issue(self, consent: Consent, *, redirect_uri: str, challenge: str, expires_at: float) -> str:
-        """Return a new code.
-
-        Args:
-            consent: what it hangs on.
-            redirect_uri: as the authorization request named it; empty if it did not.
-            challenge: the PKCE code challenge.
-            expires_at: when it expires.
-        """
+        """Return a new code; `redirect_uri` is empty if the authorization request named none."""
         code = new_secret()
-        self._db.change(
-            "INSERT INTO code VALUES (?, ?, ?, ?, 0, ?)",
-            fingerprint(code),
-            consent.id,
-            redirect_uri,
-            challenge,
-            expires_at,
-        )
+        values = (fingerprint(code), consent.id, redirect_uri, challenge, expires_at)
+        self._db.change("INSERT INTO code VALUES (?, ?, ?, ?, 0, ?)", *values)
         return code
 
     def check(self, redemption: CodeRedemption, *, now: float) -> Consent:
@@ -149,90 +131,43 @@ DEVICE_GRANT: Final = StateTable(
 
 @dataclass(frozen=True, slots=True)
 class DeviceRequest:
-    """Device that waits for its user.
-
-    Attributes:
-        user_code: the code that the user types.
-        client: id of the client.
-        scope: scope that it asks for.
-    """
+    """Device that waits for its user."""
 
     user_code: str
     client: str
+    """Id of the client."""
     scope: str
 
 
 class DeviceCodes:
-    """Table of device codes, each with the short user code that the user types.
-
-    Args:
-        database: the WAF's.
-    """
+    """Table of device codes, each with the short user code that the user types."""
 
     def __init__(self, database: WebDatabase) -> None:
         self._db = database
 
     def open(self, client: str, scope: str, *, interval: float, expires_at: float) -> tuple[str, str]:
-        """Return a new device code and its user code.
-
-        Args:
-            client: id of the client.
-            scope: scope that it asks for.
-            interval: seconds between two polls.
-            expires_at: when the codes expire.
-        """
+        """Return a new device code and its user code; `interval` is in seconds between two polls (RFC 8628 §3.2)."""
         device_code = new_secret()
         user_code = "".join(secrets.choice(USER_CODE_LETTERS) for _ in range(USER_CODE_LENGTH))
-        self._db.change(
-            "INSERT INTO device VALUES (?, ?, ?, ?, ?, NULL, ?, NULL, ?)",
-            fingerprint(device_code),
-            user_code,
-            client,
-            scope,
-            DEVICE_GRANT.initial.value,
-            interval,
-            expires_at,
-        )
+        values = (fingerprint(device_code), user_code, client, scope, DEVICE_GRANT.initial.value, interval, expires_at)
+        self._db.change("INSERT INTO device VALUES (?, ?, ?, ?, ?, NULL, ?, NULL, ?)", *values)
         return device_code, user_code
 
     def find(self, user_code: str, *, now: float) -> DeviceRequest | None:
         """Return the device that waits for this user code."""
-        row = self._db.row(
-            "SELECT user_code, client, scope FROM device WHERE user_code = ? AND state = ? AND expires_at > ?",
-            user_code,
-            DeviceState.PENDING.value,
-            now,
-        )
+        query = "SELECT user_code, client, scope FROM device WHERE user_code = ? AND state = ? AND expires_at > ?"
+        row = self._db.row(query, user_code, DeviceState.PENDING.value, now)
         return None if row is None else DeviceRequest(str(row[0]), str(row[1]), str(row[2]))
 
     def decide(self, user_code: str, user: str, decision: DeviceInput, *, now: float) -> bool:
-        """Store the decision of a user; return whether the code was still waiting for one.
-
-        Args:
-            user_code: the code that the user typed.
-            user: name of the user.
-            decision: `APPROVE` or `DENY`.
-            now: seconds of Unix time.
-        """
+        """Store the decision of a user, `APPROVE` or `DENY`; return whether the code was still waiting for one."""
         # The condition on the state makes it one step: two decisions at a time cannot both be stored.
         following = DEVICE_GRANT.rows[DeviceState.PENDING, decision]
-        changed = self._db.change(
-            "UPDATE device SET state = ?, user = ? WHERE user_code = ? AND state = ? AND expires_at > ?",
-            following.value,
-            user,
-            user_code,
-            DeviceState.PENDING.value,
-            now,
-        )
-        return changed > 0
+        update = "UPDATE device SET state = ?, user = ? WHERE user_code = ? AND state = ? AND expires_at > ?"
+        return self._db.change(update, following.value, user, user_code, DeviceState.PENDING.value, now) > 0
 
     def check(self, device_code: str, client: str, *, now: float) -> tuple[str, str]:
         """Return user and scope of an approved code (RFC 8628 §3.4); `use` it with the tokens that are issued for it.
-
-        Args:
-            device_code: the device code.
-            client: id of the client that presents it.
-            now: seconds of Unix time.
 
         Raises:
             GrantError: it is not approved yet, or never will be.

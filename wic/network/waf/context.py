@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wic.network.waf.tokens import Consent
 from wic.network.web.browser_session import SessionCookie
 from wic.network.web.pages import Pages
 from wic.network.web.responses import JsonError, retry_after
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from wic.network.waf.clients import OAuthClient
     from wic.network.waf.options import WafOptions
     from wic.network.waf.store import WafStore
-    from wic.network.waf.tokens import Consent
     from wic.network.waf.users import PasswordVerifier, WebUser
 
 DEVICE_REQUESTS = 30
@@ -28,11 +28,7 @@ CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 
 
 class AttemptLimiter:
-    """Limit for guessing, by the name that is guessed at and by the address of the sender.
-
-    Args:
-        options: the limits.
-    """
+    """Limit for guessing, by the name that is guessed at and by the address of the sender."""
 
     def __init__(self, options: WafOptions) -> None:
         self._by_name = FailureThrottle(options.by_name)
@@ -41,10 +37,7 @@ class AttemptLimiter:
     def wait(self, name: str, address: str | None, *, now: float) -> float:
         """Return how many seconds there are to wait before the next attempt; if 0, the attempt is counted.
 
-        Args:
-            name: what is guessed at.
-            address: address of the sender; None counts by name only.
-            now: seconds of Unix time.
+        Without an address it is counted by name only.
         """
         wait = self._by_name.wait(name, now=now)
         if address is not None:
@@ -59,10 +52,7 @@ class AttemptLimiter:
     def succeeded(self, name: str, address: str | None, *, forgive: bool = False) -> None:
         """Take the attempt back; an address keeps its other failures, or an own user would clear it for more guessing.
 
-        Args:
-            name: what was guessed at.
-            address: address of the sender; None if it was not counted.
-            forgive: whether the name's other failures are forgotten: where a success proves knowledge of a secret.
+        `forgive` forgets the name's other failures as well: where a success proves knowledge of a secret.
         """
         self._by_name.succeeded(name, forgive=forgive)
         if address is not None:
@@ -93,25 +83,22 @@ class WafContext:
 
     def open_consent(self, client: OAuthClient, user: WebUser, scope: str) -> Consent:
         """Store the consent of a user."""
-        return self.store.consents.open(
+        expires_at = self.now + self.options.lifetimes.grant
+        consent = Consent(
             client=client.id,
             user=user.name,
             scope=scope,
             impi=user.impi,
             impus=user.impus,
             wwsf=client.wwsf,
-            expires_at=self.now + self.options.lifetimes.grant,
+            expires_at=expires_at,
         )
+        return self.store.consents.add(consent)
 
     def authenticate_client(
         self, request: web.Request, form: dict[str, str], *, confidential: bool = False
     ) -> OAuthClient:
         """Return the client that sends a request (RFC 6749 §2.3); a public one is identified by its id alone.
-
-        Args:
-            request: the request.
-            form: its form.
-            confidential: whether only confidential clients may send it.
 
         Raises:
             JsonError: the client is unknown, cannot authenticate, or has tried too often.

@@ -31,11 +31,7 @@ UNKNOWN_CODE = Alert(text="This code is wrong or has expired.", status=404)
 
 
 class DeviceAuthorizationEndpoint:
-    """POST /device_authorization, GET and POST /device.
-
-    Args:
-        context: the WAF.
-    """
+    """POST /device_authorization, GET and POST /device."""
 
     def __init__(self, context: WafContext) -> None:
         self._context = context

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 
 class IntrospectionEndpoint:
-    """POST /introspect and POST /revoke.
-
-    Args:
-        context: the WAF.
-    """
+    """POST /introspect and POST /revoke."""
 
     def __init__(self, context: WafContext) -> None:
         self._context = context

@@ -33,11 +33,7 @@ WRONG_PASSWORD = Alert(text="User name and password do not match.", status=403)
 
 
 class LoginPages:
-    """GET and POST /login and /logout.
-
-    Args:
-        context: the WAF.
-    """
+    """GET and POST /login and /logout."""
 
     def __init__(self, context: WafContext) -> None:
         self._context = context

@@ -6,25 +6,21 @@ users and clients can be changed while the WAF runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from wic.network.waf.clients import Clients, PoolPairs
 from wic.network.waf.codes import AuthorizationCodes, DeviceCodes
 from wic.network.waf.tokens import AccessTokens, Consents, RefreshTokens, SigningKeys
 from wic.network.waf.users import COST, WebSessions, WebUsers
-from wic.network.web.database import WebDatabase
+from wic.network.web.database import WebStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MIGRATIONS = (
     """
-    CREATE TABLE user (
-        name TEXT PRIMARY KEY,
-        password TEXT NOT NULL,
-        impi TEXT NOT NULL,
-        impus TEXT NOT NULL
-    ) WITHOUT ROWID;
+    CREATE TABLE user (name TEXT PRIMARY KEY, password TEXT NOT NULL, impi TEXT NOT NULL, impus TEXT NOT NULL)
+        WITHOUT ROWID;
     CREATE TABLE client (
         id TEXT PRIMARY KEY,
         secret TEXT,
@@ -36,17 +32,9 @@ MIGRATIONS = (
         impi TEXT,
         impus TEXT NOT NULL
     ) WITHOUT ROWID;
-    CREATE TABLE pool (
-        wwsf TEXT NOT NULL,
-        impi TEXT PRIMARY KEY,
-        impu TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE signing_key (
-        kid TEXT PRIMARY KEY,
-        jwk TEXT NOT NULL,
-        made_at REAL NOT NULL,
-        retired_at REAL
-    ) WITHOUT ROWID;
+    CREATE TABLE pool (wwsf TEXT NOT NULL, impi TEXT PRIMARY KEY, impu TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE signing_key (kid TEXT PRIMARY KEY, jwk TEXT NOT NULL, made_at REAL NOT NULL, retired_at REAL)
+        WITHOUT ROWID;
     CREATE TABLE session (
         visit TEXT PRIMARY KEY,
         user TEXT NOT NULL REFERENCES user ON DELETE CASCADE,
@@ -110,7 +98,7 @@ MIGRATIONS = (
 _EXPIRING = ("session", "refresh_token", "access_token", "device", "consent")
 
 
-class WafStore:
+class WafStore(WebStore):
     """The database in one file, as a context manager.
 
     Args:
@@ -128,7 +116,7 @@ class WafStore:
     """
 
     def __init__(self, path: Path, *, password_cost: int = COST) -> None:
-        self.database = WebDatabase(path, MIGRATIONS)
+        super().__init__(path, MIGRATIONS)
         self.users = WebUsers(self.database, password_cost=password_cost)
         self.sessions = WebSessions(self.database)
         self.clients = Clients(self.database)
@@ -140,25 +128,8 @@ class WafStore:
         self.refresh_tokens = RefreshTokens(self.database, self.consents)
         self.access_tokens = AccessTokens(self.database, self.consents, self.keys)
 
-    def __enter__(self) -> Self:
-        """Return the store."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.database.close()
-
     def expire(self, *, now: float, key_lifetime: float) -> int:
-        """Remove what has expired; return how many rows there were.
-
-        Args:
-            now: seconds of Unix time.
-            key_lifetime: seconds for which a key is published after it was retired.
-        """
+        """Remove what has expired; return how many rows there were. A retired key is published for `key_lifetime`."""
         db = self.database
         with db.transaction():
             removed = sum(db.change(f"DELETE FROM {table} WHERE expires_at <= ?", now) for table in _EXPIRING)

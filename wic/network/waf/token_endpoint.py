@@ -12,7 +12,7 @@ from aiohttp import web
 
 from wic.network.waf.codes import CodeRedemption
 from wic.network.waf.context import invalid_request, read_scope, required
-from wic.network.waf.tokens import GrantError
+from wic.network.waf.tokens import Consent, GrantError
 from wic.network.web.forms import read_form
 from wic.network.web.responses import JsonError
 from wic.oauth.errors import ErrorCode
@@ -23,18 +23,13 @@ if TYPE_CHECKING:
 
     from wic.network.waf.clients import OAuthClient
     from wic.network.waf.context import WafContext
-    from wic.network.waf.tokens import Consent
 
     Form: TypeAlias = dict[str, str]
     Grant: TypeAlias = Callable[[OAuthClient, Form], dict[str, object]]
 
 
 class TokenEndpoint:
-    """POST /token (RFC 6749 §3.2). There is no password grant (RFC 9700 §2.4).
-
-    Args:
-        context: the WAF.
-    """
+    """POST /token (RFC 6749 §3.2). There is no password grant (RFC 9700 §2.4)."""
 
     def __init__(self, context: WafContext) -> None:
         self._context = context
@@ -116,16 +111,17 @@ class TokenEndpoint:
         with store.database.transaction():
             if impi != client.impi:
                 store.consents.revoke_pair(impi)  # a pair that is lent anew has no other holder any more
-            consent = store.consents.open(
+            expires_at = now + self._context.options.lifetimes.access
+            consent = Consent(
                 client=client.id,
                 user=None,
                 scope=scope,
                 impi=impi,
                 impus=impus,
                 wwsf=client.wwsf,
-                expires_at=now + self._context.options.lifetimes.access,
+                expires_at=expires_at,
             )
-            return issue_tokens(self._context, client, consent)
+            return issue_tokens(self._context, client, store.consents.add(consent))
 
 
 def issue_tokens(context: WafContext, client: OAuthClient, consent: Consent) -> dict[str, object]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from joserfc import jws, jwt
@@ -49,71 +49,35 @@ class GrantError(WicError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """Permission of a client to get tokens.
+    """Permission of a client to get tokens, for one IMS subscription (TS 33.203 Annex X.4, REQ 3.1)."""
 
-    Attributes:
-        id: its name in the database.
-        client: the client's id.
-        user: the web user who gave it; None for a client in its own name.
-        scope: the scope of the tokens.
-        impi: private identity that may be used.
-        impus: public identities that may be used.
-        wwsf: identity of the WWSF in between; None if there is none.
-        expires_at: when it ends, in seconds of Unix time.
-    """
-
-    id: str
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    """Its name in the database."""
     client: str
+    """The client's id."""
     user: str | None
+    """The web user who gave it; None for a client in its own name."""
     scope: str
     impi: str
     impus: tuple[str, ...]
     wwsf: str | None
+    """Identity of the WWSF in between; None if there is none."""
     expires_at: float
+    """When it ends, in seconds of Unix time."""
 
 
 class Consents:
-    """Table of consents.
-
-    Args:
-        database: the WAF's.
-    """
+    """Table of consents."""
 
     def __init__(self, database: WebDatabase) -> None:
         self._db = database
 
-    def open(
-        self,
-        *,
-        client: str,
-        user: str | None,
-        scope: str,
-        impi: str,
-        impus: tuple[str, ...],
-        wwsf: str | None,
-        expires_at: float,
-    ) -> Consent:
-        """Store a new consent."""
-        consent = Consent(
-            id=secrets.token_hex(16),
-            client=client,
-            user=user,
-            scope=scope,
-            impi=impi,
-            impus=impus,
-            wwsf=wwsf,
-            expires_at=expires_at,
-        )
+    def add(self, consent: Consent) -> Consent:
+        """Store a new consent, and return it."""
+        identities = (consent.impi, json.dumps(consent.impus), consent.wwsf)
         self._db.change(
             "INSERT INTO consent VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
-            consent.id,
-            client,
-            user,
-            scope,
-            impi,
-            json.dumps(impus),
-            wwsf,
-            expires_at,
+            *(consent.id, consent.client, consent.user, consent.scope, *identities, consent.expires_at),
         )
         return consent
 
@@ -157,12 +121,7 @@ class Consents:
 
 
 class RefreshTokens:
-    """Table of refresh tokens.
-
-    Args:
-        database: the WAF's.
-        consents: what they hang on.
-    """
+    """Table of refresh tokens."""
 
     def __init__(self, database: WebDatabase, consents: Consents) -> None:
         self._db = database
@@ -180,12 +139,7 @@ class RefreshTokens:
         return token
 
     def check(self, token: str, client: str, *, now: float) -> Consent:
-        """Return the consent of a refresh token; `use` it with the tokens that are issued for it.
-
-        Args:
-            token: the refresh token.
-            client: id of the client that presents it.
-            now: seconds of Unix time.
+        """Return the consent of a refresh token of a client; `use` it with the tokens that are issued for it.
 
         Raises:
             GrantError: it is worthless; a second use revokes the consent.
@@ -226,9 +180,6 @@ class SigningKeys:
     """Table of signing keys: one that signs, and those before it, which are published as long as their tokens live.
 
     Every process that opens the database sees the same keys: a rotation from the command line takes effect at once.
-
-    Args:
-        database: the WAF's.
     """
 
     def __init__(self, database: WebDatabase) -> None:
@@ -247,12 +198,7 @@ class SigningKeys:
         return kid
 
     def rotate_when_due(self, *, now: float, lifetime: float) -> None:
-        """Make the first key, and each further one early enough for resource servers to see it before it signs.
-
-        Args:
-            now: seconds of Unix time.
-            lifetime: seconds for which a key signs.
-        """
+        """Make the first key, and each further one early enough for resource servers to see it before it signs."""
         newest = self._db.row("SELECT begins_at FROM signing_key WHERE retired_at IS NULL")
         if newest is None:
             self.rotate(at=now)
@@ -294,13 +240,7 @@ class SigningKeys:
 
 
 class AccessTokens:
-    """Table of access tokens.
-
-    Args:
-        database: the WAF's.
-        consents: what they hang on.
-        keys: the keys that sign them.
-    """
+    """Table of access tokens."""
 
     def __init__(self, database: WebDatabase, consents: Consents, keys: SigningKeys) -> None:
         self._db = database
@@ -308,16 +248,7 @@ class AccessTokens:
         self._keys = keys
 
     def issue(self, consent: Consent, *, issuer: str, audience: str, scope: str, now: float, lifetime: float) -> str:
-        """Return a new access token (RFC 9068 §2.2).
-
-        Args:
-            consent: what it hangs on.
-            issuer: the WAF's issuer URL.
-            audience: the audience.
-            scope: the scope.
-            now: seconds of Unix time.
-            lifetime: seconds until it expires.
-        """
+        """Return a new access token, which expires after `lifetime` seconds (RFC 9068 §2.2)."""
         jti = secrets.token_urlsafe(16)
         expires_at = int(now + lifetime)
         claims: dict[str, object] = {

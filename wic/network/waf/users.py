@@ -132,11 +132,7 @@ class WebUsers:
 
 
 class WebSessions:
-    """Table of the browsers in which a user has signed in.
-
-    Args:
-        database: the WAF's.
-    """
+    """Table of the browsers in which a user has signed in."""
 
     def __init__(self, database: WebDatabase) -> None:
         self._db = database

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from wic.network.sqlite_file import SqliteFile
 
@@ -44,3 +44,22 @@ class WebDatabase(SqliteFile):
     def rows(self, query: str, *values: Value) -> list[tuple[Value, ...]]:
         """Return all rows of a query."""
         return self._db.execute(query, values).fetchall()
+
+
+class WebStore:
+    """Store of a web server in one database file, as a context manager."""
+
+    def __init__(self, path: Path, migrations: Sequence[str]) -> None:
+        self.database = WebDatabase(path, migrations)
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()

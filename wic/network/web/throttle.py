@@ -96,12 +96,7 @@ class FailureThrottle:
             self._records.popitem(last=False)
 
     def succeeded(self, name: str, *, forgive: bool = False) -> None:
-        """Take the last attempt back.
-
-        Args:
-            name: whose attempt.
-            forgive: whether the failures before it are forgotten too.
-        """
+        """Take the last attempt of a name back; with `forgive` the failures before it are forgotten too."""
         record = self._records.get(name)
         if record is None:
             return

@@ -32,12 +32,7 @@ POOL_PATH = "/pool/lease"
 
 
 class PoolEndpoint:
-    """POST /pool/lease, POST and DELETE /pool/lease/LEASE.
-
-    Args:
-        context: the WWSF.
-        options: options of the pool.
-    """
+    """POST /pool/lease, POST and DELETE /pool/lease/LEASE."""
 
     def __init__(self, context: WwsfContext, options: PoolOptions) -> None:
         self._context = context

@@ -32,11 +32,7 @@ RENEW_BEFORE = 300.0
 
 
 class SignInPages:
-    """GET /, /wwsf.js, /signin, /callback, /token, and POST /signout.
-
-    Args:
-        context: the WWSF.
-    """
+    """GET /, /wwsf.js, /signin, /callback, /token, and POST /signout."""
 
     def __init__(self, context: WwsfContext) -> None:
         self._context = context
@@ -198,13 +194,7 @@ class SignInPages:
 
 
 def make_session(issued: IssuedToken, *, now: float, expires_at: float) -> WwsfSession:
-    """Return the session of a user to whom the WAF has issued a token.
-
-    Args:
-        issued: the token.
-        now: seconds of Unix time.
-        expires_at: when the session ends.
-    """
+    """Return the session of a user to whom the WAF has issued a token."""
     authorization = issued.authorization
     # Without a refresh token there is no other: the token is used until it expires.
     ahead = 0.0 if issued.token.refresh is None else min(RENEW_BEFORE, (authorization.expires_at - now) / 2)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.web.browser_session import fingerprint, new_secret
-from wic.network.web.database import WebDatabase
+from wic.network.web.database import WebStore
 from wic.sip.state_table import StateTable
 
 if TYPE_CHECKING:
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 
 MIGRATIONS = (
     """
-    CREATE TABLE pair (
-        impi TEXT PRIMARY KEY,
-        impu TEXT NOT NULL UNIQUE,
-        used_at REAL NOT NULL DEFAULT 0
-    ) WITHOUT ROWID;
+    CREATE TABLE pair (impi TEXT PRIMARY KEY, impu TEXT NOT NULL UNIQUE, used_at REAL NOT NULL DEFAULT 0)
+        WITHOUT ROWID;
     CREATE TABLE lease (
         id TEXT PRIMARY KEY,
         impi TEXT NOT NULL UNIQUE REFERENCES pair ON DELETE CASCADE,
@@ -30,12 +27,8 @@ MIGRATIONS = (
         given_back INTEGER NOT NULL DEFAULT 0,
         expires_at REAL NOT NULL
     ) WITHOUT ROWID;
-    CREATE TABLE sign_in (
-        state TEXT PRIMARY KEY,
-        visit TEXT NOT NULL,
-        verifier TEXT NOT NULL,
-        expires_at REAL NOT NULL
-    ) WITHOUT ROWID;
+    CREATE TABLE sign_in (state TEXT PRIMARY KEY, visit TEXT NOT NULL, verifier TEXT NOT NULL, expires_at REAL NOT NULL)
+        WITHOUT ROWID;
     CREATE TABLE session (
         visit TEXT PRIMARY KEY,
         subject TEXT NOT NULL,
@@ -112,12 +105,7 @@ LEASE: Final = StateTable(
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One subscription of the pool.
-
-    Attributes:
-        impi: private user identity.
-        impu: public user identity.
-    """
+    """One subscription of the pool, with one private and one public user identity (TS 33.203 Annex X.4)."""
 
     impi: str
     impu: str
@@ -125,30 +113,24 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WwsfSession:
-    """Session of a browser in which a user has signed in, with the token of that user.
-
-    Attributes:
-        subject: the web user.
-        impi: private user identity.
-        impus: public user identities, the default one first.
-        access_token: the token.
-        token_expires_at: when it expires, in seconds of Unix time.
-        renew_at: when the next one is requested.
-        refresh_token: the refresh token for the next one; None if the WAF issued none.
-        expires_at: when the session ends.
-    """
+    """Session of a browser in which a user has signed in, with the token of that user; all times are Unix seconds."""
 
     subject: str
+    """The web user."""
     impi: str
     impus: tuple[str, ...]
+    """Public user identities, the default one first."""
     access_token: Secret
     token_expires_at: float
     renew_at: float
+    """When the next token is requested."""
     refresh_token: Secret | None
+    """None if the WAF issued none."""
     expires_at: float
+    """When the session ends."""
 
 
-class WwsfStore:
+class WwsfStore(WebStore):
     """The database in one file, as a context manager; several processes may have it open.
 
     Args:
@@ -162,19 +144,7 @@ class WwsfStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self.database = WebDatabase(path, MIGRATIONS)
-
-    def __enter__(self) -> Self:
-        """Return the store."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.database.close()
+        super().__init__(path, MIGRATIONS)
 
     # The pool
 
@@ -205,15 +175,9 @@ class WwsfStore:
     # Leases
 
     def reserve(self, holder: str, *, now: float, until: float) -> tuple[str, Pair] | None:
-        """Set the pair aside that was free for longest; None if there is none.
+        """Set the pair aside that was free for longest, `until` a token is issued; None if there is none.
 
-        Args:
-            holder: the user or the address that asks.
-            now: seconds of Unix time.
-            until: when the lease expires if no token is issued.
-
-        Returns:
-            the name of the lease, which only its holder learns, and the pair.
+        The name of the lease, which is returned with the pair, is a secret of its holder.
         """
         db = self.database
         with db.transaction():
@@ -225,14 +189,8 @@ class WwsfStore:
             if row is None:
                 return None
             name, pair = new_secret(), Pair(str(row[0]), str(row[1]))
-            db.change(
-                "INSERT INTO lease VALUES (?, ?, ?, ?, ?)",
-                fingerprint(name),
-                pair.impi,
-                holder,
-                LEASE.initial.value,
-                until,
-            )
+            values = (fingerprint(name), pair.impi, holder, LEASE.initial.value, until)
+            db.change("INSERT INTO lease VALUES (?, ?, ?, ?, ?)", *values)
             # The pair goes to the end of the line, so that each one rests as long as possible.
             db.change("UPDATE pair SET used_at = ? WHERE impi = ?", now, pair.impi)
             return name, pair
@@ -252,13 +210,7 @@ class WwsfStore:
         return Pair(str(row[0]), str(row[1]))
 
     def give_back(self, name: str, *, now: float, hold: bool) -> bool:
-        """End a lease; return whether there was one.
-
-        Args:
-            name: the lease.
-            now: seconds of Unix time.
-            hold: whether the pair stays out until the lease would have expired.
-        """
+        """End a lease; return whether there was one. With `hold` the pair stays out until the lease would have expired."""
         return self._move(name, LeaseInput.HOLD if hold else LeaseInput.GIVE_BACK, now=now)
 
     def _move(self, name: str, given: LeaseInput, *, now: float, expires_at: float | None = None) -> bool:
@@ -271,23 +223,14 @@ class WwsfStore:
         if following is LeaseState.ENDED:
             changed = db.change("DELETE FROM lease WHERE id = ? AND state = ?", key, row[0])
         else:
-            changed = db.change(
-                "UPDATE lease SET state = ?, expires_at = coalesce(?, expires_at) WHERE id = ? AND state = ?",
-                following.value,
-                expires_at,
-                key,
-                row[0],
-            )
+            update = "UPDATE lease SET state = ?, expires_at = coalesce(?, expires_at) WHERE id = ? AND state = ?"
+            changed = db.change(update, following.value, expires_at, key, row[0])
         return changed > 0
 
     def leases_of(self, holder: str, *, now: float) -> int:
         """Return how many leases a holder has."""
-        row = self.database.row(
-            "SELECT count(*) FROM lease WHERE holder = ? AND state <> ? AND expires_at > ?",
-            holder,
-            LeaseState.RETURNED.value,
-            now,
-        )
+        query = "SELECT count(*) FROM lease WHERE holder = ? AND state <> ? AND expires_at > ?"
+        row = self.database.row(query, holder, LeaseState.RETURNED.value, now)
         return 0 if row is None else int(row[0] or 0)
 
     def next_free(self) -> float | None:
@@ -298,37 +241,21 @@ class WwsfStore:
     # Sign-ins and sessions
 
     def begin_sign_in(self, *, state: str, session_id: str, verifier: str, expires_at: float) -> None:
-        """Store that a browser was sent to the WAF.
-
-        Args:
-            state: the value that the WAF's response repeats.
-            session_id: the browser's session.
-            verifier: the PKCE code verifier.
-            expires_at: when the sign-in ends.
-        """
+        """Store that a browser was sent to the WAF, with a PKCE code verifier and a state that the response repeats."""
         self.database.change(
             "INSERT INTO sign_in VALUES (?, ?, ?, ?)", fingerprint(state), fingerprint(session_id), verifier, expires_at
         )
 
     def finish_sign_in(self, *, state: str, session_id: str, now: float) -> str | None:
-        """Return the PKCE code verifier of a browser that comes back, once.
-
-        Args:
-            state: the value in the WAF's response.
-            session_id: the browser's session.
-            now: seconds of Unix time.
-        """
-        db = self.database
+        """Return the PKCE code verifier of a browser that comes back, once."""
+        db, key, browser = self.database, fingerprint(state), fingerprint(session_id)
         with db.transaction():
-            row = db.row(
-                "SELECT verifier FROM sign_in WHERE state = ? AND session = ? AND expires_at > ?",
-                fingerprint(state),
-                fingerprint(session_id),
-                now,
-            )
+            # RFC 6749 §10.12: the state counts in the browser that began this sign-in, and in no other.
+            query = "SELECT verifier FROM sign_in WHERE state = ? AND session = ? AND expires_at > ?"
+            row = db.row(query, key, browser, now)
             # Once only: a second response with the same state is a replay.
             if row is not None:
-                db.change("DELETE FROM sign_in WHERE state = ?", fingerprint(state))
+                db.change("DELETE FROM sign_in WHERE state = ?", key)
         return None if row is None else str(row[0])
 
     def save_session(self, session_id: str, session: WwsfSession) -> None:
