@@ -21,6 +21,7 @@ from wic.errors import (
     TokenRefused,
 )
 from wic.sdp.errors import AnswerNotValid
+from wic.sip.events import TransactionTimedOut
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.random_source import CountingSource
@@ -438,7 +439,7 @@ def test_a_challenge_after_the_cancel_ends_the_call(scripted):
 def test_the_end_of_another_transaction_means_nothing(scripted):
     outgoing = scripted.dial()
     scripted.reply(200, sdp=scripted.answer(outgoing._offer))
-    outgoing._timed_out(outgoing._invite)
+    outgoing.handle(TransactionTimedOut(outgoing._invite), now=0.0)
     assert outgoing.state is CallState.CONFIRMED
     assert not isinstance(outgoing.agreement, AnswerNotValid)
     assert not [event for event in scripted.alice.told if isinstance(event, Failed | CallFailed)]

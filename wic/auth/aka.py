@@ -43,37 +43,29 @@ class AkaFunctions(Protocol):
     @property
     def name(self) -> str:
         """Name of the set, for messages."""
-        ...
 
     @property
     def operator_value(self) -> str:
         """Name of the operator's part as it was given: `OP`, `OPc` or their like."""
-        ...
 
     @property
     def mac_octets(self) -> int:
         """Octets of MAC-A and MAC-S; an AUTN holds 8."""
-        ...
 
     def f1(self, rand: bytes, sqn: bytes, amf: bytes) -> bytes:
         """Return MAC-A."""
-        ...
 
     def f1_star(self, rand: bytes, sqn: bytes, amf: bytes) -> bytes:
         """Return MAC-S."""
-        ...
 
     def f2345(self, rand: bytes) -> tuple[bytes, bytes, bytes, bytes]:
         """Return RES, CK, IK and AK."""
-        ...
 
     def f5_star(self, rand: bytes) -> bytes:
         """Return AK*."""
-        ...
 
     def mistaken(self) -> tuple[tuple[str, AkaFunctions], ...]:
         """Return the functions that other readings of the configured values give, each with the mistake it stands for."""
-        ...
 
 
 class AkaVersion(Enum):

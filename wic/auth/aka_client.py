@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from wic.sip.params import AuthParams
     from wic.sip.random_source import RandomSource
 
-_SURVIVED = 2
-"""Invalid challenges in a row that are answered; the next one ends the attempt (TS 24.229 §5.1.1.5.3)."""
+_SURVIVED = 2  # TS 24.229 §5.1.1.5.3: invalid challenges in a row that are answered
 
 _ALL = tuple(algorithm.name for algorithm in AKA_ALGORITHMS)
 _RANK = {algorithm: rank for rank, algorithm in enumerate(AKA_ALGORITHMS)}

@@ -45,13 +45,7 @@ class AuthenticationVector:
 
 
 def make_vector(functions: AkaFunctions, sqn: int, amf: bytes, rand: bytes) -> AuthenticationVector:
-    """Make a vector.
-
-    Args:
-        functions: of the subscriber.
-        sqn: SQN, 48 bits.
-        amf: 2 octets.
-        rand: 16 octets of chance.
+    """Make a vector of a SQN of 48 bits, an AMF of 2 octets and 16 octets of chance.
 
     Raises:
         ConfigurationError: the functions make a MAC that an AUTN cannot hold.
@@ -82,24 +76,16 @@ class IssuedChallenge:
     counts: CountWindow = UNUSED
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class AkaUser:
     """The challenges of one private identity: those that wait for an answer, and those in use.
 
     They live in memory only. After a restart every answer is `STALE`, and gets a new challenge.
     """
 
-    __slots__ = ("_capacity", "_issued", "impi")
-
-    def __init__(self, impi: str, *, capacity: int = 32) -> None:
-        """Begin without challenges.
-
-        Args:
-            impi: private user identity.
-            capacity: challenges to remember.
-        """
-        self.impi = impi
-        self._capacity = capacity
-        self._issued: dict[str, IssuedChallenge] = {}
+    impi: str
+    capacity: int = field(default=32, kw_only=True)  # challenges to remember
+    _issued: dict[str, IssuedChallenge] = field(default_factory=dict, init=False)  # by their nonces
 
     def __len__(self) -> int:
         return len(self._issued)
@@ -110,7 +96,7 @@ class AkaUser:
         A full table drops the oldest unanswered challenge of the source that has asked for most: an attacker that
         asks in the name of another user drops only its own.
         """
-        if len(self._issued) >= self._capacity:
+        if len(self._issued) >= self.capacity:
             del self._issued[self._dispensable(challenge)]
         self._issued[challenge.nonce] = challenge
 
@@ -132,19 +118,14 @@ class AkaUser:
         self._issued.clear()
 
 
+@dataclass(frozen=True, slots=True)
 class AkaVerifier:
     """Challenges and checks answers for one realm; what belongs to a user is in its `AkaUser`."""
 
-    def __init__(self, realm: str, *, answer_within: float = 240.0) -> None:
-        """Keep the rules.
-
-        Args:
-            realm: the realm.
-            answer_within: seconds in which a challenge has to be answered (reg-await-auth, TS 24.229 §7.8);
-                once it was, it can be used as long as `AkaUser` keeps it.
-        """
-        self.realm = realm
-        self._answer_within = answer_within
+    realm: str
+    answer_within: float = field(default=240.0, kw_only=True)
+    """Seconds in which a challenge has to be answered (reg-await-auth, TS 24.229 §7.8); once it was, it can be used as
+    long as `AkaUser` keeps it."""
 
     def challenge(
         self,
@@ -199,16 +180,19 @@ class AkaVerifier:
         challenge = user.find(nonce)
         # A nonce of another identity, of before a restart, or one that came too late: a new challenge with stale=true
         # costs the USIM one more vector, where WRONG would end the attempt.
-        if username != user.impi or challenge is None or self._is_over(challenge, now):
+        if username != user.impi or challenge is None:
+            return Verdict(outcome=AuthOutcome.STALE, username=username)
+        if not challenge.proved and not 0 <= now - challenge.issued <= self.answer_within:  # reg-await-auth
             return Verdict(outcome=AuthOutcome.STALE, username=username)
         return self._judge(request, params, user, challenge)
 
-    def _is_over(self, challenge: IssuedChallenge, now: float) -> bool:
-        return not challenge.proved and not 0 <= now - challenge.issued <= self._answer_within
-
     def _judge(self, request: Request, params: Params, user: AkaUser, challenge: IssuedChallenge) -> Verdict:
-        if (text := params.get("auts")) is not None:  # RFC 3310 §3.4
-            return self._resynchronise(user, challenge, text)
+        if (text := params.get("auts")) is not None:  # RFC 3310 §3.4: with any response, or none
+            auts = parse_auts(text)
+            if auts is None:
+                return Verdict(outcome=AuthOutcome.MALFORMED, username=user.impi)
+            user.drop(challenge.nonce)
+            return Verdict(outcome=AuthOutcome.OUT_OF_SYNC, username=user.impi, auts=auts, rand=challenge.rand)
         if not params.get("response"):  # TS 24.229 §5.1.1.5.3: the USIM found the MAC wrong
             user.drop(challenge.nonce)
             return Verdict(outcome=AuthOutcome.MAC_FAILURE, username=user.impi)
@@ -227,11 +211,3 @@ class AkaVerifier:
         challenge.proved = True
         info = authentication_info(parts, challenge.ha1)
         return Verdict(outcome=AuthOutcome.OK, username=user.impi, authentication_info=info)
-
-    @staticmethod
-    def _resynchronise(user: AkaUser, challenge: IssuedChallenge, text: str) -> Verdict:
-        auts = parse_auts(text)
-        if auts is None:
-            return Verdict(outcome=AuthOutcome.MALFORMED, username=user.impi)
-        user.drop(challenge.nonce)
-        return Verdict(outcome=AuthOutcome.OUT_OF_SYNC, username=user.impi, auts=auts, rand=challenge.rand)

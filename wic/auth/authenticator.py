@@ -18,11 +18,9 @@ class Authenticator(Protocol):
 
     def authorize(self, request: Request) -> None:
         """Put into `request` the credentials that are known to be wanted; body and URI must be final."""
-        ...
 
     def forget(self) -> None:
         """Forget all challenges: an initial registration begins without any (TS 24.229 §5.1.1.2)."""
-        ...
 
     def challenged(self, request: Request, response: Response) -> None:
         """Take in the challenges of a 401 or 407 to `request`.
@@ -30,7 +28,6 @@ class Authenticator(Protocol):
         Raises:
             AuthenticationFailed: there is no point in sending the request again.
         """
-        ...
 
     def accepted(self, request: Request, response: Response) -> None:
         """Take in what a success says about authentication.
@@ -38,8 +35,6 @@ class Authenticator(Protocol):
         Raises:
             NetworkNotTrusted: the network claims to know the user's secret and does not.
         """
-        ...
 
     def advice(self, request: Request, response: Response) -> str:
         """Name what the user should check when `response` refuses `request`; empty if nothing of these credentials."""
-        ...

@@ -36,12 +36,9 @@ _QUOTED = frozenset({"username", "realm", "nonce", "uri", "response", "cnonce", 
 _INFO_OF = {"Authorization": "Authentication-Info", "Proxy-Authorization": "Proxy-Authentication-Info"}
 _INFO_KEYS = frozenset(name.lower() for name in _INFO_OF.values())
 
-_MAX_SPACES = 16
-"""Realms whose nonces are kept; one more takes the place of the oldest."""
-_STALE_STRIKES = 2
-"""Times in a row that `stale=true` is believed of nonces that were never accepted."""
-_PROVED_KEPT = 8
-"""Proved nonces that are remembered: requests that were under way with an older one may be challenged late."""
+_MAX_SPACES = 16  # realms whose nonces are kept; one more takes the place of the oldest
+_STALE_STRIKES = 2  # times in a row that `stale=true` is believed of nonces that were never accepted
+_PROVED_KEPT = 8  # requests that were under way with an older nonce may be challenged late
 
 
 @dataclass(frozen=True, slots=True)

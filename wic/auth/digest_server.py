@@ -131,13 +131,7 @@ class DigestVerifier:
         ]
 
     def verify(self, request: Request, lookup: Ha1Lookup, *, now: float) -> Verdict:
-        """Check the credentials of a request.
-
-        Args:
-            request: as it came.
-            lookup: finds H(A1) for a user name and an algorithm.
-            now: seconds, of the clock that `make_challenges` was given.
-        """
+        """Check the credentials of a request, at a time of the clock that `make_challenges` was given."""
         try:
             ours = find_credentials(request, self.realm)
         except MalformedHeader:
@@ -196,14 +190,7 @@ def refuse_repetition(params: Params) -> None:
 def read_input(
     params: Params, request: Request, algorithm: DigestAlgorithm, qops: Collection[str]
 ) -> DigestInput | None:
-    """Read the input of a response; None if it does not fit the challenge.
-
-    Args:
-        params: the credentials.
-        request: that carries them.
-        algorithm: that they name.
-        qops: that the challenge offered.
-    """
+    """Read the input of a response; None if it does not fit the challenge, which offered `qops`."""
     qop = params.get("qop")
     nc, cnonce = params.get("nc") or "", params.get("cnonce") or ""
     if qop not in qops or not cnonce:  # RFC 7616 §3.4: both must be there where qop was offered
@@ -213,15 +200,9 @@ def read_input(
     uri = params.get("uri") or ""
     if not _same_uri(uri, request):  # RFC 7616 §3.4.6: else a response could be used for another target
         return None
+    nonce, method = params.get("nonce") or "", request.method
     return DigestInput(
-        algorithm=algorithm,
-        nonce=params.get("nonce") or "",
-        uri=uri,
-        method=request.method,
-        qop=qop,
-        nc=nc,
-        cnonce=cnonce,
-        body=request.body,
+        algorithm=algorithm, nonce=nonce, uri=uri, method=method, qop=qop, nc=nc, cnonce=cnonce, body=request.body
     )
 
 

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 _WINDOW = 64
@@ -15,28 +16,19 @@ _MAC = 16
 _STAMP = 8
 
 
+@dataclass(frozen=True, slots=True)
 class NonceFactory:
     """Maker of nonces out of time, random octets and a keyed hash over both (RFC 7616 §3.3)."""
 
-    def __init__(self, key: bytes, *, lifetime: float = 300.0) -> None:
-        """Keep the key.
+    key: bytes = field(repr=False)  # secret, at least 16 octets
+    lifetime: float = field(default=300.0, kw_only=True)  # seconds for which a nonce is good
 
-        Args:
-            key: secret of at least 16 octets.
-            lifetime: seconds for which a nonce is good.
-        """
-        if len(key) < 16:
+    def __post_init__(self) -> None:
+        if len(self.key) < 16:
             raise ValueError("a nonce key has at least 16 octets")
-        self._key = key
-        self._lifetime = lifetime
 
     def make(self, salt: str, *, now: float) -> str:
-        """Return a nonce.
-
-        Args:
-            salt: random, so that two nonces of one moment differ.
-            now: seconds.
-        """
+        """Return a nonce; `salt` is random, so that two nonces of one moment differ."""
         stamp = max(0, int(now * 1000)).to_bytes(_STAMP, "big")
         part = stamp + hashlib.sha256(salt.encode()).digest()[:_SALT]
         return base64.b64encode(part + self._mac(part)).decode()
@@ -48,15 +40,13 @@ class NonceFactory:
         except (ValueError, binascii.Error):
             return None
         part, mac = octets[: _STAMP + _SALT], octets[_STAMP + _SALT :]
-        if not hmac.compare_digest(
-            mac, self._mac(part)
-        ):  # in constant time, so that no MAC can be guessed octet by octet
+        if not hmac.compare_digest(mac, self._mac(part)):  # constant time: no MAC can be guessed octet by octet
             return None
         issued = int.from_bytes(part[:_STAMP], "big") / 1000
-        return issued if issued - 0.001 <= now <= issued + self._lifetime else None
+        return issued if issued - 0.001 <= now <= issued + self.lifetime else None
 
     def _mac(self, part: bytes) -> bytes:
-        return hmac.digest(self._key, part, "sha256")[:_MAC]
+        return hmac.digest(self.key, part, "sha256")[:_MAC]
 
 
 class CountWindow(NamedTuple):
@@ -79,6 +69,7 @@ UNUSED = CountWindow()
 """The window of a fresh nonce."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ReplayGuard:
     """Used counts of nonces, in bounded memory.
 
@@ -86,10 +77,9 @@ class ReplayGuard:
     fill the table. A nonce that had to be forgotten, and every older one, counts as used up.
     """
 
-    def __init__(self, capacity: int = 65536) -> None:
-        self._capacity = capacity
-        self._seen: OrderedDict[str, tuple[CountWindow, float]] = OrderedDict()
-        self._forgotten = -1.0
+    capacity: int = 65536
+    _seen: OrderedDict[str, tuple[CountWindow, float]] = field(default_factory=OrderedDict, init=False)
+    _forgotten: float = field(default=-1.0, init=False)  # when the newest nonce that is not remembered was made
 
     def use(self, nonce: str, count: int, issued: float) -> bool:
         """Mark a count of a nonce as used; return whether it was still free.
@@ -103,12 +93,9 @@ class ReplayGuard:
         used = window.use(count)
         if used is None:
             return False
-        self._keep(nonce, (used, issued))
-        return True
-
-    def _keep(self, nonce: str, entry: tuple[CountWindow, float]) -> None:
-        self._seen[nonce] = entry
+        self._seen[nonce] = used, issued
         self._seen.move_to_end(nonce)
-        if len(self._seen) > self._capacity:
-            _, (_, issued) = self._seen.popitem(last=False)
-            self._forgotten = max(self._forgotten, issued)
+        if len(self._seen) > self.capacity:
+            _, (_, oldest) = self._seen.popitem(last=False)
+            self._forgotten = max(self._forgotten, oldest)
+        return True

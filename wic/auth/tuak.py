@@ -9,11 +9,10 @@ from typing import ClassVar
 from wic.auth.keccak import keccak_f1600
 from wic.errors import ConfigurationError
 
-_NAME = b"TUAK1.0"[::-1]
+_NAME = b"TUAK1.0"[::-1]  # TS 35.231 §6: ALGONAME
 _PADDING = b"\x1f" + bytes(38) + b"\x80" + bytes(64)
 _NO_AMF_SQN = bytes(8)
-_USED = 102
-"""Octets of the output that a function reads: RES, CK, IK with 32 each, AK with 6."""
+_USED = 102  # octets of the output that a function reads: RES, CK, IK with 32 each, AK with 6
 
 _MAC_INSTANCE = {64: 0x08, 128: 0x10, 256: 0x20}
 _RES_INSTANCE = {32: 0x00, 64: 0x08, 128: 0x10, 256: 0x20}

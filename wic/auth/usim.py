@@ -62,7 +62,6 @@ class Usim(Protocol):
             UsimFailed: there is no answer, because the card or its reader is not there. A client takes any other
                 exception of a USIM that is plugged in for this one.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,23 +192,16 @@ def explain_mac(functions: AkaFunctions, rand: bytes, autn: bytes, *, expected_a
                 f"K and {functions.operator_value} fit, but the network made its MAC with the AMF {tried.hex()}"
                 f" and sends {amf.hex()}: correct the AMF in the network"
             )
-    return _keys(functions) + _amf_note(amf, expected_amf)
-
-
-def _keys(functions: AkaFunctions) -> str:
     name = functions.operator_value
-    return (
+    advice = (
         f"the network's MAC does not fit K and {name}: compare first K and then {name} with the network's,"
         f" and see that it uses {functions.name} for this subscriber"
     )
-
-
-def _amf_note(amf: bytes, expected: bytes | None) -> str:
-    if expected is None or amf == expected:
-        return ""
+    if expected_amf is None or amf == expected_amf:
+        return advice
     # TS 33.102 Annex H: the first bit of the AMF tells vectors for EPS from others.
-    eps = " (a vector for EPS)" if (amf[0] ^ expected[0]) & amf[0] & 0x80 else ""
-    return f"; its AMF is {amf.hex()}{eps}, the account's {expected.hex()}"
+    eps = " (a vector for EPS)" if (amf[0] ^ expected_amf[0]) & amf[0] & 0x80 else ""
+    return f"{advice}; its AMF is {amf.hex()}{eps}, the account's {expected_amf.hex()}"
 
 
 def _fits(functions: AkaFunctions, rand: bytes, autn: bytes, amf: bytes) -> bool:

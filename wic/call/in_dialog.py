@@ -105,11 +105,17 @@ class InDialogRequests:
             offer = expect_sdp(event.request)
             if self._offer is not None or (offer is not None and agreement is None):
                 # RFC 3264 §4: one offer at a time.
-                self._refuse_crossing(event, now)
+                if self._offer is not None:  # RFC 3261 §14.2: ours waits for its answer in the ACK
+                    self.refuse(event, 491, now)
+                else:  # RFC 3311 §5.2: the offer of the INVITE is not answered yet
+                    self.refuse(event, 500, now, [("Retry-After", _RETRY_AFTER_SECONDS)])
                 return None
             if offer is None or agreement is None:
                 # A refresh of the target, or a re-INVITE that asks for an offer (RFC 3261 §14.2).
-                self._accept_without_offer(event, agreement, now)
+                asked = event.request.method == "INVITE" and agreement is not None
+                if asked and agreement is not None:
+                    self._offer, self._offer_transaction = agreement.offered_again(), event.transaction
+                self.accept(event, now, self._offer)
                 return None
             changed = agreement.renewed(offer)
         except RemoteProtocolError as error:
@@ -121,20 +127,6 @@ class InDialogRequests:
             return None
         self.accept(event, now, changed.local)
         return changed
-
-    def _refuse_crossing(self, event: RequestReceived, now: float) -> None:
-        """Refuse an offer while another one waits for its answer (RFC 3261 §14.2, RFC 3311 §5.2)."""
-        if self._offer is not None:
-            self.refuse(event, 491, now)
-        else:
-            self.refuse(event, 500, now, [("Retry-After", _RETRY_AFTER_SECONDS)])
-
-    def _accept_without_offer(self, event: RequestReceived, agreement: Agreement | None, now: float) -> None:
-        offer = None
-        if event.request.method == "INVITE" and agreement is not None:
-            offer = agreement.offered_again()
-            self._offer, self._offer_transaction = offer, event.transaction
-        self.accept(event, now, offer)
 
     def _respond(self, event: RequestReceived, status: int, headers: Headers, body: bytes, now: float) -> None:
         self._endpoint.reply(event.transaction, status, now=now, headers=headers, body=body)

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IncomingCall", "receive_call"]
 
-_RING_AGAIN_SECONDS = 60.0
-"""RFC 3261 §13.3.1.1: a provisional response every minute keeps proxies patient."""
+_RING_AGAIN_SECONDS = 60.0  # RFC 3261 §13.3.1.1: a provisional response every minute keeps proxies patient
 
 
 class IncomingCall(CallSession):
@@ -175,19 +174,19 @@ class IncomingCall(CallSession):
     def _handle_own(self, event: Event, now: float) -> None:
         # A re-INVITE is answered at once, so that its CANCEL always comes too late.
         if isinstance(event, CancelReceived) and event.transaction is self._transaction and self._undecided:
-            self._give_up(now, cancelled())
+            self._give_up(now)
 
     def _bye_received(self, request: Request, now: float) -> None:
         if self._undecided:
             # RFC 3261 §15.1.2: pending requests in the dialog are answered 487.
-            self._give_up(now, cancelled())
+            self._give_up(now)
         else:
             super()._bye_received(request, now)
 
-    def _give_up(self, now: float, error: CallFailed) -> None:
+    def _give_up(self, now: float) -> None:
         # RFC 3261 §9.2, §15.1.2: the INVITE that was cancelled, or whose dialog was ended, is answered 487.
         self._respond(487, now)
-        self._finish(Failed(error))
+        self._finish(Failed(cancelled()))
 
     def _finish(self, event: Ended | Failed | None) -> None:
         self._ring_again = None
@@ -205,12 +204,7 @@ class IncomingCall(CallSession):
     ) -> Response:
         own = self._in_dialog.capabilities() if status < 300 else []
         response = Response.answer(
-            self.request,
-            status,
-            reason,
-            to_tag=self._transaction.tag,
-            headers=[*own, *(headers or [])],
-            body=body,
+            self.request, status, reason, to_tag=self._transaction.tag, headers=[*own, *(headers or [])], body=body
         )
         self._endpoint.respond(self._transaction, response, now=now)
         return response

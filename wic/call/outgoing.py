@@ -34,15 +34,12 @@ if TYPE_CHECKING:
     from wic.sip.events import Event, RequestReceived
     from wic.sip.message import Response
     from wic.sip.random_source import RandomSource
-    from wic.sip.transaction.client import ClientTransaction
     from wic.sip.uri import Uri
 
 __all__ = ["OutgoingCall"]
 
-_MAX_BRANCHES = 32
-"""Early dialogs of one INVITE that are kept; further ones only tell of progress."""
-_MAX_CHALLENGES = 4
-"""INVITEs that are repeated with credentials: two networks may ask, each with one stale nonce."""
+_MAX_BRANCHES = 32  # early dialogs of one INVITE that are kept; further ones only tell of progress
+_MAX_CHALLENGES = 4  # two networks may ask, each with one stale nonce
 
 
 @dataclass(slots=True)
@@ -131,19 +128,17 @@ class OutgoingCall(CallSession):
     def _handle_own(self, event: Event, now: float) -> None:
         match event:
             case ResponseReceived() if event.transaction is self._invite:
-                self._response_received(event.response, now)
+                if event.response.status < 200:
+                    self._provisional(event.response)
+                elif event.response.status < 300:
+                    self._success(event.response, now)
+                else:
+                    self._failure(event.response, now)
             case TransactionTimedOut() if event.transaction is self._invite:
-                self._timed_out(event.transaction)
+                if self._dialog is None:  # once a 2xx has come, the call is that of its dialog
+                    self._finish(Failed(timed_out(event.transaction)))
             case _:
                 pass  # the BYE of a branch that lost
-
-    def _response_received(self, response: Response, now: float) -> None:
-        if response.status < 200:
-            self._provisional(response)
-        elif response.status < 300:
-            self._success(response, now)
-        else:
-            self._failure(response, now)
 
     def _provisional(self, response: Response) -> None:
         # RFC 3261 §8.1.1.7, §12.1: a 100 comes from the next hop and makes no dialog.
@@ -182,7 +177,7 @@ class OutgoingCall(CallSession):
         # RFC 3261 §13.2.2.4: every 2xx gets an ACK, that of a branch that lost too.
         self._endpoint.send_ack(ack, self._profile.flow, now=now)
         if self._dialog is not None or self._state is CallState.ENDED:
-            self._hang_up_branch(branch.dialog, now)
+            self._send(branch.dialog.create_request("BYE", headers=self._in_dialog.product()), now)
             return
         self._adopt(branch, response, now)
 
@@ -222,10 +217,6 @@ class OutgoingCall(CallSession):
             raise AnswerNotValid("it accepts none of the offered media")
         assert self._offer is not None, "a call that is over takes no answer"
         return Agreement.of(offer=self._offer, answer=answer, offered_here=True)
-
-    def _hang_up_branch(self, dialog: Dialog, now: float) -> None:
-        request = dialog.create_request("BYE", headers=self._in_dialog.product())
-        self._send(request, now)
 
     def _failure(self, response: Response, now: float) -> None:
         # RFC 3261 §13.2.2.3: a final failure ends all early dialogs; the transaction has sent the ACK.
@@ -268,10 +259,6 @@ class OutgoingCall(CallSession):
             if branch.dialog is not but:
                 self._endpoint.remove_dialog(branch.dialog)
         self._branches.clear()
-
-    def _timed_out(self, transaction: ClientTransaction) -> None:
-        if self._dialog is None:  # once a 2xx has come, the call is that of its dialog
-            self._finish(Failed(timed_out(transaction)))
 
     def _request_received(self, event: RequestReceived, now: float) -> None:
         early = any(branch.dialog is event.dialog for branch in self._branches.values())

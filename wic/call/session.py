@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["CallSession"]
 
 _log = logging.getLogger(__name__)
-_MAX_CHALLENGES = 3
-"""BYEs that are sent again with credentials."""
+_MAX_CHALLENGES = 3  # BYEs that are sent again with credentials
 
 
 class CallSession(ABC):

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RegEventSubscription"]
 
-_EXPIRES: Final = 600_000
-"""Seconds to ask for (TS 24.229 §5.1.1.3)."""
+_EXPIRES: Final = 600_000  # seconds to ask for (TS 24.229 §5.1.1.3)
 _STANDING: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
 
 

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RegistrationWatch"]
 
-_RESYNC_INTERVAL: Final = 5.0
-"""Seconds between two questions for the full state: a notifier that never gets it right is not asked faster."""
+_RESYNC_INTERVAL: Final = 5.0  # seconds: a notifier whose versions are never right is not asked faster
 
 
 class RegistrationWatch:
