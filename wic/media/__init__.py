@@ -10,11 +10,12 @@ from wic.media.pcm import PcmFrame
 from wic.media.plain import PlainRtp
 from wic.media.relay import Relay, RelayCounters
 from wic.media.rtp_transport import PacketHandler, RtpTransport
-from wic.media.sinks import Count, PcmSink, Sink, WavRecorder
+from wic.media.sinks import Count, PcmSink, Sink
 from wic.media.sources import Echo, PcmSource, Silence, Source, Tone, WavFile
 from wic.media.stream import AudioStream, AudioStreamOptions, StreamReport
 from wic.media.transport import IceServer, MediaTransport, MediaTransportOptions, TransportState
 from wic.media.udp import PortRange
+from wic.media.wav import WavRecorder
 
 __all__ = [
     "AudioStream",

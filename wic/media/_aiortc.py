@@ -114,9 +114,9 @@ class IceProtocol(StunProtocol):
         """Demultiplex by the first octet (RFC 7983 §7)."""
         packet = cast("bytes", data)
         first = packet[0] if packet else 255
-        if 127 < first < 192:
+        if 127 < first < 192:  # RTP and RTCP first: they are nearly all there is
             self.receiver.on_media(packet)
-        elif first < 4:
+        elif first < 4:  # STUN
             try:
                 super().datagram_received(packet, addr)
             except MALFORMED:
@@ -188,30 +188,32 @@ class IceConnection(Connection):
         tasks = [
             asyncio.create_task(server_reflexive_candidate(host, self.stun_server))
             for host in hosts
-            if ":" not in host.local_candidate.host
+            if ":" not in host.local_candidate.host  # a NAT that a STUN server could see through is one of IPv4
         ]
         if not tasks:
             return []
         done, late = await asyncio.wait(tasks, timeout=timeout)
-        for task in late:
+        for task in late:  # RFC 8445 §5.1.1.2: a server that does not answer gives no candidate
             task.cancel()
         return [task.result()[0] for task in done if task.exception() is None]
 
     def take_role(self, *, controlling: bool) -> None:
         """Take the role that offer and answer give this side."""
         self._role_known = True
-        self.ice_controlling = controlling
+        self.ice_controlling = controlling  # RFC 8445 §6.1.1
 
     async def connect(self) -> None:
         """Run the checks; a peer whose candidates cannot be used is found by its own checks."""
-        if not self._remote_candidates:
+        if not self._remote_candidates:  # RFC 8445 §7.3.1.3: a check from an unknown address gives a candidate
             await self._heard.wait()
         await super().connect()
 
     def _check_periodic(self) -> bool:
         """Start the next check; the last one needs no pause of Ta = 20 ms after it (RFC 8445 §14)."""
+        to_check = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
         return super()._check_periodic() and (
-            self._remote_candidates_expected() or any(map(_unchecked, self._check_list))
+            self._remote_candidates_expected()
+            or any(pair.task is None and pair.state in to_check for pair in self._check_list)
         )
 
     def request_received(self, message: StunMessage, addr: Address, protocol: StunProtocol) -> None:
@@ -236,7 +238,7 @@ class IceConnection(Connection):
         first = data[0] if data else 255
         if 127 < first < 192:
             self.on_media(data)
-        elif 19 < first < 64 and self._queue.qsize() < MAX_QUEUED_DTLS:
+        elif 19 < first < 64 and self._queue.qsize() < MAX_QUEUED_DTLS:  # RFC 7983 §7
             super().data_received(data, component)
         else:
             self.malformed += 1
@@ -258,7 +260,7 @@ class IceConnection(Connection):
 
     def stop_sending(self) -> None:
         """Send nothing more to the peer, not even what DTLS still has to say."""
-        self.route = None
+        self.route = None  # RFC 7675 §5
         self._nominated.clear()
         self._queue.put_nowait(None)
 
@@ -270,10 +272,6 @@ class IceConnection(Connection):
         self.on_media = _ignore
         self.on_consent_lost = None
         await super().close()
-
-
-def _unchecked(pair: CandidatePair) -> bool:
-    return pair.task is None and pair.state in (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
 
 
 class _Consent:
@@ -300,7 +298,7 @@ class _Consent:
         """Take the answer to a check; aioice calls this as it would a transaction of its own."""
         password = self._connection.remote_password
         if self._timer is None or password is None or not message.check_message_integrity(password.encode()):
-            return
+            return  # RFC 7675 §5.1: only an authenticated answer counts
         loop = asyncio.get_running_loop()
         if message.error_code is None:
             self._until = loop.time() + self._times.expiry
@@ -315,22 +313,18 @@ class _Consent:
         self._timer = loop.call_at(min(loop.time() + delay, self._until), self._due)
 
     def _due(self) -> None:
-        if asyncio.get_running_loop().time() >= self._until:
+        if asyncio.get_running_loop().time() >= self._until:  # RFC 7675 §5.1: consent has expired
             self._lose()
             return
         pair = self._connection.nominated_pair
         if pair is not None:
-            self._ask(pair)
+            # RFC 7675 §5.1: each request is a transaction of its own, sent once; its answer may come at any time.
+            request = self._connection.build_request(pair, nominate=False)
+            request.add_message_integrity((self._connection.remote_password or "").encode())
+            cast("dict[bytes, object]", pair.protocol.transactions)[request.transaction_id] = self
+            self._asked.append((pair.protocol, request.transaction_id))
+            pair.protocol.send_stun(request, pair.remote_addr)
         self._schedule()
-
-    def _ask(self, pair: CandidatePair) -> None:
-        password = self._connection.remote_password or ""
-        request = self._connection.build_request(pair, nominate=False)
-        request.add_message_integrity(password.encode())
-        transactions = cast("dict[bytes, object]", pair.protocol.transactions)
-        transactions[request.transaction_id] = self
-        self._asked.append((pair.protocol, request.transaction_id))
-        pair.protocol.send_stun(request, pair.remote_addr)
 
     def _lose(self) -> None:
         self.stop()
@@ -405,7 +399,7 @@ class DtlsTransport(RTCDtlsTransport):
 
     async def stop(self) -> None:
         """Close DTLS towards the peer, and wait for the reading task to end."""
-        self.on_closed = None
+        self.on_closed = None  # the end is our own wish, and not to be told
         task = self._task
         await super().stop()
         if task is not None:
@@ -423,13 +417,14 @@ class DtlsTransport(RTCDtlsTransport):
 
     async def _do_handshake(self) -> None:
         ssl = cast("SSL.Connection", self._ssl)
+        # RFC 5763 §5: the certificate of each side must match its fingerprint, so each must show one.
         ssl.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
         await super()._do_handshake()
         if self._state is State.FAILED and self.transport.state == "completed":
             await self._write_ssl()  # the alert, which aiortc leaves in OpenSSL's buffer
 
     def _verify(self, _connection: SSL.Connection, certificate: X509, _error: int, depth: int, _ok: int) -> bool:
-        if depth != 0:
+        if depth != 0:  # the fingerprint is that of the end certificate; others prove nothing here
             return True
         x509 = certificate.to_cryptography()
         matches = any(certificate_digest(x509, algorithm) in self._expected[algorithm] for algorithm in self._expected)
@@ -468,12 +463,6 @@ class SctpTransport(RTCSctpTransport):
         """Whether messages can be sent."""
         return self._association_state is self.State.ESTABLISHED
 
-    async def _refuse_stream(self, stream_id: int) -> None:
-        """Reset our half of a stream without an acknowledgement (RFC 8832 §6)."""
-        self._reconfig_queue.append(stream_id)
-        if len(self._reconfig_queue) == 1:
-            await self._transmit_reconfig()
-
     def abandon(self) -> None:
         """End the association without telling the peer, because its transport has gone."""
         self._set_state(self.State.CLOSED)
@@ -507,21 +496,21 @@ class SctpTransport(RTCSctpTransport):
             channel = self._data_channels.get(stream_id)
             if channel is not None:
                 channel.close()
-            else:
-                await self._refuse_stream(stream_id)
+                return
+            self._reconfig_queue.append(stream_id)  # RFC 8832 §6: our half is reset, without an acknowledgement
+            if len(self._reconfig_queue) == 1:
+                await self._transmit_reconfig()
             return
         await super()._data_channel_receive(stream_id, pp_id, data)
 
     def _acceptable(self, stream_id: int, pp_id: int, data: bytes) -> bool:
-        if pp_id != WEBRTC_DCEP:
+        if pp_id != WEBRTC_DCEP:  # data on a stream that was never opened is an error
             return stream_id in self._data_channels
         if not data or data[0] != DCEP_OPEN:
             return stream_id in self._data_channels
-        return stream_id not in self._data_channels and self._acceptable_open(stream_id, data)
-
-    def _acceptable_open(self, stream_id: int, data: bytes) -> bool:
         # RFC 8832 §6: the DTLS client opens even streams, the server odd ones; 65535 is no stream.
-        if stream_id == 65535 or stream_id % 2 != (0 if self.is_server else 1) or len(data) < DCEP_HEADER:
+        parity = 0 if self.is_server else 1
+        if stream_id in self._data_channels or stream_id == 65535 or stream_id % 2 != parity or len(data) < DCEP_HEADER:
             return False
         label, protocol = struct.unpack_from("!HH", data, 8)
         return len(data) == DCEP_HEADER + int(label) + int(protocol)
@@ -555,5 +544,5 @@ class SctpTransport(RTCSctpTransport):
         if state is self.State.CLOSED:
             while self._data_channel_queue:  # channels that waited for the association
                 self._data_channel_queue.popleft()[0]._setReadyState("closed")
-        if ended and self.on_closed is not None:
+        if ended and self.on_closed is not None:  # aiortc sets CLOSED more than once
             self.on_closed()

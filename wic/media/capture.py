@@ -59,11 +59,11 @@ class Capture:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:
             raise ConfigurationError(f"Cannot write the capture {path}: {error.strerror}.") from error
-        self._file: BinaryIO = os.fdopen(
-            descriptor, "wb", buffering=0
-        )  # a reader of the growing file sees whole blocks
+        # Without a buffer: a reader of the growing file sees whole blocks.
+        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
         self.packets = 0
-        self._file.write(_section_header() + _interface_description())
+        section = _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))  # version 1.0, of unknown length
+        self._file.write(section + _block(1, struct.pack("<HHI", LINKTYPE_EXPORTED_PDU, 0, 0)))
 
     def packet(self, at: float, protocol: Protocol, source: Address, target: Address, data: bytes) -> None:
         """Write one packet.
@@ -80,7 +80,10 @@ class Capture:
         if protocol == "sip":
             # The file goes to other people when a fault is reported.
             data = mask_secrets(data)
-        self._file.write(_packet_block(at, _tags(protocol, source, target) + data))
+        data = _tags(protocol, source, target) + data
+        micros = int(at * 1_000_000)  # the unit of time where the interface names no other
+        head = struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(data), len(data))
+        self._file.write(_block(6, head + data))
         self.packets += 1
 
     def close(self) -> None:
@@ -97,23 +100,9 @@ class Capture:
 
 
 def _block(kind: int, body: bytes) -> bytes:
-    body += bytes(-len(body) % 4)
+    body += bytes(-len(body) % 4)  # blocks are whole 32-bit words, and name their length at both ends
     length = len(body) + 12
     return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
-
-
-def _section_header() -> bytes:
-    return _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
-
-
-def _interface_description() -> bytes:
-    return _block(1, struct.pack("<HHI", LINKTYPE_EXPORTED_PDU, 0, 0))
-
-
-def _packet_block(at: float, data: bytes) -> bytes:
-    micros = int(at * 1_000_000)  # the unit of time where the interface names no other
-    head = struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(data), len(data))
-    return _block(6, head + data)
 
 
 def _tag(kind: int, value: bytes) -> bytes:

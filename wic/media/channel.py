@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from enum import Enum, auto
+from enum import Enum
 from typing import TYPE_CHECKING, Self
 
 from aiortc import RTCDataChannel, RTCDataChannelParameters
@@ -12,6 +12,7 @@ from aiortc.exceptions import InvalidStateError
 from aiortc.rtcsctptransport import RTCSctpCapabilities
 
 from wic.errors import LocalProtocolError, MediaFailed
+from wic.sdp.transport import DEFAULT_MAX_MESSAGE_SIZE as UNSAID_MAX_MESSAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +20,8 @@ if TYPE_CHECKING:
 
     from wic.media._aiortc import SctpTransport
 
-__all__ = ["DEFAULT_MAX_MESSAGE_SIZE", "ChannelState", "DataChannel", "DataChannels"]
-
 DEFAULT_MAX_MESSAGE_SIZE = 256 * 1024
 """Octets of one message that this side accepts and announces (`a=max-message-size`)."""
-
-UNSAID_MAX_MESSAGE_SIZE = 64 * 1024
-"""Octets that a peer accepts which announced nothing (RFC 8841 §6)."""
 
 HIGH_WATER = 1024 * 1024
 """Octets waiting to be sent on one channel at which `send` waits."""
@@ -38,20 +34,12 @@ MAX_LABEL = 65535
 
 
 class ChannelState(Enum):
-    """State of a data channel."""
+    """State of a data channel, under its name in the WebRTC API."""
 
-    CONNECTING = auto()
-    OPEN = auto()
-    CLOSING = auto()
-    CLOSED = auto()
-
-
-_STATES = {
-    "connecting": ChannelState.CONNECTING,
-    "open": ChannelState.OPEN,
-    "closing": ChannelState.CLOSING,
-    "closed": ChannelState.CLOSED,
-}
+    CONNECTING = "connecting"
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
 
 
 class DataChannel:
@@ -113,7 +101,7 @@ class DataChannel:
     @property
     def state(self) -> ChannelState:
         """The state of the channel."""
-        return _STATES[self._channel.readyState]
+        return ChannelState(self._channel.readyState)
 
     async def opened(self, timeout: float = 30.0) -> None:
         """Wait until the peer accepted the channel.
@@ -149,7 +137,7 @@ class DataChannel:
 
     def close(self) -> None:
         """Close the channel by resetting its stream; messages already queued go out first."""
-        self._channel.close()
+        self._channel.close()  # RFC 8831 §6.7
 
     async def __aenter__(self) -> Self:
         await self.opened()
@@ -187,7 +175,7 @@ class DataChannel:
             self._hand_over(self._on_message, message)
             return
         self._unread.append(message)
-        self._unread_octets += len(message)
+        self._unread_octets += len(message)  # of text the characters: near enough for a bound
         self._changed.set()
         if self._unread_octets > MAX_UNREAD:
             # SCTP holds back all channels of the association or none: one that is not read must not stop the others.
@@ -218,7 +206,7 @@ class DataChannels:
 
     async def start(self, remote_port: int, max_message_size: int | None) -> None:
         """Begin the association towards the peer's SCTP port."""
-        if max_message_size is not None:
+        if max_message_size is not None:  # RFC 8841 §6: a peer that names none takes 64 K
             self._max_message_size = max_message_size
         await self._sctp.start(RTCSctpCapabilities(self._max_message_size), remote_port)
 
@@ -246,7 +234,7 @@ class DataChannels:
             raise MediaFailed("the SCTP association has ended")
         if max(len(label.encode()), len(protocol.encode())) > MAX_LABEL:
             raise LocalProtocolError("label and protocol of a data channel have at most 65,535 octets")
-        if max_retransmits is not None and max_lifetime_ms is not None:
+        if max_retransmits is not None and max_lifetime_ms is not None:  # RFC 8832 §5.1: a channel has one type
             raise LocalProtocolError("a data channel limits retransmissions by number or by time, not both")
         parameters = RTCDataChannelParameters(
             label=label,

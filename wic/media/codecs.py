@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from wic.sdp.codecs import Codec
 
-__all__ = ["AudioCodec", "Decoder", "Encoder", "audio_codec", "available_codecs"]
-
 OPUS_BIT_RATE = 32000
 """Bits per second: fullband speech by RFC 7587 §3.1.1."""
 
@@ -89,7 +87,7 @@ class _AvEncoder:
         context.sample_rate = rate
         context.time_base = Fraction(1, rate)
         context.options = options
-        if bit_rate:
+        if bit_rate:  # G.722 has only one
             context.bit_rate = bit_rate
         self._context = context
         self._rate = rate
@@ -98,7 +96,7 @@ class _AvEncoder:
     def encode(self, samples: bytes) -> bytes:
         frame = frame_of(samples, self._rate)
         frame.pts = self._position
-        frame.time_base = Fraction(1, self._rate)
+        frame.time_base = Fraction(1, self._rate)  # else the library takes the frame for one out of its time
         self._position += frame.samples
         return b"".join(map(bytes, self._context.encode(frame)))
 

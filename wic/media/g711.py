@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from array import array
 
-__all__ = ["A_LAW", "MU_LAW", "Law"]
-
 _CLIP = 32635
 _MU_BIAS = 0x84
 
 
 def _mu_to_linear(octet: int) -> int:
-    octet = ~octet & 0xFF
+    octet = ~octet & 0xFF  # G.711: μ-law goes out with all bits inverted, A-law with every second one
     magnitude = ((((octet & 0x0F) << 3) + _MU_BIAS) << (octet >> 4 & 7)) - _MU_BIAS
     return -magnitude if octet & 0x80 else magnitude
 
@@ -46,7 +44,7 @@ class Law:
 
     def __init__(self, name: str) -> None:
         encode, decode = (_linear_to_mu, _mu_to_linear) if name == "PCMU" else (_linear_to_a, _a_to_linear)
-        # Index: the sample as an unsigned 16-bit number.
+        # Made once, for there are only 65,536 samples. Index: the sample as an unsigned 16-bit number.
         self._octets = bytes(encode(sample - 0x10000 if sample & 0x8000 else sample) for sample in range(0x10000))
         linear = [decode(octet) & 0xFFFF for octet in range(256)]
         self._low = bytes(sample & 0xFF for sample in linear)

@@ -10,8 +10,6 @@ from wic.media.pcm import FRAME_MS
 if TYPE_CHECKING:
     from wic.media.codecs import AudioCodec
 
-__all__ = ["JitterBuffer"]
-
 MIN_DELAY_MS = 20.0
 MAX_DELAY_MS = 200.0
 """Bounds of the delay that the buffer adds on purpose."""
@@ -75,9 +73,9 @@ class JitterBuffer:
             if self._position - unwrapped > MAX_GAP_MS * self._clock_rate / 1000:
                 self.reset()  # the sender turned its clock back
             else:
-                self.late += 1
+                self.late += 1  # its place has been filled by what was concealed
                 return
-        if len(self._packets) >= MAX_PACKETS:
+        if len(self._packets) >= MAX_PACKETS:  # the oldest goes: sound that is late already
             del self._packets[min(self._packets)]
         self._packets[unwrapped] = payload
 
@@ -113,7 +111,7 @@ class JitterBuffer:
             return None
         first = min(self._packets)
         kept = 1000.0 * (max(self._packets) + self._frame_clock - first) / self._clock_rate
-        if kept < target + FRAME_MS:
+        if kept < target + FRAME_MS:  # the frame that is given out now does not delay
             return None
         self._covered = first
         self._holes = self._ahead = 0
@@ -122,7 +120,7 @@ class JitterBuffer:
     def _catch_up(self, position: int, target: float) -> int:
         """Return the next position: one frame ahead after half a second in which the delay was well above its target."""
         self._ahead = self._ahead + 1 if self.delay_ms > target + 3 * FRAME_MS else 0
-        if self._ahead < 25:
+        if self._ahead < 25:  # ticks; a burst that is over by then is worth no cut in the sound
             return position
         self._ahead = 0
         position += self._frame_clock
@@ -132,7 +130,7 @@ class JitterBuffer:
 
     def _decode(self, timestamp: int) -> bytes:
         samples = self._decoder.decode(self._packets.pop(timestamp))
-        if samples is None:
+        if samples is None:  # a hole to the listener
             self.undecodable += 1
             return self._conceal()
         self._holes = 0
@@ -153,6 +151,6 @@ class JitterBuffer:
         if self._reference is None:
             self._reference = timestamp
         else:
-            ahead = (timestamp - self._reference) & _MASK
+            ahead = (timestamp - self._reference) & _MASK  # RFC 3550 §5.1: the timestamp wraps at 32 bits
             self._reference += ahead if ahead < _HALF else ahead - _MASK - 1
         return self._reference

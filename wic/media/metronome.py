@@ -10,8 +10,6 @@ from wic.media.pcm import FRAME_MS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Metronome"]
-
 PERIOD = FRAME_MS / 1000.0
 
 MAX_CATCH_UP = 5
@@ -41,7 +39,7 @@ class Metronome:
         loop = asyncio.get_running_loop()
         found = cls._of_loop.get(loop)
         if found is None:
-            for closed in [known for known in cls._of_loop if known.is_closed()]:
+            for closed in [known for known in cls._of_loop if known.is_closed()]:  # programs that run many loops
                 del cls._of_loop[closed]
             found = cls._of_loop[loop] = cls()
         return found
@@ -74,7 +72,7 @@ class Metronome:
 
     def _due(self) -> None:
         loop = asyncio.get_running_loop()
-        now = int((loop.time() - self._start) / PERIOD + 0.001)
+        now = int((loop.time() - self._start) / PERIOD + 0.001)  # a timer may ring a little early
         # Streams that were due while the loop was busy send at once, so that the peer's buffer does not run empty; after a
         # longer pause it has run empty, and a burst would only make it grow.
         if now - self._next >= MAX_CATCH_UP:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Mos", "estimate_mos"]
-
 DEFAULT_R = 93.2
 """R with every input of G.107 at its default and neither delay nor loss."""
 
@@ -62,7 +60,7 @@ def estimate_mos(codec: str, *, loss: float, delay_ms: float) -> Mos:
     # G.107 §7.5, with 95 the largest impairment there is.
     ie_eff = impairment.ie + (95.0 - impairment.ie) * percent / (percent + impairment.bpl)
     delay = max(delay_ms, 0.0)
-    i_d = 0.024 * delay + 0.11 * max(delay - 177.3, 0.0)
+    i_d = 0.024 * delay + 0.11 * max(delay - 177.3, 0.0)  # Cole and Rosenbluth: talk becomes hard beyond 177.3 ms
     r = max(0.0, min(100.0, DEFAULT_R - i_d - ie_eff))
     return Mos(_mos_of(r), r, f"E-model (ITU-T G.107, simplified); {impairment.source}")
 

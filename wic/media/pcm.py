@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from av import AudioFrame, AudioResampler
 
-__all__ = ["FRAME_MS", "PcmFrame", "Resampler"]
-
 FRAME_MS = 20
 """Milliseconds of audio in one packet that wic sends."""
 

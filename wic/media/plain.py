@@ -14,8 +14,6 @@ from wic.sdp.transport import TransportDescription
 if TYPE_CHECKING:
     from wic.media.rtp_transport import PacketHandler
 
-__all__ = ["PlainCounters", "PlainRtp"]
-
 DEFAULT_PORTS = PortRange()
 
 
@@ -84,11 +82,11 @@ class PlainRtp:
             address = ipaddress.ip_address(remote.address)
         except ValueError:
             raise MediaFailed(f"the peer's media address {remote.address!r} is not an IP address") from None
-        if remote.port == 0 or address.is_unspecified:
+        if remote.port == 0 or address.is_unspecified:  # RFC 3264 §8.2, §8.4
             self._remote = self._remote_rtcp = None
             return
         self._remote = (str(address), remote.port)
-        if self._rtcp_mux and remote.rtcp_mux:
+        if self._rtcp_mux and remote.rtcp_mux:  # RFC 5761 §5.1.1: only if offer and answer have it
             self._remote_rtcp = self._remote
         elif remote.rtcp is not None:  # RFC 3605
             self._remote_rtcp = (remote.rtcp.address or str(address), remote.rtcp.port)
@@ -118,12 +116,14 @@ class PlainRtp:
 
     def _rtp_received(self, packet: bytes, source: Address) -> None:
         if self._latch and packet[:1] and packet[0] & 0xC0 == VERSION:
-            self._latch_to(source)
+            self._latch = False  # RFC 4961: a peer sends from where it receives; the first packet decides
+            self._remote = source
+            self._remote_rtcp = source if self._rtcp_mux else (source[0], min(source[1] + 1, 65535))
         # The source port may differ from the announced one behind NAT (RFC 4961 asks for the same); the host may not.
         remote = self._remote
         if remote is None or remote[0] != source[0]:
             self.counters.strangers += 1
-        elif self._rtcp_mux and is_rtcp(packet):
+        elif self._rtcp_mux and is_rtcp(packet):  # RFC 5761 §4
             if self.on_rtcp is not None:
                 self.on_rtcp(packet)
         elif self.on_rtp is not None:
@@ -135,8 +135,3 @@ class PlainRtp:
             self.counters.strangers += 1
         elif self.on_rtcp is not None:
             self.on_rtcp(packet)
-
-    def _latch_to(self, source: Address) -> None:
-        self._latch = False
-        self._remote = source
-        self._remote_rtcp = source if self._rtcp_mux else (source[0], min(source[1] + 1, 65535))

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from wic.media.codecs import AudioCodec
     from wic.media.pcm import PcmFrame
 
-__all__ = ["ClipPlayback", "EchoPlayback", "LivePlayback", "PcmQueue", "Playback", "StreamPlayback"]
-
 MAX_QUEUED_SECONDS = 0.5
 """Sound kept ahead of its time by `PcmQueue.put` before it waits."""
 
@@ -82,7 +80,7 @@ class StreamPlayback:
             piece = next(self._pieces, None)
             if piece is not None:
                 self._samples += piece
-            elif self._loop and not restarted:
+            elif self._loop and not restarted:  # once a tick: a file without sound would be opened for ever
                 self._pieces = self._open()
                 restarted = True
             else:
@@ -158,7 +156,7 @@ class LivePlayback:
             self._on_closed()
 
     def _convert(self, frame: PcmFrame) -> bytes:
-        if self._resampler is None or self._rate != frame.rate:
+        if self._resampler is None or self._rate != frame.rate:  # a program may change its rate as it goes
             self._rate = frame.rate
             self._resampler = Resampler(frame.rate, self._codec.rate)
         return self._resampler.convert(frame.data)
@@ -168,8 +166,8 @@ class EchoPlayback:
     """Received payloads, sent back one a tick, so that two echoes at both ends cannot multiply packets."""
 
     def __init__(self) -> None:
-        self.heard: Callable[[bytes], None] | None = self._keep
         self._payloads: deque[bytes] = deque(maxlen=MAX_ECHOED)
+        self.heard: Callable[[bytes], None] | None = self._payloads.append
         self._playing = False
 
     def next_payload(self) -> bytes | None:
@@ -182,6 +180,3 @@ class EchoPlayback:
     def close(self) -> None:
         """Forget what was not sent."""
         self._payloads.clear()
-
-    def _keep(self, payload: bytes) -> None:
-        self._payloads.append(payload)

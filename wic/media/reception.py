@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["ReceptionStatistics"]
-
 MAX_DROPOUT = 3000
 """Sequence numbers a stream may jump ahead and still be itself."""
 
@@ -92,7 +90,7 @@ class ReceptionStatistics:
         """Go on with timestamps of another rate."""
         self.jitter *= clock_rate / self._clock_rate
         self._clock_rate = clock_rate
-        self._transit = None
+        self._transit = None  # transit times of two clocks cannot be compared
 
     def fraction_lost(self) -> int:
         """Loss since the last call, in 256ths (RFC 3550 A.3)."""
@@ -108,7 +106,7 @@ class ReceptionStatistics:
         if self._highest < 0:
             self._begin(sequence)
             return True
-        if 0 < ahead < MAX_DROPOUT:
+        if 0 < ahead < MAX_DROPOUT:  # §A.1: the packets between are lost, or late
             self._highest += ahead
             self._seen = (self._seen << ahead | 1) & _WINDOW_MASK
             return True

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wic.media.rtp_transport import PacketHandler, RtpTransport
 
-__all__ = ["Relay", "RelayCounters"]
-
 
 @dataclass(frozen=True, slots=True)
 class RelayCounters:

@@ -11,8 +11,6 @@ from wic.media.rtcp import Bye, ReceiverReport, ReportBlock, SenderInfo, SenderR
 if TYPE_CHECKING:
     from wic.media.reception import ReceptionStatistics
 
-__all__ = ["ReportExchange"]
-
 NTP_EPOCH = 2208988800
 """Seconds from 1900, where NTP begins, to 1970."""
 
@@ -37,7 +35,7 @@ class ReportExchange:
 
     def next_delay(self, *, first: bool = False) -> float:
         """Return the seconds until the next report, drawn from 0.5 to 1.5 of the interval (RFC 3550 §6.3.1)."""
-        return self._interval * random.uniform(0.5, 1.5) * (0.5 if first else 1.0)
+        return self._interval * random.uniform(0.5, 1.5) * (0.5 if first else 1.0)  # §6.2: the first one sooner
 
     def compose(
         self,
@@ -52,7 +50,7 @@ class ReportExchange:
     ) -> bytes:
         """Write a compound packet: SR if anything was sent, else RR."""
         blocks = (self._block(source, reception, now),) if source is not None else ()
-        if not packets:
+        if not packets:  # §6.4.2: one that has not sent writes an RR
             return pack_rtcp(ReceiverReport(self._ssrc, blocks), self._cname, bye=bye)
         sender = SenderInfo(self._ntp(now), timestamp, packets & 0xFFFFFFFF, octets)
         return pack_rtcp(SenderReport(self._ssrc, sender, blocks), self._cname, bye=bye)
@@ -64,7 +62,7 @@ class ReportExchange:
             self.malformed += 1
             return
         for packet in packets:
-            if isinstance(packet, Bye):
+            if isinstance(packet, Bye):  # §6.6
                 self.remote_left = True
                 continue
             if isinstance(packet, SenderReport):
@@ -72,7 +70,7 @@ class ReportExchange:
                 self._last_sr = packet.sender.ntp >> 16 & 0xFFFFFFFF
                 self._last_sr_at = now
             for block in packet.blocks:
-                if block.ssrc == self._ssrc:
+                if block.ssrc == self._ssrc:  # others are about streams that the peer hears from elsewhere
                     self._learn(block, now)
 
     def _learn(self, block: ReportBlock, now: float) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-__all__ = ["Bye", "ReceiverReport", "ReportBlock", "SenderInfo", "SenderReport", "pack_rtcp", "parse_rtcp"]
-
 SR, RR, SDES, BYE = 200, 201, 202, 203
 
 _HEADER = struct.Struct("!BBH")
@@ -88,12 +86,12 @@ def pack_rtcp(report: SenderReport | ReceiverReport, cname: str, *, bye: bool = 
     count = len(blocks) // _BLOCK.size
     if isinstance(report, SenderReport):
         sender = report.sender
-        info = _SENDER.pack(
-            sender.ntp >> 32, sender.ntp & 0xFFFFFFFF, sender.timestamp, sender.packets, sender.octets & 0xFFFFFFFF
-        )
+        high, low = divmod(sender.ntp, 1 << 32)
+        info = _SENDER.pack(high, low, sender.timestamp, sender.packets, sender.octets & 0xFFFFFFFF)
         compound = _packet(SR, count, _WORD.pack(report.ssrc) + info + blocks)
     else:
         compound = _packet(RR, count, _WORD.pack(report.ssrc) + blocks)
+    # §6.1: a compound packet begins with a report, and has an SDES with the CNAME.
     compound += _packet(SDES, 1, _sdes_chunk(report.ssrc, cname))
     return compound + _packet(BYE, 1, _WORD.pack(report.ssrc)) if bye else compound
 
@@ -175,7 +173,7 @@ def _read_rr(body: bytes, count: int) -> ReceiverReport | None:
 
 
 def _read_bye(body: bytes, count: int) -> Bye | None:
-    if len(body) < 4 * count:
+    if len(body) < 4 * count:  # §6.6: a reason may follow, which no one here reads
         return None
     return Bye(struct.unpack_from(f"!{count}I", body))
 

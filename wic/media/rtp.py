@@ -5,11 +5,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-__all__ = ["HEADER_LENGTH", "RtpPacket", "is_rtcp", "pack_rtp", "parse_rtp"]
-
 HEADER_LENGTH = 12
 
-_HEADER = struct.Struct("!BBHII")
+HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
 
 VERSION = 0x80
@@ -49,7 +47,7 @@ def pack_rtp(
     '80000001000000a00000000778'
     """
     second = payload_type | MARKER if marker else payload_type
-    return _HEADER.pack(VERSION, second, sequence, timestamp, ssrc) + payload
+    return HEADER.pack(VERSION, second, sequence, timestamp, ssrc) + payload
 
 
 def parse_rtp(packet: bytes) -> RtpPacket | None:
@@ -60,13 +58,11 @@ def parse_rtp(packet: bytes) -> RtpPacket | None:
     """
     if len(packet) < HEADER_LENGTH:
         return None
-    first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
+    first, second, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
     if first & 0xC0 != VERSION:
         return None
-    if first == VERSION:
-        payload: bytes | None = packet[HEADER_LENGTH:]
-    else:
-        payload = _strip(packet, first)
+    # The usual packet has neither CSRCs nor extension nor padding.
+    payload = packet[HEADER_LENGTH:] if first == VERSION else _strip(packet, first)
     if payload is None:
         return None
     return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, payload, second > 127)
@@ -76,12 +72,12 @@ def _strip(packet: bytes, first: int) -> bytes | None:
     """Take CSRCs, header extension and padding off, or say None if they do not fit in."""
     start = HEADER_LENGTH + 4 * (first & _CSRC_COUNT)
     end = len(packet)
-    if first & _EXTENDED:
+    if first & _EXTENDED:  # §5.3.1: a profile word, then a length in words
         if end < start + 4:
             return None
         start += 4 + 4 * _EXTENSION.unpack_from(packet, start)[1]
     if first & _PADDING:
-        if not packet[-1]:
+        if not packet[-1]:  # §5.1: the last octet counts the padding, with itself
             return None
         end -= packet[-1]
     return packet[start:end] if start <= end else None

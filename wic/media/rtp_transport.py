@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["PacketHandler", "RtpTransport"]
-
 PacketHandler = Callable[[bytes], None]
 """Called with each packet received, unprotected, from the event loop."""
 

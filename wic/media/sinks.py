@@ -6,12 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Protocol, Self
 
-from wic.media.wav import WavRecorder
-
 if TYPE_CHECKING:
     from wic.media.pcm import PcmFrame
-
-__all__ = ["Count", "PcmSink", "Sink", "WavRecorder"]
 
 MAX_UNREAD_FRAMES = 250
 """Frames a `PcmSink` keeps for its reader: five seconds."""
@@ -60,7 +56,7 @@ class PcmSink:
 
     def write(self, frame: PcmFrame) -> None:
         """Keep a frame for the reader."""
-        if len(self._frames) == self._frames.maxlen:
+        if len(self._frames) == self._frames.maxlen:  # the deque lets go of the oldest by itself
             self.dropped += 1
         self._frames.append(frame)
         self._changed.set()

@@ -15,13 +15,11 @@ from wic.media.playback import ClipPlayback, EchoPlayback, LivePlayback, PcmQueu
 from wic.media.wav import check_wav, read_wav
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterator
+    from collections.abc import AsyncIterable
     from os import PathLike
 
     from wic.media.codecs import AudioCodec
     from wic.media.pcm import PcmFrame
-
-__all__ = ["Echo", "PcmSource", "Silence", "Source", "Tone", "WavFile"]
 
 FULL_SCALE = 32767.0
 
@@ -91,12 +89,9 @@ class WavFile:
     def play(self, codec: AudioCodec) -> Playback:
         """Play it; a short file in a codec without state is encoded once per process."""
         if codec.stateless and self.seconds <= MAX_CLIP_SECONDS:
-            status = self.path.stat()
+            status = self.path.stat()  # a file that has changed is another clip
             return ClipPlayback(_wav_clip(codec, self.path, status.st_mtime_ns, status.st_size), loop=self._loop)
-        return StreamPlayback(codec, lambda: self._pieces(codec.rate), loop=self._loop)
-
-    def _pieces(self, rate: int) -> Iterator[bytes]:
-        return read_wav(self.path, rate)
+        return StreamPlayback(codec, lambda: read_wav(self.path, codec.rate), loop=self._loop)
 
 
 class PcmSource:

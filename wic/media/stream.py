@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from wic.media.mos import estimate_mos
 from wic.media.pcm import FRAME_MS, PcmFrame
 from wic.media.reception import ReceptionStatistics
 from wic.media.reports import ReportExchange
-from wic.media.rtp import HEADER_LENGTH, MARKER, VERSION, parse_rtp
+from wic.media.rtp import HEADER, HEADER_LENGTH, MARKER, VERSION, parse_rtp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
     from wic.media.sinks import Sink
     from wic.media.sources import Source
     from wic.sdp.codecs import Codec
-
-__all__ = ["AudioStream", "AudioStreamOptions", "StreamReport"]
-
-_HEADER = struct.Struct("!BBHII")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +160,7 @@ class AudioStream:
         if self._metronome is not None:
             self._metronome.remove(self._beat)
             self._metronome = None
-            self._send_report(bye=True)
+            self._send_report(bye=True)  # RFC 3550 §6.6
             self._transport.on_rtp = self._transport.on_rtcp = None
         self.play(None)
         for sink in self._sinks:
@@ -213,20 +208,24 @@ class AudioStream:
         if self._jitter_buffer is not None:
             samples = self._jitter_buffer.next_frames(self._reception.jitter_ms)
             if samples:
-                self._hear(PcmFrame(samples, self._audio.rate))
-        if tick >= self._report_tick:
+                frame = PcmFrame(samples, self._audio.rate)
+                for sink in self._sinks:
+                    if sink.wants_pcm:
+                        sink.write(frame)
+        if tick >= self._report_tick:  # RFC 3550 §6.2: also while nothing is sent
             self._report_tick = tick + int(self._reports.next_delay() / PERIOD)
             self._send_report()
 
     def _send(self, payload: bytes, tick: int) -> None:
         codec = self.codec
         self._sequence = (self._sequence + 1) & 0xFFFF
+        # RFC 3550 §5.1: the timestamp follows the clock, also over packets that were not sent.
         self._timestamp = (self._first_timestamp + tick * self._audio.frame_clock) & 0xFFFFFFFF
         second = codec.payload_type
         if self._silent:  # RFC 3551 §4.1: the marker tells where sound begins after silence
             self._silent = False
             second |= MARKER
-        header = _HEADER.pack(VERSION, second, self._sequence, self._timestamp, self._ssrc)
+        header = HEADER.pack(VERSION, second, self._sequence, self._timestamp, self._ssrc)
         self._transport.send_rtp(header + payload)
         self._sent += 1
         self._sent_octets += len(payload)
@@ -244,16 +243,11 @@ class AudioStream:
             )
         )
 
-    def _hear(self, frame: PcmFrame) -> None:
-        for sink in self._sinks:
-            if sink.wants_pcm:
-                sink.write(frame)
-
     def _rtp_received(self, packet: bytes) -> None:
         if len(packet) < HEADER_LENGTH:
             self._discarded += 1
             return
-        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
+        first, second, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
         if first & 0xC0 != VERSION:
             self._discarded += 1
             return
@@ -262,7 +256,7 @@ class AudioStream:
             self._new_source(ssrc)
         duplicates = self._reception.duplicates
         if not self._reception.receive(sequence, timestamp, self._loop.time()):
-            self._discarded += self._reception.duplicates == duplicates
+            self._discarded += self._reception.duplicates == duplicates  # a duplicate has its own count
         elif self._jitter_buffer is not None or self._playback is not None:
             self._use(packet, second & 0x7F, timestamp)
 
@@ -299,7 +293,7 @@ class AudioStream:
         # RFC 7160 §4.2: the timestamps go on from where they are.
         self._first_timestamp = (self._timestamp - self._tick * self._audio.frame_clock) & 0xFFFFFFFF
         if self._jitter_buffer is not None:
-            late = self._jitter_buffer.late
+            late = self._jitter_buffer.late  # the report is about the stream, not about one codec of it
             self._jitter_buffer = JitterBuffer(self._audio)
             self._jitter_buffer.late = late
         self.play(self._source)

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 PacketTap = Callable[[Literal["rtp", "rtcp", "sctp"], bool, bytes], None]
 """Called with the kind of a packet, whether it is sent, and its octets."""
 
-__all__ = ["IceServer", "MediaTransport", "MediaTransportOptions", "PacketTap", "TransportCounters", "TransportState"]
-
 logger = logging.getLogger(__name__)
 
 MAX_EARLY_PACKETS = 32
@@ -106,28 +104,22 @@ class TransportInput(Enum):
 
 _S, _I = TransportState, TransportInput
 
-MEDIA_TRANSPORT: Final = StateTable(
+MEDIA_TRANSPORT: Final[StateTable[TransportState, TransportInput]] = StateTable(
     name="Media transport",
     clause="RFC 8445 §6, RFC 8842 §5, RFC 7675 §5",
     initial=TransportState.NEW,
     final=TransportState.CLOSED,
     rows={
-        (_S.NEW, _I.GATHER): TransportState.GATHERING,
+        (_S.NEW, _I.GATHER): TransportState.GATHERING,  # RFC 8445 §5.1.1
         (_S.GATHERING, _I.GATHERED): TransportState.GATHERED,
         (_S.GATHERING, _I.FAILED): TransportState.FAILED,
-        (_S.GATHERED, _I.CONNECT): TransportState.CHECKING,
-        (_S.CHECKING, _I.PAIRED): TransportState.HANDSHAKING,
+        (_S.GATHERED, _I.CONNECT): TransportState.CHECKING,  # RFC 8445 §6.1.4
+        (_S.CHECKING, _I.PAIRED): TransportState.HANDSHAKING,  # RFC 8445 §8.1.1, RFC 8842 §5.5
         (_S.CHECKING, _I.FAILED): TransportState.FAILED,
-        (_S.HANDSHAKING, _I.SECURED): TransportState.CONNECTED,
+        (_S.HANDSHAKING, _I.SECURED): TransportState.CONNECTED,  # RFC 5764 §4.2
         (_S.HANDSHAKING, _I.FAILED): TransportState.FAILED,
-        (_S.CONNECTED, _I.FAILED): TransportState.FAILED,
-        (_S.NEW, _I.CLOSE): TransportState.CLOSED,
-        (_S.GATHERING, _I.CLOSE): TransportState.CLOSED,
-        (_S.GATHERED, _I.CLOSE): TransportState.CLOSED,
-        (_S.CHECKING, _I.CLOSE): TransportState.CLOSED,
-        (_S.HANDSHAKING, _I.CLOSE): TransportState.CLOSED,
-        (_S.CONNECTED, _I.CLOSE): TransportState.CLOSED,
-        (_S.FAILED, _I.CLOSE): TransportState.CLOSED,
+        (_S.CONNECTED, _I.FAILED): TransportState.FAILED,  # RFC 7675 §5
+        **{(state, _I.CLOSE): _S.CLOSED for state in TransportState if state is not TransportState.CLOSED},
     },
 )
 """States of a transport; an input without a row changes nothing, so that the first failure is the one that counts."""
@@ -230,7 +222,7 @@ class MediaTransport:
             candidates=candidates,
             end_of_candidates=True,
             fingerprints=self._certificate.fingerprints,
-            setup=Setup.ACTPASS,
+            setup=Setup.ACTPASS,  # RFC 8842 §5.2
         )
 
     async def connect(
@@ -249,7 +241,7 @@ class MediaTransport:
         if not self._move(TransportInput.CONNECT):
             raise MediaFailed(f"cannot connect a transport that is {self._state.value.lower()}")
         try:
-            await self._check(remote, controlling=controlling or remote.ice_lite)
+            await self._check(remote, controlling=controlling or remote.ice_lite)  # RFC 8445 §6.1.1
             self._move(TransportInput.PAIRED)
             await self._shake_hands(remote, client=dtls_role == "active")
         except MediaFailed as failure:
@@ -268,7 +260,7 @@ class MediaTransport:
     def _send(self, kind: Literal["rtp", "rtcp"], packet: bytes, ssrc: bytes) -> None:
         sending = self._sending
         route = self._connection.route
-        # RFC 8827 §6.5: nothing leaves without keys; RFC 7675 §5: nothing leaves without consent, which has cleared the route.
+        # RFC 8827 §6.5: nothing leaves without keys; RFC 7675 §5: nor without consent, whose loss has cleared the route.
         if sending is None or route is None or len(packet) > MAX_PLAIN_PACKET or not self._sent_sources.admits(ssrc):
             self.counters.unsent += 1
             return
@@ -351,11 +343,11 @@ class MediaTransport:
         if tap is not None:
             self._dtls.on_data = lambda sent, data: tap("sctp", sent, data)
         sessions = self._dtls.srtp_sessions
-        if sessions is None:
+        if sessions is None:  # an m-line of data channels (RFC 8261 §5)
             return
         self._receiving, self._sending = sessions
         self._connection.on_media = self._protected_received
-        while self._early:
+        while self._early:  # RFC 5763 §6.2: media may come before this side's handshake is done
             self._protected_received(self._early.popleft())
 
     def _early_received(self, packet: bytes) -> None:
@@ -444,7 +436,7 @@ class SourceLimit:
 
 def _usable(candidate: Candidate) -> bool:
     """Return whether checks can be sent to it: an address behind a name (mDNS) is learned from the peer's checks."""
-    if candidate.component != 1 or candidate.transport != "udp":
+    if candidate.component != 1 or candidate.transport != "udp":  # RTCP is multiplexed, and there is no ICE-TCP here
         return False
     try:
         ipaddress.ip_address(candidate.address)
@@ -453,17 +445,9 @@ def _usable(candidate: Candidate) -> bool:
     return True
 
 
-def _from_aiortc(candidate: RTCIceCandidate) -> Candidate:
+def _from_aiortc(c: RTCIceCandidate) -> Candidate:
     return Candidate(
-        candidate.foundation,
-        candidate.component,
-        candidate.protocol,
-        candidate.priority,
-        candidate.ip,
-        candidate.port,
-        candidate.type,
-        candidate.relatedAddress,
-        candidate.relatedPort,
+        c.foundation, c.component, c.protocol, c.priority, c.ip, c.port, c.type, c.relatedAddress, c.relatedPort
     )
 
 

@@ -12,8 +12,6 @@ from wic.errors import MediaFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Address", "PortRange", "UdpPort"]
-
 Address = tuple[str, int]
 """Host and port, without the scope fields of IPv6."""
 
@@ -113,7 +111,7 @@ class PortRange:
     def __init__(self, first: int = 40000, last: int = 49999) -> None:
         if not 1 <= first < last <= 65535:
             raise ValueError("a port range goes from a lower to a higher port below 65536")
-        self._first = first + first % 2
+        self._first = first + first % 2  # RTP takes even ports
         self._pairs = (last + 1 - self._first) // 2
         if self._pairs < 1:
             raise ValueError("a port range holds at least one even port and the odd one after it")
@@ -124,10 +122,7 @@ class PortRange:
         return self._pairs
 
     def bind_pair(
-        self,
-        host: str,
-        rtp: Callable[[bytes, Address], None],
-        rtcp: Callable[[bytes, Address], None],
+        self, host: str, rtp: Callable[[bytes, Address], None], rtcp: Callable[[bytes, Address], None]
     ) -> tuple[UdpPort, UdpPort]:
         """Bind the next free pair.
 
@@ -147,14 +142,13 @@ class PortRange:
 def _bind_pair(
     host: str, port: int, rtp: Callable[[bytes, Address], None], rtcp: Callable[[bytes, Address], None]
 ) -> tuple[UdpPort, UdpPort] | None:
-    bound: list[UdpPort] = []
+    even: UdpPort | None = None
     try:
-        bound.append(UdpPort.bind(host, port, rtp))
-        bound.append(UdpPort.bind(host, port + 1, rtcp))
+        even = UdpPort.bind(host, port, rtp)
+        return even, UdpPort.bind(host, port + 1, rtcp)
     except OSError as error:
-        for taken in bound:
-            taken.close()
-        if error.errno != errno.EADDRINUSE:
+        if even is not None:
+            even.close()
+        if error.errno != errno.EADDRINUSE:  # another pair would fail just so
             raise MediaFailed(f"cannot bind {host}: {error.strerror}") from error
         return None
-    return bound[0], bound[1]

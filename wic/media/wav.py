@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from wic.media.pcm import PcmFrame
 
-__all__ = ["WavRecorder", "check_wav", "read_wav"]
-
 HEADER_OCTETS = 44
 
 MAX_RECORDED_OCTETS = 2**32 - 4096
@@ -96,7 +94,7 @@ class WavRecorder:
         if self._file.closed or self.failure is not None or self._octets + len(frame.data) > MAX_RECORDED_OCTETS:
             return
         try:
-            if not self.frames:
+            if not self.frames:  # a recording without sound stays an empty file
                 self._file.write(_header(frame.rate))
             self._file.write(frame.data)
         except OSError as error:
