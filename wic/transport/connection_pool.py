@@ -39,12 +39,7 @@ class ConnectionPool:
     __slots__ = ("_dials", "_handler", "_open", "_options", "_queue_limit", "_ssl_context", "_tied")
 
     def __init__(
-        self,
-        handler: FlowHandler,
-        *,
-        ssl_context: ssl.SSLContext | None,
-        options: StreamOptions,
-        queue_limit: int,
+        self, handler: FlowHandler, *, ssl_context: ssl.SSLContext | None, options: StreamOptions, queue_limit: int
     ) -> None:
         """Prepare to dial.
 
@@ -70,7 +65,7 @@ class ConnectionPool:
     def closed(self, flow: Flow) -> set[Flow]:
         """Forget a connection, and return the flows without `id` that were tied to it."""
         remote = _remote(flow)
-        if remote in self._open and self._open[remote].flow == flow:
+        if remote in self._open and self._open[remote].flow == flow:  # the peer may have opened a second one
             del self._open[remote]
         return self._tied.pop(flow, set())
 
@@ -85,7 +80,7 @@ class ConnectionPool:
         remote = _remote(flow)
         if remote in self._open:
             self._send(self._open[remote], flow, data)
-        elif flow.transport == "TLS" and self._ssl_context is None:
+        elif flow.transport == "TLS" and self._ssl_context is None:  # RFC 3261 §26.2.2: never by TCP instead
             failed(flow, "TLS is not configured for outgoing connections")
         else:
             self._wait(remote, flow, data, failed)
@@ -120,7 +115,7 @@ class ConnectionPool:
         except TransportError as error:
             self._give_up(remote, str(error))
         else:
-            for flow, data, _ in self._dials.pop(remote).waiting:
+            for flow, data, _ in self._dials.pop(remote).waiting:  # in the order they came
                 self._send(connection, flow, data)
 
     def _give_up(self, remote: Remote, reason: str) -> None:

@@ -59,7 +59,7 @@ class DatagramSocket:
         """Send one SIP message to the flow's remote address; `FlowHandler.closed` tells of a failure."""
         if self._transport.is_closing():
             self._handler.closed(flow, FlowEnd(EndedBy.LOCAL, "the UDP socket is closed"))
-        elif len(data) > _LARGEST:
+        elif len(data) > _LARGEST:  # RFC 3261 §18.1.1: IP could not carry it either
             self._handler.closed(flow, FlowEnd(EndedBy.LOCAL, f"{len(data)} bytes do not fit into a datagram"))
         else:
             # asyncio tells of a datagram that the kernel refuses by `error_received`, before `sendto` returns.

@@ -118,7 +118,7 @@ def _literal_family(host: str) -> socket.AddressFamily | None:
 
 async def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, _SocketAddress]]:
     family = _literal_family(host)
-    if family is not None:
+    if family is not None:  # without a thread of the resolver
         return [(family, (host, port))]
     loop = asyncio.get_running_loop()
     try:

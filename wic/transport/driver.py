@@ -42,8 +42,7 @@ _STREAMS = ("TCP", "TLS")
 # Seconds for which a machine whose timer failed is not called again: what it did not get done is still due.
 _PAUSE_AFTER_FAILURE = 1.0
 
-_Parameters = ParamSpec("_Parameters")
-
+_P = ParamSpec("_P")
 
 MessageObserver: TypeAlias = Callable[[float, Direction, bytes, Flow], None]
 """Called with the time, the direction, the message as it is on the wire, and its flow."""
@@ -127,27 +126,10 @@ class Driver:
     """
 
     __slots__ = (
-        "_alarms",
-        "_clock",
-        "_closed",
-        "_closing",
-        "_connections",
-        "_deadline",
-        "_endpoint",
-        "_failures",
-        "_not_before",
-        "_observers",
-        "_options",
-        "_pool",
-        "_pumping",
-        "_received",
-        "_sent",
-        "_sockets",
-        "_sources",
-        "_timer",
-        "_undelivered",
-        "on_event",
-    )
+        "_alarms", "_clock", "_closed", "_closing", "_connections", "_deadline", "_endpoint", "_failures", "_not_before",
+        "_observers", "_options", "_pool", "_pumping", "_received", "_sent", "_sockets", "_sources", "_timer",
+        "_undelivered", "on_event",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -241,7 +223,7 @@ class Driver:
     def closed(self, flow: Flow, end: FlowEnd) -> None:
         """Tell the endpoint that a flow is gone, with every flow that was tied to it."""
         self._connections.pop(flow, None)
-        tied = () if self._pool is None else self._pool.closed(flow)
+        tied = () if self._pool is None else self._pool.closed(flow)  # RFC 3261 §18.4
         for gone in (flow, *tied):
             self._flow_failed(gone, str(end))
 
@@ -274,7 +256,7 @@ class Driver:
 
     async def close(self, reason: str = "") -> None:
         """End every connection, tell the endpoint so, and stop driving; nothing is sent any more."""
-        self._closing = True
+        self._closing = True  # the endpoint may still answer what it learns here, to no avail
         if self._pool is not None:
             await self._pool.close()
         await asyncio.gather(*(connection.close(reason) for connection in self.connections))
@@ -304,14 +286,14 @@ class Driver:
             connection.send(data)
         elif flow.transport == "UDP":
             self._send_by_udp(flow, data)
-        elif flow.transport in _STREAMS and not flow.id:
+        elif flow.transport in _STREAMS and not flow.id:  # RFC 3261 §18.1.1: dialled, unless there is one
             self._note(Direction.SENT, data, flow)
             self._streams.send(flow, data, self._undeliverable)
         else:
-            self._undeliverable(flow, "the connection is gone")
+            self._undeliverable(flow, "the connection is gone")  # RFC 5626 §5.3: another flow will not do
 
     def _send_by_udp(self, flow: Flow, data: bytes) -> None:
-        if len(data) <= _LARGEST_DATAGRAM_REQUEST or data.startswith(b"SIP/2.0 "):
+        if len(data) <= _LARGEST_DATAGRAM_REQUEST or data.startswith(b"SIP/2.0 "):  # responses go back as they came
             self._send_datagram(flow, data)
             return
         # RFC 3261 §18.1.1: a long request goes over TCP, its Via says which transport it took in the end, and UDP is
@@ -349,13 +331,7 @@ class Driver:
         for observer in self._observers:
             self._guard("an observed message", observer, self.now, direction, data, flow)
 
-    def _guard(
-        self,
-        what: str,
-        action: Callable[_Parameters, None],
-        *args: _Parameters.args,
-        **kwargs: _Parameters.kwargs,
-    ) -> bool:
+    def _guard(self, what: str, action: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> bool:
         """Run `action`, and log what it raises; return whether it succeeded."""
         try:
             action(*args, **kwargs)
@@ -375,7 +351,8 @@ class Driver:
             self._disarm()
             return
         deadline = max(min(deadlines), self._not_before)
-        # Deadlines mostly move away, as answers come and timers are cancelled. A timer that fires too early only looks again, which is cheaper than re-arming it each time.
+        # Deadlines mostly move away, as answers come and timers are cancelled. A timer that fires too early only looks
+        # again, which is cheaper than re-arming it each time.
         if self._timer is None or deadline < self._deadline:
             self._disarm()
             self._deadline = deadline
@@ -384,7 +361,7 @@ class Driver:
     def _time_passed(self, _: float) -> None:
         self._timer = None
         for source in (self._endpoint, *self._sources):
-            now = self.now
+            now = self.now  # anew for each: the one before may have taken long
             due = source.next_timeout()
             if due is None or due > now:
                 continue

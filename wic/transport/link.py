@@ -16,7 +16,7 @@ from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING, Final, cast
 
-from wic.errors import ConnectFailed, TransportError
+from wic.errors import ConnectFailed, HandshakeRejected, TransportError
 from wic.sip.flow import Flow
 from wic.sip.state_table import StateTable
 from wic.transport.alarms import alarms
@@ -24,7 +24,8 @@ from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.tls import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import socket
+    from collections.abc import Awaitable, Callable
 
     from wic.transport.alarms import Alarm
     from wic.transport.base import FlowHandler, KeepAlive, LinkOptions
@@ -68,11 +69,11 @@ LINK: Final = StateTable(
     initial=LinkState.SECURING,
     final=LinkState.CLOSED,
     rows={
-        (_S.SECURING, _I.SECURED): LinkState.GREETING,
+        (_S.SECURING, _I.SECURED): LinkState.GREETING,  # RFC 8446 §4.4.4: both Finished messages are there
         (_S.SECURING, _I.ENDED): LinkState.CLOSING,
-        (_S.GREETING, _I.OPENED): LinkState.OPEN,
+        (_S.GREETING, _I.OPENED): LinkState.OPEN,  # RFC 7118 §4; on TCP and TLS at once
         (_S.GREETING, _I.ENDED): LinkState.CLOSING,
-        (_S.OPEN, _I.ENDED): LinkState.CLOSING,
+        (_S.OPEN, _I.ENDED): LinkState.CLOSING,  # RFC 6455 §7.1.2, §7.1.7
         (_S.CLOSING, _I.LOST): LinkState.CLOSED,
     },
 )
@@ -87,24 +88,9 @@ class Link(asyncio.Protocol, ABC):
     """
 
     __slots__ = (
-        "__weakref__",
-        "_alarms",
-        "_asked",
-        "_closed",
-        "_failure",
-        "_finished",
-        "_flow",
-        "_handler",
-        "_heard",
-        "_keep_alive",
-        "_lost",
-        "_options",
-        "_pipe",
-        "_ready",
-        "_state",
-        "_timer",
-        "_transport",
-    )
+        "__weakref__", "_alarms", "_asked", "_closed", "_failure", "_finished", "_flow", "_handler", "_heard",
+        "_keep_alive", "_lost", "_options", "_pipe", "_ready", "_state", "_timer", "_transport",
+    )  # fmt: skip
 
     scheme: str
     """The transport's name without TLS, for the flow."""
@@ -117,7 +103,6 @@ class Link(asyncio.Protocol, ABC):
         handler: FlowHandler,
         options: LinkOptions,
         pipe: TlsPipe | None,
-        ready: asyncio.Future[None] | None = None,
         lost: Callable[[Link], None] | None = None,
     ) -> None:
         """Prepare for a TCP connection.
@@ -126,7 +111,6 @@ class Link(asyncio.Protocol, ABC):
             handler: told about the flow.
             options: its limits.
             pipe: this end of TLS, if there is to be TLS.
-            ready: done when messages may flow, or failed with the reason why they never can.
             lost: called when the socket is gone.
         """
         self._alarms = alarms()
@@ -134,7 +118,7 @@ class Link(asyncio.Protocol, ABC):
         self._options = options
         self._keep_alive = options.keep_alive
         self._pipe = pipe
-        self._ready = ready
+        self._ready: asyncio.Future[None] | None = None  # made by the one that waits for a dialled link to open
         self._lost = lost
         self._state = LinkState.SECURING
         self._transport: asyncio.Transport | None = None
@@ -164,6 +148,30 @@ class Link(asyncio.Protocol, ABC):
         """Whether messages could ever flow."""
         return self._flow is not None
 
+    async def connect(self, dialled: Awaitable[socket.socket], server: str) -> None:
+        """Wait for a socket to `server`, and until messages may flow over it.
+
+        Raises:
+            ConnectFailed: they cannot; the message says why in one sentence.
+            HandshakeRejected: the server does not speak the message protocol.
+        """
+        loop = asyncio.get_running_loop()
+        self._ready = ready = loop.create_future()
+        timeout = self._options.open_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                sock = await dialled
+                await loop.create_connection(lambda: self, sock=sock)
+                try:
+                    await ready
+                except (ConnectFailed, HandshakeRejected) as error:
+                    raise type(error)(f"{server} cannot be used: {error}.") from None
+                except asyncio.CancelledError:
+                    self.abort("not wanted any more")
+                    raise
+        except TimeoutError:
+            raise ConnectFailed(f"{server} did not answer within {timeout:g} s.") from None
+
     async def close(self, reason: str = "") -> None:
         """End the connection with a farewell to the peer, and return when its socket is gone."""
         if self._state is LinkState.CLOSED:
@@ -173,7 +181,7 @@ class Link(asyncio.Protocol, ABC):
             self._closed = asyncio.get_running_loop().create_future()
         if self._state in (LinkState.SECURING, LinkState.GREETING):
             self.abort(reason)
-        elif self._state is LinkState.OPEN:
+        elif self._state is LinkState.OPEN:  # in CLOSING the farewell has been said
             self._say_goodbye(reason)
             self._end(EndedBy.LOCAL, reason or "closed")
         await asyncio.shield(self._closed)
@@ -187,7 +195,7 @@ class Link(asyncio.Protocol, ABC):
     def keep_alive(self, how: KeepAlive | None) -> None:
         """Send keep-alives by other rules from now on; None sends none."""
         self._keep_alive = how
-        if self._state is LinkState.OPEN:
+        if self._state is LinkState.OPEN:  # before that the deadline is the handshake's
             self._asked = False
             self._arm_keep_alive()
 
@@ -239,7 +247,7 @@ class Link(asyncio.Protocol, ABC):
         if not self._move(LinkInput.ENDED):
             return
         self._arm(self._options.close_timeout, self._give_up)
-        if was_open:
+        if was_open:  # a flow that never opened has none to tell
             self._handler.closed(self.flow, FlowEnd(by, reason, code))
 
     def _fail(self, failure: TransportError) -> None:
@@ -286,7 +294,7 @@ class Link(asyncio.Protocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         """Decrypt what came, and pass it up."""
-        self._heard = True
+        self._heard = True  # RFC 5626 §4.4.1: also what is no answer to a keep-alive
         if self._pipe is not None:
             self._encrypted_received(self._pipe, data)
         else:
@@ -344,7 +352,7 @@ class Link(asyncio.Protocol, ABC):
         self._put(pipe.to_send())
         if plain:
             self._plain_received(plain)
-        if pipe.peer_closed:
+        if pipe.peer_closed:  # RFC 8446 §6.1: close_notify
             self.eof_received()
             self._socket().close()
 
@@ -389,7 +397,7 @@ class Link(asyncio.Protocol, ABC):
             waited = keep_alive.answer_within if self._asked else 0.0
             self._asked = False
             self._arm(max(0.0, keep_alive.every - waited), self._check_peer)
-        elif self._asked:
+        elif self._asked:  # RFC 5626 §4.4.1: the flow is dead
             self._end(EndedBy.NETWORK, f"no answer to a keep-alive within {keep_alive.answer_within:g} s")
             self._give_up(now)
         else:

@@ -32,7 +32,7 @@ class _Acceptor:
 
     def accept(self) -> asyncio.Protocol:
         self._accepted += 1
-        if len(self.links) >= self._max_connections:
+        if len(self.links) >= self._max_connections:  # before TLS: a flood costs a socket, not a handshake
             self._refused += 1
             return _Refused()
         link = self._make_link(self._lost)

@@ -94,10 +94,11 @@ class MemoryNetwork:
 
     # for its connections and sockets
 
-    def deliver_in_order(self, near: MemoryConnection, far: MemoryConnection, data: bytes) -> None:
-        """Carry one message of a connection: late, but never lost or overtaken."""
+    def deliver_in_order(self, near: MemoryConnection, arrival: Callable[[], None]) -> None:
+        """Call `arrival` when what `near` sends is at the far end: late, but never lost or overtaken."""
         if not self._is_cut(near.flow):
-            self._queue(near, partial(far.arrive, data))
+            near.last_due = max(self._arrival(), near.last_due)
+            self._schedule(near.last_due, arrival)
 
     def deliver_datagram(self, flow: Flow, data: bytes) -> None:
         """Carry one datagram: perhaps late, twice, or never."""
@@ -108,27 +109,9 @@ class MemoryNetwork:
         for _ in range(copies):
             self._schedule(self._arrival(), partial(self._datagram_arrives, flow, data))
 
-    def deliver_end(self, near: MemoryConnection, far: MemoryConnection, reason: str) -> None:
-        """Carry the end of a connection."""
-        if not self._is_cut(near.flow):
-            self._queue(near, partial(far.ended, FlowEnd(EndedBy.PEER, reason)))
-
-    def deliver_ping(self, near: MemoryConnection, far: MemoryConnection) -> None:
-        """Carry a keep-alive and its answer."""
-        if not self._is_cut(near.flow):
-            self._queue(near, partial(self._answer_ping, near, far))
-
     def unbind(self, address: Address) -> None:
         """Forget a datagram socket."""
         self._sockets.pop(address, None)
-
-    def _answer_ping(self, near: MemoryConnection, far: MemoryConnection) -> None:
-        if far.is_open and not self._is_cut(far.flow):
-            self._queue(far, near.pong)
-
-    def _queue(self, near: MemoryConnection, action: Callable[[], None]) -> None:
-        near.last_due = max(self._arrival(), near.last_due)
-        self._schedule(near.last_due, action)
 
     def _schedule(self, due: float, action: Callable[[], None]) -> None:
         # Timers of the same time fire in any order, so each one does what is next.
@@ -179,7 +162,7 @@ class MemoryConnection:
     def send(self, data: bytes) -> None:
         """Send one SIP message without waiting."""
         if self._open:
-            self._network.deliver_in_order(self, self._far, data)
+            self._network.deliver_in_order(self, partial(self._far.arrive, data))
 
     async def close(self, reason: str = "") -> None:
         """End the connection."""
@@ -189,7 +172,8 @@ class MemoryConnection:
         """End the connection."""
         if self._open:
             self.ended(FlowEnd(EndedBy.LOCAL, reason or "closed"))
-            self._network.deliver_end(self, self._far, reason or "the connection was closed")
+            end = FlowEnd(EndedBy.PEER, reason or "the connection was closed")
+            self._network.deliver_in_order(self, partial(self._far.ended, end))
 
     def drop(self, reason: str = "no answer to a keep-alive") -> None:
         """End this side of the connection as a failure of the network; the other end is not told."""
@@ -202,13 +186,18 @@ class MemoryConnection:
         if how is not None and self._open:
             self._timer = self._loop.call_later(how.every, self._ask, how)
 
+    def ping(self) -> None:
+        """Take a keep-alive, and answer it."""
+        if self._open:
+            self._network.deliver_in_order(self, self._far.pong)
+
     def pong(self) -> None:
         """Take the answer to a keep-alive."""
         self.keep_alive(self._how)
 
     def _ask(self, how: KeepAlive) -> None:
         self._timer = self._loop.call_later(how.answer_within, self.drop)
-        self._network.deliver_ping(self, self._far)
+        self._network.deliver_in_order(self, self._far.ping)
 
     def _disarm(self) -> None:
         if self._timer is not None:

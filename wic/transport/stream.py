@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wic.errors import ConnectFailed
 from wic.sip.framing import CrlfKeepAlive, FrameRefused, StreamFramer
 from wic.sip.limits import Limits
 from wic.transport.base import EndedBy, LinkOptions
@@ -38,7 +36,7 @@ class StreamOptions(LinkOptions):
 class StreamServerOptions(StreamOptions):
     """Options of a server."""
 
-    idle_timeout: float | None = 600.0
+    idle_timeout: float | None = 600.0  # RFC 3261 §18 has connections kept for at least as long as a transaction
     max_connections: int = 1_000
     """Connections at a time; those beyond are closed at once."""
     backlog: int = 128
@@ -59,10 +57,9 @@ class StreamLink(Link):
         handler: FlowHandler,
         options: StreamOptions,
         pipe: TlsPipe | None,
-        ready: asyncio.Future[None] | None = None,
         lost: Callable[[Link], None] | None = None,
     ) -> None:
-        super().__init__(handler=handler, options=options, pipe=pipe, ready=ready, lost=lost)
+        super().__init__(handler=handler, options=options, pipe=pipe, lost=lost)
         self._framer = StreamFramer(options.limits)
         self._idle_timeout = options.idle_timeout
         self._idle: Alarm | None = None
@@ -100,7 +97,7 @@ class StreamLink(Link):
 
     def _deliver(self, frames: list[bytes | CrlfKeepAlive]) -> None:
         for frame in frames:
-            if self._state is not LinkState.OPEN:
+            if self._state is not LinkState.OPEN:  # the handler of the frame before has ended the flow
                 return
             if isinstance(frame, bytes):
                 self._handler.received(self.flow, frame)
@@ -123,7 +120,7 @@ class StreamLink(Link):
         if used:
             self._arm_idle()
         else:
-            self._half_close()
+            self._half_close()  # the peer may have sent something meanwhile: it reads our end, not a reset
             self._end(EndedBy.LOCAL, f"idle for {self._idle_timeout:g} s")
 
 
@@ -151,11 +148,9 @@ async def connect_tcp(
     """
     chosen = options or StreamOptions()
     pipe = TlsPipe(ssl_context, server_hostname=server_hostname or host) if ssl_context is not None else None
-    try:
-        async with asyncio.timeout(chosen.open_timeout):
-            return await _connect(host, port, handler, chosen, pipe)
-    except TimeoutError:
-        raise ConnectFailed(f"{host} port {port} did not answer within {chosen.open_timeout:g} s.") from None
+    link = StreamLink(handler=handler, options=chosen, pipe=pipe)
+    await link.connect(open_socket(host, port), f"{host} port {port}")
+    return link
 
 
 async def serve_tcp(
@@ -185,20 +180,3 @@ async def serve_tcp(
         return StreamLink(handler=handler, options=chosen, pipe=pipe, lost=lost)
 
     return await SocketListener.open(host, port, accept, max_connections=chosen.max_connections, backlog=chosen.backlog)
-
-
-async def _connect(
-    host: str, port: int, handler: FlowHandler, options: StreamOptions, pipe: TlsPipe | None
-) -> Connection:
-    loop = asyncio.get_running_loop()
-    link = StreamLink(handler=handler, options=options, pipe=pipe, ready=(ready := loop.create_future()))
-    sock = await open_socket(host, port)
-    await loop.create_connection(lambda: link, sock=sock)
-    try:
-        await ready
-    except ConnectFailed as error:
-        raise ConnectFailed(f"{host} port {port} cannot be used: {error}.") from None
-    except asyncio.CancelledError:
-        link.abort("not wanted any more")
-        raise
-    return link

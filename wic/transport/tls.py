@@ -28,13 +28,9 @@ _CERTIFICATE_FAULTS = {
     62: "its certificate is for another host name",
     64: "its certificate is for another address",
 }
-_NOT_TLS = {
-    "WRONG_VERSION_NUMBER",
-    "HTTP_REQUEST",
-    "UNKNOWN_PROTOCOL",
-    "PACKET_LENGTH_TOO_LONG",
-    "RECORD_LAYER_FAILURE",
-}
+_NOT_TLS = {  # OpenSSL reads the first octets of a plain answer as the header of a record
+    "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE",
+}  # fmt: skip
 
 # One TLS record (RFC 8446 §5.1), so that a read never allocates more than a record can hold.
 _RECORD = 16 * 1024
@@ -96,7 +92,7 @@ def server_context(*, certificate: Path, key: Path | None = None, client_ca: Pat
         ConfigurationError: a file cannot be read or is not what it should be.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # as for a client
     context.options |= ssl.OP_NO_RENEGOTIATION  # a client could make the server compute without end
     _load_certificate(context, certificate, key)
     if client_ca is not None:
@@ -170,12 +166,16 @@ class TlsPipe:
         """The peer said that it sends no more (close_notify)."""
 
     def start(self) -> None:
-        """Begin the handshake.
+        """Begin the handshake, or go on with it.
 
         Raises:
             ssl.SSLError: this end cannot take part, for instance for lack of a certificate.
         """
-        self._handshake()
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return
+        self.established = True
 
     def receive(self, data: bytes) -> bytes:
         """Take bytes from the peer and return what they say, decrypted.
@@ -185,7 +185,7 @@ class TlsPipe:
         """
         self._incoming.write(data)
         if not self.established:
-            self._handshake()
+            self.start()
         return self._read() if self.established else b""
 
     def send(self, data: bytes) -> None:
@@ -203,13 +203,6 @@ class TlsPipe:
     def to_send(self) -> bytes:
         """Return what must be sent to the peer now."""
         return self._outgoing.read()
-
-    def _handshake(self) -> None:
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            return
-        self.established = True
 
     def _read(self) -> bytes:
         chunks = []

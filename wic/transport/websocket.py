@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from websockets.exceptions import InvalidURI
 from websockets.typing import Origin
 from websockets.uri import parse_uri
 
-from wic.errors import ConfigurationError, ConnectFailed, HandshakeRejected
+from wic.errors import ConfigurationError
 from wic.transport.dial import environment_proxy, open_socket, open_tunnel
 from wic.transport.listener import SocketListener
 from wic.transport.tls import TlsPipe, client_context
@@ -80,11 +79,23 @@ async def connect_websocket(url: str, *, handler: FlowHandler, options: WebSocke
     """
     options = options or WebSocketOptions()
     uri = _parse(url)
-    try:
-        async with asyncio.timeout(options.open_timeout):
-            return await _connect(uri, handler, options)
-    except TimeoutError:
-        raise ConnectFailed(f"{uri.host} port {uri.port} did not answer within {options.open_timeout:g} s.") from None
+    framing = ClientProtocol(
+        uri,
+        origin=Origin(options.origin) if options.origin is not None else None,
+        subprotocols=[SIP],  # RFC 7118 §4.1
+        max_size=options.max_message,
+        logger=frames_log,
+    )
+    pipe = None
+    if uri.secure:
+        pipe = TlsPipe(options.ssl_context or client_context(), server_hostname=options.server_hostname or uri.host)
+    proxy = options.proxy if isinstance(options.proxy, str) else None
+    if options.proxy is True:
+        proxy = environment_proxy(uri.host, uri.port, secure=uri.secure)
+    dialled = open_socket(uri.host, uri.port) if proxy is None else open_tunnel(proxy, uri.host, uri.port)
+    link = WebSocketClientLink(framing, headers=options.headers, handler=handler, options=options, pipe=pipe)
+    await link.connect(dialled, f"{uri.host} port {uri.port}")
+    return link
 
 
 async def serve_websocket(
@@ -124,46 +135,3 @@ def _parse(url: str) -> WebSocketURI:
         return parse_uri(url)
     except (InvalidURI, ValueError):
         raise ConfigurationError(f"{url!r} is not a WebSocket address; write ws://host/ or wss://host/.") from None
-
-
-async def _connect(uri: WebSocketURI, handler: FlowHandler, options: WebSocketOptions) -> Connection:
-    loop = asyncio.get_running_loop()
-    framing = ClientProtocol(
-        uri,
-        origin=Origin(options.origin) if options.origin is not None else None,
-        subprotocols=[SIP],
-        max_size=options.max_message,
-        logger=frames_log,
-    )
-    link = WebSocketClientLink(
-        framing,
-        headers=options.headers,
-        handler=handler,
-        options=options,
-        pipe=_pipe(uri, options),
-        ready=(ready := loop.create_future()),
-    )
-    proxy = _proxy(uri, options)
-    sock = await (open_socket(uri.host, uri.port) if proxy is None else open_tunnel(proxy, uri.host, uri.port))
-    await loop.create_connection(lambda: link, sock=sock)
-    try:
-        await ready
-    except (ConnectFailed, HandshakeRejected) as error:
-        raise type(error)(f"{uri.host} port {uri.port} cannot be used: {error}.") from None
-    except asyncio.CancelledError:
-        link.abort("not wanted any more")
-        raise
-    return link
-
-
-def _proxy(uri: WebSocketURI, options: WebSocketOptions) -> str | None:
-    if isinstance(options.proxy, str):
-        return options.proxy
-    return environment_proxy(uri.host, uri.port, secure=uri.secure) if options.proxy else None
-
-
-def _pipe(uri: WebSocketURI, options: WebSocketOptions) -> TlsPipe | None:
-    if not uri.secure:
-        return None
-    context = options.ssl_context or client_context()
-    return TlsPipe(context, server_hostname=options.server_hostname or uri.host)

@@ -25,7 +25,6 @@ from wic.transport.link import ENDING, Link, LinkState
 
 if TYPE_CHECKING:
     import re
-    from asyncio import Future
     from collections.abc import Callable
 
     from websockets.client import ClientProtocol
@@ -71,10 +70,9 @@ class WebSocketLink(Link):
         handler: FlowHandler,
         options: FramingOptions,
         pipe: TlsPipe | None,
-        ready: Future[None] | None = None,
         lost: Callable[[Link], None] | None = None,
     ) -> None:
-        super().__init__(handler=handler, options=options, pipe=pipe, ready=ready, lost=lost)
+        super().__init__(handler=handler, options=options, pipe=pipe, lost=lost)
         self._framing = framing
         self._max_fragments = options.max_fragments
         self._fragments: list[Frame] = []
@@ -83,7 +81,7 @@ class WebSocketLink(Link):
         """Send one SIP message, as text if it is text (RFC 7118 §5: both must be understood)."""
         if self._state is not LinkState.OPEN or self._framing.state is not State.OPEN:
             return
-        if _is_text(data):
+        if _is_text(data):  # a SIP message may hold octets of any kind, text frames only UTF-8 (RFC 6455 §5.6)
             self._framing.send_text(data)
         else:
             self._framing.send_binary(data)
@@ -91,7 +89,7 @@ class WebSocketLink(Link):
 
     def eof_received(self) -> bool:
         """Let an answer that ends with the connection be read as one."""
-        if self._state is LinkState.GREETING:
+        if self._state is LinkState.GREETING:  # RFC 9112 §6.3: an HTTP body may be as long as the connection
             self._framing.receive_eof()
             self._step()
         return super().eof_received()
@@ -150,7 +148,7 @@ class WebSocketLink(Link):
         if received is not None and self._framing.parser_exc is None:
             self._end(EndedBy.PEER, _reason(received.code, received.reason), received.code)
         elif isinstance(self._framing.parser_exc, PayloadTooBig):
-            words = f"a message of more than {self._framing.max_message_size} bytes"
+            words = f"a message of more than {self._framing.max_message_size} bytes"  # RFC 6455 §7.4.1: 1009
             self._end(EndedBy.LOCAL, words, CloseCode.MESSAGE_TOO_BIG)
         elif sent is not None:
             self._end(EndedBy.LOCAL, f"broken WebSocket frames: {sent.reason}", sent.code)
@@ -166,7 +164,7 @@ class WebSocketLink(Link):
             self._half_close()
 
     def _say_goodbye(self, reason: str) -> None:
-        if self._framing.state is not State.OPEN:
+        if self._framing.state is not State.OPEN:  # RFC 6455 §5.5.1: one Close frame, and nothing after it
             return
         # RFC 6455 §5.5.1: the reason is at most 123 bytes of UTF-8.
         fitting = reason.encode()[:_CLOSE_REASON_OCTETS].decode(errors="ignore")
@@ -174,10 +172,10 @@ class WebSocketLink(Link):
         self._flush()
 
     def _ping(self) -> None:
-        if self._keep_alive is not None and self._keep_alive.crlf:
+        if self._keep_alive is not None and self._keep_alive.crlf:  # RFC 5626 §3.5.1, RFC 7118 §6
             self.send(CrlfKeepAlive.PING.value)
         else:
-            self._framing.send_ping(b"")
+            self._framing.send_ping(b"")  # RFC 6455 §5.5.2
             self._flush()
 
 
@@ -226,7 +224,7 @@ class WebSocketServerLink(WebSocketLink):
         if self._path is not None and event.path.partition("?")[0] != self._path:
             response = self._framing.reject(404, "There is no SIP at this path.\n")
         else:
-            response = self._framing.accept(event)
+            response = self._framing.accept(event)  # RFC 6455 §4.2.2: 400 without the subprotocol, 403 by Origin
         self._framing.send_response(response)
         self._flush()
         if response.status_code == 101:
@@ -250,9 +248,8 @@ class WebSocketClientLink(WebSocketLink):
         handler: FlowHandler,
         options: FramingOptions,
         pipe: TlsPipe | None,
-        ready: Future[None],
     ) -> None:
-        super().__init__(framing, handler=handler, options=options, pipe=pipe, ready=ready)
+        super().__init__(framing, handler=handler, options=options, pipe=pipe)
         self._headers = headers
 
     def _greet(self) -> None:
