@@ -43,7 +43,7 @@ def test_a_recorded_offer_comes_out_octet_for_octet(vector: Callable[[str], byte
     wire = vector("chromium_offer.sdp")
     description = SessionDescription.parse(wire)
     assert description.to_bytes() == wire
-    assert description.bundle_groups == (("0", "1", "2"),)
+    assert description.attributes("group") == ["BUNDLE 0 1 2"]
     assert [(media.media, media.mid, media.bundle_only) for media in description.media] == [
         ("audio", "0", False),
         ("video", "1", True),

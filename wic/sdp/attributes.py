@@ -192,7 +192,7 @@ class Fmtp:
         """
         for parameter in self.parameters.split(";"):
             key, _, value = parameter.strip().partition("=")
-            if key.lower() == name.lower():
+            if key.lower() == name.lower():  # names of media type parameters compare in any case (RFC 2045 §5.1)
                 return value
         return None
 

@@ -56,13 +56,13 @@ class Candidate:
             foundation=fields[0],
             component=parse_number(fields[1], name="component", low=1, high=256),
             transport=fields[2].lower(),
-            priority=parse_number(fields[3], name="priority", low=1, high=2**31 - 1),
+            priority=parse_number(fields[3], name="priority", low=1, high=2**31 - 1),  # RFC 8445 §5.1.2
             address=fields[4],
             port=parse_number(fields[5], name="candidate port", high=65535),
             type=fields[7].lower(),
             related_address=known.get("raddr"),
             related_port=None if related_port is None else parse_number(related_port, name="rport", high=65535),
-            tcp_type=known.get("tcptype"),
+            tcp_type=known.get("tcptype"),  # RFC 6544 §4.5
             extensions=tuple(pair for pair in pairs if pair[0] not in ("raddr", "rport", "tcptype")),
         )
 

@@ -36,11 +36,9 @@ class Codec:
 
     def same_as(self, other: Codec) -> bool:
         """Return whether both are the same encoding, under any payload types."""
-        return (self.name.lower(), self.clock_rate, self.channels) == (
-            other.name.lower(),
-            other.clock_rate,
-            other.channels,
-        )
+        # RFC 8866 §6.6: names of encodings compare in any case.
+        same_name = self.name.lower() == other.name.lower()
+        return same_name and (self.clock_rate, self.channels) == (other.clock_rate, other.channels)
 
     def under(self, payload_type: int) -> Codec:
         """Return the same codec under another payload type."""
@@ -51,11 +49,11 @@ class Codec:
         return Fmtp(self.payload_type, self.fmtp).get(name)
 
 
-OPUS = Codec("opus", 111, 48000, 2, "minptime=10;useinbandfec=1")
-G722 = Codec("G722", 9, 8000)
+OPUS = Codec("opus", 111, 48000, 2, "minptime=10;useinbandfec=1")  # RFC 7587 §7: always 48000/2
+G722 = Codec("G722", 9, 8000)  # static payload types of RFC 3551 §6
 PCMU = Codec("PCMU", 0, 8000)
 PCMA = Codec("PCMA", 8, 8000)
-TELEPHONE_EVENT_48000 = Codec(TELEPHONE_EVENT_NAME, 110, 48000, fmtp="0-16")
+TELEPHONE_EVENT_48000 = Codec(TELEPHONE_EVENT_NAME, 110, 48000, fmtp="0-16")  # RFC 4733 §2.1: one a clock rate
 TELEPHONE_EVENT = Codec(TELEPHONE_EVENT_NAME, 101, 8000, fmtp="0-16")
 
 AUDIO_CODECS = (OPUS, G722, PCMU, PCMA, TELEPHONE_EVENT_48000, TELEPHONE_EVENT)

@@ -88,7 +88,7 @@ class MediaLine:
             parse_number(port, name="port", high=65535),
             fields[2],
             tuple(fields[3:]),
-            parse_number(ports, name="number of ports", low=1, high=65535) if slash else 1,
+            parse_number(ports, name="number of ports", low=1, high=65535) if slash else 1,  # RFC 8866 §5.14
         )
 
     def __str__(self) -> str:
@@ -169,36 +169,27 @@ class SessionDescription(Section):
             raise SdpRefused(f"larger than {limits.size} octets", status_hint=488)
         # RFC 8866 §5: UTF-8, but for free text in the charset that `a=charset` names; such octets pass unread.
         decoded = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
-        lines = _lines(decoded, limits)
+        texts = [line.removesuffix("\r") for line in decoded.split("\n")]  # RFC 8866 §5: a bare LF is read as well
+        lines = [_line(line) for line in texts if line and not line.isspace()]
+        if len(lines) > limits.lines:
+            raise SdpRefused(f"more than {limits.lines} lines", status_hint=488)
         starts = [position for position, line in enumerate(lines) if line.kind == "m"]
         if len(starts) > limits.media:
             raise SdpRefused(f"more than {limits.media} m-lines", status_hint=488)
         media = tuple(MediaDescription(tuple(lines[a:b])) for a, b in pairwise((*starts, len(lines))))
         description = cls(tuple(lines[: starts[0]] if starts else lines), media)
-        description._check()
-        return description
-
-    def _check(self) -> None:
-        """Read the lines nothing can be done without."""
         # RFC 8866 §5.1, §5.2, §5.14: of all that is required, this is what offer and answer cannot do without.
-        if self.first("v") != "0":
+        if description.first("v") != "0":
             raise SdpRefused("a description starts with v=0")
-        if self.first("o") is None:
+        if description.first("o") is None:
             raise SdpRefused("a description has an o= line")
-        _ = self.origin
-        for media in self.media:
-            _ = media.media_line
+        _ = description.origin, [section.media_line for section in media]  # read now, so that a fault shows here
+        return description
 
     @cached_property
     def origin(self) -> Origin:
         """The `o=` line, read."""
         return Origin.parse(self.first("o") or "")
-
-    @property
-    def bundle_groups(self) -> tuple[tuple[str, ...], ...]:
-        """The identification tags of each BUNDLE group (RFC 9143 §5)."""
-        groups = (value.split() for value in self.attributes("group"))
-        return tuple(tuple(words[1:]) for words in groups if words[:1] == ["BUNDLE"])
 
     def inherited(self, index: int, name: str) -> str | None:
         """Return the value of an attribute of the m-line at `index`, else of the session's."""
@@ -217,11 +208,11 @@ class SessionDescription(Section):
         words = (value or "").split()
         if len(words) < 3:
             raise SdpRefused("no c= line gives an address")
-        return words[-1].partition("/")[0]
+        return words[-1].partition("/")[0]  # RFC 8866 §5.7: a TTL may follow a multicast address
 
     def direction(self, index: int) -> MediaDirection:
         """Return the direction of the m-line at `index`; sendrecv when nothing is said (RFC 8866 §6.7)."""
-        for section in (self.media[index], self):
+        for section in (self.media[index], self):  # the session's is the default
             for direction in MediaDirection:
                 if section.has(direction):
                     return direction
@@ -242,14 +233,6 @@ class SessionDescription(Section):
     def to_bytes(self) -> bytes:
         """Return the text as it goes into a message, octets that were not UTF-8 included."""
         return str(self).encode("utf-8", "surrogateescape")
-
-
-def _lines(text: str, limits: SdpLimits) -> list[Line]:
-    texts = [line.removesuffix("\r") for line in text.split("\n")]
-    texts = [line for line in texts if line and not line.isspace()]
-    if len(texts) > limits.lines:
-        raise SdpRefused(f"more than {limits.lines} lines", status_hint=488)
-    return [_line(line) for line in texts]
 
 
 def _line(text: str) -> Line:

@@ -101,13 +101,13 @@ def to_wic_answer(
     Raises:
         AnswerNotValid: the core answered another number of m-lines than it was offered.
     """
-    _check_count(answer, lines, Side.MW)
+    _check_count(answer, lines, Side.MW)  # RFC 3264 §6
     sections = []
     for index, offered in enumerate(offer.media):
         pair = lines.pair(Side.WIC, index)
         media = line_of(answer, pair, Side.MW) if pair and line_of(offer, pair, Side.WIC) else None
         if media is None or index not in transports:
-            sections.append(rejected(offered))
+            sections.append(rejected(offered))  # TS 24.371 §7.4.2: bundle-only among them
             continue
         transport = answer_transport(read_transport(offer, index), transports[index])
         sections.append(_wic_media(media, transport, offered.mid, protocol=offered.protocol))
@@ -128,25 +128,21 @@ def to_wic_offer(
         if media is None or transport is None:
             sections.append(_unused(pair, Side.WIC))
         else:
-            indicator = attribute("3ge2ae", ThreeGe2ae.APPLIED)
+            indicator = attribute("3ge2ae", ThreeGe2ae.APPLIED)  # TS 24.371 §7.4.3
             protocol = DATA_CHANNEL if pair.kind is LineKind.DATA else RTP_DTLS
             sections.append(_wic_media(media, transport, pair.mid, indicator, protocol=protocol))
     return _session(offer, origin, sections)
 
 
 def to_mw_answer(
-    offer: SessionDescription,
-    answer: SessionDescription,
-    lines: LineMap,
-    places: Mapping[int, MwPlace],
-    origin: Origin,
+    offer: SessionDescription, answer: SessionDescription, lines: LineMap, places: Mapping[int, MwPlace], origin: Origin
 ) -> SessionDescription:
     """Rewrite the WIC's answer to an offer of the core (TS 24.371 §7.4.3, §8.4.3).
 
     Raises:
         AnswerNotValid: the WIC answered another number of m-lines than it was offered.
     """
-    _check_count(answer, lines, Side.WIC)
+    _check_count(answer, lines, Side.WIC)  # RFC 3264 §6
     sections = []
     for index, offered in enumerate(offer.media):
         pair = lines.pair(Side.MW, index)
@@ -167,7 +163,7 @@ def read_msrp(description: SessionDescription, index: int) -> MsrpPlace:
     path = media.attribute("path")
     if not path:
         raise SdpRefused("the message m-line has no a=path", status_hint=488)
-    types = media.attribute("accept-types") or "*"
+    types = media.attribute("accept-types") or "*"  # RFC 4975 §8
     return MsrpPlace(address=description.address(index), port=media.port, path=path, accept_types=types)
 
 
@@ -197,7 +193,7 @@ def _mid(tag: str | None) -> list[Line]:
 def _mw_media(
     media: MediaDescription, place: MwPlace, mid: str | None, *, protocol: str = RTP_PLAIN
 ) -> MediaDescription:
-    where = connection(place.address)
+    where = connection(place.address)  # TS 24.371 §7.4.2 b): the eIMS-AGW's
     if isinstance(place, MsrpPlace):
         # TS 24.371 §8.4.2: the data channels of the WIC are one MSRP session on Mw.
         line = MediaLine("message", place.port, MSRP, ("*",))
@@ -206,18 +202,14 @@ def _mw_media(
     line = MediaLine(media.media, place.port, protocol, media.formats)
     title, rest = _kept(media)
     if place.rtcp_port is not None:
-        rest.append(attribute("rtcp", str(RtcpAddress(place.rtcp_port, place.address))))
+        rest.append(attribute("rtcp", str(RtcpAddress(place.rtcp_port, place.address))))  # RFC 3605 §2.1
     return MediaDescription.of(line, *title, where, *rest, *_mid(mid))
 
 
 def _wic_media(
-    media: MediaDescription,
-    transport: TransportDescription,
-    mid: str | None,
-    *indicator: Line,
-    protocol: str,
+    media: MediaDescription, transport: TransportDescription, mid: str | None, *indicator: Line, protocol: str
 ) -> MediaDescription:
-    if transport.sctp_port is not None:  # §8.4.3
+    if transport.sctp_port is not None:  # TS 24.371 §8.4.3
         return data_channel_media(transport, *_mid(mid), protocol=protocol)
     line = MediaLine(media.media, transport.port, protocol, media.formats)
     title, rest = _kept(media)

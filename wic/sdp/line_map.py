@@ -138,7 +138,7 @@ def _pair(lines: LineMap, kind: LineKind, side: Side, index: int, media: MediaDe
 def _tag(lines: LineMap, index: int, media: MediaDescription) -> str:
     """Return an `a=mid` for a line from the core: its own if it is free, else a number that is."""
     used = {pair.mid for pair in lines.pairs}
-    if media.mid is not None and media.mid not in used:
+    if media.mid is not None and media.mid not in used:  # RFC 5888 §4: unique in a description
         return media.mid
     return next(str(number) for number in count(index) if str(number) not in used)
 
@@ -153,6 +153,7 @@ def _kind(media: MediaDescription, side: Side, policy: GatewayPolicy) -> LineKin
     if media.bundle_only:
         return LineKind.DROPPED  # TS 24.371 §7.4.2: the core knows no BUNDLE
     if protocol in _DTLS_SRTP:
+        # TS 24.371 §7.4.2: without 3ge2ae:requested only if the operator permits.
         requested = ThreeGe2ae.parse(media.attribute("3ge2ae") or "") is ThreeGe2ae.REQUESTED
         return LineKind.RTP if requested or not policy.require_e2ae else LineKind.DROPPED
     data = protocol in DATA_PROTOCOLS and DATA_CHANNEL_FORMAT in media.formats

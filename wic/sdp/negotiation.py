@@ -38,7 +38,7 @@ def common_codecs(offered: Sequence[Codec], supported: Sequence[Codec]) -> tuple
     rates = {codec.clock_rate for codec in found if codec.carries_media}
     if not rates:
         raise NoCommonCodec(f"no codec in common with the offered {_names(offered)}")
-    return tuple(codec for codec in found if codec.clock_rate in rates)
+    return tuple(codec for codec in found if codec.clock_rate in rates)  # RFC 4733 §2.1
 
 
 def agreed_codecs(offered: Sequence[Codec], answered: Sequence[Codec]) -> tuple[Codec, ...]:
@@ -70,7 +70,7 @@ def answer_setup(offered: Setup) -> Setup:
     """
     if offered is Setup.HOLDCONN:  # RFC 8842 §5.3
         raise OfferNotAcceptable("the offer holds its DTLS connection")
-    return Setup.PASSIVE if offered is Setup.ACTIVE else Setup.ACTIVE
+    return Setup.PASSIVE if offered is Setup.ACTIVE else Setup.ACTIVE  # RFC 4145 §4.1
 
 
 def dtls_role(*, local: Setup, remote: Setup) -> Setup:

@@ -21,9 +21,9 @@ from wic.sdp.transport import TransportDescription, read_transport, transport_li
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-RTP_DTLS = "UDP/TLS/RTP/SAVPF"
-RTP_PLAIN = "RTP/AVP"
-DATA_CHANNEL = "UDP/DTLS/SCTP"
+RTP_DTLS = "UDP/TLS/RTP/SAVPF"  # RFC 5764
+RTP_PLAIN = "RTP/AVP"  # RFC 3551
+DATA_CHANNEL = "UDP/DTLS/SCTP"  # RFC 8841 §4
 DATA_CHANNEL_FORMAT = "webrtc-datachannel"
 
 DATA_PROTOCOLS = frozenset({DATA_CHANNEL, "TCP/DTLS/SCTP"})
@@ -86,7 +86,9 @@ def build_offer(origin: Origin, media: Sequence[MediaOffer]) -> SessionDescripti
     """Write an offer (TS 24.371 §7.2.2, §8.2.2)."""
     sections = []
     for index, offer in enumerate(media):
-        protocol = _protocol(offer)
+        protocol = RTP_DTLS if offer.transport.secure else RTP_PLAIN
+        if offer.media == "application":
+            protocol = DATA_CHANNEL  # TS 24.371 §8.2.2
         extra = [attribute("mid", str(index))]
         if protocol == RTP_DTLS:
             # TS 24.371 §7.2.2 c): every RTP m-line asks for end-to-access-edge protection.
@@ -104,7 +106,7 @@ def build_answer(
     """
     sections = []
     for offered, choice in zip(offer.media, choices, strict=True):
-        if choice is None or not offered.port:  # RFC 3264 §6
+        if choice is None or not offered.port:  # RFC 3264 §6; with port 0 a bundle-only m-line too (RFC 9143 §7.3.3)
             sections.append(rejected(offered))
             continue
         index = len(sections)
@@ -139,13 +141,23 @@ def plan_answer(
     plans: list[AnswerPlan | None] = []
     failure = OfferNotAcceptable("no m-line of the offer can be accepted")
     for index in range(len(offer.media)):
+        plans.append(None)
         remote = read_remote(offer, index)
-        usable = remote is not None and _wanted(remote, supported, data_channels=data_channels, plain=plain)
+        if remote is None:
+            continue
+        data = remote.transport.sctp_port is not None
+        if not (data_channels if data else remote.media in supported and (plain or remote.transport.secure)):
+            continue
         try:
-            plans.append(_plan(remote, supported.get(remote.media, ()), direction) if remote and usable else None)
+            plans[index] = AnswerPlan(
+                index=index,
+                remote=remote,
+                codecs=() if data else common_codecs(remote.codecs, supported[remote.media]),
+                direction=answer_direction(remote.direction, direction),
+                setup=answer_setup(remote.transport.setup),
+            )
         except OfferNotAcceptable as error:
             # Other m-lines may still be accepted; if none is, this tells more than that nothing was.
-            plans.append(None)
             failure = error
     if not any(plans):
         raise failure
@@ -166,6 +178,7 @@ def read_remote(description: SessionDescription, index: int, *, answer: bool = F
     media = description.media[index]
     protocol = media.protocol.upper()
     data = protocol in DATA_PROTOCOLS and DATA_CHANNEL_FORMAT in media.formats
+    # RFC 3264 §5.1: port 0 offers nothing; RFC 3264 §6: nor does it accept anything.
     if not media.port or not (data or protocol in _DTLS_PROTOCOLS | PLAIN_PROTOCOLS):
         return None
     transport = read_transport(description, index, answer=answer)
@@ -182,7 +195,7 @@ def read_remote(description: SessionDescription, index: int, *, answer: bool = F
         transport=transport,
         codecs=() if data else read_codecs(media),
         direction=description.direction(index),
-        ptime=_ptime(media.attribute("ptime")),
+        ptime=_ptime(media.attribute("ptime")),  # RFC 8866 §6.4
         e2ae=ThreeGe2ae.parse(media.attribute("3ge2ae") or ""),
     )
 
@@ -193,10 +206,10 @@ def answer_transport(offered: TransportDescription, own: TransportDescription) -
         return replace(own, rtcp_mux=own.rtcp_mux and offered.rtcp_mux)
     return replace(
         own,
-        setup=answer_setup(offered.setup) if own.setup is Setup.ACTPASS else own.setup,
+        setup=answer_setup(offered.setup) if own.setup is Setup.ACTPASS else own.setup,  # RFC 8842 §5.3
         # RFC 8842 §5.3: no tls-id in the answer to an offer without one.
         tls_id=own.tls_id if offered.tls_id is not None else None,
-        rtcp_mux=own.rtcp_mux and offered.rtcp_mux,
+        rtcp_mux=own.rtcp_mux and offered.rtcp_mux,  # RFC 5761 §5.1.1
     )
 
 
@@ -216,12 +229,6 @@ def data_channel_media(transport: TransportDescription, *extra: Line, protocol: 
     return MediaDescription.of(line, connection(transport.address), *extra, *transport_lines(transport))
 
 
-def _protocol(offer: MediaOffer) -> str:
-    if offer.media == "application":
-        return DATA_CHANNEL
-    return RTP_DTLS if offer.transport.secure else RTP_PLAIN
-
-
 def _media(
     media: str,
     protocol: str,
@@ -235,23 +242,6 @@ def _media(
     line = MediaLine(media, transport.port, protocol, tuple(str(codec.payload_type) for codec in codecs))
     lines = (connection(transport.address), *extra, *codec_lines(codecs), attribute(direction))
     return MediaDescription.of(line, *lines, *transport_lines(transport))
-
-
-def _wanted(remote: RemoteMedia, supported: Mapping[str, Sequence[Codec]], *, data_channels: bool, plain: bool) -> bool:
-    if remote.transport.sctp_port is not None:
-        return data_channels
-    return remote.media in supported and (plain or remote.transport.secure)
-
-
-def _plan(remote: RemoteMedia, supported: Sequence[Codec], wanted: MediaDirection) -> AnswerPlan:
-    data = remote.transport.sctp_port is not None
-    return AnswerPlan(
-        index=remote.index,
-        remote=remote,
-        codecs=() if data else common_codecs(remote.codecs, supported),
-        direction=answer_direction(remote.direction, wanted),
-        setup=answer_setup(remote.transport.setup),
-    )
 
 
 def _ptime(text: str | None) -> int | None:

@@ -72,6 +72,11 @@ def read_transport(description: SessionDescription, index: int, *, answer: bool 
     def value(name: str) -> str | None:
         return description.inherited(index, name)
 
+    candidates = media.attributes("candidate")
+    if len(candidates) > MAX_CANDIDATES:
+        raise SdpRefused(f"more than {MAX_CANDIDATES} candidates", status_hint=488)
+    # RFC 8122 §5: fingerprints of the m-line take the place of the session's, they are not added to them.
+    fingerprints = media.attributes("fingerprint") or description.attributes("fingerprint")
     # RFC 8839 §5.4, RFC 4145 §4, RFC 8122 §5: these may stand at the session's level, for all m-lines. The others are
     # read there too, where some stacks put them.
     setup = value("setup")
@@ -84,12 +89,12 @@ def read_transport(description: SessionDescription, index: int, *, answer: bool 
         port=media.port,
         ice_ufrag=_ice_text(value("ice-ufrag"), "ice-ufrag", low=4),
         ice_pwd=_ice_text(value("ice-pwd"), "ice-pwd", low=22),
-        candidates=_candidates(media.attributes("candidate")),
+        candidates=tuple(map(Candidate.parse, candidates)),
         end_of_candidates=value("end-of-candidates") is not None,
         ice_lite=description.has("ice-lite"),  # RFC 8839 §5.3: at the session's level only
         ice_options=tuple((value("ice-options") or "").split()),
-        fingerprints=_fingerprints(description, index),
-        setup=Setup.parse(setup or (Setup.PASSIVE if answer else Setup.ACTIVE)),
+        fingerprints=tuple(map(Fingerprint.parse, fingerprints)),
+        setup=Setup.parse(setup or (Setup.PASSIVE if answer else Setup.ACTIVE)),  # RFC 4145 §4.1
         tls_id=None if tls_id is None else parse_tls_id(tls_id),
         rtcp_mux=media.has("rtcp-mux") or media.has("rtcp-mux-only"),  # RFC 5761 §5.1.1, RFC 8858
         rtcp=None if rtcp is None else RtcpAddress.parse(rtcp),
@@ -101,32 +106,28 @@ def read_transport(description: SessionDescription, index: int, *, answer: bool 
 def transport_lines(transport: TransportDescription) -> tuple[Line, ...]:
     """Write the attributes of `transport`, for an m-line whose port and address are set."""
     lines: list[Line] = []
-    if transport.ice_ufrag:
+    if transport.ice_ufrag:  # RFC 8839 §5.4
         lines += [attribute("ice-ufrag", transport.ice_ufrag), attribute("ice-pwd", transport.ice_pwd)]
     if transport.ice_options:
         lines.append(attribute("ice-options", " ".join(transport.ice_options)))
     if transport.fingerprints:
         lines += [attribute("fingerprint", str(fingerprint)) for fingerprint in transport.fingerprints]
-        lines.append(attribute("setup", transport.setup))
+        lines.append(attribute("setup", transport.setup))  # RFC 5763 §5
     if transport.tls_id is not None:  # RFC 8842 §4: with DTLS only
         lines.append(attribute("tls-id", transport.tls_id))
-    lines += _rtcp_lines(transport) if transport.sctp_port is None else _sctp_lines(transport)
+    if transport.sctp_port is not None:
+        lines.append(attribute("sctp-port", str(transport.sctp_port)))  # RFC 8841 §5
+        if transport.max_message_size is not None:
+            lines.append(attribute("max-message-size", str(transport.max_message_size)))  # RFC 8841 §6
+    else:
+        if transport.rtcp is not None:
+            lines.append(attribute("rtcp", str(transport.rtcp)))  # RFC 3605 §2.1
+        if transport.rtcp_mux:
+            lines.append(attribute("rtcp-mux"))  # RFC 5761 §5.1.1
     lines += [attribute("candidate", str(candidate)) for candidate in transport.candidates]
     if transport.end_of_candidates:
-        lines.append(attribute("end-of-candidates"))
+        lines.append(attribute("end-of-candidates"))  # RFC 8840
     return tuple(lines)
-
-
-def _rtcp_lines(transport: TransportDescription) -> list[Line]:
-    lines = [attribute("rtcp", str(transport.rtcp))] if transport.rtcp is not None else []
-    return [*lines, attribute("rtcp-mux")] if transport.rtcp_mux else lines
-
-
-def _sctp_lines(transport: TransportDescription) -> list[Line]:
-    lines = [attribute("sctp-port", str(transport.sctp_port))]
-    if transport.max_message_size is not None:
-        lines.append(attribute("max-message-size", str(transport.max_message_size)))
-    return lines
 
 
 def _ice_text(text: str | None, name: str, *, low: int) -> str:
@@ -136,15 +137,3 @@ def _ice_text(text: str | None, name: str, *, low: int) -> str:
     if not low <= len(text) <= 256 or _ICE_CHARS.fullmatch(text) is None:
         raise SdpRefused(f"a={name} is not {low} to 256 ice-chars")
     return text
-
-
-def _candidates(values: list[str]) -> tuple[Candidate, ...]:
-    if len(values) > MAX_CANDIDATES:
-        raise SdpRefused(f"more than {MAX_CANDIDATES} candidates", status_hint=488)
-    return tuple(map(Candidate.parse, values))
-
-
-def _fingerprints(description: SessionDescription, index: int) -> tuple[Fingerprint, ...]:
-    # RFC 8122 §5: fingerprints of the m-line take the place of the session's, they are not added to them.
-    values = description.media[index].attributes("fingerprint") or description.attributes("fingerprint")
-    return tuple(map(Fingerprint.parse, values))
