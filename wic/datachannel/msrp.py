@@ -91,7 +91,7 @@ class ByteRange:
             MsrpRefused: it is not a byte range.
         """
         match = _BYTE_RANGE.fullmatch(text)
-        if match is None or int(match[1]) < 1:
+        if match is None or int(match[1]) < 1:  # RFC 4975 §7.1.1: octets are counted from 1
             raise MsrpRefused(f"not a byte range: {text[:80]!r}")
         end, total = (None if value == "*" else int(value) for value in match.groups()[1:])
         return cls(int(match[1]), end, total)
@@ -124,7 +124,7 @@ class MsrpRequest:
 
     def get(self, name: str) -> str | None:
         """Return the value of a header, by its name in any case."""
-        return _get(self.headers, name)
+        return header_value(self.headers, name)
 
     def to_bytes(self) -> bytes:
         """Write it; Content-Type comes last (RFC 4975 §9).
@@ -162,7 +162,8 @@ class MsrpResponse:
 MsrpMessage: TypeAlias = MsrpRequest | MsrpResponse
 
 
-def _get(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
+def header_value(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
+    """Return the value of the first header `name`, in any case; None without one."""
     return next((value for key, value in headers if key.lower() == name.lower()), None)
 
 
@@ -237,9 +238,14 @@ class MsrpFramer:
 def _parse(block: bytes, flag: str) -> MsrpMessage:
     head, separator, body = block.partition(b"\r\n\r\n")
     start, *lines = head.decode("utf-8", "replace").split("\r\n")
-    if len(lines) > 64:
+    if len(lines) > 64:  # RFC 4975 sets no bound; sessions have about ten
         raise MsrpRefused("an MSRP message of more than 64 headers")
-    headers = [_parse_header(line) for line in lines]
+    headers: list[tuple[str, str]] = []
+    for line in lines:
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            raise MsrpRefused(f"not an MSRP header: {line[:80]!r}")
+        headers.append((header[1], header[2]))
     # RFC 4975 §9: To-Path and From-Path come first and in this order.
     if [name.lower() for name, _ in headers[:2]] != ["to-path", "from-path"]:
         raise MsrpRefused("an MSRP message without To-Path and From-Path")
@@ -249,28 +255,17 @@ def _parse(block: bytes, flag: str) -> MsrpMessage:
     rest = tuple(headers[2:])
     match = _START.fullmatch(start)
     assert match is not None, "the framer has matched the start line"
-    if match[3]:
+    name, method, status, comment = match.groups()
+    if status:
         return MsrpResponse(
-            transaction=match[1],
-            status=int(match[3]),
-            comment=match[4] or "",
+            transaction=name,
+            status=int(status),
+            comment=comment or "",
             to_path=to_path,
             from_path=from_path,
             headers=rest,
         )
+    content = body if separator else None  # RFC 4975 §9: no blank line, no body
     return MsrpRequest(
-        transaction=match[1],
-        method=match[2],
-        to_path=to_path,
-        from_path=from_path,
-        headers=rest,
-        body=body if separator else None,
-        flag=flag,
+        transaction=name, method=method, to_path=to_path, from_path=from_path, headers=rest, body=content, flag=flag
     )
-
-
-def _parse_header(line: str) -> tuple[str, str]:
-    match = _HEADER.fullmatch(line)
-    if match is None:
-        raise MsrpRefused(f"not an MSRP header: {line[:80]!r}")
-    return match[1], match[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from wic.datachannel.msrp import ByteRange, MsrpLimits, MsrpRefused, MsrpRequest, MsrpResponse
+from wic.datachannel.msrp import ByteRange, MsrpLimits, MsrpRefused, MsrpRequest, MsrpResponse, header_value
 from wic.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Content:
 
     def get(self, name: str) -> str | None:
         """Return the value of an extension header, by its name in any case."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+        return header_value(self.headers, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class MsrpSession:
             LocalProtocolError: too many chunks wait for their responses.
         """
         message_id = self._random_source.hex(10)
-        if content.content_type is None:
+        if content.content_type is None:  # RFC 4975 §5.4: the first SEND binds the connection to the session
             self._send_chunk(message_id, (*content.headers, ("Byte-Range", "1-0/0")), None, "$", now)
             return message_id
         total = len(content.body)
@@ -134,12 +134,12 @@ class MsrpSession:
         """Take a message that came for this session."""
         if isinstance(message, MsrpResponse):
             message_id, _ = self._unanswered.pop(message.transaction, ("", 0.0))
-            if message_id and message.status != 200:
+            if message_id and message.status != 200:  # RFC 4975 §7.2: every other status is a failure
                 self._events.append(ContentFailed(message_id, message.status))
             return
         if message.method == "REPORT":
             return  # RFC 4975 §7.1.2: a REPORT gets no response; none is ever asked for here
-        status = self._receive_send(message) if message.method == "SEND" else 501
+        status = self._receive_send(message) if message.method == "SEND" else 501  # RFC 4975 §7.2
         # RFC 4975 §7.2: "no" wants no response at all, "partial" only failures.
         wanted = (message.get("Failure-Report") or "yes").lower()
         if wanted == "no" or (wanted == "partial" and status == 200):
@@ -168,7 +168,7 @@ class MsrpSession:
             return 413  # RFC 4975 §10.5: the sender must stop sending this message
         partial.body += body
         if request.flag == "+":
-            if len(self._partial) >= self._limits.partial_messages:
+            if len(self._partial) >= self._limits.partial_messages:  # each keeps octets here
                 return 413
             self._partial[message_id] = partial
         else:
