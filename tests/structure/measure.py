@@ -4,7 +4,8 @@
     python tests/structure/measure.py OTHER      # another checkout, for a comparison
     python tests/structure/measure.py --list path OTHER      # what stands behind one figure
 
-The program reads the sources as text, but for two figures: it runs a client against a connection in memory, with its
+It is to be run by a Python that has the dependencies of the checkout, such as the one in `.venv/bin` after `make demo`;
+wic itself is taken from the checkout that is measured. The program reads the sources as text, but for two figures: it runs a client against a connection in memory, with its
 calls counted. Calls are those of functions of `wic`; comprehensions and generator expressions belong to the function
 they stand in. The client that is counted is the second one of its process, as in a fleet: what is made once for all
 clients does not count.
@@ -16,11 +17,9 @@ import argparse
 import ast
 import asyncio
 import functools
-import io
 import re
 import sys
 import tempfile
-import tokenize
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ROOT = Path(__file__).resolve().parents[2]
-RIDDLES = re.compile(r"\b(nobody|somebody|anybody|whoever|whatever)\b", re.IGNORECASE)
+RIDDLES = re.compile(
+    r"(?<![^\W_])(nobody|somebody|anybody|everybody|whoever|whomever|whatever)(?![^\W_])", re.IGNORECASE
+)
 INDIRECT = re.compile(r"(What|How|Who|Whom|Whose|Where|Which|When|Why)\b")
 FAILURES = frozenset(
     # Kinds of failure, values that carry one, and the fields by which they differ. What has been decided about a
@@ -245,19 +246,14 @@ def docstrings_that_ask(tree: Path) -> list[str]:
     return found
 
 
-def persons_without_a_name(tree: Path) -> list[str]:
-    """Return the indefinite persons and things in docstrings, comments and messages."""
-    found = []
-    for name, path in modules(tree, "wic", "cli"):
-        text = path.read_text(encoding="utf-8")
-        if not RIDDLES.search(text):
-            continue  # most files, and tokenizing takes long
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type in (tokenize.COMMENT, tokenize.STRING) or token.type == getattr(
-                tokenize, "FSTRING_MIDDLE", -1
-            ):
-                found += [f"{name}:{token.start[0]}: {match[0]}" for match in RIDDLES.finditer(token.string)]
-    return found
+def persons_without_a_name(tree: Path, *packages: str) -> list[str]:
+    """Return the indefinite persons and things in names, docstrings, comments and messages: of the code, by default."""
+    return [
+        f"{name}:{number}: {match[0]}"
+        for name, path in modules(tree, *(packages or ("wic", "cli")))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for match in RIDDLES.finditer(line)
+    ]
 
 
 def riddles(tree: Path) -> list[str]:
