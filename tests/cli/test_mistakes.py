@@ -15,6 +15,7 @@ import time
 import pytest
 import trustme
 
+from tests.support.ports import refusing_port, six_free_ports
 from wic.client import Account
 
 DOMAIN = "ims.example"
@@ -77,22 +78,16 @@ def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 # the connection to the network
 
 
 def test_a_refused_port(account, wic, complaint) -> None:
-    port = free_port()
-    file = account(server=f"wss://127.0.0.1:{port}/")
-    for words in (("register", "alice", "--once"), ("call", "alice", "bob@ims.example"), ("answer", "alice")):
-        result = wic(*words, "--accounts", file, "--json")
-        assert complaint(result, code=1) == f"127.0.0.1 refuses connections to port {port}; nothing listens there."
-        assert result.stdout == ""
+    with refusing_port() as port:
+        file = account(server=f"wss://127.0.0.1:{port}/")
+        for words in (("register", "alice", "--once"), ("call", "alice", "bob@ims.example"), ("answer", "alice")):
+            result = wic(*words, "--accounts", file, "--json")
+            assert complaint(result, code=1) == f"127.0.0.1 refuses connections to port {port}; nothing listens there."
+            assert result.stdout == ""
 
 
 def test_an_unknown_host(account, wic, complaint) -> None:
@@ -288,11 +283,10 @@ def test_a_file_that_cannot_be_written(lab, wic, complaint, tmp_path, option) ->
 
 
 def test_a_taken_port(wic, complaint, tmp_path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = six_free_ports()
+    with socket.create_server(("127.0.0.1", port)):
         result = wic("network", "up", "--port-base", port, "--dir", tmp_path / "ims", "--json")
-    named = re.search(r"Port (\d+) on 127[.]0[.]0[.]1 is taken", complaint(result, code=2))
-    assert port <= int(named[1]) < port + 4  # another program may have taken one of the next three meanwhile
+    assert f"Port {port} on 127.0.0.1 is taken" in complaint(result, code=2)
     assert result.stdout == ""
 
 
@@ -395,7 +389,7 @@ def ready(process) -> dict[str, str]:
 def test_a_network_that_is_killed_comes_back(start_wic, lab, tmp_path, wic) -> None:
     directory = tmp_path / "ims"
     words = ("network", "up", "--dir", directory, "--json")
-    first = start_wic(*words)
+    first = start_wic(*words, "--port-base", six_free_ports())
     before = ready(first)
     wic("network", "subscriber", "add", "zoe", "--dir", directory)
     staying = start_wic("register", "zoe", "--accounts", before["accounts"], "--json")

@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from tests.support.ports import six_free_ports
 from wic.accounts.accounts_file import AccountsFile
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError, LocalProtocolError
@@ -66,22 +68,6 @@ async def test_an_epcscf_that_does_not_subscribe(tmp_path, make_raw):
         assert len(ims.epcscf.watcher) == 0
 
 
-def six_free_ports():
-    """Return a base below the ephemeral ports, of which the system gives none to another program."""
-    first = 20_000 + os.getpid() % 1000 * 6
-    return next(base for base in range(first, 30_000, 6) if all(is_free(base + n) for n in range(6)))
-
-
-def is_free(port):
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(type=kind) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
-
-
 async def test_a_port_base_gives_fixed_ports_and_a_taken_one_is_named(tmp_path):
     base = six_free_ports()
     async with ImsNetwork(NetworkOptions(port_base=base)) as ims:
@@ -99,7 +85,7 @@ async def test_a_port_base_gives_fixed_ports_and_a_taken_one_is_named(tmp_path):
 
 async def test_ports_are_remembered_unless_they_are_taken(tmp_path):
     options = NetworkOptions(directory=tmp_path)
-    async with ImsNetwork(options) as ims:
+    async with ImsNetwork(replace(options, port_base=six_free_ports())) as ims:
         url = ims.wss_url
     async with ImsNetwork(options) as ims:
         assert ims.wss_url == url
@@ -195,7 +181,7 @@ from wic.auth.secret import Secret
 from wic.network import ImsNetwork, NetworkOptions
 
 async def main():
-    options = NetworkOptions(directory=pathlib.Path(sys.argv[1]), web=False)
+    options = NetworkOptions(directory=pathlib.Path(sys.argv[1]), port_base=int(sys.argv[3]), web=False)
     async with ImsNetwork(options) as ims:
         for user in ("alice", "bob"):
             ims.add_subscriber(user, password=Secret(sys.argv[2]))
@@ -206,9 +192,9 @@ asyncio.run(main())
 """
 
 
-async def start_server(directory) -> tuple[subprocess.Popen[str], dict[str, str]]:
+async def start_server(directory, port_base: int) -> tuple[subprocess.Popen[str], dict[str, str]]:
     process = subprocess.Popen(  # noqa: ASYNC220 - a server of its own, to be killed
-        [sys.executable, "-c", SERVER, str(directory), PASSWORD], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVER, str(directory), PASSWORD, str(port_base)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     return process, json.loads(await asyncio.to_thread(process.stdout.readline))
@@ -221,18 +207,22 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
+@pytest.mark.timeout(60)  # two processes import everything
 async def test_kill_9_and_restart(tmp_path, make_raw):
-    """Subscribers and bindings are there again; a binding whose connection is gone is found out and removed."""
-    process, ready = await start_server(tmp_path)
+    """Subscribers and bindings are there again; a binding whose connection is gone is found out and removed.
+
+    Its Path names the port of the killed eP-CSCF: if the next one had another, the S-CSCF would hear nothing from there.
+    """
+    base = six_free_ports()
+    process, ready = await start_server(tmp_path, base)
     try:
         bob = await make_raw("bob", ready)
         await bob.registered()
     finally:
         kill(process)
-    process, ready = await start_server(tmp_path)
+    await bob.ended.wait()
+    process, ready = await start_server(tmp_path, base)
     try:
-        async with asyncio.timeout(5):
-            await bob.ended.wait()
         with_bindings = AccountsFile(tmp_path / "accounts.toml")
         assert with_bindings.get("bob")["server"] == ready["wss"]
         alice = await make_raw("alice", ready)
