@@ -158,9 +158,8 @@ class Provisioning:
         impi = self._impi(name)
         # Watchers and eP-CSCF learn of the end while the bindings still are there; without an S-CSCF it goes without.
         if self.hss.bindings(impi, now=time.time()):
-            self._command(
-                impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value
-            )  # RFC 3680 §5.3: it shall not try again
+            # RFC 3680 §5.3: `rejected` tells the UE not to try again.
+            self._command(impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value)
         self.hss.remove(impi)
         self.accounts.remove(impi)
         self.accounts.remove_web_user(impi.partition("@")[0])

@@ -107,8 +107,7 @@ class SubscriptionStore:
         found = []
         for *columns, state in rows:
             values = dict(zip(_COLUMNS, columns, strict=True)) | json.loads(state)
-            lists = {
-                name: tuple(value) for name, value in values.items() if isinstance(value, list)
-            }  # JSON has no tuples
+            # JSON has no tuples.
+            lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
             found.append(StoredSubscription(**values | lists))
         return found
