@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from wic.client import Account, Client
+from wic.client import Account, Client, ClientOptions
 from wic.media import Silence
 from wic.network import ImsNetwork, NetworkOptions
 
@@ -40,7 +40,8 @@ async def test_an_account_of_each_kind_registers(name, said):
 async def test_a_call_goes_on_over_a_new_connection():
     async with ImsNetwork(NetworkOptions(web=False)) as ims:
         accounts = [Account.load(name, path=ims.accounts_path) for name in ("alice", "bob")]
-        async with Client(accounts[0]) as alice, Client(accounts[1]) as bob:
+        soon = ClientOptions(chance=lambda: 0.01)  # of the ten seconds over which clients spread
+        async with Client(accounts[0], soon) as alice, Client(accounts[1], soon) as bob:
             call = await alice.call("sip:bob@ims.example", audio=Silence(), data=False)
             other = await anext(bob.incoming())
             await asyncio.gather(other.answer(audio=Silence()), call.answered(timeout=10))
