@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .measure import ROOT, parsed
+from .measure import ROOT, modules, parsed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +62,29 @@ def test_paths_and_names_in_the_documentation_exist(page: Path) -> None:
     paths = [path for path in words_of(page, PATH) if path not in ELSEWHERE and not (ROOT / path).exists()]
     names = [name for name in words_of(page, DOTTED) if not exists(name)]
     assert (paths, names) == ([], [])
+
+
+def modules_in_tables(page: Path) -> list[str]:
+    """Return the modules that the first column of a table lists, where its heading says that it lists modules."""
+    found: list[str] = []
+    is_listing = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        first = line.split("|")[1].strip() if line.startswith("|") else ""
+        is_listing = first in ("module", "file") or (is_listing and bool(first))
+        found += re.findall(r"`([\w./]+)`", first) if is_listing else []
+    return found
+
+
+PLACES = {f"/{path.relative_to(ROOT).with_suffix('').as_posix()}" for _, path in modules(ROOT, "wic", "cli")}
+PLACES |= {place.removesuffix("/__init__") for place in PLACES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
+def test_modules_in_tables_exist(page: Path) -> None:
+    tails = {
+        listed: "/" + listed.removesuffix(".py").strip("/").replace(".", "/") for listed in modules_in_tables(page)
+    }
+    assert [listed for listed, tail in tails.items() if not any(place.endswith(tail) for place in PLACES)] == []
 
 
 @pytest.mark.parametrize(
