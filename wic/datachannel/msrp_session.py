@@ -1,4 +1,9 @@
-"""One MSRP session: messages to chunks, chunks to messages, and the responses between them (RFC 4975 §7)."""
+"""One MSRP session: messages to chunks, chunks to messages, and the responses between them (RFC 4975 §7).
+
+A message goes out in chunks, and each chunk is a request with a response of its own: a message has failed with the first
+response that is not 200, or when one does not come in time. Chunks that arrive are put together within limits, for a peer
+may begin any number of messages and end none. Responses and deadlines are kept in the order of sending, which is theirs.
+"""
 
 from __future__ import annotations
 

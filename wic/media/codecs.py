@@ -27,14 +27,14 @@ OPUS_BIT_RATE = 32000
 
 
 class Encoder(Protocol):
-    """Turns frames of PCM into payloads; keeps state from one to the next."""
+    """Way from frames of PCM to payloads, with the state that goes from one to the next."""
 
     def encode(self, samples: bytes) -> bytes:
         """Encode exactly one frame of 20 ms."""
 
 
 class Decoder(Protocol):
-    """Turns payloads into PCM; keeps state from one to the next."""
+    """Way from payloads to PCM, with the state that goes from one to the next."""
 
     def decode(self, payload: bytes) -> bytes | None:
         """Decode one payload; None if it is not of this codec."""

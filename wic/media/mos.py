@@ -23,7 +23,7 @@ class Mos:
     r: float
     """Transmission rating factor behind it, 0 to 100."""
     basis: str
-    """How the estimate was made."""
+    """Model and figures of the estimate."""
 
 
 @dataclass(frozen=True, slots=True)

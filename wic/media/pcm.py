@@ -20,7 +20,7 @@ class PcmFrame:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts.
+        """Its length in seconds.
 
         >>> PcmFrame(bytes(320), 8000).seconds
         0.02
@@ -29,7 +29,7 @@ class PcmFrame:
 
 
 class Resampler:
-    """Changes the sampling rate of one stream, without a seam between its frames."""
+    """Converter of the sampling rate of one stream, without a seam between its frames."""
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
         self._same = source_rate == target_rate

@@ -35,7 +35,7 @@ class _Way:
 
 
 class Relay:
-    """Carries RTP and RTCP between `a` and `b` until stopped; sequence numbers and SSRCs stay.
+    """Relay of RTP and RTCP between `a` and `b` until it is stopped; sequence numbers and SSRCs stay.
 
     To notice that an end has fallen silent, compare `a_to_b` and `b_to_a` at intervals.
     """

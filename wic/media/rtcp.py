@@ -173,7 +173,7 @@ def _read_rr(body: bytes, count: int) -> ReceiverReport | None:
 
 
 def _read_bye(body: bytes, count: int) -> Bye | None:
-    if len(body) < 4 * count:  # §6.6: a reason may follow, which no one here reads
+    if len(body) < 4 * count:  # §6.6: a reason may follow, which is not read here
         return None
     return Bye(struct.unpack_from(f"!{count}I", body))
 

@@ -10,7 +10,7 @@ PacketHandler = Callable[[bytes], None]
 
 
 class RtpTransport(Protocol):
-    """Carries RTP and RTCP: `MediaTransport` over DTLS-SRTP, `PlainRtp` over UDP."""
+    """Carrier of RTP and RTCP: `MediaTransport` over DTLS-SRTP, `PlainRtp` over UDP."""
 
     on_rtp: PacketHandler | None
     """Takes RTP packets; None = they are dropped."""

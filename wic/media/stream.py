@@ -62,9 +62,9 @@ class StreamReport:
     remote_lost: int | None
     """Packets sent that the peer missed, by its last report."""
     mos: float | None
-    """What a listener here would say, 1 to 4.5; None if nothing was received."""
+    """Score that a listener here would give, 1 to 4.5; None if nothing was received."""
     mos_basis: str | None
-    """How `mos` was estimated."""
+    """Model and figures behind `mos`."""
 
 
 class AudioStream:

@@ -138,7 +138,7 @@ class TransportCounters:
 
 
 class MediaTransport:
-    """Carries one m-line over ICE and DTLS; implements `RtpTransport` when it carries audio or video.
+    """Carrier of one m-line over ICE and DTLS; implements `RtpTransport` when it carries audio or video.
 
     Call `gather`, send the description it returns, call `connect` with the peer's, and `close` in
     the end in any case. `on_state` is called with every change of state, and with the reason of FAILED.

@@ -82,7 +82,7 @@ class WavRecorder:
         self.frames = 0
         """Frames written."""
         self.failure: OSError | None = None
-        """What ended the recording early, such as a full disk."""
+        """Cause of an early end, such as a full disk."""
         try:
             self._file = self.path.open("wb", buffering=0)
         except OSError as error:

@@ -170,9 +170,10 @@ class SessionDescription(Section):
         # RFC 8866 §5: UTF-8, but for free text in the charset that `a=charset` names; such octets pass unread.
         decoded = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
         texts = [line.removesuffix("\r") for line in decoded.split("\n")]  # RFC 8866 §5: a bare LF is read as well
-        lines = [_line(line) for line in texts if line and not line.isspace()]
-        if len(lines) > limits.lines:
+        texts = [line for line in texts if line and not line.isspace()]
+        if len(texts) > limits.lines:
             raise SdpRefused(f"more than {limits.lines} lines", status_hint=488)
+        lines = list(map(_line, texts))
         starts = [position for position, line in enumerate(lines) if line.kind == "m"]
         if len(starts) > limits.media:
             raise SdpRefused(f"more than {limits.media} m-lines", status_hint=488)
@@ -183,7 +184,9 @@ class SessionDescription(Section):
             raise SdpRefused("a description starts with v=0")
         if description.first("o") is None:
             raise SdpRefused("a description has an o= line")
-        _ = description.origin, [section.media_line for section in media]  # read now, so that a fault shows here
+        _ = description.origin  # read now, so that a fault shows here
+        for section in media:
+            _ = section.media_line
         return description
 
     @cached_property

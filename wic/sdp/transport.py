@@ -45,7 +45,7 @@ class TransportDescription:
     tls_id: str | None = None
     rtcp_mux: bool = True
     rtcp: RtcpAddress | None = None
-    """Where RTCP goes if not multiplexed and not to the port after RTP."""
+    """Destination of RTCP if it is not multiplexed and not the port after RTP."""
     sctp_port: int | None = None
     max_message_size: int | None = None
     """Largest message this side accepts, in octets; None = not said (65,536), 0 = any."""

@@ -30,7 +30,7 @@ class _Dial:
 
 
 class ConnectionPool:
-    """Finds the connection to a remote address, or dials it (RFC 3261 §18.1.1).
+    """Connections by remote address, found or dialled (RFC 3261 §18.1.1).
 
     A flow without an `id` means "any connection to that remote"; it stays tied to the connection that
     was found for it, and fails with it.

@@ -119,7 +119,7 @@ class DriverCounters:
 
 
 class Driver:
-    """Feeds an endpoint from its flows, and the flows from the endpoint; a `FlowHandler`.
+    """Shell of one endpoint, between it and its flows; a `FlowHandler`.
 
     Everything happens in the event loop's thread. An exception out of a handler is logged and counted,
     and touches nothing else. `pump` inside `pump` returns at once: the outer one goes on until nothing is left.
@@ -182,7 +182,7 @@ class Driver:
 
     @property
     def counters(self) -> DriverCounters:
-        """What went through so far."""
+        """Counters of the messages up to now."""
         return DriverCounters(self._received, self._sent, self._undelivered, self._failures)
 
     # plugged in

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Acceptor:
-    """Makes a link of each connection that comes in, up to a number, and counts them."""
+    """Factory of the links of one listener, up to a number, with their counts."""
 
     def __init__(self, make_link: MakeLink, max_connections: int) -> None:
         self.links: set[Link] = set()

@@ -42,7 +42,7 @@ class Path:
 
 
 class MemoryNetwork:
-    """Joins handlers that would otherwise meet over sockets."""
+    """Network that joins handlers which would otherwise meet over sockets."""
 
     def __init__(self, *, seed: int = 0, path: Path | None = None) -> None:
         """Make a network without connections.
@@ -141,7 +141,7 @@ class MemoryConnection:
         self.flow = flow
         """The address of this end for the pure side."""
         self.last_due = 0.0
-        """When the latest message sent from here arrives."""
+        """Time at which the latest message sent from here arrives."""
         self._network = network
         self._handler = handler
         self._far: MemoryConnection = self

@@ -16,7 +16,7 @@ _Ts = TypeVarTuple("_Ts")
 
 
 class _ImpatientSelector(selectors.DefaultSelector):
-    """Looks at the sockets, and skips the time it was asked to wait."""
+    """Selector that looks at the sockets, and skips the time it was asked to wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class _ImpatientSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """For tests on the in-memory network. With real sockets, time would outrun the kernel.
+    """Event loop for tests on the in-memory network. With real sockets, time would outrun the kernel.
 
     The clock begins at 0 and stands still while anything runs, a thread of the loop's executor too, so
     a test takes the same course each time.
