@@ -25,8 +25,8 @@ DEFAULT_AMF = bytes(2)
 EPS_AMF = b"\x80\x00"
 """The same with the separation bit, which marks vectors for EPS (TS 33.102 Annex H)."""
 
-_MAX_NONCE = 4096
-_LABEL = b"http-digest-akav2-password"
+_MAX_NONCE = 4096  # characters; server data may follow RAND and AUTN
+_LABEL = b"http-digest-akav2-password"  # RFC 4169 §2.1
 
 
 class MalformedNonce(RemoteProtocolError):
@@ -86,7 +86,7 @@ AKA_ALGORITHMS = (
     AkaAlgorithm("AKAv2-SHA-512-256", "sha512_256"),
     AkaAlgorithm("AKAv2-SHA-256", "sha256"),
     AkaAlgorithm("AKAv2-MD5", "md5"),
-    AkaAlgorithm("AKAv1-MD5", "md5", version=AkaVersion.V1),
+    AkaAlgorithm("AKAv1-MD5", "md5", version=AkaVersion.V1),  # RFC 3310; TS 24.371 §6.2.1.3 wants AKAv2
 )
 """The algorithms, strongest first (RFC 4169 §4.1: AKAv2 before AKAv1)."""
 
@@ -113,7 +113,7 @@ class Autn(NamedTuple):
     @classmethod
     def split(cls, autn: bytes) -> Autn:
         """Take 16 octets apart."""
-        return cls(autn[:6], autn[6:8], autn[8:AUTN])
+        return cls(autn[:6], autn[6:8], autn[8:AUTN])  # TS 33.102 §6.3.2: SQN xor AK, AMF, MAC
 
 
 def make_nonce(rand: bytes, autn: bytes, server_data: bytes = b"") -> str:
@@ -139,7 +139,7 @@ def parse_nonce(nonce: str) -> tuple[bytes, bytes]:
 
 def parse_auts(text: str) -> bytes | None:
     """Return the 14 octets of an `auts` parameter; None if it is malformed."""
-    octets = _octets(text) if len(text) <= 2 * AUTS else None
+    octets = _octets(text) if len(text) <= 2 * AUTS else None  # RFC 3310 §3.4
     return octets if octets is not None and len(octets) == AUTS else None
 
 
@@ -155,14 +155,14 @@ def aka_password(algorithm: AkaAlgorithm, *, res: bytes, ck: bytes, ik: bytes) -
     """
     # RFC 4169 §1: with AKAv1 a man in the middle can use RES inside a tunnel of its own; AKAv2 binds the session keys in.
     if algorithm.version is AkaVersion.V1:
-        return res
-    return base64.b64encode(hmac.digest(res + ik + ck, _LABEL, algorithm.hash_name))
+        return res  # RFC 3310 §3.3
+    return base64.b64encode(hmac.digest(res + ik + ck, _LABEL, algorithm.hash_name))  # RFC 4169 §2.1: raw IK and CK
 
 
 def make_auts(functions: AkaFunctions, rand: bytes, sqn_ms: int) -> bytes:
     """Return the AUTS that tells the network where a USIM's sequence stands (TS 33.102 §6.3.3)."""
     sqn = sqn_ms.to_bytes(6)
-    return xor(sqn, functions.f5_star(rand)) + functions.f1_star(rand, sqn, NO_AMF)
+    return xor(sqn, functions.f5_star(rand)) + functions.f1_star(rand, sqn, NO_AMF)  # TS 33.102 §6.3.3
 
 
 def verify_auts(functions: AkaFunctions, rand: bytes, auts: bytes) -> int:

@@ -166,7 +166,7 @@ class AkaClient:
 
     def advice(self, request: Request, response: Response) -> str:
         """Name what the user should check when a response refuses a request."""
-        if response.status not in (401, 403):
+        if response.status not in (401, 403):  # a wrong response gets either
             return ""
         sent = next((value.params for value in request.auth("Authorization")), None)
         if sent is None:
@@ -185,7 +185,7 @@ class AkaClient:
         usable = [(_RANK[c.algorithm], c, c.algorithm) for c in offered if isinstance(c.algorithm, AkaAlgorithm)]
         malformed: MalformedNonce | None = None
         for _, challenge, algorithm in sorted(usable, key=lambda each: each[0]):
-            if algorithm not in self._accept:
+            if algorithm not in self._accept:  # RFC 4169 §4.1: no downgrade by an attacker
                 continue
             try:
                 return challenge, algorithm, *parse_nonce(challenge.nonce)
@@ -220,10 +220,10 @@ class AkaClient:
         # The nonce in use, if there is one, is given up too: the network wants another authentication.
         self._spaces.leave(challenge)
         self._strikes += 1
-        if self._strikes > _SURVIVED:
+        if self._strikes > _SURVIVED:  # TS 24.229 §5.1.1.5.3
             self._strikes = 0
             raise _final(failure) from failure
-        auts = failure.auts if isinstance(failure, SynchronisationFailure) else None
+        auts = failure.auts if isinstance(failure, SynchronisationFailure) else None  # TS 33.102 §6.3.5
         self._refusal = _InvalidChallenge(challenge, algorithm, request.uri_text, request.method, auts)
 
     def _next_nonce(self, space: ProtectionSpace, info: AuthParams | None) -> None:
@@ -243,7 +243,7 @@ class AkaClient:
     # credentials
 
     def _ha1(self, challenge: Challenge, algorithm: AkaAlgorithm, result: AkaResult) -> Secret:
-        password = aka_password(algorithm, res=result.res, ck=result.ck, ik=result.ik)
+        password = aka_password(algorithm, res=result.res, ck=result.ck, ik=result.ik)  # RFC 4169 §2.1
         return make_ha1(algorithm, self._impi, challenge.realm, password)
 
     def _refuse(self, refusal: _InvalidChallenge, request: Request) -> AuthValue:
@@ -259,7 +259,7 @@ class AkaClient:
             "realm": challenge.realm,
             "nonce": challenge.nonce,
             "uri": request.uri_text,
-            "response": "",
+            "response": "",  # TS 24.229 §5.1.1.5.3: says that the MAC was wrong
             "algorithm": algorithm.name,
         }
         return digest_value(pairs | ({} if challenge.opaque is None else {"opaque": challenge.opaque}))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wic.sip.message import Request
     from wic.sip.params import Params
 
-_QOP = "auth"
+_QOP = "auth"  # the only one: the body of a REGISTER says nothing
 _QUOTED = ("realm", "nonce", "qop", "ik", "ck")
 
 
@@ -54,7 +54,7 @@ def make_vector(functions: AkaFunctions, sqn: int, amf: bytes, rand: bytes) -> A
         raise ConfigurationError(f"an AUTN holds a MAC of 64 bits, not {8 * functions.mac_octets}")
     xres, ck, ik, ak = functions.f2345(rand)
     octets = sqn.to_bytes(6)
-    autn = xor(octets, ak) + amf + functions.f1(rand, octets, amf)
+    autn = xor(octets, ak) + amf + functions.f1(rand, octets, amf)  # TS 33.102 §6.3.2
     return AuthenticationVector(rand, autn, xres, ck, ik)
 
 
@@ -153,8 +153,8 @@ class AkaVerifier:
         user.remember(IssuedChallenge(nonce, vector.rand, algorithm, ha1, now, source))
         pairs = {"realm": self.realm, "nonce": nonce, "algorithm": algorithm.name, "qop": _QOP}
         if stale:
-            pairs["stale"] = "true"
-        pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}
+            pairs["stale"] = "true"  # RFC 7616 §3.3
+        pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}  # TS 24.229 §5.4.1.2.1: the P-CSCF removes them
         return AuthValue("Digest", AuthParams(pairs.items(), quoted=_QUOTED))
 
     def verify(self, request: Request, user: AkaUser, *, now: float) -> Verdict:
@@ -208,6 +208,6 @@ class AkaVerifier:
         if counts is None:
             return Verdict(outcome=AuthOutcome.REPLAYED, username=user.impi)
         challenge.counts = counts
-        challenge.proved = True
+        challenge.proved = True  # from now on it serves refreshes
         info = authentication_info(parts, challenge.ha1)
         return Verdict(outcome=AuthOutcome.OK, username=user.impi, authentication_info=info)

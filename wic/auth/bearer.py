@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 MAX_TOKEN: Final = 8192
 """Longest access token, in characters: it has to fit into a header line."""
 
-_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]++=*+")
-_MAX_PARAMETER = 1024
-_MAX_CHALLENGED_URIS = 16
+_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]++=*+")  # RFC 6750 §2.1
+_MAX_PARAMETER = 1024  # characters of a parameter that is shown to the user
+_MAX_CHALLENGED_URIS = 16  # Request-URIs that the token is carried to; the oldest is forgotten
 
 
 class BearerForm(Enum):
@@ -122,7 +122,7 @@ class BearerClient:
             return
         if self._everywhere or request.method == "REGISTER" or request.uri_text in self._challenged_uris:
             request.headers.add("Authorization", _credentials(self._token, self._form))
-        if self._proxies_ask:
+        if self._proxies_ask:  # RFC 8898 §2.3
             request.headers.add("Proxy-Authorization", _credentials(self._token, self._form))
 
     def forget(self) -> None:
@@ -146,10 +146,10 @@ class BearerClient:
         trusted = [each for each in challenges if each.authz_server is None or self._trusts(each.authz_server)]
         carried = [each for each in challenges if self._carried(request, each.header)]
         if self._token is None or not (trusted or carried):
-            raise _request_for_token(challenges[0], trusted)
+            raise _request_for_token(challenges[0], trusted)  # RFC 8898 §2.1.1
         unanswered = [each for each in trusted if each not in carried]
         if not unanswered:
-            raise _refusal_of_token(challenges[0], trusted)
+            raise _refusal_of_token(challenges[0], trusted)  # RFC 8898 §2.1.3
         for challenge in unanswered:
             self._remember(challenge.header, request)
 
@@ -166,7 +166,7 @@ class BearerClient:
     def _remember(self, header: str, request: Request) -> None:
         """Carry the token where it was asked for: past a proxy always, to a UAS by its Request-URI."""
         if header == "Proxy-Authorization":
-            self._proxies_ask = True
+            self._proxies_ask = True  # RFC 8898 §2.3: a proxy asks by 407
         elif request.uri_text not in self._challenged_uris:
             self._challenged_uris.append(request.uri_text)
 
@@ -195,7 +195,7 @@ def read_bearer(request: Request) -> Secret | None:
     values = [value for value in request.auth("Authorization") if value.scheme.lower() == "bearer"]
     if not values:
         return None
-    if len(values) > 1:
+    if len(values) > 1:  # another element may read the other one
         raise RemoteProtocolError("a request with several access tokens")
     text = values[0].token or values[0].params.get("access_token") or ""
     if not _is_token(text):
@@ -241,7 +241,7 @@ def _is_token(text: str) -> bool:
 
 def _credentials(token: Secret, form: BearerForm) -> AuthValue:
     if form is BearerForm.RFC8898:
-        return AuthValue("Bearer", token=token.reveal())
+        return AuthValue("Bearer", token=token.reveal())  # RFC 8898 §2.1.2, RFC 6750 §2.1
     return AuthValue("Bearer", AuthParams([("access_token", token.reveal())], quoted=["access_token"]))
 
 

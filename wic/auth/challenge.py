@@ -26,7 +26,7 @@ MAX_VALUE = 4096
 MAX_CHALLENGES = 32
 """More challenges than this in one response are not looked at."""
 
-_MAX_NAME = 40
+_MAX_NAME = 40  # characters of a scheme in a message
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -93,7 +93,7 @@ def read_challenges(response: Response, answerable: Callable[[Challenge], bool])
     chosen: dict[tuple[str, str], Challenge] = {}
     for challenge in digest_challenges(response):
         if answerable(challenge):
-            chosen.setdefault((challenge.header, challenge.realm), challenge)
+            chosen.setdefault((challenge.header, challenge.realm), challenge)  # RFC 8760 §2.4: the topmost
     return tuple(chosen.values())
 
 

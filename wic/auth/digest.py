@@ -81,8 +81,8 @@ class DigestInput:
         secret = ha1.reveal()
         if self.algorithm.session:
             secret = h(f"{secret}:{self.nonce}:{self.cnonce}")  # RFC 7616 §3.4.2
-        a2 = f"{method}:{self.uri}"
+        a2 = f"{method}:{self.uri}"  # RFC 7616 §3.4.3; §3.5: no method in rspauth
         if self.qop == "auth-int":
             a2 = f"{a2}:{h(self.body)}"  # RFC 7616 §3.4.3
-        middle = f"{self.nonce}:{self.nc}:{self.cnonce}:{self.qop}" if self.qop else self.nonce
+        middle = f"{self.nonce}:{self.nc}:{self.cnonce}:{self.qop}" if self.qop else self.nonce  # RFC 7616 §3.4.1
         return h(f"{secret}:{middle}:{h(a2)}")

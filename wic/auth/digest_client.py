@@ -150,7 +150,7 @@ class DigestClient:
 
     def advice(self, request: Request, response: Response) -> str:
         """Name what the user should check when a response refuses a request."""
-        if response.status != 403:
+        if response.status != 403:  # a 401 is a challenge, and says itself what is wrong
             return ""
         if any(value.params.get("response") for value in request.auth("Authorization")):
             # TS 24.229 §5.4.1.2.3B: what a wrong response to a challenge gets.
@@ -198,7 +198,7 @@ class ProtectionSpace:
         """
         rspauth = None if info is None else info.get("rspauth")
         qop = None if rspauth is None else params.get("qop")
-        if rspauth is None or qop is None:
+        if rspauth is None or qop is None:  # RFC 7616 §3.5: optional, and only with qop
             return
         parts = DigestInput(
             algorithm=self.challenge.algorithm,
@@ -230,7 +230,7 @@ class ProtectionSpaces:
             for (where, _), space in self._spaces.items():
                 # RFC 3261 §22.1: a UAS protects the Request-URI it challenged; a proxy all that passes it.
                 if where == header and (header == "Proxy-Authorization" or space.uri == request.uri_text):
-                    space.count += 1
+                    space.count += 1  # RFC 7616 §3.4: nc counts the uses of a nonce
                     answers.append(
                         digest_answer(
                             space.challenge,
@@ -288,7 +288,7 @@ class ProtectionSpaces:
             space.uri = request.uri_text
             return
         if len(self._spaces) >= _MAX_SPACES:
-            self._spaces.pop(next(iter(self._spaces)))
+            self._spaces.pop(next(iter(self._spaces)))  # the oldest
         self._spaces[key] = ProtectionSpace(challenge, ha1, request.uri_text)
 
     def leave(self, challenge: Challenge) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_USERNAME = 255
 """Longest user name that is looked up, in characters."""
 
-_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")  # RFC 7616 §3.4: of nc
 
 Ha1Lookup = Callable[[str, DigestAlgorithm], Secret | None]
 """Finds H(A1) of a user name for an algorithm; None if there is no such user, or no such hash."""
@@ -159,7 +159,7 @@ class DigestVerifier:
         issued = self._nonces.issued(parts.nonce, now=now)
         if issued is None:  # RFC 7616 §3.3: only the nonce is at fault, so the client need not ask for the password
             return Verdict(outcome=AuthOutcome.STALE, username=username)
-        if not self._guard.use(parts.nonce, int(parts.nc, 16), issued):
+        if not self._guard.use(parts.nonce, int(parts.nc, 16), issued):  # RFC 7616 §3.4.5
             return Verdict(outcome=AuthOutcome.REPLAYED, username=username)
         return Verdict(outcome=AuthOutcome.OK, username=username, authentication_info=authentication_info(parts, ha1))
 
@@ -195,7 +195,7 @@ def read_input(
     nc, cnonce = params.get("nc") or "", params.get("cnonce") or ""
     if qop not in qops or not cnonce:  # RFC 7616 §3.4: both must be there where qop was offered
         return None
-    if len(nc) != 8 or not _HEXADECIMAL.issuperset(nc) or int(nc, 16) == 0:
+    if len(nc) != 8 or not _HEXADECIMAL.issuperset(nc) or int(nc, 16) == 0:  # RFC 7616 §3.4: 8LHEX, from 1
         return None
     uri = params.get("uri") or ""
     if not _same_uri(uri, request):  # RFC 7616 §3.4.6: else a response could be used for another target

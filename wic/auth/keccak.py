@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-_LANES = Struct("<25Q")
+_LANES = Struct("<25Q")  # FIPS 202 §3.1.2: 25 lanes of 64 bits, little-endian
 _MASK = (1 << 64) - 1
 
 _ROUND_CONSTANTS = (
@@ -40,13 +40,13 @@ def keccak_f1600(state: bytes) -> bytes:
     lanes = list(_LANES.unpack(state))
     for constant in _ROUND_CONSTANTS:
         lanes = _round(lanes)
-        lanes[0] ^= constant
+        lanes[0] ^= constant  # FIPS 202 §3.2.5: iota
     return _LANES.pack(*lanes)
 
 
 def _round(a: list[int]) -> list[int]:
     column = [a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20] for x in range(5)]
-    theta = [column[x - 1] ^ _rotated(column[(x + 1) % 5], 1) for x in range(5)]
+    theta = [column[x - 1] ^ _rotated(column[(x + 1) % 5], 1) for x in range(5)]  # FIPS 202 §3.2.1
     b = [0] * 25
     for source, target, bits in _WALK:
         b[target] = _rotated(a[source] ^ theta[source % 5], bits)

@@ -48,7 +48,7 @@ class Milenage:
         self._given = given
         self._is_op = opc is None
         value = int.from_bytes(given)
-        self._opc = self._e(value) ^ value if self._is_op else value
+        self._opc = self._e(value) ^ value if self._is_op else value  # TS 35.206 §4.1
         self._opc_thrice = self._opc << 256 | self._opc << 128 | self._opc
 
     @property
@@ -74,11 +74,11 @@ class Milenage:
         x = self._temp(rand) ^ self._opc
         blocks = (x ^ 1) << 256 | (_rotated(x, 32) ^ 2) << 128 | _rotated(x, 64) ^ 4
         out = (int.from_bytes(self._encrypt(blocks.to_bytes(48))) ^ self._opc_thrice).to_bytes(48)
-        return out[8:16], out[16:32], out[32:], out[:6]
+        return out[8:16], out[16:32], out[32:], out[:6]  # TS 35.206 §4.1: f2, f3, f4, f5
 
     def f5_star(self, rand: bytes) -> bytes:
         """Return AK* (6 octets), which hides the SQN of a resynchronisation."""
-        out5 = self._e(_rotated(self._temp(rand) ^ self._opc, 96) ^ 8) ^ self._opc
+        out5 = self._e(_rotated(self._temp(rand) ^ self._opc, 96) ^ 8) ^ self._opc  # TS 35.206 §4.1: r5, c5
         return out5.to_bytes(_BLOCK)[:6]
 
     def mistaken(self) -> tuple[tuple[str, Milenage], ...]:
@@ -95,7 +95,7 @@ class Milenage:
         return Milenage(self._given, op=self._k) if is_op else Milenage(self._given, opc=self._k)
 
     def _out1(self, rand: bytes, sqn: bytes, amf: bytes) -> bytes:
-        in1 = int.from_bytes((sqn + amf) * 2)
+        in1 = int.from_bytes((sqn + amf) * 2)  # TS 35.206 §4.1
         return (self._e(self._temp(rand) ^ _rotated(in1 ^ self._opc, 64)) ^ self._opc).to_bytes(_BLOCK)
 
     def _temp(self, rand: bytes) -> int:

@@ -10,10 +10,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_WINDOW = 64
-_SALT = 12
-_MAC = 16
-_STAMP = 8
+_WINDOW = 64  # counts that may come out of order
+_SALT = 12  # octets
+_MAC = 16  # octets
+_STAMP = 8  # octets, in milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class NonceFactory:
         if not hmac.compare_digest(mac, self._mac(part)):  # constant time: no MAC can be guessed octet by octet
             return None
         issued = int.from_bytes(part[:_STAMP], "big") / 1000
-        return issued if issued - 0.001 <= now <= issued + self.lifetime else None
+        return issued if issued - 0.001 <= now <= issued + self.lifetime else None  # the stamp is rounded to 1 ms
 
     def _mac(self, part: bytes) -> bytes:
         return hmac.digest(self.key, part, "sha256")[:_MAC]

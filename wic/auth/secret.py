@@ -24,7 +24,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(self._text.encode(), other._text.encode())  # in constant time
 
     def __hash__(self) -> int:
         return hash(self._text)

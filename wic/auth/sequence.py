@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-SQN_BITS = 48
+SQN_BITS = 48  # TS 33.102 §6.3.2
 
 
 class Freshness(Enum):
@@ -73,7 +73,7 @@ class SequenceArray:
         if seq <= self.entries[ind]:  # §C.2.2: each index has a row of its own, so that vectors may come out of order
             return Freshness.USED
         if rules.age_limit is not None and highest - seq >= rules.age_limit:
-            return Freshness.TOO_OLD
+            return Freshness.TOO_OLD  # §C.2.2
         return Freshness.FRESH
 
     def accepted(self, sqn: int) -> SequenceArray:
@@ -114,4 +114,4 @@ class SequenceCounter:
         vector, not a lost one.
         """
         ahead = (self.next().sqn >> self.ind_bits) - (sqn_ms >> self.ind_bits)
-        return self if 0 < ahead <= delta else replace(self, sqn=sqn_ms)
+        return self if 0 < ahead <= delta else replace(self, sqn=sqn_ms)  # TS 33.102 §6.3.5

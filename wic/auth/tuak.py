@@ -9,8 +9,8 @@ from typing import ClassVar
 from wic.auth.keccak import keccak_f1600
 from wic.errors import ConfigurationError
 
-_NAME = b"TUAK1.0"[::-1]  # TS 35.231 §6: ALGONAME
-_PADDING = b"\x1f" + bytes(38) + b"\x80" + bytes(64)
+_NAME = b"TUAK1.0"[::-1]  # TS 35.231: ALGONAME
+_PADDING = b"\x1f" + bytes(38) + b"\x80" + bytes(64)  # of SHAKE256 after 96 octets, and its capacity
 _NO_AMF_SQN = bytes(8)
 _USED = 102  # octets of the output that a function reads: RES, CK, IK with 32 each, AK with 6
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wic.auth.aka import AkaFunctions
 
-_VERSION = 1
+_VERSION = 1  # of the stored form
 _DEFAULT_RULES = SequenceRules()
 
 

@@ -168,6 +168,7 @@ class RegistrationAgent:
             self._leading = self._new_registration(self.identity, flow)
             self._registrations.append(self._leading)
         for registration in self._registrations:
+            # Neither a refresh nor another flow takes back what the user gave up.
             if not registration.ended and self._queue.get(registration) is not _Command.DEREGISTER:
                 self._queue[registration] = _Command.REGISTER
         self._settle(now)
@@ -201,7 +202,7 @@ class RegistrationAgent:
 
     def refresh(self, *, now: float) -> None:
         """Renew all bindings that are in use."""
-        for registration in self._registrations:
+        for registration in self._registrations:  # one that waits for its turn is renewed by that, or ends
             self._queue.setdefault(registration, _Command.REFRESH)
         self._settle(now)
 
@@ -215,14 +216,14 @@ class RegistrationAgent:
             key = _key(registration.identity.impu)
             self._unwanted |= {key}
             self._added -= {key}
-            self._leaving[key] = None
+            self._leaving[key] = None  # no error: it is waited for
             self._queue[registration] = _Command.DEREGISTER
         self._settle(now)
 
     def forsake(self, error: WicError) -> None:
         """Stop waiting for deregistrations; `error` is their outcome unless the network still confirms them."""
         for key, known in self._leaving.items():
-            self._leaving[key] = known or error
+            self._leaving[key] = known or error  # the first error stays the outcome
 
     def part(self) -> None:
         """Stop waiting for the last NOTIFY of the subscription to registrations that left."""
@@ -277,7 +278,7 @@ class RegistrationAgent:
         busy = True
         while busy:
             busy = False
-            if proceed and self._queue:
+            if proceed and self._queue:  # taking an event may have queued another command
                 self._proceed(now)
             for registration in tuple(self._registrations):
                 while (event := registration.next_event()) is not None:
@@ -299,10 +300,10 @@ class RegistrationAgent:
             registration = next(iter(self._queue))
             match self._queue.pop(registration):
                 case _Command.REGISTER:
-                    registration.register(now=now, flow=self._flow)
+                    registration.register(now=now, flow=self._flow)  # RFC 5626 §4.3: over the flow there is now
                 case _Command.DEREGISTER:
                     registration.deregister(now=now)
-                case _ if registration.state is RegistrationState.REGISTERED:
+                case _ if registration.state is RegistrationState.REGISTERED:  # else it is renewed as soon as it can be
                     registration.refresh(now=now)
         if not self._queue:
             self._queue.clear()  # gives back the memory that an emptied dict keeps
@@ -336,7 +337,7 @@ class RegistrationAgent:
 
     def _removed(self, registration: Registration, event: Deregistered, now: float) -> None:
         key = _key(event.impu)
-        error = event.error and (self._leaving.get(key) or event.error)
+        error = event.error and (self._leaving.get(key) or event.error)  # that of the user who waited comes first
         self._leaving.pop(key, None)
         if error is not None:
             _log.info("the deregistration of %s failed: %s", event.impu, error)
@@ -357,7 +358,7 @@ class RegistrationAgent:
 
     def _failed(self, registration: Registration, failure: RegistrationFailure, now: float) -> None:
         self._hand_over(now)
-        if registration is self._leading and failure.loses_binding:
+        if registration is self._leading and failure.loses_binding:  # TS 24.229 §5.1.1.6: with the registration
             self._forget_reg_event()
         self.listener(failure)
         key, remedy = _key(failure.impu), failure.recovery.remedy
@@ -392,8 +393,8 @@ class RegistrationAgent:
                 credentials=self.credentials,
                 user_agent=self.options.user_agent,
             )
-        self._reg_event.follow(binding, registration.flow, now=now, anew=anew)
-        self._identities.confirm()
+        self._reg_event.follow(binding, registration.flow, now=now, anew=anew)  # TS 24.229 §5.1.1.3
+        self._identities.confirm()  # the 200 is younger than what reg-event said
 
     def _take_report(self, event: RegEventEvent, now: float) -> None:
         match event:

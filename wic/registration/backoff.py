@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST_FIRST: Final = 300.0  # TS 24.229 §5.1.1.2.1: five minutes at most after the first failure
-_MAX_DOUBLINGS: Final = 32
+_MAX_DOUBLINGS: Final = 32  # beyond any max-time: keeps the power small
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +67,7 @@ class Backoff:
             least = min(options.base_time, 2.0 ** min(self.failures - 1, _MAX_DOUBLINGS))
             return min(max(retry_after, least), options.max_time)
         if self.failures == 1:
-            return self.chance() * options.first_time
+            return self.chance() * options.first_time  # TS 24.229 §5.1.1.2.1: within five minutes
         wait = min(options.max_time, options.base_time * 2.0 ** min(self.failures, _MAX_DOUBLINGS))
         return wait * (1 + self.chance()) / 2  # from 50 to 100 per cent
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from wic.sip.message import Response
 
-_DEFAULT_EXPIRES = 3600
-_EARLY = 600
-_LONG = 1200
-_SOONEST = 1.0
+_DEFAULT_EXPIRES = 3600  # RFC 3261 §20.10: also the value of what is malformed
+_EARLY = 600  # TS 24.229 §5.1.1.4.1: seconds before the end
+_LONG = 1200  # TS 24.229 §5.1.1.4.1: seconds from which on `_EARLY` counts
+_SOONEST = 1.0  # a registrar that grants a second or two is not flooded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +101,7 @@ def read_binding(response: Response, own: NameAddr, *, impu: Uri, asked: int, no
 def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) -> Binding:
     contact = _own_contact(response, own)
     granted = next((each for each in (contact.expires, response.expires) if each is not None), _DEFAULT_EXPIRES)
-    expires = min(granted, asked)
+    expires = min(granted, asked)  # RFC 3261 §10.3 step 7: a registrar may shorten only
     if expires <= 0:
         raise RegistrationFailed("the registrar granted no time", response=response)
     return Binding(
@@ -109,14 +109,14 @@ def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) 
         expires=expires,
         expires_at=now + expires,
         impu=impu,
-        service_route=_routes(response),
-        path=response.paths,
-        associated_uris=response.associated_uris,
+        service_route=_routes(response),  # RFC 3608 §5
+        path=response.paths,  # RFC 3327 §5.1
+        associated_uris=response.associated_uris,  # RFC 7315 §4.1: P-Associated-URI
         public_gruu=_gruu(contact, "pub-gruu"),
         temporary_gruu=_gruu(contact, "temp-gruu"),
-        outbound="outbound" in response.require,
-        flow_timer=_seconds(response.headers.get("Flow-Timer")) or None,
-        keep_alive=_seconds(response.via.params.get("keep")),
+        outbound="outbound" in response.require,  # RFC 5626 §4.2.1
+        flow_timer=_seconds(response.headers.get("Flow-Timer")) or None,  # RFC 5626 §4.4
+        keep_alive=_seconds(response.via.params.get("keep")),  # RFC 6223 §4.3
     )
 
 

@@ -35,7 +35,7 @@ class Identities:
         for binding in bindings:
             for identity in binding.identities:
                 usable.setdefault(str(identity), identity)
-            if binding.barred:
+            if binding.barred:  # TS 24.229 §5.1.1.2.1: not in P-Associated-URI
                 barred.setdefault(str(binding.impu), binding.impu)
         kept = tuple(usable.values())
         return cls(kept[0] if kept else None, kept, tuple(each for text, each in barred.items() if text not in usable))

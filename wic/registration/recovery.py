@@ -45,10 +45,10 @@ MAX_ROUNDS: Final = 8
 FAILURES: Final = (AuthenticationFailed, RegistrationFailed)
 """Errors that end an attempt to register; any other one is a fault of the program."""
 
-_MAX_EXPIRES: Final = 2**31 - 1
+_MAX_EXPIRES: Final = 2**31 - 1  # a Min-Expires beyond it is nonsense
 _PROBATION: Final = 60.0  # seconds, where the network does not say how long it takes
-_FINAL_5XX: Final = frozenset({501, 505, 513, 580})
-_FINAL_6XX: Final = frozenset({603, 604, 606, 607})
+_FINAL_5XX: Final = frozenset({501, 505, 513, 580})  # RFC 3261 §21.5, RFC 3312: time does not change these
+_FINAL_6XX: Final = frozenset({603, 604, 606, 607})  # RFC 3261 §21.6: no other server will take it either
 
 
 class Purpose(Enum):
@@ -126,12 +126,14 @@ def _always(remedy: Remedy, clause: str) -> Remedies:
 
 
 REMEDIES: Final[Mapping[Cause, Remedies]] = {
+    # The credentials: another REGISTER helps only where they can become others.
     Cause.UNANSWERABLE: _always(_R.GIVE_UP, "TS 24.229 §5.1.1.5.3, RFC 3261 §22.2"),
-    Cause.USIM_AWAY: _always(_R.RETRY, "the card may be put back"),
+    Cause.USIM_AWAY: _always(_R.RETRY, "no clause: the card may be put back"),
     Cause.TOKEN_REFUSED: _always(_R.RENEW_TOKEN, "RFC 8898 §2.1.3"),
     Cause.TOKEN_REFUSED_AGAIN: _always(_R.GIVE_UP, "RFC 8898 §2.1.3; once, so that no loop comes of it"),
     Cause.NO_TOKEN: _always(_R.GIVE_UP, "RFC 6749 §5.2"),
     Cause.TOKEN_DELAYED: _always(_R.AWAIT_TOKEN, "RFC 9110 §10.2.3; calls go on meanwhile"),
+    # The answers, by their codes; TS 24.371 §6.2.1 leaves all but the security agreement to TS 24.229.
     Cause.UNUSABLE: _always(_R.GIVE_UP, "RFC 3261 §10.3 step 8"),
     Cause.REDIRECTED: _always(_R.GIVE_UP, "TS 24.229 §5.1.1.2.1 knows 305 only"),
     Cause.USE_PROXY: _always(_R.NEXT_SERVER, "TS 24.229 §5.1.1.2.1; its Contact is ignored"),
@@ -147,6 +149,7 @@ REMEDIES: Final[Mapping[Cause, Remedies]] = {
     Cause.LATER: _always(_R.RETRY, "TS 24.229 §5.1.1.2.1; RFC 3261 §8.1.3.2, §20.33, §21.5"),
     Cause.LOST_BY_S_CSCF: Remedies(_R.RETRY, _R.REREGISTER, _R.RETRY, "TS 24.229 §5.1.2A.1.6"),
     Cause.REFUSED: _always(_R.GIVE_UP, "RFC 3261 §21.4"),
+    # No answer, or no way to get one.
     Cause.SILENCE: Remedies(_R.NEXT_SERVER, _R.REREGISTER, _R.NEXT_SERVER, "TS 24.229 §5.1.1.2.1, §5.1.1.4.1"),
     Cause.FLOW_LOST: _always(_R.RECONNECT, "RFC 5626 §4.3, §4.5"),
     Cause.NOT_CONNECTED: _always(_R.NEXT_SERVER, "RFC 5626 §4.5"),
@@ -251,13 +254,13 @@ def recover_from_response(
     if cause in _CHANGES:
         changed, hint = _CHANGES[cause](response, parameters)
         if changed == parameters:
-            cause = Cause.NOTHING_TO_CHANGE
+            cause = Cause.NOTHING_TO_CHANGE  # the same REGISTER would get the same answer
         elif rounds >= MAX_ROUNDS:
             cause, hint = Cause.NOTHING_TO_CHANGE, "it keeps asking for something else"
         else:
             return Recovery(REMEDIES[cause].get(purpose), parameters=changed)
     remedy = REMEDIES[cause].get(purpose)
-    return Recovery(remedy, after if remedy is Remedy.RETRY else None, hint=hint)
+    return Recovery(remedy, after if remedy is Remedy.RETRY else None, hint=hint)  # RFC 3261 §20.33: this server's wait
 
 
 def recover_from_silence(purpose: Purpose) -> Recovery:
@@ -299,7 +302,7 @@ def recover_from_renewal(error: WicError) -> Recovery:
 def wait_after_termination(event: RegistrationTerminated) -> float | None:
     """Return the seconds until an initial registration after the network has ended one; None is never."""
     wait = TERMINATIONS[event.reason]
-    return event.retry_after if wait and event.retry_after is not None else wait
+    return event.retry_after if wait and event.retry_after is not None else wait  # RFC 3680 §5.1: of `probation` only
 
 
 def wants_restoration(response: Response, binding: Binding | None) -> bool:
@@ -315,7 +318,7 @@ def wants_restoration(response: Response, binding: Binding | None) -> bool:
         service = read_alternative_service(response)
     except (MalformedHeader, MalformedBody):
         return False
-    trusted = [address.uri for address in (*binding.service_route, *binding.path)]
+    trusted = [address.uri for address in (*binding.service_route, *binding.path)]  # S-CSCF or P-CSCF
     believed = any(uri.matches(known) for uri in asserted for known in trusted)
     return believed and service is not None and service.wants_initial_registration
 
@@ -350,14 +353,14 @@ def _without_unknown(response: Response, parameters: RegisterParameters) -> tupl
 
 
 def _with_required(response: Response, parameters: RegisterParameters) -> tuple[RegisterParameters, str]:
-    wanted = _tags(response, "Require")
+    wanted = _tags(response, "Require")  # RFC 3261 §21.4.16
     changed = parameters.with_(wanted) if wanted <= set(EXTENSIONS) else parameters
     return changed, f"it requires {', '.join(sorted(wanted))[:80] or 'an extension without a name'}"
 
 
 def _lasting_longer(response: Response, parameters: RegisterParameters) -> tuple[RegisterParameters, str]:
     try:
-        least = response.min_expires
+        least = response.min_expires  # RFC 3261 §20.23
     except MalformedHeader:
         least = None
     possible = least is not None and parameters.expires < least <= _MAX_EXPIRES
@@ -383,16 +386,16 @@ _CAUSES: Final[Mapping[int, Cause]] = {
     300: Cause.REDIRECTED,
     301: Cause.REDIRECTED,
     302: Cause.REDIRECTED,
-    305: Cause.USE_PROXY,
+    305: Cause.USE_PROXY,  # TS 24.229 §5.1.1.2.1
     408: Cause.IN_VAIN,
     420: Cause.BAD_EXTENSION,
     421: Cause.EXTENSION_REQUIRED,
-    423: Cause.TOO_BRIEF,
-    439: Cause.LACKS_OUTBOUND,
+    423: Cause.TOO_BRIEF,  # RFC 3261 §10.2.8
+    439: Cause.LACKS_OUTBOUND,  # RFC 5626 §11.6
     480: Cause.LATER,
     481: Cause.NO_BINDING,
     494: Cause.SECURITY_AGREEMENT,
     500: Cause.IN_VAIN,
-    503: Cause.UNAVAILABLE,
+    503: Cause.UNAVAILABLE,  # TS 24.229 §5.1.1.2.1
     504: Cause.IN_VAIN,
 }

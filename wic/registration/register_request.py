@@ -149,12 +149,12 @@ class RegisterSeries:
         """
         self._identity = identity
         self._options = options
-        self._uri = f"sip:{identity.domain}"
+        self._uri = f"sip:{identity.domain}"  # TS 24.229 §5.1.1.2.1: the home network domain
         address = f"<{identity.impu}>"
         self._head = (
             ("From", f"{address};tag={tag(random_source)}"),
             ("To", address),
-            ("Call-ID", call_id(random_source)),
+            ("Call-ID", call_id(random_source)),  # TS 24.229 §5.1.1.2.1: a new one
         )
         self._cseq = 0
         extensions = EXTENSIONS if options.outbound else EXTENSIONS[:-1]
@@ -175,7 +175,7 @@ class RegisterSeries:
 
     def next(self, *, removal: bool = False) -> Request:
         """Return the next REGISTER: one that makes or renews the binding, or one that removes it (TS 24.229 §5.1.1.6)."""
-        self._cseq += 1
+        self._cseq += 1  # RFC 3261 §10.2: one more with each of a Call-ID
         return Request.build(
             "REGISTER",
             self._uri,
@@ -183,7 +183,7 @@ class RegisterSeries:
                 *self._head,
                 ("CSeq", f"{self._cseq} REGISTER"),
                 ("Contact", self._contact),
-                ("Expires", 0 if removal else self.parameters.expires),
+                ("Expires", 0 if removal else self.parameters.expires),  # TS 24.229 §5.1.1.6: 0 removes
                 *self._tail,
             ),
         )

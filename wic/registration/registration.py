@@ -167,7 +167,7 @@ class Registration:
         if self._state is RegistrationState.REMOVING:
             return
         if self.pending is not None:
-            self._remove_next = True
+            self._remove_next = True  # TS 24.229 §5.1.1.2.1: one REGISTER at a time
         elif self._binding is not None and self._flow_lost is None:
             self._send(now, removal=True)
         else:
@@ -184,7 +184,7 @@ class Registration:
             return
         self._binding = replace(self._binding, expires=int(expires), expires_at=now + expires)
         if self._state is RegistrationState.REGISTERED and self._next_try is not None:
-            self._next_try = min(self._next_try, now + expires / 2)
+            self._next_try = min(self._next_try, now + expires / 2)  # TS 24.229 §5.1.1.5A
 
     def lose(self, why: str, *, now: float, again_after: float | None = None) -> None:
         """Take note that the network ended the registration (TS 24.229 §5.1.1.7, RFC 3680 §5.1).
@@ -202,7 +202,7 @@ class Registration:
         if self.pending is not None:
             self._lose_while_pending(error, final=again_after is None)
         elif again_after is None:
-            self._lose(error, Recovery(Remedy.GIVE_UP), now)
+            self._lose(error, Recovery(Remedy.GIVE_UP), now)  # RFC 3680 §5.1: `rejected` and the like
             self.ended = True
         else:
             self._lose(error, self._anew_after(min(again_after, self.options.longest_wait), now), now)
@@ -227,7 +227,7 @@ class Registration:
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to this registration alone."""
         if isinstance(event, FlowClosed):
-            if event.flow == self.flow and self._flow_lost is None:
+            if event.flow == self.flow and self._flow_lost is None:  # told once, by the transaction or by the flow
                 self._lose_flow(event.reason, now)
             return False
         if not isinstance(event, ResponseReceived | TransactionTimedOut | TransportFailed):
@@ -239,8 +239,8 @@ class Registration:
             self._notice_expiry(now)
             self._lose_flow(event.reason, now)
         elif isinstance(event, TransactionTimedOut):
-            self._proceed(pending.exchange, None, now)
-        elif event.response.is_final:
+            self._proceed(pending.exchange, None, now)  # Timer F
+        elif event.response.is_final:  # a 100 says nothing
             self._proceed(pending.exchange, (event.transaction.request, event.response, now), now)
         return True
 
@@ -296,7 +296,7 @@ class Registration:
         credentials, impu = self.credentials, self.identity.impu
         for rounds in range(1, MAX_ROUNDS + 1):
             request = series.next(removal=purpose is Purpose.REMOVAL)
-            credentials.authorize(request)
+            credentials.authorize(request)  # TS 24.229 §5.1.1.4.1: a refresh carries the last nonce
             answer = yield request
             if answer is None:
                 error = RegistrationFailed(f"{self.identity.domain} did not answer the REGISTER")
@@ -304,7 +304,7 @@ class Registration:
             sent, response, now = answer
             try:
                 if response.status < 300:
-                    credentials.accepted(sent, response)
+                    credentials.accepted(sent, response)  # RFC 7616 §3.5: rspauth, nextnonce
                     if purpose is Purpose.REMOVAL:
                         return None
                     return read_binding(response, series.contact, impu=impu, asked=series.parameters.expires, now=now)
@@ -322,7 +322,7 @@ class Registration:
                 rounds=rounds,
             )
             if recovery.parameters is not None:
-                series.change(recovery.parameters)
+                series.change(recovery.parameters)  # RFC 3261 §10.2.8, §8.1.3.5
             elif recovery.remedy is Remedy.REMOVED:
                 return None
             else:
@@ -359,7 +359,7 @@ class Registration:
         impu, anew = self.identity.impu, self._state is RegistrationState.REGISTERING
         self._events.append(Registered(impu, binding) if self._binding is None else Refreshed(impu, binding, anew))
         self._binding = binding
-        self._next_try = now + binding.refresh_after
+        self._next_try = now + binding.refresh_after  # TS 24.229 §5.1.1.4.1
         if self._since is None:
             self._since = now
         if self._remove_next:
@@ -384,7 +384,7 @@ class Registration:
         impu = self.identity.impu
         self._token_refused = recovery.remedy is Remedy.RENEW_TOKEN
         if self._remove_next or self._state is RegistrationState.REMOVING:
-            self._end(Deregistered(impu, error), now)
+            self._end(Deregistered(impu, error), now)  # the registrar keeps the binding until it expires
         elif recovery.remedy is Remedy.REREGISTER:
             self._anew = True
             self._send(now)
@@ -404,7 +404,7 @@ class Registration:
     def _lose_flow(self, reason: str, now: float) -> None:
         self.pending = None
         self._flow_lost = RegistrationFailed(f"the connection was lost: {reason}")
-        self._suspension = Remedy.RECONNECT
+        self._suspension = Remedy.RECONNECT  # RFC 5626 §4.3
         if self._state.pending or self._state is RegistrationState.REGISTERED:
             self._fail(self._flow_lost, Recovery(Remedy.RECONNECT), now)
 

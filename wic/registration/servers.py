@@ -67,7 +67,7 @@ class Servers:
     def failed(self) -> None:
         """Take note that the current server is of no use now, and turn to the next."""
         self._up_since = None
-        self._tried |= {self._index}
+        self._tried |= {self._index}  # RFC 5626 §4.5: a wait only when all have failed
         self._index = next((index for index in range(len(self.urls)) if index not in self._tried), 0)
 
     def wait(self, *, retry_after: float | None = None) -> float:

@@ -32,8 +32,8 @@ GRUU_NAMESPACE: Final = "urn:ietf:params:xml:ns:gruuinfo"
 
 MAX_SIZE: Final = 262_144
 """Octets of a document; a thousand contacts with GRUUs fit."""
-_MAX_ELEMENTS: Final = 8_000
-_MAX_NUMBER: Final = 2**32 - 1
+_MAX_ELEMENTS: Final = 8_000  # a few for each of a thousand contacts
+_MAX_NUMBER: Final = 2**32 - 1  # no time is longer
 EnumT = TypeVar("EnumT", bound=Enum)
 
 

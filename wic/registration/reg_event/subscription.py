@@ -84,7 +84,7 @@ class RegEventSubscription:
         """
         if self._flow is None:
             self.subscribe(binding=binding, flow=flow, now=now)
-        elif anew and self.stands:
+        elif anew and self.stands:  # the registrar has dropped it with the former registration
             self.drop()
             self.subscribe(binding=binding, flow=flow, now=now)
         elif flow != self._flow:
@@ -182,10 +182,10 @@ class RegEventSubscription:
         ended = [each for each in change.ended if self._is_own(each.info) and each.aor not in held]
         self._events += _terminations(ended, last=not own)
         shortened = [each.info.expires for each in change.active if self._is_own(each.info) and _is_shortened(each)]
-        if shortened:
+        if shortened:  # TS 24.229 §5.1.1.5A
             self._events.append(RegistrationShortened(min(each for each in shortened if each is not None)))
         for each in own:
-            if each.info.event is ContactEvent.CREATED:
+            if each.info.event is ContactEvent.CREATED:  # RFC 3680 §5.3: along with another identity
                 self._implicit.add(each.aor)
             elif each.info.event is ContactEvent.REGISTERED:
                 self._implicit.discard(each.aor)
@@ -229,7 +229,7 @@ def _terminations(ended: list[BoundContact], *, last: bool) -> list[Registration
 def _termination(ended: list[BoundContact], *, last: bool) -> RegistrationTerminated:
     info = ended[0].info
     aors = tuple(uri for each in ended if (uri := _uri(each.aor)) is not None)
-    wait = info.retry_after if info.event is ContactEvent.PROBATION else None
+    wait = info.retry_after if info.event is ContactEvent.PROBATION else None  # RFC 3680 §5.1
     return RegistrationTerminated(Termination(info.event.value), None if wait is None else float(wait), aors, last)
 
 
