@@ -66,6 +66,7 @@ def find_account(name: str | None, options: AccountOptions) -> Account:
         ConfigurationError: there is no such account, or something that it needs is missing.
     """
     if name is not None:
+        # Half an account from each place: which of the two counts would be a guess.
         if options.settings:
             raise ConfigurationError("--set goes with --server; an ACCOUNT has its settings in the accounts file.")
         return Account.load(name, options.accounts)
@@ -83,7 +84,7 @@ def new_password(file: Path | None) -> Secret | None:
     """
     if file is not None:
         return read_secret_file(file)
-    value = os.environ.get(PASSWORD_VARIABLE)
+    value = os.environ.get(PASSWORD_VARIABLE)  # no prompt: a script that adds a thousand would hang
     return Secret(value) if value else None
 
 
@@ -128,7 +129,7 @@ def read_settings(words: Sequence[str]) -> dict[str, object]:
             raise ConfigurationError(f"--set takes KEY=VALUE, such as waf=https://waf.ims.example, not {word!r}.")
         kind = SETTINGS[key].kind if key in SETTINGS else ValueKind.TEXT
         if kind is ValueKind.LIST:
-            settings[key] = value.split(",")
+            settings[key] = value.split(",")  # no URL or identity of these lists has a comma
         else:
             settings[key] = int(value) if kind is ValueKind.NUMBER and value.isdecimal() else value
     return settings
@@ -152,12 +153,12 @@ def _find_secrets(auth: AuthScheme, settings: dict[str, object]) -> dict[str, ob
         hint = "There is no OPc: write --set opc_file=FILE or set $WIC_OPC (or with op: OP)."
         return k | _secret(settings, "opc", prompt="OPc", hint=hint)
     token = _source(settings, "token")
-    if token is not None:
+    if token is not None:  # the order of `WebAuthorization`
         return token
     if "client_id" in settings:
         hint = "There is no client_secret: write --set client_secret_file=FILE or set $WIC_CLIENT_SECRET."
         return _secret(settings, "client_secret", prompt="Client secret", hint=hint)
-    if settings.get("pool") == "anonymous":
+    if settings.get("pool") == "anonymous":  # TS 24.371 §6.2.3: lent without a proof
         return {}
     raise ConfigurationError(
         "--auth bearer needs $WIC_TOKEN, or --set client_id=NAME with its secret, or --set pool=anonymous;"
@@ -182,6 +183,6 @@ def _secret(settings: dict[str, object], key: str, *, prompt: str, hint: str) ->
     found = _source(settings, key)
     if found is not None:
         return found
-    if sys.stdin is not None and sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():  # a pipe or a service gets the hint instead
         return {key: click.prompt(prompt, hide_input=True, err=True)}
     raise ConfigurationError(hint)

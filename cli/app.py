@@ -51,7 +51,7 @@ class _LazyGroup(HelpGroup):
 def cli() -> None:
     """A headless WebRTC IMS Client (3GPP TS 24.371), and the IMS network that it needs.
 
-    Exit codes: 0 done, 1 the call, registration or check failed, 2 wrong usage or configuration, 3 interrupted.
+    Exit codes: 0 success; 1 the call, registration or check failed; 2 wrong usage or configuration; 3 interrupted.
     """
 
 
@@ -62,7 +62,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a peer's text need not fit the terminal's encoding
     try:
         cli(prog_name="wic")
-    except Exception as error:
+    except Exception as error:  # `run_sync` has printed every error that wic raises on purpose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         Console().error(
             f"{sentence(error)} ({type(error).__name__}): this is a fault in wic; --log-level debug shows where."

@@ -21,7 +21,7 @@ def show_call(console: Console, report: CallReport, traffic: TrafficMonitor, *, 
         why: print the reason of the outcome; False if that was done already.
     """
     console.document(report.to_dict())
-    if console.is_terminal:
+    if console.is_terminal:  # a pipe gets the figures; --trace has the messages
         traffic.show_ladder()
     status = f" ({report.status})" if report.status else ""
     reason = f": {report.reason}" if why and report.reason else ""
@@ -62,6 +62,7 @@ def show_media(console: Console, reports: dict[str, CallReport]) -> None:
             cells = (each.kind, each.codec, each.sent, each.received, each.lost, each.jitter_ms, *optional)
             rows.append(with_name(name, *cells))
         console.table("Media", list(map(str, columns)), rows)
+        # The estimate depends on the codec, so that its basis belongs to the figure.
         basis = {each.mos_basis for _, each in media if each.mos_basis}
         if basis:
             console.say(f"  MOS: {'; '.join(sorted(basis))}", style="dim")

@@ -36,7 +36,7 @@ class Console:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         human = self._err if as_json else self._out
-        width = None if human.isatty() else PLAIN_WIDTH
+        width = None if human.isatty() else PLAIN_WIDTH  # a pipe has none, and rich would take 80
         self._rich = RichConsole(file=human, highlight=False, soft_wrap=False, width=width)
         self._errors = RichConsole(file=self._err, highlight=False, soft_wrap=True)
 
@@ -56,7 +56,7 @@ class Console:
     def trace(self, text: str) -> None:
         """Print a traced SIP message on standard error."""
         self._err.write(clean(text).rstrip("\n") + "\n\n")
-        self._err.flush()
+        self._err.flush()  # in order with the other stream, also in a file
 
     def document(self, value: object) -> None:
         """Print one JSON document on one line, if `--json` asked for it."""
@@ -83,6 +83,7 @@ class Console:
 
     def ladder(self, participants: list[str], arrows: list[Arrow]) -> None:
         """Print a ladder diagram of messages."""
+        # A terminal of another encoding would show question marks.
         encoding = (getattr(self._rich.file, "encoding", None) or "ascii").lower()
         strokes = UNICODE if encoding.startswith("utf") else ASCII
         for line in draw(participants, arrows, width=min(self._rich.width, PLAIN_WIDTH), strokes=strokes):

@@ -32,12 +32,14 @@ def event_text(event: ClientEvent) -> str:
         case RegistrationLost(impu, error, final, next_try):
             return f"The registration of {impu} is lost{'' if final else ' for now'}: {clause(error)}{_plan(next_try)}."
         case Deregistered(impu, error):
-            unconfirmed = "leaves, but the network did not confirm it, and may keep it for a while"
+            unconfirmed = (
+                "is deregistered here, but the network did not confirm it and may keep the binding until it expires"
+            )
             return f"{impu} is deregistered." if error is None else f"{impu} {unconfirmed}: {clause(error)}."
         case ConnectionLost(_, error, next_try):
             return f"{_capital(clause(error))}{_plan(next_try)}."
         case ConnectionRestored(server):
-            return f"Connected again to {server}."
+            return f"Reconnected to {server}."
         case IdentitiesChanged(identities):
             return f"Identities now: {', '.join(map(str, identities.usable)) or 'none'}."
         case _:
@@ -45,10 +47,10 @@ def event_text(event: ClientEvent) -> str:
 
 
 def _plan(next_try: float | None) -> str:
-    if next_try is None:
+    if next_try is None:  # the user has to act, or another event tells of the next attempt
         return ""
-    return f"; the next try is in {next_try:.1f} s" if next_try >= _AT_ONCE else "; it is tried again at once"
+    return f"; next attempt in {next_try:.1f} s" if next_try >= _AT_ONCE else "; retrying at once"
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text[:1].upper() + text[1:]  # `capitalize` would change the rest too

@@ -43,7 +43,7 @@ def run_sync(work: Callable[[], ExitCode], console: Console) -> ExitCode:
     """
     try:
         return work()
-    except (ConfigurationError, LocalProtocolError) as error:
+    except (ConfigurationError, LocalProtocolError) as error:  # the user can mend it: nothing was tried
         console.error(sentence(error))
         return ExitCode.USAGE
     except WicError as error:

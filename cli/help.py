@@ -93,7 +93,7 @@ class HelpCommand(_WithExamples):
         """Write each group of options below its heading, in columns that all groups share."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            record = parameter.get_help_record(ctx)  # None for hidden ones
             if record is not None and isinstance(parameter, click.Option):
                 group = parameter.group if isinstance(parameter, GroupedOption) else OUTPUT  # --help is click's own
                 groups.setdefault(group, []).append(record)

@@ -64,7 +64,7 @@ def draw(participants: list[str], arrows: list[Arrow], *, width: int = 100, stro
         start = max(TIME_WIDTH, rail - len(shown_name) // 2)
         _write(head, min(start, len(head) - len(shown_name)), shown_name)
     lines = ["".join(head).rstrip()]
-    first = shown[0].at if shown else 0.0
+    first = shown[0].at if shown else 0.0  # the ladder begins at 0 ms
     lines += [_draw_arrow(arrow, place, rails, arrow.at - first, strokes) for arrow in shown]
     return lines
 
@@ -79,7 +79,7 @@ def _draw_arrow(arrow: Arrow, place: dict[str, int], rails: list[int], since: fl
     for column in range(low + 1, high):
         row[column] = strokes.line
     row[high - 1 if end > start else low + 1] = strokes.right if end > start else strokes.left
-    room = high - low - 5
+    room = high - low - 5  # for the rails, the arrow head, and one stroke on either side
     if room > 0:
         fits = len(arrow.label) <= room - 2
         label = f" {arrow.label if fits else arrow.label[: room - 3] + strokes.cut} "

@@ -72,16 +72,15 @@ class NewSubscriber:
             return provisioning.add_to_pool(new)
         if self.auth == AuthScheme.AKA.value:
             return provisioning.add_with_usim(new, usim=self._keys(), algorithm=self.algorithm)
-        password = new_password(self.password_file)
+        password = new_password(self.password_file)  # None has one generated
         if self.auth == AuthScheme.BEARER.value:
             return provisioning.add_web_user(new, password=password)
         return provisioning.add(new, password=password, algorithm=self.algorithm)
 
     def _check(self) -> None:
+        # TS 23.003 §13.4: a barred identity serves registrations only, so there has to be another one.
         if self.barred and not (self.tel or self.impu):
-            raise ConfigurationError(
-                "--barred leaves no identity to be known by: give another one with --impu or --tel."
-            )
+            raise ConfigurationError("--barred leaves no identity to call with: give another one with --impu or --tel.")
         if (self.k_file or self.op_file or self.opc_file) and self.auth != AuthScheme.AKA.value:
             raise ConfigurationError("--k-file, --op-file and --opc-file go with --auth aka.")
         if self.auth == AuthScheme.BEARER.value and self.algorithm:
@@ -94,6 +93,7 @@ class NewSubscriber:
     def _keys(self) -> UsimKeys:
         if self.k_file is None and self.op_file is None and self.opc_file is None:
             return UsimKeys.made_up(self.usim)
+        # TS 35.206 §4.1: OPc is derived from OP, so that one of them is enough.
         if self.k_file is None or (self.op_file is None) == (self.opc_file is None):
             raise ConfigurationError("A USIM has K and one of OP and OPc: give --k-file, and --op-file or --opc-file.")
         return UsimKeys(
@@ -117,21 +117,21 @@ def new_subscriber_options(command: Callable[Concatenate[Path, str, NewSubscribe
         metavar="URI",
         multiple=True,
         group=IDENTITIES,
-        help="Another identity of the same registration set (repeatable).",
+        help="Another identity of the implicit registration set (repeatable).",
     )
-    @option("--tel", metavar="URI", group=IDENTITIES, help="A telephone number of the same set, such as tel:+4930123.")
+    @option("--tel", metavar="URI", group=IDENTITIES, help="Telephone number of the same set, such as tel:+4930123.")
     @option(
         "--separate",
         metavar="URI",
         multiple=True,
         group=IDENTITIES,
-        help="An identity with a registration of its own (repeatable).",
+        help="Another identity with a registration of its own (repeatable).",
     )
     @option(
         "--barred",
         is_flag=True,
         group=IDENTITIES,
-        help="Let sip:NAME@DOMAIN be registered, but neither used nor called.",
+        help="Bar sip:NAME@DOMAIN: it can be registered, but cannot call or be called.",
     )
     @option(
         "--pool", is_flag=True, group=IDENTITIES, help="Add the identities to the pool of the WWSF, without an account."
@@ -142,13 +142,13 @@ def new_subscriber_options(command: Callable[Concatenate[Path, str, NewSubscribe
         default=AuthScheme.DIGEST.value,
         show_default=True,
         group=CREDENTIALS,
-        help="Authenticate by a password, a USIM or access tokens of the WAF.",
+        help="Authenticate with a password, a USIM or access tokens of the WAF.",
     )
     @option(
         "--algorithm",
         metavar="NAME",
         group=CREDENTIALS,
-        help="The only Digest algorithm, or the AKA algorithm that the account asks for.",
+        help="Digest algorithm, such as SHA-256, or AKA algorithm.  [default: any for Digest, AKAv2-SHA-256 for AKA]",
     )
     @option(
         "--password-file",
@@ -162,7 +162,7 @@ def new_subscriber_options(command: Callable[Concatenate[Path, str, NewSubscribe
         type=_FILE,
         metavar="FILE",
         group=CREDENTIALS,
-        help="File with K in hexadecimal digits.  [default: generated keys]",
+        help="File with K in hexadecimal digits, with --auth aka.  [default: generated keys]",
     )
     @option("--op-file", type=_FILE, metavar="FILE", group=CREDENTIALS, help="File with OP (TUAK: TOP).")
     @option("--opc-file", type=_FILE, metavar="FILE", group=CREDENTIALS, help="File with OPc (TUAK: TOPc).")
@@ -172,21 +172,21 @@ def new_subscriber_options(command: Callable[Concatenate[Path, str, NewSubscribe
         default=UsimKind.MILENAGE.value,
         show_default=True,
         group=CREDENTIALS,
-        help="Functions of the USIM, with --auth aka.",
+        help="Authentication functions of the USIM, with --auth aka.",
     )
     @option(
         "--allow-waf",
         metavar="ENTITY",
         multiple=True,
         group=CREDENTIALS,
-        help="Accept the tokens of this third-party WAF, and of no other (repeatable).",
+        help="Accept tokens of this third-party WAF and of no other (repeatable).",
     )
     @option(
         "--bar-waf",
         metavar="ENTITY",
         multiple=True,
         group=CREDENTIALS,
-        help="Refuse the tokens of this third-party WAF (repeatable).",
+        help="Refuse tokens of this third-party WAF (repeatable).",
     )
     @functools.wraps(command)
     def with_options(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -81,7 +81,7 @@ def _with_common_options(
         show_default=True,
         metavar="LEVEL",
         group=OUTPUT,
-        help=f"Log at this level and above: {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.",
+        help=f"Log to standard error at this level and above: {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.",
     )
     @option(
         "--trace",
@@ -96,11 +96,11 @@ def _with_common_options(
         metavar="FILE",
         group=TRACING,
         hidden=not sends_sip,
-        help="Write SIP and decrypted RTP, RTCP and SCTP to a pcapng file for Wireshark.",
+        help="Write SIP and decrypted RTP, RTCP and SCTP to a pcapng file, for Wireshark.",
     )
     @functools.wraps(command)
     def with_common(*args: P.args, **kwargs: P.kwargs) -> None:
-        as_json = bool(kwargs.pop("as_json"))
+        as_json = bool(kwargs.pop("as_json"))  # `json` would hide the module in every command
         logging.basicConfig(level=str(kwargs.pop("log_level")).upper(), format="%(levelname)s %(name)s: %(message)s")
         trace, pcap = bool(kwargs.pop("trace")), kwargs.pop("pcap")
         console = Console(as_json=as_json)
@@ -115,7 +115,7 @@ accounts_option = option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     group=ACCOUNT,
-    help="Accounts file.  [default: $WIC_ACCOUNTS, else wic/accounts.toml in the configuration directory]",
+    help="Accounts file.  [default: $WIC_ACCOUNTS, else ~/.config/wic/accounts.toml]",
 )
 
 
@@ -149,9 +149,9 @@ def account_options(command: Callable[Concatenate[AccountOptions, P], None]) -> 
         multiple=True,
         metavar="KEY=VALUE",
         group=ACCOUNT,
-        help="Another setting of an account, such as waf=URL or k_file=FILE (repeatable).",
+        help="Further account setting, such as waf=URL or k_file=FILE (repeatable).",
     )
-    @functools.wraps(command)
+    @functools.wraps(command)  # click keeps the options that are already there on the function
     def with_account(*args: P.args, **kwargs: P.kwargs) -> None:
         fields = {name: kwargs.pop(name) for name in AccountOptions.__dataclass_fields__}
         command(AccountOptions(**fields), *args, **kwargs)  # type: ignore[arg-type]

@@ -44,7 +44,7 @@ class TrafficMonitor:
         """
         name = name or (client.account.impi or client.account.name).partition("@")[0]
         self._add_column(name)
-        self._add_column(EPCSCF)
+        self._add_column(EPCSCF)  # once, right of the first client
 
         def observe(now: float, direction: Direction, data: bytes, flow: Flow) -> None:
             self._keep(name, now, direction, data, flow)
@@ -58,7 +58,7 @@ class TrafficMonitor:
         self._add_column(entity)
 
         def observe(name: str, now: float, direction: Direction, data: bytes, flow: Flow) -> None:
-            if name == entity:
+            if name == entity:  # the network shows each message at both of its ends
                 self._keep(entity, now, direction, data, flow)
 
         ims.on_message(observe)
@@ -85,7 +85,7 @@ class TrafficMonitor:
     def show_ladder(self) -> None:
         """Print the messages since the last ladder."""
         self._settings.console.ladder(self.participants, self.arrows)
-        self.arrows.clear()
+        self.arrows.clear()  # `wic answer` prints a ladder for each call
 
     def close(self) -> None:
         """Write the rest of the capture."""
@@ -103,7 +103,7 @@ def label_of(data: bytes) -> str:
     """
     head, _, body = data.partition(b"\r\n\r\n")
     start = head.partition(b"\r\n")[0].decode(errors="replace")
-    if start.startswith("SIP/2.0 "):
+    if start.startswith("SIP/2.0 "):  # RFC 3261 §7.2: a Status-Line; the method stands in CSeq
         method = _CSEQ_METHOD.search(head)
         label = start[8:] + (f" ({method[1].decode()})" if method else "")
     else:

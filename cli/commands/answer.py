@@ -50,19 +50,23 @@ class AnswerOptions:
 @option(
     "--calls",
     type=Quantity("n", click.IntRange(min=1)),
-    help="Stop after this many calls.  [default: go on until interrupted]",
+    help="Stop after this many calls.  [default: stop on Ctrl-C]",
 )
-@option("--echo", is_flag=True, help="Send received audio and texts on data channels back.")
-@option("--play", type=click.Path(path_type=Path), metavar="WAV", help="Play a WAV file again and again.")
+@option("--echo", is_flag=True, help="Send received audio and data channel messages back to the caller.")
+@option("--play", type=click.Path(path_type=Path), metavar="WAV", help="Play a WAV file in a loop.")
 @option(
     "--record",
     type=click.Path(path_type=Path),
     metavar="WAV",
     help="Record the other side to a WAV file; later calls to NAME-2.wav, NAME-3.wav and so on.",
 )
-@option("--after", type=seconds(), default=0.0, help="Ring this long before the call is answered.  [default: 0]")
 @option(
-    "--reject", type=Quantity("code", click.IntRange(300, 699)), help="Reject calls with this SIP status, 300 to 699."
+    "--after", type=seconds(), default=0.0, help="Let each call ring this long before it is answered.  [default: 0]"
+)
+@option(
+    "--reject",
+    type=Quantity("code", click.IntRange(300, 699)),
+    help="Reject every call with this SIP status, 300 to 699.",
 )
 @account_options
 @common_options
@@ -79,22 +83,18 @@ def answer(
 ) -> None:
     """Register ACCOUNT and answer incoming calls.
 
-    Several calls may be active at a time. With --json each of them has a line of its own when it is over.
+    Several calls may be active at a time. With --json each call prints one line when it is over.
     """
     if sum((echo, play is not None, reject is not None)) > 1:
         raise click.UsageError("--echo, --play and --reject exclude each other.")
     name, _ = split_words(words, options, expected=())
     wanted = AnswerOptions(calls=calls, echo=echo, play=play, record=record, after=after, reject=reject)
-
-    async def work() -> ExitCode:
-        return await _answer_calls(common, find_account(name, options), wanted)
-
-    exit_with(run_async(work, common.console))
+    exit_with(run_async(lambda: _answer_calls(common, find_account(name, options), wanted), common.console))
 
 
 async def _answer_calls(common: CommonOptions, account: Account, wanted: AnswerOptions) -> ExitCode:
     """Answer calls until there were enough of them, and tell whether all went well."""
-    source = WavFile(wanted.play) if wanted.play else None
+    source = WavFile(wanted.play) if wanted.play else None  # read once, for all calls
     if wanted.record is not None and wanted.reject is None:
         WavRecorder(wanted.record).close()  # refuses a path that cannot be written before the first call
     traffic = TrafficMonitor(common)
@@ -103,7 +103,7 @@ async def _answer_calls(common: CommonOptions, account: Account, wanted: AnswerO
     taken: list[asyncio.Task[bool]] = []
     try:
         async with client, asyncio.TaskGroup() as group:
-            common.console.say(f"{client.account.impu} is registered and waits for calls.", style="green")
+            common.console.say(f"{client.account.impu} is registered and waiting for calls.", style="green")
             async for call in client.incoming():
                 one = AnsweredCall(common, traffic, wanted, call, number=len(taken) + 1)
                 taken.append(group.create_task(one.take(source)))
@@ -111,6 +111,7 @@ async def _answer_calls(common: CommonOptions, account: Account, wanted: AnswerO
                     break
     finally:
         traffic.close()
+    # A rejected or cancelled call went as it should; only a fault counts.
     return ExitCode.DONE if all(task.result() for task in taken) else ExitCode.FAILED
 
 
@@ -150,14 +151,14 @@ class AnsweredCall:
             chats = group.create_task(self._channels(group))  # before the answer, so that no early channel is missed
             await self._call.answer(audio=played, sinks=sinks)
             await self._call.ended()
-            chats.cancel()
+            chats.cancel()  # a task group waits for all of its tasks
 
     async def _ring(self) -> bool:
         """Let the call ring; return False if the caller gave up meanwhile."""
         try:
             async with asyncio.timeout(self._wanted.after):
                 await self._call.ended()
-        except TimeoutError:
+        except TimeoutError:  # it rang as long as it should
             return True
         return False
 
@@ -168,7 +169,7 @@ class AnsweredCall:
 
     async def _serve_channel(self, channel: DataChannel) -> None:
         async for message in channel:
-            shown = message if isinstance(message, str) else message.hex()
+            shown = message if isinstance(message, str) else message.hex()  # RFC 8831 §6.6: text or binary
             self._console.say(f"{channel.label}: {shown}")
             if self._wanted.echo:
                 await channel.send(message)

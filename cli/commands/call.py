@@ -67,11 +67,11 @@ class CallOptions:
     "--play",
     type=click.Path(path_type=Path),
     metavar="WAV",
-    help="Play a WAV file: once, or with --duration again and again.",
+    help="Play a WAV file: once, or in a loop with --duration.",
 )
 @option("--record", type=click.Path(path_type=Path), metavar="WAV", help="Record the other side to a WAV file.")
-@option("--channel", metavar="LABEL", help="Open a data channel.  [default with --send: chat]")
-@option("--send", multiple=True, metavar="TEXT", help="Send a text on the data channel (repeatable).")
+@option("--channel", metavar="LABEL", help="Open a data channel with this label.  [default with --send: chat]")
+@option("--send", multiple=True, metavar="TEXT", help="Send a text message on the data channel (repeatable).")
 @account_options
 @common_options
 def call(
@@ -87,7 +87,7 @@ def call(
 ) -> None:
     """Call TARGET, a SIP or tel URI or user@domain, from ACCOUNT.
 
-    The call ends after --duration, at the end of the file of --play, when the other side hangs up, or at Ctrl-C.
+    The call ends after --duration, at the end of the --play file, when the other side hangs up, or on Ctrl-C.
     """
     name, (target,) = split_words(words, options, expected=("TARGET",))
     if send and channel is None:
@@ -95,11 +95,7 @@ def call(
     wanted = CallOptions(
         target=target, duration=duration, timeout=timeout, play=play, record=record, channel=channel, send=send
     )
-
-    async def work() -> ExitCode:
-        return await _call(common, find_account(name, options), wanted)
-
-    exit_with(run_async(work, common.console))
+    exit_with(run_async(lambda: _call(common, find_account(name, options), wanted), common.console))
 
 
 async def _call(common: CommonOptions, account: Account, wanted: CallOptions) -> ExitCode:
@@ -108,7 +104,7 @@ async def _call(common: CommonOptions, account: Account, wanted: CallOptions) ->
     source = WavFile(wanted.play, loop=wanted.duration is not None) if wanted.play else Silence()
     duration = wanted.duration
     if duration is None and isinstance(source, WavFile):
-        duration = source.seconds
+        duration = source.seconds  # the file is played once
     sinks = [WavRecorder(wanted.record)] if wanted.record else []
     traffic = TrafficMonitor(common)
     made: Call | None = None
@@ -124,6 +120,7 @@ async def _call(common: CommonOptions, account: Account, wanted: CallOptions) ->
                 progress.update(f"In a call with {wanted.target}; Ctrl-C hangs up.")
                 await _talk(common, made, wanted, duration)
                 await made.hangup()
+    # Left by an error or a signal, the client hangs up by itself before it deregisters.
     except CallFailed as error:
         # An outcome, unlike other errors: the report below is printed too.
         common.console.error(sentence(error))
@@ -143,9 +140,9 @@ async def _talk(common: CommonOptions, made: Call, wanted: CallOptions, duration
         chat = group.create_task(_chat(common, made, wanted)) if wanted.channel else None
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(made.ended(), duration)
-        if chat is not None:
+        if chat is not None:  # it would wait for more messages
             chat.cancel()
-    if made.error is not None:
+    if made.error is not None:  # the call ended by a fault: the exit code tells
         raise made.error
 
 
@@ -157,5 +154,5 @@ async def _chat(common: CommonOptions, made: Call, wanted: CallOptions) -> None:
                 await channel.send(text)
             async for message in channel:
                 common.console.say(f"{channel.label}: {message if isinstance(message, str) else message.hex()}")
-    except MediaFailed as error:
+    except MediaFailed as error:  # the call itself goes on
         common.console.error(f"The data channel {wanted.channel} could not be used: {clause(error)}.")

@@ -56,15 +56,11 @@ class DemoOutcome:
 @click.command(cls=HelpCommand, epilog=examples("wic demo", "wic demo --pcap demo.pcapng", "wic demo --json"))
 @common_options
 def demo(common: CommonOptions) -> None:
-    """Run a call between two WICs in a network of their own.
+    """Run a call between two WICs in an IMS network of its own.
 
-    An IMS network starts on loopback; alice registers with a USIM, bob with a password. Audio and a data channel pass the eIMS-AGW with ICE, DTLS-SRTP and SCTP. All files are temporary.
+    Starts an IMS network on loopback. alice registers with a USIM, bob with a password. Audio and a data channel pass the eIMS-AGW with ICE, DTLS-SRTP and SCTP. All files are temporary; the demo takes about 5 seconds.
     """
-
-    async def work() -> ExitCode:
-        return await _demo(common)
-
-    exit_with(run_async(work, common.console))
+    exit_with(run_async(lambda: _demo(common), common.console))
 
 
 async def _demo(common: CommonOptions) -> ExitCode:
@@ -81,7 +77,7 @@ async def _demo(common: CommonOptions) -> ExitCode:
                 traffic.attach_network(ims, SCSCF)
                 traffic.attach(bob, "bob")
                 progress.update("Registering alice and bob over WSS")
-                async with bob, alice:
+                async with bob, alice:  # bob first: alice may call as soon as she is registered
                     outcome.registrations += [_registration(client) for client in (alice, bob)]
                     progress.update("alice calls bob")
                     await _call(alice, bob, outcome)
@@ -103,10 +99,10 @@ async def _call(alice: Client, bob: Client, outcome: DemoOutcome) -> None:
                 await channel.send(GREETING)
                 async with asyncio.timeout(TALK):
                     outcome.heard = str(await anext(channel))
-                await asyncio.sleep(TALK)
+                await asyncio.sleep(TALK)  # long enough for RTCP to measure the round trip
             await call.hangup()
         finally:
-            outcome.calling = call.report()
+            outcome.calling = call.report()  # also of a call that failed
     outcome.called = answering.result()
 
 
@@ -147,7 +143,7 @@ def _show(console: Console, traffic: TrafficMonitor, outcome: DemoOutcome, durat
             "calls": {name: report.to_dict() for name, report in reports.items() if report},
         }
     )
-    console.say("What went over the wire:\n", style="bold")
+    console.say("SIP messages on the wire:\n", style="bold")
     traffic.show_ladder()
     console.say("")
     show_media(console, {name: report for name, report in reports.items() if report})

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @click.command(cls=HelpCommand, epilog=examples("wic login carol", "wic login carol --device"))
 @click.argument("account")
-@option("--no-browser", is_flag=True, help="Print the address instead of opening a browser.")
-@option("--device", is_flag=True, help="Print an address and a code, to sign in on another device.")
+@option("--no-browser", is_flag=True, help="Print the URL instead of opening a browser.")
+@option("--device", is_flag=True, help="Print a URL and a code for signing in on another device.")
 @accounts_option
 @common_options_without_sip
 def login(common: CommonOptions, accounts: Path | None, account: str, no_browser: bool, device: bool) -> None:
     """Sign in for ACCOUNT and store its access token.
 
-    The token is kept in the state directory of this user and refreshed on use, until `wic logout`.
+    Opens the sign-in page of the WAF in a browser. The token is kept in this user's state directory and refreshed when needed, until `wic logout`.
     """
     if no_browser and device:
         raise click.UsageError("--no-browser and --device exclude each other.")
@@ -88,10 +88,11 @@ def _web(name: str, accounts: Path | None) -> WebAuthorization:
 
 def _show_url(console: Console, url: str, *, open_it: bool) -> None:
     console.document({"state": "waiting", "url": url})
+    # On this machine: the browser comes back to a port on loopback (RFC 8252 §7.3).
     console.say("Sign in with your browser:" if open_it else "Open this address in a browser on this machine:")
     console.say(f"  {url}")
     if open_it:
-        asyncio.get_running_loop().run_in_executor(None, _open, url)
+        asyncio.get_running_loop().run_in_executor(None, _open, url)  # a text browser would block the loop
 
 
 def _open(url: str) -> None:
@@ -104,7 +105,7 @@ def _show_code(console: Console, code: UserCode) -> None:
         {
             "state": "waiting",
             "url": code.url,
-            "url_with_code": code.url_with_code or None,
+            "url_with_code": code.url_with_code or None,  # RFC 8628 §3.2: optional
             "user_code": code.code,
             "expires_in": code.expires_in,
         }
@@ -116,6 +117,7 @@ def _show_code(console: Console, code: UserCode) -> None:
 
 
 def _show_token(console: Console, account: str, token: AccessToken) -> None:
+    # RFC 6749 §5.1: a server need not tell when the token expires.
     left = None if token.expires_at is None else round(token.expires_at - time.time())
     console.document(
         {
@@ -132,6 +134,6 @@ def _show_token(console: Console, account: str, token: AccessToken) -> None:
     console.say(f"Signed in for {account}.", style="green")
     facts = {"issuer": token.issuer, "private identity": token.impi or "-"}
     facts["identities"] = ", ".join(token.impus) or "-"
-    facts["access token"] = "no end known" if left is None else f"lasts {left} s"
-    facts["afterwards"] = "refreshed by itself" if token.refresh is not None else "sign in again"
+    facts["access token"] = "no expiry known" if left is None else f"expires in {left} s"
+    facts["afterwards"] = "refreshed automatically" if token.refresh is not None else "sign in again"
     console.facts(facts)

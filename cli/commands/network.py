@@ -52,34 +52,42 @@ network.add_command(subscriber)
 @option(
     "--port-base",
     type=Quantity("port", click.IntRange(1, 65530)),
-    help="First of six consecutive ports.  [default: free ports]",
+    help="First of six consecutive ports to listen on, 1 to 65530.  [default: free ports]",
 )
-@option("--core", metavar="URI", help="Use another core behind the eP-CSCF, such as sip:127.0.0.1:5060.")
+@option(
+    "--core",
+    metavar="URI",
+    help="SIP URI of another IMS core, such as sip:127.0.0.1:5060.  [default: the built-in S-CSCF and HSS]",
+)
 @option(
     "--agw",
     type=click.Choice(["embedded"]),
     default="embedded",
     show_default=True,
     expose_value=False,
-    help="The eIMS-AGW; this version has only its own.",
+    help="eIMS-AGW to use; only the built-in one is available.",
 )
-@option("--domain", metavar="NAME", default="ims.example", show_default=True, help="Home domain.")
+@option("--domain", metavar="NAME", default="ims.example", show_default=True, help="Home domain of the subscribers.")
 @option(
     "--host",
     metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
-    help="Address of the eP-CSCF and the eIMS-AGW for WICs.",
+    help="IP address on which the eP-CSCF and the eIMS-AGW serve WICs.",
 )
-@option("--name", metavar="HOST", help="Host name used in URLs and in the certificate.  [default: the value of --host]")
-@option("--insecure", is_flag=True, help="Listen with WS instead of WSS, for peers without TLS.")
+@option("--name", metavar="HOST", help="Host name for URLs and the certificate.  [default: the value of --host]")
+@option(
+    "--insecure",
+    is_flag=True,
+    help="Listen for ws:// instead of wss://, without TLS; then there is no WAF and no WWSF.",
+)
 @option(
     "--origin",
     "origins",
     multiple=True,
     metavar="URL",
     group=ACCESS,
-    help="Also let web pages of this origin connect, such as https://wwsf.example:8081 (repeatable).",
+    help="Also accept connections from web pages of this origin, such as https://wwsf.example:8081 (repeatable).",
 )
 @option(
     "--third-party-waf",
@@ -95,7 +103,7 @@ network.add_command(subscriber)
     default="tls-protected",
     show_default=True,
     group=ACCESS,
-    help="integrity-protected value sent to the core once a TLS association exists.",
+    help="Value of integrity-protected sent to the core once a TLS association exists (TS 24.371 §6.4.1.2).",
 )
 @option(
     "--guests",
@@ -103,7 +111,7 @@ network.add_command(subscriber)
     default=4,
     show_default=True,
     group=POOL,
-    help="Identities in the pool of the WWSF, at least; up to 1000.",
+    help="Least number of identities in the pool of the WWSF, 0 to 1000.",
 )
 @option(
     "--leases-each",
@@ -111,7 +119,7 @@ network.add_command(subscriber)
     default=4,
     show_default=True,
     group=POOL,
-    help="Identities that one user may hold at once; without sign-in, that one IP address may hold.",
+    help="Most identities lent at a time to one user, or without sign-in to one IP address; 1 to 1000.",
 )
 @option("--sign-in-only", is_flag=True, group=POOL, help="Lend identities only to users who have signed in.")
 @common_options
@@ -133,11 +141,11 @@ def up(
 ) -> None:
     """Run the network until interrupted.
 
-    The network has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json one line names their addresses as soon as all of them listen.
+    The network has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json it prints one line with their addresses as soon as all of them listen.
     """
 
     def options() -> NetworkOptions:
-        audience = f"sip:{domain}"
+        audience = f"sip:{domain}"  # RFC 7519 §4.1.3: whom a token of another WAF has to be for
         return NetworkOptions(
             directory=directory,
             port_base=port_base,
@@ -158,10 +166,10 @@ def up(
         traffic = TrafficMonitor(common)
         try:
             async with ImsNetwork(options()) as ims:
-                if common.trace or common.pcap:
+                if common.trace or common.pcap:  # otherwise no message is read twice
                     traffic.attach_network(ims, EPCSCF)
                 _show(common.console, ims)
-                await asyncio.Event().wait()
+                await asyncio.Event().wait()  # until a signal
         finally:
             traffic.close()
         return ExitCode.DONE
@@ -172,14 +180,14 @@ def up(
 def _show(console: Console, ims: ImsNetwork) -> None:
     ready = ims.ready()
     console.document(ready)
-    console.say("The IMS network listens; Ctrl-C ends it.", style="green")
+    console.say("The IMS network is running; Ctrl-C stops it.", style="green")
     console.facts(
         {
             "eP-CSCF": ready["wss"],
-            "S-CSCF": ready["sip"] or "another core",
-            "WWSF": ready["wwsf"] or "none: without TLS",
-            "WAF": ready["waf"] or "none: without TLS",
+            "S-CSCF": ready["sip"] or "none (another core)",
+            "WWSF": ready["wwsf"] or "none (no TLS)",
+            "WAF": ready["waf"] or "none (no TLS)",
             "accounts": ready["accounts"],
-            "CA": ready["ca"] or "none: without TLS",
+            "CA": ready["ca"] or "none (no TLS)",
         }
     )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.argument("words", nargs=-1, metavar="[ACCOUNT]")
 @option("--once", is_flag=True, help="Register, show the binding and deregister.")
-@option("--for", "duration", type=seconds(), help="Deregister after this time.  [default: when interrupted]")
+@option("--for", "duration", type=seconds(), help="Deregister after this time.  [default: on Ctrl-C]")
 @account_options
 @common_options
 def register(
@@ -45,21 +45,16 @@ def register(
 ) -> None:
     """Register ACCOUNT, stay registered, and deregister on exit.
 
-    Shows the binding and the identities that the network grants, and refreshes them. Changes of the connection and registration are printed as they happen. Incoming calls are rejected with 480: `wic answer` takes calls.
+    Shows the binding and the identities that the network grants, and refreshes the registration before it expires. Prints changes of the connection and of the registration as they happen. Rejects incoming calls with 480; to answer calls, use `wic answer`.
     """
     if once and duration is not None:
         raise click.UsageError("--once and --for exclude each other.")
     name, _ = split_words(words, options, expected=())
-
-    async def work() -> ExitCode:
-        account = find_account(name, options)
-        await _register(common, account, duration=0.0 if once else duration)
-        return ExitCode.DONE
-
-    exit_with(run_async(work, common.console))
+    wanted = 0.0 if once else duration
+    exit_with(run_async(lambda: _register(common, find_account(name, options), duration=wanted), common.console))
 
 
-async def _register(common: CommonOptions, account: Account, *, duration: float | None) -> None:
+async def _register(common: CommonOptions, account: Account, *, duration: float | None) -> ExitCode:
     """Hold a registration for a time, or until something ends it."""
     client = Client(account)
     traffic = TrafficMonitor(common)
@@ -70,9 +65,11 @@ async def _register(common: CommonOptions, account: Account, *, duration: float 
         with common.console.progress(f"Registering {account.impu or account.name} at {account.server or 'the WWSF'}"):
             await stack.enter_async_context(client)
         _show(common, client, traffic, started)
+        # Not before: the first registration is printed in full above.
         client.on_event(lambda event: tell(common.console, client, event))
         with common.console.progress("Registered; Ctrl-C deregisters."):
             await _hold(client, duration)
+    return ExitCode.DONE
 
 
 def tell(console: Console, client: Client, event: ClientEvent) -> None:
@@ -86,7 +83,7 @@ async def _hold(client: Client, duration: float | None) -> None:
     try:
         async with asyncio.timeout(duration):
             async for call in client.incoming():
-                await call.reject(480)
+                await call.reject(480)  # RFC 3261 §21.4.18: temporarily unavailable
     except TimeoutError:
         return
 
@@ -101,7 +98,7 @@ def _show(common: CommonOptions, client: Client, traffic: TrafficMonitor, starte
     common.console.facts(
         {
             "contact": binding.contact.uri,
-            "identities": ", ".join(map(str, client.identities.usable)) or "none but barred ones",
+            "identities": ", ".join(map(str, client.identities.usable)) or "none (only barred ones)",
             "service route": ", ".join(str(each.uri) for each in binding.service_route) or "-",
             "refresh in": f"{binding.refresh_after:.0f} s",
         }
@@ -110,6 +107,7 @@ def _show(common: CommonOptions, client: Client, traffic: TrafficMonitor, starte
 
 def describe(account: Account, binding: Binding, traffic: TrafficMonitor, started: float) -> dict[str, object]:
     """Describe a registration with the names that scripts rely on; times are in milliseconds."""
+    # From the first REGISTER on the wire to its 200: the challenge in between counts too.
     first = traffic.arrows[0].at if traffic.arrows else started
     last = traffic.arrows[-1].at if traffic.arrows else started
     return {

@@ -25,6 +25,7 @@ directory_option = option(
     metavar="DIR",
     help="Directory of the network, as in `wic network up --dir`.",
 )
+# RFC 3680 §5.1: the events with which a network ends a registration.
 _REASONS = (ContactEvent.DEACTIVATED, ContactEvent.REJECTED, ContactEvent.PROBATION)
 
 
@@ -39,7 +40,7 @@ _REASONS = (ContactEvent.DEACTIVATED, ContactEvent.REJECTED, ContactEvent.PROBAT
 def subscriber() -> None:
     """Manage the subscribers of the HSS.
 
-    A running network sees every change at once.
+    A running network applies every change at once.
     """
 
 
@@ -57,7 +58,7 @@ def subscriber() -> None:
 def add(common: CommonOptions, directory: Path, name: str, new: NewSubscriber) -> None:
     """Add the subscriber sip:NAME@DOMAIN.
 
-    A matching account is written to the accounts file. If the subscriber already exists, its credentials are replaced.
+    A matching account is written to accounts.toml in DIR. If the subscriber already exists, its credentials are replaced.
     """
 
     def work() -> ExitCode:
@@ -65,6 +66,7 @@ def add(common: CommonOptions, directory: Path, name: str, new: NewSubscriber) -
             entry = new.add(name, provisioning)
             common.console.document({"impi": entry.impi, "impus": list(entry.impus)})
             file = provisioning.accounts.path
+            # The password itself is never printed: it stands in the accounts file.
             where = "in the pool" if new.pool else f"the account {name} is in {file}"
             if new.auth == AuthScheme.BEARER.value and not new.pool:
                 where += f", and {sign_in_account(name)} for `wic login`"
@@ -80,7 +82,7 @@ def add(common: CommonOptions, directory: Path, name: str, new: NewSubscriber) -
 def list_(common: CommonOptions, directory: Path) -> None:
     """List the subscribers.
 
-    Shows their authentication schemes and the contacts that they have registered.
+    Shows their identities, authentication schemes and registered contacts.
     """
 
     def work() -> ExitCode:
@@ -145,20 +147,20 @@ def remove(common: CommonOptions, directory: Path, name: str) -> None:
     type=click.Choice([each.value for each in _REASONS]),
     default=ContactEvent.DEACTIVATED.value,
     show_default=True,
-    help="The WIC registers again at once (deactivated), not at all (rejected), or after --retry-after (probation).",
+    help="Reason in the NOTIFY: the WIC registers again at once (deactivated), after --retry-after (probation), or not at all (rejected).",
 )
 @option(
     "--retry-after",
     type=Quantity("seconds", click.IntRange(1, 86400)),
     default=60,
     show_default=True,
-    help="Time before the next registration, with --reason probation.",
+    help="Time before the WIC registers again, with --reason probation; up to 86400.",
 )
 @common_options_without_sip
 def deregister(common: CommonOptions, directory: Path, name: str, reason: str, retry_after: int) -> None:
     """End the registration of subscriber NAME.
 
-    The network that runs in DIR ends it, and sends a NOTIFY to the WIC and to other watchers of the registration.
+    The network running in DIR ends it and sends a NOTIFY to the WIC and to all other watchers of the registration.
     """
 
     def work() -> ExitCode:
@@ -179,13 +181,13 @@ def deregister(common: CommonOptions, directory: Path, name: str, reason: str, r
     type=Quantity("seconds", click.IntRange(1, 86400)),
     default=60,
     show_default=True,
-    help="End the registration if it is not authenticated again within this time.",
+    help="Time that the WIC has to authenticate again, up to 86400.",
 )
 @common_options_without_sip
 def reauthenticate(common: CommonOptions, directory: Path, name: str, within: int) -> None:
     """Make subscriber NAME authenticate again.
 
-    The network that runs in DIR shortens the registration, and the WIC has to authenticate again before it ends.
+    The network running in DIR shortens the registration; the WIC has to authenticate again before it ends.
     """
 
     def work() -> ExitCode:

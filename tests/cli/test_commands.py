@@ -215,7 +215,7 @@ def test_an_identity_of_the_pool_is_shown(lab, wic) -> None:
     words = ("--calls", "1", "--reject", "486", "--trace")
     result = wic("answer", "guest", "--accounts", lab.accounts, *words)
     caller.result(15)
-    assert "sip:guest-1@ims.example is registered and waits for calls." in result.stdout
+    assert "sip:guest-1@ims.example is registered and waiting for calls." in result.stdout
     assert re.search(r"^guest .* >>> ", result.stderr, re.MULTILINE)
 
 
@@ -281,7 +281,7 @@ def test_network_up(lab, wic, tmp_path) -> None:
     assert document["ready"] is True
     assert document["wss"].startswith("wss://127.0.0.1:")
     assert document["accounts"] == str(directory / "accounts.toml")
-    assert "The IMS network listens" in result.stderr
+    assert "The IMS network is running" in result.stderr
 
 
 def test_network_up_accepts_tokens_of_third_party_wafs(wic, monkeypatch) -> None:

@@ -37,31 +37,31 @@ REFUSED = RegistrationFailed("403 Forbidden")
         ),
         (
             RegistrationLost(ALICE, REFUSED, final=False, next_try=60.0),
-            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; the next try is in 60.0 s.",
+            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; next attempt in 60.0 s.",
         ),
         (
             RegistrationLost(ALICE, REFUSED, final=False, next_try=0.0),
-            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; it is tried again at once.",
+            "The registration of sip:alice@ims.example is lost for now: 403 Forbidden; retrying at once.",
         ),
         (Deregistered(ALICE), "sip:alice@ims.example is deregistered."),
         (
             Deregistered(ALICE, RegistrationFailed("no answer")),
-            "sip:alice@ims.example leaves, but the network did not confirm it, and may keep it for a while: no answer.",
+            "sip:alice@ims.example is deregistered here, but the network did not confirm it and may keep the binding until it expires: no answer.",
         ),
         (
             ConnectionLost("wss://a/", FlowLost("the connection was lost"), 2.52),
-            "The connection was lost; the next try is in 2.5 s.",
+            "The connection was lost; next attempt in 2.5 s.",
         ),
         (ConnectionLost("wss://a/", FlowLost("the connection was lost"), None), "The connection was lost."),
         (
             ConnectionLost("wss://a/", ConnectFailed("Nothing listens there."), 1.0),
-            "Nothing listens there; the next try is in 1.0 s.",
+            "Nothing listens there; next attempt in 1.0 s.",
         ),
         (
             RegistrationLost(ALICE, SignInNeeded("Not signed in: run `wic login`."), final=True),
             "The registration of sip:alice@ims.example is lost: Not signed in: run `wic login`.",
         ),
-        (ConnectionRestored("wss://a/"), "Connected again to wss://a/."),
+        (ConnectionRestored("wss://a/"), "Reconnected to wss://a/."),
         (IdentitiesChanged(Identities(ALICE, (ALICE,), ())), "Identities now: sip:alice@ims.example."),
         (IdentitiesChanged(Identities.of(())), "Identities now: none."),
     ],

@@ -165,7 +165,7 @@ def test_text_for_users(wic, accounts: Path, browser: list[str]) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"Sign in with your browser:\n  {browser[0]}\nSigned in for carol.\n")
     assert "sip:carol@ims.example" in result.stdout
-    assert "refreshed by itself" in result.stdout
+    assert "refreshed automatically" in result.stdout
 
 
 def test_sign_in_on_another_device(wic, waf: ObligingWaf, accounts: Path, browser: list[str]) -> None:

@@ -403,7 +403,7 @@ def test_a_network_that_is_killed_comes_back(start_wic, lab, tmp_path, wic) -> N
     zoe = next(row for row in rows if row["impi"] == "zoe@ims.example")
     assert len(zoe["contacts"]) == 1
     said = next(line for line in staying.stderr if "was lost" in line)
-    assert "next try" in said or "tried again" in said  # the wait is random
+    assert "next attempt" in said or "retrying" in said  # the wait is random
     staying.send_signal(signal.SIGINT)  # while it waits or reconnects
     assert staying.wait(15) == 3
     assert "Traceback" not in staying.stderr.read()

@@ -268,7 +268,7 @@ def test_a_network_that_does_not_run(lab, wic, complaint, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--barred",), "--barred leaves no identity to be known by"),
+        (("--barred",), "--barred leaves no identity to call with"),
         (("--k-file", "k"), "go with --auth aka"),
         (("--auth", "bearer", "--algorithm", "MD5"), "--algorithm goes with --auth digest or aka"),
         (("--auth", "aka", "--k-file", "k"), "give --k-file, and --op-file or --opc-file"),

@@ -79,7 +79,7 @@ def _check_stats(stats: dict[str, Any], heard: float) -> None:
 async def test_calls_wic_answer(peers: Peers, network: ImsNetwork) -> None:
     alice = await _alice(peers, network)
     arguments = ("bob", "--accounts", str(network.accounts_path), "--echo", "--calls", "1", "--json")
-    answering = await peers.start(Command(peers.directory, "answer", *arguments, ready="waits for calls"))
+    answering = await peers.start(Command(peers.directory, "answer", *arguments, ready="waiting for calls"))
     await alice.run("call", target="sip:bob@ims.example")
     await asyncio.sleep(TALK_SECONDS)
     stats = await alice.run("stats")

@@ -144,4 +144,4 @@ def test_a_cut_connection_is_replaced_and_authenticated(network: Network, termin
     assert on_mw[0].credentials()[1]["integrity-protected"] == '"tls-pending"'
     assert f";rport={terminal.tap.sessions[1].port}" in on_mw[0].all("Via")[1]
     assert terminal.end(process, signal.SIGINT) == 3
-    assert "Connected again to" in terminal.stderr
+    assert "Reconnected to" in terminal.stderr

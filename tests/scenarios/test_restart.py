@@ -41,4 +41,4 @@ def test_a_killed_network_keeps_its_registrations(own_network: Network, tmp_path
         assert not any("auts" in each.one("Authorization") for each in again)
         assert [first.end(alice, signal.SIGINT), second.end(guest, signal.SIGINT)] == [3, 3]
         assert not any(contacts(own_network).values())
-        assert first.stderr.count("Connected again to") == 2
+        assert first.stderr.count("Reconnected to") == 2

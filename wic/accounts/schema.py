@@ -124,7 +124,7 @@ _ALL = (
     Setting(key="impus", meaning="Further public user identities to register", kind=_LIST),
     Setting(
         key="auth",
-        meaning="Authenticate by a password, a USIM or access tokens",
+        meaning="Authenticate with a password, a USIM or access tokens",
         default=AuthScheme.DIGEST.value,
         choices=tuple(each.value for each in AuthScheme),
     ),
