@@ -145,8 +145,8 @@ class JsonClient:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._context, limit=CONNECTIONS),
             timeout=aiohttp.ClientTimeout(total=self._timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),  # a token is all that a server knows of the client
+            trust_env=False,  # a proxy of the environment must not see tokens
             headers={
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
@@ -158,7 +158,7 @@ class JsonClient:
 
 def bearer(token: Secret | None) -> str | None:
     """Return the Authorization value that carries a token (RFC 6750 §2.1); None without a token."""
-    return None if token is None else f"Bearer {token.reveal()}"
+    return None if token is None else f"Bearer {token.reveal()}"  # RFC 6750 §2.1: in the header, not in the URL
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -73,7 +73,7 @@ def metadata_url(issuer: str) -> str:
     'https://waf.ims.example/.well-known/oauth-authorization-server/tenant'
     """
     parts = urlsplit(issuer)
-    return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN_PATH}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN_PATH}{parts.path.rstrip('/')}"  # RFC 8615 §3
 
 
 def read_metadata(document: Mapping[str, object], issuer: str, *, insecure: bool = False) -> AuthorizationServer:
@@ -91,7 +91,7 @@ def read_metadata(document: Mapping[str, object], issuer: str, *, insecure: bool
         RemoteProtocolError: they are the metadata of another server.
     """
     named = document.get("issuer")
-    if not isinstance(named, str) or named.rstrip("/") != issuer.rstrip("/"):
+    if not isinstance(named, str) or named.rstrip("/") != issuer.rstrip("/"):  # RFC 9700 §4.4: mix-up attack
         shown = named if isinstance(named, str) and named.isprintable() else ""
         raise RemoteProtocolError(
             f"the metadata of {issuer} are those of another issuer: {shown[:_SHOWN] or 'none'}", status_hint=None
@@ -103,6 +103,6 @@ def read_metadata(document: Mapping[str, object], issuer: str, *, insecure: bool
         endpoints={name: url for name, url in urls.items() if isinstance(url, str)},
         # RFC 6749 §3.1, §3.2: requests to the endpoints need TLS.
         schemes=HTTPS_OR_HTTP if insecure else HTTPS,
-        pkce=isinstance(methods, list) and METHOD in methods,
+        pkce=isinstance(methods, list) and METHOD in methods,  # RFC 8414 §2: omitted where PKCE is not supported
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )

@@ -48,4 +48,4 @@ def is_challenge(text: str) -> bool:
 
 
 def _base64url(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+    return urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")  # RFC 7636 Appendix A: without padding

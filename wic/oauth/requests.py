@@ -37,7 +37,7 @@ def authorization_url(
     return add_query(
         endpoint,
         {
-            "response_type": "code",
+            "response_type": "code",  # RFC 9700 §2.1.2
             "client_id": client_id,
             "redirect_uri": redirect_uri,
             "scope": scope,
@@ -67,6 +67,6 @@ def read_basic_credentials(value: str) -> tuple[str, str]:
     if scheme.lower() != "basic" or len(encoded) > MAX_CREDENTIALS:
         raise ValueError("no Basic credentials, or too long ones")
     client_id, colon, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
-    if not colon:
+    if not colon:  # RFC 7617 §2
         raise ValueError("credentials without a colon")
     return unquote_plus(client_id), unquote_plus(secret)

@@ -69,14 +69,14 @@ def read_token_response(document: Mapping[str, object], *, issuer: str, scope: s
         raise RemoteProtocolError(f"{issuer} issued a token that no header can carry", status_hint=None) from error
     lifetime = document.get("expires_in")
     usable = isinstance(lifetime, int) and not isinstance(lifetime, bool) and 0 < lifetime <= _MAX_LIFETIME
-    if lifetime is not None and not usable:
+    if lifetime is not None and not usable:  # RFC 6749 §5.1: recommended only
         raise RemoteProtocolError(f"{issuer} issued a token with an impossible lifetime", status_hint=None)
     refresh = document.get("refresh_token")
     return AccessToken(
         value=value,
         issuer=issuer,
         expires_at=now + lifetime if isinstance(lifetime, int) else None,
-        scope=_text(document, "scope") or scope,
+        scope=_text(document, "scope") or scope,  # RFC 6749 §5.1: optional where it is what was asked
         impi=_text(document, "impi"),
         impus=_identities(document.get("impu")),
         refresh=Secret(refresh) if isinstance(refresh, str) and _REFRESH_TOKEN.fullmatch(refresh) else None,

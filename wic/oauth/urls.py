@@ -37,7 +37,7 @@ def is_usable_url(text: str, schemes: Collection[str] = HTTPS, *, fragment: bool
     return (
         names_host
         and parts.scheme in schemes
-        and (fragment or not parts.fragment)
+        and (fragment or not parts.fragment)  # RFC 6749 §3.1, §3.2
         and len(text) <= MAX_URL
         and text.isprintable()
     )

@@ -71,7 +71,7 @@ async def test_requests_with_another_state_change_nothing(pairs: tuple[tuple[str
         ((("code", "a"), ("code", "b"), ("iss", WAF)), "a parameter twice", None),
     ],
 )
-async def test_what_ends_a_sign_in(pairs: tuple[tuple[str, str], ...], sentence: str, error: str | None) -> None:
+async def test_answers_that_end_a_sign_in(pairs: tuple[tuple[str, str], ...], sentence: str, error: str | None) -> None:
     async with await LoopbackRedirect.open(state=STATE, issuer=WAF, sends_issuer=True) as redirect:
         status, text = await request(redirect.uri, ("state", "the state"), *pairs)
         assert (status, "Not signed in" in text) == (200, True)

@@ -1,4 +1,4 @@
-"""Where tokens come from without a browser_user: given, stored, or for a client's password."""
+"""Tokens without a user at a browser: configured, stored, or for the secret of a client."""
 
 from __future__ import annotations
 

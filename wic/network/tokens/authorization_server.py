@@ -43,8 +43,8 @@ class AuthorizationServerClient:
         with _unreachable():
             # A clock that was set back makes the metadata old as well.
             if self._metadata is None or not 0 <= now - self._fetched_at < METADATA_MAX_AGE:
-                document = await self.get(metadata_url(self.issuer))
-                metadata = read_metadata(document, self.issuer)
+                document = await self.get(metadata_url(self.issuer))  # RFC 8414 §3.1
+                metadata = read_metadata(document, self.issuer)  # RFC 8414 §3.3: the issuer is compared
                 if metadata.issuer != self.issuer:  # tokens name it exactly so, slash at the end included
                     raise WafUnreachable(f"{self.issuer} calls itself {metadata.issuer} in its metadata")
                 self._metadata, self._fetched_at = metadata, now

@@ -46,7 +46,7 @@ class UnverifiedToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """Authorization information of a valid token (TS 24.371 §6.4.3).
+    """Authorization information of a valid token (TS 24.371 §6.4.2).
 
     Attributes:
         impi: private user identity that the holder may use.
@@ -59,7 +59,7 @@ class Authorization:
         subject: the web user or client that the token stands for.
         client_id: the OAuth client that it was issued to.
         third_party: whether the WAF belongs to a third party, so that the S-CSCF has to be told
-            (`authorization-entity`, TS 24.371 §6.4.3).
+            (`authorization-entity`, TS 24.371 §6.4.2).
     """
 
     impi: str
@@ -82,7 +82,7 @@ def is_opaque(token: str) -> bool:
     """
     if len(token) > MAX_TOKEN or not token.isascii():
         raise TokenInvalid(TokenFault.MALFORMED, "it is too long, or not of ASCII letters")
-    return token.count(".") != 2
+    return token.count(".") != 2  # RFC 7515 §7.1
 
 
 def read_unverified(token: str) -> UnverifiedToken:
@@ -137,25 +137,25 @@ def read_claims(claims: Mapping[str, object], issuer: TrustedIssuer, *, now: flo
     if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
         raise TokenInvalid(TokenFault.AUDIENCE)
     expires_at = _moment(claims, "exp")
-    if now >= expires_at + LEEWAY:
+    if now >= expires_at + LEEWAY:  # RFC 7519 §4.1.4
         raise TokenInvalid(TokenFault.EXPIRED, "it has expired")
     # RFC 7519 §4.1.5: `nbf` is optional, and counts with the same leeway.
     begins = max(_moment(claims, "iat"), _moment(claims, "nbf") if "nbf" in claims else 0.0)
     if now < begins - LEEWAY:
         raise TokenInvalid(TokenFault.EXPIRED, "it is not valid yet")
     scope = frozenset(_text(claims, "scope", required=False).split())
-    # TS 24.371 §6.4.3: the token has to allow the use of IMS.
+    # TS 24.371 §6.4.2: the token has to allow the use of IMS.
     if issuer.scope not in scope:
         raise TokenInvalid(TokenFault.SCOPE)
     return Authorization(
-        impi=_text(claims, "impi"),
+        impi=_text(claims, "impi"),  # TS 33.203 Annex X.4, REQ 3.1
         impus=_identities(claims.get("impu")),
         issuer=issuer.issuer,
-        wwsf=_text(claims, "wwsf", required=False) or None,
+        wwsf=_text(claims, "wwsf", required=False) or None,  # TS 24.371 §6.4.2: the WWSF identity
         scope=scope,
         expires_at=expires_at,
         jti=_text(claims, "jti"),
-        subject=_text(claims, "sub"),
+        subject=_text(claims, "sub"),  # RFC 9068 §2.2
         client_id=_text(claims, "client_id"),
         third_party=issuer.third_party,
     )

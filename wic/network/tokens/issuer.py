@@ -41,7 +41,7 @@ class TrustedIssuer:
     audience: str
     """The audience that its tokens must name, such as `sip:ims.example`."""
     third_party: bool = False
-    """Whether it belongs to a third party (TS 24.371 §6.4.3: `authorization-entity`)."""
+    """Whether it belongs to a third party (TS 24.371 §6.4.2: `authorization-entity`)."""
     scope: str = SCOPE
     """The scope that a token must have."""
     jwks_uri: str | None = None

@@ -104,7 +104,7 @@ class IssuerKeys:
         fitting = [key for key in self._keys if fits(key, token.algorithm)]
         if token.kid is None:
             return fitting[0] if len(fitting) == 1 else None
-        return next((key for key in fitting if key.kid == token.kid), None)
+        return next((key for key in fitting if key.kid == token.kid), None)  # RFC 7515 §4.1.4
 
 
 def _is_recent(moment: float | None, age: float, now: float) -> bool:
@@ -122,7 +122,7 @@ def quiet() -> Iterator[None]:
 
 def read_key(entry: object) -> PublicKey | None:
     """Return a key of a JWK set (RFC 7517); None if it is not for signatures, is private, or cannot be used."""
-    # RFC 7517 §4.2: a key for encryption signs nothing. A published private key may be anyone's by now.
+    # RFC 7517 §4.2: a key for encryption signs nothing. A private key that was published is known to others.
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or "d" in entry:
         return None
     key_type = _TYPES.get(str(entry.get("kty")))
@@ -131,7 +131,7 @@ def read_key(entry: object) -> PublicKey | None:
     try:
         with quiet():
             key = key_type.import_key(entry)
-        weak = isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_BITS
+        weak = isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_BITS  # RFC 7518 §3.3
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return None if weak else key

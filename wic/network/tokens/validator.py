@@ -80,7 +80,7 @@ class TokenValidator:
             return await self._validate_opaque(text, self._opaque_issuer, now)
         unverified = read_unverified(text)
         # Only a configured issuer is contacted: the URL in a token is its author's choice.
-        issuer = self._issuers.get(unverified.issuer)
+        issuer = self._issuers.get(unverified.issuer)  # RFC 9068 §4: exact match
         if issuer is None:
             raise TokenInvalid(TokenFault.ISSUER)
         key = await issuer.keys.find(unverified, now=now)
@@ -118,9 +118,9 @@ async def _introspect(
     credentials = write_basic_credentials(introspection.client_id, introspection.client_secret)
     form = {"token": token, "token_type_hint": "access_token"}
     reply = await server.post(url, form, authorization=credentials)
-    if reply.status != 200:
+    if reply.status != 200:  # RFC 7662 §2.3
         raise WafUnreachable(f"{url} answers {reply.status} to an introspection")
-    if reply.document.get("active") is not True:
+    if reply.document.get("active") is not True:  # RFC 7662 §2.2
         raise TokenInvalid(TokenFault.REVOKED)
     return reply.document
 

@@ -69,7 +69,7 @@ def read_authorization_request(context: WafContext, parameters: dict[str, str]) 
         PageError: client or redirect URI are unknown: the browser is sent nowhere then (RFC 6749 §4.1.2.1).
         AuthorizationError: another parameter is wrong, which the client is told.
     """
-    client = context.store.clients.find(parameters.get("client_id", ""))
+    client = context.store.clients.find(parameters.get("client_id", ""))  # RFC 6749 §4.1.1
     if client is None:
         raise PageError(400, "This application is not known", "Ask its operator to register it here.")
     named_uri, state = parameters.get("redirect_uri", ""), parameters.get("state")
@@ -80,7 +80,7 @@ def read_authorization_request(context: WafContext, parameters: dict[str, str]) 
         return AuthorizationError(_response_url(context, redirect_uri, state, parameters))
 
     response_type = parameters.get("response_type")
-    if response_type is None:
+    if response_type is None:  # RFC 6749 §3.1.1
         raise refuse(ErrorCode.INVALID_REQUEST, "response_type is missing")
     if response_type != "code":  # RFC 9700 §2.1.2: no implicit grant
         raise refuse(ErrorCode.UNSUPPORTED_RESPONSE_TYPE, "the only response_type is 'code'")
@@ -93,7 +93,7 @@ def read_authorization_request(context: WafContext, parameters: dict[str, str]) 
     if not is_challenge(challenge):
         raise refuse(ErrorCode.INVALID_REQUEST, "code_challenge is missing or malformed (RFC 7636)")
     scope = parameters.get("scope", SCOPE)
-    if scope != SCOPE:
+    if scope != SCOPE:  # RFC 6749 §3.3
         raise refuse(ErrorCode.INVALID_SCOPE, f"the only scope is {SCOPE!r}")
     return AuthorizationRequest(
         client=client, redirect_uri=redirect_uri, named_uri=named_uri, state=state, challenge=challenge, scope=scope
@@ -106,6 +106,7 @@ def _redirect_uri(client: OAuthClient, named_uri: str) -> str:
         return named_uri
     if not named_uri and len(client.redirect_uris) == 1:
         return client.redirect_uris[0]
+    # RFC 9700 §4.1.3: exact match, else no redirect.
     raise bad_page_request("the application named a redirect address that is not registered")
 
 
@@ -114,7 +115,7 @@ def _response_url(context: WafContext, redirect_uri: str, state: str | None, par
 
     `iss` tells the client which server answers, so that it does not send a code of this server to another (RFC 9207).
     """
-    common = {"iss": context.issuer} | ({} if state is None else {"state": state})
+    common = {"iss": context.issuer} | ({} if state is None else {"state": state})  # RFC 9207 §2
     return add_query(redirect_uri, common | parameters)
 
 
@@ -170,7 +171,7 @@ class AuthorizationEndpoint:
             code = context.store.codes.issue(
                 context.open_consent(asked.client, user, asked.scope),
                 redirect_uri=asked.named_uri,
-                challenge=asked.challenge,
+                challenge=asked.challenge,  # RFC 7636 §4.4: the server keeps the challenge with the code
                 expires_at=context.now + context.options.lifetimes.code,
             )
         return see_other(_response_url(context, asked.redirect_uri, asked.state, {"code": code}))

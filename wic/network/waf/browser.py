@@ -39,6 +39,7 @@ def too_many_guesses(wait: float, guessed: str) -> Alert:
 
 def signed_in_user(context: WafContext, request: web.Request) -> WebUser | None:
     """Return the user who has signed in with this browser."""
+    # The cookie alone tells nothing: the row decides.
     name = context.store.sessions.user(context.cookie.read(request), now=context.now)
     return None if name is None else context.store.users.find(name)
 
@@ -66,6 +67,7 @@ def form_page(
     if alert is not None:
         response.headers.update(alert.headers)
     if form_action:
+        # For the redirect to the client.
         response.headers["Content-Security-Policy"] = policy_with_form_action(form_action)
     return response
 
@@ -93,7 +95,7 @@ def to_login(request: web.Request) -> web.Response:
 def read_continuation(text: str) -> str:
     """Return the own path to go on to after signing in; the start page for anything else."""
     path, question, query = text.partition("?")
-    if path not in CONTINUATIONS or not text.isascii() or not text.isprintable():
+    if path not in CONTINUATIONS or not text.isascii() or not text.isprintable():  # RFC 9700 §4.11: no open redirector
         return "/"
     return f"{path}{question}{query}"
 

@@ -72,7 +72,7 @@ class Clients:
         *,
         title: str | None = None,
         redirect_uris: Sequence[str] = (),
-        grants: Sequence[str] = (GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN),
+        grants: Sequence[str] = (GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN),  # RFC 6749 §4.1, §6
         consent: bool = True,
         wwsf: str | None = None,
         impi: str | None = None,
@@ -101,6 +101,7 @@ class Clients:
             raise ConfigurationError(f"a client secret has at least {MIN_SECRET} characters")
         if secret is None and not consent:
             raise ConfigurationError("users have to be asked about a client without a secret (RFC 8252 §8.6)")
+        # RFC 6749 §4.5: extension grants have URIs; one is known.
         unknown = [each for each in grants if each not in list(GrantType)]
         if unknown:
             raise ConfigurationError(f"{unknown[0]!r} is no grant type; choose among {', '.join(GrantType)}")
@@ -133,7 +134,7 @@ class Clients:
             self.add(
                 NATIVE_CLIENT,
                 title="wic, the headless WebRTC IMS client",
-                redirect_uris=LOOPBACK_REDIRECTS,
+                redirect_uris=LOOPBACK_REDIRECTS,  # RFC 8252 §7.3
                 grants=(GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN, GrantType.DEVICE_CODE),
             )
 
@@ -147,7 +148,7 @@ class Clients:
             client_id,
             secret,
             title="your calls",
-            redirect_uris=(f"{url}{WWSF_CALLBACK}",),
+            redirect_uris=(f"{url}{WWSF_CALLBACK}",),  # RFC 6749 §3.1.2.2: registered in full
             grants=(GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN, GrantType.CLIENT_CREDENTIALS),
             consent=False,
             wwsf=client_id,
@@ -208,7 +209,7 @@ class PoolPairs:
 
     def remove(self, impi: str) -> bool:
         """Remove a pair, and revoke the tokens for it; return whether there was one."""
-        self._consents.revoke_pair(impi)
+        self._consents.revoke_pair(impi)  # TS 33.203 Annex X.4, REQ 3.1: tokens are the right to it
         return self._db.change("DELETE FROM pool WHERE impi = ?", impi) > 0
 
     def impu(self, wwsf: str, impi: str) -> str | None:

@@ -63,7 +63,7 @@ class AuthorizationCodes:
         if row is None:
             raise GrantError(ErrorCode.INVALID_GRANT, "there is no such code")
         consent = self._consents.find(str(row[0]), now=now)
-        if consent is None or consent.client != redemption.client:
+        if consent is None or consent.client != redemption.client:  # RFC 6749 §4.1.3: bound to its client
             raise GrantError(ErrorCode.INVALID_GRANT, "there is no such code for this client")
         _, redirect_uri, challenge, used, expires_at = row
         # RFC 6749 §4.1.2: one of the two uses was a thief's, so the tokens of the first are revoked.
@@ -71,11 +71,11 @@ class AuthorizationCodes:
             self._consents.revoke(consent.id)
             raise GrantError(ErrorCode.INVALID_GRANT, "the code was used before; the tokens for it are revoked")
         if float(expires_at or 0.0) <= now:
-            raise GrantError(ErrorCode.INVALID_GRANT, "the code has expired")
+            raise GrantError(ErrorCode.INVALID_GRANT, "the code has expired")  # RFC 6749 §4.1.2
         # RFC 6749 §4.1.3: else a code sent to a page that leaks it could be redeemed by the leak's reader.
         if str(redirect_uri) != redemption.redirect_uri:
             raise GrantError(ErrorCode.INVALID_GRANT, "redirect_uri is not that of the authorization request")
-        if not is_verifier(redemption.verifier):
+        if not is_verifier(redemption.verifier):  # RFC 9700 §2.1.1: PKCE is not optional
             raise GrantError(ErrorCode.INVALID_GRANT, "code_verifier is missing or malformed (RFC 7636 §4.1)")
         if not hmac.compare_digest(challenge_of(redemption.verifier), str(challenge)):  # RFC 7636 §4.6
             raise GrantError(ErrorCode.INVALID_GRANT, "code_verifier does not fit the challenge")
@@ -148,6 +148,7 @@ class DeviceCodes:
     def open(self, client: str, scope: str, *, interval: float, expires_at: float) -> tuple[str, str]:
         """Return a new device code and its user code; `interval` is in seconds between two polls (RFC 8628 §3.2)."""
         device_code = new_secret()
+        # RFC 8628 §5.1: one of 20^8, and guessing is slowed down.
         user_code = "".join(secrets.choice(USER_CODE_LETTERS) for _ in range(USER_CODE_LENGTH))
         values = (fingerprint(device_code), user_code, client, scope, DEVICE_GRANT.initial.value, interval, expires_at)
         self._db.change("INSERT INTO device VALUES (?, ?, ?, ?, ?, NULL, ?, NULL, ?)", *values)
@@ -183,7 +184,7 @@ class DeviceCodes:
         # RFC 8628 §3.5: `expired_token` and `access_denied` end the polling.
         if float(expires_at or 0.0) <= now:
             raise GrantError(ErrorCode.EXPIRED_TOKEN, "the user did not enter the code in time; ask for a new one")
-        if state is DeviceState.DENIED:
+        if state is DeviceState.DENIED:  # RFC 8628 §3.5
             raise GrantError(ErrorCode.ACCESS_DENIED, "the user denied the request")
         # Approved: the caller issues the tokens, and removes the code with them.
         if (state, DeviceInput.REDEEM) in DEVICE_GRANT.rows:
@@ -195,7 +196,7 @@ class DeviceCodes:
         self._db.change("UPDATE device SET polled_at = ? WHERE hash = ?", now, key)
         if too_early:
             raise GrantError(ErrorCode.SLOW_DOWN, f"wait {SLOW_DOWN:g} s longer between two polls")
-        raise GrantError(ErrorCode.AUTHORIZATION_PENDING, "the user has not entered the code yet")
+        raise GrantError(ErrorCode.AUTHORIZATION_PENDING, "the user has not entered the code yet")  # RFC 8628 §3.5
 
     def use(self, device_code: str) -> None:
         """Remove a code that was exchanged for tokens."""

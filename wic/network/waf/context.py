@@ -88,7 +88,7 @@ class WafContext:
             client=client.id,
             user=user.name,
             scope=scope,
-            impi=user.impi,
+            impi=user.impi,  # TS 24.371 §A.3.2, step 1: the web identity is mapped to an IMS subscription
             impus=user.impus,
             wwsf=client.wwsf,
             expires_at=expires_at,
@@ -103,7 +103,7 @@ class WafContext:
         Raises:
             JsonError: the client is unknown, cannot authenticate, or has tried too often.
         """
-        by_header = "Authorization" in request.headers
+        by_header = "Authorization" in request.headers  # RFC 6749 §2.3.1
         # RFC 6749 §2.3.1: by the header or, where a client cannot do that, by the form.
         secret: str | None
         if by_header:
@@ -124,10 +124,11 @@ class WafContext:
             wait = self.attempts.wait(name, None, now=self.now)
             if wait:
                 raise too_many_attempts(wait)
+            # RFC 6749 §5.2
             if secret is None or client is None or not self.store.clients.knows_secret(client_id, secret):
                 raise invalid_client("there is no such client, or it has another secret")
             self.attempts.succeeded(name, None, forgive=True)
-        if confidential and not client.confidential:
+        if confidential and not client.confidential:  # RFC 7662 §2.1: introspection needs authorization
             raise invalid_client("this is for clients with a secret")
         return client
 
@@ -138,7 +139,7 @@ def read_scope(asked: str | None) -> str:
     Raises:
         JsonError: there is no such scope.
     """
-    if asked not in (None, SCOPE):
+    if asked not in (None, SCOPE):  # RFC 6749 §5.2
         raise JsonError(ErrorCode.INVALID_SCOPE, f"the only scope is {SCOPE!r}")
     return SCOPE
 

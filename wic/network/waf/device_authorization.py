@@ -66,9 +66,9 @@ class DeviceAuthorizationEndpoint:
             "device_code": device_code,
             "user_code": shown,
             "verification_uri": page,
-            "verification_uri_complete": f"{page}?user_code={shown}",
+            "verification_uri_complete": f"{page}?user_code={shown}",  # RFC 8628 §3.3.1
             "expires_in": int(lifetime),
-            "interval": int(interval),
+            "interval": int(interval),  # RFC 8628 §3.2
         }
         return web.json_response(document)
 

@@ -33,7 +33,7 @@ class IntrospectionEndpoint:
         found = self._describe(required(form, "token"))
         # RFC 7662 §4: only a resource server, which has no grants, learns about the tokens of other clients.
         if found is None or (client.grants and found["client_id"] != client.id):
-            return web.json_response({"active": False})
+            return web.json_response({"active": False})  # RFC 7662 §2.2: and no reason
         return web.json_response({"active": True, **found})
 
     def _describe(self, token: str) -> dict[str, object] | None:
@@ -44,7 +44,7 @@ class IntrospectionEndpoint:
             # RFC 7662 §2.2: an inactive token is described no further.
             if not store.access_tokens.is_active(str(claims["jti"]), now=now):
                 return None
-            return {**claims, "token_type": "Bearer", "username": claims["sub"]}
+            return {**claims, "token_type": "Bearer", "username": claims["sub"]}  # RFC 7662 §2.2
         found = store.refresh_tokens.find(token, now=now)
         if found is None:
             return None
@@ -74,5 +74,5 @@ class IntrospectionEndpoint:
 
 
 def _check_owner(client: OAuthClient, owner: str) -> None:
-    if client.id != owner:
+    if client.id != owner:  # RFC 7009 §2.1
         raise JsonError(ErrorCode.UNAUTHORIZED_CLIENT, "the token was issued to another client (RFC 7009 §2.1)")

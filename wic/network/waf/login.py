@@ -95,6 +95,7 @@ class LoginPages:
         context.store.sessions.close(session_id)
         response = see_other(read_continuation(target))
         expires_at = context.now + context.options.lifetimes.session
+        # A new id: session fixation.
         context.cookie.set(response, context.store.sessions.open(name, expires_at=expires_at))
         return response
 
@@ -102,7 +103,7 @@ class LoginPages:
         """Return None if the password is right, and else the message."""
         context, address = self._context, f"login {address_of(request)}"
         # Turned away before the attempt is counted: the user has not guessed.
-        if context.passwords.is_busy:
+        if context.passwords.is_busy:  # RFC 9110 §15.6.4
             raise PageError(503, "Too many sign-ins", "Try again in a moment.", retry_after(BUSY_RETRY))
         wait = context.attempts.wait(f"user {name}", address, now=context.now)
         if wait:

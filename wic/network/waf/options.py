@@ -55,7 +55,7 @@ class WafOptions:
     poll_interval: float = 5.0
     """Seconds between two polls of a device (RFC 8628 §3.2)."""
     by_name: ThrottleOptions = field(default_factory=lambda: ThrottleOptions(longest=60.0))
-    """Limit of guessing per user or client; the wait is short, because anyone can lock out another user with it."""
+    """Limit of guessing per user or client; the wait is short, because a stranger can lock out a user with it."""
     by_address: ThrottleOptions = field(default_factory=lambda: ThrottleOptions(free=20))
     """Limit of guessing per address."""
     clock: Callable[[], float] = time.time

@@ -101,14 +101,14 @@ class Waf(WebFunction):
             "issuer": self.url,
             **{name.value: f"{self.url}{path}" for name, path in _PATHS.items()},
             "scopes_supported": [SCOPE],
-            "response_types_supported": ["code"],
+            "response_types_supported": ["code"],  # RFC 9700 §2.1.2: no implicit grant
             "response_modes_supported": ["query"],
             "grant_types_supported": list(GrantType),
-            "code_challenge_methods_supported": [METHOD],
+            "code_challenge_methods_supported": [METHOD],  # RFC 9700 §2.1.1: published for clients to see
             "token_endpoint_auth_methods_supported": ["none", *methods],
             "revocation_endpoint_auth_methods_supported": ["none", *methods],
-            "introspection_endpoint_auth_methods_supported": methods,
-            "authorization_response_iss_parameter_supported": True,
+            "introspection_endpoint_auth_methods_supported": methods,  # RFC 7662 §2.1: not for public clients
+            "authorization_response_iss_parameter_supported": True,  # RFC 9207 §3
         }
         return web.json_response(document, headers=CACHEABLE)
 

@@ -67,11 +67,11 @@ class TokenEndpoint:
             code=required(form, "code"),
             client=client.id,
             redirect_uri=form.get("redirect_uri", ""),
-            verifier=form.get("code_verifier", ""),
+            verifier=form.get("code_verifier", ""),  # RFC 7636 §4.5
         )
         consent = store.codes.check(redemption, now=self._context.now)
         with store.database.transaction():
-            store.codes.use(redemption.code)
+            store.codes.use(redemption.code)  # RFC 6749 §4.1.2: for one use
             return issue_tokens(self._context, client, consent)
 
     def _refresh(self, client: OAuthClient, form: Form) -> dict[str, object]:
@@ -81,7 +81,7 @@ class TokenEndpoint:
             raise JsonError(ErrorCode.INVALID_SCOPE, "the scope is more than was granted (RFC 6749 §6)")
         consent = store.refresh_tokens.check(token, client.id, now=self._context.now)
         with store.database.transaction():
-            store.refresh_tokens.use(token)
+            store.refresh_tokens.use(token)  # RFC 9700 §4.14.2: rotated with each use
             return issue_tokens(self._context, client, consent)
 
     def _redeem_device_code(self, client: OAuthClient, form: Form) -> dict[str, object]:
@@ -148,7 +148,7 @@ def issue_tokens(context: WafContext, client: OAuthClient, consent: Consent) -> 
         "token_type": "Bearer",
         "expires_in": int(lifetime),
         "scope": consent.scope,
-        "impi": current.impi,
+        "impi": current.impi,  # TS 24.371 §A.3.2, step 1: the IMS identity comes with the token
         "impu": list(current.impus),
     }
     # RFC 6749 §4.4.3: none for client credentials, which are good for the next token themselves.

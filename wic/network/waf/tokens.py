@@ -217,7 +217,7 @@ class SigningKeys:
         assert rows, "rotate_when_due() comes first"
         # The newest key that signs already; the oldest one where the clock was set back before them all.
         kid, jwk, _ = next((row for row in rows if float(row[2] or 0.0) <= now), rows[-1])
-        header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": str(kid)}
+        header = {"alg": ALGORITHM, "typ": "at+jwt", "kid": str(kid)}  # RFC 9068 §2.1
         return jwt.encode(header, claims, self._key(str(kid), str(jwk)), algorithms=[ALGORITHM])
 
     def public(self) -> list[dict[str, object]]:
@@ -249,7 +249,7 @@ class AccessTokens:
 
     def issue(self, consent: Consent, *, issuer: str, audience: str, scope: str, now: float, lifetime: float) -> str:
         """Return a new access token, which expires after `lifetime` seconds (RFC 9068 §2.2)."""
-        jti = secrets.token_urlsafe(16)
+        jti = secrets.token_urlsafe(16)  # RFC 7519 §4.1.7: never given twice
         expires_at = int(now + lifetime)
         claims: dict[str, object] = {
             "iss": issuer,
@@ -260,7 +260,7 @@ class AccessTokens:
             "iat": int(now),
             "exp": expires_at,
             "jti": jti,
-            "scope": scope,
+            "scope": scope,  # RFC 9068 §2.2.3
             "impi": consent.impi,
             "impu": list(consent.impus),
         }

@@ -167,7 +167,7 @@ class PasswordVerifier:
 
     def __init__(self, *, cost: int = COST) -> None:
         self._waiting = 0
-        self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)  # 32 MB each
         self._unknown_user = f"scrypt${cost}${_encode(secrets.token_bytes(16))}${_encode(bytes(32))}"
 
     @property
@@ -189,7 +189,7 @@ class PasswordVerifier:
 
 def hash_password(password: Secret, *, cost: int = COST) -> str:
     """Return the hash of a password, as it is stored."""
-    salt = secrets.token_bytes(16)
+    salt = secrets.token_bytes(16)  # RFC 7914 §2: equal passwords get different hashes
     return f"scrypt${cost}${_encode(salt)}${_encode(_scrypt(password, salt, cost))}"
 
 

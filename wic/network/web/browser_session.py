@@ -17,7 +17,7 @@ _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 def new_secret() -> str:
     """Return 256 random bits as 43 characters that are safe in a URL."""
-    return secrets.token_urlsafe(32)
+    return secrets.token_urlsafe(32)  # RFC 6749 §10.10: must not be guessed
 
 
 def fingerprint(secret: str) -> str:
@@ -41,7 +41,7 @@ class SessionCookie:
     def read(self, request: web.Request) -> str | None:
         """Return the session id that a browser sent, if it has the form of one."""
         value = request.cookies.get(self._name, "")
-        return value if _SESSION_ID.fullmatch(value) else None
+        return value if _SESSION_ID.fullmatch(value) else None  # another form was never given out
 
     def set(self, response: web.StreamResponse, session_id: str) -> None:
         """Give the browser a session id."""
@@ -65,4 +65,4 @@ def csrf_token(session_id: str) -> str:
 
 def is_csrf_token(token: str, session_id: str) -> bool:
     """Tell whether a form that carries this token was made for a session."""
-    return hmac.compare_digest(csrf_token(session_id).encode(), token.encode())
+    return hmac.compare_digest(csrf_token(session_id).encode(), token.encode())  # in constant time

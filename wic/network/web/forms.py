@@ -32,11 +32,11 @@ async def read_form(request: web.Request, bad_request: ErrorMaker) -> dict[str, 
         request: the request.
         bad_request: makes the error that is raised, from the text that says what is wrong.
     """
-    if request.content_type != FORM:
+    if request.content_type != FORM:  # RFC 6749 §3.2, Appendix B
         raise bad_request(f"send the parameters as {FORM}")
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        async with asyncio.timeout(BODY_TIMEOUT):  # a body that drips would hold its connection for ever
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > MAX_BODY:
@@ -66,4 +66,4 @@ def parse_parameters(raw: bytes, bad_request: ErrorMaker) -> dict[str, str]:
     # RFC 6749 §3.1: two values for one name may be read differently by two programs.
     if len(parameters) != len(pairs):
         raise bad_request("a parameter is given twice")
-    return {name: value for name, value in parameters.items() if value}
+    return {name: value for name, value in parameters.items() if value}  # RFC 6749 §3.1: empty counts as omitted

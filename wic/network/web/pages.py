@@ -30,13 +30,14 @@ class Pages:
         """Fill in a template; a value that is not `Html` is escaped."""
         if template not in self._templates:
             self._templates[template] = Template((self._folder / template).read_text("utf-8"))
-        filled = {
+        filled = {  # quotes too: values stand in attributes as well
             key: value if isinstance(value, Html) else escape(str(value), quote=True) for key, value in values.items()
         }
         return Html(self._templates[template].substitute(filled))
 
     def page(self, template: str, /, *, title: str, status: int = 200, **values: str | int) -> web.Response:
         """Return a whole page."""
+        # A template that lacks a value raises, and is never shown half.
         body = self.fragment(template, title=title, **values)
         text = SHARED_PAGES.fragment("layout.html", title=title, body=body)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")

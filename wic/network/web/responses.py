@@ -27,11 +27,11 @@ POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancest
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",  # RFC 6749 §10.13: clickjacking
+    "Referrer-Policy": "no-referrer",  # RFC 9700 §4.2: codes leak by Referer
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    "Cache-Control": "no-store",  # RFC 6749 §5.1
 }
 """Header fields of every response that does not set them otherwise."""
 
@@ -70,7 +70,7 @@ def policy_with_form_action(source: str) -> str:
 
 def see_other(location: str) -> web.Response:
     """Return a redirect that turns a POST into a GET (RFC 9110 §15.4.4), so that no credentials travel on."""
-    return web.Response(status=303, headers={"Location": location})
+    return web.Response(status=303, headers={"Location": location})  # RFC 9700 §4.12: never 307, which repeats the POST
 
 
 class HttpError(Exception, ABC):
@@ -126,7 +126,7 @@ class JsonError(HttpError):
 
     def response(self) -> web.Response:
         """Return the JSON document."""
-        document = {"error": self.error, "error_description": self.description}
+        document = {"error": self.error, "error_description": self.description}  # RFC 6749 §5.2
         return web.json_response(document, status=self.status, headers=self.headers)
 
 

@@ -71,7 +71,7 @@ class WebServer:
         self._app.router.add_get("/style.css", _style)
         self._runner = web.AppRunner(
             self._app,
-            access_log=None,
+            access_log=None,  # it would hold codes and states, which stand in queries
             handle_signals=False,
             keepalive_timeout=KEEP_ALIVE,
             shutdown_timeout=SHUTDOWN,
@@ -157,7 +157,7 @@ async def _sweep_repeatedly(sweep: Callable[[], int]) -> None:
     while True:
         try:
             sweep()
-        except StorageFailed as error:
+        except StorageFailed as error:  # another process may hold the file; the next round comes
             _log.warning("expired rows are not removed now: %s", error)
         await asyncio.sleep(SWEEP_INTERVAL)
 
@@ -181,7 +181,7 @@ class _ClosingProtocol(asyncio.Protocol):
 
 
 def _protocol_for_connection(server: web.Server) -> asyncio.Protocol:
-    return server() if len(server.connections) < CONNECTIONS else _ClosingProtocol()
+    return server() if len(server.connections) < CONNECTIONS else _ClosingProtocol()  # the peer may try again
 
 
 async def _style(request: web.Request) -> web.Response:

@@ -33,7 +33,7 @@ def counted_address(text: str) -> str:
         return text
     if address.version == 4:
         return str(address)
-    if address.ipv4_mapped is not None:
+    if address.ipv4_mapped is not None:  # a dual-stack listener shows IPv4 peers so
         return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((address, HOME_PREFIX), strict=False))
 
@@ -137,7 +137,7 @@ class RateLimit:
         """Count an event and return 0, or return how many seconds there are to wait."""
         moments = self._seen.setdefault(name, deque())
         self._seen.move_to_end(name)
-        while moments and not 0 <= now - moments[0] < self._period:
+        while moments and not 0 <= now - moments[0] < self._period:  # a clock set back forgets them
             moments.popleft()
         if len(moments) >= self._count:
             return moments[0] + self._period - now

@@ -51,7 +51,7 @@ class WwsfContext:
 
 def login_required() -> JsonError:
     """Return the error of a browser without a session (RFC 6750 §3)."""
-    challenge = {"WWW-Authenticate": "Bearer"}
+    challenge = {"WWW-Authenticate": "Bearer"}  # RFC 6750 §3.1: no error code without a token
     return JsonError(ErrorCode.LOGIN_REQUIRED, "sign in first", status=401, headers=challenge)
 
 

@@ -57,11 +57,11 @@ class PoolEndpoint:
         if context.store.leases_of(holder, now=context.now) >= self._options.leases_each:
             raise JsonError("too_many_leases", "give one back first", status=429, headers=self._until_next_free())
         reserved = context.store.reserve(holder, now=context.now, until=context.now + RESERVED)
-        if reserved is None:
+        if reserved is None:  # all pairs are lent, or rest until their token expires
             raise JsonError("pool_exhausted", "all identities are in use", status=503, headers=self._until_next_free())
         name, pair = reserved
         try:
-            answer = await self._lend(name, pair)
+            answer = await self._lend(name, pair)  # TS 24.371 §6.3.2: without the user
             if context.options.on_lent is not None:
                 context.options.on_lent(pair.impi)
         # Cancelled requests as well: a reserved pair must not stay out without a holder.
@@ -86,7 +86,7 @@ class PoolEndpoint:
         async with self._locks.of(name):
             if not context.store.give_back(name, now=context.now, hold=self._options.hold_until_expiry):
                 raise unknown_lease()
-        return web.Response(status=204)
+        return web.Response(status=204)  # RFC 9110 §15.3.5
 
     def _admit(self, request: web.Request) -> None:
         """Refuse pages of other sites, and an address that asks too often."""
@@ -101,7 +101,7 @@ class PoolEndpoint:
         """Return who asks: a user by token, a user by session, or an address if users may remain anonymous."""
         context = self._context
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() == "bearer":  # RFC 6750 §2.1
             try:
                 authorization = await context.waf.validate(Secret(token.strip()))
             except TokenInvalid as error:
@@ -115,7 +115,7 @@ class PoolEndpoint:
         session = context.store.session(context.cookie.read(request), now=context.now)
         if session is not None:
             return f"user {session.subject}"
-        if self._options.anonymous:
+        if self._options.anonymous:  # TS 24.371 §6.3.2: the user may remain anonymous
             return f"address {address_of(request)}"
         raise login_required()
 
@@ -137,7 +137,7 @@ class PoolEndpoint:
         return {
             "access_token": issued.token.value.reveal(),
             "token_type": "Bearer",
-            "expires_in": int(ends - context.now),
+            "expires_in": int(ends - context.now),  # RFC 6749 §5.1
             "impi": pair.impi,
             "impu": pair.impu,
             "lease": name,

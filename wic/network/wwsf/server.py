@@ -67,7 +67,7 @@ class Wwsf(WebFunction):
             ConfigurationError: there is no WAF or there are two, a database cannot be used, the port is taken, or the
                 address is not of this machine.
         """
-        if (options.issuer is None) == (waf is None):
+        if (options.issuer is None) == (waf is None):  # TS 24.371 §5.4: co-located or separate
             raise ConfigurationError("a WWSF needs one WAF: the issuer's URL, or one beside it")
         async with AsyncExitStack() as stack:
             server = WebServer(options.host, options.port, options.ssl_context, name=options.name)
@@ -90,7 +90,7 @@ class Wwsf(WebFunction):
         document = {
             "wss": self.options.wss,
             "issuer": self.issuer,
-            "client_id": NATIVE_CLIENT,
+            "client_id": NATIVE_CLIENT,  # RFC 8252 §8.4: a WIC outside a browser is a public client
             "pool": None if pool is None else f"{self.url}{POOL_PATH}",
             "anonymous": pool is not None and pool.anonymous,
         }

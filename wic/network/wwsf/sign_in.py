@@ -86,6 +86,7 @@ class SignInPages:
         if wait:
             raise PageError(429, "Too many sign-ins", "Try again in a minute.", retry_after(wait))
         session_id, state = context.cookie.read(request) or new_secret(), new_secret()
+        # RFC 9700 §2.1.1: also from confidential clients.
         verifier = make_verifier(secrets.token_bytes(VERIFIER_OCTETS))
         try:
             url = await context.waf.sign_in_url(state=state, challenge=challenge_of(verifier))
@@ -105,12 +106,12 @@ class SignInPages:
         verifier = context.store.finish_sign_in(
             state=answer.get("state", ""), session_id=session_id or "", now=context.now
         )
-        if session_id is None or verifier is None:
+        if session_id is None or verifier is None:  # RFC 6749 §10.12: CSRF, or a page of long ago
             raise PageError(403, "This sign-in has expired", "Start again from the first page.")
         # RFC 9207 §2.4: a response of another server (mix-up attack).
         if answer.get("iss", context.waf.issuer) != context.waf.issuer:
             raise PageError(403, "Another server answered this sign-in", "Start again from the first page.")
-        if "code" not in answer:
+        if "code" not in answer:  # RFC 6749 §4.1.2.1
             raise PageError(403, "You are not signed in", "The sign-in was cancelled. You can start again.")
         try:
             issued = await context.waf.redeem(answer["code"], verifier)
@@ -147,7 +148,7 @@ class SignInPages:
             "token_type": "Bearer",
             "expires_in": int(session.token_expires_at - context.now),
             "subject": session.subject,
-            "impi": session.impi,
+            "impi": session.impi,  # TS 24.371 §A.3.2, step 1
             "impu": list(session.impus),
             "wss": context.options.wss,
         }
@@ -184,6 +185,7 @@ class SignInPages:
         target = None
         if session is not None:
             try:
+                # RFC 7009 §2.1: the whole grant.
                 await context.waf.revoke(session.refresh_token or session.access_token)
                 target = await context.waf.sign_out_url()
             except WafUnreachable:

@@ -107,7 +107,7 @@ class WafClient:
             TokenInvalid: the token allows nothing.
             WafUnreachable: the WAF gave no usable answer.
         """
-        form = {"code": code, "code_verifier": verifier, "redirect_uri": self._redirect_uri}
+        form = {"code": code, "code_verifier": verifier, "redirect_uri": self._redirect_uri}  # RFC 7636 §4.5
         return await self._request_token(GrantType.AUTHORIZATION_CODE, form)
 
     async def refresh(self, refresh_token: Secret | None) -> IssuedToken:
@@ -154,14 +154,14 @@ class WafClient:
         # No answer of OAuth, or one that asks to come back: nothing is decided about the grant.
         if reply.status == 429 or reply.status >= 500 or not reply.document:
             raise WafUnreachable(f"{url} answers {reply.status}")
-        if reply.status != 200:
+        if reply.status != 200:  # RFC 6749 §5.2
             raise WafRefused(reply.text("error") or str(reply.status))
         try:
             token = read_token_response(reply.document, issuer=self.issuer, scope=SCOPE, now=now)
         # A malformed success is the WAF's fault, and may pass like an outage.
         except RemoteProtocolError as error:
             raise WafUnreachable(str(error)) from error
-        return IssuedToken(token, await self.validate(token.value))
+        return IssuedToken(token, await self.validate(token.value))  # for its identities, and against a wrong WAF
 
     async def close(self) -> None:
         """End the connections."""
