@@ -158,14 +158,9 @@ class AkaVerifier:
         return AuthValue("Digest", AuthParams(pairs.items(), quoted=_QUOTED))
 
     def verify(self, request: Request, user: AkaUser, *, now: float) -> Verdict:
-        """Check the credentials of a request.
+        """Check the credentials of a request of `user`, at a time of the clock that `challenge` was given.
 
         A challenge is used up by a refusal of the USIM, by a wrong response, and by time.
-
-        Args:
-            request: as it came.
-            user: the identity that the request claims.
-            now: seconds, of the clock that `challenge` was given.
         """
         try:
             params = find_credentials(request, self.realm)

@@ -231,16 +231,8 @@ class ProtectionSpaces:
                 # RFC 3261 §22.1: a UAS protects the Request-URI it challenged; a proxy all that passes it.
                 if where == header and (header == "Proxy-Authorization" or space.uri == request.uri_text):
                     space.count += 1  # RFC 7616 §3.4: nc counts the uses of a nonce
-                    answers.append(
-                        digest_answer(
-                            space.challenge,
-                            space.ha1,
-                            self.username,
-                            request,
-                            self.random_source,
-                            count=space.count,
-                        )
-                    )
+                    challenge, ha1, source = space.challenge, space.ha1, self.random_source
+                    answers.append(digest_answer(challenge, ha1, self.username, request, source, count=space.count))
             if answers or header in request.headers:
                 request.set_auth(header, answers)
 

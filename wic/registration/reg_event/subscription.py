@@ -74,14 +74,7 @@ class RegEventSubscription:
     # commands
 
     def follow(self, binding: Binding, flow: Flow, *, now: float, anew: bool = False) -> None:
-        """Subscribe, or go on as the registration does now.
-
-        Args:
-            binding: the registration.
-            flow: the flow that it has now.
-            now: the time.
-            anew: whether it was begun anew, so that the registrar has no subscription any more.
-        """
+        """Subscribe, or go on as the registration does now; where it was begun `anew`, the registrar has no subscription."""
         if self._flow is None:
             self.subscribe(binding=binding, flow=flow, now=now)
         elif anew and self.stands:  # the registrar has dropped it with the former registration

@@ -28,26 +28,10 @@ _RESYNC_INTERVAL: Final = 5.0  # seconds: a notifier whose versions are never ri
 class RegistrationWatch:
     """Subscription to the registrations of a user, with the table of them; a usage of `Endpoint`, without I/O.
 
-    Args:
-        endpoint: sends and receives.
-        expires: seconds to ask for.
-        headers: further header fields of each SUBSCRIBE.
-        timers: where its timers run; its owner lets them fire.
-        on_change: hears what each document has changed.
-        on_end: hears that the subscription has ended.
-        credentials: answers challenges; None cannot.
+    Its owner lets `timers` fire. `on_change` takes what each document has changed, before the NOTIFY is answered.
     """
 
-    __slots__ = (
-        "_now",
-        "_on_change",
-        "_on_end",
-        "_resync",
-        "_resynced",
-        "_timers",
-        "subscription",
-        "table",
-    )
+    __slots__ = ("_now", "_on_change", "_on_end", "_resync", "_resynced", "_timers", "subscription", "table")
 
     def __init__(
         self,
