@@ -130,7 +130,7 @@ class RemoteProtocolError(ProtocolError):
 
     def __init__(self, message: str, *, status_hint: int | None = 400) -> None:
         super().__init__(message)
-        self.status_hint = status_hint
+        self.status_hint = status_hint  # RFC 3261 §8.2: a request gets an answer, an ACK or a response none
 
 
 class TransportError(WicError):
@@ -196,7 +196,7 @@ class TokenRefused(AuthenticationFailed):
         self, message: str, *, authz_server: str | None = None, error: str | None = None, scope: str | None = None
     ) -> None:
         super().__init__(message)
-        self.authz_server = authz_server
+        self.authz_server = authz_server  # None too if the challenge names one that is not trusted
         self.error = error
         self.scope = scope
 
@@ -216,7 +216,7 @@ class SignInFailed(AuthenticationFailed):
         super().__init__(message)
         self.error = error
         self.temporary = temporary
-        self.retry_after = retry_after
+        self.retry_after = retry_after  # RFC 9110 §10.2.3
 
 
 class SignInNeeded(SignInFailed):

@@ -30,7 +30,7 @@ def write_private(path: Path, data: bytes) -> None:
         ConfigurationError: it cannot be written.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # other users shall not list it either
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # other users cannot list it either
         replace_file(path, data)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error

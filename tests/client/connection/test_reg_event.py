@@ -288,7 +288,7 @@ async def test_a_later_subscription_is_that_of_the_last_registration(memory_home
 
 
 async def test_a_registrar_that_has_forgotten_the_registration(memory_home, watcher, subscribed):
-    """As after a restart: its document does not speak of the contact, and no one has deregistered it."""
+    """As after a restart: its document does not speak of the contact, and nothing has deregistered it."""
     client, told = subscribed
     watcher.notify('state="active" event="registered"', state="init")
     await memory_home.until(lambda: told.kinds.count(Registered) == 2, 5.0)
