@@ -114,12 +114,12 @@ class Dialog:
         return cls(
             id=DialogId(response.call_id, request.from_.tag or "", response.to.tag or ""),
             state=DialogState.CONFIRMED if confirmed else DialogState.EARLY,
-            local=request.from_,
-            remote=response.to,
+            local=request.from_,  # §12.1.2
+            remote=response.to,  # §12.1.2
             remote_target=_target(response, fallback=None if confirmed else request.uri),
-            route_set=_routes(response)[::-1],
+            route_set=_routes(response)[::-1],  # §12.1.2: in reverse order
             local_cseq=request.cseq.number,
-            secure=request.uri.secure,
+            secure=request.uri.secure,  # §12.1.1, §12.1.2: a sips URI makes it secure
             owner=owner,
             _credentials=tuple((name, line) for name in _CREDENTIALS for line in headers.get_all(name)),
         )
@@ -137,7 +137,7 @@ class Dialog:
             local=response.to,
             remote=request.from_,
             remote_target=_target(request, fallback=None),
-            route_set=_routes(request),
+            route_set=_routes(request),  # §12.1.1: in order
             remote_cseq=request.cseq.number,
             secure=request.uri.secure,
             owner=owner,
@@ -156,7 +156,7 @@ class Dialog:
             headers: further header fields, such as Contact.
             body: the body.
         """
-        self.local_cseq += 1
+        self.local_cseq += 1  # §12.2.1.1: strictly rising
         return self._build(method, self.local_cseq, headers, body)
 
     def ack(self, response: Response, headers: Iterable[tuple[str, object]] = (), body: bytes = b"") -> Request:
@@ -167,7 +167,7 @@ class Dialog:
             headers: further header fields.
             body: the body, where the 2xx brought an offer.
         """
-        return self._build("ACK", response.cseq.number, (*self._credentials, *headers), body)
+        return self._build("ACK", response.cseq.number, (*self._credentials, *headers), body)  # §13.2.2.4
 
     def receive_request(self, request: Request) -> bool:
         """Take a request of the other side: check its order, refresh the remote target (RFC 3261 §12.2.2).
@@ -181,9 +181,9 @@ class Dialog:
             MalformedHeader: a header cannot be read; the endpoint lets no such request through.
         """
         number = request.cseq.number
-        if self.remote_cseq is not None and number < self.remote_cseq:
+        if self.remote_cseq is not None and number < self.remote_cseq:  # §12.2.2: answered 500
             return False
-        if request.method in TARGET_REFRESH:
+        if request.method in TARGET_REFRESH:  # §12.2.2
             self.remote_target = _contact(request) or self.remote_target
         self.remote_cseq = number
         return True
@@ -199,9 +199,9 @@ class Dialog:
             if self.state is DialogState.EARLY and method == "INVITE":
                 self.route_set = _routes(response)[::-1]  # RFC 3261 §13.2.2.4: computed anew
                 self.confirm()
-            if method in TARGET_REFRESH:
+            if method in TARGET_REFRESH:  # §12.2.1.2
                 self.remote_target = _contact(response) or self.remote_target
-        elif response.status in (408, 481) or (
+        elif response.status in (408, 481) or (  # §12.2.1.2
             response.status >= 300 and self.state is DialogState.EARLY and method == "INVITE"
         ):
             self.terminate()

@@ -91,7 +91,7 @@ class Endpoint:
 
     def receive(self, data: bytes, flow: Flow, *, now: float) -> None:
         """Take one SIP message as it was framed, or a CRLF keep-alive. Never raises for what the peer did."""
-        if not data.strip(b"\r\n"):
+        if not data.strip(b"\r\n"):  # RFC 5626 §3.5.1
             self._keep_alive(data, flow)
             return
         try:
@@ -142,7 +142,7 @@ class Endpoint:
         Raises:
             LocalProtocolError: it is an ACK or CANCEL, or cannot be written.
         """
-        if request.method in ("ACK", "CANCEL"):
+        if request.method in ("ACK", "CANCEL"):  # §13.2.2.4, §9.1
             raise LocalProtocolError(f"{request.method} begins no transaction: send_ack and cancel are for that")
         request, branch, sent_by = self._with_via(request, flow, branch, via_params)
         return self._layer.start_client(request, flow, branch=branch, sent_by=sent_by, now=now, owner=owner)
@@ -186,14 +186,14 @@ class Endpoint:
         Raises:
             LocalProtocolError: it cannot be written.
         """
-        if response.status > 100 and response.to.tag is None and not self._is_proxy:
+        if response.status > 100 and response.to.tag is None and not self._is_proxy:  # §8.2.6.2
             response.headers.append_to("To", f";tag={transaction.tag}")
         if not transaction.respond(response, now=now):
             return False
         if 200 <= response.status < 300 and transaction.is_invite and not self._is_proxy:
             dialog = transaction.dialog or self._dialog_of(response)
             if dialog is not None:
-                dialog.confirm()
+                dialog.confirm()  # §13.3.1.4
             if self._accepted is None:
                 self._accepted = AcceptedCalls(self._layer)
             self._accepted.sent(transaction, response, dialog, now=now)
@@ -268,10 +268,10 @@ class Endpoint:
     ) -> tuple[Request, str, str]:
         """Return a copy with our Via on top, its branch and its sent-by (RFC 3261 §8.1.1.7, §16.6 step 8)."""
         request = request.copy()
-        if "Max-Forwards" not in request.headers:
+        if "Max-Forwards" not in request.headers:  # §8.1.1.6
             request.headers.add("Max-Forwards", INITIAL_MAX_FORWARDS)
         sent_by = self.options.via.get(flow.transport) or f"{bracketed(flow.local[0])}:{flow.local[1]}"
-        branch = branch or MAGIC_COOKIE + self.random_source.hex(12)
+        branch = branch or MAGIC_COOKIE + self.random_source.hex(12)  # §8.1.1.7
         params = f";branch={branch}{self.options.via_params.text}{via_params.text}"
         request.headers.prepend("Via", f"SIP/2.0/{flow.transport} {sent_by}{params}")
         return request, branch, sent_by
@@ -287,7 +287,7 @@ class Endpoint:
     def _request(self, request: Request, flow: Flow, now: float) -> None:
         """Refuse a request, give it to its transaction, or begin one (RFC 3261 §8.2, §16.3, §17.2.3)."""
         if "Via" not in request.headers:
-            self._layer.drop("request without Via", flow)
+            self._layer.drop("request without Via", flow)  # §18.2.2: there is no way back
             return
         self._stamp(request, flow)
         options = self.options
@@ -299,11 +299,11 @@ class Endpoint:
         if request.method == "ACK":
             self._ack(request, flow, transaction, now)
         elif transaction is not None:
-            transaction.take(TransactionInput.REQUEST, now)
+            transaction.take(TransactionInput.REQUEST, now)  # §17.2: absorbed, or answered again
             self._layer.counts["absorbed"] += 1
         elif request.method == "CANCEL":
             self._cancel(request, flow, now)
-        elif self._layer.servers >= options.max_transactions:
+        elif self._layer.servers >= options.max_transactions:  # §21.5.4
             self._layer.counts["overloaded"] += 1
             self._refuse(request, flow, 503, headers=[("Retry-After", options.retry_after)])
         else:
@@ -347,11 +347,11 @@ class Endpoint:
             self._layer.counts["absorbed"] += 1
             return
         if self._is_proxy:
-            self._layer.tell(AckReceived(request, flow, None, transaction))
+            self._layer.tell(AckReceived(request, flow, None, transaction))  # §16.11
             return
         accepted = self._accepted.acknowledged(request, now=now) if self._accepted is not None else None
         if accepted is not None:
-            self._layer.tell(AckReceived(request, flow, self._dialog_of(request), accepted))
+            self._layer.tell(AckReceived(request, flow, self._dialog_of(request), accepted))  # §13.3.1.4
         elif self._accepted is not None and self._accepted.is_settled(request):
             self._layer.counts["absorbed"] += 1
         else:
@@ -371,7 +371,7 @@ class Endpoint:
         # §9.2: the To tags of both responses should be the same.
         transaction.respond(Response.answer(request, 200, to_tag=invite.to_tag or invite.tag), now=now)
         if not invite.answered and not invite.cancelled:
-            invite.cancelled = True
+            invite.cancelled = True  # §9.2: 487 is its answer
             self._layer.tell(CancelReceived(invite, request))
 
     def _dialog_of(self, message: Request | Response) -> Dialog | None:
@@ -387,7 +387,7 @@ class Endpoint:
         """Give a response to its transaction, unless it is a 2xx that the user has had (RFC 3261 §13.2.2.4)."""
         fault = check_response(response)
         if fault is not None:
-            self._layer.drop(f"response: {fault}", flow)
+            self._layer.drop(f"response: {fault}", flow)  # §18.1.2
             return
         transaction = self._layer.find_client(response, flow)
         accepts = 200 <= response.status < 300 and response.cseq.method == "INVITE" and not self._is_proxy
@@ -395,7 +395,7 @@ class Endpoint:
             self._layer.counts["absorbed"] += 1
         elif transaction is None:
             self._layer.counts["dropped"] += 1
-            self._layer.tell(StrayResponse(response, flow))
+            self._layer.tell(StrayResponse(response, flow))  # RFC 6026 §8.9
         elif not transaction.receive(response, flow, now=now):
             self._layer.counts["absorbed"] += 1
 
@@ -422,7 +422,7 @@ class Endpoint:
     ) -> None:
         """Answer without a transaction (RFC 3261 §8.2.7); an ACK is never answered."""
         if request.method == "ACK":
-            self._layer.drop(f"ACK that deserves {status}", flow)
+            self._layer.drop(f"ACK that deserves {status}", flow)  # §8.2.7: an ACK has no response
             return
         if self._stateless_tag is None:
             self._stateless_tag = new_tag(self.random_source)

@@ -40,7 +40,7 @@ class Flow:
 
         A host name ending in `.invalid` tells nothing about who sends: only the connection does.
         """
-        return self.transport in ("WS", "WSS")
+        return self.transport in ("WS", "WSS")  # RFC 7118 §5
 
     def __str__(self) -> str:
         """Return `TRANSPORT local -> remote` for people."""

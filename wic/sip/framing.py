@@ -109,11 +109,11 @@ class StreamFramer:
         the next bytes, it was a PING cut in two, and is told then.
         """
         buffer = self._buffer
-        if buffer[start] != 0x0D:
+        if buffer[start] != 0x0D:  # a start line, not a keep-alive
             self._half_ping = False
             return None
         if buffer.startswith(_END, start) and not self._half_ping:
-            return CrlfKeepAlive.PING, start + 4
+            return CrlfKeepAlive.PING, start + 4  # RFC 5626 §3.5.1
         if buffer.startswith(b"\r\n", start):
             kind = CrlfKeepAlive.PING if self._half_ping else CrlfKeepAlive.PONG
             self._half_ping = not self._half_ping
@@ -128,7 +128,7 @@ class StreamFramer:
         end = self._buffer.find(_END, max(start, start + self._searched - 3), start + head_limit + 4)
         if end < 0:
             self._searched = len(self._buffer) - start
-            if self._searched > head_limit + 4:
+            if self._searched > head_limit + 4:  # a peer that never ends its head
                 raise FrameRefused(f"head of more than {head_limit} octets")
             return 0
         size = end + 4 - start + self._content_length(bytes(self._buffer[start : end + 2]))

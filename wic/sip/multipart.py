@@ -152,7 +152,7 @@ def _inner_spans(part: Part, limits: Limits, depth: int) -> list[tuple[int, int]
 def _spans(content_type: MediaType, body: bytes, limits: Limits) -> list[tuple[int, int]]:
     """Return where each part begins, with the line break that ends its delimiter, and where it ends."""
     boundary = content_type.params.get("boundary")
-    if content_type.type != "multipart" or not boundary or len(boundary) > 70:
+    if content_type.type != "multipart" or not boundary or len(boundary) > 70:  # RFC 2046 §5.1.1
         raise MalformedBody("no multipart type with a boundary")
     # RFC 2046 §5.1.1: the line break before a delimiter belongs to the delimiter. The first may stand without one.
     delimiter = re.compile(rb"(?:\r\n|\A)--" + re.escape(boundary.encode()) + rb"(--)?+[ \t]*+(?=\r\n|\Z)")
@@ -161,7 +161,7 @@ def _spans(content_type: MediaType, body: bytes, limits: Limits) -> list[tuple[i
     for match in delimiter.finditer(body):
         if start is not None:
             spans.append((start, match.start()))
-        if match[1] is not None and spans:
+        if match[1] is not None and spans:  # RFC 2046 §5.1.1: what follows is an epilogue
             return spans
         if len(spans) == limits.parts:
             raise MalformedBody(f"more than {limits.parts} parts")

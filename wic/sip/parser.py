@@ -55,7 +55,7 @@ def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = Tru
     if len(data) > limits.message_size:
         raise MessageRefused(f"message of {len(data)} octets", status_hint=513)
     if data[:2] == b"\r\n":
-        data = data.lstrip(b"\r\n")
+        data = data.lstrip(b"\r\n")  # RFC 3261 §7.5
     end = data.find(b"\r\n\r\n", 0, limits.head_size + 4)
     if end < 0:
         raise _no_end(data, limits)
@@ -69,11 +69,11 @@ def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = Tru
     length = _content_length(headers, head, limits)
     if length is None:
         if not datagram:
-            raise _refused(head, "Content-Length is missing", limits)
+            raise _refused(head, "Content-Length is missing", limits)  # §20.14
     elif length != len(body):
         if length > len(body) or not datagram:
             raise _refused(head, f"body of {len(body)} octets where Content-Length says {length}", limits)
-        body = body[:length]
+        body = body[:length]  # §18.3: octets beyond it are dropped
         data = data[: end + 4 + length]
     message.body = body
     message.raw = data
@@ -85,7 +85,7 @@ def _split(head: str, limits: Limits) -> tuple[str, Headers]:
     lines = head.split("\r\n")
     breaks = len(lines) - 1
     if head.count("\n") != breaks or head.count("\r") != breaks:
-        raise _refused(head, "line break that is not CRLF", limits)
+        raise _refused(head, "line break that is not CRLF", limits)  # §7
     if "\0" in head and _BARE_NUL.search(head):
         raise _refused(head, "NUL in the head", limits)
     if breaks > limits.header_count or len(head) > limits.header_size:

@@ -39,7 +39,7 @@ def port_of(uri: Uri) -> int:
     if uri.port is not None:
         return uri.port
     if (uri.params.get("transport") or "").lower() in ("ws", "wss"):
-        return 443 if uri.secure else 80
+        return 443 if uri.secure else 80  # RFC 7118 §5.5
     return _DEFAULT_PORTS.get(uri.scheme, 5060)
 
 
@@ -51,7 +51,7 @@ def stamp_source(request: Request, flow: Flow) -> None:
     """
     via = request.via
     host, port = flow.remote
-    asked = "rport" in via.params
+    asked = "rport" in via.params  # RFC 3581 §4
     if not asked and via.host.lower() == host.lower() and "received" not in via.params:
         return
     params = via.params.with_("received", host)
@@ -70,9 +70,9 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
     Raises:
         MalformedHeader: there is no readable Via.
     """
-    if flow.reliable:
+    if flow.reliable:  # §18.2.2: the connection of the request
         return flow
     via = request.via
     port = via.rport or via.port or _DEFAULT_PORTS["sip"]
-    remote = (via.received or via.host, port)
+    remote = (via.received or via.host, port)  # §18.2.2, RFC 3581 §4
     return flow if remote == flow.remote else Flow(flow.transport, flow.local, remote)

@@ -88,15 +88,15 @@ class Timers:
 
     def duration(self, timer: Timer, *, reliable: bool) -> float:
         """Return how long a timer runs that runs once; 0 where a reliable transport needs no such wait."""
-        if timer in _ABSORPTION and reliable:
+        if timer in _ABSORPTION and reliable:  # §17.1.1.2, §17.1.2.2, §17.2.1, §17.2.2
             return 0.0
         match timer:
             case Timer.C:
-                return self.timer_c
+                return self.timer_c  # §16.8
             case Timer.TRYING:
-                return self.trying
+                return self.trying  # §17.2.1
             case Timer.I | Timer.K:
-                return self.t4
+                return self.t4  # §17.1.2.2, §17.2.1
             case _:
                 return self.timeout
 

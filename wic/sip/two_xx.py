@@ -55,7 +55,7 @@ class AcceptedCalls:
     def sent(self, transaction: ServerTransaction, response: Response, dialog: Dialog | None, *, now: float) -> None:
         """Repeat a 2xx from now on: after T1, doubling up to T2, on any transport (RFC 3261 §13.3.1.4)."""
         key = _key(response)
-        if key in self._waiting or key in self._settled:
+        if key in self._waiting or key in self._settled:  # repeated by the user; ours go on
             return
         timers = self.layer.timers
         timer = self.layer.queue.schedule(now + timers.interval(Timer.G, attempt=0), partial(self._expire, key))
@@ -69,7 +69,7 @@ class AcceptedCalls:
         if waiting is None:
             return None
         waiting.timer.cancel()
-        self._settled.add(key)
+        self._settled.add(key)  # a repeated ACK is absorbed for 64*T1
         self.layer.queue.schedule(now + self.layer.timers.timeout, lambda _: self._settled.remove(key))
         return waiting.transaction
 
@@ -108,7 +108,7 @@ class Acknowledgements:
             self._remember(key, None, now)
             return True
         ack = self._acks[key]
-        if ack is not None:
+        if ack is not None:  # RFC 3261 §13.2.2.4: each repetition gets the ACK again
             self.layer.counts["retransmitted"] += 1
             self.layer.send(ack.flow, ack.data)
         return False

@@ -82,7 +82,7 @@ class Uri:
         if match is None:
             return cls._parse_other(text)
         scheme, user, password, host, port, params, headers = match.groups()
-        if "%" in text and _BAD_ESCAPE.search(text):
+        if "%" in text and _BAD_ESCAPE.search(text):  # RFC 3261 §19.1.2
             raise MalformedUri(f"broken escape in URI {text[:80]!r}")
         return cls(
             scheme.lower(),
@@ -100,7 +100,7 @@ class Uri:
         if scheme.lower() == "tel":
             match = _TEL.fullmatch(text)
             if match is not None:
-                return cls("tel", opaque=match[1], params=UriParams.of_checked(match[2]))
+                return cls("tel", opaque=match[1], params=UriParams.of_checked(match[2]))  # RFC 3966 §3
         elif scheme.lower() not in ("sip", "sips"):
             match = _OTHER.fullmatch(text)
             if match is not None:

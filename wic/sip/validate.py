@@ -97,7 +97,7 @@ def check_request(
         registrar: the element keeps bindings of addresses-of-record, which are SIP URIs (§10.3): 400.
     """
     if request.version != VERSION:
-        return RequestRefusal(505, "Version Not Supported")
+        return RequestRefusal(505, "Version Not Supported")  # §21.5.6
     element = _Element(methods, extensions, schemes, content_types, proxy, registrar)
     for check in _CHECKS:
         try:
@@ -175,8 +175,8 @@ def _method(request: Request, element: _Element) -> RequestRefusal | None:
         return None
     allow = (("Allow", ", ".join(sorted(element.methods))),)
     if request.method in KNOWN_METHODS:
-        return RequestRefusal(405, "Method Not Allowed", allow)
-    return RequestRefusal(501, "Not Implemented", allow)
+        return RequestRefusal(405, "Method Not Allowed", allow)  # §21.4.6
+    return RequestRefusal(501, "Not Implemented", allow)  # §21.5.2
 
 
 def _cseq(request: Request, element: _Element) -> RequestRefusal | None:
@@ -190,8 +190,8 @@ def _uri(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.2.2.1, §16.3 step 2, and §19.1.1 for the parts a Request-URI may not have."""
     uri = request.uri
     if uri.scheme not in element.schemes:
-        return RequestRefusal(416, "Unsupported URI Scheme")
-    if len(uri.headers):
+        return RequestRefusal(416, "Unsupported URI Scheme")  # §21.4.14
+    if len(uri.headers):  # §19.1.1
         return _bad_request("Request-URI with header fields")
     return None
 
@@ -206,7 +206,7 @@ def _registration(request: Request, element: _Element) -> RequestRefusal | None:
 def _hops(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §16.3 step 3; an element that does not forward has no use for Max-Forwards."""
     if element.proxy and request.max_forwards == 0:
-        return RequestRefusal(483, "Too Many Hops")
+        return RequestRefusal(483, "Too Many Hops")  # §21.4.21
     return None
 
 
@@ -229,7 +229,7 @@ def _body(request: Request, element: _Element) -> RequestRefusal | None:
     content_type = request.content_type
     if request.body and content_type is not None and content_type.essence not in element.content_types:
         optional = (request.headers.get("Content-Disposition") or "").lower().replace(" ", "")
-        if "handling=optional" not in optional:
+        if "handling=optional" not in optional:  # RFC 3261 §20.11
             return RequestRefusal(415, "Unsupported Media Type", (("Accept", types),))
     return None
 

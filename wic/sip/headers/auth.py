@@ -69,7 +69,7 @@ class AuthValue:
             return [only]
         challenges: list[list[str]] = []
         for item in split_list(text):
-            if challenges and (_BARE_PARAM.match(item) or not _NEXT.match(item)):
+            if challenges and (_BARE_PARAM.match(item) or not _NEXT.match(item)):  # RFC 7235 §4.1: a comma is ambiguous
                 challenges[-1].append(item)
             else:
                 challenges.append([item])

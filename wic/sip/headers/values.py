@@ -38,7 +38,7 @@ def delta_seconds(text: str) -> int:
     """
     if not (text.isascii() and text.isdigit()):
         raise MalformedHeader(f"no number of seconds: {text[:80]!r}")
-    return _FOREVER if len(text) > 16 else min(int(text), _FOREVER)
+    return _FOREVER if len(text) > 16 else min(int(text), _FOREVER)  # longer digits are not converted at all
 
 
 def number_up_to(highest: int) -> Callable[[str], int]:
@@ -81,7 +81,7 @@ class CSeq:
             MalformedHeader: it does not follow the grammar or the number is too large.
         """
         match = _CSEQ.fullmatch(text)
-        if match is None or (number := int(match[1])) >= 2**31:
+        if match is None or (number := int(match[1])) >= 2**31:  # RFC 3261 §8.1.1.5
             raise MalformedHeader(f"malformed CSeq {text[:80]!r}")
         return cls(number, match[2])
 

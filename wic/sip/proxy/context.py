@@ -233,7 +233,7 @@ class ProxyContext:
         if self._state is ContextState.ANSWERED:
             return
         self._take(ContextInput.FORWARD)
-        self._waiting = sorted([*self._waiting, *targets], key=lambda target: -target.q)
+        self._waiting = sorted([*self._waiting, *targets], key=lambda target: -target.q)  # §16.6
         self._settle(now)
 
     def reject(
@@ -269,7 +269,7 @@ class ProxyContext:
             reason: value of a Reason header field for the CANCELs (RFC 3326).
         """
         self._waiting.clear()
-        for branch in self.branches:
+        for branch in self.branches:  # §16.10: a CANCEL each
             if branch.final is None and branch.transaction is not None and branch.transaction.is_invite:
                 self.endpoint.cancel(branch.transaction, now=now, reason=reason)
 
@@ -294,7 +294,7 @@ class ProxyContext:
         if response.status == 100:
             return  # RFC 3261 §16.7 step 5: a 100 goes no further than one hop
         response = response.copy()
-        response.headers.remove_first("Via")
+        response.headers.remove_first("Via")  # §16.7 step 3
         if "Via" not in response.headers:
             return  # RFC 3261 §16.7 step 3: it is for this element, which sent no such request
         if response.status < 200:
@@ -302,7 +302,7 @@ class ProxyContext:
                 self._pass(branch, response, now)
         elif response.status < 300:
             branch.final = response
-            self._success(branch, response, now)
+            self._success(branch, response, now)  # §16.7 step 5: at once
         else:
             self.failed(branch, response, now=now)
 
@@ -352,22 +352,22 @@ class ProxyContext:
     def _start(self, target: Target, now: float) -> None:
         branch = Branch(self, target)
         self.branches.append(branch)
-        request = self.request.copy()
+        request = self.request.copy()  # §16.6 step 1
         if target.uri is not None:
-            request.uri = target.uri
-        decrement_max_forwards(request)
+            request.uri = target.uri  # §16.6 step 2
+        decrement_max_forwards(request)  # §16.6 step 3
         for hop in reversed(target.routes):
             request.headers.prepend("Route", hop)
         for value in reversed(self.logic.record_route(self, target)):
-            request.headers.prepend("Record-Route", value)
+            request.headers.prepend("Record-Route", value)  # §16.6 step 4
         self.logic.rewrite_request(self, request, target)
-        next_hop = next_hop_uri(request)
+        next_hop = next_hop_uri(request)  # §16.6 steps 6 and 7
         flow = target.flow or self.logic.next_hop(next_hop)
         if flow is None:
             # RFC 3261 §16.9: as if a 503 had come. `_settle` goes on from here.
             branch.final = Response.answer(self.transaction.request, 503, to_tag=self.transaction.tag)
             return
-        via_branch = loop_branch(self.endpoint.random_source, self.loop_digest)
+        via_branch = loop_branch(self.endpoint.random_source, self.loop_digest)  # §16.6 step 8
         branch.transaction = self.endpoint.send_request(request, flow, now=now, owner=branch, branch=via_branch)
 
     def _answer(self, now: float) -> None:
@@ -375,7 +375,7 @@ class ProxyContext:
         request, tag = self.transaction.request, self.transaction.tag
         finals = [branch.final for branch in self.branches if branch.final is not None]
         if not finals:
-            self.reject(480, now=now)
+            self.reject(480, now=now)  # §16.5: an empty target set
             return
         self._chosen = True
         chosen = best_response(finals)
@@ -383,7 +383,7 @@ class ProxyContext:
             # RFC 3261 §16.7 step 6: the other element's overload is not this one's; its end matters all the same.
             overload, chosen = chosen, Response.answer(request, 500, to_tag=tag)
             chosen.headers.copy_from(overload.headers, "Retry-After")
-        merge_challenges(chosen, finals)
+        merge_challenges(chosen, finals)  # §16.7 step 7
         if chosen.status == 408 and not self.transaction.is_invite:
             # RFC 4320 §4.2: the client has given up by itself; a 408 now would only be a stray.
             self._take(ContextInput.NO_CALLER)

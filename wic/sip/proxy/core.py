@@ -81,9 +81,9 @@ class ProxyCore:
             case ResponseReceived(transaction, response) if isinstance(transaction.owner, Branch):
                 transaction.owner.context.received(transaction.owner, response, now=now)
             case TransactionTimedOut(transaction) if isinstance(transaction.owner, Branch):
-                transaction.owner.context.failed_with(transaction.owner, 408, now=now)
+                transaction.owner.context.failed_with(transaction.owner, 408, now=now)  # §16.8
             case TransportFailed(transaction) if isinstance(transaction.owner, Branch):
-                transaction.owner.context.failed_with(transaction.owner, 503, now=now)
+                transaction.owner.context.failed_with(transaction.owner, 503, now=now)  # §16.9
             case TransportFailed(transaction) if isinstance(transaction.owner, ProxyContext):
                 transaction.owner.caller_lost(now=now)
             case CancelReceived(transaction, cancel) if isinstance(transaction.owner, ProxyContext):
@@ -98,11 +98,11 @@ class ProxyCore:
         """Refuse a loop, take the Route values that led here, and ask the logic (RFC 3261 §16.3, §16.4)."""
         request = transaction.request
         digest = loop_digest(request, self._salt)
-        if has_looped(request, digest):
+        if has_looped(request, digest):  # RFC 3261 §16.3 step 4
             self._endpoint.reply(transaction, 482, "Loop Detected", now=now)
             return
         forwarded = request.copy()
-        taken = take_own_routes(forwarded, self._options)
+        taken = take_own_routes(forwarded, self._options)  # §16.4
         context = ProxyContext(
             self._endpoint, self._logic, transaction, forwarded, taken_routes=taken, loop_digest=digest
         )

@@ -48,7 +48,7 @@ def take_own_routes(request: Request, options: ProxyOptions) -> tuple[NameAddr, 
         request.uri = routes[-1].uri
         routes = routes[:-1]
         write_routes(request, routes)
-    while request.routes and options.is_own(request.routes[0].uri):
+    while request.routes and options.is_own(request.routes[0].uri):  # §16.4: the proxy itself
         taken.append(request.routes[0])
         request.headers.remove_first("Route")
     return tuple(taken)
@@ -69,7 +69,7 @@ def next_hop_uri(request: Request) -> Uri:
     routes = request.routes
     if not routes:
         return request.uri
-    if is_loose(routes[0].uri) or not routes[0].uri.is_sip:
+    if is_loose(routes[0].uri) or not routes[0].uri.is_sip:  # §16.6 step 7
         return routes[0].uri
     request.uri, rest = route(request.uri, routes)
     write_routes(request, rest)

@@ -228,7 +228,7 @@ class NotifierSubscription:
         """Take a SUBSCRIBE within the dialog: a refresh, or the end (RFC 6665 §4.2.1.1)."""
         request = event.request
         expires = _judge(request, self._options)
-        if str(request.event) != self.event:
+        if str(request.event) != self.event:  # RFC 6665 §4.5.2
             raise SubscribeRefused("another subscription", status_hint=481)
         self.expires_at = now + expires
         self._expiry.cancel()
@@ -236,14 +236,14 @@ class NotifierSubscription:
         self._take(NotifierInput.SUBSCRIBE)
         self._keeper.keep()
         response = _accepted(request, event.transaction.tag, self._contact, expires)
-        self._endpoint.respond(event.transaction, response, now=now)
+        self._endpoint.respond(event.transaction, response, now=now)  # §4.2.1.2: before the NOTIFY
         if expires:
             self.notify(now=now)
         else:
             self.end("timeout", now=now)
 
     def _expired(self, now: float) -> None:
-        self.end("timeout", now=now)
+        self.end("timeout", now=now)  # §4.1.3
 
     # NOTIFY
 
@@ -263,7 +263,7 @@ class NotifierSubscription:
             if self._pause is None:
                 self._pause = self._queue.schedule(self._earliest, self._paused)
             return
-        flow = self._flow_to(self.dialog.next_hop)
+        flow = self._flow_to(self.dialog.next_hop)  # RFC 3261 §12.2.1.1
         if flow is None:
             self._over()
             return
@@ -291,7 +291,7 @@ class NotifierSubscription:
         ]
 
     def _answered(self, response: Response, now: float) -> None:
-        if response.status in _ENDS or self._was_last:
+        if response.status in _ENDS or self._was_last:  # §4.2.2
             self._over()
         elif response.status >= 300:
             self._undelivered(now, response.retry_delay())
@@ -342,15 +342,15 @@ def _judge(request: Request, options: NotifierOptions) -> int:
     """
     if request.event is None or request.event.package != options.package:
         headers = (("Allow-Events", options.package),)
-        raise SubscribeRefused("no such event package", status_hint=489, headers=headers)
+        raise SubscribeRefused("no such event package", status_hint=489, headers=headers)  # §8.3.2
     ranges = [MediaType.parse(value) for value in request.headers.values("Accept")]
     if ranges and not any(each.accepts(options.content_type) for each in ranges):
         # RFC 6665 §4.2.1.1: a body of another kind is all that there would be.
         raise SubscribeRefused("no acceptable body", status_hint=406, headers=(("Accept", options.content_type),))
     asked = options.default_expires if request.expires is None else request.expires
-    if 0 < asked < options.min_expires:
+    if 0 < asked < options.min_expires:  # §4.2.1.1
         raise SubscribeRefused("too short a time", status_hint=423, headers=(("Min-Expires", options.min_expires),))
-    return min(asked, options.max_expires)
+    return min(asked, options.max_expires)  # §4.2.1.1: shorter, never longer
 
 
 def _accepted(request: Request, tag: str, contact: NameAddr, expires: int) -> Response:

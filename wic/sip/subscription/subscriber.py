@@ -121,7 +121,7 @@ class Subscription:
         """Renew it before it is due, to be told the full state; without effect while there is nothing to renew."""
         if self._dialog is not None and self._transaction is None and self._state in _LIVE:
             self._rounds = 0
-            self._send(now)
+            self._send(now)  # RFC 6665 §4.1.2.2: a refresh within the dialog
 
     def use(self, subscriber: SubscriptionParty) -> None:
         """Take another way from the next SUBSCRIBE on."""
@@ -210,7 +210,7 @@ class Subscription:
         self._rounds = 0
         self._expires = self.options.expires
         self._began = now
-        self.endpoint.await_dialog(self._series.call_id, self._series.tag, self)
+        self.endpoint.await_dialog(self._series.call_id, self._series.tag, self)  # §4.4.1: a NOTIFY may be first
         # RFC 6665 §4.1.2.4: Timer N is 64*T1.
         self._start(_Timer.N, now + self.endpoint.options.timers.timeout)
         self._send(now)
@@ -218,7 +218,7 @@ class Subscription:
     def _send(self, now: float) -> None:
         self._rounds += 1
         assert self._party is not None
-        expires = 0 if self._state is SubscriberState.LEAVING else self._expires
+        expires = 0 if self._state is SubscriberState.LEAVING else self._expires  # §4.1.2.3
         request = self._series.build(self._party, self._dialog, expires)
         if self.credentials is not None:
             self.credentials.authorize(request)
@@ -227,11 +227,11 @@ class Subscription:
     # its answers
 
     def _answered(self, request: Request, response: Response, now: float) -> None:
-        if response.status in (401, 407):
+        if response.status in (401, 407):  # RFC 3261 §22.2, §22.3
             self._challenged(request, response, now)
         elif response.status < 300:
             self._accepted(request, response, now)
-        elif response.status == 423 and self._raise_expires(response):
+        elif response.status == 423 and self._raise_expires(response):  # §4.1.2.1
             self._send(now)
         else:
             self._refused(request, response, now)
@@ -300,9 +300,9 @@ class Subscription:
             self._not_before = now + wait
         elif response.status in MAY_PASS:
             wait = PAUSE
-        if self._dialog is not None and response.status == 481:
+        if self._dialog is not None and response.status == 481:  # §4.1.2.2: the dialog is gone
             self._end(now, error=error, retry=wait or 0.0)
-        elif self._dialog is not None and response.status in ENDS_USAGE:
+        elif self._dialog is not None and response.status in ENDS_USAGE:  # RFC 5057 §5.1
             self._end(now, error=error, retry=wait)
         else:
             self._failed(error, wait, now)
@@ -336,7 +336,7 @@ class Subscription:
         """Return the status for a request that belongs to no dialog of ours, or not here in its order."""
         request = event.request
         if event.dialog is not None:
-            return None if event.dialog is self._dialog else 481
+            return None if event.dialog is self._dialog else 481  # §4.1.3
         if (request.call_id, request.to.tag) != (self._series.call_id, self._series.tag):
             return 481
         if self._dialog is None:
@@ -349,12 +349,12 @@ class Subscription:
     def _notified(self, event: RequestReceived, now: float) -> None:
         request = event.request
         if request.event is None or request.event.package != self.options.package:
-            headers = [("Allow-Events", self.options.package)]
+            headers = [("Allow-Events", self.options.package)]  # §4.1.3, §8.3.2: 489
             self.endpoint.reply(event.transaction, 489, now=now, headers=headers)
             return
         state = request.subscription_state
         if state is None:
-            raise MalformedHeader("Subscription-State is missing")
+            raise MalformedHeader("Subscription-State is missing")  # §4.1.3
         retry, expires = retry_after_end(state), state.expires
         dialog = self._dialog or Dialog.from_request(request, Response.answer(request, 200), owner=self)
         if self.check is not None:
@@ -369,7 +369,7 @@ class Subscription:
         self, request: Request, state: SubscriptionState, retry: float | None, expires: int | None, now: float
     ) -> None:
         fetching = self._state is SubscriberState.LEAVING or not self.options.expires
-        if state.state == "terminated" or (fetching and expires == 0):
+        if state.state == "terminated" or (fetching and expires == 0):  # §4.1.3, §4.4.3
             self.listener(NotifyReceived(request, state))
             self._end(now, reason=state.reason, retry=retry)
             return

@@ -236,7 +236,7 @@ class Transaction(ABC):
             if (paces and reliable) or (timer is Timer.C and not self._layer.uses_timer_c):
                 continue
             delay = self._interval(timer) if paces else self._layer.timers.duration(timer, reliable=reliable)
-            if delay == 0:
+            if delay == 0:  # Timers D, I, J, K of a reliable transport
                 self.take(timer, now)
                 continue
             if timer in self._running:

@@ -148,11 +148,11 @@ class ClientTransaction(Transaction):
         """
         ours = self.request.headers
         request = Request.build(method, self.request.uri_text, [("Via", ours.values("Via")[0])])
-        request.headers.copy_from(ours, "Route")
+        request.headers.copy_from(ours, "Route")  # §9.1, §17.1.1.3
         request.headers.add("Max-Forwards", INITIAL_MAX_FORWARDS)
-        request.headers.copy_from(ours, "From", "Call-ID")
-        request.headers.copy_from(answer.headers, "To")
-        request.headers.add("CSeq", f"{self.request.cseq.number} {method}")
+        request.headers.copy_from(ours, "From", "Call-ID")  # §17.1.1.3
+        request.headers.copy_from(answer.headers, "To")  # §17.1.1.3: with the tag of the response
+        request.headers.add("CSeq", f"{self.request.cseq.number} {method}")  # the number of the INVITE
         return request
 
 

@@ -195,7 +195,7 @@ class TransactionLayer:
         transaction.keys = (server_key(request, flow), _merge_key(request))
         self._servers[transaction.keys[0]] = transaction
         if request.to.tag is None:
-            self._merged.setdefault(transaction.keys[1], transaction)
+            self._merged.setdefault(transaction.keys[1], transaction)  # §8.2.2.2: later ones are merged
         self._by_flow.setdefault(flow, {})[transaction] = None
         transaction.start(now)
         return transaction
@@ -208,9 +208,9 @@ class TransactionLayer:
         """
         via = response.via
         transaction = self._clients.get((via.branch or "", response.cseq.method))
-        if transaction is None or transaction.sent_by != via.sent_by:
+        if transaction is None or transaction.sent_by != via.sent_by:  # §18.1.2
             return None
-        if transaction.flow != flow and (transaction.flow.exclusive or flow.exclusive):
+        if transaction.flow != flow and (transaction.flow.exclusive or flow.exclusive):  # RFC 7118 §5
             return None
         return transaction
 
@@ -261,12 +261,12 @@ def server_key(request: Request, flow: Flow, *, method: str | None = None) -> _K
         method: pretend that it had this method.
     """
     method = method or request.method
-    if method == "ACK":
+    if method == "ACK":  # §17.2.3: it matches the INVITE
         method = "INVITE"
     via = request.via
     origin = flow if flow.exclusive else None
     if _has_cookie(request):
-        return (via.branch, via.sent_by, method, origin)
+        return (via.branch, via.sent_by, method, origin)  # §17.2.3
     # RFC 3261 §17.2.3, for elements of RFC 2543, whose branches identify nothing. The To tag takes part
     # only where request and ACK have the same one.
     to_tag = None if method == "INVITE" else request.to.tag
@@ -280,4 +280,4 @@ def _has_cookie(request: Request) -> bool:
 
 def _merge_key(request: Request) -> _Key:
     cseq = request.cseq
-    return (request.from_.tag, request.call_id, cseq.number, cseq.method)
+    return (request.from_.tag, request.call_id, cseq.number, cseq.method)  # §8.2.2.2

@@ -81,10 +81,10 @@ class ServerTransaction(Transaction):
         match action:
             case Action.SEND_RESPONSE:
                 assert self._next is not None, "the table sends a response that was not given"
-                self._stop(Timer.TRYING)
+                self._stop(Timer.TRYING)  # §17.2.1: the user was in time
                 self._send(*self._next)
             case Action.SEND_TRYING:
-                trying = Response.answer(self.request, 100)
+                trying = Response.answer(self.request, 100)  # RFC 3261 §17.2.1
                 self._send(trying, trying.to_bytes())
             case Action.SEND_LAST:
                 if self._last is not None:
