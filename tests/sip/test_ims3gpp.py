@@ -71,7 +71,7 @@ def test_none_there(body: str, content_type: str | None) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "<other/>", "<!DOCTYPE ims-3gpp><ims-3gpp/>", document("<type>" + " " * 16_384)])
-def test_what_is_refused(body: str) -> None:
+def test_unusable_documents_are_refused(body: str) -> None:
     with pytest.raises(MalformedBody):
         read_alternative_service(response(body))
 

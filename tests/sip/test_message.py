@@ -77,7 +77,7 @@ def test_typed_properties() -> None:
     assert message.raw == REGISTER
 
 
-def test_what_may_be_absent_is_none_or_empty() -> None:
+def test_absent_headers_are_none_or_empty() -> None:
     message = Request.build("OPTIONS", "sip:x")
     optional = (message.max_forwards, message.expires, message.min_expires, message.content_type, message.event)
     assert (*optional, message.content_length) == (None,) * 6
@@ -87,7 +87,7 @@ def test_what_may_be_absent_is_none_or_empty() -> None:
 
 
 @pytest.mark.parametrize("name", ["via", "from_", "to", "call_id", "cseq"])
-def test_what_every_message_has_is_missed(name: str) -> None:
+def test_an_absent_mandatory_header_is_an_error(name: str) -> None:
     with pytest.raises(MalformedHeader, match="is missing"):
         getattr(Request.build("OPTIONS", "sip:x"), name)
 

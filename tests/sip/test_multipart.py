@@ -76,7 +76,7 @@ def test_compose_and_parse_are_inverses() -> None:
     assert parse_multipart(content_type, body) == parts
 
 
-def test_what_cannot_be_composed() -> None:
+def test_parts_that_cannot_be_composed() -> None:
     with pytest.raises(LocalProtocolError):
         compose_multipart([Part.of("text/plain", b"x\r\n--b")], boundary="b")
     with pytest.raises(LocalProtocolError):

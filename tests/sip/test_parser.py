@@ -141,7 +141,7 @@ def test_a_broken_request_line_is_answered(start: bytes) -> None:
         "OPTIONS sip:x \u017fIP/2.0".encode(),
     ],
 )
-def test_what_is_no_request_is_dropped(start: bytes) -> None:
+def test_other_start_lines_are_dropped(start: bytes) -> None:
     error = refused(start + b"\r\n" + FIELDS + b"\r\n")
     assert error.status_hint is None
     assert error.partial is None

@@ -43,7 +43,7 @@ def test_a_tree() -> None:
         (b"<a>" + b" " * 65_536 + b"</a>", "octets"),
     ],
 )
-def test_what_is_refused(data: bytes, reason: str) -> None:
+def test_unusable_documents_are_refused(data: bytes, reason: str) -> None:
     with pytest.raises(MalformedBody, match=reason):
         parse_xml(data)
 

@@ -1,7 +1,7 @@
 """State machine as a table: the form that every machine without timers and actions in its rows has.
 
-A table is data, so that `docs/design/state-machines.md` is drawn from it. Who owns a state looks the next one up here,
-in one place, and assigns it nowhere else.
+A table is data, so that `docs/design/state-machines.md` is drawn from it. The owner of a state looks the next one up
+here, in one place, and assigns it nowhere else.
 """
 
 from __future__ import annotations

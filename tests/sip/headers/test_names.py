@@ -11,7 +11,7 @@ def test_compact_forms_are_known_in_full() -> None:
     assert all(KEYS[compact] == full and KEYS[full] == full for compact, full in COMPACT.items())
 
 
-def test_what_goes_out() -> None:
+def test_spellings_that_go_out() -> None:
     assert display_name("cseq", "CSEQ") == "CSeq"
     assert display_name("x-thing", "x-Thing") == "x-Thing"
 

@@ -161,7 +161,7 @@ def test_each_row(table: TransactionTable, row: Row) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_what_has_no_row_changes_nothing(table: TransactionTable) -> None:
+def test_an_input_without_a_row_changes_nothing(table: TransactionTable) -> None:
     states = set(table.live) - {TransactionState.TERMINATED}
     for state in states:
         for given in (*TransactionInput, *Timer):
@@ -213,5 +213,5 @@ def test_an_action_of_the_other_side_is_a_programming_error(table: TransactionTa
         Bench(table).transaction._perform(action, 0.0)
 
 
-def test_it_says_what_it_is() -> None:
+def test_its_representation_names_it() -> None:
     assert repr(Bench(INVITE_CLIENT).transaction) == "<ClientTransaction INVITE z9hG4bK1 Calling>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from wic.errors import RemoteProtocolError
@@ -114,58 +114,45 @@ def grant(request: Request, options: NotifierOptions, *, tag: str, contact: Name
     return GrantedSubscription(response, Dialog.from_request(request, response), str(request.event), expires)
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class NotifierSubscription:
     """One subscription: keeps its time and its NOTIFYs, one at a time.
 
     Its timers run in a queue that many may share; the owner of the queue lets it fire.
-
-    Args:
-        endpoint: sends and receives; it gets the dialog.
-        dialog: the notifier's side of it.
-        options: what the package lays down.
-        event: value of the Event header field.
-        contact: of this element.
-        expires_at: when it ends unless it is refreshed, in the clock of `now`.
-        keeper: its owner.
-        timers: where its timers run.
-        flow_to: finds the way to the next hop; None = there is none.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        dialog: Dialog,
-        *,
-        options: NotifierOptions,
-        event: str,
-        contact: NameAddr,
-        expires_at: float,
-        keeper: SubscriptionKeeper,
-        timers: TimerQueue,
-        flow_to: Callable[[Uri], Flow | None],
-    ) -> None:
-        self.dialog = dialog
-        self.event = event
-        """Value of the Event header field."""
-        self.expires_at = expires_at
-        """When it ends unless it is refreshed, in the clock of `now`."""
-        self._endpoint = endpoint
-        self._options = options
-        self._contact = contact
-        self._keeper = keeper
-        self._queue = timers
-        self._flow_to = flow_to
-        self._state = NOTIFIER.initial
-        self._reason = ""
-        self._retry_after: int | None = None
-        self._wanted: bool | None = None
-        self._missed = False
-        self._earliest = 0.0
-        self._transaction: ClientTransaction | None = None
-        self._pause: ScheduledTimer | None = None
-        dialog.owner = self
-        endpoint.add_dialog(dialog)
-        self._expiry = timers.schedule(expires_at, self._expired)
+    endpoint: Endpoint
+    """Sends and receives; it gets the dialog."""
+    dialog: Dialog
+    """The notifier's side of the dialog."""
+    options: NotifierOptions = field(kw_only=True)
+    """Rules of the package."""
+    event: str = field(kw_only=True)
+    """Value of the Event header field."""
+    contact: NameAddr = field(kw_only=True)
+    """Contact of this element."""
+    expires_at: float = field(kw_only=True)
+    """When it ends unless it is refreshed, in the clock of `now`."""
+    keeper: SubscriptionKeeper = field(kw_only=True)
+    """Its owner."""
+    timers: TimerQueue = field(kw_only=True)
+    """Queue in which its timers run."""
+    flow_to: Callable[[Uri], Flow | None] = field(kw_only=True)
+    """Finds the way to the next hop; None = there is none."""
+    _state: NotifierState = NOTIFIER.initial
+    _reason: str = ""
+    _retry_after: int | None = None
+    _wanted: bool | None = None
+    _missed: bool = False
+    _earliest: float = 0.0
+    _transaction: ClientTransaction | None = None
+    _pause: ScheduledTimer | None = None
+    _expiry: ScheduledTimer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dialog.owner = self
+        self.endpoint.add_dialog(self.dialog)
+        self._expiry = self.timers.schedule(self.expires_at, self._expired)
 
     @property
     def state(self) -> NotifierState:
@@ -213,30 +200,30 @@ class NotifierSubscription:
 
     def _request(self, event: RequestReceived, now: float) -> None:
         if self._state is not NotifierState.ACTIVE:
-            self._endpoint.reply(event.transaction, 481, now=now)
+            self.endpoint.reply(event.transaction, 481, now=now)
         elif event.request.method != "SUBSCRIBE":
-            self._endpoint.reply(event.transaction, 405, now=now, headers=[("Allow", "SUBSCRIBE")])
+            self.endpoint.reply(event.transaction, 405, now=now, headers=[("Allow", "SUBSCRIBE")])
         else:
             try:
                 self._refresh(event, now)
             except SubscribeRefused as refused:
-                self._endpoint.reply(event.transaction, refused.status_hint or 400, now=now, headers=refused.headers)
+                self.endpoint.reply(event.transaction, refused.status_hint or 400, now=now, headers=refused.headers)
             except MalformedHeader as error:
-                self._endpoint.reply(event.transaction, 400, str(error), now=now)
+                self.endpoint.reply(event.transaction, 400, str(error), now=now)
 
     def _refresh(self, event: RequestReceived, now: float) -> None:
         """Take a SUBSCRIBE within the dialog: a refresh, or the end (RFC 6665 §4.2.1.1)."""
         request = event.request
-        expires = _judge(request, self._options)
+        expires = _judge(request, self.options)
         if str(request.event) != self.event:  # RFC 6665 §4.5.2
             raise SubscribeRefused("another subscription", status_hint=481)
         self.expires_at = now + expires
         self._expiry.cancel()
-        self._expiry = self._queue.schedule(self.expires_at, self._expired)
+        self._expiry = self.timers.schedule(self.expires_at, self._expired)
         self._take(NotifierInput.SUBSCRIBE)
-        self._keeper.keep()
-        response = _accepted(request, event.transaction.tag, self._contact, expires)
-        self._endpoint.respond(event.transaction, response, now=now)  # §4.2.1.2: before the NOTIFY
+        self.keeper.keep()
+        response = _accepted(request, event.transaction.tag, self.contact, expires)
+        self.endpoint.respond(event.transaction, response, now=now)  # §4.2.1.2: before the NOTIFY
         if expires:
             self.notify(now=now)
         else:
@@ -261,18 +248,18 @@ class NotifierSubscription:
             return
         if now < self._earliest:
             if self._pause is None:
-                self._pause = self._queue.schedule(self._earliest, self._paused)
+                self._pause = self.timers.schedule(self._earliest, self._paused)
             return
-        flow = self._flow_to(self.dialog.next_hop)  # RFC 3261 §12.2.1.1
+        flow = self.flow_to(self.dialog.next_hop)  # RFC 3261 §12.2.1.1
         if flow is None:
             self._over()
             return
-        body = self._keeper.compose(full=self._wanted, now=now)
+        body = self.keeper.compose(full=self._wanted, now=now)
         self._wanted, self._missed = None, False
-        self._earliest = now + self._options.interval
+        self._earliest = now + self.options.interval
         request = self.dialog.create_request("NOTIFY", self._headers(now), body)
-        self._keeper.keep()
-        self._transaction = self._endpoint.send_request(request, flow, now=now, owner=self)
+        self.keeper.keep()
+        self._transaction = self.endpoint.send_request(request, flow, now=now, owner=self)
 
     def _paused(self, now: float) -> None:
         self._pause = None
@@ -284,10 +271,10 @@ class NotifierSubscription:
         else:
             state = SubscriptionState.active(max(1, round(self.expires_at - now)))
         return [
-            ("Contact", self._contact),
+            ("Contact", self.contact),
             ("Event", self.event),
             ("Subscription-State", state),
-            ("Content-Type", self._options.content_type),
+            ("Content-Type", self.options.content_type),
         ]
 
     def _answered(self, response: Response, now: float) -> None:
@@ -322,14 +309,14 @@ class NotifierSubscription:
         if self._pause is not None:
             self._pause.cancel()
         self._transaction = self._wanted = None
-        self._endpoint.remove_dialog(self.dialog)
-        self._keeper.over()
+        self.endpoint.remove_dialog(self.dialog)
+        self.keeper.over()
 
     def _take(self, given: NotifierInput) -> None:
         self._move(NOTIFIER.rows[self._state, given])
 
     def _move(self, state: NotifierState) -> None:
-        logger.debug("notifier of %s: %s -> %s", self._options.package, self._state.value, state.value)
+        logger.debug("notifier of %s: %s -> %s", self.options.package, self._state.value, state.value)
         self._state = state
 
 

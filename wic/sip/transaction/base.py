@@ -91,15 +91,7 @@ class Layer(Protocol):
         """Release a transaction that has terminated."""
 
     def start_client(
-        self,
-        request: Request,
-        flow: Flow,
-        *,
-        branch: str,
-        sent_by: str,
-        now: float,
-        owner: object = None,
-        quiet: bool = False,
+        self, request: Request, flow: Flow, *, branch: str, sent_by: str, now: float, owner: object, quiet: bool
     ) -> Transaction:
         """Send a request, such as a CANCEL, in a transaction of its own."""
 

@@ -26,15 +26,7 @@ class ClientTransaction(Transaction):
     __slots__ = ("_ack", "_cancel", "_cancel_sent", "_data", "_response", "response_flow", "sent_by")
 
     def __init__(
-        self,
-        layer: Layer,
-        *,
-        id: str,
-        sent_by: str,
-        request: Request,
-        flow: Flow,
-        owner: object = None,
-        quiet: bool = False,
+        self, layer: Layer, *, id: str, sent_by: str, request: Request, flow: Flow, owner: object, quiet: bool
     ) -> None:
         table = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
         super().__init__(table, layer, id=id, request=request, flow=flow, owner=owner, quiet=quiet)
@@ -142,9 +134,7 @@ class ClientTransaction(Transaction):
     def _hop_request(self, method: str, answer: Message) -> Request:
         """Build the ACK or CANCEL that follows the INVITE to its next hop (RFC 3261 §9.1, §17.1.1.3).
 
-        Args:
-            method: `ACK` or `CANCEL`.
-            answer: where the To comes from. All that came from others goes out byte for byte.
+        The To is that of `answer`. All that came from others goes out byte for byte.
         """
         ours = self.request.headers
         request = Request.build(method, self.request.uri_text, [("Via", ours.values("Via")[0])])

@@ -141,17 +141,7 @@ class TransactionLayer:
         owner: object = None,
         quiet: bool = False,
     ) -> ClientTransaction:
-        """Send a request that has its Via already.
-
-        Args:
-            request: the request.
-            flow: where to.
-            branch: the branch of its Via.
-            sent_by: host and port of its Via.
-            now: the time.
-            owner: kept on the transaction.
-            quiet: report nothing about it.
-        """
+        """Send a request that has its Via already, with that branch and sent-by; of a quiet one nothing is reported."""
         transaction = ClientTransaction(
             self, id=branch, sent_by=sent_by, request=request, flow=flow, owner=owner, quiet=quiet
         )
@@ -171,16 +161,9 @@ class TransactionLayer:
         dialog: Dialog | None = None,
         quiet: bool = False,
     ) -> ServerTransaction:
-        """Begin a server transaction for a request that matches none.
+        """Begin a server transaction for a request that matches none; of a quiet one nothing is reported.
 
-        Args:
-            request: the request.
-            flow: where it came from.
-            reply_flow: where its responses go.
-            tag: a To tag for them.
-            now: the time.
-            dialog: the dialog it belongs to.
-            quiet: report nothing about it.
+        Its responses go to `reply_flow`, with `tag` in their To.
         """
         transaction = ServerTransaction(
             self,
@@ -217,10 +200,7 @@ class TransactionLayer:
     def find_server(self, request: Request, flow: Flow, *, method: str | None = None) -> ServerTransaction | None:
         """Find the transaction that a request belongs to (RFC 3261 §17.2.3).
 
-        Args:
-            request: a request, or the ACK of one.
-            flow: where it came from.
-            method: look for a transaction of that method instead: `INVITE`, to find what a CANCEL cancels.
+        With a `method` it finds the transaction of that method: `INVITE`, to find what a CANCEL cancels.
         """
         transaction = self._servers.get(server_key(request, flow, method=method))
         if transaction is None or request.method != "ACK" or _has_cookie(request):
@@ -253,13 +233,7 @@ class TransactionLayer:
 
 
 def server_key(request: Request, flow: Flow, *, method: str | None = None) -> _Key:
-    """Return what identifies a server transaction, for a request or the ACK of one.
-
-    Args:
-        request: the request.
-        flow: where it came from.
-        method: pretend that it had this method.
-    """
+    """Return the key of a server transaction, for a request or its ACK; `method` stands in for that of the request."""
     method = method or request.method
     if method == "ACK":  # §17.2.3: it matches the INVITE
         method = "INVITE"
