@@ -28,6 +28,7 @@ interop: $(VENV)/.tools tests/interop/browser/node_modules
 
 soak: $(VENV)/.tools
 	$(BIN)/pytest tests/soak
+	$(BIN)/pytest -n 2 --timeout 300 --hypothesis-profile soak tests/hostile/test_fuzz.py tests/sip/test_differential.py
 	WIC_LEAK_ROUNDS=25 $(BIN)/pytest tests/transport/test_leaks.py
 
 bench: $(VENV)/.tools

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("wic", deadline=None)
+settings.register_profile("soak", deadline=None, max_examples=2000)
 settings.load_profile("wic")
 
 

@@ -32,7 +32,8 @@ from wic.sip.trace import mask_secrets
 if TYPE_CHECKING:
     from wic.sip.message import Request, Response
 
-EXAMPLES = settings(max_examples=200)
+EXAMPLES = settings(max_examples=settings.default.max_examples // 2)
+"""Few in `make test`, as every reader has hostile tests of its own; a thousand in `make soak`."""
 
 REGINFO = b"""<?xml version="1.0"?><reginfo xmlns="urn:ietf:params:xml:ns:reginfo" version="1" state="full">
 <registration aor="sip:a@ims.example" id="r" state="active"><contact id="c" state="active" event="shortened" expires="9"

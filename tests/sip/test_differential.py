@@ -19,6 +19,9 @@ from wic.sip.headers import NameAddr, Via
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
 
+EXAMPLES = settings(max_examples=settings.default.max_examples // 2)
+"""Few in `make test`, a thousand in `make soak`."""
+
 words = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8)
 names = words.map(lambda word: f"x{word}")
 hosts = words.map(lambda word: f"{word}.example") | st.ip_addresses(v=4).map(str) | st.just("[2001:db8::9]")
@@ -89,7 +92,7 @@ def via_key(via: Any) -> tuple[Any, ...]:
 
 
 @given(messages())
-@settings(deadline=None)
+@EXAMPLES
 def test_sipmessage_reads_the_same(data: bytes) -> None:
     message = parse(data)
     other: Any = sipmessage.Message.parse(data)
@@ -110,7 +113,7 @@ def test_sipmessage_reads_the_same(data: bytes) -> None:
 
 
 @given(messages())
-@settings(deadline=None)
+@EXAMPLES
 def test_aiosipua_reads_the_same(data: bytes) -> None:
     message = parse(data)
     other: Any = aiosipua.SipMessage.parse(data)
@@ -129,7 +132,7 @@ def test_aiosipua_reads_the_same(data: bytes) -> None:
 
 
 @given(messages())
-@settings(deadline=None)
+@EXAMPLES
 def test_they_read_what_we_write(data: bytes) -> None:
     message = parse(data)
     message.headers.set("From", message.from_)
