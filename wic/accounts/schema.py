@@ -63,7 +63,7 @@ class PoolAccess(enum.Enum):
     """Condition on which a WWSF lends identities of its pool (TS 24.371 §6.2.3)."""
 
     ANONYMOUS = "anonymous"
-    """None."""
+    """No condition."""
     SIGNED_IN = "signed-in"
     """The user has signed in at the WAF."""
 

@@ -54,7 +54,7 @@ class MediaReport:
     mos: float | None
     """1 to 4.5; None if nothing was received."""
     mos_basis: str | None
-    """How `mos` was estimated."""
+    """Method by which `mos` was estimated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,14 +39,14 @@ class ClientOptions:
     close_timeout: float = 5.0
     """For the answers to BYE and to the deregistration; what has not come then is given up."""
     timers: Timers = TS24229_UE
-    """SIP timers; those of TS 24.229 table 7.7.1 unless told otherwise."""
+    """SIP timers; by default those of TS 24.229 table 7.7.1."""
     keep_alive: KeepAlive = _KEEP_ALIVE
-    """Questions to a silent server, until the network names an interval of its own."""
+    """Checks of a silent server, until the network names an interval of its own."""
     backoff: BackoffOptions = _BACKOFF
     """Waits before the next try to connect or to register.
 
-    After a connection that worked is lost, the wait is drawn from 0 to `first_time`: with the 10 s that it has
-    unless told otherwise, a thousand clients of a server that failed come back at about a hundred a second.
+    After a connection that worked is lost, the wait is drawn from 0 to `first_time`: with its default of
+    10 s, a thousand clients of a server that failed come back at about a hundred a second.
     """
     call_grace: float = 30.0
     """Seconds that a call goes on without a connection; then it ends with `FlowLost`."""

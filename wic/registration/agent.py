@@ -131,12 +131,12 @@ class RegistrationAgent:
 
     @property
     def lives(self) -> bool:
-        """Whether there is a registration that is kept or tried for."""
+        """Whether a registration is kept, or still attempted."""
         return any(map(self._lives, self._registrations))
 
     @property
     def is_leaving(self) -> bool:
-        """Whether there is a deregistration whose end is waited for."""
+        """Whether the end of a deregistration is waited for."""
         return any(error is None for error in self._leaving.values())
 
     @property

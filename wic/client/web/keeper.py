@@ -98,7 +98,7 @@ class TokenKeeper:
     """Access token of one account: obtained when it is first asked for, replaced before it expires.
 
     Args:
-        settings: the account's.
+        settings: those of the account.
         on_token: called with each token that replaces another one before that expires.
         on_failed: called when there will be no other token, and the present one will expire.
         source: where the tokens come from; None takes the source that the settings choose.
