@@ -224,7 +224,7 @@ def nothing_left() -> Callable[[], tuple[int, int]]:
 
 
 class Told(list):
-    """What a client has told, in order."""
+    """Events that a client has told, in order."""
 
     @property
     def kinds(self) -> list[type]:

@@ -48,7 +48,7 @@ class Account:
     name: str = "command line"
     """The account's name in error messages."""
     auth: AuthScheme = AuthScheme.DIGEST
-    """How the account authenticates."""
+    """Authentication scheme of the account."""
     password: Secret = field(default_factory=lambda: Secret(""))
     """The secret of SIP Digest."""
     aka: AkaSettings | None = None

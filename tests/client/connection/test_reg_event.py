@@ -1,4 +1,4 @@
-"""What the network tells of a registration, and what a client does about it; in virtual time."""
+"""Notifications of a registration, and the client's reaction to each; in virtual time."""
 
 from __future__ import annotations
 

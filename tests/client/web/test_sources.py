@@ -1,4 +1,4 @@
-"""Tokens without a user at a browser: configured, stored, or for the secret of a client."""
+"""Sources of tokens without a browser: configured, stored, or for the secret of a client."""
 
 from __future__ import annotations
 

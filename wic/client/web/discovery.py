@@ -29,7 +29,7 @@ class DiscoveredServices:
     server: str = ""
     """The W2 address, if a WWSF names one."""
     pool: str = ""
-    """Where the WWSF lends identities, if it does."""
+    """URL at which the WWSF lends identities, if it does."""
 
 
 async def discover_services(http: JsonClient, settings: WebAuthorization) -> DiscoveredServices:
