@@ -4,7 +4,7 @@ import pytest
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader, MalformedUri
-from wic.sip.headers import NameAddr, Via
+from wic.sip.headers import AuthValue, NameAddr, Via
 from wic.sip.headers.fields import Headers
 from wic.sip.message import Message, Request, Response
 from wic.sip.parser import parse
@@ -313,3 +313,12 @@ def test_without_credentials_their_header_is_gone() -> None:
     message = Request.build("REGISTER", "sip:h", [("Authorization", "Digest username=a")])
     message.set_auth("Authorization", [])
     assert "Authorization" not in message.headers
+
+
+def test_credentials_are_replaced_and_removed() -> None:
+    request = Request.build("OPTIONS", "sip:bob@example.com", [("Authorization", "Bearer old")])
+    request.set_auth("Authorization", [AuthValue.parse("Bearer new")])
+    assert request.headers.get_all("Authorization") == ["Bearer new"]
+    request.set_auth("Authorization", [])
+    assert request.auth("Authorization") == []
+    assert "Authorization" not in request.headers

@@ -108,3 +108,7 @@ def test_quote_and_unquote_are_inverses(text: str) -> None:
 
 def test_text_without_quotes_stays() -> None:
     assert unquote(r"a\b") == r"a\b"
+
+
+def test_a_name_within_another_parameter_is_not_found() -> None:
+    assert Params.parse(";tagged=1;x=tag").get("tag") is None
