@@ -78,7 +78,7 @@ class NewSubscriber:
         return provisioning.add(new, password=password, algorithm=self.algorithm)
 
     def _check(self) -> None:
-        # TS 23.003 §13.4: a barred identity serves registrations only, so there has to be another one.
+        # TS 23.228 §5.2.1: a barred identity serves registrations only, so there has to be another one.
         if self.barred and not (self.tel or self.impu):
             raise ConfigurationError("--barred leaves no identity to call with: give another one with --impu or --tel.")
         if (self.k_file or self.op_file or self.opc_file) and self.auth != AuthScheme.AKA.value:

@@ -193,7 +193,7 @@ def _recovery() -> str:
     lines += [
         f"| {_name(remedy)} | {' | '.join(_name(left[phase]) for phase in Phase)} |" for remedy, left in PHASES.items()
     ]
-    lines += [_TERMINATIONS, "| reason (RFC 3680 §5.3) | seconds, unless the network names them |", "|---|---|"]
+    lines += [_TERMINATIONS, "| reason (RFC 3680 §4.7.1) | seconds, unless the network names them |", "|---|---|"]
     lines += [
         f"| {reason.value} | {'never' if wait is None else f'{wait:g}'} |" for reason, wait in TERMINATIONS.items()
     ]

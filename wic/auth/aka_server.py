@@ -1,4 +1,4 @@
-"""AKA in Digest of a registrar (RFC 3310, RFC 4169; TS 24.229 §5.4.1.2.1, §5.4.1.2.3, TS 33.102 §6.3.2)."""
+"""AKA in Digest of a registrar (RFC 3310, RFC 4169; TS 24.229 §5.4.1.2.1A, §5.4.1.2.3A, TS 33.102 §6.3.2)."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class AkaVerifier:
         source: str = "",
         stale: bool = False,
     ) -> AuthValue:
-        """Return the challenge of a 401, with IK and CK for the P-CSCF (TS 24.229 §5.4.1.2.1), and remember it.
+        """Return the challenge of a 401, with IK and CK for the P-CSCF (TS 24.229 §5.4.1.2.1A), and remember it.
 
         Args:
             user: the identity to challenge.
@@ -154,7 +154,7 @@ class AkaVerifier:
         pairs = {"realm": self.realm, "nonce": nonce, "algorithm": algorithm.name, "qop": _QOP}
         if stale:
             pairs["stale"] = "true"  # RFC 7616 §3.3
-        pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}  # TS 24.229 §5.4.1.2.1: the P-CSCF removes them
+        pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}  # TS 24.229 §5.4.1.2.1A: the P-CSCF removes them
         return AuthValue("Digest", AuthParams(pairs.items(), quoted=_QUOTED))
 
     def verify(self, request: Request, user: AkaUser, *, now: float) -> Verdict:
@@ -198,7 +198,7 @@ class AkaVerifier:
             if not challenge.proved:
                 user.drop(challenge.nonce)  # a RES may have 32 bits only: no second guess
             return Verdict(outcome=AuthOutcome.WRONG, username=user.impi)
-        # RFC 7616 §3.4.5: each count of a nonce once.
+        # RFC 7616 §3.4: each count of a nonce once.
         counts = challenge.counts.use(int(parts.nc, 16))
         if counts is None:
             return Verdict(outcome=AuthOutcome.REPLAYED, username=user.impi)

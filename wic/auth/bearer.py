@@ -38,7 +38,7 @@ class BearerForm(Enum):
     """Form in which a request carries an access token."""
 
     RFC8898 = "rfc8898"
-    """`Bearer <token>` (RFC 8898 §2.1.2, RFC 6750 §2.1)."""
+    """`Bearer <token>` (RFC 8898 §2.1.3, RFC 6750 §2.1)."""
     ANNEX_A = "annex-a"
     """`Bearer access_token="<token>"` (TS 24.371 §A.3.2, draft-yusef-sipcore-sip-oauth)."""
 
@@ -86,7 +86,7 @@ class BearerClient:
             token: the first token; without one the network is asked which it wants.
             form: how requests carry it.
             everywhere: whether all requests carry it (TS 24.371 §7.2.1, Release 17), or only REGISTER and those
-                that were challenged (RFC 8898 §2.1.3).
+                that were challenged (RFC 8898 §2.1.3, §2.1.4).
             trusted_servers: URLs of authorization servers that a challenge may name.
 
         Raises:
@@ -241,7 +241,7 @@ def _is_token(text: str) -> bool:
 
 def _credentials(token: Secret, form: BearerForm) -> AuthValue:
     if form is BearerForm.RFC8898:
-        return AuthValue("Bearer", token=token.reveal())  # RFC 8898 §2.1.2, RFC 6750 §2.1
+        return AuthValue("Bearer", token=token.reveal())  # RFC 8898 §2.1.3, RFC 6750 §2.1
     return AuthValue("Bearer", AuthParams([("access_token", token.reveal())], quoted=["access_token"]))
 
 

@@ -159,7 +159,7 @@ class DigestVerifier:
         issued = self._nonces.issued(parts.nonce, now=now)
         if issued is None:  # RFC 7616 §3.3: only the nonce is at fault, so the client need not ask for the password
             return Verdict(outcome=AuthOutcome.STALE, username=username)
-        if not self._guard.use(parts.nonce, int(parts.nc, 16), issued):  # RFC 7616 §3.4.5
+        if not self._guard.use(parts.nonce, int(parts.nc, 16), issued):  # RFC 7616 §3.4
             return Verdict(outcome=AuthOutcome.REPLAYED, username=username)
         return Verdict(outcome=AuthOutcome.OK, username=username, authentication_info=authentication_info(parts, ha1))
 

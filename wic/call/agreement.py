@@ -141,7 +141,7 @@ def _identity(transport: TransportDescription) -> tuple[object, ...]:
 
 
 def _as_offer(section: MediaDescription) -> MediaDescription:
-    # RFC 8842 §5.2: a later offer is actpass again; the tls-id keeps the association.
+    # RFC 8842 §5.5: a later offer is actpass again; the tls-id keeps the association.
     offered = _with_setup(section, Setup.ACTPASS)
     if not section.port or section.media == "application":
         return offered

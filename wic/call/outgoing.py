@@ -141,7 +141,7 @@ class OutgoingCall(CallSession):
                 pass  # the BYE of a branch that lost
 
     def _provisional(self, response: Response) -> None:
-        # RFC 3261 §8.1.1.7, §12.1: a 100 comes from the next hop and makes no dialog.
+        # RFC 3261 §12.1, §21.1.1: a 100 comes from the next hop and makes no dialog.
         if response.status == 100 or self._state not in (CallState.CALLING, CallState.PROCEEDING):
             return
         branch = self._branch(response)
@@ -239,7 +239,7 @@ class OutgoingCall(CallSession):
             # RFC 3261 §22.2: same Call-ID and From tag, next CSeq.
             self._repeat_invite(now)
         elif isinstance(refused, TokenRefused) and not self._token_renewed:
-            # RFC 8898 §2.1.3: another token may be accepted; getting one takes time.
+            # RFC 8898 §2.1.4: another token may be accepted; getting one takes time.
             self._token_renewed = True
             self._token_refusal = response
             self._tell(TokenWanted(refused))

@@ -262,7 +262,7 @@ class CallMedia:
 
 
 def _described(kind: str, gathered: TransportDescription) -> TransportDescription:
-    # RFC 8842 §5.1: every offer and answer names its DTLS association.
+    # RFC 8842 §5.2, §5.3: every offer and answer names its DTLS association.
     named = replace(gathered, tls_id=secrets.token_hex(16))
     if kind != _DATA:
         return named

@@ -108,7 +108,7 @@ class ClientConnection:
     def __post_init__(self) -> None:
         account, options = self.credentials.account, self.options
         impu = parse_impu(account.impu)
-        host = f"{self.random_source.hex(6)}.invalid"  # RFC 7118 §5: no peer can connect to this client
+        host = f"{self.random_source.hex(6)}.invalid"  # RFC 7118 §B.1: no peer can connect to this client
         self.endpoint = Endpoint(
             random_source=self.random_source,
             options=EndpointOptions(

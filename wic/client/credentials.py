@@ -61,7 +61,7 @@ class WebCredentials(Credentials):
         """Create credentials without a token; `open` gets the first one."""
         from wic.client.web import TokenKeeper  # an HTTP client, which others need not load
 
-        # RFC 8898 §2.1.3: only the servers that the user named may ask for a token.
+        # RFC 8898 §2.1.1: only the servers that the user named may ask for a token.
         self._bearer = BearerClient(form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted)
         super().__init__(account, self._bearer)
         self._keeper = TokenKeeper(web, on_token=self._replaced, on_failed=lambda error: self.on_failed(error))

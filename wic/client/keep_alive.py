@@ -1,4 +1,4 @@
-"""Keep-alives within the interval that the network names (RFC 5626 §4.4.1, RFC 6223 §4.3)."""
+"""Keep-alives within the interval that the network names (RFC 5626 §4.4, RFC 6223 §4.3)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LEAST = 1.0
 def agree_keep_alive(connection: Connection, binding: Binding, options: ClientOptions) -> None:
     """Send CRLF keep-alives within the interval that a binding names, if it names one.
 
-    The interval is drawn between 80 and 100 per cent of it (RFC 5626 §4.4.1), and leaves the peer its time to
+    The interval is drawn between 80 and 100 per cent of it (RFC 5626 §4.4), and leaves the peer its time to
     answer, so that a flow that failed is noticed within it.
     """
-    asked = binding.flow_timer or binding.keep_alive  # Flow-Timer of RFC 5626 §10, `keep` of RFC 6223 §4.3
+    asked = binding.flow_timer or binding.keep_alive  # Flow-Timer of RFC 5626 §4.4, `keep` of RFC 6223 §4.3
     if not asked:  # the interval of the options stays
         return
     every = asked * (0.8 + 0.2 * options.chance())

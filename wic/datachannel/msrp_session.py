@@ -139,12 +139,12 @@ class MsrpSession:
         """Take a message that came for this session."""
         if isinstance(message, MsrpResponse):
             message_id, _ = self._unanswered.pop(message.transaction, ("", 0.0))
-            if message_id and message.status != 200:  # RFC 4975 §7.2: every other status is a failure
+            if message_id and message.status != 200:  # RFC 4975 §10: every other status is a failure
                 self._events.append(ContentFailed(message_id, message.status))
             return
         if message.method == "REPORT":
             return  # RFC 4975 §7.1.2: a REPORT gets no response; none is ever asked for here
-        status = self._receive_send(message) if message.method == "SEND" else 501  # RFC 4975 §7.2
+        status = self._receive_send(message) if message.method == "SEND" else 501  # RFC 4975 §12
         # RFC 4975 §7.2: "no" wants no response at all, "partial" only failures.
         wanted = (message.get("Failure-Report") or "yes").lower()
         if wanted == "no" or (wanted == "partial" and status == 200):

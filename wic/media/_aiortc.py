@@ -69,7 +69,7 @@ DCEP_OPEN = 0x03
 DCEP_HEADER = 12
 
 MAX_QUEUED_DTLS = 64
-"""Datagrams kept for a handshake that has not begun (RFC 8842 §5.1), or that runs behind."""
+"""Datagrams kept for a handshake that has not begun (RFC 8842 §5.2), or that runs behind."""
 
 
 def check_versions(version_of: Callable[[str], str] = version) -> None:
@@ -435,7 +435,7 @@ class DtlsTransport(RTCDtlsTransport):
         """Judge nothing: `_verify` has, before the handshake could end."""
 
     def _setup_srtp(self) -> None:
-        # RFC 8261 §5: a transport that carries SCTP needs no SRTP profile; media then has no keys.
+        # RFC 8261: a transport that carries SCTP needs no SRTP profile; media then has no keys.
         if cast("SSL.Connection", self._ssl).get_selected_srtp_profile():
             super()._setup_srtp()
 

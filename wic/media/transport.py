@@ -114,7 +114,7 @@ MEDIA_TRANSPORT: Final[StateTable[TransportState, TransportInput]] = StateTable(
         (_S.GATHERING, _I.GATHERED): TransportState.GATHERED,
         (_S.GATHERING, _I.FAILED): TransportState.FAILED,
         (_S.GATHERED, _I.CONNECT): TransportState.CHECKING,  # RFC 8445 §6.1.4
-        (_S.CHECKING, _I.PAIRED): TransportState.HANDSHAKING,  # RFC 8445 §8.1.1, RFC 8842 §5.5
+        (_S.CHECKING, _I.PAIRED): TransportState.HANDSHAKING,  # RFC 8445 §8.1.1, RFC 8842 §6
         (_S.CHECKING, _I.FAILED): TransportState.FAILED,
         (_S.HANDSHAKING, _I.SECURED): TransportState.CONNECTED,  # RFC 5764 §4.2
         (_S.HANDSHAKING, _I.FAILED): TransportState.FAILED,
@@ -343,7 +343,7 @@ class MediaTransport:
         if tap is not None:
             self._dtls.on_data = lambda sent, data: tap("sctp", sent, data)
         sessions = self._dtls.srtp_sessions
-        if sessions is None:  # an m-line of data channels (RFC 8261 §5)
+        if sessions is None:  # an m-line of data channels (RFC 8261)
             return
         self._receiving, self._sending = sessions
         self._connection.on_media = self._protected_received

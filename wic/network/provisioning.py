@@ -158,7 +158,7 @@ class Provisioning:
         impi = self._impi(name)
         # Watchers and eP-CSCF learn of the end while the bindings still are there; without an S-CSCF it goes without.
         if self.hss.bindings(impi, now=time.time()):
-            # RFC 3680 §5.3: `rejected` tells the UE not to try again.
+            # RFC 3680 §4.7.1: `rejected` tells the UE not to try again.
             self._command(impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value)
         self.hss.remove(impi)
         self.accounts.remove(impi)

@@ -53,7 +53,7 @@ def clean_from_outside(message: Message) -> None:
 
 def clean_to_outside(message: Message) -> None:
     """Remove the header fields that must not leave the network."""
-    # RFC 7315 §5.4: the location of one user is not for the other.
+    # RFC 7315 §6.4: the location of one user is not for the other.
     remove_all(message, (*_NETWORK_ONLY, _ACCESS_INFO))
     # RFC 3325 §7: with "Privacy: id" the identity does not leave the trust domain.
     privacy = {word.strip().lower() for value in message.headers.get_all("Privacy") for word in value.split(";")}
@@ -69,7 +69,7 @@ def remove_all(message: Message, names: tuple[str, ...]) -> None:
 
 
 def _keep_own_access_info(message: Message) -> None:
-    """Remove access network information that claims to be provided by the network (TS 24.229 §4.4.3, RFC 7315 §5.4)."""
+    """Remove access network information that claims to be provided by the network (TS 24.229 §4.4.3, RFC 7315 §4.4.2)."""
     if _ACCESS_INFO not in message.headers:
         return
     try:

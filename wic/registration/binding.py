@@ -35,7 +35,7 @@ class Binding:
     impu: Uri
     """The public user identity that was registered explicitly."""
     service_route: tuple[NameAddr, ...] = ()
-    """Route of every request that starts something (RFC 3608 §5)."""
+    """Route of every request that starts something (RFC 3608 §6.1)."""
     path: tuple[NameAddr, ...] = ()
     """The way that requests for the user take (RFC 3327 §5.1); nothing is routed by it here."""
     associated_uris: tuple[NameAddr, ...] = ()
@@ -109,7 +109,7 @@ def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) 
         expires=expires,
         expires_at=now + expires,
         impu=impu,
-        service_route=_routes(response),  # RFC 3608 §5
+        service_route=_routes(response),  # RFC 3608 §6.1
         path=response.paths,  # RFC 3327 §5.1
         associated_uris=response.associated_uris,  # RFC 7315 §4.1: P-Associated-URI
         public_gruu=_gruu(contact, "pub-gruu"),
@@ -140,7 +140,7 @@ def _own_contact(response: Response, own: NameAddr) -> NameAddr:
 
 
 def _routes(response: Response) -> tuple[NameAddr, ...]:
-    """Return the Service-Route; requests cannot be sent along other URIs than SIP URIs (RFC 3608 §4, RFC 3261 §20.34)."""
+    """Return the Service-Route; requests cannot be sent along other URIs than SIP URIs (RFC 3608 §5, RFC 3261 §20.34)."""
     routes = response.service_routes
     if not all(route.uri.is_sip for route in routes):
         raise MalformedHeader("Service-Route is no SIP URI")

@@ -198,7 +198,7 @@ PHASES: Final[Mapping[Remedy, Mapping[Phase, Remedy]]] = {
 """Table of the remedies that a client has left in each phase."""
 
 TERMINATIONS: Final[Mapping[Termination, float | None]] = {
-    # RFC 3680 §5.3, TS 24.229 §5.1.1.7
+    # RFC 3680 §4.7.1, TS 24.229 §5.1.1.7
     Termination.DEACTIVATED: 0.0,
     Termination.EXPIRED: 0.0,
     Termination.PROBATION: _PROBATION,

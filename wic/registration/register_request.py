@@ -69,7 +69,7 @@ class Identity:
 
 
 def websocket_contact(user: str | None, host: str) -> Uri:
-    """Return the contact of a client that cannot be connected to (RFC 7118 §5).
+    """Return the contact of a client that cannot be connected to (RFC 7118 §B.1).
 
     `transport=ws` stands for WS and WSS alike.
 

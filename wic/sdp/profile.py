@@ -102,11 +102,11 @@ def build_answer(
 ) -> SessionDescription:
     """Write the answer to `offer`, with one choice for each of its m-lines; None rejects.
 
-    A group BUNDLE is not repeated, and an m-line offered as bundle-only is rejected (RFC 9143 §7.3.3).
+    A group BUNDLE is not repeated, and an m-line offered as bundle-only is rejected (RFC 9143 §6).
     """
     sections = []
     for offered, choice in zip(offer.media, choices, strict=True):
-        if choice is None or not offered.port:  # RFC 3264 §6; with port 0 a bundle-only m-line too (RFC 9143 §7.3.3)
+        if choice is None or not offered.port:  # RFC 3264 §6; with port 0 a bundle-only m-line too (RFC 9143 §6)
             sections.append(rejected(offered))
             continue
         index = len(sections)

@@ -36,11 +36,11 @@ class Flow:
 
     @property
     def exclusive(self) -> bool:
-        """Whether all messages of a transaction come by this flow and no other (RFC 7118 §5).
+        """Whether all messages of a transaction come by this flow and no other (RFC 7118 §5.3).
 
         A host name ending in `.invalid` tells nothing about who sends: only the connection does.
         """
-        return self.transport in ("WS", "WSS")  # RFC 7118 §5
+        return self.transport in ("WS", "WSS")  # RFC 7118 §5.3
 
     def __str__(self) -> str:
         """Return `TRANSPORT local -> remote` for people."""

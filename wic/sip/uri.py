@@ -169,7 +169,7 @@ class Uri:
 def ipv6(text: str) -> str:
     """Return an IPv6 address that came in brackets, checked.
 
-    RFC 5118 §4.9: the ABNF of RFC 3261 allowed three colons in a row; they are read as two.
+    RFC 5118 §4.10: the ABNF of RFC 3261 allowed three colons in a row; they are read as two.
 
     Raises:
         MalformedUri: it is no IPv6 address.

@@ -78,7 +78,7 @@ class WebSocketLink(Link):
         self._fragments: list[Frame] = []
 
     def send(self, data: bytes) -> None:
-        """Send one SIP message, as text if it is text (RFC 7118 §5: both must be understood)."""
+        """Send one SIP message, as text if it is text (RFC 7118 §4.2: both must be understood)."""
         if self._state is not LinkState.OPEN or self._framing.state is not State.OPEN:
             return
         if _is_text(data):  # a SIP message may hold octets of any kind, text frames only UTF-8 (RFC 6455 §5.6)

@@ -112,7 +112,7 @@ class DataLine:
         Raises:
             MsrpRefused: the path is no MSRP path.
         """
-        # RFC 4975 §5.1: the path of relays and peer; more than eight hops are no real path.
+        # RFC 4975 §8.3: the path of relays and peer; more than eight hops are no real path.
         path = tuple(MsrpUri.parse(uri) for uri in remote.path.split()[:8])
         self._link.start(path, dial=self._offerer)
 

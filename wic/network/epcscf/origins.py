@@ -1,4 +1,4 @@
-"""Web origins that may open a WebSocket (TS 33.203 §X.2.1, RFC 6455 §4.2.2, RFC 7118 §7)."""
+"""Web origins that may open a WebSocket (TS 33.203 §X.2.1, RFC 6455 §4.2.2, §10.2)."""
 
 from __future__ import annotations
 

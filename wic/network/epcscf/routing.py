@@ -71,7 +71,7 @@ class EPcscfLogic(ProxyLogic):
         return self._context.node.flow_to(uri) or self._context.core
 
     def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:
-        """Stay in the way of dialogs, once for each side, since the transport changes (RFC 5658 §3.2)."""
+        """Stay in the way of dialogs, once for each side, since the transport changes (RFC 5658 §5)."""
         owner = context.owner
         if context.in_dialog or context.request.method not in DIALOG_FORMING:
             return ()

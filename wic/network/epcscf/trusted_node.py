@@ -83,7 +83,7 @@ class TrustedNode:
         return bearer_challenge(realm=self._domain, scope=self._scope, authz_server=self._authz_server, error=error)
 
     def refusal(self, error: str) -> TokenRefusal:
-        """Return the answer to a request with a token that is not good enough (RFC 8898 §2.3: 401, never 403)."""
+        """Return the answer to a request with a token that is not good enough (RFC 8898 §2.2: 401, never 403)."""
         return TokenRefusal(401, (("WWW-Authenticate", self.challenge(error)),))
 
     async def admit(
@@ -120,7 +120,7 @@ class TrustedNode:
             _log.warning("a token cannot be checked: %s", error)
             return TokenRefusal(503, (("Retry-After", _PAUSE),))
         except ProtocolError as error:
-            # RFC 6750 §3.1 says 400 to HTTP; RFC 8898 §2.3 has 401 for every fault of a token.
+            # RFC 6750 §3.1 says 400 to HTTP; RFC 8898 §2.2 has 401 for every fault of a token.
             _log.info("credentials without a token that can be read: %s", error)
             return self.refusal("invalid_token")
 

@@ -1,4 +1,4 @@
-"""HSS: subscriber profiles, their credentials, and their bindings (TS 23.228 §4.5.4).
+"""HSS: subscriber profiles, their credentials, and their bindings (TS 23.002 §4.1.1.1).
 
 One SQLite file in WAL mode, with permanent data, which the operator provisions, and temporary data, which the S-CSCF
 stores. Everything that a method has returned from survives `kill -9`: every change is one transaction that is committed

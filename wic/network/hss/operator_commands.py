@@ -37,7 +37,7 @@ class OperatorCommand:
     impi: str
     action: CommandAction
     reason: str = ""
-    """Reason of a deregistration: an event of RFC 3680 §5.3."""
+    """Reason of a deregistration: an event of RFC 3680 §4.7.1."""
     seconds: int = 0
     """Wait before registering again (`probation`), or time left to authenticate (`REAUTHENTICATE`)."""
 

@@ -54,7 +54,7 @@ class UeInstance:
     instance: str
     """The value of `+sip.instance`, with its angle brackets."""
     first_cseq: int
-    """CSeq of the first REGISTER since which temporary GRUUs are valid (RFC 5628 §5.2)."""
+    """CSeq of the first REGISTER since which temporary GRUUs are valid (RFC 5628 §5)."""
 
 
 _GRUU_KEY_OCTETS = 64  # RFC 5297 §6.3: AEAD_AES_SIV_CMAC_512

@@ -79,7 +79,7 @@ _USIM = (
     ) WITHOUT ROWID""",
 )
 
-# RFC 5627 §5.1: a temporary GRUU ends with the last binding of its instance. It is made of the instance's number, which
+# RFC 5627 §5.3: a temporary GRUU ends with the last binding of its instance. It is made of the instance's number, which
 # is therefore never given twice (AUTOINCREMENT).
 _INSTANCES = (
     "CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",

@@ -123,7 +123,7 @@ class TrustedNodeScheme:
 
 
 class DigestScheme:
-    """SIP Digest (TS 24.229 §5.4.1.2.1B, §5.4.1.2.2, §5.4.1.2.3B)."""
+    """SIP Digest (TS 24.229 §5.4.1.2.1B, §5.4.1.2.2A, §5.4.1.2.3B)."""
 
     def __init__(self, hss: Hss, verifier: DigestVerifier, options: RegistrarOptions) -> None:
         self._hss = hss
@@ -136,7 +136,7 @@ class DigestScheme:
         # The response may be right for another subscriber: it has to be the one that the REGISTER is about.
         if verdict.outcome is AuthOutcome.OK and verdict.username == register.subscriber.impi:
             return Authenticated(authentication_info=verdict.authentication_info)
-        # TS 24.229 §5.4.1.2.2: the TLS association was made by an earlier authentication.
+        # TS 24.229 §5.4.1.2.2A: the TLS association was made by an earlier authentication.
         if verdict.outcome in _UNANSWERED and register.may_go_unproved(self._challenge_every):
             return Authenticated(proved=False)
         if verdict.outcome is AuthOutcome.WRONG:
@@ -181,7 +181,7 @@ class AkaInput(Enum):
 
 AKA_ATTEMPT: Final = StateTable(
     name="AKA at the S-CSCF",
-    clause="TS 24.229 §5.4.1.2.2: the third refusal in a row gets 403",
+    clause="TS 24.229 §5.4.1.2.3A: the third refusal in a row gets 403",
     initial=AkaAttemptState.CHALLENGED,
     final=AkaAttemptState.ENDED,
     rows={
@@ -214,7 +214,7 @@ class _AkaSubscriber:
 
 
 class AkaScheme:
-    """IMS AKA over TLS (TS 24.229 §5.4.1.2.1, §5.4.1.2.2, §5.4.1.2.3, TS 24.371 §6.2.1.3).
+    """IMS AKA over TLS (TS 24.229 §5.4.1.2.1A, §5.4.1.2.2, §5.4.1.2.3A, TS 24.371 §6.2.1.3).
 
     A registered UE that answers the last challenge once more, with a higher count, is authenticated: a vector is used
     until re-authentication is due, the S-CSCF is restarted, or the UE registers initially.
@@ -241,7 +241,7 @@ class AkaScheme:
             case outcome if outcome in _UNANSWERED and register.may_go_unproved(every):
                 return Authenticated(proved=False)
             case AuthOutcome.WRONG:
-                # TS 24.229 §5.4.1.2.2: a response that is not the expected one ends the attempt.
+                # TS 24.229 §5.4.1.2.3A: a response that is not the expected one ends the attempt.
                 _log.info("wrong credentials for %s", register.identity.impu)
                 raise RegistrationRefused(403, "Authentication Failed")
             case AuthOutcome.MAC_FAILURE | AuthOutcome.OUT_OF_SYNC:
@@ -268,7 +268,7 @@ class AkaScheme:
         return found
 
     def _resynchronise(self, register: ReceivedRegister, subscriber: _AkaSubscriber, verdict: Verdict) -> None:
-        """Continue with the sequence number of the USIM (TS 24.229 §5.4.1.2.3, TS 33.102 §6.3.5)."""
+        """Continue with the sequence number of the USIM (TS 24.229 §5.4.1.2.3A, TS 33.102 §6.3.5)."""
         try:
             self._hss.resynchronise(register.subscriber.impi, verdict.rand or b"", verdict.auts or b"")
         except AutsRefused as error:
@@ -290,7 +290,7 @@ class AkaScheme:
         return RegistrationRefused(401, None, ("WWW-Authenticate", challenge))
 
     def _algorithm(self, asked: str | None) -> AkaAlgorithm:
-        """Return the algorithm to challenge with: AKAv2 only for a UE that asks for it (TS 24.229 §5.4.1.2.1)."""
+        """Return the algorithm to challenge with: AKAv2 only for a UE that asks for it (TS 24.229 §5.4.1.2.1A)."""
         known = find_aka_algorithm(asked)
         if known is not None and known.name in self._options.aka_algorithms:
             return known

@@ -33,7 +33,7 @@ class Gruus:
     temporary: Uri
     """Shows nothing to other parties; a new one with each REGISTER, all of them valid until the last binding ends."""
     first_cseq: int
-    """CSeq number since which temporary GRUUs have been valid (RFC 5628 §5.2)."""
+    """CSeq number since which temporary GRUUs have been valid (RFC 5628 §5)."""
 
 
 class GruuFactory:

@@ -1,7 +1,7 @@
 """Location service of the home domain (RFC 3261 §10): the only place that changes bindings of registered users.
 
 A binding comes, changes and ends by a REGISTER, by the passing of time, or by the network itself (TS 24.229 §5.4.1.5,
-§5.4.1.6). The state of a registration is its bindings in the HSS; every change to one is an event of RFC 3680 §5.3, and
+§5.4.1.6). The state of a registration is its bindings in the HSS; every change to one is an event of RFC 3680 §4.7.1, and
 the table `BINDING` says which event may follow in which state. A change is committed in the HSS first, and told to the
 observers then: what has been notified survives a crash.
 """
@@ -127,7 +127,7 @@ class LocationService:
     # By the network
 
     def flow_failed(self, binding: StoredBinding, *, now: float) -> None:
-        """End a binding whose flow has failed, unless it has got another one in the meantime (RFC 5626 §5.3).
+        """End a binding whose flow has failed, unless it has got another one in the meantime (RFC 5626 §7).
 
         Raises:
             StorageFailed: the HSS cannot store it.

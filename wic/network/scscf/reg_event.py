@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 _PACKAGE: Final = "reg"
 _DEFAULT_EXPIRES: Final = 3761
-"""Seconds of a subscription whose SUBSCRIBE asks for no time (RFC 3680 §4.3)."""
+"""Seconds of a subscription whose SUBSCRIBE asks for no time (RFC 3680 §4.4)."""
 _MAY_WAIT: Final = frozenset({ContactEvent.REGISTERED, ContactEvent.CREATED, ContactEvent.REFRESHED})
 """Events whose NOTIFY may wait for the interval; the others tell of an end, or demand something of the UE."""
 _PROBATION: Final = 3600

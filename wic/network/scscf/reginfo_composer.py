@@ -113,7 +113,7 @@ def _contact(
 ) -> ContactInfo:
     contact = NameAddr.parse(binding.contact)
     return ContactInfo(
-        # RFC 3680 §5.3: unique among all contacts of the document, and the same in every document of the dialog.
+        # RFC 3680 §5.1: unique among all contacts of the document, and the same in every document of the dialog.
         id=f"c{_digest(binding.impi, identity.impu, str(binding.registration_set), binding.key)}",
         uri=str(contact.uri),
         state=state,
@@ -124,7 +124,7 @@ def _contact(
         callid=binding.call_id,
         cseq=binding.cseq,
         display_name=contact.display or None,
-        # RFC 3680 §5.3.3: as they are written in a Contact.
+        # RFC 3680 §5.1: as they are written in a Contact.
         unknown_params=tuple(
             (name, "" if value is None else f'"{value}"' if name.startswith("+") else value)
             for name, value in contact.params.without(*_HAVE_ELEMENTS).items()

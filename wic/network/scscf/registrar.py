@@ -117,7 +117,7 @@ class Registrar:
         return Response.answer(register.request, 200, to_tag=tag, headers=headers)
 
     def _contact(self, register: ReceivedRegister, binding: StoredBinding) -> str:
-        """Return the Contact value that reports a binding, with its GRUUs if the UE knows them (RFC 5627 §5.3)."""
+        """Return the Contact value that reports a binding, with its GRUUs if the UE knows them (RFC 5627 §5.2)."""
         value = f"{binding.contact};expires={max(0, round(binding.expires_at - register.now))}"
         if "gruu" not in register.request.supported:
             return value

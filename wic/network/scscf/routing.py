@@ -224,14 +224,14 @@ class ScscfLogic(ProxyLogic):
     # Responses
 
     def response(self, passing: PassingResponse, *, now: float) -> None:
-        """Clean a response, and end the bindings whose flows have failed (RFC 5626 §5.3, §6)."""
+        """Clean a response, and end the bindings whose flows have failed (RFC 5626 §7)."""
         self._boundary.pass_back(passing)
         if passing.response.status >= 200:
             for branch in passing.context.branches:
                 if branch.final and branch.final.status == 430 and isinstance(branch.target.owner, StoredBinding):
                     self._flow_failed(branch.target.owner)
             if passing.response.status == 430:
-                # RFC 5626 §5.3: 430 is for the registrar only; the caller gets 480.
+                # RFC 5626 §11.5: 430 is for the registrar only; the caller gets 480.
                 request, tag = passing.context.transaction.request, passing.context.transaction.tag
                 passing.response = Response.answer(request, 480, to_tag=tag)
         passing.release(now=now)

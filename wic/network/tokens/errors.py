@@ -21,7 +21,7 @@ class TokenFault(Enum):
 
 
 class TokenInvalid(AuthenticationFailed):
-    """The token allows nothing; the answer is 401 with `error="invalid_token"` (RFC 8898 §2.1.3).
+    """The token allows nothing; the answer is 401 with `error="invalid_token"` (RFC 8898 §2.2).
 
     Attributes:
         reason: its fault.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Termination(Enum):
-    """Reason of the network for the end of the registration of our contact (RFC 3680 §5.3, TS 24.229 §5.1.1.7)."""
+    """Reason of the network for the end of the registration of our contact (RFC 3680 §4.7.1, TS 24.229 §5.1.1.7)."""
 
     DEACTIVATED = "deactivated"
     """Register anew, at once."""

@@ -1,4 +1,4 @@
-"""Registration information: the body of reg-event NOTIFYs (RFC 3680 §5), with GRUUs (RFC 5628 §4)."""
+"""Registration information: the body of reg-event NOTIFYs (RFC 3680 §5), with GRUUs (RFC 5628 §5)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EnumT = TypeVar("EnumT", bound=Enum)
 
 
 class AorState(Enum):
-    """State of an address-of-record: whether it has bound contacts (RFC 3680 §5.2)."""
+    """State of an address-of-record: whether it has bound contacts (RFC 3680 §5.1)."""
 
     INIT = "init"
     ACTIVE = "active"
@@ -53,7 +53,7 @@ class ContactState(Enum):
 
 
 class ContactEvent(Enum):
-    """Event that brought a contact into its state (RFC 3680 §5.3)."""
+    """Event that brought a contact into its state (RFC 3680 §5.1)."""
 
     REGISTERED = "registered"
     CREATED = "created"
@@ -85,7 +85,7 @@ _TERMINATING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TemporaryGruu:
-    """A temporary GRUU, with the CSeq of the first REGISTER that was answered by one (RFC 5628 §5.3)."""
+    """A temporary GRUU, with the CSeq of the first REGISTER that was answered by one (RFC 5628 §5)."""
 
     uri: str
     first_cseq: int

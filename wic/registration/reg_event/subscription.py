@@ -178,13 +178,13 @@ class RegEventSubscription:
         if shortened:  # TS 24.229 §5.1.1.5A
             self._events.append(RegistrationShortened(min(each for each in shortened if each is not None)))
         for each in own:
-            if each.info.event is ContactEvent.CREATED:  # RFC 3680 §5.3: along with another identity
+            if each.info.event is ContactEvent.CREATED:  # RFC 3680 §4.7.1: along with another identity
                 self._implicit.add(each.aor)
             elif each.info.event is ContactEvent.REGISTERED:
                 self._implicit.discard(each.aor)
         found = (_identity(each, implicit=each.aor in self._implicit) for each in own)
         identities = tuple(identity for identity in found if identity is not None)
-        # A temporary GRUU more makes none of those before invalid (RFC 5627 §3.1).
+        # A temporary GRUU more makes none of those before invalid (RFC 5627 §3.2).
         lasting = tuple(replace(each, temporary_gruu=None) for each in identities)
         if lasting != self._identities:
             self._identities = lasting

@@ -1,4 +1,4 @@
-"""Registrations as a subscriber to reg-event knows them, from document to document (RFC 3680 §5.1)."""
+"""Registrations as a subscriber to reg-event knows them, from document to document (RFC 3680 §5.2)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RegistrationTable:
         if document.full:
             # The order of NOTIFYs is that of their CSeq; there are notifiers whose version is always 0.
             return Fit.NEXT
-        if self._version is None or document.version > self._version + 1:  # RFC 3680 §5.1
+        if self._version is None or document.version > self._version + 1:  # RFC 3680 §5.2
             return Fit.GAP
         return Fit.NEXT if document.version == self._version + 1 else Fit.STALE
 

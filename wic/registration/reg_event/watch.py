@@ -1,4 +1,4 @@
-"""A subscription to reg-event, and the table that its documents fill (RFC 3680 §4, §5.1)."""
+"""A subscription to reg-event, and the table that its documents fill (RFC 3680 §4, §5.2)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class RegistrationWatch:
         document = _read_document(request)
         fit = Fit.STALE if document is None else self.table.fit(document)
         if fit is Fit.GAP and self._resync is None:
-            # RFC 3680 §5.1: something was missed, and a refresh brings the full state.
+            # RFC 3680 §5.2: something was missed, and a refresh brings the full state.
             self._resync = self._timers.schedule(max(self._now, self._resynced + _RESYNC_INTERVAL), self._refresh)
         elif document is not None and fit is Fit.NEXT:
             self._on_change(self.table.apply(document))

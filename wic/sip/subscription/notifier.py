@@ -212,7 +212,7 @@ class NotifierSubscription:
                 self.endpoint.reply(event.transaction, 400, str(error), now=now)
 
     def _refresh(self, event: RequestReceived, now: float) -> None:
-        """Take a SUBSCRIBE within the dialog: a refresh, or the end (RFC 6665 §4.2.1.1)."""
+        """Take a SUBSCRIBE within the dialog: a refresh, or the end (RFC 6665 §4.2.1.4)."""
         request = event.request
         expires = _judge(request, self.options)
         if str(request.event) != self.event:  # RFC 6665 §4.5.2
@@ -230,7 +230,7 @@ class NotifierSubscription:
             self.end("timeout", now=now)
 
     def _expired(self, now: float) -> None:
-        self.end("timeout", now=now)  # §4.1.3
+        self.end("timeout", now=now)  # §4.2.1.4
 
     # NOTIFY
 

@@ -193,7 +193,7 @@ class TransactionLayer:
         transaction = self._clients.get((via.branch or "", response.cseq.method))
         if transaction is None or transaction.sent_by != via.sent_by:  # §18.1.2
             return None
-        if transaction.flow != flow and (transaction.flow.exclusive or flow.exclusive):  # RFC 7118 §5
+        if transaction.flow != flow and (transaction.flow.exclusive or flow.exclusive):  # RFC 7118 §5.3
             return None
         return transaction
 
