@@ -53,13 +53,14 @@ def require(program: str) -> str:
 
 
 def free_port() -> int:
-    """Choose an even loopback port that is free for UDP and TCP, with its odd neighbour (RTP and RTCP).
+    """Choose an even loopback port that is free for UDP and TCP, with the three after it.
 
-    It is below the range the kernel hands out by itself, so that no connection takes it meanwhile.
+    RTP takes an even port and RTCP its odd neighbour, and SIPp binds the next such pair for video. All are below the range
+    the kernel hands out by itself, so that no connection takes one meanwhile.
     """
     for _ in range(1000):
-        port = random.randrange(20000, 30000, 2)
-        if port not in _handed_out and all(map(_is_free, (port, port + 1))):
+        port = random.randrange(20000, 30000, 4)
+        if port not in _handed_out and all(map(_is_free, range(port, port + 4))):
             _handed_out.add(port)
             return port
     raise PeerFailed("no free port pair on loopback")
