@@ -158,7 +158,7 @@ def _find_secrets(auth: AuthScheme, settings: dict[str, object]) -> dict[str, ob
     if "client_id" in settings:
         hint = "There is no client_secret: write --set client_secret_file=FILE or set $WIC_CLIENT_SECRET."
         return _secret(settings, "client_secret", prompt="Client secret", hint=hint)
-    if settings.get("pool") == "anonymous":  # TS 24.371 §6.2.3: lent without a proof
+    if settings.get("pool") == "anonymous":  # TS 24.371 §6.3.2: lent without a proof
         return {}
     raise ConfigurationError(
         "--auth bearer needs $WIC_TOKEN, or --set client_id=NAME with its secret, or --set pool=anonymous;"

@@ -92,7 +92,7 @@ def check(verifier: AkaVerifier, user: AkaUser) -> Check:
 
 
 def test_a_challenge_with_keys_for_the_p_cscf(verifier: AkaVerifier, user: AkaUser) -> None:
-    """TS 24.229 §5.4.1.2.1: ik and ck in hexadecimal, in quotes."""
+    """TS 24.229 §5.4.1.2.1A: ik and ck in hexadecimal, in quotes."""
     vector = make_vector(FUNCTIONS, 33, DEFAULT_AMF, b"r" * 16)
     text = str(verifier.challenge(user, vector, ALGORITHM, now=0))
     assert text.startswith('Digest realm="ims.example", nonce="cnJy')

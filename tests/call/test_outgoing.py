@@ -445,7 +445,7 @@ def test_the_end_of_another_transaction_means_nothing(scripted):
     assert not [event for event in scripted.alice.told if isinstance(event, Failed | CallFailed)]
 
 
-# an access token that the network does not accept (RFC 8898 §2.1.3)
+# an access token that the network does not accept (RFC 8898 §2.1.4)
 
 TOKEN_REFUSED = ("WWW-Authenticate", 'Bearer realm="ims.example", error="invalid_token"')
 

@@ -1,4 +1,4 @@
-"""The interval that a binding names (RFC 5626 §4.4.1, RFC 6223 §4.3)."""
+"""The interval that a binding names (RFC 5626 §4.4, RFC 6223 §4.3)."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ def test_remedies_that_a_registration_takes_by_itself_need_no_phase() -> None:
 def test_waits_after_the_network_has_ended_a_registration(
     reason: Termination, named: float | None, wait: float | None
 ) -> None:
-    """RFC 3680 §5.3, TS 24.229 §5.1.1.7."""
+    """RFC 3680 §4.7.1, TS 24.229 §5.1.1.7."""
     assert wait_after_termination(RegistrationTerminated(reason, named, (), last=True)) == wait
     assert set(TERMINATIONS) == set(Termination)
 

@@ -61,7 +61,7 @@ def test_the_challenge_is_rand_and_autn(alice: RegisterRun) -> None:
 
 
 def test_the_keys_end_at_the_epcscf(alice: RegisterRun) -> None:
-    # TS 24.229 §5.4.1.2.1A: ik and ck go to the P-CSCF; §5.2.2.1: it takes them out.
+    # TS 24.229 §5.4.1.2.1A: ik and ck go to the P-CSCF; §5.2.2.2: it takes them out.
     _, on_mw = alice.mw_answers[0].credentials("WWW-Authenticate")
     assert {"ik", "ck"} <= on_mw.keys()
     assert not re.search(rb"\b[ic]k\s*=", b"".join(each.raw for each in alice.answers))

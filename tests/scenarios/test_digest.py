@@ -63,7 +63,7 @@ def test_the_first_register_asks_for_an_outbound_registration(bob: RegisterRun) 
     # TS 24.229 §5.1.1.2.1: 600000 seconds.
     assert first.one("Expires") == "600000"
     assert {"path", "gruu", "outbound"} <= {each.strip() for each in first.one("Supported").split(",")}
-    # RFC 7118 §5: a name in .invalid, and WSS in Via; RFC 3581 rport, RFC 6223 keep, both without a value.
+    # RFC 7118 §B.1: a name in .invalid, and WSS in Via; RFC 3581 rport, RFC 6223 keep, both without a value.
     assert re.match(r"SIP/2\.0/WSS [0-9a-z]+\.invalid;branch=z9hG4bK", first.one("Via"))
     assert first.parameter("Via", "rport") == ""
     assert first.parameter("Via", "keep") == ""
@@ -129,7 +129,7 @@ def test_the_200_brings_route_identities_and_gruus(bob: RegisterRun) -> None:
     assert re.fullmatch(r"<sip:orig@127\.0\.0\.1:\d+;lr>", answer.one("Service-Route"))
     assert answer.one("P-Associated-URI") == "<sip:bob@ims.example>"
     assert answer.parameter("Contact", "expires") == "600000"
-    # RFC 5627 §5.3
+    # RFC 5627 §5.2
     assert re.match(r'"sip:bob@ims\.example;gr=urn:uuid:', answer.parameter("Contact", "pub-gruu") or "")
     assert re.fullmatch(r'"sip:[^@]+@ims\.example;gr"', answer.parameter("Contact", "temp-gruu") or "")
     # RFC 5626 §6, §4.4: outbound is used, and the flow wants to be kept; RFC 6223 §5.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def notified(tap: Tap, event: str) -> Message:
-    """Wait until the WIC is notified of an event of its contact (RFC 3680 §5.2)."""
+    """Wait until the WIC is notified of an event of its contact (RFC 3680 §5.1)."""
     pattern = re.compile(rf'event="{event}"'.encode())
 
     def found() -> list[Message]:
@@ -133,7 +133,7 @@ def test_a_cut_connection_is_replaced_and_authenticated(network: Network, termin
     before, after = (
         next(each for each in session.sent if each.method == "REGISTER") for session in terminal.tap.sessions
     )
-    # RFC 5626 §4.4.1, §4.2: the same instance and reg-id over the new flow, and the same registration.
+    # RFC 5626 §4.4, §4.2: the same instance and reg-id over the new flow, and the same registration.
     for name in ("+sip.instance", "reg-id"):
         assert after.parameter("Contact", name) == before.parameter("Contact", name)
     assert after.one("Call-ID") == before.one("Call-ID")

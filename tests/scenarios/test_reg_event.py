@@ -70,7 +70,7 @@ def test_the_first_notify_is_complete(terminal: Terminal) -> None:
     assert notify.body.startswith(XML)
     assert re.search(rb'<reginfo xmlns="urn:ietf:params:xml:ns:reginfo"[^>]* version="0" state="full">', notify.body)
     assert re.search(rb'<registration aor="sip:bob@ims\.example" id="[^"]+" state="active">', notify.body)
-    # RFC 5628 §4: the GRUUs of the contact.
+    # RFC 5628 §5: the GRUUs of the contact.
     assert b'<gr:pub-gruu uri="sip:bob@ims.example;gr=urn:uuid:' in notify.body
     assert any((each.status, each.method) == (200, "NOTIFY") for each in terminal.tap.session.sent)
 

@@ -111,7 +111,7 @@ def test_invalid_tokens(network: Network, terminal: Terminal, tmp_path: Path) ->
             terminal.tap = tap
             run = terminal.register("carol", token=token, client_id=None, client_secret=None)
         assert run.code == 1, name
-        # RFC 8898 §2.3, RFC 6750 §3.1
+        # RFC 8898 §2.2, RFC 6750 §3.1
         scheme, challenge = run.answers[-1].credentials("WWW-Authenticate")
         assert (run.answers[-1].status, scheme) == (401, "Bearer")
         assert challenge["error"] == '"invalid_token"'

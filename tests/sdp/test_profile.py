@@ -99,7 +99,7 @@ def test_answering_our_own_offer(
 
 
 def test_answering_a_browser(vector: Callable[[str], bytes], transport: TransportDescription) -> None:
-    """A bundled offer gets no group back, and its bundle-only line port 0 (TS 24.371 §7.4.2, RFC 9143 §7.3.3)."""
+    """A bundled offer gets no group back, and its bundle-only line port 0 (TS 24.371 §7.4.2, RFC 9143 §6)."""
     offer = SessionDescription.parse(vector("chromium_offer.sdp"))
     audio, video, data = plan_answer(offer, supported={"audio": AUDIO_CODECS, "video": ()})
     assert audio is not None

@@ -60,7 +60,7 @@ class UsimKind(enum.Enum):
 
 
 class PoolAccess(enum.Enum):
-    """Condition on which a WWSF lends identities of its pool (TS 24.371 §6.2.3)."""
+    """Condition on which a WWSF lends identities of its pool (TS 24.371 §6.3.2)."""
 
     ANONYMOUS = "anonymous"
     """No condition."""

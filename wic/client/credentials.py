@@ -86,7 +86,7 @@ class WebCredentials(Credentials):
         self._use(await self._keeper.renew())
 
     async def close(self) -> None:
-        """Give back what a pool lent (TS 24.371 §6A.2)."""
+        """Give back what a pool lent (TS 24.371 §6A.3)."""
         await self._keeper.close()
 
     def _replaced(self, token: AccessToken) -> None:

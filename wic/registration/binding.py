@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wic.sip.message import Response
 
-_DEFAULT_EXPIRES = 3600  # RFC 3261 §20.10: also the value of what is malformed
+_DEFAULT_EXPIRES = 3600  # RFC 3261 §10.2: also the value of what is malformed
 _EARLY = 600  # TS 24.229 §5.1.1.4.1: seconds before the end
 _LONG = 1200  # TS 24.229 §5.1.1.4.1: seconds from which on `_EARLY` counts
 _SOONEST = 1.0  # a registrar that grants a second or two is not flooded

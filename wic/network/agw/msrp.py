@@ -213,7 +213,7 @@ class _MsrpConnection(asyncio.Protocol):
     def _dispatch(self, message: MsrpMessage) -> None:
         if isinstance(message, MsrpRequest):
             link = self._hub.find(message)
-            # RFC 4975 §7.3.1: 481 for an unknown session, 506 for one that another connection carries.
+            # RFC 4975 §5.4, §7.3: 481 for an unknown session, 506 for one that another connection carries.
             if link is None or (self._link is not None and link is not self._link):
                 self.write([respond(message, 481, message.to_path[0]).to_bytes()])
                 return

@@ -140,7 +140,7 @@ class CallLegs:
         if response.status >= 300:
             if initial:
                 self._end(owner.ue, leg)
-            # RFC 3264 §8: a later offer that is refused leaves the session as it was.
+            # RFC 3264 §4: a later offer that is refused leaves the session as it was.
             elif (refused := leg.exchanges.pop(context, None)) is not None:
                 self._context.tasks.start(leg.negotiator.rollback(refused))
             passing.release(now=now)

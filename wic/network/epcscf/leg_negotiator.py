@@ -2,7 +2,7 @@
 
 An offer reserves what it needs at the eIMS-AGW before it goes on, so that it can name addresses. Its answer connects the
 media; the final one commits the exchange and frees the lines that are not in use any more. A refused offer is rolled
-back to what was agreed before (RFC 3264 §8).
+back to what was agreed before (RFC 3264 §4).
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class NameAddr:
     def expires(self) -> int | None:
         """The `expires` parameter of a Contact in seconds, or None.
 
-        RFC 3261 §10.2.1.1: beyond 2**32-1 is 2**32-1, malformed is 3600.
+        RFC 3261 §10.2: beyond 2**32-1 is 2**32-1, malformed is 3600.
         """
         text = self.params.get("expires")
         if text is None:

@@ -294,7 +294,7 @@ def test_the_network_wants_us_to_authenticate_again(active: World) -> None:
 
 
 def test_a_gap_makes_it_ask_for_everything(active: World) -> None:
-    """RFC 3680 §5.1."""
+    """RFC 3680 §5.2."""
     active.version += 1
     assert active.notify(implicit(ContactEvent.UNREGISTERED), full=False) == []
     active.version += 1
