@@ -172,9 +172,33 @@ async def test_connections_are_bounded_and_strangers_do_not_stay(peers, monkeypa
         await reader.readexactly(1)
 
 
+async def test_a_session_ends_that_gets_no_connection_for_want_of_room(peers, monkeypatch):
+    monkeypatch.setattr(msrp, "MAX_CONNECTIONS", 0)
+    link, other = peers.link(), peers.link()
+    link.start((other.local,), dial=True)
+    await peers.until(lambda: peers.ended)
+    assert peers.ended == ["too many MSRP connections"]
+
+
 async def test_responses_from_strangers_mean_nothing(peers):
     link = peers.link()
     reader, writer = await peers.connect()
     writer.write(f"MSRP abcd1 200 OK\r\nTo-Path: {link.local}\r\nFrom-Path: {PEER}\r\n-------abcd1$\r\n".encode())
     writer.write(send(link.local))  # not started: its peer is unknown
     assert (await reader.readline()).startswith(b"MSRP abcd1 481")
+
+
+async def test_no_connection_comes_in_while_the_port_closes():
+    hub, came = await MsrpHub.open("127.0.0.1", 0, LongTokens()), []
+
+    async def connect_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+            came.append(writer)
+
+    hub.tasks.start(connect_at_the_end())
+    await asyncio.sleep(0)
+    await hub.close()
+    assert not came

@@ -176,7 +176,12 @@ class _MsrpOpening(asyncio.Protocol):
         stream = cast("asyncio.Transport", transport)
         connection = _MsrpConnection(self._hub, stream)
         stream.set_protocol(connection)
-        if not self._hub.opened(connection) or (self._link is not None and not connection.adopt(self._link)):
+        if not self._hub.opened(connection):
+            stream.abort()
+            # Nothing else would tell the link: the attempt to connect has succeeded.
+            if self._link is not None:
+                self._link.lost("too many MSRP connections")
+        elif self._link is not None and not connection.adopt(self._link):
             stream.abort()
 
 
@@ -319,10 +324,10 @@ class MsrpHub:
 
     async def close(self) -> None:
         """Stop listening and end every session and connection."""
+        self._server.close()  # first: a connection that still came in would be waited for
         for link in list(self._links.values()):
             link.close()
         for connection in list(self._connections):
             connection.transport.abort()
         await self.tasks.close()
-        self._server.close()
         await self._server.wait_closed()
