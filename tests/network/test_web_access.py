@@ -12,10 +12,11 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, StorageFailed
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.hss import make_profile
 from wic.network.tokens import TrustedIssuer
+from wic.network.waf.clients import Clients
 
 
 @pytest.fixture
@@ -248,3 +249,23 @@ async def test_a_usim_comes_back_from_the_accounts_file(tmp_path):
     with pytest.raises(ConfigurationError, match=r"accounts\.alice: 'k' and 'opc'"):
         async with ImsNetwork(options):
             pass
+
+
+@pytest.mark.parametrize("client", ["epcscf", "wwsf"])
+async def test_no_server_stays_open_that_the_waf_cannot_be_told_of(tmp_path, monkeypatch, client):
+    options = NetworkOptions(directory=tmp_path)
+    async with ImsNetwork(options) as ims:
+        first = ims.ready()
+    add = Clients.add
+
+    def add_unless_failing(clients: Clients, client_id: str, *values, **named):
+        if client_id == client:
+            raise StorageFailed("database is locked")
+        return add(clients, client_id, *values, **named)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Clients, "add", add_unless_failing)
+        with pytest.raises(StorageFailed):
+            await ImsNetwork(options).__aenter__()
+    async with ImsNetwork(options) as ims:
+        assert ims.ready() == first

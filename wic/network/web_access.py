@@ -52,6 +52,7 @@ async def open_waf(options: WebAccessOptions) -> tuple[Waf, TrustedIssuer]:
 
     Raises:
         ConfigurationError: the port is taken, the address is not of this machine, or the database cannot be used.
+        StorageFailed: the database cannot be written.
     """
     waf = await Waf.open(
         WafOptions(
@@ -64,7 +65,11 @@ async def open_waf(options: WebAccessOptions) -> tuple[Waf, TrustedIssuer]:
         )
     )
     secret = _new_secret()
-    waf.store.clients.add(_EPCSCF, secret, grants=())
+    try:
+        waf.store.clients.add(_EPCSCF, secret, grants=())
+    except BaseException:
+        await waf.close()  # it has no other owner yet
+        raise
     introspection = Introspection(client_id=_EPCSCF, client_secret=secret)
     return waf, TrustedIssuer(issuer=waf.url, audience=waf.options.audience, introspection=introspection)
 
@@ -96,6 +101,7 @@ class WebAccess:
 
         Raises:
             ConfigurationError: the port is taken, the address is not of this machine, or the database cannot be used.
+            StorageFailed: the database of the WAF cannot be written.
         """
         secret = _new_secret()
         wwsf = await Wwsf.open(
@@ -115,7 +121,11 @@ class WebAccess:
                 on_lent=on_lent,
             )
         )
-        waf.store.clients.add_wwsf(WWSF, secret, wwsf.url)
+        try:
+            waf.store.clients.add_wwsf(WWSF, secret, wwsf.url)
+        except BaseException:
+            await wwsf.close()  # as above
+            raise
         return cls(waf, wwsf)
 
     def add_pool_pair(self, impi: str, impu: str) -> None:

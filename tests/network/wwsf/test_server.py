@@ -63,6 +63,14 @@ async def test_a_wwsf_has_one_waf(waf: Waf, tmp_path: Path, server_tls, issuer: 
         await Wwsf.open(options, waf=None if issuer is None else waf.options)
 
 
+async def test_no_file_is_opened_for_a_waf_that_cannot_be_trusted(tmp_path: Path, server_tls) -> None:
+    settings = {"database": tmp_path / "x", "ssl_context": server_tls, "wss": "wss://a", "client_id": "a"}
+    options = WwsfOptions(**settings, client_secret=Secret("x" * 16), issuer="http://a.example")
+    with pytest.raises(ConfigurationError, match="reached by https"):
+        await Wwsf.open(options)
+    assert not options.database.exists()
+
+
 async def test_a_port_that_is_taken(waf: Waf, wwsf: Wwsf, tmp_path: Path) -> None:
     options = replace(wwsf.options, database=tmp_path / "other.sqlite", port=waf.port)
     with pytest.raises(ConfigurationError, match="cannot listen"):

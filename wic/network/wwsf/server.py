@@ -45,15 +45,15 @@ class Wwsf(WebFunction):
         self.options = options
         self.waf = waf
         self.issuer = options.issuer or server.url
-        self.store = WwsfStore(options.database)
+        if waf is not None:
+            waf.store.clients.add_wwsf(options.client_id, options.client_secret, server.url)
         self._waf_client = WafClient(options, issuer=self.issuer, redirect_uri=self.redirect_uri)
+        self.store = WwsfStore(options.database)  # the last thing that may fail: a file is open from here on
         context = WwsfContext(options=options, store=self.store, waf=self._waf_client, url=server.url)
         routes = [web.get("/.well-known/wic-configuration", self._get_configuration), *SignInPages(context).routes()]
         if options.pool is not None:
             routes += PoolEndpoint(context, options.pool).routes()
         server.add(routes, sweep=self.sweep)
-        if waf is not None:
-            waf.store.clients.add_wwsf(options.client_id, options.client_secret, server.url)
 
     @classmethod
     async def open(cls, options: WwsfOptions, *, waf: WafOptions | None = None) -> Self:
