@@ -30,13 +30,13 @@ _NETWORK_ONLY = (
 )
 """Header fields for use within the network: removed in both directions."""
 _ACCESS_INFO = "P-Access-Network-Info"  # RFC 7315 §4.4
+_EARLY_MEDIA = "P-Early-Media"
 
 _ASSERTED_BY_NETWORK = (
     "P-Asserted-Identity",  # RFC 3325 §9.1
     "P-Asserted-Service",  # RFC 6050
     "P-Associated-URI",  # RFC 7315 §4.1
     "P-Called-Party-ID",  # RFC 7315 §4.2
-    "P-Early-Media-Authorization",
     "Feature-Caps",  # RFC 6809
     "History-Info",  # RFC 7044
     "Response-Source",
@@ -48,6 +48,9 @@ _ASSERTED_BY_NETWORK = (
 def clean_from_outside(message: Message) -> None:
     """Remove the header fields that a message from outside must not have."""
     remove_all(message, (*_NETWORK_ONLY, *_ASSERTED_BY_NETWORK))
+    # RFC 5009 §2, §8.1: the trust domain authorizes early media; a UE only says that it supports the header field.
+    if any(value.strip().lower() != "supported" for value in message.headers.get_all(_EARLY_MEDIA)):
+        message.headers.remove(_EARLY_MEDIA)
     _keep_own_access_info(message)
 
 

@@ -74,6 +74,23 @@ def test_a_wic_cannot_write_access_information_of_the_network():
     assert ACCESS not in response.headers
 
 
+def test_a_wic_supports_early_media_and_does_not_authorize_it():
+    request = Request.build("INVITE", "sip:x", [("P-Early-Media", "Supported")])
+    clean_request_from_wic(request)
+    assert request.headers.get_all("P-Early-Media") == ["Supported"]
+    for values in (["sendrecv"], ["supported, sendonly"], ["supported", "gated"]):
+        response = Response.build(183, headers=[("P-Early-Media", value) for value in values])
+        clean_response_from_wic(response, None, "")
+        assert "P-Early-Media" not in response.headers
+
+
+def test_the_network_says_who_answers():
+    response = Response.build(200, headers=[("P-Preferred-Identity", "<sip:mallory@ims.example>")])
+    clean_response_from_wic(response, None, "sip:alice@ims.example")
+    assert response.headers.get_all("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+    assert "P-Preferred-Identity" not in response.headers
+
+
 def test_a_private_identity_does_not_leave_the_network():
     request = Request.build("INVITE", "sip:x", [("Privacy", "header; id"), ("P-Asserted-Identity", "<sip:a@b>")])
     clean_to_outside(request)

@@ -34,10 +34,10 @@ def clean_request_from_wic(request: Request) -> None:
 def clean_response_from_wic(response: Response, branch: Branch | None, identity: str) -> None:
     """Remove from a response of a WIC what only the network may assert, and assert who answers.
 
-    TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent.
+    TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent, and what it prefers to be called is removed.
     """
     clean_from_outside(response)
-    remove_all(response, _ROUTING)
+    remove_all(response, (*_ROUTING, "P-Preferred-Identity"))
     # Only a response below 300 can make a dialog (RFC 3261 §12.1).
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
