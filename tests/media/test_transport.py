@@ -23,6 +23,7 @@ from wic.media import Certificate, ConsentTimes, IceServer, MediaTransport, Medi
 from wic.media._aiortc import DtlsCertificate
 from wic.media.rtp import pack_rtp
 from wic.media.transport import MAX_EARLY_PACKETS, MAX_SOURCES, MEDIA_TRANSPORT, SourceLimit, TransportInput
+from wic.media.udp import UdpPort
 from wic.sdp.attributes import Fingerprint, Setup
 from wic.sdp.candidate import Candidate
 from wic.sdp.transport import TransportDescription
@@ -486,6 +487,24 @@ async def test_a_stun_server_gives_a_reflexive_candidate(certificates: Certifica
     assert len((await only_v6.gather()).candidates) == 1
     stun[0].close()
     await asyncio.gather(transport.close(), only_v6.close(), server.close())
+
+
+async def test_a_gathering_that_is_cancelled_asks_the_stun_server_no_more(
+    certificates: Certificates, eventually: Eventually
+) -> None:
+    asked: list[bytes] = []
+    silent = UdpPort.bind("127.0.0.1", 0, lambda data, _: asked.append(data))
+    options = MediaTransportOptions(addresses=LOOPBACK, servers=(IceServer(f"stun:127.0.0.1:{silent.address[1]}"),))
+    transport = MediaTransport(certificates[0], options)
+    before = asyncio.all_tasks()
+    gathering = asyncio.create_task(transport.gather())
+    await eventually(lambda: asked)
+    gathering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathering
+    await transport.close()
+    await eventually(lambda: asyncio.all_tasks() <= before)
+    silent.close()
 
 
 class _StunServer(asyncio.DatagramProtocol):

@@ -192,9 +192,11 @@ class IceConnection(Connection):
         ]
         if not tasks:
             return []
-        done, late = await asyncio.wait(tasks, timeout=timeout)
-        for task in late:  # RFC 8445 §5.1.1.2: a server that does not answer gives no candidate
-            task.cancel()
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=timeout)
+        finally:  # RFC 8445 §5.1.1.2: a server that does not answer gives no candidate, and a cancelled gathering wants none
+            for task in tasks:
+                task.cancel()
         return [task.result()[0] for task in done if task.exception() is None]
 
     def take_role(self, *, controlling: bool) -> None:
