@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import struct
@@ -10,6 +11,7 @@ import pytest
 
 from wic.errors import ConnectFailed
 from wic.transport.base import EndedBy
+from wic.transport.dial import open_socket
 from wic.transport.link import ENDING, LINK, LinkInput, LinkState
 from wic.transport.stream import StreamLink, StreamOptions, connect_tcp, serve_tcp
 from wic.transport.tls import TlsPipe
@@ -42,6 +44,27 @@ async def test_a_link_goes_through_its_states(recorder):
         await near.close()
         near.abort()
         assert client.ends.qsize() == 1
+
+
+async def test_giving_up_a_connection_just_made_leaves_no_failure_behind(recorder, client_tls):
+    faults, attempts = [], []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+
+    class Unwanted(StreamLink):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            attempts[0].cancel()
+
+    async with serving(recorder()) as listener:
+        pipe = TlsPipe(client_tls, server_hostname="localhost")
+        link = Unwanted(handler=recorder(), options=StreamOptions(), pipe=pipe)
+        attempts.append(asyncio.create_task(link.connect(open_socket(*listener.address), "the server")))
+        with pytest.raises(asyncio.CancelledError):
+            await attempts[0]
+        await link.close()
+        attempts.clear()
+        gc.collect()
+    assert faults == []
 
 
 @pytest.mark.parametrize("web", [False, True])

@@ -161,12 +161,13 @@ class Link(asyncio.Protocol, ABC):
         try:
             async with asyncio.timeout(timeout):
                 sock = await dialled
-                await loop.create_connection(lambda: self, sock=sock)
                 try:
+                    await loop.create_connection(lambda: self, sock=sock)
                     await ready
                 except (ConnectFailed, HandshakeRejected) as error:
                     raise type(error)(f"{server} cannot be used: {error}.") from None
                 except asyncio.CancelledError:
+                    ready.cancel()  # the end of the socket is told to no one
                     self.abort("not wanted any more")
                     raise
         except TimeoutError:
