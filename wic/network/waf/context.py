@@ -124,8 +124,8 @@ class WafContext:
             wait = self.attempts.wait(name, None, now=self.now)
             if wait:
                 raise too_many_attempts(wait)
-            # RFC 6749 §5.2
-            if secret is None or client is None or not self.store.clients.knows_secret(client_id, secret):
+            # RFC 6749 §5.2; the secret of an unknown client is compared as well, so that it takes the same time.
+            if secret is None or not self.store.clients.knows_secret(client_id, secret) or client is None:
                 raise invalid_client("there is no such client, or it has another secret")
             self.attempts.succeeded(name, None, forgive=True)
         if confidential and not client.confidential:  # RFC 7662 §2.1: introspection needs authorization
