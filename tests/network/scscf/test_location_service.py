@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from wic.errors import StorageFailed
 from wic.network.hss import make_profile
 from wic.network.scscf.location_service import BINDING, BindingChange, BindingState
 from wic.registration.reg_event.reginfo import ContactEvent
@@ -74,6 +75,25 @@ def test_a_deregistration_by_the_network_takes_every_registration_set(make_regis
     assert registrar.location_service.deregister(IMPI, ContactEvent.REJECTED, now=registrar.now)
     assert hss.bindings(IMPI, now=registrar.now) == []
     assert registrar.told[-1] == (IMPI, [("sip:alice@host.invalid", "rejected", None)] * 2)
+
+
+@pytest.mark.usefixtures("several_sets")
+def test_what_was_stored_is_told_though_the_rest_was_not(make_registrar, hss, monkeypatch) -> None:
+    registrar = make_registrar()
+    register(registrar)
+    register(registrar, impu="sip:work@ims.example", call_id="c2")
+    change = hss.change_bindings
+
+    def change_first(impi: str, **changes) -> None:
+        if changes["registration_set"]:
+            raise StorageFailed("database is locked")
+        change(impi, **changes)
+
+    monkeypatch.setattr(hss, "change_bindings", change_first)
+    with pytest.raises(StorageFailed):
+        registrar.location_service.deregister(IMPI, ContactEvent.REJECTED, now=registrar.now)
+    assert len(hss.bindings(IMPI, now=registrar.now)) == 1
+    assert registrar.told[-1] == (IMPI, [("sip:alice@host.invalid", "rejected", None)])
 
 
 @pytest.mark.usefixtures("several_sets")

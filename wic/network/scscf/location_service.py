@@ -98,17 +98,21 @@ class LocationService:
             StorageFailed: the HSS cannot store them.
         """
         active = {(each.registration_set, each.key) for each in known}
-        for number, group in groupby(changes, key=lambda change: change.binding.registration_set):
-            # An event that the table does not have in this state is a mistake of this program, and changes nothing.
-            store, remove = [], []
-            for change in group:
-                state = BindingState.ACTIVE if (number, change.binding.key) in active else BindingState.INIT
-                if self._move(state, change) is BindingState.ACTIVE:
-                    store.append(change.binding)
-                else:
-                    remove.append(change.binding.key)
-            self._hss.change_bindings(impi, store=store, remove=remove, registration_set=number)
-        self._tell(impi, changes, now)
+        done: list[BindingChange] = []
+        try:
+            for number, group in groupby(changes, key=lambda change: change.binding.registration_set):
+                # An event that the table does not have in this state is a mistake of this program, and changes nothing.
+                store, remove, together = [], [], list(group)
+                for change in together:
+                    state = BindingState.ACTIVE if (number, change.binding.key) in active else BindingState.INIT
+                    if self._move(state, change) is BindingState.ACTIVE:
+                        store.append(change.binding)
+                    else:
+                        remove.append(change.binding.key)
+                self._hss.change_bindings(impi, store=store, remove=remove, registration_set=number)
+                done += together
+        finally:
+            self._tell(impi, done, now)  # also if the next set cannot be stored: what is stored will not change again
 
     # By time
 
