@@ -232,6 +232,44 @@ async def test_a_connection_lost_while_a_token_is_fetched(memory_home, carol):
 
 
 @pytest.mark.virtual_time
+async def test_a_refresh_while_a_token_is_fetched_ends_no_search_for_it(memory_home, carol):
+    """Else the loss of the connection starts another search beside it, and each hangs up what the other has dialled."""
+    grant, refused = memory_home.home.answers["REGISTER"], {"token1"}
+
+    def register(context, now):
+        user, token = context.request.to.uri.user, read_bearer(context.request).reveal()
+        memory_home.home.granted = 100 if user == "carol" else 1000
+        if user == "work" and now > started + 400.0 and token in refused:
+            challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
+            context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+        else:
+            grant(context, now)
+
+    started = asyncio.get_running_loop().time()
+    memory_home.home.answers["REGISTER"] = register
+    client = carol(impus=("sip:work@ims.example",))
+    told = memory_home.watched(client)
+    async with client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        waiting = asyncio.Event()
+
+        async def wait():
+            waiting.set()
+            await asyncio.sleep(120.0)
+
+        Keeper.last.before_renewal = wait
+        await memory_home.until(waiting.is_set, 600.0)
+        told.clear()
+        await memory_home.until(lambda: Refreshed in told.kinds, 60.0)
+        memory_home.far[-1].abort("now of all times")
+        await asyncio.sleep(600.0)
+        assert len(memory_home.dialled) == 2
+        assert told.kinds.count(ConnectionLost) == 1
+        assert client.is_connected
+        assert len(client.bindings) == 2
+
+
+@pytest.mark.virtual_time
 async def test_a_token_that_was_replaced_in_time_is_registered_with(memory_home, carol):
     async with carol(impus=("sip:carol@ims.example",)):
         Keeper.last.on_token(Keeper.last.next())

@@ -452,8 +452,9 @@ class ClientConnection:
             if self._is_cut:
                 self._is_cut = False
                 self.tell(ConnectionRestored(self._servers.current))
-        self._move(ConnectionInput.REGISTERED)
+        # A refresh does not end the search for an access token: that attempt waits for its own REGISTER.
         if self._outcome is not None and not self._outcome.done():
+            self._move(ConnectionInput.REGISTERED)
             self._outcome.set_result(None)
 
     def _failed(self, failure: RegistrationFailure) -> None:
