@@ -263,6 +263,7 @@ class Registration:
         if self._flow_lost is not None:
             self._fail(self._flow_lost, Recovery(Remedy.RECONNECT), now)
         else:
+            self._token_refused = False  # no other token has come meanwhile: `register` would have been called
             self._send(now)
 
     # REGISTER, its rounds and its outcome

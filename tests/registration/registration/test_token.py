@@ -9,6 +9,7 @@ import pytest
 from wic.auth import BearerClient, Secret
 from wic.errors import TokenRefused
 from wic.registration import Backoff, BindingSuspended, Refreshed, RegisterFailed, RegistrationState
+from wic.registration.recovery import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,3 +61,21 @@ def test_the_binding_is_kept_until_there_is_another_token(world: World, bearer: 
     (event,) = world.accept()
     assert isinstance(event, Refreshed)
     assert len({request.call_id for request in world.sent}) == 1
+
+
+def test_a_try_of_its_own_with_the_same_token_is_not_the_last(world: World, bearer: BearerClient) -> None:
+    """The network may end the registration while another token is looked for; RFC 3680 §5.3."""
+    world.accept()
+    world.wait()
+    refuse(world)
+    world.registration.lose("deactivated", now=world.now, again_after=0.0)
+    world.told()
+    world.wait()
+    (event,) = refuse(world)
+    assert isinstance(event, RegisterFailed)
+    assert event.recovery.remedy is Remedy.RENEW_TOKEN
+    bearer.use(Secret("new"))
+    world.registration.register(now=world.now)
+    (event,) = refuse(world)
+    assert isinstance(event, RegisterFailed)
+    assert event.recovery.remedy is Remedy.GIVE_UP
