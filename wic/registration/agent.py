@@ -341,7 +341,7 @@ class RegistrationAgent:
         self._leaving.pop(key, None)
         if error is not None:
             _log.info("the deregistration of %s failed: %s", event.impu, error)
-        if event.impu != self.identity.impu:
+        if event.impu != self.identity.impu and registration in self._registrations:  # else it was given up twice
             self._registrations.remove(registration)
         self._hand_over(now)
         if registration is self._leading:

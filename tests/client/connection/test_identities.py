@@ -89,6 +89,14 @@ async def test_one_identity_can_be_deregistered(memory_home):
         assert [call async for call in client.incoming()] == []
 
 
+async def test_an_identity_is_deregistered_twice_at_a_time(memory_home, caplog):
+    async with memory_home.client("alice", impus=("sip:work@ims.example",)) as client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        await asyncio.gather(*(client.deregister("sip:work@ims.example") for _ in range(2)))
+        assert texts(each.impu for each in client.bindings) == ["sip:alice@ims.example"]
+    assert caplog.records == []
+
+
 async def test_an_identity_that_the_user_gave_up_stays_away(memory_home):
     """TS 24.229 §5.1.1.6: neither a refresh nor another connection brings it back."""
     memory_home.home.granted = 1000
