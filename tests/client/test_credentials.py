@@ -14,6 +14,7 @@ from wic.errors import (
     CallRejected,
     ConfigurationError,
     ConnectFailed,
+    RegistrationFailed,
     SignInFailed,
     TokenRefused,
 )
@@ -212,6 +213,32 @@ async def test_a_web_server_that_says_no(memory_home, carol):
         memory_home.refused = {"token1"}
         with pytest.raises(SignInFailed, match="no"):
             await anext(client.incoming())
+
+
+@pytest.mark.virtual_time
+async def test_an_identity_that_waits_for_a_token_which_does_not_come_is_not_added(memory_home, carol):
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        Keeper.last.failures = [SignInFailed("no", error="invalid_grant")]
+        memory_home.refused = {"token1"}
+        began = client.now
+        with pytest.raises(SignInFailed, match="no"):
+            await client.register("sip:work@ims.example")
+        assert client.now - began < 1.0
+        assert client.is_over
+
+
+@pytest.mark.virtual_time
+async def test_an_identity_that_waits_for_a_token_ends_with_the_last_other_one(memory_home, carol):
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        Keeper.last.before_renewal = lambda: asyncio.sleep(600.0)
+        memory_home.refused = {"token1"}
+        began = client.now
+        adding = asyncio.create_task(client.register("sip:work@ims.example"))
+        await asyncio.sleep(1.0)
+        await client.deregister("sip:carol@ims.example")
+        with pytest.raises(RegistrationFailed, match="deregistered meanwhile"):
+            await adding
+        assert client.now - began < 5.0
 
 
 @pytest.mark.virtual_time

@@ -240,8 +240,8 @@ class ClientConnection:
         """
         if impu is None:
             self._finish()  # first, so that no reconnection begins meanwhile
-        for key in tuple(self._waiting) if impu is None else (_key(impu),):
-            self._answer(key, RegistrationFailed(f"{key} was deregistered meanwhile"))
+        else:
+            self._answer(_key(impu), RegistrationFailed(f"{impu} was deregistered meanwhile"))
         self.agent.deregister(impu, now=self.now)
         self.driver.pump()
         try:
@@ -517,8 +517,10 @@ class ClientConnection:
             self.tell(RegistrationLost(self.agent.leading_impu, error, final=True))
 
     def _finish(self) -> None:
-        """Look for nothing any more."""
+        """Look for nothing any more, also not for identities that wait for another connection, or another token."""
         self._move(ConnectionInput.ENDED)
+        for key in tuple(self._waiting):
+            self._answer(key, self._fault or RegistrationFailed(f"{key} was deregistered meanwhile"))
         if self._task is not None and self._task is not asyncio.current_task():  # the loop may end itself
             self._task.cancel()
 
