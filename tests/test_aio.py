@@ -87,7 +87,7 @@ def test_two_locks_of_a_file_exclude_each_other(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_locked_without_a_file(tmp_path: Path) -> None:
-    with FileLock(tmp_path) as one, FileLock(tmp_path) as other:
+    with FileLock(tmp_path, make=False) as one, FileLock(tmp_path, make=False) as other:
         one.acquire()
         assert not other.try_acquire()
     assert list(tmp_path.iterdir()) == []

@@ -97,7 +97,8 @@ class FileLock:
     """Exclusive lock on a file or a directory, as a context manager that lets it go.
 
     Args:
-        path: a file, which is made if it is missing and stays there, or a directory.
+        path: a file, which is made if it is missing and stays there.
+        make: False for a file or directory that has to exist.
 
     Raises:
         OSError: the file cannot be made or opened.
@@ -105,8 +106,8 @@ class FileLock:
 
     __slots__ = ("_descriptor",)
 
-    def __init__(self, path: Path) -> None:
-        access = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT  # a directory cannot be opened to write
+    def __init__(self, path: Path, *, make: bool = True) -> None:
+        access = os.O_RDWR | os.O_CREAT if make else os.O_RDONLY  # a directory cannot be opened to write
         self._descriptor = os.open(path, access | os.O_CLOEXEC, 0o600)
 
     def acquire(self) -> None:

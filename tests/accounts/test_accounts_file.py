@@ -95,6 +95,7 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_directory_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot write"):
         AccountsFile(tmp_path / "missing" / "accounts.toml").put("alice", ALICE)
+    assert not (tmp_path / "missing").exists(), "no file in the place of the directory"
 
 
 def test_a_disk_that_is_full_is_a_configuration_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

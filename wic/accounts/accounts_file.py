@@ -107,7 +107,7 @@ class AccountsFile:
     def _changing(self) -> Iterator[_Contents]:
         """Read the file, have it changed and write it, while no other program does."""
         try:
-            lock = FileLock(self.path.parent)  # the directory's: no file stays behind
+            lock = FileLock(self.path.parent, make=False)  # the directory's: no file stays behind
         except OSError as error:
             raise ConfigurationError(f"cannot write the accounts file {self.path}: {error}") from error
         with lock:
