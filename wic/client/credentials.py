@@ -30,7 +30,7 @@ def _ignore(*_: object) -> None:
     """Do nothing: no connection depends on the credentials yet."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Credentials:
     """Credentials of a user: a password or a USIM, which do not change; access tokens are `WebCredentials`."""
 
