@@ -117,6 +117,17 @@ def test_a_burst_does_not_stay_as_delay(buffer: JitterBuffer) -> None:
     assert buffer.delay_ms <= 100
 
 
+def test_a_frame_is_left_out_half_a_second_after_a_beginning_with_a_burst(buffer: JitterBuffer) -> None:
+    delays = []
+    for number in range(12):
+        buffer.put(160 * number, LOUD)
+    for number in range(12, 12 + 25):
+        buffer.next_frames(0.0)
+        delays.append(buffer.delay_ms)
+        buffer.put(160 * number, LOUD)
+    assert delays == [220.0] * 24 + [200.0]
+
+
 def test_packets_are_bounded(buffer: JitterBuffer) -> None:
     for number in range(3 * MAX_PACKETS):
         buffer.put(160 * number, LOUD)

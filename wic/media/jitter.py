@@ -83,9 +83,11 @@ class JitterBuffer:
         """Give the sound of this tick: nothing while filling, 20 ms as a rule."""
         # Twice the mean deviation covers nearly all packets of a normal path; less is heard as gaps, more as delay.
         target = min(max(2.0 * jitter_ms, MIN_DELAY_MS), MAX_DELAY_MS)
-        position = self._begin(target) if self._position is None else self._catch_up(self._position, target)
-        if position is None:
+        if self._position is None:
+            self._position = self._begin(target)
+        if self._position is None:
             return b""
+        position = self._catch_up(self._position, target)
         end = position + self._frame_clock
         due = sorted(timestamp for timestamp in self._packets if timestamp < end)
         if due:
