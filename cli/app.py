@@ -13,7 +13,7 @@ import click
 from wic import __version__
 
 from .console import Console
-from .error_text import sentence
+from .error_text import clause
 from .exit_codes import ExitCode
 from .help import HelpGroup, examples
 
@@ -65,6 +65,6 @@ def main() -> None:
     except Exception as error:  # `run_sync` has printed every error that wic raises on purpose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         Console().error(
-            f"{sentence(error)} ({type(error).__name__}): this is a fault in wic; --log-level debug shows where."
+            f"{clause(error)} ({type(error).__name__}): this is a fault in wic; --log-level debug shows where."
         )
         sys.exit(ExitCode.FAILED)

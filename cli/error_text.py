@@ -4,11 +4,21 @@ from __future__ import annotations
 
 
 def sentence(error: BaseException) -> str:
-    """Return an error as one sentence: never empty, never more than a line."""
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
+    """Return an error as one sentence on one line, with a capital and a full stop; never empty."""
+    text = with_capital(_line(error))
+    return text if text.endswith((".", "?", "!", "…")) else f"{text}."
 
 
 def clause(error: BaseException) -> str:
     """Return an error as a part of a sentence that goes on, or ends with a full stop of its own."""
-    return sentence(error).removesuffix(".")
+    return _line(error).removesuffix(".")
+
+
+def with_capital(text: str) -> str:
+    """Begin a text with a capital, except where it begins with a name such as `ims.example` or `alice@ims.example`."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text  # `capitalize` would change the rest too
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -14,7 +14,7 @@ from wic.client.events import (
     RegistrationLost,
 )
 
-from .error_text import clause
+from .error_text import clause, with_capital
 
 if TYPE_CHECKING:
     from wic.client.events import ClientEvent
@@ -37,7 +37,7 @@ def event_text(event: ClientEvent) -> str:
             )
             return f"{impu} is deregistered." if error is None else f"{impu} {unconfirmed}: {clause(error)}."
         case ConnectionLost(_, error, next_try):
-            return f"{_capital(clause(error))}{_plan(next_try)}."
+            return f"{with_capital(clause(error))}{_plan(next_try)}."
         case ConnectionRestored(server):
             return f"Reconnected to {server}."
         case IdentitiesChanged(identities):
@@ -50,7 +50,3 @@ def _plan(next_try: float | None) -> str:
     if next_try is None:  # the user has to act, or another event tells of the next attempt
         return ""
     return f"; next attempt in {next_try:.1f} s" if next_try >= _AT_ONCE else "; retrying at once"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]  # `capitalize` would change the rest too

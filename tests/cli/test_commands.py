@@ -134,7 +134,7 @@ def test_a_rejected_call(lab, wic, answering, complaint) -> None:
 def test_the_reason_of_a_failed_call_is_printed_once(lab, wic, complaint) -> None:
     result = wic("call", "alice", "unknown@ims.example", "--accounts", lab.accounts)
     assert result.stdout.splitlines() == ["Call with sip:unknown@ims.example: rejected (404)"]
-    assert result.stderr.splitlines() == ["Error: the called user is not known (404 Not Found)"]
+    assert result.stderr.splitlines() == ["Error: The called user is not known (404 Not Found)."]
     assert result.exit_code == 1
 
 
@@ -143,7 +143,7 @@ def test_a_call_without_an_answer(lab, wic, complaint) -> None:
     lab.do(ringing.__aenter__())
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json", "--timeout", "1")
     lab.do(ringing.__aexit__(None, None, None))
-    assert "the call was not answered within 1 s" in complaint(result, code=1)
+    assert "The call was not answered within 1 s" in complaint(result, code=1)
     assert json.loads(result.stdout)["outcome"] == "cancelled"
 
 

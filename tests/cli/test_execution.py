@@ -57,7 +57,7 @@ def test_errors_become_a_sentence_and_an_exit_code(console, errors, error, code)
 def test_of_a_group_the_first_wic_error_is_printed(console, errors) -> None:
     inner = ExceptionGroup("inner", [ValueError("other"), RegistrationFailed("lost")])
     assert run_async(raising(ExceptionGroup("outer", [KeyError("x"), inner])), console) is ExitCode.FAILED
-    assert errors.getvalue() == "Error: lost\n"
+    assert errors.getvalue() == "Error: Lost.\n"
 
 
 def test_of_a_group_without_wic_errors_the_first_is_raised(console) -> None:

@@ -205,7 +205,7 @@ def test_a_denied_sign_in_fails(wic, waf: ObligingWaf, accounts: Path, browser, 
     waf.error = "access_denied"
     monkeypatch.setattr("webbrowser.open", lambda url: urllib.request.urlopen(url).close())
     result = wic("login", "carol", "--accounts", accounts, "--json")
-    assert complaint(result, code=1).endswith("did not sign in: access_denied")
+    assert complaint(result, code=1).endswith("did not sign the user in: access_denied.")
 
 
 @pytest.mark.parametrize(

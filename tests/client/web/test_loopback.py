@@ -62,9 +62,9 @@ async def test_requests_with_another_state_change_nothing(pairs: tuple[tuple[str
 @pytest.mark.parametrize(
     ("pairs", "sentence", "error"),
     [
-        ((("error", "access_denied"), ("iss", WAF)), "did not sign in: access_denied", "access_denied"),
-        ((("error", "x"), ("error_description", "Too late"), ("iss", WAF)), "did not sign in: Too late", "x"),
-        ((("error", "\x1b[2J"), ("iss", WAF)), "did not sign in: ", None),
+        ((("error", "access_denied"), ("iss", WAF)), "did not sign the user in: access_denied", "access_denied"),
+        ((("error", "x"), ("error_description", "Too late"), ("iss", WAF)), "did not sign the user in: Too late", "x"),
+        ((("error", "\x1b[2J"), ("iss", WAF)), "did not sign the user in: ", None),
         ((("code", "abc"), ("iss", "https://evil.example")), "another server", None),
         ((("code", "abc"),), "another server", None),
         ((("iss", WAF),), "without a code", None),

@@ -71,7 +71,7 @@ async def test_by_browser_at_the_waf_of_a_wwsf(server, settings, store) -> None:
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ({"error": "access_denied", "code": ""}, "did not sign in: access_denied"),
+        ({"error": "access_denied", "code": ""}, "did not sign the user in: access_denied"),
         ({"iss": "https://evil.example"}, "another server"),
     ],
 )

@@ -48,7 +48,9 @@ async def test_a_configured_token_has_no_successor(settings) -> None:
     source = ConfiguredToken(settings(token=Secret("abc")), Secret("abc"))
     token = await source.obtain(None)
     assert token.value == Secret("abc")
-    with pytest.raises(SignInNeeded, match="The access token given for carol is not valid any more"):
+    with pytest.raises(
+        SignInNeeded, match="The access token given for carol is not valid, or has expired; give another one"
+    ):
         await source.obtain(token)
     await source.give_back(token)
 

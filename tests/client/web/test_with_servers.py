@@ -110,7 +110,7 @@ async def test_a_refresh_token_that_was_used_before_ends_the_sign_in(
 
 
 async def test_a_user_denies_the_request(servers, store, browser_user) -> None:
-    with pytest.raises(SignInFailed, match="did not sign in") as failed:
+    with pytest.raises(SignInFailed, match="did not sign the user in") as failed:
         await sign_in_by_browser(
             servers.settings(), store, show=browser_user(servers.ca, "a long sentence", decision="deny").open
         )

@@ -112,7 +112,7 @@ class LoopbackRedirect:
         error = query.get("error")  # RFC 6749 §4.1.2.1
         if error is not None:
             words = _showable(query.get("error_description", "")) or _showable(error)
-            raise SignInFailed(f"{self._issuer} did not sign in: {words}", error=_showable(error) or None)
+            raise SignInFailed(f"{self._issuer} did not sign the user in: {words}", error=_showable(error) or None)
         code = query.get("code", "")
         if not code:  # RFC 6749 §4.1.2: required
             raise SignInFailed(f"{self._issuer} sent the browser back without a code")

@@ -58,7 +58,7 @@ class ConfiguredToken(TokenSource):
         """Return the token; there is no other."""
         if current is not None:  # the network refused it, or it expired
             raise SignInNeeded(
-                f"The access token given for {self._settings.account} is not valid any more; give another."
+                f"The access token given for {self._settings.account} is not valid, or has expired; give another one."
             )
         # Its expiry and identities are not known: the account has to name the identities.
         return AccessToken(value=self._token, issuer=self._settings.waf, scope=self._settings.scope)
