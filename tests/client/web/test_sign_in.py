@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
+from wic.accounts import PoolAccess
 from wic.auth import Secret
 from wic.client.web.sign_in import sign_in_by_browser, sign_in_by_device, sign_out
 from wic.client.web.store import StoreKey
@@ -123,7 +124,14 @@ async def test_a_server_without_the_device_grant(server, settings, store) -> Non
         await sign_in_by_device(settings(), store, show=lambda _: None)
 
 
-@pytest.mark.parametrize("changes", [{"token": Secret("x")}, {"client_id": "bot", "client_secret": Secret("x")}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token": Secret("x")},
+        {"client_id": "bot", "client_secret": Secret("x")},
+        {"wwsf": "https://wwsf.ims.example", "pool": PoolAccess.ANONYMOUS},
+    ],
+)
 async def test_accounts_that_need_no_sign_in(settings, store, changes: dict[str, object]) -> None:
     for work in (
         sign_in_by_browser(settings(**changes), store, show=lambda _: None),

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from wic.accounts import PoolAccess
 from wic.auth.secret import Secret
 from wic.client.web.device import poll_until_approved, request_codes
 from wic.client.web.discovery import discover_services
@@ -142,5 +143,10 @@ def _store_key(settings: WebAuthorization) -> StoreKey:
     if settings.token is not None or settings.client_secret is not None:
         raise ConfigurationError(
             f"Account {settings.account!r} has its own token or client_secret and needs no sign-in."
+        )
+    if settings.pool is PoolAccess.ANONYMOUS:  # TS 24.371 §6.2.3: no stored token is ever used for it
+        raise ConfigurationError(
+            f'Account {settings.account!r} has pool = "anonymous" and needs no sign-in;'
+            ' where the WWSF asks for one, set pool = "signed-in".'
         )
     return StoreKey.of(settings)
