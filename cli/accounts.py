@@ -70,7 +70,8 @@ def find_account(name: str | None, options: AccountOptions) -> Account:
         if options.settings:
             raise ConfigurationError("--set goes with --server; an ACCOUNT has its settings in the accounts file.")
         return Account.load(name, options.accounts)
-    return Account.from_settings("command line", describe_account(options), folder=Path.cwd())
+    named_by = options.impu or options.server or ""  # the name in error messages
+    return Account.from_settings(named_by, describe_account(options), folder=Path.cwd())
 
 
 def new_password(file: Path | None) -> Secret | None:
@@ -97,7 +98,7 @@ def describe_account(options: AccountOptions) -> dict[str, object]:
     auth = AuthScheme(options.auth)
     settings: dict[str, object] = {"server": options.server, "auth": options.auth, "insecure": options.insecure}
     if options.impu:
-        settings |= {"impu": options.impu, "impi": options.impi or options.impu.partition(":")[2]}
+        settings |= {"impu": options.impu, "impi": options.impi or options.impu.split(":", 1)[-1]}
     elif auth is not AuthScheme.BEARER:  # a token says the identities it stands for
         raise ConfigurationError("--server needs --impu, the public user identity, such as sip:alice@ims.example.")
     # Paths become texts, as an accounts file would have them: one reader checks both.

@@ -205,6 +205,18 @@ def test_the_secret_of_a_program_comes_from_prompt_or_environment(monkeypatch, t
     assert account.web.client_secret.reveal() == "sesame"
 
 
+def test_errors_name_the_described_account_by_its_identity(monkeypatch) -> None:
+    monkeypatch.setenv("WIC_PASSWORD", "sesame")
+    with pytest.raises(ConfigurationError, match=r"Account 'sip:alice@ims\.example' has unknown settings: colour"):
+        find_account(None, options("colour=red", **ALICE))
+
+
+def test_an_identity_without_its_scheme(monkeypatch) -> None:
+    monkeypatch.setenv("WIC_PASSWORD", "sesame")
+    with pytest.raises(ConfigurationError, match=r"'impu' must look like sip:user@domain, not 'alice@ims\.example'"):
+        find_account(None, options(server=SERVER, impu="alice@ims.example"))
+
+
 def test_a_pool_needs_no_identity_and_no_secret() -> None:
     account = find_account(
         None, options("wwsf=https://wwsf.ims.example", "pool=anonymous", auth="bearer", server=SERVER)

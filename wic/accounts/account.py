@@ -45,7 +45,7 @@ class Account:
     """The private user identity, such as `alice@ims.example`."""
     impus: tuple[str, ...] = ()
     """Further public user identities to register, where the network does not register them by itself."""
-    name: str = "command line"
+    name: str = "unnamed"
     """The account's name in error messages."""
     auth: AuthScheme = AuthScheme.DIGEST
     """Authentication scheme of the account."""
