@@ -318,15 +318,18 @@ class ClientConnection:
             self.agent.register(transport.flow, now=self.driver.now)
             self.driver.pump()
             async with asyncio.timeout(self.options.register_timeout):
-                failure = await outcome
+                failure: Failure | None = await outcome
         except TimeoutError:
             return Failure(self._unanswered(), recover_from_silence(Purpose.INITIAL))
         except WicError as error:
             return Failure(error, recover_from_error(error))
         finally:
             self._outcome = None
-        # A connection can end between the answer and this moment; its loss is what counts then.
-        return failure if failure is None or self._transport is not None else self._flow_lost(" meanwhile")
+        # A connection can end between the answer and this moment; then what it was to be tried again over is gone.
+        if failure is not None and self._transport is None:
+            remedy = PHASES[failure.recovery.remedy][self._phase]
+            return self._flow_lost(" meanwhile") if remedy is Remedy.RETRY else failure
+        return failure
 
     def _recover(self, failure: Failure) -> float | None:
         """Begin what recovery says about the failure of the connection or of the leading registration.

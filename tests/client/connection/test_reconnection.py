@@ -354,6 +354,58 @@ async def test_the_connection_is_closed_when_nothing_is_registered_any_more(memo
         assert len(memory_home.dialled) == 1
 
 
+def answer_and_close(memory_home, status):
+    """Let the network refuse every REGISTER, and close the connection right after the answer."""
+
+    def answer(context, now):
+        context.reject(status, now=now)
+        asyncio.get_running_loop().call_soon(memory_home.far[-1].abort, "go away")
+
+    memory_home.home.answers["REGISTER"] = answer
+
+
+@pytest.mark.parametrize("status", [403, 600])
+async def test_a_refusal_before_the_end_of_the_connection_is_what_open_raises(memory_home, status):
+    answer_and_close(memory_home, status)
+    with pytest.raises(RegistrationFailed, match=str(status)):
+        async with memory_home.client():
+            pytest.fail("not reached")
+    assert len(memory_home.dialled) == 1
+
+
+async def test_the_end_of_the_connection_during_open_is_told_with_its_reason(memory_home):
+    memory_home.on_dial = lambda far: far.abort("go away")
+    with pytest.raises(FlowLost, match="was lost: the peer ended it: go away"):
+        async with memory_home.client():
+            pytest.fail("not reached")
+
+
+async def test_a_refusal_before_the_end_of_the_next_connection_is_final(memory_home):
+    client = memory_home.client()
+    told = memory_home.watched(client)
+    async with client:
+        answer_and_close(memory_home, 403)
+        memory_home.far[-1].abort("begin")
+        await memory_home.until(lambda: RegistrationLost in told.kinds, 15.0)
+        assert told[-1].final
+        await asyncio.sleep(600.0)
+        assert len(memory_home.dialled) == 2
+
+
+async def test_a_wait_that_is_asked_for_before_the_end_of_the_next_connection_is_for_another_one(memory_home):
+    client = memory_home.client()
+    told = memory_home.watched(client)
+    async with client:
+        answer_and_close(memory_home, 600)
+        memory_home.far[-1].abort("begin")
+        await memory_home.until(lambda: len(memory_home.dialled) == 2, 15.0)
+        await asyncio.sleep(1.0)
+        del memory_home.home.answers["REGISTER"]
+        await memory_home.until(lambda: ConnectionRestored in told.kinds)
+        assert len(memory_home.dialled) == 3
+        assert RegistrationLost not in told.kinds
+
+
 async def test_a_listener_that_raises_disturbs_no_other(memory_home):
     client = memory_home.client()
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: caught.append(context["exception"]))
