@@ -155,15 +155,18 @@ class Client:
         random_source = SystemRandomSource()
         credentials = await open_credentials(self.account, random_source=random_source, usim=self.options.usim)
         self.account = credentials.account  # with the identities that came with a token (TS 24.371 §6.2.2)
-        connection = ClientConnection(
-            credentials=credentials,
-            options=self.options,
-            random_source=random_source,
-            tasks=self.tasks,
-            on_event=lambda event: self._calls.handle(event),
-            tell=self._tell,
-        )
-        self._opened = connection
+        try:
+            connection = self._opened = ClientConnection(
+                credentials=credentials,
+                options=self.options,
+                random_source=random_source,
+                tasks=self.tasks,
+                on_event=lambda event: self._calls.handle(event),
+                tell=self._tell,
+            )
+        except ConfigurationError:  # an identity that came with the token cannot be registered
+            await credentials.close()
+            raise
         for observer in self._observers:
             connection.driver.add_observer(observer)
         try:
