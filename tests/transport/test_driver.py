@@ -198,6 +198,21 @@ async def test_a_dial_that_fails_is_told():
     await left.driver.close()
 
 
+async def test_a_dialled_connection_that_ends_at_once_fails_what_waited_for_it(monkeypatch):
+    network = MemoryNetwork()
+
+    async def connect(host, port, *, handler, **_):
+        near, _ = network.connect(handler, Peer("r").driver, transport="TCP", server_address=(host, port))
+        near.drop("gone")
+        return near
+
+    monkeypatch.setattr("wic.transport.connection_pool.connect_tcp", connect)
+    left = Peer("l")
+    left.ask(Flow("TCP", ("10.0.0.1", 0), RIGHT))
+    assert (await left.next(TransportFailed)).reason == "the connection was closed at once"
+    await left.driver.close()
+
+
 async def test_the_queue_of_a_dial_is_bounded():
     left = Peer("l", queue_limit=2000)
     flow = Flow("TCP", ("127.0.0.1", 0), ("127.0.0.1", 1))

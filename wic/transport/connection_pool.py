@@ -115,8 +115,12 @@ class ConnectionPool:
         except TransportError as error:
             self._give_up(remote, str(error))
         else:
+            usable = self._open.get(_remote(connection.flow))
+            if usable is None:  # it ended first, when none of these flows was tied to it
+                self._give_up(remote, "the connection was closed at once")
+                return
             for flow, data, _ in self._dials.pop(remote).waiting:  # in the order they came
-                self._send(connection, flow, data)
+                self._send(usable, flow, data)
 
     def _give_up(self, remote: Remote, reason: str) -> None:
         for flow, _, failed in self._dials.pop(remote).waiting:
