@@ -4,6 +4,7 @@ python examples/echo_bot.py bob
 """
 
 import asyncio
+import contextlib
 import sys
 
 import wic
@@ -22,4 +23,5 @@ async def main(account_name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C: the client has deregistered by then
+        asyncio.run(main(sys.argv[1]))
