@@ -274,7 +274,7 @@ class RegistrationAgent:
         self._settle(now)
 
     def _settle(self, now: float, *, proceed: bool = True) -> None:
-        """Carry out the commands that wait, as far as possible, and take what comes of that and of everything else."""
+        """Carry out the waiting commands as far as possible, and handle all events until none is left."""
         busy = True
         while busy:
             busy = False

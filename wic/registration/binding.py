@@ -43,7 +43,7 @@ class Binding:
     public_gruu: Uri | None = None
     temporary_gruu: Uri | None = None
     outbound: bool = False
-    """Whether the registrar does outbound (RFC 5626 §4.2.1: `Require: outbound`)."""
+    """Whether the registrar supports outbound (RFC 5626 §4.2.1: `Require: outbound`)."""
     flow_timer: int | None = None
     """Seconds within which the flow wants a keep-alive (RFC 5626 §4.4)."""
     keep_alive: int | None = None

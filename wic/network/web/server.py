@@ -63,7 +63,8 @@ class WebServer:
             self._socket.listen(BACKLOG)
         except OSError as error:
             self._socket.close()
-            raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+            where = f"{host} port {port}" if port else host  # 0: any free port
+            raise ConfigurationError(f"cannot listen on {where}: {error.strerror}") from error
         self.port: int = self._socket.getsockname()[1]
         self.url = _url(name or host, self.port)
         self._context = ssl_context

@@ -308,7 +308,7 @@ class Subscription:
             self._failed(error, wait, now)
 
     def _failed(self, error: SubscriptionFailed, wait: float | None, now: float) -> None:
-        """Take note that a SUBSCRIBE came to nothing; a subscription that stands goes on until it expires."""
+        """Handle a SUBSCRIBE that failed; a subscription that exists goes on until it expires."""
         if self._state in _LIVE and self._expires_at is not None and now < self._expires_at:
             if wait is not None:
                 self._failures += 1
