@@ -68,7 +68,7 @@ class IssuedChallenge:
     ha1: Secret
     """H(A1) with the password of its vector, made once."""
     issued: float
-    """When, in seconds."""
+    """Time, in seconds."""
     source: str
     """Connection over which it was asked for."""
     proved: bool = False

@@ -36,7 +36,7 @@ class TuakOptions:
     ik_bits: int = 128
     """128 or 256."""
     iterations: int = 1
-    """How many times the permutation is applied."""
+    """Number of times that the permutation is applied."""
 
     def __post_init__(self) -> None:
         if self.mac_bits not in _MAC_INSTANCE or self.res_bits not in _RES_INSTANCE:

@@ -24,7 +24,7 @@ class CallProfile:
     identity: Uri
     """The public user identity: From, and P-Preferred-Identity."""
     contact: NameAddr
-    """Where requests within the call reach this side."""
+    """Contact address: requests within the call reach this side there."""
     flow: Flow
     """The connection of the registration."""
     display: str = ""

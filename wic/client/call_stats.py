@@ -77,7 +77,7 @@ class CallReport:
     status: int | None
     """The SIP status that decided, 200 for an answered call."""
     reason: str
-    """Why it ended, as a text for the user."""
+    """Reason for its end, as a text for the user."""
     call_id: str
     direction: str
     """`outgoing` or `incoming`."""

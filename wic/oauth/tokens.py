@@ -27,7 +27,7 @@ class AccessToken:
     issuer: str = ""
     """The authorization server that issued it; empty for a token that was configured."""
     expires_at: float | None = None
-    """When it expires, in seconds of Unix time; None if that is not known."""
+    """Expiry, in seconds of Unix time; None if that is not known."""
     scope: str = ""
     """Scope that was granted."""
     impi: str = ""

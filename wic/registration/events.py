@@ -42,7 +42,7 @@ class Deregistered:
 
     impu: Uri
     error: WicError | None = None
-    """Why the network did not confirm it; it then keeps the registration until that ends by itself."""
+    """Reason why it is not confirmed; the network then keeps the registration until that ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Endpoint:
 
     def __init__(self, *, random_source: RandomSource, options: EndpointOptions = _DEFAULT_OPTIONS) -> None:
         self.random_source = random_source
-        """Where branches and tags come from."""
+        """Source of branches and tags."""
         self.options = options
         self._is_proxy = options.role is Role.PROXY
         self._extensions = frozenset() if self._is_proxy and options.extensions is None else options.extensions
@@ -255,7 +255,7 @@ class Endpoint:
 
     @property
     def counters(self) -> Counters:
-        """What happened so far, in figures."""
+        """Counters of what happened so far."""
         return self._layer.snapshot()
 
     @property

@@ -79,7 +79,7 @@ class Timers:
     timer_c: float = 181.0
     """Has to be more than three minutes (RFC 3261 §16.6 step 11)."""
     trying: float = 0.2
-    """When an INVITE server transaction sends 100 by itself (RFC 3261 §17.2.1)."""
+    """Delay after which an INVITE server transaction sends 100 by itself (RFC 3261 §17.2.1)."""
 
     @cached_property
     def timeout(self) -> float:
@@ -126,7 +126,7 @@ class ScheduledTimer:
 
     queue: TimerQueue
     at: float
-    """When it fires, in the clock of `now`."""
+    """Time at which it fires, in the clock of `now`."""
     action: Callable[[float], None] | None
     """Called with the time; None once it has fired or was cancelled."""
 

@@ -52,7 +52,7 @@ class KnownDialog:
 
     @property
     def until(self) -> float:
-        """When it is over, by the driver's clock."""
+        """Time at which it is over, by the driver's clock."""
         return max(self.call_until, self.subscribed_until)
 
     def confine(self, request: Request) -> None:

@@ -46,7 +46,7 @@ class Leg:
     pending: OfferExchange | None = None
     """An offer that came in a response and waits for its answer in ACK or PRACK."""
     spoilt: str = ""
-    """Why the call has to end as soon as it is confirmed; empty if it has not."""
+    """Reason to end the call as soon as it is confirmed; empty if there is none."""
     cseqs: dict[Side, int] = field(default_factory=dict)
     """The highest CSeq that has come from each side."""
     _state: LegState = field(default=LEG.initial, init=False)

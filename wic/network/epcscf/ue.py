@@ -82,7 +82,7 @@ class W2Connection:
 
     @property
     def associations(self) -> list[tuple[RegisteredUe, Association]]:
-        """What is registered over it, expired or not."""
+        """Associations over it with their UEs, expired ones too."""
         return [(ue, each) for ue in self.ues.values() for each in ue.associations.values()]
 
     @property
@@ -134,7 +134,7 @@ class RegisteredUe:
     legs: dict[str, Leg] = field(default_factory=dict)
     """Its calls, by the id in our Record-Route."""
     missed_byes: list[Request] = field(default_factory=list)
-    """What ended calls while it was absent, to be sent when it is back."""
+    """BYEs that ended calls while it was absent, to be sent when it is back."""
     grace: ScheduledTimer | None = None
     """End of the wait for it, while it is absent."""
     _state: UeState = field(default=UE.initial, init=False)

@@ -63,7 +63,7 @@ class Consent:
     wwsf: str | None
     """Identity of the WWSF in between; None if there is none."""
     expires_at: float
-    """When it ends, in seconds of Unix time."""
+    """Expiry, in seconds of Unix time."""
 
 
 class Consents:

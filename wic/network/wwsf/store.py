@@ -123,11 +123,11 @@ class WwsfSession:
     access_token: Secret
     token_expires_at: float
     renew_at: float
-    """When the next token is requested."""
+    """Time at which the next token is requested."""
     refresh_token: Secret | None
     """None if the WAF issued none."""
     expires_at: float
-    """When the session ends."""
+    """End of the session."""
 
 
 class WwsfStore(WebStore):

@@ -153,7 +153,7 @@ class PassingResponse:
 
     context: ProxyContext
     branch: Branch | None
-    """Where it came from; None if the proxy made it."""
+    """Branch that it came from; None if the proxy made it."""
     response: Response
     """The response, which the logic may change or exchange."""
     _released: bool = False
@@ -189,7 +189,7 @@ class ProxyContext:
     transaction: ServerTransaction
     """The server transaction; its `request` is as it came."""
     request: Request
-    """What will be forwarded: a copy without the Route values that led here, to be changed by the logic.
+    """Request to forward: a copy without the Route values that led here, to be changed by the logic.
 
     Once nothing is forwarded any more, the request as it came.
     """
@@ -214,7 +214,7 @@ class ProxyContext:
 
     @property
     def flow(self) -> Flow:
-        """Where the request came from."""
+        """Flow that the request came from."""
         return self.transaction.flow
 
     @property
@@ -422,9 +422,9 @@ class PassingAck:
     endpoint: Endpoint
     logic: ProxyLogic
     request: Request
-    """What will be forwarded, to be changed by the logic."""
+    """ACK to forward, to be changed by the logic."""
     flow: Flow
-    """Where it came from."""
+    """Flow that it came from."""
     taken_routes: tuple[NameAddr, ...]
     """The Route values that led here, taken off."""
 

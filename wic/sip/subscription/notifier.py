@@ -132,7 +132,7 @@ class NotifierSubscription:
     contact: NameAddr = field(kw_only=True)
     """Contact of this element."""
     expires_at: float = field(kw_only=True)
-    """When it ends unless it is refreshed, in the clock of `now`."""
+    """Time at which it ends unless it is refreshed, in the clock of `now`."""
     keeper: SubscriptionKeeper = field(kw_only=True)
     """Its owner."""
     timers: TimerQueue = field(kw_only=True)
@@ -156,7 +156,7 @@ class NotifierSubscription:
 
     @property
     def state(self) -> NotifierState:
-        """Where it stands."""
+        """State of the subscription."""
         return self._state
 
     # commands

@@ -91,12 +91,12 @@ class Subscription:
 
     @property
     def state(self) -> SubscriberState:
-        """Where it stands."""
+        """State of the subscription."""
         return self._state
 
     @property
     def expires_at(self) -> float | None:
-        """When it ends unless it is refreshed, in the clock of `now`; None as long as that is unknown."""
+        """Time at which it ends unless it is refreshed, in the clock of `now`; None as long as that is unknown."""
         return self._expires_at
 
     # commands

@@ -129,13 +129,13 @@ class Transaction(ABC):
         self.request = request
         """The request as it was sent or received."""
         self.flow = flow
-        """Where it was sent to or came from."""
+        """Flow that it was sent over or came from."""
         self.owner = owner
         """Object of the user's choice, found again on each event; None after the last one."""
         self.attempt = 0
         """Retransmissions so far, paced by Timer A, E or G."""
         self.lost = ""
-        """Why its flow ended, if it did."""
+        """Reason for the end of its flow, if it ended."""
         self._table = table
         self._layer = layer
         self._state = table.initial

@@ -35,7 +35,7 @@ class ClientTransaction(Transaction):
         self._data = request.to_bytes()
         self._response: Response | None = None
         self.response_flow = flow
-        """Where the last response came from."""
+        """Flow of the last response."""
         self._ack: bytes | None = None
         self._cancel: Request | None = None
         self._cancel_sent = False

@@ -42,7 +42,7 @@ class ServerTransaction(Transaction):
         table = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
         super().__init__(table, layer, id=id, request=request, flow=flow, owner=None, quiet=quiet)
         self.reply_flow = reply_flow
-        """Where responses go: `flow` itself on streams, the address that the Via asks for on UDP."""
+        """Flow of the responses: `flow` itself on streams, the address that the Via asks for on UDP."""
         self.tag = tag
         """A To tag for answers of this element; `Endpoint.respond` adds it where a response lacks one."""
         self.dialog = dialog
@@ -50,7 +50,7 @@ class ServerTransaction(Transaction):
         self.to_tag: str | None = None
         """The To tag of the response sent last."""
         self.keys: tuple[tuple[Hashable, ...], tuple[Hashable, ...]] = ((), ())
-        """What the layer finds it by."""
+        """Key by which the layer finds it."""
         self.cancelled = False
         """Whether the peer cancelled it."""
         self._response: Response | None = None
