@@ -156,7 +156,11 @@ class Ends(Generic[Told]):
 
     def accept(self, expires: int | None = 7200, *headers: tuple[str, object]) -> list[Told]:
         """Answer with a 200 that lists the contact that was sent."""
-        return self.reply(granted(self.take(), expires, *headers))
+        return self.grant(self.take(), expires, *headers)
+
+    def grant(self, request: Request, expires: int | None = 7200, *headers: tuple[str, object]) -> list[Told]:
+        """Answer a REGISTER that was taken before with such a 200."""
+        return self.reply(granted(request, expires, *headers))
 
     def reply(self, response: Response) -> list[Told]:
         """Let a response arrive, and tell what came of it."""

@@ -188,8 +188,11 @@ class RegistrationAgent:
         if key in self._added:
             return True
         registration = self._find(impu)
-        if registration is not None and not registration.ended and key in self._unwanted:
-            raise LocalProtocolError(f"{impu} is being deregistered")
+        if registration is not None:
+            # Ended by the network with a REGISTER on its way: what that brings is given up.
+            leaves = registration.pending is not None if registration.ended else key in self._unwanted
+            if leaves:
+                raise LocalProtocolError(f"{impu} is being deregistered")
         self._unwanted -= {key}
         if any(each.implicit_set.holds(impu) for each in self.bindings):
             return False
@@ -296,6 +299,11 @@ class RegistrationAgent:
 
     def _proceed(self, now: float) -> None:
         """Carry out the commands that wait, until a REGISTER is on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
+        for registration, command in tuple(self._queue.items()):
+            # Where there is no binding, nothing is sent, so that no turn is waited for.
+            if command is _Command.DEREGISTER and registration.binding is None and registration.pending is None:
+                del self._queue[registration]
+                registration.deregister(now=now)
         while self._queue and all(each.pending is None for each in self._registrations):
             registration = next(iter(self._queue))
             match self._queue.pop(registration):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.errors import LocalProtocolError
 from wic.registration import (
     BindingLost,
     DepartureEnded,
@@ -318,3 +319,37 @@ def test_an_identity_that_is_still_tried_for_leads_and_is_watched_once_registere
     household.wait()
     assert [type(each) for each in household.accept()] == [Registered]
     assert str(notifier.take().to.uri) == str(HOME)
+
+
+def test_an_identity_that_was_ended_before_its_deregistration_is_added_again(
+    watched_with_home: tuple[Household, Notifier],
+) -> None:
+    household, notifier = watched_with_home
+    household.agent.refresh(now=5)
+    household.agent.deregister(HOME, now=5)
+    refresh = household.take()
+    told = notifier.notify(alice=ContactEvent.REGISTERED, home=ContactEvent.REJECTED)
+    assert failures(told) == [("home", Remedy.GIVE_UP, None)]
+    assert not household.agent.is_leaving, "there is nothing to remove, and so no turn to wait for"
+    assert household.agent.add(HOME, now=5)
+    assert [type(each) for each in household.grant(refresh)] == [Refreshed]
+    assert isinstance(household.accept()[0], Registered)
+    assert [binding.impu for binding in household.agent.bindings] == [ALICE, HOME]
+
+
+def test_an_identity_that_was_ended_while_its_register_is_on_its_way_is_not_added(
+    watched_with_home: tuple[Household, Notifier],
+) -> None:
+    """What that REGISTER brings is given up: a caller would be told of a registration that does not last."""
+    household, notifier = watched_with_home
+    household.agent.refresh(now=5)
+    household.accept()
+    refresh = household.take()
+    told = notifier.notify(alice=ContactEvent.REGISTERED, home=ContactEvent.REJECTED)
+    assert failures(told) == [("home", Remedy.GIVE_UP, None)]
+    with pytest.raises(LocalProtocolError, match="is being deregistered"):
+        household.agent.add(HOME, now=5)
+    household.grant(refresh)
+    household.accept()
+    assert household.agent.add(HOME, now=5)
+    assert isinstance(household.accept()[0], Registered)
