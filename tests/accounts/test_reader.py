@@ -112,6 +112,20 @@ def test_a_missing_value_has_the_default_of_the_schema(read_table) -> None:
 
 
 @pytest.mark.parametrize(
+    ("auth", "key", "default"),
+    [
+        ("digest", "auth", "digest"),
+        ("aka", "usim", "milenage"),
+        ("bearer", "bearer_form", "rfc8898"),
+        ("bearer", "bearer_in", "all"),
+        ("bearer", "pool", ""),
+    ],
+)
+def test_an_empty_choice_counts_as_missing(read_table, auth: str, key: str, default: str) -> None:
+    assert read_table(password=None, **{"auth": auth, key: ""}).choice(key) == default
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"password": "a", "password_env": "B"}, "more than one of password, password_env"),

@@ -103,9 +103,10 @@ class AccountTable:
         return self._typed(key, str)
 
     def choice(self, key: str) -> str:
-        """Return a text of those that the schema allows."""
-        value, setting = self.text(key), SETTINGS[key]
-        if value not in setting.choices and value != setting.default:  # "" where the key is optional
+        """Return a text of those that the schema allows; an empty one counts as missing."""
+        setting = SETTINGS[key]
+        value = self.text(key) or str(setting.default)
+        if value and value not in setting.choices:  # "" where the key is optional
             *most, last = (f'"{each}"' for each in setting.choices)
             raise ConfigurationError(
                 f"Account {self.name!r}: {key!r} must be {', '.join(most)} or {last}, not {value!r}."
