@@ -11,7 +11,7 @@ import pytest
 
 from wic.auth import Secret
 from wic.client.web import TokenKeeper, WebAuthorization
-from wic.errors import ConnectFailed, SignInFailed, SignInNeeded
+from wic.errors import ConnectFailed, LocalProtocolError, SignInFailed, SignInNeeded
 from wic.oauth.tokens import AccessToken
 
 if TYPE_CHECKING:
@@ -225,6 +225,17 @@ async def test_closing_while_a_token_is_replaced(keeper, reported: Reported) -> 
     await kept.close()
     await asyncio.sleep(100)
     assert (reported.tokens, source.given_back) == ([], ["t1"])
+
+
+async def test_nothing_is_borrowed_after_closing(keeper) -> None:
+    source = Source()
+    kept = keeper(source)
+    await kept.token()
+    await kept.close()
+    for ask in (kept.renew, kept.token):
+        with pytest.raises(LocalProtocolError, match="closed"):
+            await ask()
+    assert (len(source.asked), source.given_back) == (1, ["t1"])
 
 
 async def test_a_lease_that_cannot_be_given_back_is_logged(keeper, caplog: pytest.LogCaptureFixture) -> None:

@@ -22,7 +22,7 @@ from wic.accounts import PoolAccess
 from wic.client.web.pool import PoolLease
 from wic.client.web.sources import ClientCredentials, ConfiguredToken, StoredToken
 from wic.client.web.store import TokenStore
-from wic.errors import SignInFailed, TransportError, WicError
+from wic.errors import LocalProtocolError, SignInFailed, TransportError, WicError
 from wic.sip.state_table import StateTable
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class TokenKeeper:
             TransportError: it cannot be reached.
             RemoteProtocolError: its answer cannot be used.
             ConfigurationError: a file cannot be used.
+            LocalProtocolError: the keeper is closed.
         """
         if self._current is not None and not self._current.expires_within(0.0, now=time.time()):
             return self._current
@@ -141,6 +142,8 @@ class TokenKeeper:
         Raises:
             WicError: as for `token`.
         """
+        if self._state is KeeperState.CLOSED:  # a lease would never be given back
+            raise LocalProtocolError("no access token is asked for any more: the client was closed")
         if self._request is None:
             self._request = asyncio.create_task(self._request_token(), name="access token")
             self._request.add_done_callback(self._requested)
