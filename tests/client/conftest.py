@@ -262,7 +262,7 @@ class MemoryHome:
 
     def client(self, user="alice", *servers, impus=(), **changes):
         account = self.home.account(user, server="", servers=servers or ("ws://a/",), insecure=True, impus=impus)
-        return Client(account, replace(OPTIONS, dial=self.dial, chance=self.chance, **changes))
+        return Client(account, replace(OPTIONS, **({"dial": self.dial, "chance": self.chance} | changes)))
 
     @staticmethod
     async def invite(client, identity=None) -> Request:

@@ -22,7 +22,7 @@ from wic.client.dialling import dial_websocket
 from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
 from wic.client.keep_alive import agree_keep_alive
 from wic.client.tables import CONNECTION, ConnectionInput, ConnectionState
-from wic.errors import FlowLost, RegistrationFailed, WicError
+from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, WicError
 from wic.registration import (
     Backoff,
     DepartureEnded,
@@ -311,8 +311,7 @@ class ClientConnection:
                 return self._flow_lost(" meanwhile")
         try:
             if transport is None:
-                transport = self._transport = await self._dial(self._servers.current, self.driver)
-                transport.keep_alive(self.options.keep_alive)
+                transport = self._transport = await self._connect()
             outcome = self._outcome = asyncio.get_running_loop().create_future()
             # RFC 5626 §4.5: same instance and reg-id, so that the new flow replaces the one that failed.
             self.agent.register(transport.flow, now=self.driver.now)
@@ -330,6 +329,23 @@ class ClientConnection:
             remedy = PHASES[failure.recovery.remedy][self._phase]
             return self._flow_lost(" meanwhile") if remedy is Remedy.RETRY else failure
         return failure
+
+    async def _connect(self) -> Connection:
+        """Dial the server whose turn it is.
+
+        Raises:
+            WicError: there is no connection to be had.
+        """
+        server = self._servers.current
+        try:
+            transport = await self._dial(server, self.driver)
+            transport.keep_alive(self.options.keep_alive)
+        except WicError:
+            raise
+        except Exception as error:  # `ClientOptions.dial` is foreign code, which may fail in any way
+            _log.debug("dialling %s failed", server, exc_info=True)
+            raise ConnectFailed(f"dialling {server} failed: {error!r}") from error
+        return transport
 
     def _recover(self, failure: Failure) -> float | None:
         """Begin what recovery says about the failure of the connection or of the leading registration.

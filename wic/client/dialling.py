@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["Dial", "dial_websocket"]
 
 Dial: TypeAlias = Callable[[str, FlowHandler], Awaitable[Connection]]
-"""Opens a connection to the server with this address; raises `TransportError` if there is none to be had."""
+"""Opens a connection to the server with this address; raises `TransportError` if there is none to be had.
+
+Any other exception counts as one."""
 
 
 async def dial_websocket(url: str, handler: FlowHandler, *, ca: Path | None, timeout: float) -> Connection:

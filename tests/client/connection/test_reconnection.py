@@ -406,6 +406,42 @@ async def test_a_wait_that_is_asked_for_before_the_end_of_the_next_connection_is
         assert RegistrationLost not in told.kinds
 
 
+@pytest.mark.parametrize("fault", [ValueError("no such proxy"), KeyError(), TimeoutError(), None], ids=repr)
+async def test_a_dial_that_fails_in_its_own_way_is_tried_again(memory_home, caplog, fault):
+    faulty = False
+
+    async def dial(url, handler):
+        if not faulty:
+            return await memory_home.dial(url, handler)
+        if fault is not None:
+            raise fault
+        return None
+
+    client = memory_home.client(dial=dial)
+    told = memory_home.watched(client)
+    async with client:
+        faulty = True
+        memory_home.far[-1].abort("begin")
+        await asyncio.sleep(300.0)
+        assert f"dialling ws://a/ failed: {'AttributeError' if fault is None else repr(fault)}" in caplog.text
+        faulty = False
+        await memory_home.until(lambda: ConnectionRestored in told.kinds)
+        assert client.is_connected
+
+
+async def test_a_dial_that_fails_in_its_own_way_is_what_open_raises(memory_home):
+    tried = []
+
+    async def dial(url, handler):
+        tried.append(url)
+        raise ValueError("no such proxy")
+
+    with pytest.raises(ConnectFailed, match="dialling ws://b/ failed: ValueError\\('no such proxy'\\)"):
+        async with memory_home.client("alice", "ws://a/", "ws://b/", dial=dial):
+            pytest.fail("not reached")
+    assert tried == ["ws://a/", "ws://b/"]
+
+
 async def test_a_listener_that_raises_disturbs_no_other(memory_home):
     client = memory_home.client()
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: caught.append(context["exception"]))
