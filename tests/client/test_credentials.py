@@ -304,6 +304,51 @@ async def test_a_token_that_was_replaced_in_time_is_registered_with(memory_home,
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("cut", [False, True])
+async def test_a_token_that_comes_by_itself_ends_the_wait_for_one(memory_home, carol, cut):
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        Keeper.last.failures = [SignInFailed("come back later", temporary=True, retry_after=1500.0)]
+        memory_home.refused = {"token1"}
+        client.refresh()
+        await memory_home.until(lambda: not Keeper.last.failures, 5.0)
+        if cut:
+            memory_home.far[-1].abort("now of all times")
+            await memory_home.until(lambda: not client.is_connected, 5.0)
+        await asyncio.sleep(10.0)
+        Keeper.last.on_token(Keeper.last.next())
+        await memory_home.until(lambda: memory_home.shown[-1] == "token2" and client.is_connected, 5.0)
+        await asyncio.sleep(3000.0)
+        assert Keeper.last.given == 2, "no other token is asked for"
+
+
+@pytest.mark.virtual_time
+async def test_a_token_that_comes_while_another_one_is_asked_for_in_vain(memory_home, carol):
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        Keeper.last.failures = [SignInFailed("come back later", temporary=True, retry_after=1500.0)]
+
+        async def renew():
+            Keeper.last.on_token(Keeper.last.next())
+
+        Keeper.last.before_renewal = renew
+        memory_home.refused = {"token1"}
+        client.refresh()
+        await memory_home.until(lambda: memory_home.shown[-1] == "token2", 5.0)
+
+
+@pytest.mark.virtual_time
+async def test_a_token_that_a_call_got_ends_the_wait_for_one(memory_home, carol):
+    async with carol(impus=("sip:carol@ims.example",)) as client:
+        Keeper.last.failures = [SignInFailed("come back later", temporary=True, retry_after=1500.0)]
+        memory_home.refused = {"token1"}
+        client.refresh()
+        await memory_home.until(lambda: not Keeper.last.failures, 5.0)
+        challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
+        memory_home.home.answers["INVITE"] = (401, [("WWW-Authenticate", challenge)], b"")
+        await client.call("sip:bob@ims.example")
+        await memory_home.until(lambda: memory_home.shown[-1] == "token2", 5.0)
+
+
+@pytest.mark.virtual_time
 async def test_a_token_that_cannot_be_replaced_ends_the_registration(memory_home, carol):
     async with carol(impus=("sip:carol@ims.example",)) as client:
         Keeper.last.on_failed(SignInFailed("lease lost", error="lease_lost"))

@@ -101,6 +101,7 @@ class ClientConnection:
     _is_cut: bool = False
     _token_refused: bool = False
     _token_backoff: Backoff | None = None
+    _pause: asyncio.Future[None] | None = None  # the wait for the next attempt; a result ends it
     _fault: WicError | None = None  # the reason of OVER
     _waiting: dict[str, asyncio.Future[WicError | None]] = field(default_factory=dict)  # callers of `register`
     _woken: asyncio.Event | None = None  # made when first waited for: a fleet keeps thousands of connections
@@ -134,7 +135,7 @@ class ClientConnection:
         self.driver.add_timer_source(self.agent)
         self._servers = Servers(account.servers, make_backoff())  # RFC 5626 §4.5: one back-off for all of them
         self._dial = options.dial or partial(dial_websocket, ca=account.ca, timeout=options.connect_timeout)
-        self.credentials.on_renewed, self.credentials.on_failed = self.refresh, self._end
+        self.credentials.on_renewed, self.credentials.on_failed = self._credentials_renewed, self._end
 
     @property
     def now(self) -> float:
@@ -269,7 +270,7 @@ class ClientConnection:
             WicError: there are none to be had.
         """
         await self.credentials.renew()
-        self.refresh()
+        self._credentials_renewed()
 
     # the loop that opens and reconnects
 
@@ -287,7 +288,8 @@ class ClientConnection:
                 if self._obsolete is not None:
                     await self._hang_up("another server is tried")
                 if wait:
-                    await asyncio.sleep(wait)  # RFC 5626 §4.5, or the Retry-After
+                    self._pause = asyncio.get_running_loop().create_future()
+                    await asyncio.wait({self._pause}, timeout=wait)  # RFC 5626 §4.5, or the Retry-After
                 failure = await self._attempt()
                 if failure is None or (next_wait := self._recover(failure)) is None:
                     return
@@ -305,7 +307,8 @@ class ClientConnection:
             try:
                 await self.credentials.renew()
             except WicError as error:
-                return Failure(error, recover_from_renewal(error))
+                if self._token_refused:  # else another one has come meanwhile
+                    return Failure(error, recover_from_renewal(error))
             self._token_refused, self._token_backoff = False, None
             if transport is not self._transport:  # lost while the token was fetched
                 return self._flow_lost(" meanwhile")
@@ -430,6 +433,15 @@ class ClientConnection:
             self._note_end(event.transaction.flow, event.reason)
         if not self.agent.handle(event, now=self.now):
             self.on_event(event)
+
+    def _credentials_renewed(self) -> None:
+        """Register with the credentials that there are now, which ends a wait for others."""
+        if self._token_refused:
+            self._token_refused, self._token_backoff = False, None
+            if self._pause is not None and not self._pause.done():
+                self._pause.set_result(None)
+        else:
+            self.refresh()
 
     def _note_end(self, flow: Flow, reason: str) -> None:
         if self._transport is None or flow != self._transport.flow:
