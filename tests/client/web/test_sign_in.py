@@ -136,10 +136,22 @@ async def test_accounts_that_need_no_sign_in(settings, store, changes: dict[str,
     for work in (
         sign_in_by_browser(settings(**changes), store, show=lambda _: None),
         sign_in_by_device(settings(**changes), store, show=lambda _: None),
-        sign_out(settings(**changes), store),
     ):
         with pytest.raises(ConfigurationError, match="needs no sign-in"):
             await work
+    if "pool" not in changes:
+        with pytest.raises(ConfigurationError, match="needs no sign-in"):
+            await sign_out(settings(**changes), store)
+
+
+async def test_signing_out_where_the_pool_became_anonymous(server, settings, store) -> None:
+    """What was stored before is not kept, and good for use, for ever."""
+    server.becomes_a_waf()
+    server.becomes_a_wwsf(issuer=server.url)
+    server.says("/revoke", {})
+    store.save(key(server), AccessToken(value=Secret("one"), issuer=server.url))
+    assert await sign_out(settings(wwsf=server.url, pool=PoolAccess.ANONYMOUS), store)
+    assert store.load(key(server)) is None
 
 
 @pytest.mark.parametrize(("refresh", "revoked"), [(Secret("again"), "again"), (None, "one")])

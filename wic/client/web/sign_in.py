@@ -129,6 +129,11 @@ async def _sign_in(
     settings: WebAuthorization, store: TokenStore, obtain: Callable[[TokenClient], Awaitable[AccessToken]]
 ) -> AccessToken:
     key = _store_key(settings)
+    if settings.pool is PoolAccess.ANONYMOUS:  # TS 24.371 §6.2.3: no stored token is ever used for it
+        raise ConfigurationError(
+            f'Account {settings.account!r} has pool = "anonymous" and needs no sign-in;'
+            ' where the WWSF asks for one, set pool = "signed-in".'
+        )
     async with JsonClient(ca=settings.ca) as http:
         services = await discover_services(http, settings)
         # The lock is not held meanwhile: the user may take minutes, and other processes use the old token.
@@ -143,10 +148,5 @@ def _store_key(settings: WebAuthorization) -> StoreKey:
     if settings.token is not None or settings.client_secret is not None:
         raise ConfigurationError(
             f"Account {settings.account!r} has its own token or client_secret and needs no sign-in."
-        )
-    if settings.pool is PoolAccess.ANONYMOUS:  # TS 24.371 §6.2.3: no stored token is ever used for it
-        raise ConfigurationError(
-            f'Account {settings.account!r} has pool = "anonymous" and needs no sign-in;'
-            ' where the WWSF asks for one, set pool = "signed-in".'
         )
     return StoreKey.of(settings)
