@@ -198,7 +198,7 @@ class Client:
 
         Raises:
             ConfigurationError: it is no SIP URI.
-            FlowLost: there is no connection now.
+            FlowLost: there is no connection now, or all identities are being deregistered.
             RegistrationFailed: the network refused it, or did not answer.
             AuthenticationFailed: the network does not accept the credentials for it.
             LocalProtocolError: it is being deregistered.

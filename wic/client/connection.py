@@ -218,10 +218,13 @@ class ClientConnection:
         """Register another identity; without effect if it is registered.
 
         Raises:
+            FlowLost: all identities are being deregistered.
             LocalProtocolError: it is being deregistered.
             RegistrationFailed: the network refused it, or did not answer.
             AuthenticationFailed: the network does not accept the credentials for it.
         """
+        if self.is_over:  # the connection will be closed without its deregistration
+            raise self._fault or FlowLost("the client is being deregistered")
         if not self.agent.add(impu, now=self.now):
             return
         # Two callers may add the same identity: one REGISTER answers both.

@@ -321,6 +321,18 @@ async def test_an_identity_is_given_up_while_it_is_added(memory_home):
     assert all(contacts == {} for contacts in memory_home.home.contacts.values())
 
 
+@pytest.mark.parametrize("after", [0.0, 0.015])
+async def test_no_identity_is_added_while_all_leave(memory_home, after):
+    """It would be registered when the others have left, and the connection closed without its deregistration."""
+    async with memory_home.client() as client:
+        leaving = asyncio.create_task(client.deregister())
+        await asyncio.sleep(after)
+        with pytest.raises(FlowLost, match="is being deregistered"):
+            await client.register("sip:work@ims.example")
+        await leaving
+    assert all(contacts == {} for contacts in memory_home.home.contacts.values())
+
+
 async def test_an_identity_that_is_leaving_is_not_added(memory_home):
     async with memory_home.client("alice", impus=("sip:work@ims.example",)) as client:
         await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
