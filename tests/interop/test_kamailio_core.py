@@ -11,7 +11,7 @@ import pytest
 
 from wic.auth.secret import Secret
 from wic.client import Account, CallOutcome, Client
-from wic.errors import AuthenticationFailed, ChallengeUnsupported, RegistrationFailed
+from wic.errors import AuthenticationFailed, CallCancelled, ChallengeUnsupported, RegistrationFailed
 from wic.media import Tone, WavRecorder
 from wic.network import ImsNetwork, NetworkOptions
 
@@ -130,6 +130,19 @@ async def test_two_wics_call_each_other(peers: Peers) -> None:
     assert call.report().outcome is answered.report().outcome is CallOutcome.COMPLETED
     assert tone.listen(heard["alice"]).frequency == THEIRS
     assert tone.listen(heard["bob"]).frequency == OURS
+
+
+async def test_gives_up_while_a_plain_phone_of_the_core_rings(peers: Peers) -> None:
+    """The INVITE is too long for UDP: the CANCEL follows it over TCP."""
+    kamailio = await peers.start(Kamailio(peers.directory))
+    phone = BaresipOptions(server=kamailio.address, transport="tcp", answers=False)
+    baresip = await peers.start(Baresip(peers.directory, phone))
+    async with _network(kamailio) as network, Client(_account(network, "alice")) as client:
+        call = await client.call("sip:bob@ims.example", data=False)
+        with pytest.raises(CallCancelled):
+            await call.answered(timeout=1)
+        await baresip.event("CALL_CLOSED")
+        assert network.epcscf.calls == 0
 
 
 async def test_calls_a_plain_phone_of_the_core(peers: Peers) -> None:

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from wic.errors import LocalProtocolError
 from wic.sip.events import ResponseReceived, TransactionTimedOut
-from wic.sip.message import Request
+from wic.sip.flow import Flow
+from wic.sip.message import Request, Response
+from wic.sip.parser import parse
 from wic.sip.timers import TS24229_UE
 from wic.sip.transaction.tables import TransactionState
 
@@ -150,6 +154,54 @@ class TestCancel:
         assert "a CANCEL" not in net.lines()
         assert not invite.cancelled
         assert [event.response.status for event in a.take(ResponseReceived)] == [486]
+
+
+class TestAnInviteThatWentOverTcp:
+    """The shell has sent it over TCP instead of UDP, since it is long (RFC 3261 §18.1.1)."""
+
+    @pytest.fixture
+    def answer(self, pair):
+        """Feed a response to an INVITE by a TCP connection, and return what is sent then."""
+
+        def feed(invite, status, remote=None):
+            _, a, b = pair
+            flow = Flow("TCP", (a.address[0], 40000), remote or b.address, "1")
+            a.endpoint.receive(Response.answer(invite.request, status, to_tag="b").to_bytes(), flow, now=0.0)
+            return a.endpoint.to_send()
+
+        return feed
+
+    @pytest.mark.parametrize("early", [False, True])
+    def test_the_cancel_goes_over_tcp(self, pair, make_request, answer, early) -> None:
+        _, a, b = pair
+        invite = a.endpoint.send_request(make_request("INVITE"), a.flow_to(b), now=0.0)
+        a.endpoint.to_send()
+        if early:  # it waits for a provisional response
+            a.endpoint.cancel(invite, now=0.0)
+            (cancel,) = answer(invite, 180)
+        else:
+            answer(invite, 180)
+            a.endpoint.cancel(invite, now=0.0)
+            (cancel,) = a.endpoint.to_send()
+        assert cancel.flow == Flow("TCP", (a.address[0], 0), b.address)
+        sent = parse(cancel.data)
+        assert sent.via == replace(invite.request.via, transport="TCP")
+
+    def test_the_ack_goes_over_tcp(self, pair, make_request, answer) -> None:
+        _, a, b = pair
+        invite = a.endpoint.send_request(make_request("INVITE"), a.flow_to(b), now=0.0)
+        a.endpoint.to_send()
+        (ack,) = answer(invite, 486)
+        assert ack.flow == Flow("TCP", (a.address[0], 0), b.address)
+        assert parse(ack.data).via.transport == "TCP"
+
+    def test_a_response_from_elsewhere_changes_nothing(self, pair, make_request, answer) -> None:
+        _, a, b = pair
+        invite = a.endpoint.send_request(make_request("INVITE"), a.flow_to(b), now=0.0)
+        a.endpoint.to_send()
+        (ack,) = answer(invite, 486, remote=("192.0.2.99", 5060))
+        assert ack.flow == a.flow_to(b)
+        assert parse(ack.data).via == invite.request.via
 
 
 def test_a_response_that_tells_nothing_new_is_not_remembered(pair, make_request) -> None:

@@ -6,8 +6,10 @@ the CANCEL until a provisional response has come, because before that the peer m
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from wic.sip.flow import Flow
 from wic.sip.message import Request
 from wic.sip.methods import INITIAL_MAX_FORWARDS
 from wic.sip.timers import Timer
@@ -15,7 +17,6 @@ from wic.sip.transaction.base import Transaction
 from wic.sip.transaction.tables import INVITE_CLIENT, NON_INVITE_CLIENT, Action, TransactionInput, TransactionState
 
 if TYPE_CHECKING:
-    from wic.sip.flow import Flow
     from wic.sip.message import Message, Response
     from wic.sip.transaction.base import Layer
 
@@ -36,7 +37,7 @@ class ClientTransaction(Transaction):
         self._response: Response | None = None
         self.response_flow = flow
         """Flow of the last response."""
-        self._ack: bytes | None = None
+        self._ack: tuple[Flow, bytes] | None = None
         self._cancel: Request | None = None
         self._cancel_sent = False
 
@@ -86,9 +87,8 @@ class ClientTransaction(Transaction):
     def _send_cancel(self, cancel: Request, now: float) -> None:
         self._cancel_sent = True
         # The answer to the CANCEL itself means nothing to the user (§9.1): the INVITE gets its own.
-        self._layer.start_client(
-            cancel, self.flow, branch=self.id, sent_by=self.sent_by, now=now, owner=self, quiet=True
-        )
+        flow = self._address(cancel)
+        self._layer.start_client(cancel, flow, branch=self.id, sent_by=self.sent_by, now=now, owner=self, quiet=True)
         self._carry_out((), (Timer.CANCELLED,), now)
 
     def _pack(self) -> None:
@@ -121,23 +121,39 @@ class ClientTransaction(Transaction):
     def _send_ack(self) -> None:
         if self._ack is None:
             # RFC 3261 §17.1.1.3: the tag of the response, everything else from the INVITE.
-            self._ack = self._hop_request("ACK", self._current()).to_bytes()
+            ack = self._hop_request("ACK", self._current())
+            flow = self._address(ack)
+            self._ack = flow, ack.to_bytes()
             self._layer.counts["requests_sent"] += 1
         else:
             self._layer.counts["retransmitted"] += 1
-        self._layer.send(self.flow, self._ack)
+        self._layer.send(*self._ack)
+
+    def _address(self, request: Request) -> Flow:
+        """Write the Via into an ACK or CANCEL, and return its flow: that of the INVITE.
+
+        The shell sends a long INVITE over TCP instead of UDP (RFC 3261 §18.1.1). ACK and CANCEL have to take the same
+        transport (§9.1, §17.1.1.3), which is the one that the response has come back by (§18.2.2).
+        """
+        flow, taken = self.flow, self.response_flow
+        via = self.request.headers.values("Via")[0]
+        if flow.transport == "UDP" and taken.transport == "TCP" and taken.remote == flow.remote:
+            flow = Flow("TCP", (flow.local[0], 0), flow.remote)
+            via = str(replace(self.request.via, transport="TCP"))
+        request.headers.prepend("Via", via)
+        return flow
 
     def _current(self) -> Response:
         assert self._response is not None, "the table acts on a response before one has come"
         return self._response
 
     def _hop_request(self, method: str, answer: Message) -> Request:
-        """Build the ACK or CANCEL that follows the INVITE to its next hop (RFC 3261 §9.1, §17.1.1.3).
+        """Build the ACK or CANCEL that follows the INVITE to its next hop, still without Via (RFC 3261 §9.1, §17.1.1.3).
 
         The To is that of `answer`. All that came from others goes out byte for byte.
         """
         ours = self.request.headers
-        request = Request.build(method, self.request.uri_text, [("Via", ours.values("Via")[0])])
+        request = Request.build(method, self.request.uri_text)
         request.headers.copy_from(ours, "Route")  # §9.1, §17.1.1.3
         request.headers.add("Max-Forwards", INITIAL_MAX_FORWARDS)
         request.headers.copy_from(ours, "From", "Call-ID")  # §17.1.1.3
