@@ -3,6 +3,9 @@
 The registrar grants short registrations, so that every client refreshes once while it is measured: one REGISTER
 and one 200 over the open connection. The cost of a client must not grow with their number, except that memory is slower
 than caches.
+
+The limit of a refresh holds on machines like the one it was set on. On a slower one, or a busy one, it rises by as much as
+sipmessage reads a REGISTER slower there in the same run, as the floors of `bench_parser.py` fall.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import sipmessage
+from bench_parser import FLOORS, MESSAGES, rates
+from bench_parser import register as register_request
 from measuring import cpu_seconds, heading, hold_many, installed, measured, resident_bytes, table
 from registrar import registrar
 
@@ -81,7 +87,14 @@ def measure(size: int, rounds: int) -> dict[str, float]:
     return {key: min(run[key] for run in runs) for key in runs[0]}
 
 
-def broken(fleets: list[dict[str, float]]) -> dict[str, float]:
+def limits_here() -> dict[str, float]:
+    """Return the limits on this machine, which may be slower than the one they were set on."""
+    _, usual = FLOORS["parse"]
+    (peer,) = rates([sipmessage.Message.parse], [register_request(number) for number in range(MESSAGES)])
+    return {**LIMITS, "refresh_ms": LIMITS["refresh_ms"] * max(1.0, usual / peer)}
+
+
+def broken(fleets: list[dict[str, float]], limits: dict[str, float]) -> dict[str, float]:
     """Return the limits that these fleets exceed, with the measured values."""
     refreshes = [one["refresh_ms"] for one in fleets]
     found = {
@@ -89,7 +102,7 @@ def broken(fleets: list[dict[str, float]]) -> dict[str, float]:
         "kB": max(one["kB"] for one in fleets),
         "growth": refreshes[-1] / refreshes[0],
     }
-    return {key: value for key, value in found.items() if value > LIMITS[key]}
+    return {key: value for key, value in found.items() if value > limits[key]}
 
 
 def main() -> int:
@@ -107,7 +120,7 @@ def main() -> int:
     if options.json:
         print(json.dumps(fleets))
     else:
-        print(heading(__doc__, installed("websockets")))
+        print(heading(__doc__, installed("websockets", "sipmessage")))
         head = ["clients", "kB each", "registration, CPU ms", "refresh, CPU ms", "refreshes", "% of a core"]
         print(
             table(
@@ -125,9 +138,10 @@ def main() -> int:
                 ],
             )
         )
-    failed = broken(fleets)
+    limits = limits_here()
+    failed = broken(fleets, limits)
     for key, value in failed.items():
-        print(f"{key} is {value:.2f}; the limit is {LIMITS[key]}", file=sys.stderr)
+        print(f"{key} is {value:.2f}; the limit here is {limits[key]:.2f}", file=sys.stderr)
     return len(failed)
 
 
