@@ -504,8 +504,8 @@ class ClientConnection:
             self._outcome.set_result(failure)
         elif self._state is ConnectionState.UP and (leads or remedy is Remedy.RENEW_TOKEN):
             self._recover_in_service(failure)
-        elif remedy is Remedy.GIVE_UP and (leads or not self.agent.lives):
-            self._end(error)  # while an access token is looked for, or the leading identity is given up
+        elif self._state is ConnectionState.RECONNECTING and leads and remedy is Remedy.GIVE_UP:
+            self._end(error)  # ended by the network while an access token is looked for
 
     def _tell_failure(self, failure: RegistrationFailure, remedy: Remedy, *, leads: bool) -> None:
         """Tell the user, and the caller that has added the identity, unless the end of the client is told instead."""
