@@ -301,6 +301,7 @@ async def test_a_token_that_was_replaced_in_time_is_registered_with(memory_home,
     async with carol(impus=("sip:carol@ims.example",)):
         Keeper.last.on_token(Keeper.last.next())
         await memory_home.until(lambda: memory_home.shown[-1] == "token2", 5.0)
+        assert Keeper.last.given == 2, "no other token is asked for"
 
 
 @pytest.mark.virtual_time
@@ -333,6 +334,8 @@ async def test_a_token_that_comes_while_another_one_is_asked_for_in_vain(memory_
         memory_home.refused = {"token1"}
         client.refresh()
         await memory_home.until(lambda: memory_home.shown[-1] == "token2", 5.0)
+        assert client.is_connected
+        assert len(client.bindings) == 1
 
 
 @pytest.mark.virtual_time
@@ -346,6 +349,8 @@ async def test_a_token_that_a_call_got_ends_the_wait_for_one(memory_home, carol)
         memory_home.home.answers["INVITE"] = (401, [("WWW-Authenticate", challenge)], b"")
         await client.call("sip:bob@ims.example")
         await memory_home.until(lambda: memory_home.shown[-1] == "token2", 5.0)
+        assert client.is_connected
+        assert len(memory_home.dialled) == 1, "a token is looked for over the connection there is"
 
 
 @pytest.mark.virtual_time

@@ -124,6 +124,8 @@ async def test_a_server_that_does_not_answer_a_refresh(memory_home):
         memory_home.home.deaf_to = {"REGISTER"}
         memory_home.on_dial = lambda far: memory_home.home.deaf_to.clear()
         await memory_home.until(lambda: client.is_connected and client.flow.remote[0] == "ws://b/", 900.0)
+        assert len(client.bindings) == 1
+        assert len(memory_home.home.driver.connections) == 1, "the silent one is closed"
 
 
 async def test_retry_after_is_obeyed_over_the_connection_there_is(memory_home, caplog):
@@ -184,6 +186,7 @@ async def test_a_connection_that_ends_with_a_retry_after_is_no_connection(memory
         await asyncio.sleep(0.1)
         del memory_home.home.answers["REGISTER"]
         await memory_home.until(lambda: client.is_connected, 200.0)
+        assert len(memory_home.far) == 3
 
 
 @pytest.mark.parametrize("servers", [("ws://a/",), ("ws://a/", "ws://b/")])
@@ -259,6 +262,8 @@ async def test_a_connection_that_ends_with_the_answer_is_no_connection(memory_ho
         memory_home.far[-1].abort("begin")
         await memory_home.until(lambda: len(memory_home.far) == 3)
         await memory_home.until(lambda: client.is_connected)
+        assert len(client.bindings) == 1
+        assert len(memory_home.home.driver.connections) == 1
 
 
 async def test_connections_that_do_not_last_are_not_made_without_end(memory_home):
