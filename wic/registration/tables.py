@@ -10,16 +10,13 @@ deregistration that is wanted meanwhile waits with them.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Final
 
-from wic.sip.state_table import StateTable
+from wic.sip.state_table import MachineEnum, StateTable
 
 
-class RegistrationState(Enum):
+class RegistrationState(MachineEnum):
     """State of a `Registration`."""
-
-    __hash__ = object.__hash__  # of C; that of Enum is of Python, and these are keys for every REGISTER
 
     UNREGISTERED = "Unregistered"
     REGISTERING = "Registering"
@@ -40,10 +37,8 @@ class RegistrationState(Enum):
         return self in _PENDING
 
 
-class RegistrationInput(Enum):
+class RegistrationInput(MachineEnum):
     """Input of the machine of a `Registration`."""
-
-    __hash__ = object.__hash__
 
     REGISTER = "send initial REGISTER"
     REFRESH = "send REGISTER"

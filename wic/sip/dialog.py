@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from wic.sip.errors import MalformedHeader
@@ -18,7 +17,7 @@ from wic.sip.message import Request
 from wic.sip.methods import INITIAL_MAX_FORWARDS, TARGET_REFRESH
 from wic.sip.params import Params
 from wic.sip.routing import route
-from wic.sip.state_table import StateTable
+from wic.sip.state_table import MachineEnum, StateTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +30,7 @@ logger = logging.getLogger(__name__)
 _CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
-class DialogState(Enum):
+class DialogState(MachineEnum):
     """State of a dialog."""
 
     EARLY = "early"
@@ -39,7 +38,7 @@ class DialogState(Enum):
     TERMINATED = "terminated"
 
 
-class DialogInput(Enum):
+class DialogInput(MachineEnum):
     """Input that changes the state of a dialog."""
 
     CONFIRM = "2xx to INVITE"
@@ -233,11 +232,11 @@ class Dialog:
             self._move(following)
 
     def _move(self, state: DialogState) -> None:
-        logger.debug("dialog %s: %s -> %s", self.id.call_id, self.state.value, state.value)
+        logger.debug("dialog %s: %s -> %s", self.id.call_id, self.state, state)
         self.state = state
 
     def __repr__(self) -> str:
-        return f"<Dialog {self.id.call_id} {self.state.value}>"
+        return f"<Dialog {self.id.call_id} {self.state}>"
 
 
 def _bare(party: NameAddr) -> NameAddr:

@@ -13,6 +13,16 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
+class MachineEnum(Enum):
+    """States, inputs or actions of a machine: the keys of its table, which are looked up for every message."""
+
+    __hash__ = object.__hash__  # implemented in C; that of Enum is in Python
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
 StateT = TypeVar("StateT", bound=Enum)
 InputT = TypeVar("InputT", bound=Enum)
 

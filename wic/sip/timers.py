@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+from wic.sip.state_table import MachineEnum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Timer(Enum):
+class Timer(MachineEnum):
     """Timer of a transaction, named as in RFC 3261."""
-
-    __hash__ = object.__hash__  # implemented in C; that of Enum is in Python, and these are keys for every message
 
     A = "Timer A"
     """INVITE request retransmission, on unreliable transports."""

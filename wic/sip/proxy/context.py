@@ -18,13 +18,12 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from enum import Enum
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from wic.sip.message import Response
 from wic.sip.proxy.routing import decrement_max_forwards, loop_branch, next_hop_uri
-from wic.sip.state_table import StateTable
+from wic.sip.state_table import MachineEnum, StateTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class ContextState(Enum):
+class ContextState(MachineEnum):
     """Progress of a proxied request."""
 
     DECIDING = "deciding"
@@ -51,7 +50,7 @@ class ContextState(Enum):
     """A final response has gone back, or there is no caller to get one."""
 
 
-class ContextInput(Enum):
+class ContextInput(MachineEnum):
     """Input of a proxied request that may change its state."""
 
     FORWARD = "logic forwards"
@@ -409,7 +408,7 @@ class ProxyContext:
             self._move(following)
 
     def _move(self, state: ContextState) -> None:
-        logger.debug("proxy context %s: %s -> %s", self.transaction.id, self._state.value, state.value)
+        logger.debug("proxy context %s: %s -> %s", self.transaction.id, self._state, state)
         self._state = state
         if state is ContextState.ANSWERED:
             self.request = self.transaction.request

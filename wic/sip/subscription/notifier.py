@@ -316,7 +316,7 @@ class NotifierSubscription:
         self._move(NOTIFIER.rows[self._state, given])
 
     def _move(self, state: NotifierState) -> None:
-        logger.debug("notifier of %s: %s -> %s", self.options.package, self._state.value, state.value)
+        logger.debug("notifier of %s: %s -> %s", self.options.package, self._state, state)
         self._state = state
 
 

@@ -443,5 +443,5 @@ class Subscription:
             self._move(following)
 
     def _move(self, state: SubscriberState) -> None:
-        logger.debug("subscription to %s: %s -> %s", self.options.package, self._state.value, state.value)
+        logger.debug("subscription to %s: %s -> %s", self.options.package, self._state, state)
         self._state = state

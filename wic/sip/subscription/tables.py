@@ -5,13 +5,12 @@ An input that has no row in a state changes nothing. `docs/design/state-machines
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Final
 
-from wic.sip.state_table import StateTable
+from wic.sip.state_table import MachineEnum, StateTable
 
 
-class SubscriberState(Enum):
+class SubscriberState(MachineEnum):
     """State of a subscription at its subscriber."""
 
     INIT = "Init"
@@ -26,7 +25,7 @@ class SubscriberState(Enum):
     TERMINATED = "Terminated"
 
 
-class SubscriberInput(Enum):
+class SubscriberInput(MachineEnum):
     """Input of the subscriber's machine."""
 
     SUBSCRIBE = "send SUBSCRIBE"
@@ -37,7 +36,7 @@ class SubscriberInput(Enum):
     WAIT = "worth another attempt"
 
 
-class NotifierState(Enum):
+class NotifierState(MachineEnum):
     """State of a subscription at its notifier."""
 
     ACTIVE = "Active"
@@ -46,7 +45,7 @@ class NotifierState(Enum):
     TERMINATED = "Terminated"
 
 
-class NotifierInput(Enum):
+class NotifierInput(MachineEnum):
     """Input of the notifier's machine."""
 
     SUBSCRIBE = "SUBSCRIBE"

@@ -250,4 +250,4 @@ class Transaction(ABC):
         self.take(timer, now)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.request.method} {self.id} {self._state.value}>"
+        return f"<{type(self).__name__} {self.request.method} {self.id} {self._state}>"

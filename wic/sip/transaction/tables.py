@@ -10,19 +10,17 @@ state changes nothing. On leaving a state the timers end for which the new state
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING
 
+from wic.sip.state_table import MachineEnum
 from wic.sip.timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class TransactionState(Enum):
+class TransactionState(MachineEnum):
     """State of a transaction."""
-
-    __hash__ = object.__hash__  # implemented in C; that of Enum is in Python, and these are keys for every message
 
     CALLING = "Calling"
     TRYING = "Trying"
@@ -32,14 +30,9 @@ class TransactionState(Enum):
     ACCEPTED = "Accepted"
     TERMINATED = "Terminated"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class TransactionInput(Enum):
+class TransactionInput(MachineEnum):
     """Input of a transaction besides timers: received from the network, or sent by its user."""
-
-    __hash__ = object.__hash__  # see TransactionState
 
     TRYING = "100"
     PROVISIONAL = "101-199"
@@ -53,10 +46,8 @@ class TransactionInput(Enum):
     FLOW_LOST = "flow lost"
 
 
-class Action(Enum):
+class Action(MachineEnum):
     """Action of a transaction on a transition."""
-
-    __hash__ = object.__hash__  # see TransactionState
 
     SEND_REQUEST = "send request"
     SEND_ACK = "send ACK"
