@@ -242,6 +242,30 @@ async def test_an_identity_that_waits_for_a_token_ends_with_the_last_other_one(m
 
 
 @pytest.mark.virtual_time
+async def test_a_further_identity_leaves_while_the_main_one_waits_for_a_token(memory_home, carol):
+    """The main one is without a binding meanwhile, and comes back."""
+    grant = memory_home.home.answers["REGISTER"]
+
+    def register(context, now):
+        memory_home.home.granted = 100 if context.request.to.uri.user == "carol" else 1000
+        grant(context, now)
+
+    memory_home.home.answers["REGISTER"] = register
+    client = carol(impus=("sip:work@ims.example",))
+    told = memory_home.watched(client)
+    async with client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        Keeper.last.before_renewal = lambda: asyncio.sleep(300.0)
+        memory_home.refused = {"token1"}
+        await memory_home.until(lambda: len(client.bindings) == 1, 200.0)
+        await client.deregister("sip:work@ims.example")
+        assert not client.is_over
+        await memory_home.until(lambda: client.bindings, 600.0)
+        assert [str(each.impu) for each in client.bindings] == ["sip:carol@ims.example"]
+    assert not any(isinstance(event, RegistrationLost) and event.final for event in told)
+
+
+@pytest.mark.virtual_time
 async def test_a_connection_lost_while_a_token_is_fetched(memory_home, carol):
     memory_home.home.granted = 1000
     async with carol(impus=("sip:carol@ims.example",)) as client:

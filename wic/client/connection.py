@@ -497,17 +497,18 @@ class ClientConnection:
         leads = impu is self.agent.leading_impu
         phase = self._phase if leads or self.is_over else Phase.FURTHER
         remedy = PHASES[failure.recovery.remedy][phase]
-        self._tell_failure(failure, remedy, leads=leads)
+        last = leads or not self.agent.lives  # without it there is nothing, or only what is being deregistered
+        self._tell_failure(failure, remedy, last=last)
         if remedy is Remedy.REREGISTER:
             return  # the REGISTER that is on its way is the initial one, and may still succeed
         if leads and self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(failure)
         elif self._state is ConnectionState.UP and (leads or remedy is Remedy.RENEW_TOKEN):
             self._recover_in_service(failure)
-        elif self._state is ConnectionState.RECONNECTING and leads and remedy is Remedy.GIVE_UP:
-            self._end(error)  # ended by the network while an access token is looked for
+        elif remedy is Remedy.GIVE_UP and last:
+            self._end(error, impu)  # the leading one: ended by the network while an access token is looked for
 
-    def _tell_failure(self, failure: RegistrationFailure, remedy: Remedy, *, leads: bool) -> None:
+    def _tell_failure(self, failure: RegistrationFailure, remedy: Remedy, *, last: bool) -> None:
         """Tell the user, and the caller that has added the identity, unless the end of the client is told instead."""
         impu, error = failure.impu, failure.error
         if failure.keeps_binding:
@@ -518,8 +519,8 @@ class ClientConnection:
             self.tell(RegistrationLost(impu, error, final=False, next_try=failure.retry_after))
         elif remedy is Remedy.GIVE_UP:
             waited_for = self._answer(_key(impu), error)
-            # A loss of the leading identity is told by `_end`, and the caller of `register` has its answer.
-            if failure.loses_binding if self.is_over else not (leads or waited_for):
+            # A loss that ends the client is told by `_end`, and the caller of `register` has its answer.
+            if failure.loses_binding if self.is_over else not (last or waited_for):
                 self.tell(RegistrationLost(impu, error, final=True))
         elif failure.loses_binding:  # it comes with another connection, or another token
             self.tell(RegistrationLost(impu, error, final=False))
@@ -540,15 +541,20 @@ class ClientConnection:
 
     # the end
 
-    def _end(self, error: WicError) -> None:
-        """Note that the user is not registered, or not for long, and that only the user can change that."""
+    def _end(self, error: WicError, impu: Uri | None = None) -> None:
+        """Note that the user is not registered, or not for long, and that only the user can change that.
+
+        Args:
+            error: the reason.
+            impu: the identity that is told with it; the leading one if None.
+        """
         if self.is_over:
             return
         opening = self._state is ConnectionState.OPENING  # looked at before `_finish` moves on
         self._fault = error
         self._finish()
         if not opening:  # else `open` raises it
-            self.tell(RegistrationLost(self.agent.leading_impu, error, final=True))
+            self.tell(RegistrationLost(impu or self.agent.leading_impu, error, final=True))
 
     def _finish(self) -> None:
         """Look for nothing any more, also not for identities that wait for another connection, or another token."""

@@ -168,8 +168,9 @@ class RegistrationAgent:
             self._leading = self._new_registration(self.identity, flow)
             self._registrations.append(self._leading)
         for registration in self._registrations:
-            # Neither a refresh nor another flow takes back what the user gave up.
-            if not registration.ended and self._queue.get(registration) is not _Command.DEREGISTER:
+            # Neither a refresh nor another flow takes back what the user gave up, or is giving up.
+            unwanted = self._unwanted and _key(registration.identity.impu) in self._unwanted
+            if not registration.ended and not unwanted:
                 self._queue[registration] = _Command.REGISTER
         self._settle(now)
 
@@ -381,7 +382,9 @@ class RegistrationAgent:
         """Let another registration lead, and be watched, where the leading one has ended for good."""
         if self._leading is None or not self._leading.ended:
             return
-        following = next(filter(self._lives, self._registrations), None)
+        # One with a binding goes first: the refusal of one that is still attempted would be the end of all.
+        living = filter(self._lives, self._registrations)
+        following = max(living, key=lambda each: each.binding is not None, default=None)
         if following is not None:
             self._leading = following
             self._forget_reg_event()
@@ -456,9 +459,11 @@ class RegistrationAgent:
         return next((each for each in self._registrations if _key(each.identity.impu) == key), None)
 
     def _lives(self, registration: Registration) -> bool:
-        if registration.ended or registration.state is RegistrationState.UNREGISTERED:
+        if registration.ended or (self._unwanted and _key(registration.identity.impu) in self._unwanted):
             return False
-        return not self._unwanted or _key(registration.identity.impu) not in self._unwanted
+        if registration.state is not RegistrationState.UNREGISTERED or registration in self._queue:
+            return True
+        return registration is self._leading and not registration.refused  # it waits for a connection, or a token
 
 
 def _key(impu: Uri) -> str:

@@ -21,6 +21,7 @@ from wic.registration.events import (
     Registered,
     RegisterFailed,
     RegistrationEvent,
+    RegistrationFailure,
 )
 from wic.registration.recovery import (
     FAILURES,
@@ -101,6 +102,8 @@ class Registration:
     """The REGISTER on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
     ended: bool = field(default=False, init=False)
     """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
+    refused: bool = field(default=False, init=False)
+    """Whether it failed for good; it is tried again over another connection only."""
     _state: RegistrationState = field(default=REGISTRATION.initial, init=False)
     _binding: Binding | None = field(default=None, init=False)
     _series: RegisterSeries | None = field(default=None, init=False)
@@ -274,7 +277,7 @@ class Registration:
         if removal:
             purpose = Purpose.REMOVAL
         else:
-            self.ended = False
+            self.ended = self.refused = False
         self._next_try = None
         series = self._series
         if series is None or purpose is Purpose.INITIAL:
@@ -436,7 +439,7 @@ class Registration:
     def _lose(self, error: WicError, recovery: Recovery, now: float) -> None:
         self._end(BindingLost(error, recovery, self.identity.impu), now, recovery.after)
 
-    def _end(self, event: RegistrationEvent, now: float, again_after: float | None = None) -> None:
+    def _end(self, event: Deregistered | RegistrationFailure, now: float, again_after: float | None = None) -> None:
         """Be without a binding, for good or until an initial REGISTER is due again."""
         self._events.append(event)
         self._binding = None
@@ -444,6 +447,7 @@ class Registration:
         self._anew = False
         self._remove_next = False
         self.ended = isinstance(event, Deregistered)
+        self.refused = isinstance(event, RegistrationFailure) and event.recovery.remedy is Remedy.GIVE_UP
         self._move(RegistrationInput.ENDED if again_after is None else RegistrationInput.DEFERRED)
 
     # waits

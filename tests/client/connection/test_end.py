@@ -177,6 +177,30 @@ async def test_a_client_that_is_over_deregisters_its_last_identity(memory_home):
 # what is told
 
 
+async def test_the_last_identity_is_refused_while_the_main_one_leaves_unanswered(memory_home):
+    """The caller that has added it is told, and then the end, once."""
+    client = memory_home.client()
+    told = memory_home.watched(client)
+
+    def register(context, now):
+        if context.request.to.uri.user == "work":
+            context.reject(403, now=now)
+        elif context.request.expires != 0:
+            memory_home.home.grant(context, now)
+
+    async with client:
+        memory_home.home.answers["REGISTER"] = register
+        client.refresh()
+        adding = asyncio.create_task(client.register("sip:work@ims.example"))
+        await asyncio.sleep(0)
+        leaving = asyncio.create_task(client.deregister("sip:alice@ims.example"))
+        with pytest.raises(RegistrationFailed, match="403"):
+            await adding
+        await leaving
+        assert client.is_over
+    assert losses(told) == [("sip:work@ims.example", True)]
+
+
 async def test_a_first_registration_that_is_refused_is_no_loss(memory_home):
     memory_home.home.register_status = 403
     client = memory_home.client()

@@ -342,3 +342,24 @@ async def test_a_default_identity_that_the_network_has_ended(memory_home, watche
         await asyncio.sleep(1.0)
         assert str((await memory_home.invite(client)).from_.uri) == "sip:more@ims.example"
         assert texts(client.identities.barred) == ["sip:alice@ims.example"]
+
+
+async def test_the_last_identity_ends_while_the_other_leaves_unanswered(memory_home, watcher):
+    client = memory_home.client("alice", impus=("sip:work@ims.example",), reg_event=True)
+    told = memory_home.watched(client)
+
+    def ignore_removals(context, now):
+        if context.request.expires != 0:
+            memory_home.home.grant(context, now)
+
+    async with client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        memory_home.home.answers["REGISTER"] = ignore_removals
+        await client.deregister("sip:alice@ims.example")  # Timer F still runs
+        watcher.notify('state="terminated" event="rejected"', aor="sip:work@ims.example", state="terminated")
+        with pytest.raises(RegistrationFailed, match="rejected"):
+            await anext(client.incoming())
+        await asyncio.sleep(60.0)
+        assert not memory_home.home.driver.connections
+    lost = [(str(each.impu), each.final) for each in told if isinstance(each, RegistrationLost)]
+    assert lost == [("sip:work@ims.example", True)]

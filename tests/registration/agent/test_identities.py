@@ -345,6 +345,47 @@ def test_another_token_does_not_undo_commands_that_wait(three: Household) -> Non
     assert users(three) == ["alice", "home", "fourth"]
 
 
+def test_another_token_does_not_undo_a_deregistration_on_its_way(three: Household) -> None:
+    three.agent.deregister(ALICE, now=5)
+    removal = three.take()
+    three.agent.register(FLOW, now=5)
+    told = three.grant(removal) + three.accept() + three.accept()
+    assert kinds(told) == [("alice", Deregistered), ("home", Refreshed), ("work", Refreshed)]
+    assert three.endpoint.to_send() == []
+
+
+def test_an_identity_that_is_registered_leads_before_one_that_is_tried_for(household: Household) -> None:
+    household.agent.register(FLOW, now=0)
+    household.accept()
+    household.agent.add(HOME, now=0)
+    household.answer(503, ("Retry-After", 30))
+    household.agent.add(WORK, now=0)
+    household.accept()
+    household.agent.deregister(ALICE, now=0)
+    household.accept()
+    assert household.agent.leading_impu == WORK
+
+
+def test_the_agent_lives_while_its_main_identity_waits_for_another_connection(household: Household) -> None:
+    household.agent.register(FLOW, now=0)
+    household.take()
+    household.cut()
+    assert household.agent.lives
+    household.flow = OTHER_FLOW
+    household.agent.register(OTHER_FLOW, now=1)
+    household.answer(403)
+    assert not household.agent.lives
+
+
+def test_the_agent_lives_while_an_identity_waits_for_its_turn(household: Household) -> None:
+    household.agent.register(FLOW, now=0)
+    household.accept()
+    household.agent.deregister(ALICE, now=5)
+    assert not household.agent.lives
+    household.agent.add(HOME, now=5)
+    assert household.agent.lives
+
+
 def test_a_deregistration_that_is_forsaken_says_why(three: Household) -> None:
     late = RegistrationFailed("the network did not answer within 5 s")
     three.agent.deregister(WORK, now=5)
