@@ -317,7 +317,7 @@ class ClientConnection:
                 return self._flow_lost(" meanwhile")
         try:
             if transport is None:
-                transport = self._transport = await self._connect()
+                transport = await self._connect()
             outcome = self._outcome = asyncio.get_running_loop().create_future()
             # RFC 5626 §4.5: same instance and reg-id, so that the new flow replaces the one that failed.
             self.agent.register(transport.flow, now=self.driver.now)
@@ -344,7 +344,7 @@ class ClientConnection:
         """
         server = self._servers.current
         try:
-            transport = await self._dial(server, self.driver)
+            transport = self._transport = await self._dial(server, self.driver)
             transport.keep_alive(self.options.keep_alive)
         except WicError:
             raise
@@ -422,8 +422,12 @@ class ClientConnection:
         connections = (self._obsolete, self._transport)
         self._obsolete = self._transport = None
         for connection in connections:
-            if connection is not None:
+            if connection is None:
+                continue
+            try:
                 await connection.close(reason)
+            except Exception:  # noqa: BLE001 - a connection of `ClientOptions.dial` is foreign code as well
+                _log.warning("closing a connection failed", exc_info=True)
 
     # inputs
 
@@ -482,7 +486,10 @@ class ClientConnection:
         """Note that the leading identity is registered over the connection there is."""
         self._servers.works(now=self.now)
         if self._transport is not None:  # else the connection ended with the 200 in its last packet
-            agree_keep_alive(self._transport, binding, self.options)
+            try:
+                agree_keep_alive(self._transport, binding, self.options)
+            except Exception:  # noqa: BLE001 - foreign code, as in `_connect`; a connection without keep-alives is still one
+                _log.warning("the keep-alive that the network asks for cannot be set", exc_info=True)
             if self._is_cut:
                 self._is_cut = False
                 self.tell(ConnectionRestored(self._servers.current))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
 from wic.sip.flow import Flow
 from wic.sip.trace import Direction
 from wic.transport.alarms import alarms
+from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.connection_pool import ConnectionPool
 from wic.transport.stream import StreamOptions
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from wic.sip.events import Event, Transmit
     from wic.transport.alarms import Alarm
-    from wic.transport.base import Connection, DatagramPort, FlowEnd
+    from wic.transport.base import Connection, DatagramPort
 
 _log = logging.getLogger(__name__)
 
@@ -259,8 +260,11 @@ class Driver:
         self._closing = True  # the endpoint may still answer what it learns here, to no avail
         if self._pool is not None:
             await self._pool.close()
-        await asyncio.gather(*(connection.close(reason) for connection in self.connections))
-        await asyncio.gather(*(socket.close() for socket in self._sockets.values()))
+        closing = [connection.close(reason) for connection in self.connections]
+        closing += [socket.close() for socket in self._sockets.values()]
+        for fault in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(fault, Exception):  # a connection may be foreign code: it must not keep the others open
+                _log.error("Closing failed", exc_info=fault)
         self._closed = True
         self._disarm()
 
@@ -283,7 +287,10 @@ class Driver:
             self._undeliverable(flow, "this side shuts down")
         elif connection is not None:
             self._note(Direction.SENT, data, flow)
-            connection.send(data)
+            if not self._guard("sending", connection.send, data):  # a connection may be foreign code
+                self._guard("the end of a connection", connection.abort, "it cannot send")
+                if flow in self._connections:  # else that has told of its end
+                    self.closed(flow, FlowEnd(EndedBy.LOCAL, "it cannot send"))
         elif flow.transport == "UDP":
             self._send_by_udp(flow, data)
         elif flow.transport in _STREAMS and not flow.id:  # RFC 3261 §18.1.1: dialled, unless there is one
