@@ -486,10 +486,7 @@ class ClientConnection:
         """Note that the leading identity is registered over the connection there is."""
         self._servers.works(now=self.now)
         if self._transport is not None:  # else the connection ended with the 200 in its last packet
-            try:
-                agree_keep_alive(self._transport, binding, self.options)
-            except Exception:  # noqa: BLE001 - foreign code, as in `_connect`; a connection without keep-alives is still one
-                _log.warning("the keep-alive that the network asks for cannot be set", exc_info=True)
+            agree_keep_alive(self._transport, binding, self.options)
             if self._is_cut:
                 self._is_cut = False
                 self.tell(ConnectionRestored(self._servers.current))
@@ -549,12 +546,7 @@ class ClientConnection:
     # the end
 
     def _end(self, error: WicError, impu: Uri | None = None) -> None:
-        """Note that the user is not registered, or not for long, and that only the user can change that.
-
-        Args:
-            error: the reason.
-            impu: the identity that is told with it; the leading one if None.
-        """
+        """Note that only the user can bring the registration back; `impu` is the identity to name, if not the leading one."""
         if self.is_over:
             return
         opening = self._state is ConnectionState.OPENING  # looked at before `_finish` moves on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["agree_keep_alive"]
 
+_log = logging.getLogger(__name__)
 _LEAST = 1.0
 
 
@@ -27,4 +29,7 @@ def agree_keep_alive(connection: Connection, binding: Binding, options: ClientOp
     every = asked * (0.8 + 0.2 * options.chance())
     answer_within = min(options.keep_alive.answer_within, max(_LEAST, every / 2))
     every = max(_LEAST, every - answer_within)  # a network that names 0.1 s gets no more than one a second
-    connection.keep_alive(replace(options.keep_alive, every=every, answer_within=answer_within, crlf=True))
+    try:
+        connection.keep_alive(replace(options.keep_alive, every=every, answer_within=answer_within, crlf=True))
+    except Exception:  # noqa: BLE001 - of `ClientOptions.dial`, foreign code: without other keep-alives it is of use still
+        _log.warning("the keep-alive that the network asks for cannot be set", exc_info=True)
