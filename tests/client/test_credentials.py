@@ -1,4 +1,4 @@
-"""RandomSource that are refused, replaced and given back; in virtual time, and without a web server."""
+"""Access tokens that are refused, replaced and given back; in virtual time, and without a web server."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ class Keeper:
         self.closed = True
 
 
+def refuse_token(context, now):
+    challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
+    context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+
+
 @pytest.fixture
 def carol(memory_home, monkeypatch):
     """A web user, and a network that accepts the tokens it has not `refused`."""
@@ -71,8 +76,7 @@ def carol(memory_home, monkeypatch):
         token = read_bearer(context.request).reveal()
         memory_home.shown.append(token)
         if token in memory_home.refused:
-            challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
-            context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+            refuse_token(context, now)
         else:
             memory_home.home.grant(context, now)
 
@@ -142,8 +146,7 @@ async def test_a_token_that_is_refused_for_a_further_identity_is_replaced(memory
     def register(context, now):
         stale = context.request.to.uri.user == "work" and read_bearer(context.request).reveal() in refused
         if stale and (not later or now > started + 400.0):
-            challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
-            context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+            refuse_token(context, now)
         else:
             grant(context, now)
 
@@ -291,8 +294,7 @@ async def test_a_refresh_while_a_token_is_fetched_ends_no_search_for_it(memory_h
         user, token = context.request.to.uri.user, read_bearer(context.request).reveal()
         memory_home.home.granted = 100 if user == "carol" else 1000
         if user == "work" and now > started + 400.0 and token in refused:
-            challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
-            context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+            refuse_token(context, now)
         else:
             grant(context, now)
 

@@ -109,15 +109,20 @@ async def test_a_session_that_ends_while_it_is_dialled(peers):
 
 
 async def test_a_peer_that_holds_back_gets_its_messages_later(peers):
-    link = peers.link()
+    link, other = peers.link(), peers.link()
     link.start((PEER,), dial=False)
+    other.start((PEER,), dial=False)
     link.pause()
-    _reader, writer = await peers.connect()
+    _, writer = await peers.connect()
     writer.write(send(link.local))
     await peers.until(lambda: link.bound)
     writer.write(send(link.local, transaction="abcd2", body=b"later"))
+    reader, other_writer = await peers.connect()
+    other_writer.write(send(other.local, body=b"meanwhile"))
+    await reader.readuntil(b"$\r\n")
+    assert [content.body for content in peers.got] == [b"hi", b"meanwhile"]
     link.resume()
-    await peers.until(lambda: len(peers.got) == 2)
+    await peers.until(lambda: len(peers.got) == 3)
     link.pause()
     link.resume()
 
