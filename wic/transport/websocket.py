@@ -78,14 +78,9 @@ async def connect_websocket(url: str, *, handler: FlowHandler, options: WebSocke
         HandshakeRejected: the server does not speak SIP over WebSocket.
     """
     options = options or WebSocketOptions()
-    uri = _parse(url)
-    framing = ClientProtocol(
-        uri,
-        origin=Origin(options.origin) if options.origin is not None else None,
-        subprotocols=[SIP],  # RFC 7118 §4.1
-        max_size=options.max_message,
-        logger=frames_log,
-    )
+    uri, request = _prepare(url, options.origin, options.headers)
+    # RFC 7118 §4.1: the subprotocol has to be agreed on.
+    framing = ClientProtocol(uri, subprotocols=[SIP], max_size=options.max_message, logger=frames_log)
     pipe = None
     if uri.secure:
         pipe = TlsPipe(options.ssl_context or client_context(), server_hostname=options.server_hostname or uri.host)
@@ -93,7 +88,7 @@ async def connect_websocket(url: str, *, handler: FlowHandler, options: WebSocke
     if options.proxy is True:
         proxy = environment_proxy(uri.host, uri.port, secure=uri.secure)
     dialled = open_socket(uri.host, uri.port) if proxy is None else open_tunnel(proxy, uri.host, uri.port)
-    link = WebSocketClientLink(framing, headers=options.headers, handler=handler, options=options, pipe=pipe)
+    link = WebSocketClientLink(framing, request=request, handler=handler, options=options, pipe=pipe)
     await link.connect(dialled, f"{uri.host} port {uri.port}")
     return link
 
@@ -130,8 +125,17 @@ async def serve_websocket(
 
 
 @lru_cache(maxsize=64)  # thousands of clients have few servers
-def _parse(url: str) -> WebSocketURI:
+def _prepare(
+    url: str, origin: str | None, headers: tuple[tuple[str, str], ...]
+) -> tuple[WebSocketURI, tuple[bytes, bytes]]:
+    """Return a server's address, and the request of a handshake before and after its key (RFC 6455 §4.1)."""
     try:
-        return parse_uri(url)
+        uri = parse_uri(url)
     except (InvalidURI, ValueError):
         raise ConfigurationError(f"{url!r} is not a WebSocket address; write ws://host/ or wss://host/.") from None
+    framing = ClientProtocol(uri, origin=None if origin is None else Origin(origin), subprotocols=[SIP])
+    request = framing.connect()
+    for name, value in headers:
+        request.headers[name] = value
+    before, _, after = request.serialize().partition(framing.key.encode())  # only the key is of one connection
+    return uri, (before, after)

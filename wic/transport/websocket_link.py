@@ -236,7 +236,7 @@ class WebSocketServerLink(WebSocketLink):
 class WebSocketClientLink(WebSocketLink):
     """Client end."""
 
-    __slots__ = ("_headers",)
+    __slots__ = ("_request",)
 
     _framing: ClientProtocol
 
@@ -244,20 +244,17 @@ class WebSocketClientLink(WebSocketLink):
         self,
         framing: ClientProtocol,
         *,
-        headers: tuple[tuple[str, str], ...],
+        request: tuple[bytes, bytes],
         handler: FlowHandler,
         options: FramingOptions,
         pipe: TlsPipe | None,
     ) -> None:
         super().__init__(framing, handler=handler, options=options, pipe=pipe)
-        self._headers = headers
+        self._request = request
 
     def _greet(self) -> None:
-        request = self._framing.connect()
-        for name, value in self._headers:
-            request.headers[name] = value
-        self._framing.send_request(request)
-        self._flush()
+        before, after = self._request
+        self._write(before + self._framing.key.encode() + after)
 
     def _handshake_received(self, event: Request | Response) -> None:
         if self._framing.handshake_exc is not None:
