@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.transport.alarms import alarms
+from wic.transport.alarms import alarms, result_within
 from wic.transport.virtual_time import VirtualTimeLoop
 
 
@@ -88,3 +88,21 @@ def test_a_loop_has_one_and_neither_outlives_its_use():
     kept = in_virtual_time(main)
     gc.collect()
     assert [each() for each in kept] == [None, None]
+
+
+@pytest.mark.virtual_time
+async def test_a_result_is_waited_for_within_bounded_time():
+    loop = asyncio.get_running_loop()
+    early, late = loop.create_future(), loop.create_future()
+    loop.call_later(1, early.set_result, "in time")
+    assert await result_within(2, early) == "in time"
+    with pytest.raises(TimeoutError):
+        await result_within(2, late)
+    assert loop.time() == pytest.approx(3)
+
+
+@pytest.mark.virtual_time
+async def test_a_result_that_comes_with_its_deadline_counts():
+    future = asyncio.get_running_loop().create_future()
+    alarms().call_later(1, lambda _: future.set_result("at the last moment"))
+    assert await result_within(1, future) == "at the last moment"

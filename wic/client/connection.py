@@ -48,6 +48,7 @@ from wic.registration.recovery import (
 )
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
+from wic.transport.alarms import result_within
 from wic.transport.driver import Driver
 
 if TYPE_CHECKING:
@@ -322,8 +323,7 @@ class ClientConnection:
             # RFC 5626 §4.5: same instance and reg-id, so that the new flow replaces the one that failed.
             self.agent.register(transport.flow, now=self.driver.now)
             self.driver.pump()
-            async with asyncio.timeout(self.options.register_timeout):
-                failure: Failure | None = await outcome
+            failure: Failure | None = await result_within(self.options.register_timeout, outcome)
         except TimeoutError:
             return Failure(self._unanswered(), recover_from_silence(Purpose.INITIAL))
         except WicError as error:

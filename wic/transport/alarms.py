@@ -7,13 +7,15 @@ deadlines; in the queue here the comparisons are those of C.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from wic.sip.timers import ScheduledTimer, TimerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_T = TypeVar("_T")
 
 Alarm: TypeAlias = ScheduledTimer
 """Handle of a deadline; `cancel` takes it back."""
@@ -71,3 +73,21 @@ def alarms() -> Alarms:
         found = Alarms(loop)
         _of_loops[loop] = ref(found)
     return found
+
+
+async def result_within(seconds: float, future: asyncio.Future[_T]) -> _T:
+    """Wait for the result of a future; unlike asyncio's, this wait needs no timer of its own, and cancels no task.
+
+    Raises:
+        TimeoutError: it has not come in time; the future then has this exception.
+    """
+
+    def expire(_: float) -> None:
+        if not future.done():
+            future.set_exception(TimeoutError())
+
+    alarm = alarms().call_later(seconds, expire)
+    try:
+        return await future
+    finally:
+        alarm.cancel()
