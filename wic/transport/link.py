@@ -195,6 +195,8 @@ class Link(asyncio.Protocol, ABC):
 
     def keep_alive(self, how: KeepAlive | None) -> None:
         """Send keep-alives by other rules from now on; None sends none."""
+        if how == self._keep_alive:
+            return
         self._keep_alive = how
         if self._state is LinkState.OPEN:  # before that the deadline is the handshake's
             self._asked = False
@@ -283,7 +285,8 @@ class Link(asyncio.Protocol, ABC):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start TLS, or the message protocol where there is none."""
         self._transport = cast("asyncio.Transport", transport)
-        self._arm(self._options.open_timeout, self._open_too_slow)
+        if self._ready is None:  # else `connect` has begun that wait with the dialling
+            self._arm(self._options.open_timeout, self._open_too_slow)
         if self._pipe is None:
             self._secured()
             return
