@@ -581,7 +581,8 @@ class ClientConnection:
     def _move(self, given: ConnectionInput) -> None:
         state = CONNECTION.rows.get((self._state, given), self._state)  # no row: the input changes nothing
         if state is not self._state:
-            _log.debug("connection of %s: %s -> %s", self.agent.leading_impu, self._state.name, state.name)
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("connection of %s: %s -> %s", self.agent.leading_impu, self._state.name, state.name)
             self._state = state
 
 

@@ -9,15 +9,14 @@ over the connection there is. OVER is for good: the user has deregistered, or on
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Final
 
-from wic.sip.state_table import StateTable
+from wic.sip.state_table import MachineEnum, StateTable
 
 __all__ = ["CONNECTION", "ConnectionInput", "ConnectionState"]
 
 
-class ConnectionState(Enum):
+class ConnectionState(MachineEnum):
     """State of a client's connection to the network."""
 
     OPENING = "Opening"
@@ -30,7 +29,7 @@ class ConnectionState(Enum):
     """Deregistered, or refused for good."""
 
 
-class ConnectionInput(Enum):
+class ConnectionInput(MachineEnum):
     """Input of the machine of a client's connection."""
 
     REGISTERED = "registered, or told to try later over this connection"

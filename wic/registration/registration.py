@@ -475,5 +475,6 @@ class Registration:
 
     def _move(self, given: RegistrationInput) -> None:
         state = REGISTRATION.rows[self._state, given]
-        logger.debug("registration of %s: %s -> %s", self.identity.impu, self._state.name, state.name)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("registration of %s: %s -> %s", self.identity.impu, self._state.name, state.name)
         self._state = state

@@ -12,13 +12,12 @@ import logging
 import ssl
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING, Final, cast
 
 from wic.errors import ConnectFailed, HandshakeRejected, TransportError
 from wic.sip.flow import Flow
-from wic.sip.state_table import StateTable
+from wic.sip.state_table import MachineEnum, StateTable
 from wic.transport.alarms import alarms
 from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.tls import explain
@@ -35,7 +34,7 @@ _log = logging.getLogger(__name__)
 _flow_ids = count(1)
 
 
-class LinkState(Enum):
+class LinkState(MachineEnum):
     """State of a link."""
 
     SECURING = "Securing"
@@ -52,7 +51,7 @@ ENDING: Final = (LinkState.CLOSING, LinkState.CLOSED)
 """States of a link whose flow has ended."""
 
 
-class LinkInput(Enum):
+class LinkInput(MachineEnum):
     """Input of a link's machine."""
 
     SECURED = "TLS is up, or there is none"
@@ -337,7 +336,7 @@ class Link(asyncio.Protocol, ABC):
         following = LINK.rows.get((self._state, given))
         if following is None:
             return False
-        _log.debug("%s link %s -> %s", self.scheme, self._state.value, following.value)
+        _log.debug("%s link %s -> %s", self.scheme, self._state, following)
         self._state = following
         return True
 
