@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
@@ -86,8 +86,10 @@ class SystemRandomSource:
 
     __slots__ = ()
 
-    hex = staticmethod(secrets.token_hex)
-    """Return that many random octets as hexadecimal digits."""
+    @staticmethod
+    def hex(octets: int) -> str:
+        """Return that many random octets as hexadecimal digits."""
+        return os.urandom(octets).hex()  # `secrets.token_hex` reads the same source, three functions further down
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +129,7 @@ class Driver:
     """
 
     __slots__ = (
-        "_alarms", "_clock", "_closed", "_closing", "_connections", "_deadline", "_endpoint", "_failures", "_not_before",
+        "_clock", "_closed", "_closing", "_connections", "_deadline", "_endpoint", "_failures", "_not_before",
         "_observers", "_options", "_pool", "_pumping", "_received", "_sent", "_sockets", "_sources", "_timer",
         "_undelivered", "on_event",
     )  # fmt: skip
@@ -151,7 +153,6 @@ class Driver:
         self._endpoint = endpoint
         self.on_event = on_event
         """Handler of the endpoint's events; another one may take over while the driver runs."""
-        self._alarms = alarms()
         self._clock = clock or asyncio.get_running_loop().time
         self._connections: dict[Flow, Connection] = {}
         self._sockets: dict[tuple[str, int], DatagramPort] = {}
@@ -363,7 +364,7 @@ class Driver:
         if self._timer is None or deadline < self._deadline:
             self._disarm()
             self._deadline = deadline
-            self._timer = self._alarms.call_later(max(0.0, deadline - self.now), self._time_passed)
+            self._timer = alarms().call_later(max(0.0, deadline - self.now), self._time_passed)
 
     def _time_passed(self, _: float) -> None:
         self._timer = None
