@@ -344,7 +344,7 @@ def announcement(username: str, realm: str, request: Request, algorithm: str | N
 def digest_value(pairs: dict[str, str]) -> AuthValue:
     """Return Digest credentials, with quotes where RFC 3261 §25.1 has them; what has none must be a token."""
     written = [(name, quote(value) if name in _QUOTED else value) for name, value in pairs.items()]
-    return AuthValue("Digest", AuthParams.of_written(tuple(written)))
+    return AuthValue("Digest", AuthParams.of_written(written))
 
 
 def _read_info(text: str | None) -> AuthParams | None:

@@ -65,7 +65,7 @@ class Identity:
         if self.services:
             # TS 24.229 §7.9.2: percent-encoded where the feature tag forbids
             pairs.append(("+g.3gpp.icsi-ref", quote(",".join(self.services).replace(":", "%3A"))))
-        return NameAddr("", self.contact, Params.of_written(tuple(pairs)))
+        return NameAddr("", self.contact, Params.of_written(pairs))
 
 
 def websocket_contact(user: str | None, host: str) -> Uri:

@@ -1,6 +1,7 @@
 """Lists of `name=value` parameters: ordered, immutable, case-insensitive in their names; and the quoting of values.
 
-A list is its text, as it came or as it was written. It is taken apart when a parameter is asked for.
+A list is its text, as it came or as it was written. It is taken apart when a parameter is asked for, once for all of
+its parameters.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, URI_HEADERS, URI_PARAMS, WS, is_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _Pair = tuple[str, str | None]
 
@@ -51,11 +52,12 @@ class Params:
     ;+sip.instance="<urn:uuid:0>";text="a b"
     """
 
-    __slots__ = ("_pairs", "text")
+    __slots__ = ("_values", "text")
 
     text: str
     """The list as it is written, its leading separator included."""
-    _pairs: tuple[_Pair, ...] | None
+    _values: dict[str, str] | None
+    """The values as they are written, by names in lower case, once one was asked for."""
 
     _grammar: ClassVar[re.Pattern[str]] = re.compile(rf"{PARAMS}{WS}", re.DOTALL)
     _pattern: ClassVar[re.Pattern[str]] = re.compile(rf"({TOKEN})(?:{WS}={WS}({QUOTED}|{PLAIN}))?", re.DOTALL)
@@ -74,8 +76,8 @@ class Params:
             (self._encode_name(name), None if value is None else self._encode(value, name.lower() in names))
             for name, value in pairs
         ]
-        self._pairs = tuple(written)
-        self.text = self._joined(self._pairs)
+        self.text = self._joined(written)
+        self._values = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -93,43 +95,39 @@ class Params:
         """Wrap text that has already matched the grammar of this list; nothing is checked again."""
         params = cls.__new__(cls)
         params.text = text
-        params._pairs = None
+        params._values = None
         return params
 
     @classmethod
-    def of_written(cls, pairs: tuple[_Pair, ...]) -> Self:
+    def of_written(cls, pairs: Sequence[_Pair]) -> Self:
         """Wrap names and values that are written as the grammar asks; nothing is checked or quoted."""
-        params = cls.__new__(cls)
-        params.text = cls._joined(pairs)
-        params._pairs = pairs
-        return params
+        return cls.of_checked(cls._joined(pairs))
 
     @classmethod
-    def _joined(cls, pairs: tuple[_Pair, ...]) -> str:
+    def _joined(cls, pairs: Sequence[_Pair]) -> str:
         if not pairs:
             return ""
         return cls._before + cls._between.join([name if value is None else f"{name}={value}" for name, value in pairs])
 
-    def _split(self) -> tuple[_Pair, ...]:
-        if self._pairs is None:
-            self._pairs = tuple([(match[1], match[2]) for match in self._pattern.finditer(self.text)])
-        return self._pairs
+    def _split(self) -> list[_Pair]:
+        return [(match[1], match[2]) for match in self._pattern.finditer(self.text)]
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the value of the first parameter of that name.
 
         A parameter without a value gives the empty string, so that it differs from an absent one.
         """
+        values = self._values
         name = name.lower()
-        if name not in self.text.lower():
-            return default  # seen without taking the text apart
-        size = len(name)
-        for key, value in self._split() if self._pairs is None else self._pairs:
-            if key == name or (len(key) == size and key.lower() == name):
-                if value is None:
-                    return ""
-                return value if value.isalnum() else self._decode(value)
-        return default
+        if values is None:
+            if name not in self.text.lower():
+                return default  # seen without taking the text apart
+            # Backwards, since of several with one name the first counts.
+            values = self._values = {key.lower(): value for key, value in reversed(self._pattern.findall(self.text))}
+        value = values.get(name)
+        if value is None:
+            return default
+        return unquote(value) if value[:1] == '"' else value
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
@@ -151,12 +149,12 @@ class Params:
             elif not placed:
                 kept.append(pair)
                 placed = True
-        return self.of_written(tuple(kept if placed else [*kept, pair]))
+        return self.of_written(kept if placed else [*kept, pair])
 
     def without(self, *names: str) -> Self:
         """Return a copy that lacks the parameters of these names."""
         gone = {name.lower() for name in names}
-        return self.of_written(tuple(pair for pair in self._split() if self._name(pair[0]).lower() not in gone))
+        return self.of_written([pair for pair in self._split() if self._name(pair[0]).lower() not in gone])
 
     def items(self) -> Iterator[_Pair]:
         """Iterate over names and plain values, in order; None for a name without `=`."""

@@ -191,7 +191,7 @@ def _uri(request: Request, element: _Element) -> RequestRefusal | None:
     uri = request.uri
     if uri.scheme not in element.schemes:
         return RequestRefusal(416, "Unsupported URI Scheme")  # §21.4.14
-    if len(uri.headers):  # §19.1.1
+    if uri.headers.text:  # §19.1.1
         return _bad_request("Request-URI with header fields")
     return None
 
