@@ -68,7 +68,7 @@ class Challenge:
         # RFC 7616 §3.3: a challenge with an unknown algorithm is ignored; without one it is MD5.
         name = params.get("algorithm")
         algorithm = find(name)
-        offered = params.get("qop")
+        offered, opaque = params.get("qop"), params.get("opaque")
         qop = _choose_qop(offered)
         if algorithm is None or (offered is not None and qop is None):
             return None
@@ -78,7 +78,7 @@ class Challenge:
             nonce=_repeatable(params.get("nonce"), "nonce"),
             algorithm=algorithm,
             qop=qop,
-            opaque=None if "opaque" not in params else _repeatable(params.get("opaque"), "opaque"),
+            opaque=None if opaque is None else _repeatable(opaque, "opaque"),
             stale=(params.get("stale") or "").lower() == "true",
             algorithm_named=name is not None,
         )
@@ -125,7 +125,7 @@ def name_challenges(response: Response) -> str:
 
 
 def _choose_qop(offered: str | None) -> str | None:
-    options = [] if offered is None else [option.strip().lower() for option in offered.split(",")]
+    options = {option.strip().lower() for option in (offered or "").split(",")}
     return next((qop for qop in ("auth", "auth-int") if qop in options), None)
 
 
