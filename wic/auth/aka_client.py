@@ -111,13 +111,13 @@ class AkaClient:
         if request.method == "REGISTER":
             # A network that has not accepted an answer has most likely forgotten the vector.
             self._spaces.drop_unproved(request)
-        self._spaces.authorize(request)
+        answered = self._spaces.authorize(request)
         refusal = self._refusal
         # The refusal answers one challenge, so it goes once, with the request that was challenged.
         if refusal is not None and (refusal.method, refusal.uri) == (request.method, request.uri_text):
             self._refusal = None
             request.headers.add(refusal.challenge.header, self._refuse(refusal, request))
-        elif request.method == "REGISTER" and "Authorization" not in request.headers:
+        elif request.method == "REGISTER" and "Authorization" not in answered:
             self._strikes = 0
             value = announcement(self._impi, self._realm or request.uri.host, request, self._algorithm.name)
             request.headers.add("Authorization", value)

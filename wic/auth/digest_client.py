@@ -25,7 +25,7 @@ from wic.sip.headers import AuthValue
 from wic.sip.params import AuthParams, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from wic.auth.challenge import Challenge
     from wic.sip.message import Request, Response
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _QUOTED = frozenset({"username", "realm", "nonce", "uri", "response", "cnonce", "opaque", "auts"})
 _INFO_OF = {"Authorization": "Authentication-Info", "Proxy-Authorization": "Proxy-Authentication-Info"}
 _INFO_KEYS = frozenset(name.lower() for name in _INFO_OF.values())
+_CREDENTIALS_KEYS = frozenset(name.lower() for name in _INFO_OF)
 
 _MAX_SPACES = 16  # realms whose nonces are kept; one more takes the place of the oldest
 _STALE_STRIKES = 2  # times in a row that `stale=true` is believed of nonces that were never accepted
@@ -105,8 +106,8 @@ class DigestClient:
 
     def authorize(self, request: Request) -> None:
         """Put credentials for every realm that has asked for them into `request`."""
-        self._spaces.authorize(request)
-        if self._announce and request.method == "REGISTER" and "Authorization" not in request.headers:
+        answered = self._spaces.authorize(request)
+        if self._announce and request.method == "REGISTER" and "Authorization" not in answered:
             realm = self._credentials.realm or request.uri.host
             request.set_auth("Authorization", [announcement(self._credentials.username, realm, request)])
 
@@ -223,18 +224,24 @@ class ProtectionSpaces:
     """Source of the `cnonce`."""
     _spaces: dict[tuple[str, str], ProtectionSpace] = field(default_factory=dict)
 
-    def authorize(self, request: Request) -> None:
-        """Put into `request` credentials for every realm that has asked for them, and no others."""
-        for header in _INFO_OF:
-            answers: list[AuthValue] = []
-            for (where, _), space in self._spaces.items():
-                # RFC 3261 §22.1: a UAS protects the Request-URI it challenged; a proxy all that passes it.
-                if where == header and (header == "Proxy-Authorization" or space.uri == request.uri_text):
-                    space.count += 1  # RFC 7616 §3.4: nc counts the uses of a nonce
-                    challenge, ha1, source = space.challenge, space.ha1, self.random_source
-                    answers.append(digest_answer(challenge, ha1, self.username, request, source, count=space.count))
-            if answers or header in request.headers:
-                request.set_auth(header, answers)
+    def authorize(self, request: Request) -> Collection[str]:
+        """Put into `request` credentials for every realm that has asked for them, and no others.
+
+        Returns:
+            The headers that it put them into.
+        """
+        answers: dict[str, list[AuthValue]] = {}
+        for (header, _), space in self._spaces.items():
+            # RFC 3261 §22.1: a UAS protects the Request-URI it challenged; a proxy all that passes it.
+            if header == "Proxy-Authorization" or space.uri == request.uri_text:
+                space.count += 1  # RFC 7616 §3.4: nc counts the uses of a nonce
+                challenge, ha1, source = space.challenge, space.ha1, self.random_source
+                answer = digest_answer(challenge, ha1, self.username, request, source, count=space.count)
+                answers.setdefault(header, []).append(answer)
+        has_old = request.headers.has_any(_CREDENTIALS_KEYS)
+        for header in _INFO_OF if has_old else answers:
+            request.set_auth(header, answers.get(header, ()))
+        return answers
 
     def clear(self) -> None:
         """Forget all nonces."""
@@ -255,8 +262,7 @@ class ProtectionSpaces:
                 to be said; or the network keeps calling fresh nonces stale.
         """
         space = self._spaces.get((challenge.header, challenge.realm))
-        carried = (value.params for value in request.auth(challenge.header))
-        sent = next((params for params in carried if params.get("realm") == challenge.realm), None)
+        sent = _sent(request, challenge.header, challenge.realm)
         used = sent.get("nonce") if sent is not None and sent.get("response") else None
         if space is None or used is None or used in space.proved:
             return  # nothing was answered yet, or the nonce is used up
@@ -297,13 +303,10 @@ class ProtectionSpaces:
         """
         if all(space.settled for space in self._spaces.values()) and not response.headers.has_any(_INFO_KEYS):
             return
-        for header, info_header in _INFO_OF.items():
-            sent = [value.params for value in request.auth(header)]
-            info = _read_info(response.headers.get(info_header)) if sent else None
-            for params in sent:
-                space = self._spaces.get((header, params.get("realm") or ""))
-                if space is not None and params.get("response"):
-                    yield space, params, info
+        for (header, realm), space in self._spaces.items():
+            sent = _sent(request, header, realm)
+            if sent is not None and sent.get("response"):
+                yield space, sent, _read_info(response.headers.get(_INFO_OF[header]))
 
 
 def digest_answer(
@@ -332,7 +335,7 @@ def digest_answer(
         "nc": parts.nc or None,
         "opaque": challenge.opaque,
     }
-    return digest_value({name: value for name, value in pairs.items() if value is not None})
+    return digest_value(pairs)
 
 
 def announcement(username: str, realm: str, request: Request, algorithm: str | None = None) -> AuthValue:
@@ -341,10 +344,18 @@ def announcement(username: str, realm: str, request: Request, algorithm: str | N
     return digest_value(pairs if algorithm is None else pairs | {"algorithm": algorithm})
 
 
-def digest_value(pairs: dict[str, str]) -> AuthValue:
-    """Return Digest credentials, with quotes where RFC 3261 §25.1 has them; what has none must be a token."""
-    written = [(name, quote(value) if name in _QUOTED else value) for name, value in pairs.items()]
+def digest_value(pairs: Mapping[str, str | None]) -> AuthValue:
+    """Return Digest credentials without those that are None, with quotes where RFC 3261 §25.1 has them.
+
+    What has no quotes must be a token.
+    """
+    written = [(name, quote(value) if name in _QUOTED else value) for name, value in pairs.items() if value is not None]
     return AuthValue("Digest", AuthParams.of_written(written))
+
+
+def _sent(request: Request, header: str, realm: str) -> Params | None:
+    """Return the credentials for a realm that a request carried."""
+    return next((value.params for value in request.auth(header) if value.params.get("realm") == realm), None)
 
 
 def _read_info(text: str | None) -> AuthParams | None:
