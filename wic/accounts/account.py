@@ -24,6 +24,7 @@ __all__ = ["Account", "is_registrable"]
 
 # Not to be changed: with it every derived instance would, and each client would look like a second device.
 _INSTANCE_NAMESPACE = uuid.UUID("6f7f2f3c-5a0e-5d0b-9c0e-2d8f7c1f3a11")
+_UNQUOTABLE = frozenset('"\\\r\n\0')
 _INSTANCE = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -71,7 +72,7 @@ class Account:
 
     def __post_init__(self) -> None:
         # Both forms are always set, so that no reader has to know which of them the user wrote.
-        servers = tuple(dict.fromkeys(each for each in (self.server, *self.servers) if each))
+        servers = tuple(dict.fromkeys(filter(None, (self.server, *self.servers))))
         object.__setattr__(self, "servers", servers)
         object.__setattr__(self, "server", servers[0] if servers else "")
         self._check()
@@ -157,7 +158,7 @@ class Account:
                     f"Account {self.name!r}: {key!r} must look like sip:user@domain, not {impu!r}."
                 )
         # The private identity stands in quotes in Authorization, where these would end it, or the header line.
-        if any(character in self.impi for character in '"\\\r\n\0'):
+        if not _UNQUOTABLE.isdisjoint(self.impi):
             raise ConfigurationError(f"Account {self.name!r}: 'impi' must look like user@domain.")
         if self.expires < 1:  # RFC 3261 §10.2.2: 0 would deregister
             raise ConfigurationError(f"Account {self.name!r}: 'expires' must be at least 1 second.")

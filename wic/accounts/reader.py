@@ -10,6 +10,7 @@ import logging
 import os
 import stat
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -195,19 +196,25 @@ def check_url(url: str, *, account: str, key: str, schemes: tuple[str, str], ins
         ConfigurationError: it cannot be used.
     """
     secure, plain = schemes
+    scheme = _scheme(url)
+    if scheme not in schemes:
+        raise ConfigurationError(f"Account {account!r}: {key!r} must look like {secure}://host:port/, not {url!r}.")
+    if scheme == plain and not insecure:
+        raise ConfigurationError(
+            f"Account {account!r}: {url} is not encrypted; use {secure}:// or set insecure = true."
+        )
+
+
+@lru_cache(maxsize=64)  # thousands of accounts have few servers
+def _scheme(url: str) -> str:
+    """Return the scheme of a server's URL; empty if the URL cannot be used."""
     try:
         parts = urlsplit(url)
         # RFC 6455 §3, RFC 6749 §3.1: no fragment. A user name would make one host look like another.
         usable = bool(parts.hostname) and parts.port != 0 and parts.username is None and not parts.fragment
     except ValueError:  # a port that is no number, an IPv6 address without its end
-        usable = False
-        parts = urlsplit("")
-    if not usable or parts.scheme not in schemes or not url.isprintable():
-        raise ConfigurationError(f"Account {account!r}: {key!r} must look like {secure}://host:port/, not {url!r}.")
-    if parts.scheme == plain and not insecure:
-        raise ConfigurationError(
-            f"Account {account!r}: {url} is not encrypted; use {secure}:// or set insecure = true."
-        )
+        return ""
+    return parts.scheme if usable and url.isprintable() else ""
 
 
 def read_secret_file(path: Path, *, what: str = "password") -> Secret:
