@@ -37,6 +37,13 @@ def test_a_registered_identity_that_is_not_listed_is_barred() -> None:
     assert (found.usable, found.barred) == ((EXTRA, ALICE), (WORK,))
 
 
+def test_a_barred_identity_stays_barred_when_it_is_reported() -> None:
+    known, bindings = KnownIdentities(), (binding(ALICE, EXTRA),)
+    known.report((ALICE, EXTRA, WORK), bindings)
+    known.update(bindings)
+    assert (known.current.usable, known.current.barred) == ((EXTRA, WORK), (ALICE,))
+
+
 def test_only_news_is_news() -> None:
     known = KnownIdentities()
     assert not known.update((binding(ALICE),)), "a first registration is told as such"

@@ -122,7 +122,7 @@ class RegistrationAgent:
     @property
     def bindings(self) -> tuple[Binding, ...]:
         """The bindings that the registrar granted, the main identity's first."""
-        return tuple(each.binding for each in self._registrations if each.binding is not None)
+        return tuple(binding for each in self._registrations if (binding := each.binding) is not None)
 
     @property
     def identities(self) -> Identities:

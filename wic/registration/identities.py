@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import ConfigurationError
@@ -28,25 +28,30 @@ class Identities:
     """Identities that are registered, and may be used for nothing else."""
 
     @classmethod
-    def of(cls, bindings: Iterable[Binding]) -> Identities:
-        """Gather those of several registrations, the main one first."""
+    def of(cls, bindings: Iterable[Binding], *, reported: Iterable[Uri] = (), ended: Iterable[Uri] = ()) -> Identities:
+        """Gather the identities of a user.
+
+        Args:
+            bindings: those of several registrations, the main one first.
+            reported: identities that the network has registered by itself.
+            ended: identities that it has ended, of those in the bindings.
+        """
         usable: dict[str, Uri] = {}
         barred: dict[str, Uri] = {}
         for binding in bindings:
-            for identity in binding.identities:
+            registered = binding.implicit_set
+            for identity in registered.identities:
                 usable.setdefault(str(identity), identity)
-            if binding.barred:  # TS 24.229 §5.1.1.2.1: not in P-Associated-URI
+            if registered.barred:  # TS 24.229 §5.1.1.2.1: not in P-Associated-URI
                 barred.setdefault(str(binding.impu), binding.impu)
+        idle = {text: each for text, each in barred.items() if text not in usable}
+        for each in ended:
+            usable.pop(str(each), None)
+        for each in reported:
+            if str(each) not in idle:
+                usable.setdefault(str(each), each)
         kept = tuple(usable.values())
-        return cls(kept[0] if kept else None, kept, tuple(each for text, each in barred.items() if text not in usable))
-
-    def updated(self, told: Iterable[Uri], ended: Iterable[Uri]) -> Identities:
-        """Add identities that the network has registered meanwhile, and take away those that it has ended."""
-        gone = {str(each) for each in ended}
-        known = {str(each) for each in (*self.usable, *self.barred)}
-        usable = tuple(each for each in self.usable if str(each) not in gone)
-        usable += tuple(each for each in told if str(each) not in known)
-        return replace(self, default=usable[0] if usable else None, usable=usable)
+        return cls(kept[0] if kept else None, kept, tuple(idle.values()))
 
     def check(self, wanted: Uri) -> None:
         """Check that calls may be made with an identity.
@@ -87,8 +92,8 @@ class KnownIdentities:
         if sources == self._sources:
             return False  # as it is after nearly every refresh
         self._sources = sources
-        before, self.current = self.current, Identities.of(bindings).updated(self._reported, self._ended)
-        return self.current != before and bool(before.usable and self.current.usable)
+        before, self.current = self.current, Identities.of(bindings, reported=self._reported, ended=self._ended)
+        return bool(before.usable and self.current.usable) and self.current != before
 
     def report(self, reported: tuple[Uri, ...], bindings: Sequence[Binding]) -> None:
         """Take over the identities that this contact is registered for, as reg-event reports them.
