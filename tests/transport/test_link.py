@@ -113,7 +113,7 @@ async def test_closing_a_listener_ends_handshakes_too(recorder, server_tls, clie
     # An answer to the first bytes shows that the connection was accepted.
     pipe = TlsPipe(client_tls, server_hostname="127.0.0.1")
     pipe.start()
-    writer.write(pipe.to_send())
+    writer.write(pipe.outgoing.read())
     await reader.read(1)
     await listener.close()
     assert (listener.counters.failed, listener.counters.open) == (1, 0)
@@ -154,10 +154,10 @@ async def test_tampered_tls_ends_the_flow(recorder, server_tls, client_tls):
         pipe = TlsPipe(client_tls, server_hostname="127.0.0.1")
         pipe.start()
         while not pipe.established:
-            writer.write(pipe.to_send())
+            writer.write(pipe.outgoing.read())
             pipe.receive(await reader.read(65536))
         pipe.send(OPTIONS)
-        writer.write(pipe.to_send())
+        writer.write(pipe.outgoing.read())
         assert await served.messages.get() == OPTIONS
         writer.write(b"\x17\x03\x03\x00\x10" + b"tampered" * 2)
         end = await served.ends.get()

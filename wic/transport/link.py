@@ -260,10 +260,12 @@ class Link(asyncio.Protocol, ABC):
     def _write(self, data: bytes) -> None:
         if self._pipe is not None:
             self._pipe.send(data)
-            data = self._pipe.to_send()
-        self._put(data)
+            data = self._pipe.outgoing.read()
+        transport = self._socket()
+        if not self._finished:
+            transport.write(data)
         # `send` does not wait, so that a peer that does not read would fill the memory.
-        waiting = self._socket().get_write_buffer_size()
+        waiting = transport.get_write_buffer_size()
         if waiting > self._options.send_limit:
             self.abort(f"the peer reads too slowly, {waiting} bytes wait")
 
@@ -271,7 +273,7 @@ class Link(asyncio.Protocol, ABC):
         """Say that nothing more will be sent."""
         if self._pipe is not None:
             self._pipe.finish()
-            self._put(self._pipe.to_send())
+            self._put(self._pipe.outgoing.read())
         transport = self._socket()
         if not self._finished and not transport.is_closing():
             # A socket that the peer has reset meanwhile cannot be shut down; its end is told all the same.
@@ -293,7 +295,7 @@ class Link(asyncio.Protocol, ABC):
             self._pipe.start()
         except ssl.SSLError as error:
             self._tls_failed(error, self._pipe)
-        self._put(self._pipe.to_send())
+        self._put(self._pipe.outgoing.read())
 
     def data_received(self, data: bytes) -> None:
         """Decrypt what came, and pass it up."""
@@ -352,7 +354,8 @@ class Link(asyncio.Protocol, ABC):
             return
         if pipe.established and self._state is LinkState.SECURING:
             self._secured()  # a client's first words leave together with the end of its TLS handshake
-        self._put(pipe.to_send())
+        if pipe.outgoing.pending:
+            self._put(pipe.outgoing.read())
         if plain:
             self._plain_received(plain)
         if pipe.peer_closed:  # RFC 8446 §6.1: close_notify
@@ -371,7 +374,7 @@ class Link(asyncio.Protocol, ABC):
         else:
             self._fail(ConnectFailed(words))
         # RFC 8446 §6.2: the alert that tells the peer is still to be sent.
-        self._put(pipe.to_send())
+        self._put(pipe.outgoing.read())
         self._socket().close()
 
     def _open_too_slow(self, now: float) -> None:

@@ -148,17 +148,18 @@ def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | No
 class TlsPipe:
     """One end of a TLS connection, without a socket.
 
-    After each of the other calls, the bytes of `to_send()` have to go to the peer.
+    After each call, what is in `outgoing` has to go to the peer.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_tls", "established", "peer_closed")
+    __slots__ = ("_incoming", "_tls", "established", "outgoing", "peer_closed")
 
     def __init__(self, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
         """Prepare one end: a client's if `server_hostname` is given, else a server's."""
         self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        """Bytes for the peer."""
         self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_hostname is None, server_hostname=server_hostname
+            self._incoming, self.outgoing, server_side=server_hostname is None, server_hostname=server_hostname
         )
         self.established = False
         """The handshake is complete and the peer's certificate, where one is asked for, is good."""
@@ -200,14 +201,10 @@ class TlsPipe:
             # The alert is written; that the peer's own is still missing does not matter.
             return
 
-    def to_send(self) -> bytes:
-        """Return what must be sent to the peer now."""
-        return self._outgoing.read()
-
     def _read(self) -> bytes:
         chunks = []
         try:
-            while self._incoming.pending or self._tls.pending():
+            while self._incoming.pending:  # no record leaves a part behind, for a read takes all of it
                 chunk = self._tls.read(_RECORD)
                 if not chunk:
                     self.peer_closed = True

@@ -10,8 +10,8 @@ from wic.transport.tls import TlsPipe
 def shake_hands(client: TlsPipe, server: TlsPipe) -> None:
     client.start()
     while not (client.established and server.established):
-        assert server.receive(client.to_send()) == b""
-        assert client.receive(server.to_send()) == b""
+        assert server.receive(client.outgoing.read()) == b""
+        assert client.receive(server.outgoing.read()) == b""
 
 
 @pytest.fixture
@@ -24,17 +24,17 @@ def pipes(server_tls, client_tls):
 def test_bytes_pass_both_ways(pipes):
     client, server = pipes
     client.send(b"hello")
-    wire = client.to_send()
+    wire = client.outgoing.read()
     assert b"hello" not in wire
     assert server.receive(wire) == b"hello"
     server.send(b"x" * 100_000)
-    assert client.receive(server.to_send()) == b"x" * 100_000
+    assert client.receive(server.outgoing.read()) == b"x" * 100_000
 
 
 def test_bytes_come_in_pieces(pipes):
     client, server = pipes
     client.send(b"hello")
-    wire = client.to_send()
+    wire = client.outgoing.read()
     assert b"".join(server.receive(wire[index : index + 1]) for index in range(len(wire))) == b"hello"
 
 
@@ -42,11 +42,11 @@ def test_an_end_is_heard(pipes):
     client, server = pipes
     client.send(b"last")
     client.finish()
-    assert server.receive(client.to_send()) == b"last"
+    assert server.receive(client.outgoing.read()) == b"last"
     assert server.peer_closed
     server.send(b"still open this way")
     server.finish()
-    client.receive(server.to_send())
+    client.receive(server.outgoing.read())
 
 
 def test_an_end_before_the_handshake_is_harmless(client_tls):
@@ -58,7 +58,7 @@ def test_an_end_before_the_handshake_is_harmless(client_tls):
 def test_tampered_bytes_are_refused(pipes):
     client, server = pipes
     client.send(b"hello")
-    wire = bytearray(client.to_send())
+    wire = bytearray(client.outgoing.read())
     wire[-1] ^= 1
     with pytest.raises(ssl.SSLError):
         server.receive(bytes(wire))
