@@ -211,15 +211,16 @@ class Driver:
 
     def opened(self, connection: Connection) -> None:
         """Send by this connection the messages of its flow."""
-        self._connections[connection.flow] = connection
-        if connection.flow.transport in _STREAMS:
+        flow = connection.flow
+        self._connections[flow] = connection
+        if flow.transport in _STREAMS:
             # RFC 3261 §18.2.2, RFC 5923: requests to that address use the connection that the peer has opened.
             self._streams.opened(connection)
 
     def received(self, flow: Flow, data: bytes) -> None:
         """Hand a message to the endpoint."""
         self._note(Direction.RECEIVED, data, flow)
-        self._guard("a message", self._endpoint.receive, data, flow, now=self.now)
+        self._guard("a message", self._endpoint.receive, data, flow, now=self._clock())
         self.pump()
 
     def closed(self, flow: Flow, end: FlowEnd) -> None:
@@ -364,7 +365,7 @@ class Driver:
         if self._timer is None or deadline < self._deadline:
             self._disarm()
             self._deadline = deadline
-            self._timer = alarms().call_later(max(0.0, deadline - self.now), self._time_passed)
+            self._timer = alarms().call_later(max(0.0, deadline - self._clock()), self._time_passed)
 
     def _time_passed(self, _: float) -> None:
         self._timer = None

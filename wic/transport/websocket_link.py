@@ -81,7 +81,9 @@ class WebSocketLink(Link):
         """Send one SIP message, as text if it is text (RFC 7118 §4.2: both must be understood)."""
         if self._state is not LinkState.OPEN or self._framing.state is not State.OPEN:
             return
-        if _is_text(data):  # a SIP message may hold octets of any kind, text frames only UTF-8 (RFC 6455 §5.6)
+        if data.isascii() or _is_utf8(
+            data
+        ):  # a SIP message may hold octets of any kind, text frames only UTF-8 (RFC 6455 §5.6)
             self._framing.send_text(data)
         else:
             self._framing.send_binary(data)
@@ -127,7 +129,7 @@ class WebSocketLink(Link):
 
     def _message_received(self, fragments: list[Frame]) -> None:
         data = bytes(fragments[0].data) if len(fragments) == 1 else b"".join(bytes(part.data) for part in fragments)
-        if fragments[0].opcode is Opcode.TEXT and not _is_text(data):
+        if fragments[0].opcode is Opcode.TEXT and not (data.isascii() or _is_utf8(data)):
             # RFC 6455 §8.1: text that is not UTF-8 fails the connection.
             self._violated(CloseCode.INVALID_DATA, "text that is not UTF-8")
         elif (crlf := keep_alive(data)) is CrlfKeepAlive.PING:
@@ -282,9 +284,7 @@ class WebSocketClientLink(WebSocketLink):
         self._fail(HandshakeRejected(words))
 
 
-def _is_text(data: bytes) -> bool:
-    if data.isascii():
-        return True
+def _is_utf8(data: bytes) -> bool:
     try:
         data.decode()
     except UnicodeDecodeError:
