@@ -234,10 +234,12 @@ class Client:
         # TS 24.371 §6A.2: calls first, for their BYEs need the registration.
         calls = self.calls if leaving is None else self._calls.of(leaving)
         await asyncio.gather(*(call.hangup() for call in calls))
-        await self._connection.deregister(leaving)
-        if not self._connection.agent.lives:
-            self._calls.cut("nothing is registered any more")
-            self._close()
+        try:
+            await self._connection.deregister(leaving)
+        finally:  # also where the caller is cancelled
+            if self.is_over and not self.bindings:
+                self._calls.cut("nothing is registered any more")
+                self._close()
 
     # calls
 

@@ -257,9 +257,10 @@ class ClientConnection:
             self.agent.forsake(
                 RegistrationFailed(f"the network did not answer within {self.options.close_timeout:g} s")
             )
-        if impu is None or not self.agent.lives:  # TS 24.371 §6A.2: the last one closes the connection
-            self._finish()
-            await self.leave()
+        finally:  # a caller that is cancelled has deregistered all the same
+            if impu is None or not self.agent.lives:  # TS 24.371 §6A.2: the last one closes the connection
+                self._finish()
+                await self.leave()
 
     def refresh(self) -> None:
         """Renew every registration now, rather than when it is due."""

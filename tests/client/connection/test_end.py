@@ -297,6 +297,23 @@ async def test_deregistrations_that_are_not_answered_leave_no_connection(memory_
         assert ConnectionLost not in told.kinds
 
 
+@pytest.mark.parametrize("impu", [None, "sip:alice@ims.example"])
+@pytest.mark.parametrize("after", [0.001, 0.015, 1.0])
+async def test_a_deregistration_that_is_cancelled_is_the_end(memory_home, impu, after):
+    client = memory_home.client()
+    async with client:
+        taking = asyncio.create_task(anext(client.incoming(), None))
+        memory_home.home.deaf_to = {"REGISTER"} if after == 1.0 else set()
+        leaving = asyncio.create_task(client.deregister(impu))
+        await asyncio.sleep(after)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert client.is_over
+        assert client.bindings == ()
+        await memory_home.until(lambda: not memory_home.home.driver.connections, 1.0)
+        assert await taking is None
+
+
 async def test_an_unanswered_deregistration_is_waited_for_once(memory_home):
     client = memory_home.client("alice", impus=("sip:work@ims.example", "sip:club@ims.example"))
     told = memory_home.watched(client)
