@@ -91,6 +91,18 @@ def carol(memory_home, monkeypatch):
     return make
 
 
+def two_lives(memory_home, carol, short):
+    """A client with two identities, one of which is granted a short time only."""
+    grant = memory_home.home.answers["REGISTER"]
+
+    def register(context, now):
+        memory_home.home.granted = 100 if context.request.to.uri.user == short else 1000
+        grant(context, now)
+
+    memory_home.home.answers["REGISTER"] = register
+    return carol(impus=("sip:work@ims.example",))
+
+
 @pytest.mark.virtual_time
 async def test_identities_and_server_come_with_the_token(memory_home, carol):
     async with carol() as client:
@@ -231,41 +243,51 @@ async def test_an_identity_that_waits_for_a_token_which_does_not_come_is_not_add
 
 
 @pytest.mark.virtual_time
-async def test_an_identity_that_waits_for_a_token_ends_with_the_last_other_one(memory_home, carol):
+async def test_an_identity_that_waits_for_a_token_ends_with_the_others(memory_home, carol):
     async with carol(impus=("sip:carol@ims.example",)) as client:
         Keeper.last.before_renewal = lambda: asyncio.sleep(600.0)
         memory_home.refused = {"token1"}
         began = client.now
         adding = asyncio.create_task(client.register("sip:work@ims.example"))
         await asyncio.sleep(1.0)
-        await client.deregister("sip:carol@ims.example")
+        await client.deregister()
         with pytest.raises(RegistrationFailed, match="deregistered meanwhile"):
             await adding
         assert client.now - began < 5.0
 
 
 @pytest.mark.virtual_time
-async def test_a_further_identity_leaves_while_the_main_one_waits_for_a_token(memory_home, carol):
-    """The main one is without a binding meanwhile, and comes back."""
-    grant = memory_home.home.answers["REGISTER"]
-
-    def register(context, now):
-        memory_home.home.granted = 100 if context.request.to.uri.user == "carol" else 1000
-        grant(context, now)
-
-    memory_home.home.answers["REGISTER"] = register
-    client = carol(impus=("sip:work@ims.example",))
+@pytest.mark.parametrize("short", ["carol", "work"])
+async def test_the_one_with_a_binding_leaves_while_the_other_waits_for_a_token(memory_home, carol, short):
+    """Whichever leads: the other one is without a binding meanwhile, and comes back."""
+    client = two_lives(memory_home, carol, short)
     told = memory_home.watched(client)
     async with client:
         await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
         Keeper.last.before_renewal = lambda: asyncio.sleep(300.0)
         memory_home.refused = {"token1"}
         await memory_home.until(lambda: len(client.bindings) == 1, 200.0)
-        await client.deregister("sip:work@ims.example")
+        await client.deregister(str(client.bindings[0].impu))
         assert not client.is_over
         await memory_home.until(lambda: client.bindings, 600.0)
-        assert [str(each.impu) for each in client.bindings] == ["sip:carol@ims.example"]
+        assert [str(each.impu) for each in client.bindings] == [f"sip:{short}@ims.example"]
+        assert len(memory_home.dialled) == 1
     assert not any(isinstance(event, RegistrationLost) and event.final for event in told)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("short", ["carol", "work"])
+async def test_no_identity_waits_for_a_token_after_the_end(memory_home, carol, short):
+    client = two_lives(memory_home, carol, short)
+    async with client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        Keeper.last.before_renewal = lambda: asyncio.sleep(300.0)
+        memory_home.refused = {"token1"}
+        await memory_home.until(lambda: len(client.bindings) == 1, 200.0)
+        Keeper.last.on_failed(SignInFailed("no", error="invalid_grant"))
+        await client.deregister(str(client.bindings[0].impu))
+        await memory_home.until(lambda: not memory_home.home.driver.connections, 1.0)
+        assert Keeper.last.closed
 
 
 @pytest.mark.virtual_time

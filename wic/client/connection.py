@@ -258,7 +258,8 @@ class ClientConnection:
                 RegistrationFailed(f"the network did not answer within {self.options.close_timeout:g} s")
             )
         finally:  # a caller that is cancelled has deregistered all the same
-            if impu is None or not self.agent.lives:  # TS 24.371 §6A.2: the last one closes the connection
+            over = self.is_over and not self.agent.bindings  # what still waits then, waits in vain
+            if impu is None or over or not self.agent.lives:  # TS 24.371 §6A.2: the last one closes the connection
                 self._finish()
                 await self.leave()
 

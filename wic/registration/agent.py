@@ -461,9 +461,10 @@ class RegistrationAgent:
     def _lives(self, registration: Registration) -> bool:
         if registration.ended or (self._unwanted and _key(registration.identity.impu) in self._unwanted):
             return False
-        if registration.state is not RegistrationState.UNREGISTERED or registration in self._queue:
+        if registration.state is not RegistrationState.UNREGISTERED:
             return True
-        return registration is self._leading and not registration.refused  # it waits for a connection, or a token
+        # One that was not refused waits for its turn, a connection, or a token.
+        return not registration.refused or self._queue.get(registration) is _Command.REGISTER
 
 
 def _key(impu: Uri) -> str:

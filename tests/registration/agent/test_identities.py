@@ -386,6 +386,28 @@ def test_the_agent_lives_while_an_identity_waits_for_its_turn(household: Househo
     assert household.agent.lives
 
 
+def test_the_agent_lives_while_a_further_identity_waits_for_another_connection(household: Household) -> None:
+    household.agent.register(FLOW, now=0)
+    household.accept()
+    household.agent.add(HOME, now=0)
+    household.cut()
+    household.agent.deregister(ALICE, now=5)
+    assert household.agent.lives
+    assert household.agent.leading_impu == HOME
+
+
+def test_a_refresh_gives_no_life_to_an_identity_that_was_refused(household: Household) -> None:
+    household.agent.register(FLOW, now=0)
+    household.accept()
+    household.agent.add(HOME, now=0)
+    household.answer(503)
+    household.agent.handle_timeout(now=30)
+    household.answer(403)
+    household.agent.deregister(ALICE, now=100)
+    household.agent.refresh(now=100)
+    assert not household.agent.lives
+
+
 def test_a_deregistration_that_is_forsaken_says_why(three: Household) -> None:
     late = RegistrationFailed("the network did not answer within 5 s")
     three.agent.deregister(WORK, now=5)
