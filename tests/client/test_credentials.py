@@ -291,6 +291,23 @@ async def test_no_identity_waits_for_a_token_after_the_end(memory_home, carol, s
 
 
 @pytest.mark.virtual_time
+async def test_the_main_identity_is_added_again_while_it_waits_for_a_token(memory_home, carol):
+    """However it is written, it leads as before: else the search for a token waits for it in vain, and reconnects."""
+    client = two_lives(memory_home, carol, "carol")
+    async with client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        Keeper.last.before_renewal = lambda: asyncio.sleep(300.0)
+        memory_home.refused = {"token1"}
+        await memory_home.until(lambda: len(client.bindings) == 1, 200.0)
+        with pytest.raises(RegistrationFailed, match="within 30 s"):
+            await client.register("sip:carol@IMS.example")
+        await memory_home.until(lambda: len(client.bindings) == 2, 600.0)
+        await asyncio.sleep(600.0)
+        assert len(client.bindings) == 2
+        assert len(memory_home.dialled) == 1
+
+
+@pytest.mark.virtual_time
 async def test_a_connection_lost_while_a_token_is_fetched(memory_home, carol):
     memory_home.home.granted = 1000
     async with carol(impus=("sip:carol@ims.example",)) as client:

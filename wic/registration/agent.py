@@ -442,6 +442,8 @@ class RegistrationAgent:
             self._registrations.append(registration)
         else:
             self._registrations[self._registrations.index(former)] = registration
+            if former is self._leading:  # it waited for another token
+                self._leading = registration
         self._queue[registration] = _Command.REGISTER
 
     def _new_registration(self, identity: Identity, flow: Flow) -> Registration:
