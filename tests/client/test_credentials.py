@@ -308,6 +308,32 @@ async def test_the_main_identity_is_added_again_while_it_waits_for_a_token(memor
 
 
 @pytest.mark.virtual_time
+async def test_a_token_that_is_refused_before_the_turn_of_the_leading_identity(memory_home, carol):
+    grant, refused, waiting = memory_home.home.answers["REGISTER"], set(), {"work"}
+
+    def register(context, now):
+        user, token = context.request.to.uri.user, read_bearer(context.request).reveal()
+        if user in refused and token == "token1":
+            challenge = bearer_challenge(realm="ims.example", authz_server=ISSUER, error="invalid_token")
+            context.reject(401, now=now, headers=[("WWW-Authenticate", challenge)])
+        elif user in waiting:
+            context.reject(503, now=now, headers=[("Retry-After", "1000")])
+        else:
+            grant(context, now)
+
+    memory_home.home.answers["REGISTER"] = register
+    async with carol(impus=("sip:work@ims.example", "sip:club@ims.example")) as client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        await client.deregister("sip:carol@ims.example")  # that with a binding leads, and is the last in the queue
+        refused.add("work")
+        waiting.clear()
+        memory_home.far[-1].abort("now of all times")
+        await memory_home.until(lambda: len(client.bindings) == 2, 60.0)
+        assert len(memory_home.dialled) == 2
+        assert Keeper.last.given == 2
+
+
+@pytest.mark.virtual_time
 async def test_a_connection_lost_while_a_token_is_fetched(memory_home, carol):
     memory_home.home.granted = 1000
     async with carol(impus=("sip:carol@ims.example",)) as client:

@@ -507,9 +507,10 @@ class ClientConnection:
         self._tell_failure(failure, remedy, last=last)
         if remedy is Remedy.REREGISTER:
             return  # the REGISTER that is on its way is the initial one, and may still succeed
-        if leads and self._outcome is not None and not self._outcome.done():
+        decides = leads or remedy is Remedy.RENEW_TOKEN  # all identities show the same token
+        if decides and self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(failure)
-        elif self._state is ConnectionState.UP and (leads or remedy is Remedy.RENEW_TOKEN):
+        elif decides and self._state is ConnectionState.UP:
             self._recover_in_service(failure)
         elif remedy is Remedy.GIVE_UP and last:
             self._end(error, impu)  # the leading one: ended by the network while an access token is looked for
