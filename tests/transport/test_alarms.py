@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import weakref
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.transport.alarms import alarms, result_within
+from wic.transport.alarms import Deadline, alarms
 from wic.transport.virtual_time import VirtualTimeLoop
 
 
@@ -90,19 +91,32 @@ def test_a_loop_has_one_and_neither_outlives_its_use():
     assert [each() for each in kept] == [None, None]
 
 
+async def sleep_within(*deadlines):
+    """Sleep for a minute under deadlines, the outer one first."""
+    with contextlib.ExitStack() as stack:
+        for seconds in deadlines:
+            stack.enter_context(Deadline(seconds))
+        await asyncio.sleep(60)
+
+
 @pytest.mark.virtual_time
-async def test_a_result_is_waited_for_within_bounded_time():
+@pytest.mark.parametrize("deadlines", [(2,), (2, 3), (3, 2)])
+async def test_a_deadline_ends_its_block(deadlines):
     loop = asyncio.get_running_loop()
-    early, late = loop.create_future(), loop.create_future()
-    loop.call_later(1, early.set_result, "in time")
-    assert await result_within(2, early) == "in time"
+    with Deadline(2):
+        await asyncio.sleep(1)
     with pytest.raises(TimeoutError):
-        await result_within(2, late)
+        await sleep_within(*deadlines)
     assert loop.time() == pytest.approx(3)
+    await asyncio.sleep(10)  # none rings afterwards
+    assert asyncio.current_task().cancelling() == 0
 
 
 @pytest.mark.virtual_time
-async def test_a_result_that_comes_with_its_deadline_counts():
-    future = asyncio.get_running_loop().create_future()
-    alarms().call_later(1, lambda _: future.set_result("at the last moment"))
-    assert await result_within(1, future) == "at the last moment"
+@pytest.mark.parametrize("after", [0.5, 1])
+async def test_a_task_that_is_cancelled_stays_so_in_spite_of_a_deadline(after):
+    task = asyncio.create_task(sleep_within(1))
+    await asyncio.sleep(0)
+    alarms().call_later(after, lambda _: task.cancel())
+    with pytest.raises(asyncio.CancelledError):
+        await task

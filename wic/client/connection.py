@@ -48,7 +48,7 @@ from wic.registration.recovery import (
 )
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
-from wic.transport.alarms import result_within
+from wic.transport.alarms import Deadline
 from wic.transport.driver import Driver
 
 if TYPE_CHECKING:
@@ -325,7 +325,8 @@ class ClientConnection:
             # RFC 5626 §4.5: same instance and reg-id, so that the new flow replaces the one that failed.
             self.agent.register(transport.flow, now=self.driver.now)
             self.driver.pump()
-            failure: Failure | None = await result_within(self.options.register_timeout, outcome)
+            with Deadline(self.options.register_timeout):
+                failure: Failure | None = await outcome
         except TimeoutError:
             return Failure(self._unanswered(), recover_from_silence(Purpose.INITIAL))
         except WicError as error:

@@ -7,15 +7,13 @@ deadlines; in the queue here the comparisons are those of C.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
 from wic.sip.timers import ScheduledTimer, TimerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_T = TypeVar("_T")
 
 Alarm: TypeAlias = ScheduledTimer
 """Handle of a deadline; `cancel` takes it back."""
@@ -75,19 +73,26 @@ def alarms() -> Alarms:
     return found
 
 
-async def result_within(seconds: float, future: asyncio.Future[_T]) -> _T:
-    """Wait for the result of a future; unlike asyncio's, this wait needs no timer of its own, and cancels no task.
+class Deadline:
+    """Context manager that ends its block by `TimeoutError` in so many seconds, as `asyncio.timeout` does by a timer."""
 
-    Raises:
-        TimeoutError: it has not come in time; the future then has this exception.
-    """
+    __slots__ = ("_alarm", "_cancelling", "_rung", "_seconds", "_task")
 
-    def expire(_: float) -> None:
-        if not future.done():
-            future.set_exception(TimeoutError())
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
-    alarm = alarms().call_later(seconds, expire)
-    try:
-        return await future
-    finally:
-        alarm.cancel()
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "only a task can wait"
+        self._task, self._cancelling, self._rung = task, task.cancelling(), False
+        self._alarm = alarms().call_later(self._seconds, self._ring)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._alarm.cancel()
+        # A cancellation by the user of the task goes on, also one that comes with the deadline.
+        if self._rung and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def _ring(self, _: float) -> None:
+        self._rung = True
+        self._task.cancel()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, cast
 from wic.errors import ConnectFailed, HandshakeRejected, TransportError
 from wic.sip.flow import Flow
 from wic.sip.state_table import MachineEnum, StateTable
-from wic.transport.alarms import alarms
+from wic.transport.alarms import Deadline, alarms
 from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.tls import explain
 
@@ -158,7 +158,7 @@ class Link(asyncio.Protocol, ABC):
         self._ready = ready = loop.create_future()
         timeout = self._options.open_timeout
         try:
-            async with asyncio.timeout(timeout):
+            with Deadline(timeout):
                 sock = await dialled
                 try:
                     await loop.create_connection(lambda: self, sock=sock)
