@@ -120,7 +120,6 @@ class ClientConnection:
                 via={"WSS": host, "WS": host},
             ),
         )
-        self.driver = Driver(self.endpoint, on_event=self._event)  # the clock, and the sockets, of all that follows
         make_backoff = partial(Backoff, options.chance, options.backoff)
         contact = websocket_contact(impu.user, host)
         self.agent = RegistrationAgent(
@@ -133,7 +132,7 @@ class ClientConnection:
             make_backoff=make_backoff,
             reg_event=options.reg_event,
         )
-        self.driver.add_timer_source(self.agent)
+        self.driver = Driver(self.endpoint, on_event=self._event, timer_sources=(self.agent,))
         self._servers = Servers(account.servers, make_backoff())  # RFC 5626 §4.5: one back-off for all of them
         self._dial = options.dial or partial(dial_websocket, ca=account.ca, timeout=options.connect_timeout)
         self.credentials.on_renewed, self.credentials.on_failed = self._credentials_renewed, self._end

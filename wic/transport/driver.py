@@ -139,6 +139,7 @@ class Driver:
         endpoint: Machine,
         *,
         on_event: Callable[[Event], None],
+        timer_sources: Iterable[TimerSource] = (),
         clock: Callable[[], float] | None = None,
         options: DriverOptions | None = None,
     ) -> None:
@@ -147,6 +148,7 @@ class Driver:
         Args:
             endpoint: the machine.
             on_event: called with each of its events, in order.
+            timer_sources: called when their time has come; they have no deadline yet.
             clock: seconds from any epoch; None takes the event loop's.
             options: how to send.
         """
@@ -158,7 +160,7 @@ class Driver:
         self._sockets: dict[tuple[str, int], DatagramPort] = {}
         self._options = options or _DEFAULT_OPTIONS
         self._pool: ConnectionPool | None = None  # a client whose only flow is a WebSocket never has one
-        self._sources: list[TimerSource] = []
+        self._sources = list(timer_sources)
         self._observers: list[MessageObserver] = []
         self._timer: Alarm | None = None
         self._deadline = 0.0
