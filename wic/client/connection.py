@@ -187,17 +187,17 @@ class ClientConnection:
     async def leave(self) -> None:
         """Close the connection, and give back what was lent: nothing is registered any more (TS 24.371 §6A.2)."""
         try:
-            if self._transport is not None:
-                try:
-                    async with asyncio.timeout(_FAREWELL):
-                        while self.agent.is_parting:
-                            await self._next_departure()
-                except TimeoutError:
-                    _log.debug("the network does not say that the subscription has ended")
-                self.agent.part()  # with or without that NOTIFY
-            await self._hang_up("nothing is registered any more")
-        finally:
-            await self.credentials.close()
+            async with asyncio.timeout(_FAREWELL):
+                while self.agent.is_parting and self._transport is not None:
+                    await self._next_departure()
+        except TimeoutError:
+            _log.debug("the network does not say that the subscription has ended")
+        finally:  # a caller that is cancelled has left all the same
+            self.agent.part()  # with or without that NOTIFY
+            try:
+                await self._hang_up("nothing is registered any more")
+            finally:
+                await self.credentials.close()
 
     async def close(self) -> None:
         """Deregister, as far as that is possible in reasonable time, and close the connection."""

@@ -363,3 +363,15 @@ async def test_the_last_identity_ends_while_the_other_leaves_unanswered(memory_h
         assert not memory_home.home.driver.connections
     lost = [(str(each.impu), each.final) for each in told if isinstance(each, RegistrationLost)]
     assert lost == [("sip:work@ims.example", True)]
+
+
+@pytest.mark.parametrize("impu", [None, "sip:alice@ims.example"])
+async def test_a_deregistration_that_is_cancelled_before_the_last_notify(memory_home, watcher, subscribed, impu):
+    client, told = subscribed
+    leaving = asyncio.create_task(client.deregister(impu))
+    await memory_home.until(lambda: Deregistered in told.kinds, 5.0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    assert leaving.cancelled()
+    assert client.is_over
+    await memory_home.until(lambda: not memory_home.home.driver.connections, 1.0)
