@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from wic.call import CallProfile, CallSession, IncomingCall, OutgoingCall, receive_call
 from wic.client.call import Call
 from wic.client.call_media import CallMedia, acceptable
-from wic.errors import NegotiationFailed, RemoteProtocolError
+from wic.errors import FlowLost, NegotiationFailed, RemoteProtocolError
 from wic.media import Certificate, available_codecs
 from wic.sip.events import FlowClosed, RequestReceived
 from wic.sip.headers.address import NameAddr
@@ -212,7 +212,7 @@ class Calls:
         elif event.request.method != "INVITE":
             # RFC 3261 §12.2.2, RFC 6086 §4.2.2: outside a dialog these methods have no meaning.
             endpoint.reply(event.transaction, 481, now=self.now)
-        elif self.closing:  # 480: the user is about to be unregistered
+        elif self.closing or self.connection.is_over:  # 480: the user is about to be unregistered, and takes no calls
             endpoint.reply(event.transaction, 480, now=self.now)
         elif len(self.waiting) >= self.options.max_waiting_calls:
             endpoint.reply(event.transaction, 486, now=self.now)
@@ -220,7 +220,13 @@ class Calls:
             self._invited(event)
 
     def _invited(self, event: RequestReceived) -> None:
-        session = receive_call(self.connection.endpoint, self.profile(), event, now=self.now)
+        endpoint = self.connection.endpoint
+        try:
+            profile = self.profile()
+        except FlowLost:  # a refusal right before has made the client leave the connection for another one
+            endpoint.reply(event.transaction, 480, now=self.now)
+            return
+        session = receive_call(endpoint, profile, event, now=self.now)
         if session is None:  # refused already, for what its headers ask
             return
         try:
