@@ -235,6 +235,17 @@ def test_several_realms_at_once(client: DigestClient, register: Register) -> Non
     assert len(elsewhere.auth("Proxy-Authorization")) == 2
 
 
+def test_a_success_proves_only_the_nonces_that_its_request_carried(
+    client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    asked = challenge('Digest realm="home", nonce="1"')
+    asked.headers.add("Proxy-Authenticate", 'Digest realm="p", nonce="3"')
+    client.challenged(register(client), asked)
+    client.accepted(register(client, "sip:bob@ims.example", "INVITE"), success())
+    with pytest.raises(AuthenticationFailed, match="home"):
+        client.challenged(register(client), asked)
+
+
 def test_a_wrong_password_at_one_of_two_realms(
     client: DigestClient, register: Register, challenge: MakeChallenge
 ) -> None:
