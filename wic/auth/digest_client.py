@@ -349,7 +349,7 @@ def digest_value(pairs: Mapping[str, str | None]) -> AuthValue:
 
     What has no quotes must be a token.
     """
-    written = [(name, quote(value) if name in _QUOTED else value) for name, value in pairs.items() if value is not None]
+    written = {name: quote(value) if name in _QUOTED else value for name, value in pairs.items() if value is not None}
     return AuthValue("Digest", AuthParams.of_written(written))
 
 

@@ -60,12 +60,12 @@ class Identity:
         Args:
             reg_id: number of the flow; None where the flow is to be the only one.
         """
-        pairs: list[tuple[str, str | None]] = [] if reg_id is None else [("reg-id", str(reg_id))]
-        pairs.append(("+sip.instance", f'"<{self.instance}>"'))
+        values = {} if reg_id is None else {"reg-id": str(reg_id)}
+        values["+sip.instance"] = f'"<{self.instance}>"'
         if self.services:
             # TS 24.229 §7.9.2: percent-encoded where the feature tag forbids
-            pairs.append(("+g.3gpp.icsi-ref", quote(",".join(self.services).replace(":", "%3A"))))
-        return NameAddr("", self.contact, Params.of_written(pairs))
+            values["+g.3gpp.icsi-ref"] = quote(",".join(self.services).replace(":", "%3A"))
+        return NameAddr("", self.contact, Params.of_written(values))
 
 
 def websocket_contact(user: str | None, host: str) -> Uri:

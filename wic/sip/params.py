@@ -15,7 +15,7 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, URI_HEADERS, URI_PARAMS, WS, is_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
 _Pair = tuple[str, str | None]
 
@@ -99,12 +99,17 @@ class Params:
         return params
 
     @classmethod
-    def of_written(cls, pairs: Sequence[_Pair]) -> Self:
-        """Wrap names and values that are written as the grammar asks; nothing is checked or quoted."""
-        return cls.of_checked(cls._joined(pairs))
+    def of_written(cls, values: dict[str, str]) -> Self:
+        """Wrap values that are written as the grammar asks, by names in lower case; nothing is checked or quoted.
+
+        The mapping is kept.
+        """
+        params = cls.of_checked(cls._joined(values.items()))
+        params._values = values
+        return params
 
     @classmethod
-    def _joined(cls, pairs: Sequence[_Pair]) -> str:
+    def _joined(cls, pairs: Collection[_Pair]) -> str:
         if not pairs:
             return ""
         return cls._before + cls._between.join([name if value is None else f"{name}={value}" for name, value in pairs])
@@ -149,12 +154,13 @@ class Params:
             elif not placed:
                 kept.append(pair)
                 placed = True
-        return self.of_written(kept if placed else [*kept, pair])
+        return self.of_checked(self._joined(kept if placed else [*kept, pair]))
 
     def without(self, *names: str) -> Self:
         """Return a copy that lacks the parameters of these names."""
         gone = {name.lower() for name in names}
-        return self.of_written([pair for pair in self._split() if self._name(pair[0]).lower() not in gone])
+        kept = [pair for pair in self._split() if self._name(pair[0]).lower() not in gone]
+        return self.of_checked(self._joined(kept))
 
     def items(self) -> Iterator[_Pair]:
         """Iterate over names and plain values, in order; None for a name without `=`."""
