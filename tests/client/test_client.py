@@ -76,6 +76,25 @@ async def test_packets_can_be_watched(home):
     assert {(target, source) for source, target in rtp} == rtp
 
 
+async def test_an_observer_of_packets_that_raises_disturbs_no_call(home, caplog):
+    def fail(*_):
+        raise ValueError("the observer is faulty")
+
+    seen = set()
+    async with home.client("alice") as alice, home.client("bob") as bob:
+        alice.on_packet(fail)
+        alice.on_packet(lambda at, protocol, source, target, data: seen.add((protocol, source[1], target[1])))
+        call, _ = await home.connect(alice, bob, audio=Silence(), answer=Silence())
+        async with call.open_channel("chat") as channel:
+            await channel.send("hello")
+        for protocol in ("rtp", "sctp"):
+            await home.until(lambda protocol=protocol: sum(each == protocol for each, *_ in seen) == 2)
+        await call.hangup()
+    assert call.error is None
+    errors = {record.message for record in caplog.records if record.levelname == "ERROR"}
+    assert errors == {"an observer of packets failed"}
+
+
 @pytest.mark.virtual_time
 async def test_the_registration_is_refreshed(memory_home):
     """TS 24.229 §5.1.1.4.1: 600 s before the end."""

@@ -183,7 +183,10 @@ class Calls:
         self, at: float, protocol: Literal["rtp", "rtcp", "sctp"], source: Address, target: Address, data: bytes
     ) -> None:
         for observer in self.packet_observers:
-            observer(at, protocol, source, target, data)
+            try:
+                observer(at, protocol, source, target, data)
+            except Exception:  # noqa: BLE001 - foreign code: it must not harm the call
+                _log.exception("an observer of packets failed")
 
     # events
 
