@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from wic.auth import MacFailure, Milenage, SoftUsim, make_vector
+from wic.auth import AkaResult, MacFailure, Milenage, SoftUsim, make_vector
 from wic.auth.aka import DEFAULT_AMF, make_nonce
 from wic.client import Account, AuthScheme, Client
 from wic.client.credentials import open_credentials
@@ -33,6 +33,16 @@ class Reader:
         if self.broken is not None:
             raise self.broken
         return self.card.authenticate(rand, autn)
+
+
+class Answering:
+    """A card that always gives one answer."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def authenticate(self, rand, autn):
+        return self.answer
 
 
 @pytest.fixture
@@ -112,3 +122,34 @@ async def test_a_usim_of_ones_own_is_preferred_to_the_keys(tmp_path, monkeypatch
     assert not (tmp_path / "wic").exists()
     assert (await opened(account)).authenticator
     assert (tmp_path / "wic" / "usim").exists()
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    "given", [None, AkaResult("res", b"ck", b"ik"), (b"res", b"ck", b"ik")], ids=["none", "text", "tuple"]
+)
+async def test_a_card_that_answers_in_another_way_is_one_that_does_not_answer(memory_home, erin, given):
+    client, reader = erin
+    told = memory_home.watched(client)
+    async with client:
+        card, reader.card = reader.card, Answering(given)
+        await memory_home.until(lambda: RegistrationLost in told.kinds, 2000.0)
+        lost = next(event for event in told if isinstance(event, RegistrationLost))
+        assert not lost.final
+        reader.card = card
+        await memory_home.until(lambda: client.bindings, 2000.0)
+
+
+@pytest.mark.virtual_time
+async def test_the_octets_of_a_card_may_be_a_list(memory_home, erin):
+    """As those of PC/SC for Python are."""
+    client, reader = erin
+    authenticate = reader.authenticate
+
+    def in_lists(rand, autn):
+        result = authenticate(rand, autn)
+        return AkaResult(list(result.res), list(result.ck), list(result.ik))
+
+    reader.authenticate = in_lists
+    async with client:
+        assert client.bindings

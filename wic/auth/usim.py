@@ -33,7 +33,7 @@ class SynchronisationFailure(SequenceOutOfRange):
 
     def __init__(self, message: str, *, auts: bytes) -> None:
         super().__init__(message)
-        self.auts = auts
+        self.auts = bytes(auts)  # card readers give lists of octets
 
 
 @dataclass(frozen=True, slots=True)

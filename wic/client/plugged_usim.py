@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wic.auth.usim import AkaResult
 from wic.errors import AuthenticationFailed, UsimFailed
 
 if TYPE_CHECKING:
-    from wic.auth.usim import AkaResult, Usim
+    from wic.auth.usim import Usim
 
 __all__ = ["PluggedUsim"]
 
@@ -28,7 +29,8 @@ class PluggedUsim:
             UsimFailed: the USIM gives no answer.
         """
         try:
-            return self._usim.authenticate(rand, autn)
+            result = self._usim.authenticate(rand, autn)
+            return AkaResult(bytes(result.res), bytes(result.ck), bytes(result.ik))  # a reader may give lists of octets
         except AuthenticationFailed:  # the card has checked the challenge (TS 33.102 §6.3.3)
             raise
         except Exception as error:  # a reader has exceptions of its own
