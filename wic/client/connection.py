@@ -318,11 +318,10 @@ class ClientConnection:
             if transport is not self._transport:  # lost while the token was fetched
                 return self._flow_lost(" meanwhile")
         try:
-            if transport is None:
-                transport = await self._connect()
+            flow = await self._connect() if transport is None else transport.flow
             outcome = self._outcome = asyncio.get_running_loop().create_future()
             # RFC 5626 §4.5: same instance and reg-id, so that the new flow replaces the one that failed.
-            self.agent.register(transport.flow, now=self.driver.now)
+            self.agent.register(flow, now=self.driver.now)
             self.driver.pump()
             with Deadline(self.options.register_timeout):
                 failure: Failure | None = await outcome
@@ -338,8 +337,8 @@ class ClientConnection:
             return self._flow_lost(" meanwhile") if remedy is Remedy.RETRY else failure
         return failure
 
-    async def _connect(self) -> Connection:
-        """Dial the server whose turn it is.
+    async def _connect(self) -> Flow:
+        """Dial the server whose turn it is, and return the address of the connection.
 
         Raises:
             WicError: there is no connection to be had.
@@ -348,12 +347,12 @@ class ClientConnection:
         try:
             transport = self._transport = await self._dial(server, self.driver)
             transport.keep_alive(self.options.keep_alive)
+            return transport.flow
         except WicError:
             raise
         except Exception as error:  # `ClientOptions.dial` is foreign code, which may fail in any way
             _log.debug("dialling %s failed", server, exc_info=True)
             raise ConnectFailed(f"dialling {server} failed: {error!r}") from error
-        return transport
 
     def _recover(self, failure: Failure) -> float | None:
         """Begin what recovery says about the failure of the connection or of the leading registration.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -410,121 +409,6 @@ async def test_a_wait_that_is_asked_for_before_the_end_of_the_next_connection_is
         await memory_home.until(lambda: ConnectionRestored in told.kinds)
         assert len(memory_home.dialled) == 3
         assert RegistrationLost not in told.kinds
-
-
-@pytest.mark.parametrize("fault", [ValueError("no such proxy"), KeyError(), TimeoutError(), None], ids=repr)
-async def test_a_dial_that_fails_in_its_own_way_is_tried_again(memory_home, caplog, fault):
-    faulty = False
-
-    async def dial(url, handler):
-        if not faulty:
-            return await memory_home.dial(url, handler)
-        if fault is not None:
-            raise fault
-        return None
-
-    client = memory_home.client(dial=dial)
-    told = memory_home.watched(client)
-    async with client:
-        faulty = True
-        memory_home.far[-1].abort("begin")
-        await asyncio.sleep(300.0)
-        assert f"dialling ws://a/ failed: {'AttributeError' if fault is None else repr(fault)}" in caplog.text
-        faulty = False
-        await memory_home.until(lambda: ConnectionRestored in told.kinds)
-        assert client.is_connected
-
-
-async def test_a_dial_that_fails_in_its_own_way_is_what_open_raises(memory_home):
-    tried = []
-
-    async def dial(url, handler):
-        tried.append(url)
-        raise ValueError("no such proxy")
-
-    with pytest.raises(ConnectFailed, match="dialling ws://b/ failed: ValueError\\('no such proxy'\\)"):
-        async with memory_home.client("alice", "ws://a/", "ws://b/", dial=dial):
-            pytest.fail("not reached")
-    assert tried == ["ws://a/", "ws://b/"]
-
-
-class FaultyConnection:
-    """Connection of a foreign transport, with methods that raise from some call on."""
-
-    def __init__(self, connection, calls_before):
-        self._connection = connection
-        self._calls_before = calls_before
-
-    def __getattr__(self, name):
-        return partial(self._call, name) if name in self._calls_before else getattr(self._connection, name)
-
-    def _call(self, name, *arguments):
-        self._calls_before[name] -= 1
-        if self._calls_before[name] < 0:
-            raise ValueError(name)
-        return getattr(self._connection, name)(*arguments)
-
-    async def close(self, reason):
-        await self.__getattr__("close")(reason)
-
-
-def first_with_faults(memory_home, **calls_before):
-    """Return a way to dial whose first connection has faults."""
-
-    async def dial(url, handler):
-        connection = await memory_home.dial(url, handler)
-        if len(memory_home.dialled) == 1:
-            connection = FaultyConnection(connection, calls_before)
-            handler.opened(connection)
-        return connection
-
-    return dial
-
-
-@pytest.mark.parametrize(
-    ("faults", "left"),
-    [
-        ({"keep_alive": 0}, 1),
-        ({"keep_alive": 0, "close": 0}, 2),  # what cannot be closed stays
-        ({"send": 0}, 1),
-        ({"send": 0, "abort": 0}, 2),
-        ({"send": 1}, 1),
-    ],
-    ids=repr,
-)
-async def test_a_connection_that_fails_in_its_own_way_is_replaced(memory_home, faults, left):
-    dial = first_with_faults(memory_home, **faults)
-    async with memory_home.client("alice", "ws://a/", "ws://b/", dial=dial):
-        assert [url for _, url in memory_home.dialled] == ["ws://a/", "ws://b/"]
-        await asyncio.sleep(1.0)
-        assert len(memory_home.home.driver.connections) == left
-
-
-async def test_a_connection_that_cannot_send_any_more_is_replaced(memory_home):
-    client = memory_home.client(dial=first_with_faults(memory_home, send=2))
-    told = memory_home.watched(client)
-    async with client:
-        client.refresh()
-        await memory_home.until(lambda: ConnectionRestored in told.kinds, 15.0)
-        assert len(memory_home.home.driver.connections) == 1
-
-
-async def test_a_connection_that_takes_no_other_interval_goes_on(memory_home, caplog):
-    memory_home.home.register_extra = [("Flow-Timer", 20)]
-    client = memory_home.client(
-        "alice", impus=("sip:work@ims.example",), dial=first_with_faults(memory_home, keep_alive=1)
-    )
-    async with client:
-        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
-        assert len(memory_home.dialled) == 1
-        assert "the keep-alive that the network asks for cannot be set" in caplog.text
-
-
-async def test_a_connection_that_cannot_be_closed_holds_up_no_end(memory_home, caplog):
-    async with memory_home.client(dial=first_with_faults(memory_home, close=0, abort=0)):
-        pass
-    assert memory_home.home.contacts["alice"] == {}
-    assert "closing a connection failed" in caplog.text
 
 
 async def test_a_listener_that_raises_disturbs_no_other(memory_home):
