@@ -14,7 +14,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
 
@@ -264,13 +264,18 @@ class Driver:
         self._closing = True  # the endpoint may still answer what it learns here, to no avail
         if self._pool is not None:
             await self._pool.close()
-        closing = [connection.close(reason) for connection in self.connections]
-        closing += [socket.close() for socket in self._sockets.values()]
-        for fault in await asyncio.gather(*closing, return_exceptions=True):
-            if isinstance(fault, Exception):  # a connection may be foreign code: it must not keep the others open
-                _log.error("Closing failed", exc_info=fault)
+        closing = [self._end(connection.close, reason) for connection in self.connections]
+        closing += [self._end(socket.close) for socket in self._sockets.values()]
+        await asyncio.gather(*closing, return_exceptions=True)
         self._closed = True
         self._disarm()
+
+    @staticmethod
+    async def _end(close: Callable[_P, Awaitable[None]], *args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            await close(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - a connection may be foreign code: it must not keep the others open
+            _log.exception("Closing failed")
 
     # sending
 

@@ -153,7 +153,10 @@ async def test_a_connection_that_takes_no_other_interval_goes_on(memory_home, ca
         assert "the keep-alive that the network asks for cannot be set" in caplog.text
 
 
-async def test_a_connection_that_cannot_be_closed_holds_up_no_end(memory_home, caplog):
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_a_connection_that_cannot_be_closed_holds_up_no_end(memory_home, caplog, monkeypatch, awaited):
+    if not awaited:
+        monkeypatch.delattr(FaultyConnection, "close")  # so that the call itself raises
     async with memory_home.client(dial=first_with_faults(memory_home, close=0, abort=0)):
         pass
     assert memory_home.home.contacts["alice"] == {}
