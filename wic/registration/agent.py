@@ -198,8 +198,11 @@ class RegistrationAgent:
         if any(each.implicit_set.holds(impu) for each in self.bindings):
             return False
         self._added |= {key}
-        queued = registration in self._queue
-        if registration is None or (registration.state is RegistrationState.UNREGISTERED and not queued):
+        idle = registration is None or (
+            registration.state is RegistrationState.UNREGISTERED
+            and self._queue.get(registration) is not _Command.REGISTER  # a refresh comes to nothing
+        )
+        if idle:
             self._begin(impu, self._flow)  # one that was refused before is begun anew
             self._settle(now)
         return True

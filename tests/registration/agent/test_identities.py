@@ -207,6 +207,17 @@ def test_an_identity_added_again_outlives_the_flow_it_waits_for(three: Household
     assert kinds(told) == [("alice", Registered), ("work", Refreshed), ("home", Registered)]
 
 
+def test_an_identity_is_added_again_after_a_refresh_that_is_not_for_it(three: Household) -> None:
+    """A refresh of all waits for its turn, and comes to nothing for the main identity, which was given up."""
+    three.agent.deregister(ALICE, now=5)
+    three.accept()
+    three.agent.refresh(now=5)
+    three.agent.refresh(now=5)
+    assert three.agent.add(ALICE, now=5)
+    told = [event for _ in range(4) for event in three.accept()]
+    assert kinds(told) == [("home", Refreshed), ("work", Refreshed), ("home", Refreshed), ("alice", Registered)]
+
+
 def test_refreshes_take_turns(three: Household) -> None:
     three.wait()
     assert three.now == 6600
