@@ -23,6 +23,7 @@ _LIKE_REQUEST: Final = re.compile(r"\S.*[ \t]SIP/[0-9]++\.[0-9]++[ \t]*+", re.IG
 _BARE_NUL: Final = re.compile(r"(?<!\\)\x00")
 _LENGTH: Final = re.compile(r"[0-9]{1,16}")
 _DEFAULT_LIMITS: Final = Limits()
+_CONTENT_LENGTH: Final = Request.content_length
 
 Message = Request | Response
 
@@ -129,7 +130,7 @@ def _content_length(headers: Headers, head: str, limits: Limits) -> int | None:
     if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
         raise _refused(head, f"Content-Length {', '.join(lengths)[:80]}", limits)
     length = int(lengths[0])
-    headers.keep_read(Request.content_length, length)
+    headers.keep_read(_CONTENT_LENGTH, length)
     return length
 
 

@@ -255,9 +255,11 @@ class Headers:
 
     def repeated(self, keys: Container[str]) -> str | None:
         """Return the name of the first header that has more than one line, of those with these keys."""
-        for key, values in self._indexed().items():
-            if len(values) > 1 and key in keys:
-                return display_name(key, key)
+        index = self._indexed()
+        if len(index) < len(self._fields):  # else there is one line of each name, as in most messages
+            for key, values in index.items():
+                if len(values) > 1 and key in keys:
+                    return display_name(key, key)
         return None
 
     def _keys(self) -> Collection[str]:
