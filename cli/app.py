@@ -41,6 +41,12 @@ class _LazyGroup(HelpGroup):
         module = import_module(f".commands.{_MODULES[cmd_name]}", __package__)
         return cast("click.Command", getattr(module, cmd_name))
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.Abort, KeyboardInterrupt, EOFError):  # during an import, or at a prompt; else see `run_async`
+            ctx.exit(ExitCode.INTERRUPTED)
+
 
 @click.group(
     cls=_LazyGroup,

@@ -7,6 +7,7 @@ last. `HelpCommand` prints the groups in the order in which the command declares
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,6 +55,7 @@ class Quantity(_Number):
 
     def __init__(self, unit: str, limits: click.IntRange | click.FloatRange) -> None:
         self.name = unit
+        limits.name = "whole number" if isinstance(limits, click.IntRange) else "number"  # for errors
         self._limits = limits
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -62,7 +64,10 @@ class Quantity(_Number):
         Raises:
             click.BadParameter: it is none, or beyond the limits.
         """
-        return self._limits.convert(value, param, ctx)
+        number = self._limits.convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a valid number.", param, ctx)  # as the limits say of other text
+        return number
 
 
 def seconds(*, at_least: float = 0.0) -> Quantity:

@@ -87,7 +87,7 @@ class NewSubscriber:
             raise ConfigurationError("--algorithm goes with --auth digest or aka.")
         if self.auth == AuthScheme.AKA.value and self.algorithm and find_aka_algorithm(self.algorithm) is None:
             raise ConfigurationError(
-                f"{self.algorithm!r} is no algorithm of AKA; choose among {', '.join(ALGORITHMS)}."
+                f"{self.algorithm!r} is not an AKA algorithm; choose among {', '.join(ALGORITHMS)}."
             )
 
     def _keys(self) -> UsimKeys:

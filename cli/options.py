@@ -72,7 +72,7 @@ def _with_common_options(
         "as_json",
         is_flag=True,
         group=OUTPUT,
-        help="Print one JSON document on standard output; human-readable text goes to standard error.",
+        help="Print JSON on standard output; human-readable text goes to standard error.",
     )
     @option(
         "--log-level",

@@ -31,5 +31,7 @@ def test_function_sets() -> None:
     assert isinstance(make_functions("milenage", bytes(16), op=bytes(16)), Milenage)
     assert isinstance(make_functions("tuak", bytes(32), opc=bytes(32)), Tuak)
     assert FUNCTION_SETS == ("milenage", "tuak")
-    with pytest.raises(ConfigurationError, match="'comp128' is no set of AKA functions; choose among milenage, tuak"):
+    with pytest.raises(
+        ConfigurationError, match="'comp128' is not a set of AKA functions; choose among milenage, tuak"
+    ):
         make_functions("comp128", bytes(16), op=bytes(16))

@@ -249,7 +249,9 @@ def test_a_target_that_is_no_uri(lab, wic, complaint, target) -> None:
         (("answer",), "expected ACCOUNT"),
         (("answer", "alice", "--echo", "--reject", "486"), "exclude each other"),
         (("call", "alice", "bob@x", "--duration", "-1"), "--duration"),
-        (("call", "alice", "bob@x", "--duration", "long"), "--duration"),
+        (("call", "alice", "bob@x", "--duration", "long"), "'long' is not a valid number"),
+        (("call", "alice", "bob@x", "--duration", "nan"), "'nan' is not a valid number"),
+        (("answer", "alice", "--calls", "1.5"), "'1.5' is not a valid whole number"),
         (("answer", "alice", "--reject", "200"), "--reject"),
         (("register", "--accounts"), "requires an argument"),
         (("registry",), "No such command"),
@@ -312,13 +314,19 @@ def test_a_core_or_host_that_cannot_be_used(wic, complaint) -> None:
     assert complaint(wic("network", "up", "--host", "192.0.2.1"), code=2)
 
 
+@pytest.mark.parametrize("option", ["--domain", "--name"])
+@pytest.mark.parametrize("name", ["ims example", "", "bücher.example", "_ims.example", "ims..example", "a" * 64])
+def test_a_domain_or_host_name_that_cannot_be_one(wic, complaint, option, name) -> None:
+    assert repr(name) in complaint(wic("network", "up", option, name), code=2)
+
+
 @pytest.mark.parametrize("origin", ["https://wwsf.example/", "wwsf.example", "https://WWSF.example", "*", ""])
 def test_an_origin_in_another_form_than_browsers_send(wic, complaint, origin) -> None:
     assert "https://HOST:PORT" in complaint(wic("network", "up", "--origin", origin), code=2)
 
 
 def test_a_third_party_waf_without_https(wic, complaint) -> None:
-    assert "by https" in complaint(wic("network", "up", "--third-party-waf", "http://waf.example"), code=2)
+    assert "write https://HOST" in complaint(wic("network", "up", "--third-party-waf", "http://waf.example"), code=2)
 
 
 def test_an_agw_that_this_version_lacks(wic) -> None:
@@ -368,6 +376,18 @@ def test_a_fault_of_wic_is_one_sentence_too(monkeypatch, capsys) -> None:
         app.main()
     assert ended.value.code == 1
     assert "unheard of (RuntimeError): this is a fault in wic" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])
+def test_ctrl_c_before_the_command_begins(wic, monkeypatch, error) -> None:
+    """Commands are imported on demand, and ask for passwords, before they handle signals themselves."""
+
+    def interrupted(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("wic_cli.app.import_module", interrupted)
+    result = wic("register", "alice")
+    assert (result.exit_code, result.stdout, result.stderr.strip()) == (3, "", "")
 
 
 def test_a_closed_pipe(start_wic) -> None:

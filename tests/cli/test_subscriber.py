@@ -277,7 +277,7 @@ def test_a_network_that_does_not_run(lab, wic, complaint, tmp_path, monkeypatch)
         (("--auth", "aka", "--k-file", "short", "--opc-file", "k"), "K has 32 hexadecimal digits, not 6"),
         (("--impu", "nonsense"), "nonsense"),
         (("--algorithm", "SHA-1"), "SHA-1"),
-        (("--auth", "aka", "--algorithm", "SHA-256"), "'SHA-256' is no algorithm of AKA; choose among AKAv2"),
+        (("--auth", "aka", "--algorithm", "SHA-256"), "'SHA-256' is not an AKA algorithm; choose among AKAv2"),
     ],
 )
 def test_options_that_exclude_each_other(lab, wic, complaint, key_file, monkeypatch, tmp_path, words, told) -> None:

@@ -520,7 +520,7 @@ async def test_a_token_of_a_telephone_number_alone(carol, monkeypatch):
 @pytest.mark.virtual_time
 async def test_a_lease_of_an_identity_that_cannot_be_registered_is_given_back(carol, monkeypatch):
     monkeypatch.setattr(Keeper, "impus", ("sip:carol@[2001:db8::1]",))
-    with pytest.raises(ConfigurationError, match="is no domain"):
+    with pytest.raises(ConfigurationError, match="is not a domain"):
         await carol().__aenter__()
     assert Keeper.last.closed
 

@@ -90,5 +90,5 @@ async def test_addresses_of_a_core() -> None:
 
 @pytest.mark.parametrize("text", ["core", "tel:+49", "http://core"])
 def test_a_core_that_is_no_sip_uri(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no SIP URI; write sip:HOST:PORT"):
+    with pytest.raises(ConfigurationError, match="is not a SIP URI; write sip:HOST:PORT"):
         sip_uri(text)

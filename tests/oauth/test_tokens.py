@@ -49,8 +49,8 @@ def test_texts_that_are_too_long_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"token_type": "mac"}, "no bearer token"),
-        ({"token_type": None}, "no bearer token"),
+        ({"token_type": "mac"}, "not a bearer token"),
+        ({"token_type": None}, "not a bearer token"),
         ({"access_token": ""}, "no header can carry"),
         ({"access_token": 7}, "no header can carry"),
         ({"access_token": "a\r\nVia: b"}, "no header can carry"),

@@ -78,7 +78,7 @@ def test_how_long(headers: list[tuple[str, object]], expires: int) -> None:
         ([("Contact", f'{OWN}, "<sip:other')], "cannot be read"),
         ([("Contact", OWN), ("Expires", "never")], "cannot be read"),
         ([("Contact", OWN), ("Service-Route", "<nonsense>")], "cannot be read"),
-        ([("Contact", OWN), ("Service-Route", "<sip:scscf.example;lr>, <javascript:alert>")], "no SIP URI"),
+        ([("Contact", OWN), ("Service-Route", "<sip:scscf.example;lr>, <javascript:alert>")], "not a SIP URI"),
         ([("Contact", f'{OWN};pub-gruu="nonsense"')], "cannot be read"),
     ],
 )

@@ -58,7 +58,7 @@ def test_the_identity_to_call_with_and_its_registration() -> None:
     assert known.choose(None, bindings) == (ALICE, bindings[0])
     assert known.choose(WORK, bindings) == (WORK, bindings[1])
     assert known.choose(EXTRA, bindings) == (EXTRA, bindings[0])
-    with pytest.raises(ConfigurationError, match=r"sip:eve@ims\.example is no identity of this account"):
+    with pytest.raises(ConfigurationError, match=r"sip:eve@ims\.example is not an identity of this account"):
         known.choose(Uri.parse("sip:eve@ims.example"), bindings)
 
 

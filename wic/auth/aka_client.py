@@ -283,7 +283,7 @@ def _known(name: str) -> AkaAlgorithm:
     algorithm = find_aka_algorithm(name)
     if algorithm is None:
         names = ", ".join(each.name for each in AKA_ALGORITHMS)
-        raise ConfigurationError(f"{name!r} is no algorithm of AKA; choose among {names}")
+        raise ConfigurationError(f"{name!r} is not an AKA algorithm; choose among {names}")
     return algorithm
 
 

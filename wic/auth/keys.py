@@ -53,4 +53,4 @@ def make_functions(kind: str, k: bytes, *, op: bytes | None = None, opc: bytes |
         return Milenage(k, op=op, opc=opc)
     if kind == "tuak":
         return Tuak(k, top=op, topc=opc)
-    raise ConfigurationError(f"{kind!r} is no set of AKA functions; choose among {', '.join(FUNCTION_SETS)}")
+    raise ConfigurationError(f"{kind!r} is not a set of AKA functions; choose among {', '.join(FUNCTION_SETS)}")

@@ -42,8 +42,16 @@ class CertificateAuthority:
             raise ConfigurationError(f"the test CA in {directory} cannot be used: {error}") from error
 
     def server_context(self, *names: str) -> ssl.SSLContext:
-        """Return a TLS context for a server with these host names and addresses."""
+        """Return a TLS context for a server with these host names and addresses.
+
+        Raises:
+            ConfigurationError: one of them cannot be in a certificate.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
-        self._ca.issue_cert(*names).configure_cert(context)
+        try:
+            self._ca.issue_cert(*names).configure_cert(context)
+        except ValueError as error:  # RFC 5890 §2.3.1: a label that is too long, empty or begins with "_"
+            listed = ", ".join(map(repr, names))
+            raise ConfigurationError(f"no certificate can name {listed}: {error}") from error
         return context

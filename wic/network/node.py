@@ -82,7 +82,7 @@ def sip_uri(text: str) -> Uri:
         uri = Uri.parse(text)
         if uri.is_sip:
             return uri
-    raise ConfigurationError(f"{text!r} is no SIP URI; write sip:HOST:PORT for the core")
+    raise ConfigurationError(f"{text!r} is not a SIP URI; write sip:HOST:PORT for the core")
 
 
 async def address_of(host: str) -> str:

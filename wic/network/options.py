@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 from wic.errors import ConfigurationError
 from wic.network.agw.gateway import AgwOptions
 from wic.network.wwsf.options import PoolOptions
+from wic.sip.grammar import HOST
 from wic.sip.timers import RFC3261, Timers
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from wic.network.tokens import TrustedIssuer
 
 # RFC 6454 §6.2: scheme, host and port, without a path.
+_HOST = re.compile(rf"(?:{HOST})|[0-9A-Fa-f:.]+", re.ASCII)  # or an IPv6 address without brackets
 _ORIGIN = re.compile(r"https?://[^/?#@\sA-Z]+")
 
 
@@ -38,7 +40,7 @@ class NetworkOptions:
     """Options of an `ImsNetwork`.
 
     Raises:
-        ConfigurationError: an origin is not in the form in which browsers send it.
+        ConfigurationError: the domain or the name cannot be one, or an origin is not in the form in which browsers send it.
     """
 
     directory: Path | None = None
@@ -100,8 +102,12 @@ class NetworkOptions:
         return PoolOptions(anonymous=self.anonymous, leases_each=self.leases_each, rate=self.lease_rate)
 
     def __post_init__(self) -> None:
+        if _HOST.fullmatch(self.domain) is None:
+            raise ConfigurationError(f"{self.domain!r} is not a domain: write it like ims.example")
+        if self.name is not None and _HOST.fullmatch(self.name) is None:
+            raise ConfigurationError(f"{self.name!r} is not a host name: write it like pcscf.example")
         for origin in self.origins or ():
             if _ORIGIN.fullmatch(origin) is None:
                 raise ConfigurationError(
-                    f"{origin!r} is no origin of a web page: write https://HOST or https://HOST:PORT, in lower case"
+                    f"{origin!r} is not an origin of a web page: write https://HOST or https://HOST:PORT, in lower case"
                 )

@@ -138,7 +138,7 @@ class JsonClient:
         document = _parse(body)
         success = 200 <= response.status < 300
         if document is None and success and body and not ignore_content:
-            raise _bad_answer(url, "sent something that is no JSON object")
+            raise _bad_answer(url, "sent something that is not a JSON object")
         return JsonReply(response.status, document or {}, _read_retry_after(response))
 
     def _open_session(self) -> aiohttp.ClientSession:

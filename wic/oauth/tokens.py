@@ -61,7 +61,7 @@ def read_token_response(document: Mapping[str, object], *, issuer: str, scope: s
     """
     # RFC 6749 §7.1: a client must not use a token of a type that it does not know.
     if _text(document, "token_type").lower() != "bearer":
-        raise RemoteProtocolError(f"{issuer} issued a token that is no bearer token", status_hint=None)
+        raise RemoteProtocolError(f"{issuer} issued a token that is not a bearer token", status_hint=None)
     value = Secret(_text(document, "access_token", longest=MAX_TOKEN))
     try:
         checked_token(value)

@@ -143,7 +143,7 @@ def _routes(response: Response) -> tuple[NameAddr, ...]:
     """Return the Service-Route; requests cannot be sent along other URIs than SIP URIs (RFC 3608 §5, RFC 3261 §20.34)."""
     routes = response.service_routes
     if not all(route.uri.is_sip for route in routes):
-        raise MalformedHeader("Service-Route is no SIP URI")
+        raise MalformedHeader("Service-Route is not a SIP URI")
     return routes
 
 

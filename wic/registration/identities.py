@@ -61,7 +61,7 @@ class Identities:
         """
         if wanted not in self.usable and not any(wanted.aor().matches(each.aor()) for each in self.usable):
             known = ", ".join(map(str, self.usable)) or "none"
-            raise ConfigurationError(f"{wanted} is no identity of this account; use one of {known}.")
+            raise ConfigurationError(f"{wanted} is not an identity of this account; use one of {known}.")
 
 
 NO_IDENTITIES: Final = Identities(None, (), ())

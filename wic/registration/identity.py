@@ -21,5 +21,5 @@ def parse_impu(text: str) -> Uri:
     except MalformedUri:
         uri = None
     if uri is None or uri.scheme.lower() not in ("sip", "sips", "tel"):
-        raise ConfigurationError(f"{text!r} is no public user identity: write it like sip:alice@ims.example")
+        raise ConfigurationError(f"{text!r} is not a public user identity: write it like sip:alice@ims.example")
     return uri

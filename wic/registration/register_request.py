@@ -50,9 +50,9 @@ class Identity:
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.domain):
-            raise ConfigurationError(f"{self.domain!r} is no domain: write it like ims.example")
+            raise ConfigurationError(f"{self.domain!r} is not a domain: write it like ims.example")
         if not _URN.fullmatch(self.instance):
-            raise ConfigurationError(f"{self.instance!r} is no instance: write it like urn:uuid:…")
+            raise ConfigurationError(f"{self.instance!r} is not an instance: write it like urn:uuid:…")
 
     def contact_header(self, reg_id: int | None) -> NameAddr:
         """Return the Contact of a REGISTER (TS 24.229 §5.1.1.2.1, RFC 5626 §4.2).

@@ -262,5 +262,5 @@ def _target(message: Request | Response, *, fallback: Uri | None) -> Uri:
 def _routes(message: Request | Response) -> tuple[NameAddr, ...]:
     routes = message.record_routes
     if not all(hop.uri.is_sip for hop in routes):
-        raise MalformedHeader("Record-Route is no SIP URI")  # RFC 3261 §16.6 step 4
+        raise MalformedHeader("Record-Route is not a SIP URI")  # RFC 3261 §16.6 step 4
     return routes

@@ -180,7 +180,7 @@ class Message:
         try:
             return "\r\n".join([*lines, "", ""]).encode() + self.body
         except UnicodeEncodeError as error:
-            raise LocalProtocolError(f"header text is no Unicode: {error}") from error
+            raise LocalProtocolError(f"header text is not Unicode: {error}") from error
 
 
 class Request(Message):

@@ -63,7 +63,7 @@ def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = Tru
     try:
         head = data[:end].decode()
     except UnicodeDecodeError as error:
-        raise _refused(data[:end].decode(errors="replace"), f"head is no UTF-8: {error.reason}", limits) from None
+        raise _refused(data[:end].decode(errors="replace"), f"head is not UTF-8: {error.reason}", limits) from None
     body = data[end + 4 :]
     start, headers = _split(head, limits)
     message = _start(start, headers, head, limits)

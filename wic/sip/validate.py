@@ -199,7 +199,7 @@ def _uri(request: Request, element: _Element) -> RequestRefusal | None:
 def _registration(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §10.3: the address-of-record must be a SIP or SIPS URI."""
     if element.registrar and request.method == "REGISTER" and not request.to.uri.is_sip:
-        return _bad_request("To is no SIP URI")
+        return _bad_request("To is not a SIP URI")
     return None
 
 

@@ -50,7 +50,9 @@ async def test_implicit_identities_are_not_registered_again(memory_home):
         assert client.identities.barred == ()
         assert str((await memory_home.invite(client)).from_.uri) == "sip:alice@ims.example"
         assert str((await memory_home.invite(client, "tel:+49301234")).from_.uri) == "tel:+49301234"
-        with pytest.raises(ConfigurationError, match=r"sip:eve@ims\.example is no identity of this account; use one"):
+        with pytest.raises(
+            ConfigurationError, match=r"sip:eve@ims\.example is not an identity of this account; use one"
+        ):
             await client.call("sip:bob@ims.example", identity="sip:eve@ims.example")
 
 

@@ -323,7 +323,7 @@ async def test_no_calls_are_made_with_identities_that_the_network_ended(memory_h
         assert str(client.identities.default) == "sip:alice@ims.example"
         assert told.kinds.count(IdentitiesChanged) == 1
         with pytest.raises(
-            ConfigurationError, match=r"no identity of this account; use one of sip:alice@ims\.example\."
+            ConfigurationError, match=r"not an identity of this account; use one of sip:alice@ims\.example\."
         ):
             await client.call("sip:bob@ims.example", identity="sip:extra@ims.example")
         client.refresh()

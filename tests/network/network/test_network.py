@@ -116,13 +116,13 @@ async def test_a_network_on_all_addresses_names_one_that_others_reach(host, monk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"core": "not a uri"}, "no SIP URI"),
-        ({"core": "tel:+1"}, "no SIP URI"),
+        ({"core": "not a uri"}, "not a SIP URI"),
+        ({"core": "tel:+1"}, "not a SIP URI"),
         ({"core": "sips:127.0.0.1"}, "UDP or TCP"),
         ({"core": "sip:no-such-host.invalid"}, "not known"),
         ({"host": "192.0.2.1"}, "192.0.2.1"),
         ({"host": "192.0.2.1", "web": False}, "not an address of this machine"),
-        ({"subscribers": ("al ice",)}, "no public identity"),
+        ({"subscribers": ("al ice",)}, "not a public identity"),
     ],
 )
 async def test_wrong_options_are_one_sentence(options, message):

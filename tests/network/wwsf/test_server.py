@@ -66,7 +66,7 @@ async def test_a_wwsf_has_one_waf(waf: Waf, tmp_path: Path, server_tls, issuer: 
 async def test_no_file_is_opened_for_a_waf_that_cannot_be_trusted(tmp_path: Path, server_tls) -> None:
     settings = {"database": tmp_path / "x", "ssl_context": server_tls, "wss": "wss://a", "client_id": "a"}
     options = WwsfOptions(**settings, client_secret=Secret("x" * 16), issuer="http://a.example")
-    with pytest.raises(ConfigurationError, match="reached by https"):
+    with pytest.raises(ConfigurationError, match="write https://HOST"):
         await Wwsf.open(options)
     assert not options.database.exists()
 

@@ -26,7 +26,7 @@ def test_the_pool_of_the_operator(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="in the pool already"):
             store.add_pool_pair("c@ims.example", "sip:b@ims.example")
         for impi, impu in (("", "sip:x@y"), ("c@ims.example", "c@ims.example")):
-            with pytest.raises(ConfigurationError, match="no pair"):
+            with pytest.raises(ConfigurationError, match="not a pair"):
                 store.add_pool_pair(impi, impu)
         assert store.reserve("user carol", now=0, until=60) is not None
         assert store.remove_pool_pair("a@ims.example")

@@ -77,7 +77,7 @@ def test_an_agent_without_a_connection(household: Household) -> None:
     assert str(agent.contact) == "sip:alice@x7k2.invalid;transport=ws"
     assert agent.identities.usable == ()
     assert agent.choose(None) == (ALICE, None)
-    with pytest.raises(ConfigurationError, match=r"no identity of this account"):
+    with pytest.raises(ConfigurationError, match=r"not an identity of this account"):
         agent.choose(HOME)
     with pytest.raises(LocalProtocolError, match="no connection"):
         agent.add(HOME, now=0)

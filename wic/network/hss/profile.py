@@ -84,4 +84,4 @@ def canonical(impu: str) -> str:
         uri = Uri.parse(impu)
         if uri.is_sip or uri.scheme == "tel":  # TS 23.003 §13.4
             return str(uri.aor())
-    raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number")
+    raise ConfigurationError(f"{impu!r} is not a public identity: write sip:user@domain or tel:+number")

@@ -78,7 +78,7 @@ class UsimKeys:
             return Milenage(self.k, op=self.op, opc=self.opc)
         if self.functions == "tuak":
             return Tuak(self.k, top=self.op, topc=self.opc, options=self.tuak)
-        raise ConfigurationError(f"{self.functions!r} is no function set; choose among {', '.join(FUNCTION_SETS)}")
+        raise ConfigurationError(f"{self.functions!r} is not a function set; choose among {', '.join(FUNCTION_SETS)}")
 
 
 class SubscriberData(SqliteFile):
@@ -166,7 +166,7 @@ class SubscriberData(SqliteFile):
         for name in algorithms:
             if (algorithm := find_algorithm(name)) is None:
                 known = ", ".join(DIGEST_ALGORITHMS)
-                raise ConfigurationError(f"{name!r} is no Digest algorithm; choose among {known}")
+                raise ConfigurationError(f"{name!r} is not a Digest algorithm; choose among {known}")
             hashes[algorithm.name] = make_ha1(algorithm, impi, self.realm, password).reveal()
         self.add(subscriber, hashes)
         return subscriber

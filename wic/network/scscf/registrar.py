@@ -205,7 +205,7 @@ def _flow_key(contact: NameAddr, request: Request) -> str | None:
     if not instance or not reg_id or "outbound" not in request.supported:
         return None
     if not (reg_id.isascii() and reg_id.isdigit() and 0 < int(reg_id[:11]) < 2**31):
-        raise MalformedHeader("reg-id is no number from 1 to 2**31-1")
+        raise MalformedHeader("reg-id is not a number from 1 to 2**31-1")
     # RFC 5626 §6: the first proxy has to keep the flow, which the "ob" of its Path value says.
     if len(request.vias) > 1 and not (request.paths and "ob" in request.paths[-1].uri.params):
         raise RegistrationRefused(439)

@@ -92,7 +92,7 @@ def read_unverified(token: str) -> UnverifiedToken:
         TokenInvalid: it is too long, no JWS, of another type, or signed with an algorithm that is not allowed.
     """
     if is_opaque(token):
-        raise TokenInvalid(TokenFault.MALFORMED, "it is no JWS of three parts")
+        raise TokenInvalid(TokenFault.MALFORMED, "it is not a JWS of three parts")
     parts = token.split(".")
     header, claims = _json_object(parts[0]), _json_object(parts[1])
     algorithm = header.get("alg")
@@ -164,7 +164,7 @@ def read_claims(claims: Mapping[str, object], issuer: TrustedIssuer, *, now: flo
 def _moment(claims: Mapping[str, object], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**53:
-        raise TokenInvalid(TokenFault.MALFORMED, f"its {name} is no time")
+        raise TokenInvalid(TokenFault.MALFORMED, f"its {name} is not a time")
     return float(value)
 
 
@@ -182,7 +182,7 @@ def _identities(value: object) -> tuple[str, ...]:
         raise TokenInvalid(TokenFault.MALFORMED, "its public identities are missing or too many")
     for each in identities:
         if not isinstance(each, str) or not each.startswith(("sip:", "sips:", "tel:")):
-            raise TokenInvalid(TokenFault.MALFORMED, "it has a public identity that is no SIP or tel URI")
+            raise TokenInvalid(TokenFault.MALFORMED, "it has a public identity that is not a SIP or tel URI")
         if len(each) > MAX_TEXT or not each.isprintable():
             raise TokenInvalid(TokenFault.MALFORMED, "it has a public identity that cannot be one")
     return tuple(identities)

@@ -10,7 +10,7 @@ from wic.errors import AuthenticationFailed, TransportError
 class TokenFault(Enum):
     """Fault of a token, in the words of a log line."""
 
-    MALFORMED = "it is no access token of the form of RFC 9068"
+    MALFORMED = "it is not an access token in the form of RFC 9068"
     ALGORITHM = "it is signed with an algorithm that is not allowed"
     ISSUER = "its issuer is not trusted"
     SIGNATURE = "no key of its issuer has signed it"

@@ -53,4 +53,4 @@ class TrustedIssuer:
         introspection_url = self.introspection.url if self.introspection else None
         for url in (self.issuer, self.jwks_uri, introspection_url):
             if url is not None and not is_usable_url(url):
-                raise ConfigurationError(f"{url!r} cannot be trusted: a WAF is reached by https")
+                raise ConfigurationError(f"{url!r} is not the URL of a WAF: write https://HOST or https://HOST/PATH")

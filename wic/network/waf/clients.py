@@ -96,7 +96,7 @@ class Clients:
         """
         # A colon would end the client id within Basic credentials (RFC 7617 §2).
         if not client_id or not client_id.isascii() or not client_id.isprintable() or ":" in client_id:
-            raise ConfigurationError(f"{client_id!r} is no client id: use ASCII letters without a colon")
+            raise ConfigurationError(f"{client_id!r} is not a client id: use ASCII letters without a colon")
         if secret is not None and len(secret.reveal()) < MIN_SECRET:
             raise ConfigurationError(f"a client secret has at least {MIN_SECRET} characters")
         if secret is None and not consent:
@@ -104,7 +104,7 @@ class Clients:
         # RFC 6749 §4.5: extension grants have URIs; one is known.
         unknown = [each for each in grants if each not in list(GrantType)]
         if unknown:
-            raise ConfigurationError(f"{unknown[0]!r} is no grant type; choose among {', '.join(GrantType)}")
+            raise ConfigurationError(f"{unknown[0]!r} is not a grant type; choose among {', '.join(GrantType)}")
         if GrantType.CLIENT_CREDENTIALS in grants and secret is None:
             raise ConfigurationError("client credentials need a client secret (RFC 6749 §4.4)")
         for uri in redirect_uris:
@@ -227,7 +227,7 @@ def _check_redirect(uri: str) -> None:
     parts = urlsplit(uri) if usable else None
     if parts is None or (parts.scheme == "http" and not _is_loopback(parts.hostname)):
         raise ConfigurationError(
-            f"{uri!r} is no redirect URI: use https, or http on 127.0.0.1 or [::1], without a fragment"
+            f"{uri!r} is not a redirect URI: use https, or http on 127.0.0.1 or [::1], without a fragment"
         )
 
 

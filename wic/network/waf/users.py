@@ -83,7 +83,7 @@ class WebUsers:
             ConfigurationError: a name, password or identity is malformed.
         """
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
-            raise ConfigurationError(f"{name!r} is no name for a web user")
+            raise ConfigurationError(f"{name!r} cannot be the name of a web user")
         if not 1 <= len(password.reveal()) <= MAX_PASSWORD:
             raise ConfigurationError(f"a password has 1 to {MAX_PASSWORD} characters")
         check_identities(impi, impus)
@@ -211,7 +211,7 @@ def check_identities(impi: str, impus: Sequence[str]) -> None:
         raise ConfigurationError("a subscription needs a private identity and at least one public one")
     for impu in impus:
         if not impu.startswith(("sip:", "sips:", "tel:")) or not impu.isprintable():
-            raise ConfigurationError(f"{impu!r} is no public identity: write sip:user@domain or tel:+number")
+            raise ConfigurationError(f"{impu!r} is not a public identity: write sip:user@domain or tel:+number")
 
 
 def _user(name: object, impi: object, impus: object) -> WebUser:

@@ -155,7 +155,7 @@ class WwsfStore(WebStore):
             ConfigurationError: the identities are missing, or one of them is in another pair.
         """
         if not impi or not impu.startswith(("sip:", "sips:", "tel:")):
-            raise ConfigurationError(f"{impi!r} and {impu!r} are no pair of private and public identity")
+            raise ConfigurationError(f"{impi!r} and {impu!r} are not a pair of private and public identity")
         other = self.database.row("SELECT impi FROM pair WHERE impu = ? AND impi <> ?", impu, impi)
         if other is not None:
             raise ConfigurationError(f"{impu} is in the pool already, with {other[0]}")
