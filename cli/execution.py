@@ -28,10 +28,10 @@ def run_async(work: Callable[[], Coroutine[None, None, ExitCode]], console: Cons
     ends the process at once.
 
     Args:
-        work: makes the coroutine, which returns the exit code.
+        work: makes the coroutine, which returns the exit code. It may prompt: it is called before the loop takes SIGINT.
         console: prints an error.
     """
-    return run_sync(lambda: asyncio.run(_interruptible(work)), console)
+    return run_sync(lambda: asyncio.run(_interruptible(work())), console)
 
 
 def run_sync(work: Callable[[], ExitCode], console: Console) -> ExitCode:
@@ -53,10 +53,10 @@ def run_sync(work: Callable[[], ExitCode], console: Console) -> ExitCode:
         return ExitCode.INTERRUPTED
 
 
-async def _interruptible(work: Callable[[], Coroutine[None, None, ExitCode]]) -> ExitCode:
+async def _interruptible(work: Coroutine[None, None, ExitCode]) -> ExitCode:
     """Cancel the work at the first signal; the second one meets the default handler."""
     loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(work())
+    task = asyncio.ensure_future(work)
 
     def interrupt() -> None:
         # Without our handlers the next signal raises KeyboardInterrupt, or ends the process: a way out if cleaning up hangs.

@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import signal
+from typing import NoReturn
 
 import pytest
 
@@ -97,6 +98,16 @@ def test_a_second_signal_ends_the_command_at_once(console) -> None:
         return ExitCode.DONE
 
     assert run_async(work, console) is ExitCode.INTERRUPTED
+
+
+def test_a_signal_ends_a_prompt_for_a_password(console) -> None:
+    """The prompt blocks the thread, so the handlers of the event loop would never run."""
+
+    def prompt() -> NoReturn:
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("the prompt went on")
+
+    assert run_async(prompt, console) is ExitCode.INTERRUPTED
 
 
 def test_a_command_without_a_loop_has_the_same_exit_codes(console) -> None:
