@@ -67,10 +67,10 @@ def add(common: CommonOptions, directory: Path, name: str, new: NewSubscriber) -
             common.console.document({"impi": entry.impi, "impus": list(entry.impus)})
             file = provisioning.accounts.path
             # The password itself is never printed: it stands in the accounts file.
-            where = "in the pool" if new.pool else f"the account {name} is in {file}"
+            where = " to the pool" if new.pool else f"; the account {name} is in {file}"
             if new.auth == AuthScheme.BEARER.value and not new.pool:
                 where += f", and {sign_in_account(name)} for `wic login`"
-            common.console.say(f"Added {', '.join(entry.impus)}; {where}.")
+            common.console.say(f"Added {', '.join(entry.impus)}{where}.")
         return ExitCode.DONE
 
     exit_with(run_sync(work, common.console))
