@@ -175,7 +175,7 @@ class WwsfStore(WebStore):
     # Leases
 
     def reserve(self, holder: str, *, now: float, until: float) -> tuple[str, Pair] | None:
-        """Set the pair aside that was free for longest, `until` a token is issued; None if there is none.
+        """Set the pair aside that was free for longest, up to a time unless a token is issued; None if there is none.
 
         The name of the lease, which is returned with the pair, is a secret of its holder.
         """
