@@ -104,7 +104,8 @@ class Params:
 
         The mapping is kept.
         """
-        params = cls.of_checked(cls._joined(values.items()))
+        params = cls.__new__(cls)
+        params.text = cls._joined(values.items())
         params._values = values
         return params
 

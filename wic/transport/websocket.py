@@ -78,7 +78,8 @@ async def connect_websocket(url: str, *, handler: FlowHandler, options: WebSocke
         HandshakeRejected: the server does not speak SIP over WebSocket.
     """
     options = options or WebSocketOptions()
-    uri, request = _prepare(url, options.origin, options.headers)
+    prepare = _prepare if options.headers else _prepare_once  # further headers, such as a Cookie, are not kept
+    uri, request = prepare(url, options.origin, options.headers)
     # RFC 7118 §4.1: the subprotocol has to be agreed on.
     framing = ClientProtocol(uri, subprotocols=[SIP], max_size=options.max_message, logger=frames_log)
     pipe = None
@@ -124,7 +125,6 @@ async def serve_websocket(
     return await SocketListener.open(host, port, accept, max_connections=chosen.max_connections, backlog=chosen.backlog)
 
 
-@lru_cache(maxsize=64)  # thousands of clients have few servers
 def _prepare(
     url: str, origin: str | None, headers: tuple[tuple[str, str], ...]
 ) -> tuple[WebSocketURI, tuple[bytes, bytes]]:
@@ -139,3 +139,6 @@ def _prepare(
         request.headers[name] = value
     before, _, after = request.serialize().partition(framing.key.encode())  # only the key is of one connection
     return uri, (before, after)
+
+
+_prepare_once = lru_cache(maxsize=64)(_prepare)  # thousands of clients have few servers

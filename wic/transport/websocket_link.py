@@ -81,9 +81,8 @@ class WebSocketLink(Link):
         """Send one SIP message, as text if it is text (RFC 7118 §4.2: both must be understood)."""
         if self._state is not LinkState.OPEN or self._framing.state is not State.OPEN:
             return
-        if data.isascii() or _is_utf8(
-            data
-        ):  # a SIP message may hold octets of any kind, text frames only UTF-8 (RFC 6455 §5.6)
+        # RFC 6455 §5.6: text frames hold UTF-8 only, a SIP message octets of any kind.
+        if data.isascii() or _is_utf8(data):
             self._framing.send_text(data)
         else:
             self._framing.send_binary(data)
