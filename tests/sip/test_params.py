@@ -26,6 +26,13 @@ def test_the_first_of_two_counts() -> None:
     assert Params.parse(";a=1;A=2").get("a") == "1"
 
 
+def test_written_values_are_read_as_if_they_had_come() -> None:
+    params = AuthParams.of_written({"realm": '"the \\"home\\""', "qop": "auth"})
+    assert params.text == 'realm="the \\"home\\"", qop=auth'
+    assert (params.get("Realm"), params.get("qop"), params.get("nonce")) == ('the "home"', "auth", None)
+    assert params == AuthParams.parse(params.text)
+
+
 def test_text_goes_out_as_it_came() -> None:
     assert str(Params.parse(' ; a="x"; B')) == ' ; a="x"; B'
     assert str(Params.parse("")) == ""

@@ -20,7 +20,7 @@ from wic.sip.headers.names import DISPLAY, KEYS, display_name, key_of
 from wic.sip.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -205,7 +205,10 @@ class Headers:
         return ((display_name(key, name), value) for key, name, value, _ in self._fields)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (KEYS.get(name) or key_of(name)) in self._keys()
+        key = (KEYS.get(name) or key_of(name)) if isinstance(name, str) else None
+        if self._index is not None:
+            return key in self._index
+        return key in [field[0] for field in self._fields]
 
     def __len__(self) -> int:
         return len(self._fields)
@@ -251,7 +254,7 @@ class Headers:
 
     def has_any(self, keys: frozenset[str]) -> bool:
         """Whether there is a header with one of these keys."""
-        return not keys.isdisjoint(self._keys())
+        return not keys.isdisjoint([field[0] for field in self._fields] if self._index is None else self._index)
 
     def repeated(self, keys: Container[str]) -> str | None:
         """Return the name of the first header that has more than one line, of those with these keys."""
@@ -261,9 +264,6 @@ class Headers:
                 if len(values) > 1 and key in keys:
                     return display_name(key, key)
         return None
-
-    def _keys(self) -> Collection[str]:
-        return [field[0] for field in self._fields] if self._index is None else self._index
 
     def _first(self, key: str | None) -> int | None:
         return next((place for place, field in enumerate(self._fields) if field[0] == key), None)
