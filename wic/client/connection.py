@@ -377,7 +377,7 @@ class ClientConnection:
                 if self._token_backoff is None:  # apart from the servers' back-off: the web server fails, not they
                     self._token_backoff = Backoff(self.options.chance, self.options.backoff)
                 wait = self._token_backoff.fail(retry_after=after)
-                _log.warning("no access token: %s; trying again in %.0f s", failure.error, wait)
+                _log.warning("no access token, trying again in %.0f s: %s", wait, failure.error)
                 return wait
             case Remedy.NEXT_SERVER | Remedy.RECONNECT:
                 left = self._servers.current
@@ -394,7 +394,7 @@ class ClientConnection:
                 self._obsolete, self._transport = self._transport, None
                 expected = phase in (Phase.IN_SERVICE, Phase.ONLY_SERVER)
                 level = logging.INFO if expected else logging.WARNING
-                _log.log(level, "%s; trying %s in %.1f s", failure.error, self._servers.current, wait)
+                _log.log(level, "trying %s in %.1f s: %s", self._servers.current, wait, failure.error)
                 if phase is not Phase.OPENING:  # before the first registration there is nothing to lose
                     self._note_cut(left, failure.error, wait)
                     self._move(ConnectionInput.LOST)
@@ -519,7 +519,7 @@ class ClientConnection:
         impu, error = failure.impu, failure.error
         if failure.keeps_binding:
             if remedy is Remedy.RETRY:
-                _log.warning("registration of %s: %s; trying again in %.0f s", impu, error, failure.retry_after)
+                _log.warning("registration of %s failed, trying again in %.0f s: %s", impu, failure.retry_after, error)
         elif remedy in (Remedy.RETRY, Remedy.REREGISTER):
             self._answer(_key(impu), error)
             self.tell(RegistrationLost(impu, error, final=False, next_try=failure.retry_after))
