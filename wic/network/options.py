@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from wic.network.scscf.options import RegistrarOptions
     from wic.network.tokens import TrustedIssuer
 
-# RFC 6454 §6.2: scheme, host and port, without a path.
 _HOST = re.compile(rf"(?:{HOST})|[0-9A-Fa-f:.]+", re.ASCII)  # or an IPv6 address without brackets
+# RFC 6454 §6.2: scheme, host and port, without a path.
 _ORIGIN = re.compile(r"https?://[^/?#@\sA-Z]+")
 
 
