@@ -377,6 +377,18 @@ def test_an_identity_that_is_registered_leads_before_one_that_is_tried_for(house
     assert household.agent.leading_impu == WORK
 
 
+def test_a_main_identity_that_is_added_again_leads(make_household: Callable[..., Household]) -> None:
+    household = make_household(impus=(HOME,))
+    household.agent.register(FLOW, now=0)
+    household.take()
+    household.cut()
+    assert household.agent.add(ALICE, now=1)
+    told = household.accept() + household.accept()
+    assert kinds(told) == [("alice", Registered), ("home", Registered)]
+    assert household.agent.leading is not None
+    assert household.agent.leading.binding == household.agent.bindings[0]
+
+
 def test_the_agent_lives_while_its_main_identity_waits_for_another_connection(household: Household) -> None:
     household.agent.register(FLOW, now=0)
     household.take()
