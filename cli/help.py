@@ -65,7 +65,7 @@ class Quantity(_Number):
             click.BadParameter: it is none, or beyond the limits.
         """
         number = self._limits.convert(value, param, ctx)
-        if not math.isfinite(number):
+        if isinstance(number, float) and not math.isfinite(number):  # a whole number may be too large for a float
             self.fail(f"{value!r} is not a valid number.", param, ctx)  # as the limits say of other text
         return number
 
