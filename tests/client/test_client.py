@@ -103,6 +103,12 @@ async def test_the_registration_is_refreshed(memory_home):
         assert memory_home.home.requests[2].expires == 600000
 
 
+async def test_a_server_in_capitals_is_trusted_by_the_same_ca(secure_home):
+    """RFC 3986 §3.1: the scheme is case-insensitive."""
+    async with Client(secure_home.account("alice", server=secure_home.url.upper())) as client:
+        assert client.is_connected
+
+
 async def test_over_tls(secure_home):
     async with secure_home.client("alice") as client:
         assert client.flow.transport == "WSS"

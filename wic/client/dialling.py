@@ -28,7 +28,7 @@ async def dial_websocket(url: str, handler: FlowHandler, *, ca: Path | None, tim
         TransportError: there is no connection to be had.
     """
     # RFC 6455 §3: "wss" is TLS; `Account` lets "ws" pass only if the user allowed it.
-    context = client_context(ca=ca) if url.startswith("wss:") else None
+    context = client_context(ca=ca) if url[:4].lower() == "wss:" else None
     return await connect_websocket(
         url, handler=handler, options=WebSocketOptions(ssl_context=context, open_timeout=timeout)
     )
