@@ -312,6 +312,8 @@ def test_a_directory_with_broken_files(wic, complaint, tmp_path, name, content) 
 def test_a_core_or_host_that_cannot_be_used(wic, complaint) -> None:
     assert "sip:HOST:PORT" in complaint(wic("network", "up", "--core", "nonsense"), code=2)
     assert complaint(wic("network", "up", "--host", "192.0.2.1"), code=2)
+    assert "'ims..example'" in complaint(wic("network", "up", "--core", "sip:ims..example"), code=2)
+    assert "ims..example" in complaint(wic("network", "up", "--insecure", "--host", "ims..example"), code=2)
 
 
 @pytest.mark.parametrize("option", ["--domain", "--name"])

@@ -72,7 +72,7 @@ class SocketListener:
         acceptor = _Acceptor(make_link, max_connections)
         try:
             server = await asyncio.get_running_loop().create_server(acceptor.accept, host, port, backlog=backlog)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise ConfigurationError(cannot_listen(host, port, error)) from None
         return cls(server, acceptor)
 
@@ -100,13 +100,16 @@ class _Refused(asyncio.Protocol):
         transport.close()
 
 
-def cannot_listen(host: str, port: int, error: OSError) -> str:
+def cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> str:
     """Say in one sentence why an address cannot be listened on, and what to do."""
-    if error.errno == errno.EADDRINUSE:
+    # The codec for host names raises a UnicodeError for a label that is empty, or longer than 63 octets.
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
         return f"Port {port} on {host} is taken; choose another one."
     # From Python 3.13 on, asyncio says in words only that no address could be bound.
-    if error.errno in (errno.EADDRNOTAVAIL, None):
+    if number in (errno.EADDRNOTAVAIL, None):
         return f"{host} is not an address of this machine; choose one that is."
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if number in (errno.EACCES, errno.EPERM):
         return f"Listening on port {port} of {host} is not allowed; choose a port above 1023."
-    return f"Cannot listen on {host} port {port}: {error.strerror or error}."
+    where = f"{host} port {port}" if port else host  # 0: any free port
+    return f"Cannot listen on {where}: {getattr(error, 'strerror', None) or error}."
