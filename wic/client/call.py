@@ -313,7 +313,7 @@ class Call:
 
     def _take(self, event: CallEvent) -> None:
         match event:
-            case Progressed():  # 180
+            case Progressed():  # 101 to 199
                 self._progress.rang = True
                 self._stats.rang()
             case Accepted():  # 2xx to our INVITE (RFC 3261 §13.2.2.4)
@@ -325,7 +325,7 @@ class Call:
                 self._host.tasks.start(self._media.change(event.agreement), "a change of media")
             case TokenWanted():
                 self._host.tasks.start(self._renew_token(), "another token for a call")
-            case Failed():  # never answered
+            case Failed():  # never established
                 self._end(str(event.error), event.error)
             case Ended():  # BYE of either side, or a fault after the answer
                 self._end(event.reason, event.error)

@@ -238,7 +238,7 @@ class MsrpFramer:
 def _parse(block: bytes, flag: str) -> MsrpMessage:
     head, separator, body = block.partition(b"\r\n\r\n")
     start, *lines = head.decode("utf-8", "replace").split("\r\n")
-    if len(lines) > 64:  # RFC 4975 sets no bound; sessions have about ten
+    if len(lines) > 64:  # RFC 4975 sets no bound; a message has about ten
         raise MsrpRefused("an MSRP message of more than 64 headers")
     headers: list[tuple[str, str]] = []
     for line in lines:

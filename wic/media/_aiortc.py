@@ -188,7 +188,7 @@ class IceConnection(Connection):
         tasks = [
             asyncio.create_task(server_reflexive_candidate(host, self.stun_server))
             for host in hosts
-            if ":" not in host.local_candidate.host  # a NAT that a STUN server could see through is one of IPv4
+            if ":" not in host.local_candidate.host  # no NAT is expected with IPv6
         ]
         if not tasks:
             return []
@@ -401,7 +401,7 @@ class DtlsTransport(RTCDtlsTransport):
 
     async def stop(self) -> None:
         """Close DTLS towards the peer, and wait for the reading task to end."""
-        self.on_closed = None  # the end is our own wish, and not to be told
+        self.on_closed = None  # this side closes, which is not reported
         task = self._task
         await super().stop()
         if task is not None:

@@ -175,7 +175,7 @@ class DataChannel:
             self._hand_over(self._on_message, message)
             return
         self._unread.append(message)
-        self._unread_octets += len(message)  # of text the characters: near enough for a bound
+        self._unread_octets += len(message)  # characters where it is text, which is near enough for a limit
         self._changed.set()
         if self._unread_octets > MAX_UNREAD:
             # SCTP holds back all channels of the association or none: one that is not read must not stop the others.

@@ -27,14 +27,14 @@ OPUS_BIT_RATE = 32000
 
 
 class Encoder(Protocol):
-    """Way from frames of PCM to payloads, with the state that goes from one to the next."""
+    """Encoder of PCM frames; its state goes on from one frame to the next."""
 
     def encode(self, samples: bytes) -> bytes:
         """Encode exactly one frame of 20 ms."""
 
 
 class Decoder(Protocol):
-    """Way from payloads to PCM, with the state that goes from one to the next."""
+    """Decoder of payloads; its state goes on from one payload to the next."""
 
     def decode(self, payload: bytes) -> bytes | None:
         """Decode one payload; None if it is not of this codec."""
@@ -96,7 +96,7 @@ class _AvEncoder:
     def encode(self, samples: bytes) -> bytes:
         frame = frame_of(samples, self._rate)
         frame.pts = self._position
-        frame.time_base = Fraction(1, self._rate)  # else the library takes the frame for one out of its time
+        frame.time_base = Fraction(1, self._rate)  # the unit of `pts`
         self._position += frame.samples
         return b"".join(map(bytes, self._context.encode(frame)))
 

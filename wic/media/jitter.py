@@ -73,7 +73,7 @@ class JitterBuffer:
             if self._position - unwrapped > MAX_GAP_MS * self._clock_rate / 1000:
                 self.reset()  # the sender turned its clock back
             else:
-                self.late += 1  # its place has been filled by what was concealed
+                self.late += 1  # its place is past, and was concealed
                 return
         if len(self._packets) >= MAX_PACKETS:  # the oldest goes: sound that is late already
             del self._packets[min(self._packets)]

@@ -72,7 +72,7 @@ class Metronome:
 
     def _due(self) -> None:
         loop = asyncio.get_running_loop()
-        now = int((loop.time() - self._start) / PERIOD + 0.001)  # a timer may ring a little early
+        now = int((loop.time() - self._start) / PERIOD + 0.001)  # asyncio may call a timer a little early
         # Streams that were due while the loop was busy send at once, so that the peer's buffer does not run empty; after a
         # longer pause it has run empty, and a burst would only make it grow.
         if now - self._next >= MAX_CATCH_UP:

@@ -40,7 +40,7 @@ class NetworkOptions:
     """Options of an `ImsNetwork`.
 
     Raises:
-        ConfigurationError: the domain or the name cannot be one, or an origin is not in the form in which browsers send it.
+        ConfigurationError: the domain or the host name is malformed, or an origin is not as browsers send it.
     """
 
     directory: Path | None = None

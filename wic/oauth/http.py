@@ -105,7 +105,7 @@ class JsonClient:
             url: the endpoint.
             form: its fields.
             authorization: the value of the Authorization header.
-            ignore_content: whether the answer is its status, and a success may have any content (RFC 7009 §2.2).
+            ignore_content: whether only the status counts, so that a success may have any content (RFC 7009 §2.2).
         """
         return await self._request("POST", url, form, authorization, ignore_content=ignore_content)
 

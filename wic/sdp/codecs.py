@@ -53,7 +53,7 @@ OPUS = Codec("opus", 111, 48000, 2, "minptime=10;useinbandfec=1")  # RFC 7587 §
 G722 = Codec("G722", 9, 8000)  # static payload types of RFC 3551 §6
 PCMU = Codec("PCMU", 0, 8000)
 PCMA = Codec("PCMA", 8, 8000)
-TELEPHONE_EVENT_48000 = Codec(TELEPHONE_EVENT_NAME, 110, 48000, fmtp="0-16")  # RFC 4733 §2.1: one a clock rate
+TELEPHONE_EVENT_48000 = Codec(TELEPHONE_EVENT_NAME, 110, 48000, fmtp="0-16")  # RFC 4733 §2.1: one for each clock rate
 TELEPHONE_EVENT = Codec(TELEPHONE_EVENT_NAME, 101, 8000, fmtp="0-16")
 
 AUDIO_CODECS = (OPUS, G722, PCMU, PCMA, TELEPHONE_EVENT_48000, TELEPHONE_EVENT)

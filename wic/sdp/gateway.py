@@ -163,7 +163,7 @@ def read_msrp(description: SessionDescription, index: int) -> MsrpPlace:
     path = media.attribute("path")
     if not path:
         raise SdpRefused("the message m-line has no a=path", status_hint=488)
-    types = media.attribute("accept-types") or "*"  # RFC 4975 §8
+    types = media.attribute("accept-types") or "*"  # RFC 4975 §8.6
     return MsrpPlace(address=description.address(index), port=media.port, path=path, accept_types=types)
 
 

@@ -228,7 +228,7 @@ class SubscriberData(SqliteFile):
         return self._db.execute("SELECT 1 FROM usim WHERE impi = ?", (impi,)).fetchone() is not None
 
     def next_vector(self, impi: str, rand: bytes) -> AuthenticationVector | None:
-        """Make a vector of 16 random octets with the next SQN, which is committed before; None without a USIM."""
+        """Make a vector of RAND and the next SQN, which is committed before it is returned; None without a USIM."""
         with self.transaction() as db:
             usim = self.usim(impi)
             if usim is None:

@@ -31,7 +31,7 @@ class Alert:
 
 
 def too_many_guesses(wait: float, guessed: str) -> Alert:
-    """Return the message to a user who has guessed too many `passwords`, say, and has to wait so many seconds."""
+    """Return the message to a user who has to wait after wrong guesses; `guessed` is a plural such as "passwords"."""
     later = retry_after(wait)
     text = f"Too many wrong {guessed}. Try again in {later['Retry-After']} s."
     return Alert(text=text, status=429, headers=later)
