@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
 
 from wic.errors import ConfigurationError, StorageFailed
 from wic.network.waf import Waf, WafOptions
@@ -65,6 +66,61 @@ async def test_a_body_that_does_not_come(
     writer.write(head.encode())
     assert b"400" in await reader.readline()
     writer.close()
+
+
+HEAD = b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /callback?code=secret&" + b"x=1&" * 3000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://[::1/callback?code=secret HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /?code=secret HTTP/9.9\r\nHost: x\r\n\r\n",
+        HEAD + b"Content-Length: abc\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_a_broken_request_leaves_nothing_in_the_log(
+    waf: Waf, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture, request_: bytes
+) -> None:
+    """Anyone could fill it with tracebacks, and they would show what stands in queries."""
+    context = client_context(ca=authority.certificate_path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    writer.write(request_)
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert caplog.records == []
+
+
+async def test_a_peer_that_leaves_within_its_request_leaves_nothing_in_the_log(
+    waf: Waf, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = client_context(ca=authority.certificate_path)
+    _, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    writer.write(HEAD + b"Content-Length: 9\r\n\r\ng")
+    await asyncio.sleep(0.05)
+    writer.transport.abort()
+    await asyncio.sleep(0.05)
+    assert caplog.records == []
+
+
+async def test_an_own_fault_is_in_the_log(
+    server_tls: ssl.SSLContext, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(request: web.Request) -> web.Response:
+        raise LookupError("no such thing")
+
+    opened = WebServer("127.0.0.1", 0, server_tls)
+    opened.add([web.get("/", fail)])
+    await opened.start()
+    context = client_context(ca=authority.certificate_path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", opened.port, ssl=context)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b" 500 " in await reader.readline()
+    writer.close()
+    await opened.close()
+    assert "no such thing" in caplog.text
 
 
 async def test_idle_connections_are_closed(

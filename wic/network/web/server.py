@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from wic.aio import TaskSet
 from wic.errors import ConfigurationError, StorageFailed
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _log = logging.getLogger(__name__)
+_http_log = logging.getLogger(f"{__name__}.http")
+
+
+def _is_own_fault(record: logging.LogRecord) -> bool:
+    """Leave out faults of a peer: it could fill the log with tracebacks, and they repeat the codes in its requests."""
+    cause = record.exc_info[1] if record.exc_info else None
+    return not isinstance(cause, HttpProcessingError | ConnectionResetError)
+
+
+_http_log.addFilter(_is_own_fault)
 
 HTTPS_PORT = 443
 BACKLOG = 128
@@ -72,6 +83,7 @@ class WebServer:
         self._app.router.add_get("/style.css", _style)
         self._runner = web.AppRunner(
             self._app,
+            logger=_http_log,
             access_log=None,  # it would hold codes and states, which stand in queries
             handle_signals=False,
             keepalive_timeout=KEEP_ALIVE,
