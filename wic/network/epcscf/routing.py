@@ -78,7 +78,7 @@ class EPcscfLogic(ProxyLogic):
         if not isinstance(owner, RequestContext) or owner.ue is None:
             return ()
         params = LR.with_(LEG_PARAM, owner.leg_id) if owner.leg_id else LR
-        params = params.with_("transport", "ws")  # RFC 7118 §5.1: for WSS as well
+        params = params.with_("transport", "ws")  # RFC 7118 §5.2: for WSS as well
         w2 = self._w2.replace(user=self._ues.token(owner.ue), params=params)
         sides = (f"<{w2}>", f"<{self._context.node.mw.uri()}>")
         return sides if owner.origin is Side.MW else sides[::-1]
