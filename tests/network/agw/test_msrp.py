@@ -99,6 +99,15 @@ async def test_a_session_that_cannot_be_dialled_ends(peers):
     assert len(peers.hub) == 0
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+async def test_a_path_without_a_host_name_ends_the_session(peers, host):
+    """The path is the word of the core: it may name what no codec takes for a host name."""
+    peers.link().start((MsrpUri.parse(f"msrp://{host}:7654/session;tcp"),), dial=True)
+    await peers.until(lambda: peers.ended)
+    assert peers.ended[0].startswith(f"no MSRP connection to {host}:7654: ")
+    assert len(peers.hub) == 0
+
+
 async def test_a_session_that_ends_while_it_is_dialled(peers):
     link, other = peers.link(), peers.link()
     other.start((link.local,), dial=False)

@@ -304,7 +304,7 @@ class MsrpHub:
         try:
             async with asyncio.timeout(IDENTIFY_TIMEOUT):
                 await loop.create_connection(lambda: _MsrpOpening(self, link), remote.host, remote.port)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:  # the last: of the codec for host names
             link.lost(f"no MSRP connection to {remote.host}:{remote.port}: {error}")
 
     def opened(self, connection: _MsrpConnection) -> bool:
