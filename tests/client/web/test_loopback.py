@@ -101,6 +101,17 @@ async def test_other_paths_and_methods_are_not_served(caplog: pytest.LogCaptureF
     assert "hush" not in caplog.text
 
 
+@pytest.mark.parametrize("target", ["/callback?code=secret&" + "x=1&" * 3000, "http://[::1/callback?code=secret"])
+async def test_a_broken_request_leaves_nothing_in_the_log(caplog: pytest.LogCaptureFixture, target: str) -> None:
+    """A terminal would show it, with the code."""
+    async with await LoopbackRedirect.open(state=STATE, issuer=WAF) as redirect:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(redirect.uri).port)
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_closed_endpoint_does_not_listen() -> None:
     async with await LoopbackRedirect.open(state=STATE, issuer=WAF) as redirect:
         address = urlsplit(redirect.uri)

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from wic.auth.secret import Secret
 from wic.errors import SignInFailed
+from wic.oauth.server_log import http_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ class LoopbackRedirect:
         application = web.Application()
         application.router.add_get(_PATH, self._answer)
         # No access log: it would hold the code.
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(application, logger=http_log, access_log=None, shutdown_timeout=2.0)
 
     @classmethod
     async def open(cls, *, state: Secret, issuer: str, sends_issuer: bool = False) -> Self:

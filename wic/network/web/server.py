@@ -10,29 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from wic.aio import TaskSet
 from wic.errors import ConfigurationError, StorageFailed
 from wic.network.web.forms import MAX_BODY
 from wic.network.web.pages import SHARED_PAGES
 from wic.network.web.responses import finish_response
+from wic.oauth.server_log import http_log
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
 
 _log = logging.getLogger(__name__)
-_http_log = logging.getLogger(f"{__name__}.http")
-
-
-def _is_own_fault(record: logging.LogRecord) -> bool:
-    """Leave out faults of a peer: it could fill the log with tracebacks, and they repeat the codes in its requests."""
-    cause = record.exc_info[1] if record.exc_info else None
-    return not isinstance(cause, HttpProcessingError | ConnectionResetError)
-
-
-_http_log.addFilter(_is_own_fault)
 
 HTTPS_PORT = 443
 BACKLOG = 128
@@ -83,7 +73,7 @@ class WebServer:
         self._app.router.add_get("/style.css", _style)
         self._runner = web.AppRunner(
             self._app,
-            logger=_http_log,
+            logger=http_log,
             access_log=None,  # it would hold codes and states, which stand in queries
             handle_signals=False,
             keepalive_timeout=KEEP_ALIVE,
