@@ -101,6 +101,24 @@ async def test_a_name_is_no_address(ports: PortRange) -> None:
     await one.close()
 
 
+@pytest.mark.parametrize("name", ["media.example", "media..example", "\udce4.example"])
+async def test_a_name_is_no_address_for_rtcp_either(ports: PortRange, name: str) -> None:
+    """Such as `a=rtcp:5001 IN IP4 media.example`: the event loop would wait for its look-up with each packet."""
+    one = PlainRtp("127.0.0.1", ports=ports)
+    described = TransportDescription(address="127.0.0.1", port=5000, rtcp_mux=False, rtcp=RtcpAddress(5001, name))
+    with pytest.raises(MediaFailed, match="not an IP address"):
+        one.connect(described)
+    assert one.remote_address is None
+    await one.close()
+
+
+async def test_a_name_for_rtcp_does_not_matter_with_rtcp_mux(ports: PortRange) -> None:
+    one = PlainRtp("127.0.0.1", ports=ports, rtcp_mux=True)
+    one.connect(TransportDescription(address="127.0.0.1", port=5000, rtcp=RtcpAddress(5001, "media.example")))
+    assert one.remote_address == ("127.0.0.1", 5000)
+    await one.close()
+
+
 async def test_strangers_are_counted_and_not_heard(ports: PortRange, eventually: Eventually) -> None:
     one, stranger = (PlainRtp("127.0.0.1", ports=ports) for _ in range(2))
     got: list[bytes] = []

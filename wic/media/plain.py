@@ -76,22 +76,20 @@ class PlainRtp:
         A port 0 or an unspecified address (RFC 3264 §8.4: hold in the old way) stops sending.
 
         Raises:
-            MediaFailed: the peer's address is a name.
+            MediaFailed: the peer's address for RTP or RTCP is a name.
         """
-        try:
-            address = ipaddress.ip_address(remote.address)
-        except ValueError:
-            raise MediaFailed(f"the peer's media address {remote.address!r} is not an IP address") from None
+        address, rtcp = _ip_address(remote.address), remote.rtcp
         if remote.port == 0 or address.is_unspecified:  # RFC 3264 §8.2, §8.4
             self._remote = self._remote_rtcp = None
             return
-        self._remote = (str(address), remote.port)
+        host = str(address)
         if self._rtcp_mux and remote.rtcp_mux:  # RFC 5761 §5.1.1: only if offer and answer have it
-            self._remote_rtcp = self._remote
-        elif remote.rtcp is not None:  # RFC 3605
-            self._remote_rtcp = (remote.rtcp.address or str(address), remote.rtcp.port)
+            self._remote_rtcp = (host, remote.port)
+        elif rtcp is not None:  # RFC 3605
+            self._remote_rtcp = (host if rtcp.address is None else str(_ip_address(rtcp.address)), rtcp.port)
         else:  # RFC 3550 §11
-            self._remote_rtcp = (str(address), min(remote.port + 1, 65535))
+            self._remote_rtcp = (host, min(remote.port + 1, 65535))
+        self._remote = (host, remote.port)
 
     def send_rtp(self, packet: bytes) -> None:
         """Send one RTP packet; while the peer's address is not known it is dropped and counted."""
@@ -135,3 +133,11 @@ class PlainRtp:
             self.counters.strangers += 1
         elif self.on_rtcp is not None:
             self.on_rtcp(packet)
+
+
+def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    # The socket would look a name up with each packet, and nothing else would run meanwhile.
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        raise MediaFailed(f"the peer's media address {text!r} is not an IP address") from None
