@@ -6,6 +6,7 @@ client costs. `TlsPipe` is the same OpenSSL over `ssl.MemoryBIO` without that bu
 
 from __future__ import annotations
 
+import os
 import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,7 +40,7 @@ _RECORD = 16 * 1024
 class _Stamped(NamedTuple):
     """A file as it was at one time."""
 
-    path: Path
+    path: str  # and no Path, whose hash each account would compute anew
     changed: int
 
 
@@ -96,7 +97,7 @@ def server_context(*, certificate: Path, key: Path | None = None, client_ca: Pat
     context.options |= ssl.OP_NO_RENEGOTIATION  # a client could make the server compute without end
     _load_certificate(context, certificate, key)
     if client_ca is not None:
-        _load_anchors(context, client_ca)
+        _load_anchors(context, str(client_ca))
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -116,7 +117,8 @@ def _stamped(path: Path | None) -> _Stamped | None:
     if path is None:
         return None
     try:
-        return _Stamped(path, path.stat().st_mtime_ns)
+        name = str(path)
+        return _Stamped(name, os.stat(name).st_mtime_ns)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -125,7 +127,7 @@ def _phrase(name: str) -> str:
     return name.replace("_", " ").lower()
 
 
-def _load_anchors(context: ssl.SSLContext, path: Path) -> None:
+def _load_anchors(context: ssl.SSLContext, path: str) -> None:
     try:
         context.load_verify_locations(cafile=path)
     except ssl.SSLError:
@@ -134,7 +136,7 @@ def _load_anchors(context: ssl.SSLContext, path: Path) -> None:
         raise ConfigurationError(f"The CA file {path} cannot be read: {error.strerror}.") from None
 
 
-def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+def _load_certificate(context: ssl.SSLContext, certificate: Path | str, key: Path | str | None) -> None:
     try:
         context.load_cert_chain(certificate, key)
     except ssl.SSLError:
