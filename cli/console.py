@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from .ladder import ASCII, UNICODE, Arrow, draw
 
@@ -37,8 +38,9 @@ class Console:
         self._err = err or sys.stderr
         human = self._err if as_json else self._out
         width = None if human.isatty() else PLAIN_WIDTH  # a pipe has none, and rich would take 80
-        self._rich = RichConsole(file=human, highlight=False, soft_wrap=False, width=width)
-        self._errors = RichConsole(file=self._err, highlight=False, soft_wrap=True)
+        # Without emoji: `sip:x:5060` would be printed with one in place of `:x:`.
+        self._rich = RichConsole(file=human, highlight=False, emoji=False, soft_wrap=False, width=width)
+        self._errors = RichConsole(file=self._err, highlight=False, emoji=False, soft_wrap=True)
 
     @property
     def is_terminal(self) -> bool:
@@ -95,8 +97,8 @@ class Console:
         if not self._rich.is_terminal:
             yield ProgressLine(None)
             return
-        with self._rich.status(escape(clean(text))) as status:
-            yield ProgressLine(lambda line: status.update(escape(clean(line))))
+        with self._rich.status(Text(clean(text))) as status:
+            yield ProgressLine(lambda line: status.update(Text(clean(line))))
 
 
 class ProgressLine:

@@ -109,6 +109,18 @@ def test_markup_of_a_peer_is_printed_as_text() -> None:
     assert "[link=http://evil]y[/link]" in out.getvalue()
 
 
+def test_names_of_emoji_are_printed_as_text(monkeypatch) -> None:
+    console, out, err = terminal_console(monkeypatch)
+    console.say("sip:x:5060")
+    console.facts({"contact": "sip:x:5060"})
+    console.table("T", ["c"], [["sip:x:5060"]])
+    console.ladder(["alice", "bob"], [Arrow(at=0, source="alice", target="bob", label="sip:x:5060")])
+    with console.progress("sip:x:5060") as progress:
+        progress.update("sip:x:5060")
+    console.error("sip:x:5060")
+    assert "\N{CROSS MARK}" not in out.getvalue() + err.getvalue()
+
+
 @pytest.mark.parametrize(
     ("text", "shown"), [("a\r\nb", "a\nb"), ("a\tb", "a\tb"), ("a\rb", "a�b"), ("\x00", "�"), ("é", "é")]
 )
