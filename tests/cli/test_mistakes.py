@@ -90,9 +90,10 @@ def test_a_refused_port(account, wic, complaint) -> None:
             assert result.stdout == ""
 
 
-def test_an_unknown_host(account, wic, complaint) -> None:
-    result = wic("register", "alice", "--accounts", account(server="wss://nowhere.invalid/"))
-    assert complaint(result, code=1) == "The host nowhere.invalid is not known."
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'a' * 64}.example", ".invalid"])
+def test_an_unknown_host(account, wic, complaint, host) -> None:
+    result = wic("register", "alice", "--accounts", account(server=f"wss://{host}/"))
+    assert complaint(result, code=1) == f"The host {host} is not known."
 
 
 def certificate(kind: str, ca: trustme.CA) -> trustme.LeafCert:

@@ -11,7 +11,7 @@ import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, ConnectFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,13 +156,20 @@ class TlsPipe:
     __slots__ = ("_incoming", "_tls", "established", "outgoing", "peer_closed")
 
     def __init__(self, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
-        """Prepare one end: a client's if `server_hostname` is given, else a server's."""
+        """Prepare one end: a client's if `server_hostname` is given, else a server's.
+
+        Raises:
+            ConnectFailed: it cannot be the name of a host.
+        """
         self._incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         """Bytes for the peer."""
-        self._tls = context.wrap_bio(
-            self._incoming, self.outgoing, server_side=server_hostname is None, server_hostname=server_hostname
-        )
+        try:
+            self._tls = context.wrap_bio(
+                self._incoming, self.outgoing, server_side=server_hostname is None, server_hostname=server_hostname
+            )
+        except ValueError:  # begins with a dot, or has a label that is empty or longer than 63 octets
+            raise ConnectFailed(f"The host {server_hostname} is not known.") from None
         self.established = False
         """The handshake is complete and the peer's certificate, where one is asked for, is good."""
         self.peer_closed = False
