@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from contextlib import contextmanager
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -16,6 +17,9 @@ from .console import Console
 from .error_text import clause
 from .exit_codes import ExitCode
 from .help import HelpGroup, examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MODULES = {
     "demo": "demo",
@@ -41,11 +45,21 @@ class _LazyGroup(HelpGroup):
         module = import_module(f".commands.{_MODULES[cmd_name]}", __package__)
         return cast("click.Command", getattr(module, cmd_name))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _interruptible(ctx):  # `--help` imports all commands
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with _interruptible(ctx):  # during an import, or at a prompt; else see `run_async`
             return super().invoke(ctx)
-        except (click.Abort, KeyboardInterrupt, EOFError):  # during an import, or at a prompt; else see `run_async`
-            ctx.exit(ExitCode.INTERRUPTED)
+
+
+@contextmanager
+def _interruptible(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except (click.Abort, KeyboardInterrupt, EOFError):
+        ctx.exit(ExitCode.INTERRUPTED)
 
 
 @click.group(

@@ -381,15 +381,16 @@ def test_a_fault_of_wic_is_one_sentence_too(monkeypatch, capsys) -> None:
     assert "unheard of (RuntimeError): this is a fault in wic" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [("register", "alice"), ("--help",)])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])
-def test_ctrl_c_before_the_command_begins(wic, monkeypatch, error) -> None:
+def test_ctrl_c_before_the_command_begins(wic, monkeypatch, error, words) -> None:
     """Commands are imported on demand, and ask for passwords, before they handle signals themselves."""
 
     def interrupted(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("wic_cli.app.import_module", interrupted)
-    result = wic("register", "alice")
+    result = wic(*words)
     assert (result.exit_code, result.stdout, result.stderr.strip()) == (3, "", "")
 
 
