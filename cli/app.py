@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -77,6 +78,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code; never with a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started wic, as `>&-` does
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - it is for the whole process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a peer's text need not fit the terminal's encoding

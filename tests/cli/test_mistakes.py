@@ -10,11 +10,13 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
 import trustme
 
+from tests.cli.conftest import WIC
 from tests.support.ports import refusing_port, six_free_ports
 from wic.client import Account
 
@@ -399,6 +401,16 @@ def test_a_closed_pipe(start_wic) -> None:
     process.stdout.close()
     assert process.wait(15) in (0, 1)
     assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("more", ["", "--json"])
+def test_a_stream_that_is_closed_from_the_start(lab, closed, more) -> None:
+    command = f"exec {WIC} network subscriber list --dir {lab.directory} {more} {closed}"
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 0
+    assert "Error" not in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 # processes that are ended from outside
