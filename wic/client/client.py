@@ -237,7 +237,7 @@ class Client:
         try:
             await self._connection.deregister(leaving)
         finally:  # also where the caller is cancelled
-            if self.is_over and not self.bindings:
+            if self.is_over and not (self.bindings and self.is_connected):
                 self._calls.cut("nothing is registered any more")
                 self._close()
 

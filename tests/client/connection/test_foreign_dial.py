@@ -161,3 +161,12 @@ async def test_a_connection_that_cannot_be_closed_holds_up_no_end(memory_home, c
         pass
     assert memory_home.home.contacts["alice"] == {}
     assert "closing a connection failed" in caplog.text
+
+
+async def test_a_client_on_a_connection_that_cannot_be_closed_takes_no_calls_once_deregistered(memory_home):
+    client = memory_home.client(dial=first_with_faults(memory_home, close=0))
+    async with client:
+        memory_home.home.deaf_to.add("REGISTER")
+        await client.deregister()
+        async with asyncio.timeout(1.0):
+            assert [call async for call in client.incoming()] == []
