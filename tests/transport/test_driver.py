@@ -377,6 +377,34 @@ async def test_nothing_is_sent_while_closing():
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("turns", [1, 2], ids=["before the farewells", "within them"])
+async def test_a_close_that_is_cancelled_ends_all_at_once(turns):
+    class Slow(FakeConnection):
+        async def close(self, reason=""):
+            await asyncio.sleep(10.0)
+
+        def abort(self, reason=""):
+            self.sent.append(b"aborted")
+
+    machine = FakeMachine()
+    driver = Driver(machine, on_event=lambda event: None)
+    machine.due = 5.0
+    driver.pump()
+    connections = [Slow(Flow("WSS", LEFT, RIGHT, name)) for name in "12"]
+    for connection in connections:
+        driver.opened(connection)
+    closing = asyncio.create_task(driver.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert closing.cancelled()
+    assert [connection.sent for connection in connections] == [[b"aborted"]] * 2
+    await asyncio.sleep(6.0)
+    assert machine.timeouts == 0
+
+
+@pytest.mark.virtual_time
 async def test_one_timer_serves_every_source():
     class Source:
         def __init__(self, due):

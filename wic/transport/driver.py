@@ -262,13 +262,19 @@ class Driver:
     async def close(self, reason: str = "") -> None:
         """End every connection, tell the endpoint so, and stop driving; nothing is sent any more."""
         self._closing = True  # the endpoint may still answer what it learns here, to no avail
-        if self._pool is not None:
-            await self._pool.close()
-        closing = [self._end(connection.close, reason) for connection in self.connections]
-        closing += [self._end(socket.close) for socket in self._sockets.values()]
-        await asyncio.gather(*closing, return_exceptions=True)
-        self._closed = True
-        self._disarm()
+        try:
+            if self._pool is not None:
+                await self._pool.close()
+            closing = [self._end(connection.close, reason) for connection in self.connections]
+            closing += [self._end(socket.close) for socket in self._sockets.values()]
+            await asyncio.gather(*closing, return_exceptions=True)
+        except asyncio.CancelledError:  # the caller does not wait: all ends at once
+            for connection in self.connections:
+                self._guard("the end of a connection", connection.abort, reason)
+            raise
+        finally:
+            self._closed = True
+            self._disarm()
 
     @staticmethod
     async def _end(close: Callable[_P, Awaitable[None]], *args: _P.args, **kwargs: _P.kwargs) -> None:
