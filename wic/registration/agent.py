@@ -364,7 +364,8 @@ class RegistrationAgent:
                 self._identities.forget_reports()
             else:
                 self._forget_reg_event()
-        if str(event.impu) in map(str, (*self.identities.usable, *self.identities.barred)):  # else it was lost before
+        if registration.left:  # else it was lost before
+            registration.left = False  # told once, however often it was given up
             self.listener(Deregistered(event.impu, error))
         self.listener(DepartureEnded())
 

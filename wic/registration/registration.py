@@ -104,6 +104,8 @@ class Registration:
     """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
     refused: bool = field(default=False, init=False)
     """Whether it failed for good; it is tried again over another connection only."""
+    left: bool = field(default=False, init=False)
+    """Whether a binding was given up, and its end is not told yet."""
     _state: RegistrationState = field(default=REGISTRATION.initial, init=False)
     _binding: Binding | None = field(default=None, init=False)
     _series: RegisterSeries | None = field(default=None, init=False)
@@ -441,12 +443,15 @@ class Registration:
 
     def _end(self, event: Deregistered | RegistrationFailure, now: float, again_after: float | None = None) -> None:
         """Be without a binding, for good or until an initial REGISTER is due again."""
+        self.ended = isinstance(event, Deregistered)
+        # The loss of a binding that is being removed is told by the end of that.
+        if self.ended and (self._binding is not None or self._state is RegistrationState.REMOVING):
+            self.left = True
         self._events.append(event)
         self._binding = None
         self._next_try = None if again_after is None else now + again_after
         self._anew = False
         self._remove_next = False
-        self.ended = isinstance(event, Deregistered)
         self.refused = isinstance(event, RegistrationFailure) and event.recovery.remedy is Remedy.GIVE_UP
         self._move(RegistrationInput.ENDED if again_after is None else RegistrationInput.DEFERRED)
 

@@ -399,3 +399,21 @@ async def test_a_call_that_comes_with_the_refusal_which_ends_the_connection(memo
         await memory_home.until(lambda: len(memory_home.dialled) == 2, 30.0)
         assert answers[0].startswith("SIP/2.0 480 ")
     assert "Handling failed" not in caplog.text
+
+
+@pytest.mark.parametrize("twice", [False, True])
+async def test_every_end_is_told_once_where_several_come_together(memory_home, twice):
+    client = memory_home.client("alice", impus=("sip:work@ims.example",))
+    told = memory_home.watched(client)
+    async with client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        memory_home.far[-1].abort("cut")
+        if twice:
+            given_up = asyncio.create_task(client.deregister("sip:work@ims.example"))
+            await asyncio.sleep(0.0)  # its REGISTER is on its way when the connection ends
+        else:
+            await memory_home.until(lambda: not client.is_connected, 1.0)
+        await client.deregister()
+        if twice:
+            await given_up
+    assert sorted(str(event.impu) for event in departures(told)) == ["sip:alice@ims.example", "sip:work@ims.example"]

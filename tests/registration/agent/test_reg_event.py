@@ -321,6 +321,15 @@ def test_an_identity_that_is_still_tried_for_leads_and_is_watched_once_registere
     assert str(notifier.take().to.uri) == str(HOME)
 
 
+def test_a_deregistration_that_comes_with_other_ends_is_told(watched_with_home: tuple[Household, Notifier]) -> None:
+    household, notifier = watched_with_home
+    household.agent.deregister(HOME, now=5)
+    removal = household.take()
+    told = notifier.notify(alice=ContactEvent.DEACTIVATED, home=ContactEvent.UNREGISTERED)
+    assert failures(told) == [("alice", Remedy.RETRY, 0.0)]
+    assert household.grant(removal)[0] == Deregistered(HOME)
+
+
 def test_an_identity_that_was_ended_before_its_deregistration_is_added_again(
     watched_with_home: tuple[Household, Notifier],
 ) -> None:
