@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,20 @@ def test_files_are_for_the_owner_only(path: Path, tmp_path: Path) -> None:
         files = list(tmp_path.iterdir())
         assert {each.name for each in files} == {"items.db", "items.db-wal", "items.db-shm"}
         assert [each.stat().st_mode & 0o077 for each in files] == [0, 0, 0]
+
+
+def test_another_process_leaves_the_log_of_two_connections(path: Path) -> None:
+    """The second connection of a process must not end the locks of its first."""
+    with SqliteFile(path, MIGRATIONS) as file:
+        add(file, "a")
+        SqliteFile(path, MIGRATIONS).close()
+        other = f"import sqlite3; db = sqlite3.connect({str(path)!r}); print(*db.execute('SELECT name FROM item')); db.close()"
+        shown = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, timeout=30, check=True)
+        assert shown.stdout == "('a',)\n"
+        assert path.with_name("items.db-wal").exists()
+        add(file, "b")
+        with closing(sqlite3.connect(path)) as database:
+            assert database.execute("SELECT name FROM item ORDER BY name").fetchall() == [("a",), ("b",)]
 
 
 def test_an_older_schema_is_brought_up_to_date(path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError, StorageFailed
@@ -38,8 +38,11 @@ class SqliteFile:
     def __init__(self, path: Path, migrations: Sequence[Sequence[str]]) -> None:
         self._path = path
         try:
-            # SQLite would make the file with the umask; its -wal and -shm files take the mode of the file itself.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            # SQLite would make the file with the umask; its -wal and -shm files take the mode of the file itself. A file
+            # that is there is not opened: POSIX ends all locks of a process on a file with the first descriptor that it
+            # closes, and then another process would remove the log that this one writes.
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"cannot open the database {path}: {error}") from error
