@@ -97,11 +97,11 @@ async def test_a_peer_that_leaves_within_its_request_leaves_nothing_in_the_log(
     waf: Waf, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
     context = client_context(ca=authority.certificate_path)
-    _, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
-    writer.write(HEAD + b"Content-Length: 9\r\n\r\ng")
-    await asyncio.sleep(0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    writer.write(HEAD + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\ng")
+    assert b" 100 " in await reader.readline()  # the rest of the request is waited for
     writer.transport.abort()
-    await asyncio.sleep(0.05)
+    await waf.close()
     assert caplog.records == []
 
 
