@@ -46,6 +46,7 @@ async def test_without_handlers_packets_are_dropped(
     other.on_rtcp = got.append
     one.send_rtcp(RTCP)
     await eventually(lambda: got)
+    assert set(got) == {RTCP}
 
 
 async def test_one_port_for_both(ports: PortRange, eventually: Eventually) -> None:

@@ -186,6 +186,8 @@ async def test_an_s_cscf_that_lost_the_registration_is_told_it_again(memory_home
             return last.call_id != before[-1].call_id
 
         await memory_home.until(registered_anew, 5.0)
+        assert len(memory_home.dialled) == 1
+        assert client.is_connected
 
 
 # identities that are added

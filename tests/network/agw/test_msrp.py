@@ -115,6 +115,7 @@ async def test_a_session_that_ends_while_it_is_dialled(peers):
     link.close()
     other.close()
     await peers.until(lambda: peers.hub.connections == 0)
+    assert len(peers.hub) == 0
 
 
 async def test_a_peer_that_holds_back_gets_its_messages_later(peers):

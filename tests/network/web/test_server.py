@@ -28,6 +28,7 @@ async def test_a_server_that_never_started_frees_its_port(server_tls) -> None:
     opened = WebServer("127.0.0.1", 0, server_tls)
     await opened.close()
     again = WebServer("127.0.0.1", opened.port, server_tls)
+    assert again.port == opened.port
     await again.close()
 
 
