@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -40,6 +41,22 @@ def test_files_are_for_the_owner_only(path: Path, tmp_path: Path) -> None:
         files = list(tmp_path.iterdir())
         assert {each.name for each in files} == {"items.db", "items.db-wal", "items.db-shm"}
         assert [each.stat().st_mode & 0o077 for each in files] == [0, 0, 0]
+
+
+def test_the_target_of_a_link_is_for_the_owner_only(path: Path, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "elsewhere.db")
+    with SqliteFile(path, MIGRATIONS) as file:
+        add(file, "a")
+        assert {each.stat().st_mode & 0o077 for each in tmp_path.iterdir()} == {0}
+
+
+def test_a_file_that_cannot_be_written_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SqliteFile(path, MIGRATIONS).close()
+    path.chmod(0o400)
+    # To root any file can be written, and root may run the tests.
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
+    with pytest.raises(ConfigurationError, match="Permission denied"):
+        SqliteFile(path, MIGRATIONS)
 
 
 def test_another_process_leaves_the_log_of_two_connections(path: Path) -> None:

@@ -7,9 +7,10 @@ file.)
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError, StorageFailed
@@ -41,8 +42,12 @@ class SqliteFile:
             # SQLite would make the file with the umask; its -wal and -shm files take the mode of the file itself. A file
             # that is there is not opened: POSIX ends all locks of a process on a file with the first descriptor that it
             # closes, and then another process would remove the log that this one writes.
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            target = os.path.realpath(path)  # O_EXCL follows no link
+            try:
+                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            except FileExistsError:
+                if not os.access(path, os.R_OK | os.W_OK):  # SQLite would open it to read, and each change would fail
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
             self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"cannot open the database {path}: {error}") from error
