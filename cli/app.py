@@ -78,9 +78,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code; never with a traceback."""
-    for name in ("stdout", "stderr"):
+    # In the order of their descriptors, so that each gets its own, and no socket or file of ours takes it.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by who started wic, as `>&-` does
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - it is for the whole process
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it is for the whole process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a peer's text need not fit the terminal's encoding

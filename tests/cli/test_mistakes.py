@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 
 import pytest
@@ -411,6 +412,14 @@ def test_a_stream_that_is_closed_from_the_start(lab, closed, more) -> None:
     assert ended.returncode == 0
     assert "Error" not in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_standard_streams_that_are_all_closed_get_descriptors_of_their_own() -> None:
+    """Else the next socket would be the standard error of a C library or of the browser."""
+    shown = "sys.exit(sum(os.fstat(number).st_rdev == os.stat(os.devnull).st_rdev for number in range(3)))"
+    code = f"import os, sys; from wic_cli import app; app.cli = lambda **_: {shown}; app.main()"
+    ended = subprocess.run(["/bin/sh", "-c", f'"{sys.executable}" -c "{code}" <&- >&- 2>&-'], timeout=30, check=False)
+    assert ended.returncode == 3
 
 
 # processes that are ended from outside
