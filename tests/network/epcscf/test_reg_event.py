@@ -136,6 +136,19 @@ async def test_contacts_of_other_devices_end_no_registration(core) -> None:
     assert is_registered(core)
 
 
+async def test_the_registration_ends_with_the_last_of_its_contacts(core) -> None:
+    await core.subscribed()
+    own, other = core.wic.contact, "<sip:alice@second.invalid>"
+    core.wic.send(core.wic.register(EMPTY, contact=f"{own}, {other}"))
+    request = await core.edge.core.receive("REGISTER")
+    core.edge.core.answer(request, "200 OK", f"Contact: {own};expires=600", f"Contact: {other};expires=600")
+    await core.wic.receive("SIP/2.0 200")
+    await core.notify(core.reginfo((ALICE, "unregistered")))
+    assert is_registered(core)
+    await core.notify(reginfo((ALICE, "unregistered"), uri=other[1:-1], version=1))
+    assert not is_registered(core)
+
+
 @pytest.mark.parametrize("body", ["?", '<!DOCTYPE r [<!ENTITY a "b">]><r>&a;</r>'])
 async def test_documents_that_are_none(core, body) -> None:
     await core.subscribed()

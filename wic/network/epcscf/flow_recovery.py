@@ -9,6 +9,7 @@ the instance alone is no secret, for every Contact shows it.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from wic.sip.headers.address import NameAddr
 from wic.sip.timers import TimerQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wic.network.epcscf.association import Association
     from wic.network.epcscf.call_legs import CallLegs
     from wic.network.epcscf.context import EPcscfContext
@@ -89,17 +92,24 @@ class FlowRecovery:
             self._check_later(ue.connection, now)
         self._stop_watching(ue.impi, now)
 
+    def contacts_removed(
+        self, ue: RegisteredUe, association: Association, gone: Collection[NameAddr], *, now: float
+    ) -> None:
+        """Let an association go on with the contacts that it has left, or end with the last one."""
+        left = tuple(own for own in association.contacts if not any(same_binding(own, each) for each in gone))
+        if not left:
+            _log.info("%s is deregistered", association.impu)
+            self.removed(ue, association, now=now)
+        elif ue.connection is not None:
+            self._ues.store(replace(association, contacts=left), ue.connection)
+
     def contacts_ended(self, event: ContactsEnded, *, now: float) -> None:
         """Drop what the registrar says has ended, by its reg event package (TS 24.229 §5.2.5.2)."""
         ended = [NameAddr("", uri) for uri in event.contacts]
         for ue in self._ues.of_user(event.impi):
             for association in list(ue.associations.values()):
-                # A contact may serve other identity sets as well, which go on.
-                if association.impus[0] == event.impu and any(
-                    same_binding(own, each) for own in association.contacts for each in ended
-                ):
-                    _log.info("the network has deregistered %s", association.impu)
-                    self.removed(ue, association, now=now)
+                if association.impus[0] == event.impu:  # a contact may serve other identity sets as well, which go on
+                    self.contacts_removed(ue, association, ended, now=now)
 
     def _stop_watching(self, impi: str, now: float) -> None:
         """End the subscriptions for a user's identity sets of which nothing is registered here any more."""

@@ -198,8 +198,9 @@ class RegisterHandler:
         if ue is None:
             return
         for association in list(ue.associations.values()):
-            if association.holds(forwarded.impu) and _ends(request, association):
-                self._recovery.removed(ue, association, now=now)
+            if association.holds(forwarded.impu):
+                gone = association.contacts if request.contact_is_wildcard else request.contacts
+                self._recovery.contacts_removed(ue, association, gone, now=now)
 
     def _offer_keep_alive(self, response: Response) -> None:
         """Say how often keep-alives are wanted (RFC 6223 §4.4, RFC 5626 §4.4)."""
@@ -224,10 +225,3 @@ def granted_contacts(request: Request, response: Response) -> list[tuple[NameAdd
         if expires > 0 and any(same_binding(contact, wanted) for wanted in request.contacts):
             found.append((contact.with_params(contact.params.without("expires")), expires))
     return found
-
-
-def _ends(request: Request, association: Association) -> bool:
-    """Tell whether an accepted REGISTER, by which nothing is registered, has ended an association."""
-    if request.contact_is_wildcard:
-        return True
-    return all(any(same_binding(own, gone) for gone in request.contacts) for own in association.contacts)

@@ -223,6 +223,21 @@ async def test_removing_the_contact_of_another_device_leaves_the_own_one(edge):
     assert edge.epcscf.registrations == 1
 
 
+async def test_the_association_ends_with_the_last_of_its_contacts(edge):
+    alice = await edge.wic("alice")
+    first, second = alice.contact, "<sip:alice@second.invalid>"
+    alice.send(alice.register(ANSWERED, contact=f"{first}, {second}"))
+    request = await edge.core.receive("REGISTER")
+    edge.core.answer(request, "200 OK", f"Contact: {first};expires=600", f"Contact: {second};expires=600")
+    await alice.receive("SIP/2.0 200")
+    for gone, left in ((first, [second]), (second, [])):
+        alice.send(alice.register(EMPTY, contact=gone, expires=0))
+        listed = [f"Contact: {each};expires=600" for each in left]
+        edge.core.answer(await edge.core.receive("REGISTER"), "200 OK", *listed)
+        await alice.receive("SIP/2.0 200")
+        assert edge.epcscf.registrations == len(left)
+
+
 async def test_pending_transactions_outlive_a_deregistration(edge):
     """TS 24.229 §5.2.5.1: what is pending over the connection is let through."""
     alice = await edge.wic("alice")
