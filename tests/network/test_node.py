@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -95,3 +96,19 @@ async def test_addresses_of_a_core() -> None:
 def test_a_core_that_is_no_sip_uri(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a SIP URI; write sip:HOST:PORT"):
         sip_uri(text)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 4])
+async def test_a_node_whose_closing_is_cancelled_gives_its_port_back(turns) -> None:
+    node = await Node.open("127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(node.mw.host, node.mw.port)
+    await asyncio.sleep(0.01)  # so that the node has the connection, and says farewell to it
+    closing = asyncio.create_task(node.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    await asyncio.sleep(0)
+    await (await Node.open("127.0.0.1", node.mw.port)).close()
+    assert node.driver.connections == ()
+    writer.close()

@@ -203,5 +203,7 @@ class Node:
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        await self._listener.close()
-        await self.driver.close()
+        try:
+            await self._listener.close()
+        finally:  # also where the caller is cancelled
+            await self.driver.close()

@@ -263,10 +263,11 @@ class Driver:
         """End every connection, tell the endpoint so, and stop driving; nothing is sent any more."""
         self._closing = True  # the endpoint may still answer what it learns here, to no avail
         try:
+            for socket in self._sockets.values():  # here, for a task that is cancelled before it begins closes nothing
+                await self._end(socket.close)
             if self._pool is not None:
                 await self._pool.close()
             closing = [self._end(connection.close, reason) for connection in self.connections]
-            closing += [self._end(socket.close) for socket in self._sockets.values()]
             await asyncio.gather(*closing, return_exceptions=True)
         except asyncio.CancelledError:  # the caller does not wait: all ends at once
             for connection in self.connections:

@@ -49,6 +49,27 @@ async def test_accounts_are_written_once_and_follow_the_port(tmp_path):
         assert ims.ready()["ca"] is None
 
 
+@pytest.mark.parametrize("turns", [1, 3, 5, 6, 8, 10, 12])
+async def test_a_network_whose_closing_is_cancelled_leaves_no_file_and_no_port_open(turns):
+    def opened():
+        return {
+            os.readlink(f"/proc/self/fd/{each}")
+            for each in os.listdir("/proc/self/fd")
+            if os.path.lexists(f"/proc/self/fd/{each}")
+        }
+
+    before = opened()
+    ims = ImsNetwork()
+    await ims.__aenter__()
+    closing = asyncio.create_task(ims.__aexit__(None, None, None))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    await asyncio.sleep(0)  # asyncio closes sockets in its next turn
+    assert opened() <= before
+
+
 async def test_lost_database_gets_its_users_back_from_the_accounts(tmp_path):
     async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:
         password = ims.accounts.get("bob")["password"]

@@ -156,9 +156,11 @@ class EPcscf:
 
     async def close(self) -> None:
         """Stop listening, and end every connection and every call's media."""
-        await self._listener.close()
-        await self._context.tasks.close(grace=_GRACE)
-        await self.node.close()
+        try:
+            await self._listener.close()
+            await self._context.tasks.close(grace=_GRACE)
+        finally:  # also where the caller is cancelled
+            await self.node.close()
 
 
 class W2Handler:

@@ -124,5 +124,7 @@ class Waf(WebFunction):
 
     async def close(self) -> None:
         """Stop listening, and close the database."""
-        await self._server.close()
-        self.store.close()
+        try:
+            await self._server.close()
+        finally:  # also where the caller is cancelled
+            self.store.close()

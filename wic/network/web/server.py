@@ -112,9 +112,10 @@ class WebServer:
 
     async def close(self) -> None:
         """Stop listening and end every connection; a second call has no effect."""
+        if self._listener is not None:
+            self._listener.close()  # before any wait, in which the caller may be cancelled
         await self._tasks.close()
         if self._listener is not None:
-            self._listener.close()
             server = self._runner.server
             transports = [connection.transport for connection in server.connections] if server else []
             await self._runner.cleanup()

@@ -102,8 +102,10 @@ class Wwsf(WebFunction):
 
     async def close(self) -> None:
         """Stop listening, and close the databases, that of a co-located WAF included."""
-        await self._server.close()
-        await self._waf_client.close()
-        if self.waf is not None:
-            await self.waf.close()
-        self.store.close()
+        try:
+            await self._server.close()
+            await self._waf_client.close()
+        finally:  # also where the caller is cancelled
+            self.store.close()
+            if self.waf is not None:
+                await self.waf.close()
