@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 
 import pytest
 
 from wic.errors import ConfigurationError
 from wic.transport.listener import SocketListener, cannot_listen
+from wic.transport.websocket import serve_websocket
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n\r\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -31,3 +38,23 @@ def test_a_free_port_is_not_named() -> None:
 async def test_what_is_not_a_host_name_cannot_be_listened_on(host) -> None:
     with pytest.raises(ConfigurationError, match=f"^{host} is not an address of this machine; choose one that is.$"):
         await SocketListener.open(host, 0, lambda _: pytest.fail("no link"), max_connections=1, backlog=1)
+
+
+@pytest.mark.parametrize("greeted", [False, True], ids=["in its handshake", "open"])
+@pytest.mark.parametrize("turns", [1, 2, 3])
+async def test_a_close_that_is_cancelled_ends_every_connection_at_once(turns, greeted, recorder) -> None:
+    listener = await serve_websocket("127.0.0.1", 0, handler=recorder())
+    reader, writer = await asyncio.open_connection(*listener.address)
+    writer.write(HANDSHAKE if greeted else b"GET")
+    if greeted:
+        await reader.readuntil(b"\r\n\r\n")  # it will not answer the farewell
+    else:
+        await asyncio.sleep(0.01)
+    closing = asyncio.create_task(listener.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    await asyncio.sleep(0)
+    assert listener.counters.open == 0
+    writer.close()

@@ -89,8 +89,13 @@ class SocketListener:
     async def close(self, reason: str = "") -> None:
         """Stop listening, and end every connection it accepted."""
         self._server.close()
-        await asyncio.gather(*(link.close(reason) for link in tuple(self._acceptor.links)))
-        await self._server.wait_closed()
+        try:
+            await asyncio.gather(*(link.close(reason) for link in tuple(self._acceptor.links)))
+            await self._server.wait_closed()
+        except asyncio.CancelledError:  # the caller does not wait: all ends at once
+            for link in tuple(self._acceptor.links):
+                link.abort(reason)
+            raise
 
 
 class _Refused(asyncio.Protocol):

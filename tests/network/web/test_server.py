@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import gzip
 from dataclasses import replace
@@ -49,6 +50,24 @@ async def test_closing_does_not_wait_for_close_notify(waf: Waf, authority: Certi
     transports = [each for each in gc.get_objects() if issubclass(type(each), asyncio.Transport)]
     ours = [each for each in transports if _port(each) == waf.port]
     assert all(each.is_closing() for each in ours)
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 4])
+async def test_closing_that_is_cancelled_ends_idle_connections(
+    waf: Waf, authority: CertificateAuthority, turns: int
+) -> None:
+    context = client_context(ca=authority.certificate_path)
+    reader, writer = await asyncio.open_connection("127.0.0.1", waf.port, ssl=context)
+    writer.write(b"GET /jwks HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"200" in await reader.readline()
+    closing = asyncio.create_task(waf.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    with contextlib.suppress(ConnectionError):
+        await asyncio.wait_for(reader.read(), 2.0)  # to its end
     writer.transport.abort()
 
 

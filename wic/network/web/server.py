@@ -113,16 +113,17 @@ class WebServer:
     async def close(self) -> None:
         """Stop listening and end every connection; a second call has no effect."""
         if self._listener is not None:
-            self._listener.close()  # before any wait, in which the caller may be cancelled
-        await self._tasks.close()
-        if self._listener is not None:
+            self._listener.close()
             server = self._runner.server
             transports = [connection.transport for connection in server.connections] if server else []
-            await self._runner.cleanup()
-            # asyncio would wait for the close_notify of every TLS peer, and a browser keeps its idle connections.
-            for transport in transports:
-                if transport is not None:
-                    transport.abort()
+            try:
+                await self._runner.cleanup()
+            finally:  # also where the caller is cancelled
+                # asyncio would wait for the close_notify of every TLS peer, and a browser keeps its idle connections.
+                for transport in transports:
+                    if transport is not None:
+                        transport.abort()
+                await self._tasks.close()
             await asyncio.sleep(0)
             self._listener = None
         self._socket.close()
