@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from importlib import import_module
 from importlib.util import find_spec
@@ -173,17 +174,18 @@ def test_each_test_mirrors_a_module() -> None:
     assert sorted(alone - CROSS_CUTTING.keys()) == []
 
 
-def private_names(tree: ast.Module) -> set[str]:
+@functools.cache
+def private_names(path: Path) -> frozenset[str]:
     """Return the private names that a module defines: its own, and those of its objects."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             found.add(node.attr)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
-    return {name for name in found if name.startswith("_") and not name.endswith("__")}
+    return frozenset(name for name in found if name.startswith("_") and not name.endswith("__"))
 
 
 def private_reaches(path: Path, known: set[str]) -> Iterator[str]:
@@ -191,19 +193,20 @@ def private_reaches(path: Path, known: set[str]) -> Iterator[str]:
 
     What lies behind a private attribute that it does know is as well known: `channel._sctp._send` is one reach.
     """
+    foreign = PRIVATE - known
     for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Attribute) and node.attr in PRIVATE - known:
+        if isinstance(node, ast.Attribute) and node.attr in foreign:
             holder = node.value.attr if isinstance(node.value, ast.Attribute) else ""
             is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
             if not is_own and not (holder.startswith("_") and holder in known):
                 yield f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wic"):
             for alias in node.names:
-                if alias.name in PRIVATE - known:
+                if alias.name in foreign:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}: from {node.module} import {alias.name}"
 
 
-PRIVATE = set().union(*(private_names(parsed(path)) for _, path in modules(ROOT, "wic", "cli")))
+PRIVATE = set().union(*(private_names(path) for _, path in modules(ROOT, "wic", "cli")))
 
 
 def test_tests_leave_private_attributes_alone() -> None:
@@ -215,7 +218,7 @@ def test_tests_leave_private_attributes_alone() -> None:
     found = []
     for _, path in modules(ROOT, "tests", "examples"):
         support = [each for each in path.parent.glob("*.py") if not each.name.startswith("test_")]
-        known = set().union(*(private_names(parsed(each)) for each in [path, *support, *about.get(path, ())]))
+        known = set().union(*(private_names(each) for each in [path, *support, *about.get(path, ())]))
         found += private_reaches(path, known)
     assert found == []
 
