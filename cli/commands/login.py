@@ -92,12 +92,14 @@ def _show_url(console: Console, url: str, *, open_it: bool) -> None:
     console.say("Sign in with your browser:" if open_it else "Open this address in a browser on this machine:")
     console.say(f"  {url}")
     if open_it:
-        asyncio.get_running_loop().run_in_executor(None, _open, url)  # a text browser would block the loop
+        asyncio.get_running_loop().run_in_executor(None, _open, console, url)  # a text browser would block the loop
 
 
-def _open(url: str) -> None:
-    with suppress(webbrowser.Error):  # the address is on the screen
-        webbrowser.open(url)
+def _open(console: Console, url: str) -> None:
+    with suppress(webbrowser.Error):
+        if webbrowser.open(url):
+            return
+    console.say("No browser could be started: open the address on this machine, or use --device.")
 
 
 def _show_code(console: Console, code: UserCode) -> None:

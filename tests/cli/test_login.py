@@ -198,7 +198,9 @@ def test_sign_in_without_a_browser_that_starts(wic, accounts: Path, monkeypatch:
         raise webbrowser.Error("could not locate runnable browser")
 
     monkeypatch.setattr("webbrowser.open", fail)
-    assert wic("login", "carol", "--accounts", accounts).exit_code == 0
+    result = wic("login", "carol", "--accounts", accounts)
+    assert result.exit_code == 0
+    assert "No browser could be started: open the address on this machine, or use --device." in result.stdout
 
 
 def test_a_denied_sign_in_fails(wic, waf: ObligingWaf, accounts: Path, browser, complaint, monkeypatch) -> None:
