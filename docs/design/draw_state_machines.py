@@ -292,46 +292,46 @@ reason, starts "CANCEL unheeded".""",
     ),
     Chapter(
         "SIP dialogs and proxied requests",
-        "The tables are in `wic/sip/dialog.py` and `wic/sip/proxy/context.py`. More is in [](sip-machines.md).",
+        "The tables are in `wic/sip/dialog.py` and `wic/sip/proxy/context.py`. More is in [Transactions, dialogs, proxy](sip-machines.md).",
         (DIALOG, CONTEXT),
     ),
     Chapter(
         "Subscriptions",
-        "The tables are in `wic/sip/subscription/tables.py`. [](subscriptions.md) says what starts and ends their timers.",
+        "The tables are in `wic/sip/subscription/tables.py`. [Subscriptions and reg-event](subscriptions.md) says what starts and ends their timers.",
         (SUBSCRIBER, NOTIFIER),
     ),
     Chapter(
         "Registration of a WIC",
         """The tables are in `wic/registration/tables.py`, where an input without a row does not occur, and in
-`wic/client/tables.py`. More is in [](registration.md) and [](connection.md).""",
+`wic/client/tables.py`. More is in [Registration](registration.md) and [A client's connection](connection.md).""",
         (REGISTRATION, CONNECTION),
         _recovery,
     ),
     Chapter(
         "Calls",
-        "The tables are in `wic/call/state.py`. An input without a row does not occur in that state. More is in [](calls.md).",
+        "The tables are in `wic/call/state.py`. An input without a row does not occur in that state. More is in [Calls](calls.md).",
         (OUTGOING_CALL, INCOMING_CALL),
     ),
     Chapter(
         "Connections",
-        "The tables are in `wic/transport/link.py` and `wic/media/transport.py`. More is in [](transport.md) and [](media.md).",
+        "The tables are in `wic/transport/link.py` and `wic/media/transport.py`. More is in [Transport](transport.md) and [Media](media.md).",
         (LINK, MEDIA_TRANSPORT),
     ),
     Chapter(
         "Access tokens",
         """The tables are in `wic/network/waf/codes.py`, `wic/network/wwsf/store.py` and `wic/client/web/keeper.py`. More is in
-[](web-authentication.md).""",
+[Web authentication](web-authentication.md).""",
         (DEVICE_GRANT, LEASE, KEEPER),
     ),
     Chapter(
         "Registration at the S-CSCF",
         """The tables are in `wic/network/scscf/location_service.py`, where an input without a row is an error, and in
-`wic/network/scscf/authentication.py`. [](network.md) says what causes the inputs.""",
+`wic/network/scscf/authentication.py`. [The network](network.md) says what causes the inputs.""",
         (BINDING, AKA_ATTEMPT),
     ),
     Chapter(
         "eP-CSCF",
-        "The tables are in `wic/network/epcscf/tables.py`. [](network.md) says what happens meanwhile.",
+        "The tables are in `wic/network/epcscf/tables.py`. [The network](network.md) says what happens meanwhile.",
         (UE, LEG),
     ),
 )
