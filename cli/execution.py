@@ -88,6 +88,19 @@ def _error_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return next((leaf for leaf in leaves if isinstance(leaf, WicError)), leaves[0])
 
 
+async def until_terminated() -> None:
+    """Wait for SIGTERM, with which a service manager stops what runs until it is stopped: no interruption of its work.
+
+    A second SIGTERM ends the process at once.
+    """
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    try:
+        await stopped.wait()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
 def exit_with(code: ExitCode) -> None:
     """End the command with a code."""
     click.get_current_context().exit(int(code))

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+LOG_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
+LOG_TIME = "%Y-%m-%d %H:%M:%S"
+"""Local time, to the millisecond."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -101,7 +104,7 @@ def _with_common_options(
     @functools.wraps(command)
     def with_common(*args: P.args, **kwargs: P.kwargs) -> None:
         as_json = bool(kwargs.pop("as_json"))  # `json` would hide the module in every command
-        logging.basicConfig(level=str(kwargs.pop("log_level")).upper(), format="%(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(level=str(kwargs.pop("log_level")).upper(), format=LOG_FORMAT, datefmt=LOG_TIME)
         trace, pcap = bool(kwargs.pop("trace")), kwargs.pop("pcap")
         console = Console(as_json=as_json)
         common = CommonOptions(console=console, trace=trace, pcap=pcap if isinstance(pcap, Path) else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from wic.network import ImsNetwork, NetworkOptions
 from wic.network.names import EPCSCF
 from wic.network.tokens import TrustedIssuer
 
-from ..execution import exit_with, run_async
+from ..execution import exit_with, run_async, until_terminated
 from ..exit_codes import ExitCode
 from ..help import HelpGroup, Quantity, examples, option
 from ..options import CommonOptions, common_options
@@ -139,9 +138,9 @@ def up(
     sign_in_only: bool,
     third_parties: tuple[str, ...],
 ) -> None:
-    """Run the network until interrupted.
+    """Run the network until SIGTERM (exit code 0) or Ctrl-C.
 
-    The network has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json it prints one line with their addresses as soon as all of them listen.
+    The network has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json it prints one line with their addresses as soon as all of them listen. With --log-level info it logs registrations, deregistrations and refusals.
     """
 
     def options() -> NetworkOptions:
@@ -169,7 +168,7 @@ def up(
                 if common.trace or common.pcap:  # otherwise no message is read twice
                     traffic.attach_network(ims, EPCSCF)
                 _show(common.console, ims)
-                await asyncio.Event().wait()  # until a signal
+                await until_terminated()
         finally:
             traffic.close()
         return ExitCode.DONE

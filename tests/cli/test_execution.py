@@ -11,7 +11,7 @@ import pytest
 from wic.errors import ConfigurationError, LocalProtocolError, RegistrationFailed
 from wic_cli.console import Console
 from wic_cli.error_text import sentence
-from wic_cli.execution import run_async, run_sync
+from wic_cli.execution import run_async, run_sync, until_terminated
 from wic_cli.exit_codes import ExitCode
 
 
@@ -84,6 +84,27 @@ def test_a_signal_lets_the_command_clean_up(console, errors, number) -> None:
     assert cleaned
     assert errors.getvalue() == ""
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, ExitCode.DONE), (signal.SIGINT, ExitCode.INTERRUPTED)])
+def test_sigterm_is_the_expected_end_of_a_service(console, number, code) -> None:
+    async def work() -> ExitCode:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+        await until_terminated()
+        return ExitCode.DONE
+
+    before = signal.getsignal(number)
+    assert run_async(work, console) is code
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_sigterm_ends_a_service_that_does_not_close() -> None:
+    async def work() -> signal.Handlers:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+        await until_terminated()
+        return signal.getsignal(signal.SIGTERM)  # while the command cleans up
+
+    assert asyncio.run(work()) is signal.SIG_DFL
 
 
 def test_a_second_signal_ends_the_command_at_once(console) -> None:

@@ -40,6 +40,11 @@ class Association:
         keys = [device_of(contact) for contact in self.contacts]
         return frozenset((self.impi, *key) for key in keys if key is not None)
 
+    def __str__(self) -> str:
+        """Return the identities and the instances for a log."""
+        instances = ", ".join(filter(None, map(short_instance, self.contacts)))
+        return f"{self.impu} ({self.impi}{instances and f', instance {instances}'})"
+
     def holds(self, impu: str) -> bool:
         """Tell whether a public identity is registered with it."""
         return impu == self.impu or impu in self.impus
@@ -49,6 +54,19 @@ def device_of(contact: NameAddr) -> tuple[str, str] | None:
     """Return instance and reg-id of a contact; None if it does not have both."""
     instance, reg_id = contact.params.get("+sip.instance"), contact.params.get("reg-id")
     return (instance, reg_id) if instance and reg_id else None
+
+
+def short_instance(contact: NameAddr) -> str:
+    """Return as much of a contact's instance as tells the devices of a user apart in a log; empty without one.
+
+    >>> from wic.sip.headers.address import NameAddr
+    >>> short_instance(NameAddr.parse('<sip:a@b>;+sip.instance="<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>"'))
+    'f81d4fae'
+    """
+    name = (contact.params.get("+sip.instance") or "").strip("<>")
+    # RFC 4122 §4.1: any part of a UUID will do; of an IMEI (RFC 7254 §3) the last digits differ between like devices.
+    short = name[9:17] if name[:9].lower() == "urn:uuid:" else name[-12:]
+    return short if short.isprintable() else "?"
 
 
 def same_binding(one: NameAddr, other: NameAddr) -> bool:

@@ -60,6 +60,12 @@ class FlowRecovery:
             ue = self._ues.of_device(device)
             if ue is not None and ue.connection is not connection:
                 self._come_back(ue, connection, now)
+        known = connection.association(association.impi, association.impu, now=now)
+        told = (association, connection.address, association.expires_at - now)
+        if known is None:
+            _log.info("registered: %s from %s for %.0f s", *told)
+        else:
+            _log.debug("refreshed: %s from %s for %.0f s", *told)
         self._ues.store(association, connection)
         self._check_later(connection, now)
         # TS 24.229 §5.2.3: once for each set; the watcher knows whether it has done so.
@@ -93,12 +99,12 @@ class FlowRecovery:
         self._stop_watching(ue.impi, now)
 
     def contacts_removed(
-        self, ue: RegisteredUe, association: Association, gone: Collection[NameAddr], *, now: float
+        self, ue: RegisteredUe, association: Association, gone: Collection[NameAddr], *, by: str, now: float
     ) -> None:
-        """Let an association go on with the contacts that it has left, or end with the last one."""
+        """Let an association go on with the contacts that it has left, or end with the last one; `by` is for the log."""
         left = tuple(own for own in association.contacts if not any(same_binding(own, each) for each in gone))
         if not left:
-            _log.info("%s is deregistered", association.impu)
+            _log.info("deregistered by %s: %s", by, association)
             self.removed(ue, association, now=now)
         elif ue.connection is not None:
             self._ues.store(replace(association, contacts=left), ue.connection)
@@ -109,7 +115,7 @@ class FlowRecovery:
         for ue in self._ues.of_user(event.impi):
             for association in list(ue.associations.values()):
                 if association.impus[0] == event.impu:  # a contact may serve other identity sets as well, which go on
-                    self.contacts_removed(ue, association, ended, now=now)
+                    self.contacts_removed(ue, association, ended, by="the network", now=now)
 
     def _stop_watching(self, impi: str, now: float) -> None:
         """End the subscriptions for a user's identity sets of which nothing is registered here any more."""
@@ -142,7 +148,7 @@ class FlowRecovery:
         registered = connection.associations  # before what has expired goes: its WIC may still refresh
         for ue, association in registered:
             if association.expires_at <= now:
-                _log.info("the registration of %s has expired", association.impu)
+                _log.info("expired: %s", association)
                 self.removed(ue, association, now=now)
         if registered or connection.calls:
             self._check_later(connection, now)
@@ -167,6 +173,8 @@ class FlowRecovery:
         self._ues.disconnect(connection)
         if connection.check is not None:
             connection.check.cancel()
+        for _, association in connection.associations:
+            _log.info("connection lost: %s from %s", association, connection.address)
         for ue in list(connection.ues.values()):
             if not self.may_return(ue, now=now):
                 self._forget(ue, UeInput.DROPPED, now)
@@ -180,6 +188,8 @@ class FlowRecovery:
 
     def _forget(self, ue: RegisteredUe, reason: UeInput, now: float) -> None:
         """Remove a UE, and end its calls."""
+        if reason is UeInput.GRACE_OVER:
+            _log.info("UE %s has not come back", ue.impi)
         self._ues.remove(ue, reason)
         for leg in list(ue.legs.values()):
             self._legs.release(ue, leg, _CONNECTION_GONE)

@@ -71,12 +71,14 @@ class RegisterHandler:
         pending = connection.registers.get(wanted)
         if pending is not None and pending.state is not ContextState.ANSWERED:
             # RFC 3261 §10.2 forbids it, and §8.2.2 has no better answer: both would want the same binding.
+            _log.info("refused: %s from %s: another REGISTER is pending", wanted, connection.address)
             context.reject(500, "Another REGISTER Is Pending", now=now, headers=[("Retry-After", _PAUSE)])
             return
         for answered in [impu for impu, each in connection.registers.items() if each.state is ContextState.ANSWERED]:
             del connection.registers[answered]
         connection.registers[wanted] = context
         if mechanism is Mechanism.IPSEC:
+            _log.info("refused: %s from %s: it asks for IPsec", wanted, connection.address)
             context.reject(403, "No IPsec On W2", now=now)
         elif mechanism is Mechanism.TOKEN and self._context.trusted is not None:
             self._with_token(context, connection, self._context.trusted, wanted)
@@ -146,6 +148,10 @@ class RegisterHandler:
             connection.registers.pop(forwarded.wanted, None)
         if self._context.trusted is not None:
             self._translate(passing, forwarded, self._context.trusted)
+        given = passing.response  # what the WIC gets
+        if given.status >= 300 and given.status != 401:  # a challenge is no refusal
+            address = "a connection that is gone" if connection is None else connection.address
+            _log.info("refused: %s from %s: %d %s", forwarded.wanted, address, given.status, given.reason)
         if 200 <= response.status < 300:
             try:
                 if connection is not None:  # else it is gone: 430 to the next request will tell the core
@@ -200,7 +206,7 @@ class RegisterHandler:
         for association in list(ue.associations.values()):
             if association.holds(forwarded.impu):
                 gone = association.contacts if request.contact_is_wildcard else request.contacts
-                self._recovery.contacts_removed(ue, association, gone, now=now)
+                self._recovery.contacts_removed(ue, association, gone, by="the WIC", now=now)
 
     def _offer_keep_alive(self, response: Response) -> None:
         """Say how often keep-alives are wanted (RFC 6223 §4.4, RFC 5626 §4.4)."""

@@ -96,6 +96,8 @@ class TrustedNode:
             if context.state is ContextState.ANSWERED:
                 return  # meanwhile the connection has gone, or the caller has given up
             if isinstance(found, TokenRefusal):
+                user, (host, port) = context.request.from_.uri.aor(), context.flow.remote
+                _log.info("refused: %s of %s from %s:%d: %d", context.request.method, user, host, port, found.status)
                 context.reject(found.status, now=now, headers=found.headers)
             else:
                 proceed(found, now)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from wic.network.epcscf.dialogs import Dialogs
 from wic.network.epcscf.leg import LEG_PARAM
 from wic.network.epcscf.tables import UE, UeInput, UeState
+from wic.sip.uri import bracketed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,6 +80,12 @@ class W2Connection:
     """REGISTERs on their way to the core, by the public identity that the WIC named."""
     check: ScheduledTimer | None = None
     """Next look at the registrations over it."""
+
+    @property
+    def address(self) -> str:
+        """Address of the WIC for a log."""
+        host, port = self.flow.remote
+        return f"{bracketed(host)}:{port}"
 
     @property
     def associations(self) -> list[tuple[RegisteredUe, Association]]:
@@ -157,7 +164,7 @@ class RegisteredUe:
         """Move to the state that the table names for an input."""
         following = UE.rows.get((self._state, given))
         if following is not None and following is not self._state:
-            _log.info("UE %s: %s -> %s (%s)", self.impi, self._state.value, following.value, given.value)
+            _log.debug("UE %s: %s -> %s (%s)", self.impi, self._state.value, following.value, given.value)
             self._state = following
 
     def merge(self, other: RegisteredUe) -> None:
