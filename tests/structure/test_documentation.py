@@ -23,6 +23,7 @@ ELSEWHERE = {
     "wic/accounts.toml",  # below the user's configuration directory
     "wic/tokens",  # below the user's state directory
     "wic/usim",
+    "docs/_build/html/index.html",  # which `make docs` writes
 }
 
 
