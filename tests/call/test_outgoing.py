@@ -48,7 +48,7 @@ def with_password(wire):
 
 def test_invite_says_who_calls_and_what_is_offered(scripted):
     route = NameAddr.parse("<sip:orig@pcscf.example;lr>")
-    profile = dataclasses.replace(scripted.alice.profile, service_route=(route,), display="Alice A.")
+    profile = dataclasses.replace(scripted.alice.profile, routes=(route,), display="Alice A.")
     scripted.dial(profile)
     invite = scripted.alice.last("INVITE")
     assert isinstance(invite, Request)

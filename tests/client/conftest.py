@@ -260,8 +260,9 @@ class MemoryHome:
         self.on_dial(far)
         return near
 
-    def client(self, user="alice", *servers, impus=(), **changes):
-        account = self.home.account(user, server="", servers=servers or ("ws://a/",), insecure=True, impus=impus)
+    def client(self, user="alice", *servers, impus=(), settings=None, **changes):
+        own = {"server": "", "servers": servers or ("ws://a/",), "insecure": True, "impus": impus}
+        account = self.home.account(user, **own, **(settings or {}))
         return Client(account, replace(OPTIONS, **({"dial": self.dial, "chance": self.chance} | changes)))
 
     @staticmethod

@@ -47,6 +47,29 @@ def test_everything_a_200_says() -> None:
     assert str(binding.temporary_gruu) == "sip:t@ims.example;gr"
 
 
+EDGE = "<sip:pcscf.example:443;transport=ws;lr>"
+ROUTES = {
+    # TS 24.229 §5.1.2A.1.1: the eP-CSCF's URI, then the Service-Route.
+    ("<sip:scscf.example;lr>", EDGE): [EDGE, "<sip:scscf.example;lr>"],
+    ("<sip:orig@pcscf.example:5060;lr>", EDGE): [EDGE, "<sip:orig@pcscf.example:5060;lr>"],
+    ("<sip:a.example;lr>, <sip:b.example;lr>", EDGE): [EDGE, "<sip:a.example;lr>", "<sip:b.example;lr>"],
+    # An edge proxy that is the registrar names itself.
+    ("<sip:PCSCF.example:443;transport=ws;lr>", EDGE): ["<sip:PCSCF.example:443;transport=ws;lr>"],
+    # A registrar that is no S-CSCF, and an account that does not want it.
+    ("", EDGE): [],
+    ("<sip:scscf.example;lr>", None): ["<sip:scscf.example;lr>"],
+}
+
+
+@pytest.mark.parametrize(("service_route", "edge"), ROUTES)
+def test_the_route_of_requests(service_route: str, edge: str | None) -> None:
+    via = ("Via", "SIP/2.0/WSS x.invalid;branch=z9hG4bK1")
+    response = Response.build(200, headers=[via, *([("Service-Route", service_route)] if service_route else [])])
+    named = None if edge is None else NameAddr.parse(edge)
+    binding = read_binding(response, OWN, impu=ALICE, asked=600, now=0.0, edge=named)
+    assert [str(route) for route in binding.routes] == ROUTES[service_route, edge]
+
+
 def test_a_gruu_that_is_no_sip_uri_is_passed_over() -> None:
     binding = read(("Contact", f'{OWN};pub-gruu="mailto:alice@ims.example";temp-gruu="sips:t@ims.example;gr"'))
     assert binding.public_gruu is None

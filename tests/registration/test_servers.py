@@ -31,6 +31,20 @@ def test_those_that_fail_are_passed_over_in_their_order():
     assert not tried.exhausted
 
 
+@pytest.mark.parametrize(
+    ("url", "route"),
+    [
+        ("wss://edge.ims.example/", "<sip:edge.ims.example:443;transport=ws;lr>"),
+        ("ws://edge.ims.example/path?x=1", "<sip:edge.ims.example:80;transport=ws;lr>"),
+        ("WSS://Edge.ims.example:8443/", "<sip:edge.ims.example:8443;transport=ws;lr>"),
+        ("wss://[2001:db8::1]/", "<sip:[2001:db8::1]:443;transport=ws;lr>"),
+    ],
+)
+def test_each_server_has_a_uri_for_the_route(url, route):
+    """TS 24.229 §5.1.2A.1.1; the port is written, for RFC 7118 §5.5 has that of WS for all `transport=ws`."""
+    assert str(servers(url).edge) == route
+
+
 def test_rounds_are_waited_for_longer_and_longer():
     tried = servers(A)
     waits = []

@@ -40,11 +40,13 @@ def own_subscribe(network: Network) -> Message:
 
 def test_the_wic_subscribes_to_its_default_identity(terminal: Terminal) -> None:
     (subscribe,) = (each for each in terminal.tap.session.sent if each.start.startswith("SUBSCRIBE "))
-    # TS 24.229 §5.1.1.3: Request-URI, From and To the default identity; over the Service-Route.
+    # TS 24.229 §5.1.1.3: Request-URI, From and To the default identity; over the eP-CSCF and the Service-Route.
     assert subscribe.start == "SUBSCRIBE sip:bob@ims.example SIP/2.0"
     assert subscribe.one("From").startswith("<sip:bob@ims.example>;tag=")
     assert subscribe.one("To") == "<sip:bob@ims.example>"
-    assert re.fullmatch(r"<sip:orig@127\.0\.0\.1:\d+;lr>", subscribe.one("Route"))
+    edge, service_route = subscribe.all("Route")
+    assert re.fullmatch(r"<sip:127\.0\.0\.1:\d+;transport=ws;lr>", edge)
+    assert re.fullmatch(r"<sip:orig@127\.0\.0\.1:\d+;lr>", service_route)
     assert subscribe.one("Event") == "reg"
     assert subscribe.one("Accept") == "application/reginfo+xml"
     assert subscribe.one("Expires") == "600000"

@@ -62,6 +62,8 @@ class Account:
     """Allow `ws://`: every host on the path can then read and change all messages."""
     expires: int = DEFAULT_EXPIRES
     """Seconds of registration asked for."""
+    edge_route: bool = True
+    """Whether requests name the eP-CSCF in Route, in front of the Service-Route; False for a server that minds."""
     instance: str = ""
     """The `+sip.instance` of RFC 5626 §4.1; left empty, one that stays the same on this machine is derived.
 
@@ -131,6 +133,7 @@ class Account:
             ca=table.file("ca"),
             insecure=table.flag("insecure"),
             expires=table.number("expires"),
+            edge_route=table.flag("edge_route"),
             instance=table.text("instance"),
         )
         if table.auth is AuthScheme.DIGEST and not account.password.reveal():

@@ -138,6 +138,13 @@ _ALL = (
         is_preference=True,
     ),
     Setting(
+        key="edge_route",
+        meaning="Name the eP-CSCF in the Route of requests, in front of the Service-Route",
+        kind=ValueKind.FLAG,
+        default=True,
+        is_preference=True,
+    ),
+    Setting(
         key="instance",
         meaning="The +sip.instance, urn:uuid:…; by default derived from the machine and the identities",
         is_preference=True,

@@ -108,7 +108,7 @@ class OutgoingCall(CallSession):
 
     def _build_invite(self, number: int) -> Request:
         profile = self._profile
-        headers: list[tuple[str, object]] = [("Route", route) for route in profile.service_route]
+        headers: list[tuple[str, object]] = [("Route", route) for route in profile.routes]
         headers += [
             ("From", self._from),
             ("To", NameAddr("", self._target)),

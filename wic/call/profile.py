@@ -29,7 +29,7 @@ class CallProfile:
     """The connection of the registration."""
     display: str = ""
     """Name to show to the other side."""
-    service_route: tuple[NameAddr, ...] = ()
+    routes: tuple[NameAddr, ...] = ()
     """Preloaded routes of the registration (TS 24.229 §5.1.2A.1.1, RFC 3608)."""
     user_agent: str = ""
     """The product, for User-Agent and Server; empty leaves it out."""

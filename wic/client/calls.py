@@ -114,7 +114,7 @@ class Calls:
             identity=chosen,
             contact=NameAddr("", contact if binding is None else binding.public_gruu or contact),
             flow=self.connection.flow,
-            service_route=() if binding is None else binding.service_route,
+            routes=() if binding is None else binding.routes,
             user_agent=self.options.user_agent,
             authenticator=self.connection.credentials.authenticator,
         )

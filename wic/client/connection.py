@@ -321,7 +321,8 @@ class ClientConnection:
             flow = await self._connect() if transport is None else transport.flow
             outcome = self._outcome = asyncio.get_running_loop().create_future()
             # RFC 5626 §4.5: same instance and reg-id, so that the new flow replaces the one that failed.
-            self.agent.register(flow, now=self.driver.now)
+            edge = self._servers.edge if self.credentials.account.edge_route else None
+            self.agent.register(flow, now=self.driver.now, edge=edge)
             self.driver.pump()
             with Deadline(self.options.register_timeout):
                 failure: Failure | None = await outcome

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
+    from wic.sip.headers import NameAddr
     from wic.sip.uri import Uri
 
 __all__ = ["RegistrationAgent"]
@@ -94,6 +95,7 @@ class RegistrationAgent:
     reg_event: bool = False
     """Whether to subscribe to the state of the registrations (TS 24.229 §5.1.1.3)."""
     _flow: Flow | None = field(default=None, init=False)
+    _edge: NameAddr | None = field(default=None, init=False)
     _registrations: list[Registration] = field(default_factory=list, init=False)  # the main identity's first
     _queue: dict[Registration, _Command] = field(default_factory=dict, init=False)
     _leading: Registration | None = field(default=None, init=False)
@@ -158,12 +160,17 @@ class RegistrationAgent:
 
     # commands
 
-    def register(self, flow: Flow, *, now: float) -> None:
+    def register(self, flow: Flow, *, now: float, edge: NameAddr | None = None) -> None:
         """Register over a flow, or take the registrations over to it (RFC 5626 §4.3).
 
         Those that this side or the network has ended for good stay away.
+
+        Args:
+            flow: the connection.
+            now: the time.
+            edge: URI of the eP-CSCF at its other end, for the routes of requests; None leaves it out.
         """
-        self._flow = flow
+        self._flow, self._edge = flow, edge
         if self._leading is None:
             self._leading = self._new_registration(self.identity, flow)
             self._registrations.append(self._leading)
@@ -312,7 +319,8 @@ class RegistrationAgent:
             registration = next(iter(self._queue))
             match self._queue.pop(registration):
                 case _Command.REGISTER:
-                    registration.register(now=now, flow=self._flow)  # RFC 5626 §4.3: over the flow there is now
+                    # RFC 5626 §4.3: over the flow there is now
+                    registration.register(now=now, flow=self._flow, edge=self._edge)
                 case _Command.DEREGISTER:
                     registration.deregister(now=now)
                 case _ if registration.state is RegistrationState.REGISTERED:  # else it is renewed as soon as it can be

@@ -9,6 +9,7 @@ from wic.errors import RegistrationFailed
 from wic.registration.implicit_set import ImplicitSet
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers import NameAddr
+from wic.sip.routing import port_of
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ class Binding:
     """In the clock of `now`."""
     impu: Uri
     """The public user identity that was registered explicitly."""
+    edge: NameAddr | None = None
+    """The eP-CSCF's URI, for `routes`; None where requests do not name it."""
     service_route: tuple[NameAddr, ...] = ()
-    """Route of every request that starts something (RFC 3608 §6.1)."""
+    """The registrar's part of `routes` (RFC 3608 §6.1)."""
     path: tuple[NameAddr, ...] = ()
     """The way that requests for the user take (RFC 3327 §5.1); nothing is routed by it here."""
     associated_uris: tuple[NameAddr, ...] = ()
@@ -48,6 +51,16 @@ class Binding:
     """Seconds within which the flow wants a keep-alive (RFC 5626 §4.4)."""
     keep_alive: int | None = None
     """The next hop takes keep-alives and wants one within so many seconds (RFC 6223 `keep`); 0 = it names no figure."""
+
+    @property
+    def routes(self) -> tuple[NameAddr, ...]:
+        """Preloaded Route of every request outside a dialog: the eP-CSCF's URI, and the Service-Route."""
+        edge, route = self.edge, self.service_route
+        # A registrar without a Service-Route is no S-CSCF, and some of its kind refuse every preloaded Route. An edge
+        # proxy that is the registrar names itself in the Service-Route, and is not visited twice.
+        if edge is None or not route or _next_hop(route[0].uri) == _next_hop(edge.uri):
+            return route
+        return (edge, *route)  # TS 24.229 §5.1.2A.1.1
 
     @property
     def implicit_set(self) -> ImplicitSet:
@@ -79,7 +92,9 @@ class Binding:
         return max(_SOONEST, self.expires - _EARLY if self.expires > _LONG else self.expires / 2)
 
 
-def read_binding(response: Response, own: NameAddr, *, impu: Uri, asked: int, now: float) -> Binding:
+def read_binding(
+    response: Response, own: NameAddr, *, impu: Uri, asked: int, now: float, edge: NameAddr | None = None
+) -> Binding:
     """Read the 200 to a REGISTER.
 
     Args:
@@ -88,17 +103,18 @@ def read_binding(response: Response, own: NameAddr, *, impu: Uri, asked: int, no
         impu: its To.
         asked: seconds it asked for.
         now: the time.
+        edge: URI of the eP-CSCF that it came by, for the routes of requests; None leaves it out.
 
     Raises:
         RegistrationFailed: it cannot be read, does not list our contact, or grants no time.
     """
     try:
-        return _read(response, own, impu, asked, now)
+        return _read(response, own, impu, asked, now, edge)
     except MalformedHeader as error:
         raise RegistrationFailed(f"the registrar's answer cannot be read: {error}", response=response) from error
 
 
-def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) -> Binding:
+def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float, edge: NameAddr | None) -> Binding:
     contact = _own_contact(response, own)
     granted = next((each for each in (contact.expires, response.expires) if each is not None), _DEFAULT_EXPIRES)
     expires = min(granted, asked)  # RFC 3261 §10.3 step 7: a registrar may shorten only
@@ -109,6 +125,7 @@ def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) 
         expires=expires,
         expires_at=now + expires,
         impu=impu,
+        edge=edge,
         service_route=_routes(response),  # RFC 3608 §6.1
         path=response.paths,  # RFC 3327 §5.1
         associated_uris=response.associated_uris,  # RFC 7315 §4.1: P-Associated-URI
@@ -118,6 +135,10 @@ def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float) 
         flow_timer=_seconds(response.headers.get("Flow-Timer")) or None,  # RFC 5626 §4.4
         keep_alive=_seconds(response.via.params.get("keep")),  # RFC 6223 §4.3
     )
+
+
+def _next_hop(uri: Uri) -> tuple[str, int]:
+    return uri.host.lower(), port_of(uri)
 
 
 def _own_contact(response: Response, own: NameAddr) -> NameAddr:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
     from wic.sip.events import Event
     from wic.sip.flow import Flow
+    from wic.sip.headers import NameAddr
     from wic.sip.message import Request, Response
     from wic.sip.transaction.client import ClientTransaction
 
@@ -93,6 +94,8 @@ class Registration:
     """User, device and address to register."""
     flow: Flow
     """The connection for the REGISTERs."""
+    edge: NameAddr | None = None
+    """URI of the eP-CSCF at its other end, for the routes of requests; None leaves it out."""
     credentials: Authenticator
     """Answers the challenges."""
     options: RegistrationOptions = _DEFAULT_OPTIONS
@@ -136,7 +139,7 @@ class Registration:
 
     # commands
 
-    def register(self, *, now: float, flow: Flow | None = None) -> None:
+    def register(self, *, now: float, flow: Flow | None = None, edge: NameAddr | None = None) -> None:
         """Register, or take the registration over to a new flow after a reconnection (RFC 5626 §4.3).
 
         It ends any wait. A binding that lasts is kept, and its Call-ID with it.
@@ -147,7 +150,7 @@ class Registration:
         if self.pending is not None:
             raise LocalProtocolError("a REGISTER is on its way")
         if flow is not None:
-            self.flow = flow
+            self.flow, self.edge = flow, edge
             self._flow_lost = None
         self._notice_expiry(now)
         self._send(now)
@@ -313,7 +316,8 @@ class Registration:
                     credentials.accepted(sent, response)  # RFC 7616 §3.5: rspauth, nextnonce
                     if purpose is Purpose.REMOVAL:
                         return None
-                    return read_binding(response, series.contact, impu=impu, asked=series.parameters.expires, now=now)
+                    asked = series.parameters.expires
+                    return read_binding(response, series.contact, impu=impu, asked=asked, now=now, edge=self.edge)
                 if response.status in (401, 407):  # TS 24.229 §5.1.1.5, RFC 3261 §22.2
                     credentials.challenged(sent, response)
                     continue

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from wic.sip.headers import NameAddr
+from wic.sip.params import UriParams
+from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from wic.registration.backoff import Backoff
@@ -11,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Servers"]
 
 _NONE: Final[frozenset[int]] = frozenset()
+_LOOSE: Final = UriParams.of_checked(";transport=ws;lr")
 _STABLE: Final = 120.0  # RFC 5626 §4.5: min-regtime, after which a flow counts as one that works
 
 
@@ -32,6 +39,11 @@ class Servers:
     def current(self) -> str:
         """The server to try, or in use."""
         return self.urls[self._index]
+
+    @property
+    def edge(self) -> NameAddr:
+        """URI of the current eP-CSCF, as the first Route of a request (TS 24.229 §5.1.2A.1.1)."""
+        return _edge(self.current)
 
     @property
     def has_others(self) -> bool:
@@ -80,3 +92,11 @@ class Servers:
             return 0.0
         self._tried = _NONE
         return self.backoff.fail(retry_after=retry_after if len(self.urls) == 1 else None)
+
+
+@lru_cache(maxsize=64)  # thousands of clients have few servers
+def _edge(url: str) -> NameAddr:
+    parts = urlsplit(url)
+    # RFC 7118 §5.5 has a default port for `sip` with `transport=ws`, that of WebSockets without TLS: hence always written.
+    port = parts.port or (443 if parts.scheme.lower() == "wss" else 80)
+    return NameAddr("", Uri("sip", host=parts.hostname or "", port=port, params=_LOOSE))

@@ -303,7 +303,9 @@ async def test_calls_are_made_with_identities_that_the_network_registered_later(
     assert "sip:new@ims.example" in texts(client.identities.usable)
     invite = await memory_home.invite(client, "sip:new@ims.example")
     assert str(invite.from_.uri) == "sip:new@ims.example"
-    assert invite.headers.get_all("Route") == texts(client.binding.service_route)
+    edge, *route = invite.headers.get_all("Route")
+    assert edge == "<sip:a:80;transport=ws;lr>"
+    assert route == texts(client.binding.service_route)
 
 
 async def test_no_calls_are_made_with_identities_that_the_network_ended(memory_home, watcher):

@@ -160,7 +160,7 @@ class RegEventSubscription:
             identity=identity,
             contact=NameAddr("", binding.public_gruu or self.contact.uri),
             flow=flow,
-            routes=binding.service_route,
+            routes=binding.routes,
         )
 
     # NOTIFY
