@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.auth.challenge import Challenge, name_challenges, read_challenges
+from wic.auth.challenge import Challenge, explain_challenges, name_challenges, read_challenges
 from wic.errors import RemoteProtocolError
 from wic.sip.headers import AuthValue
 from wic.sip.message import Response
@@ -36,6 +36,14 @@ def test_a_challenge_of_the_old_form() -> None:
     assert (challenge.opaque, challenge.stale) == (None, False)
 
 
+@pytest.mark.parametrize("qop", ["", "token", "token,auth-conf", " , ", "auth-conf,"])
+def test_a_qop_list_with_nothing_known_is_as_none(qop: str) -> None:
+    """RFC 7616 §3.3: unrecognized options are ignored."""
+    challenge = read(f'Digest realm="r", nonce="n", qop="{qop}"')
+    assert challenge is not None
+    assert challenge.qop is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -43,8 +51,6 @@ def test_a_challenge_of_the_old_form() -> None:
         "Negotiate abc=",
         'Digest realm="r", nonce="n", algorithm=SHA-1',
         'Digest realm="r", nonce="n", algorithm=AKAv1-MD5',
-        'Digest realm="r", nonce="n", qop="token"',
-        'Digest realm="r", nonce="n", qop=""',
     ],
 )
 def test_an_unsupported_challenge_is_passed_over(text: str) -> None:
@@ -113,3 +119,58 @@ def test_any_text_is_read_or_passed_over(text: str) -> None:
 def test_challenges_have_a_name(lines, named) -> None:
     response = Response.build(401, headers=[("WWW-Authenticate", line) for line in lines])
     assert name_challenges(response) == named
+
+
+GOOD = 'Digest realm="good", nonce="1", qop="auth"'
+FAULTS = {
+    'Digest realm="bad" nonce="2" qop="auth"': "the challenge of realm bad cannot be read: a comma is missing",
+    'Digest nonce="2"': "a challenge cannot be read: it has no realm",
+    'Digest realm="bad"': "the challenge of realm bad cannot be read: it has no nonce",
+    'Digest realm="bad", nonce="\x07"': (
+        "the challenge of realm bad cannot be read: its nonce is too long or holds control characters"
+    ),
+    'Digest realm="b\x07", nonce="2", @': "a challenge cannot be read: it is no list of parameters",
+    "=": "a challenge cannot be read: it is no list of parameters",
+    'Digest realm="' + "b" * 90 + '" nonce="2"': "a challenge cannot be read: a comma is missing",
+}
+
+
+@pytest.mark.parametrize("header", ["WWW-Authenticate", "Proxy-Authenticate"])
+@pytest.mark.parametrize("bad", FAULTS)
+@pytest.mark.parametrize(
+    "lines",
+    [("{bad}", "{good}"), ("{good}", "{bad}"), ("{bad}", "{good}", "{bad}"), ("{good}, {bad}",), ("{bad}, {good}",)],
+    ids=["before", "after", "around", "in the line after", "in the line before"],
+)
+def test_an_unreadable_challenge_hides_none_beside_it(lines: tuple[str, ...], bad: str, header: str) -> None:
+    written = [(header, line.format(bad=bad, good=GOOD)) for line in lines]
+    if bad == "=" and lines == ("{good}, {bad}",):
+        return  # what stands behind a challenge, and begins none, is a part of it
+    assert [realm for _, realm, _ in chosen(*written)] == ["good"]
+
+
+@pytest.mark.parametrize("bad", FAULTS)
+def test_the_fault_of_a_challenge_is_explained(bad: str) -> None:
+    response = Response.build(401, headers=[("WWW-Authenticate", bad)])
+    assert explain_challenges(response, "else") == FAULTS[bad]
+    response.headers.add("Proxy-Authenticate", 'Bearer realm="r"')
+    assert explain_challenges(response, "else") == f"{FAULTS[bad]}; else"
+    assert explain_challenges(Response.build(401), "else") == "else"
+
+
+def test_an_open_quote_hides_what_follows_in_its_line_only() -> None:
+    open_quote = 'Digest realm="bad, nonce=2'
+    lines = [
+        ("WWW-Authenticate", f"{GOOD}, {open_quote}"),
+        ("Proxy-Authenticate", open_quote),
+        ("Proxy-Authenticate", GOOD),
+    ]
+    assert [header for header, _, _ in chosen(*lines)] == ["Authorization", "Proxy-Authorization"]
+    response = Response.build(401, headers=lines[1:2])
+    assert explain_challenges(response, "") == "a challenge cannot be read: a quote is not closed"
+
+
+@pytest.mark.parametrize("text", ["{},", "{} , ", ",{}", "{},,", 'Digest realm="good",,nonce="1", , qop="auth",'])
+def test_empty_elements_are_passed_over(text: str) -> None:
+    """RFC 9110 §5.6.1."""
+    assert [realm for _, realm, _ in chosen(("WWW-Authenticate", text.format(GOOD)))] == ["good"]

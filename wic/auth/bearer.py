@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from wic.auth.challenge import CREDENTIALS_OF, MAX_CHALLENGES, name_challenges, read_values
+from wic.auth.challenge import CREDENTIALS_OF, MAX_CHALLENGES, explain_challenges, name_challenges, read_values
 from wic.auth.secret import Secret
 from wic.errors import (
     AuthenticationFailed,
@@ -138,10 +138,8 @@ class BearerClient:
         """
         challenges = read_bearer_challenges(response)
         if not challenges:
-            raise ChallengeUnsupported(
-                f"the network asks for {name_challenges(response)}, which an access token cannot answer;"
-                " see the account's 'auth'"
-            )
+            asked = f"the network asks for {name_challenges(response)}, which an access token cannot answer"
+            raise ChallengeUnsupported(explain_challenges(response, f"{asked}; see the account's 'auth'"))
         # RFC 8898 §2.1.1: the UAC checks the URL against a preconfigured list; no URL means the server we know.
         trusted = [each for each in challenges if each.authz_server is None or self._trusts(each.authz_server)]
         carried = [each for each in challenges if self._carried(request, each.header)]

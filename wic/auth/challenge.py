@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from wic.auth.digest import DigestAlgorithm, find_algorithm
 from wic.errors import RemoteProtocolError
-from wic.sip.errors import MalformedHeader
+from wic.sip.headers import AuthValue, UnreadableAuth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from wic.sip.headers import AuthValue
     from wic.sip.message import Response
 
 FindAlgorithm = Callable[[str | None], DigestAlgorithm | None]
@@ -27,6 +26,8 @@ MAX_CHALLENGES = 32
 """More challenges than this in one response are not looked at."""
 
 _MAX_NAME = 40  # characters of a scheme in a message
+_MAX_REALM = 80  # characters of a realm in a message
+_MAX_FAULTS = 3  # challenges that a message speaks of
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -44,7 +45,7 @@ class Challenge:
     nonce: str
     algorithm: DigestAlgorithm
     qop: str | None
-    """The one to use: `auth` if offered, else `auth-int`; None if the server knows no qop."""
+    """The one to use: `auth` if offered, else `auth-int`; None if the server offers none that is known."""
     opaque: str | None = None
     stale: bool = False
     algorithm_named: bool = True
@@ -52,7 +53,7 @@ class Challenge:
 
     @classmethod
     def read(cls, value: AuthValue, header: str, find: FindAlgorithm = find_algorithm) -> Challenge | None:
-        """Read one challenge; None if its scheme, algorithm or qop is unknown here.
+        """Read one challenge; None if its scheme or algorithm is unknown here.
 
         Args:
             value: the challenge.
@@ -68,16 +69,15 @@ class Challenge:
         # RFC 7616 §3.3: a challenge with an unknown algorithm is ignored; without one it is MD5.
         name = params.get("algorithm")
         algorithm = find(name)
-        offered, opaque = params.get("qop"), params.get("opaque")
-        qop = _choose_qop(offered)
-        if algorithm is None or (offered is not None and qop is None):
+        opaque = params.get("opaque")
+        if algorithm is None:
             return None
         return cls(
             header=header,
             realm=_repeatable(params.get("realm"), "realm"),
             nonce=_repeatable(params.get("nonce"), "nonce"),
             algorithm=algorithm,
-            qop=qop,
+            qop=_choose_qop(params.get("qop")),
             opaque=None if opaque is None else _repeatable(opaque, "opaque"),
             stale=(params.get("stale") or "").lower() == "true",
             algorithm_named=name is not None,
@@ -109,12 +109,9 @@ def digest_challenges(response: Response, find: FindAlgorithm = find_algorithm) 
                 yield challenge
 
 
-def read_values(response: Response, name: str) -> Sequence[AuthValue]:
-    """Return the challenges of one header, of any scheme; none where the header is malformed."""
-    try:
-        return response.auth(name)
-    except MalformedHeader:
-        return ()
+def read_values(response: Response, name: str) -> list[AuthValue]:
+    """Return the challenges of one header, of any scheme; those that are malformed are left out."""
+    return [value for value in _read_all(response, name) if isinstance(value, AuthValue)]
 
 
 def name_challenges(response: Response) -> str:
@@ -124,14 +121,56 @@ def name_challenges(response: Response) -> str:
     return " or ".join(dict.fromkeys(names)) or "something that cannot be read"
 
 
+def explain_challenges(response: Response, otherwise: str) -> str:
+    """Explain why no challenge of a response can be answered.
+
+    Args:
+        response: a 401 or 407.
+        otherwise: the explanation for challenges that can be read.
+    """
+    faults: dict[str, None] = {}
+    readable = 0
+    for asked, header in CREDENTIALS_OF.items():
+        for value in _read_all(response, asked)[:MAX_CHALLENGES]:
+            fault = _fault(value, header)
+            if fault is None:
+                readable += 1
+            else:
+                faults[fault] = None
+    told = list(faults)[:_MAX_FAULTS]
+    return "; ".join([*told, otherwise] if readable or not told else told)
+
+
+def _fault(value: AuthValue | UnreadableAuth, header: str) -> str | None:
+    if isinstance(value, UnreadableAuth):
+        return _unreadable(value.realm, value.fault)
+    try:
+        Challenge.read(value, header)
+    except RemoteProtocolError as error:
+        return _unreadable(value.params.get("realm"), str(error))
+    return None
+
+
+def _read_all(response: Response, name: str) -> list[AuthValue | UnreadableAuth]:
+    return [value for line in response.headers.get_all(name) for value in AuthValue.read_list(line)]
+
+
+def _unreadable(realm: str | None, fault: str) -> str:
+    shown = realm is not None and realm.isprintable() and len(realm) <= _MAX_REALM
+    return (
+        f"the challenge of realm {realm} cannot be read: {fault}" if shown else f"a challenge cannot be read: {fault}"
+    )
+
+
 def _choose_qop(offered: str | None) -> str | None:
+    # RFC 7616 §3.3: unrecognized options are ignored, so that a list of nothing else is as none.
     options = {option.strip().lower() for option in (offered or "").split(",")}
     return next((qop for qop in ("auth", "auth-int") if qop in options), None)
 
 
 def _repeatable(value: str | None, name: str) -> str:
     if value is None:
-        raise RemoteProtocolError(f"a challenge without {name}")
+        raise RemoteProtocolError(f"it has no {name}")
     if len(value) > MAX_VALUE or _CONTROL.search(value):
-        raise RemoteProtocolError(f"a challenge whose {name} is too long or holds control characters")
+        raise RemoteProtocolError(f"its {name} is too long or holds control characters")
     return value

@@ -49,6 +49,9 @@ def test_malformed(text: str) -> None:
     if text == "Digest realm=":  # an opaque token may end with "="
         assert AuthValue.parse(text).token == "realm="
         return
+    if text == "Digest ,":  # RFC 9110 §5.6.1: an empty element in a list of challenges is none
+        assert AuthValue.parse_list(text) == [AuthValue("Digest")]
+        return
     with pytest.raises(MalformedHeader):
         AuthValue.parse(text)
     with pytest.raises(MalformedHeader):

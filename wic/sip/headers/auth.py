@@ -7,16 +7,46 @@ from dataclasses import dataclass
 from typing import Final
 
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import PARAM, TOKEN, WS, split_list
-from wic.sip.params import AuthParams, Params
+from wic.sip.grammar import PARAM, QUOTED, TOKEN, WS
+from wic.sip.params import AuthParams, Params, unquote
 
-_PARAMETERS = rf"{PARAM}(?:{WS},{WS}{PARAM})*+"
+_PARAMETERS = rf"{PARAM}(?:{WS},(?:{WS}{PARAM})?+)*+"  # RFC 9110 §5.6.1: a recipient passes over empty elements
 _WITH_PARAMS = re.compile(rf"{WS}({TOKEN})[ \t]++({_PARAMETERS}){WS}", re.DOTALL)
 _WITH_TOKEN = re.compile(rf"{WS}({TOKEN})(?:[ \t]++([A-Za-z0-9\-._~+/]++=*+))?{WS}")
 _NEXT = re.compile(rf"{TOKEN}[ \t]++{TOKEN}", re.DOTALL)
 _BARE_PARAM = re.compile(rf"{TOKEN}{WS}=", re.DOTALL)
+_ELEMENT = re.compile(rf'(?:[^",]++|{QUOTED})++(?:".*+)?+|".*+', re.DOTALL)
+_CLOSED = re.compile(rf'{QUOTED}|[^"]++', re.DOTALL)
+_NO_COMMA = re.compile(rf"{QUOTED}{WS}{TOKEN}{WS}=", re.DOTALL)
+_REALM = re.compile(rf"\brealm{WS}={WS}({QUOTED}|{TOKEN})", re.DOTALL | re.IGNORECASE)
 
 _NONE: Final = AuthParams()
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableAuth:
+    """A challenge or credentials that do not follow the grammar."""
+
+    realm: str | None
+    """The realm, where it can be made out."""
+    fault: str
+    """The fault, for a message."""
+
+    @classmethod
+    def of(cls, text: str) -> UnreadableAuth:
+        """Find the realm and the fault of a text that is no `AuthValue`.
+
+        >>> UnreadableAuth.of('Digest realm="a" nonce="b"')
+        UnreadableAuth(realm='a', fault='a comma is missing')
+        """
+        realm = _REALM.search(text)
+        if _CLOSED.sub("", text):
+            fault = "a quote is not closed"
+        elif _NO_COMMA.search(text):
+            fault = "a comma is missing"
+        else:
+            fault = "it is no list of parameters"
+        return cls(None if realm is None else unquote(realm[1]), fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +94,26 @@ class AuthValue:
         Raises:
             MalformedHeader: one of them does not follow the grammar.
         """
+        values = cls.read_list(text)
+        read = [value for value in values if isinstance(value, AuthValue)]
+        if len(read) < len(values) or not read:
+            raise MalformedHeader("malformed challenge or credentials")
+        return read
+
+    @classmethod
+    def read_list(cls, text: str) -> list[AuthValue | UnreadableAuth]:
+        """Read a header line that may hold several challenges, each for itself: one that is malformed hides no other."""
         only = cls._read(text)
         if only is not None:
             return [only]
         challenges: list[list[str]] = []
-        for item in split_list(text):
+        for item in _split(text):
             if challenges and (_BARE_PARAM.match(item) or not _NEXT.match(item)):  # RFC 7235 §4.1: a comma is ambiguous
                 challenges[-1].append(item)
             else:
                 challenges.append([item])
-        return [cls.parse(", ".join(items)) for items in challenges]
+        joined = map(", ".join, challenges)
+        return [cls._read(each) or UnreadableAuth.of(each) for each in joined]
 
     def __str__(self) -> str:
         rest = self.token if self.token is not None else self.params.text
@@ -82,3 +122,9 @@ class AuthValue:
     def __repr__(self) -> str:
         # Credentials are no matter for logs: names only.
         return f"AuthValue({self.scheme!r}, {', '.join(self.params)})"
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas that are not within quotes; after a quote that is not closed, all is one element."""
+    elements = (element.strip(" \t") for element in _ELEMENT.findall(text))
+    return [element for element in elements if element]  # RFC 9110 §5.6.1: empty elements are passed over
