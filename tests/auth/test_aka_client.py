@@ -7,6 +7,7 @@ import pytest
 
 from wic.auth import AkaClient, AkaUser, AkaVerifier, Milenage, SoftUsim, find_aka_algorithm, make_vector
 from wic.auth.aka import DEFAULT_AMF, format_auts, make_auts, make_nonce
+from wic.auth.challenge import CREDENTIALS_OF
 from wic.auth.digest import DigestInput, make_ha1
 from wic.errors import (
     AuthenticationFailed,
@@ -176,7 +177,7 @@ def test_a_malformed_challenge_does_not_hide_a_good_one(aka: AkaClient) -> None:
         ('Digest realm="r", nonce="n", algorithm=AKAv3-MD5', "that is not AKA"),
         ('Digest realm="r", nonce="n", algorithm=AKAv1-SHA-1', "that is not AKA"),
         ('Bearer realm="r"', "that is not AKA, where AKAv2-SHA-256 was asked for"),
-        ("=,=", "that is not AKA"),
+        ("=,=", "a challenge cannot be read: it is no list of parameters"),
         ('Digest realm="r", nonce="", algorithm=AKAv2-SHA-256', "cannot be read: a nonce of 0 octets"),
         ('Digest realm="r", nonce="AAAA", algorithm=AKAv2-SHA-256', "cannot be read: a nonce of 3 octets"),
         ('Digest realm="r", nonce="A*", algorithm=AKAv2-SHA-256', "not Base64, so no RAND and AUTN"),
@@ -355,12 +356,31 @@ def test_a_usim_that_fails_at_a_nextnonce_undoes_no_success(aka: AkaClient, monk
 
 
 def test_a_proxy_may_ask_as_well(aka: AkaClient) -> None:
+    aka.challenged(register(aka), asked(challenge(32)))
+    aka.accepted(register(aka), Response.build(200))
     invite = register(aka, "sip:bob@ims.example", "INVITE")
     aka.challenged(invite, asked(challenge(33), status=407, header="Proxy-Authenticate"))
     again = register(aka, "sip:bob@ims.example", "INVITE")
     assert sent(again, "Proxy-Authorization").get("response")
     aka.challenged(register(aka), asked(challenge(33, OTHERS)))
     assert sent(register(aka)).get("response") == ""
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE", "SUBSCRIBE", "MESSAGE"])
+@pytest.mark.parametrize(("status", "header"), [(401, "WWW-Authenticate"), (407, "Proxy-Authenticate")])
+def test_a_stranger_gets_no_word_of_the_usim(aka: AkaClient, method: str, status: int, header: str) -> None:
+    """What a USIM says to a challenge tells its sequence number, and who it is."""
+    usim = SoftUsim(FUNCTIONS)
+    client = AkaClient(IMPI, usim, random_source=CountingSource(), realms=["named"])
+    request = Request.build(method, "sip:bob@ims.example", [("From", "<sip:a@b>"), ("To", "<sip:bob@ims.example>")])
+    with pytest.raises(ChallengeUnsupported, match="the account's 'realms' names the realm"):
+        client.challenged(request, asked(challenge(33), status=status, header=header))
+    client.authorize(request)
+    assert not request.auth(CREDENTIALS_OF[header])
+    named = challenge(33).replace(REALM, "named")  # the same vector: the USIM has not seen it
+    client.challenged(request, asked(named, status=status, header=header))
+    client.authorize(request)
+    assert any(value.params.get("response") for value in request.auth(CREDENTIALS_OF[header]))
 
 
 # advice

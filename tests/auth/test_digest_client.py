@@ -164,6 +164,8 @@ def test_calls_that_are_challenged_side_by_side_do_not_disturb_each_other(
     def ask() -> Response:
         return challenge(*verifier.make_challenges(now=0), status=407, header="Proxy-Authenticate")
 
+    client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
+    client.accepted(register(client), success())
     first, second = (register(client, f"sip:{name}@ims.example", "INVITE") for name in ("bob", "carol"))
     client.challenged(first, ask())
     client.challenged(second, ask())
@@ -268,7 +270,7 @@ def test_realms_without_end_do_not_fill_the_memory(
     assert len(register(client).auth("Proxy-Authorization")) == 16
 
 
-@pytest.mark.parametrize("value", ['Bearer realm="r"', 'Digest realm="r", nonce="n", algorithm=AKAv1-MD5', "", "=,="])
+@pytest.mark.parametrize("value", ['Bearer realm="r"', 'Digest realm="r", nonce="n", algorithm=AKAv1-MD5', ""])
 def test_challenges_that_cannot_be_answered(
     value: str, client: DigestClient, register: Register, challenge: MakeChallenge
 ) -> None:
@@ -322,3 +324,187 @@ def test_advice_blames_the_password_only_when_it_was_used(
     client.challenged(register(client), challenge(*verifier.make_challenges(now=0)))
     assert client.advice(register(client), forbidden) == "check the private identity and the password"
     assert client.advice(register(client), Response.build(503)) == ""
+
+
+def test_the_fault_of_a_challenge_is_told(client: DigestClient, register: Register, challenge: MakeChallenge) -> None:
+    with pytest.raises(ChallengeUnsupported) as failed:
+        client.challenged(register(client), challenge('Digest realm="r" nonce="n"'))
+    assert str(failed.value) == "the challenge of realm r cannot be read: a comma is missing"
+
+
+# RFC 7616 §3.4: nc counts the requests sent with a nonce
+
+
+def counts(request: Request) -> list[tuple[str | None, str | None]]:
+    return [
+        (value.params.get("nonce"), value.params.get("nc"))
+        for header in ("Authorization", "Proxy-Authorization")
+        for value in request.auth(header)
+        if value.params.get("nonce")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("between", "count"), [("nothing", 4), ("stale", 4), ("another nonce", 4), ("a new registration", 3)]
+)
+def test_a_nonce_that_is_given_out_again_counts_on(
+    between: str, count: int, client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    def ask(nonce: str, more: str = "") -> Response:
+        return challenge(f'Digest realm="r", nonce="{nonce}", qop="auth"{more}')
+
+    client.challenged(register(client), ask("a"))
+    for _ in range(2):
+        client.accepted(register(client), success())
+    if between == "another nonce":
+        client.challenged(register(client), ask("b"))  # the request that was challenged carried "a" a third time
+        client.accepted(register(client), success())
+    elif between == "a new registration":
+        client.forget()
+    client.challenged(register(client), ask("a", ", stale=true" if between == "stale" else ""))
+    assert counts(register(client)) == [("a", f"{count:08x}")]
+
+
+def test_no_count_of_a_nonce_is_sent_twice(client: DigestClient, register: Register, challenge: MakeChallenge) -> None:
+    """In any order of challenges, successes and new registrations."""
+    seen: list[tuple[str | None, str | None]] = []
+    for turn, nonce in enumerate("aabacabbcaab"):
+        client.challenged(register(client), challenge(f'Digest realm="r", nonce="{nonce}", qop="auth", stale=true'))
+        for _ in range(2):
+            request = register(client)
+            seen += counts(request)
+            client.accepted(request, success())
+        if turn % 4 == 3:
+            client.forget()
+    assert len(seen) == len(set(seen)) == 24
+    last = {nonce: max(int(nc or "", 16) for each, nc in seen if each == nonce) for nonce in "abc"}
+    assert last["a"] > last["b"] > last["c"] > 3
+
+
+def test_counts_go_on_across_kinds_of_requests(
+    client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    asked = challenge('Digest realm="r", nonce="n", qop="auth"', status=407, header="Proxy-Authenticate")
+    client.challenged(register(client), asked)
+    methods = ("REGISTER", "SUBSCRIBE", "INVITE", "BYE", "MESSAGE", "REGISTER")
+    sent_counts = [counts(register(client, "sip:ims.example", method)) for method in methods]
+    assert sent_counts == [[("n", f"{number:08x}")] for number in range(1, 7)]
+
+
+def test_counts_of_nonces_without_end_do_not_fill_the_memory(
+    client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    for number in range(100):
+        client.challenged(register(client), challenge(f'Digest realm="r", nonce="{number}", qop="auth", stale=true'))
+        client.accepted(register(client), success())
+    client.challenged(register(client), challenge('Digest realm="r", nonce="0", qop="auth"'))
+    assert counts(register(client)) == [("0", "00000001")]  # forgotten, as are all but the last 32
+
+
+# challenges of strangers: a password can be guessed from the answer
+
+METHODS = ("INVITE", "BYE", "UPDATE", "INFO", "MESSAGE", "SUBSCRIBE", "OPTIONS", "REFER")
+KINDS = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
+HOME, EDGE, STRANGE = "ims.example", "edge.example", "evil.example"
+
+
+@pytest.fixture
+def registered(
+    random_source: CountingSource, register: Register, challenge: MakeChallenge
+) -> Callable[..., DigestClient]:
+    """Make a client whose registration has proved two realms, that of the registrar and that of an outbound proxy."""
+
+    def make(*realms: str) -> DigestClient:
+        credentials = DigestCredentials(username="alice", secret=Secret("pw"), realms=frozenset(realms))
+        client = DigestClient(credentials, random_source=random_source)
+        client.challenged(register(client), challenge(f'Digest realm="{HOME}", nonce="h", qop="auth"'))
+        proxy = challenge(f'Digest realm="{EDGE}", nonce="e", qop="auth"', status=407, header="Proxy-Authenticate")
+        client.challenged(register(client), proxy)
+        client.accepted(register(client), success())
+        return client
+
+    return make
+
+
+def request_to(target: str, method: str, to: str = "<sip:bob@ims.example>") -> Request:
+    return Request.build(method, target, [("From", "<sip:alice@ims.example>;tag=a"), ("To", to)])
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("realm", [HOME, EDGE, STRANGE])
+@pytest.mark.parametrize("status", KINDS)
+@pytest.mark.parametrize("method", METHODS)
+def test_only_the_network_of_the_registration_gets_an_answer(
+    method: str, status: int, realm: str, named: bool, registered, challenge: MakeChallenge
+) -> None:
+    client = registered(*[realm] if named else [])
+    asked = challenge(f'Digest realm="{realm}", nonce="new", qop="auth"', status=status, header=KINDS[status])
+    request = request_to("sip:bob@ims.example", method)
+    client.authorize(request)
+    answered = named or (status == 407 and realm != STRANGE)
+    if answered:
+        client.challenged(request, asked)
+    else:
+        whose = "the called side" if realm != STRANGE else "a server"
+        with pytest.raises(ChallengeUnsupported, match=rf"{whose} asks .* realm {realm}, .* the account's 'realms'"):
+            client.challenged(request, asked)
+    again = request_to("sip:bob@ims.example", method)
+    client.authorize(again)
+    shown = [value.params for header in ("Authorization", "Proxy-Authorization") for value in again.auth(header)]
+    assert ("new" in [params.get("nonce") for params in shown]) is answered
+
+
+@pytest.mark.parametrize("status", KINDS)
+def test_strangers_beside_the_home_network_are_passed_over(status: int, registered, challenge: MakeChallenge) -> None:
+    """A forking proxy gathers the challenges of all branches (RFC 3261 §16.7)."""
+    client = registered()
+    asked = Response.build(status)
+    for realm in (STRANGE, HOME, "other.example", EDGE):
+        for header in KINDS.values():
+            asked.headers.add(header, f'Digest realm="{realm}", nonce="new", qop="auth"')
+    client.challenged(request_to("sip:bob@ims.example", "INVITE"), asked)
+    again = request_to("sip:bob@ims.example", "INVITE")
+    client.authorize(again)
+    assert again.auth("Authorization") == []
+    assert sorted(value.params.get("realm") or "" for value in again.auth("Proxy-Authorization")) == [EDGE, HOME]
+
+
+def test_what_the_home_network_answers_itself_may_be_challenged_by_401(registered, challenge: MakeChallenge) -> None:
+    """TS 24.229 §5.1.1.3: the S-CSCF is the notifier of the user's own registration."""
+    client = registered()
+    asked = challenge(f'Digest realm="{HOME}", nonce="new", qop="auth"')
+    own = "<sip:alice@ims.example>;tag=n"
+    client.challenged(request_to("sip:scscf.ims.example", "SUBSCRIBE", own), asked)
+    with pytest.raises(ChallengeUnsupported):  # a caller may claim the user's own name
+        client.challenged(request_to("sip:alice@192.0.2.1", "BYE", own), asked)
+
+
+def test_a_realm_is_proved_by_a_success_only(
+    client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    client.challenged(register(client), challenge(f'Digest realm="{HOME}", nonce="h"'))
+    register(client)  # which is not answered by a 200
+    asked = challenge(f'Digest realm="{HOME}", nonce="n"', status=407, header="Proxy-Authenticate")
+    with pytest.raises(ChallengeUnsupported):
+        client.challenged(request_to("sip:bob@ims.example", "INVITE"), asked)
+
+
+def test_a_proved_realm_lasts_while_the_registration_is_made_anew(registered, challenge: MakeChallenge) -> None:
+    client = registered()
+    client.forget()
+    asked = challenge(f'Digest realm="{HOME}", nonce="n"', status=407, header="Proxy-Authenticate")
+    client.challenged(request_to("sip:bob@ims.example", "BYE"), asked)
+
+
+def test_proved_realms_without_end_do_not_fill_the_memory(
+    client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    def ask(realm: int) -> Response:
+        return challenge(f'Digest realm="{realm}", nonce="n"', status=407, header="Proxy-Authenticate")
+
+    for realm in range(20):
+        client.challenged(register(client), ask(realm))
+        client.accepted(register(client), success())
+    client.challenged(request_to("sip:bob@ims.example", "INVITE"), ask(19))
+    with pytest.raises(ChallengeUnsupported):
+        client.challenged(request_to("sip:bob@ims.example", "INVITE"), ask(0))

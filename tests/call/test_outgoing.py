@@ -37,7 +37,8 @@ def only(events, kind):
 
 
 def with_password(wire):
-    credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
+    realms = frozenset({"ims.example", "proxy.example", *(f"r{number}" for number in range(9))})
+    credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"), realms=realms)
     return dataclasses.replace(
         wire.alice.profile, authenticator=DigestClient(credentials, random_source=CountingSource("cnonce"))
     )
@@ -388,6 +389,18 @@ def test_challenges_of_two_networks_are_answered(scripted):
     assert "Authorization" in invites[2].headers
     assert "Proxy-Authorization" in invites[2].headers
     assert scripted.alice.last("ACK").cseq.number == 3
+
+
+@pytest.mark.parametrize("challenge", [CHALLENGE, PROXY_CHALLENGE])
+def test_a_stranger_that_asks_for_the_password_gets_no_answer(scripted, challenge):
+    credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
+    client = DigestClient(credentials, random_source=CountingSource("cnonce"))
+    scripted.dial(dataclasses.replace(scripted.alice.profile, authenticator=client))
+    scripted.reply(401 if challenge is CHALLENGE else 407, headers=(challenge,))
+    error = only(scripted.alice.told, Failed).error
+    assert isinstance(error.__cause__, ChallengeUnsupported)
+    assert "no answer is given, from which a password could be guessed" in str(error)
+    assert scripted.alice.sent_methods() == ["INVITE", "ACK"]
 
 
 def test_a_wrong_password_ends_after_one_honest_retry(scripted):

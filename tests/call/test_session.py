@@ -187,11 +187,14 @@ def test_events_of_others_mean_nothing(wire):
     assert outgoing.next_event() is None
 
 
+REALMS = frozenset({"r", *(f"r{number}" for number in range(4))})
+
+
 @pytest.mark.parametrize("password", [True, False])
 def test_a_challenged_bye(scripted, password):
     profile = scripted.alice.profile
     if password:
-        credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
+        credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"), realms=REALMS)
         client = DigestClient(credentials, random_source=CountingSource("cnonce"))
         profile = dataclasses.replace(profile, authenticator=client)
     outgoing = scripted.dial(profile)
@@ -210,8 +213,22 @@ def test_a_challenged_bye(scripted, password):
     assert dialog.remote_cseq == (3 if password else 2)
 
 
-def test_endless_challenges_of_a_bye_end_the_call(scripted):
+@pytest.mark.parametrize(("status", "header"), [(401, "WWW-Authenticate"), (407, "Proxy-Authenticate")])
+def test_a_stranger_that_challenges_the_bye_gets_no_answer(scripted, status, header):
     credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"))
+    client = DigestClient(credentials, random_source=CountingSource("cnonce"))
+    outgoing = scripted.dial(dataclasses.replace(scripted.alice.profile, authenticator=client))
+    scripted.reply(200, sdp=scripted.answer(outgoing._offer))
+    _bob_dialog(scripted)
+    outgoing.hangup(now=0.0)
+    scripted.run()
+    scripted.reply(status, tag=None, headers=((header, 'Digest realm="r", nonce="n", qop="auth"'),), method="BYE")
+    assert outgoing.state is CallState.ENDED
+    assert scripted.alice.sent_methods().count("BYE") == 1
+
+
+def test_endless_challenges_of_a_bye_end_the_call(scripted):
+    credentials = DigestCredentials(username="alice@ims.example", secret=Secret("sesame"), realms=REALMS)
     client = DigestClient(credentials, random_source=CountingSource("cnonce"))
     outgoing = scripted.dial(dataclasses.replace(scripted.alice.profile, authenticator=client))
     scripted.reply(200, sdp=scripted.answer(outgoing._offer))

@@ -133,6 +133,20 @@ async def test_a_detour_of_a_subscription_refresh(intrude, trap, detour):
     assert not caught(trap)
 
 
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [("401 Unauthorized", "WWW-Authenticate"), ("407 Proxy Authentication Required", "Proxy-Authenticate")],
+)
+async def test_challenges_of_the_called_side(call, status, header):
+    """They are removed: the caller could take them for those of the network, and a password can be guessed offline."""
+    made, bob = call
+    alice = made.wic
+    await alice.send(alice.write("INVITE", "sip:bob@ims.example", call_id="second"))
+    invited = await bob.receive(0)
+    await bob.send(invited.answer(status, f'{header}: Digest realm="ims.example", nonce="n", qop="auth"'))
+    assert not (await alice.receive(int(status[:3]))).all(header)
+
+
 async def test_detours_of_the_called_side(call, trap):
     """The Record-Route of the answer is ignored: requests of the called side go back to the caller."""
     made, bob = call

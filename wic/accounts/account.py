@@ -56,6 +56,8 @@ class Account:
     """The USIM, for IMS AKA; None with a card reader (`ClientOptions.usim`)."""
     web: WebAuthorization | None = None
     """Source of access tokens; with them come the server and the identities that the account does not name."""
+    realms: tuple[str, ...] = ()
+    """Realms in which challenges to any request are answered, besides those that a registration proves."""
     ca: Path | None = None
     """A PEM file with further trust anchors."""
     insecure: bool = False
@@ -130,6 +132,7 @@ class Account:
             password=table.secret("password") or Secret(""),  # missing is refused below, where the scheme needs it
             aka=AkaSettings.read(table) if table.auth is AuthScheme.AKA else None,
             web=web,
+            realms=table.texts("realms"),
             ca=table.file("ca"),
             insecure=table.flag("insecure"),
             expires=table.number("expires"),

@@ -123,6 +123,11 @@ _ALL = (
     Setting(key="impi", meaning="Private user identity, user@domain"),
     Setting(key="impus", meaning="Further public user identities to register", kind=_LIST),
     Setting(
+        key="realms",
+        meaning="Realms whose servers may ask for the password or USIM in a call, besides those of the registration",
+        kind=_LIST,
+    ),
+    Setting(
         key="auth",
         meaning="Authenticate with a password, a USIM or access tokens",
         default=AuthScheme.DIGEST.value,

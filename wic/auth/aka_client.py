@@ -21,7 +21,7 @@ from wic.auth.aka import (
     format_auts,
     parse_nonce,
 )
-from wic.auth.challenge import digest_challenges
+from wic.auth.challenge import digest_challenges, explain_challenges
 from wic.auth.digest import find_algorithm, make_ha1
 from wic.auth.digest_client import ProtectionSpaces, announcement, digest_answer, digest_value
 from wic.auth.usim import MacFailure, SynchronisationFailure
@@ -76,6 +76,7 @@ class AkaClient:
         realm: str | None = None,
         algorithm: str = "AKAv2-SHA-256",
         accept: Iterable[str] = _ALL,
+        realms: Iterable[str] = (),
     ) -> None:
         """Keep the credentials.
 
@@ -87,6 +88,7 @@ class AkaClient:
             algorithm: to ask for in the first REGISTER (TS 24.371 §6.2.1.3).
             accept: algorithms that are answered, the strongest of those offered first. A network
                 that does not support the one asked for answers with AKAv1-MD5.
+            realms: in which challenges to any request are answered, besides those that a registration proves.
 
         Raises:
             ConfigurationError: an algorithm is unknown, or a name holds control characters.
@@ -99,7 +101,7 @@ class AkaClient:
         self._realm = realm
         self._algorithm = _known(algorithm)
         self._accept = frozenset(map(_known, accept)) | {self._algorithm}
-        self._spaces = ProtectionSpaces(impi, random_source)
+        self._spaces = ProtectionSpaces(impi, random_source, named=frozenset(realms))
         self._refusal: _InvalidChallenge | None = None
         self._failure: MacFailure | SynchronisationFailure | None = None
         self._strikes = 0
@@ -133,13 +135,13 @@ class AkaClient:
         An invalid challenge is answered as TS 24.229 §5.1.1.5.3 says, twice in a row.
 
         Raises:
-            ChallengeUnsupported: no AKA challenge is among them that this side accepts.
+            ChallengeUnsupported: no AKA challenge is among them that this side accepts, or a stranger has made them.
             NetworkNotTrusted: for the third time the MAC is wrong; the message says what to look at.
             SequenceOutOfRange: for the third time the SQN is out of range.
             UsimFailed: the USIM gave no answer.
             AuthenticationFailed: the network has rejected a response, though its own MAC was right.
         """
-        challenge, algorithm, rand, autn = self._choose(response)
+        challenge, algorithm, rand, autn = self._choose(request, response)
         # First whether the last response was refused: then another vector makes no difference, and costs a sequence number.
         self._spaces.judge(request, challenge, self._response_refused(algorithm))
         try:
@@ -179,9 +181,9 @@ class AkaClient:
 
     # challenges
 
-    def _choose(self, response: Response) -> tuple[Challenge, AkaAlgorithm, bytes, bytes]:
+    def _choose(self, request: Request, response: Response) -> tuple[Challenge, AkaAlgorithm, bytes, bytes]:
         """Return the strongest challenge in any order of them (RFC 4169 §4.1), and its parts."""
-        offered = list(digest_challenges(response, _find_any))
+        offered = self._spaces.of_friends(request, list(digest_challenges(response, _find_any)))
         usable = [(_RANK[c.algorithm], c, c.algorithm) for c in offered if isinstance(c.algorithm, AkaAlgorithm)]
         malformed: MalformedNonce | None = None
         for _, challenge, algorithm in sorted(usable, key=lambda each: each[0]):
@@ -193,7 +195,8 @@ class AkaClient:
                 malformed = malformed or error
         if malformed is not None:
             raise ChallengeUnsupported(f"the network's AKA challenge cannot be read: {malformed}") from malformed
-        raise ChallengeUnsupported(self._why_none([challenge.algorithm for challenge in offered]))
+        why = self._why_none([challenge.algorithm for challenge in offered])
+        raise ChallengeUnsupported(explain_challenges(response, why))
 
     def _why_none(self, offered: list[DigestAlgorithm]) -> str:
         wanted = self._algorithm.name
@@ -251,7 +254,8 @@ class AkaClient:
         if refusal.auts is not None:
             # RFC 3310 §3.4: the response goes with an empty password.
             ha1 = make_ha1(algorithm, self._impi, challenge.realm, b"")
-            value = digest_answer(challenge, ha1, self._impi, request, self._random_source)
+            count = self._spaces.next_count(challenge)
+            value = digest_answer(challenge, ha1, self._impi, request, self._random_source, count=count)
             return AuthValue(value.scheme, value.params.with_("auts", format_auts(refusal.auts), quoted=True))
         # TS 24.229 §5.1.1.5.3: after a wrong MAC an empty response, and no auts.
         pairs = {

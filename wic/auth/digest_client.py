@@ -7,6 +7,12 @@ made with it was accepted, and that is what tells a wrong password from a nonce 
 - a challenge that answers an unproved nonce means that the password is wrong, unless it says `stale=true`, which is
   believed twice in a row (RFC 7616 §3.3 sets no limit; a network that calls every nonce stale would never end).
 
+The server that chose a nonce can guess the password offline, from one answer. A REGISTER goes to the
+servers of the account, so that its challenges are answered for any realm. All other requests go further: to the called
+side, and past proxies of other networks. For those a realm has to be *proved*: a registrar has accepted an answer in it,
+or the account names it. And as any peer can name a proved realm, a 401 to such a request, which is a user agent's (RFC
+3261 §22.2), is answered only if it comes from the user's own home: of the called side, the account has to name the realm.
+
 AKA is Digest with another password for each nonce (RFC 3310 §3.3), so `AkaClient` keeps its nonces here too.
 """
 
@@ -16,7 +22,7 @@ import hmac
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from wic.auth.challenge import MAX_VALUE, name_challenges, read_challenges
+from wic.auth.challenge import MAX_VALUE, explain_challenges, name_challenges, read_challenges
 from wic.auth.digest import DigestAlgorithm, DigestInput, find_algorithm, make_ha1
 from wic.auth.secret import Secret
 from wic.errors import AuthenticationFailed, ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
@@ -25,7 +31,7 @@ from wic.sip.headers import AuthValue
 from wic.sip.params import AuthParams, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from wic.auth.challenge import Challenge
     from wic.sip.message import Request, Response
@@ -38,6 +44,8 @@ _INFO_KEYS = frozenset(name.lower() for name in _INFO_OF.values())
 _CREDENTIALS_KEYS = frozenset(name.lower() for name in _INFO_OF)
 
 _MAX_SPACES = 16  # realms whose nonces are kept; one more takes the place of the oldest
+_MAX_PROVED_REALMS = 16
+_COUNTED_NONCES = 32  # whose counts are kept; a server that gives out one again expects the next count
 _STALE_STRIKES = 2  # times in a row that `stale=true` is believed of nonces that were never accepted
 _PROVED_KEPT = 8  # requests that were under way with an older nonce may be challenged late
 
@@ -64,6 +72,8 @@ class DigestCredentials:
     secret: Secret | Ha1
     realm: str | None = None
     """Realm to announce before any challenge; None = the host of the request's URI."""
+    realms: frozenset[str] = frozenset()
+    """Realms in which challenges to any request are answered, besides those that a registration proves."""
 
     def __post_init__(self) -> None:
         if not (self.username + (self.realm or "")).isprintable():
@@ -102,7 +112,7 @@ class DigestClient:
         """
         self._credentials = credentials
         self._announce = announce
-        self._spaces = ProtectionSpaces(credentials.username, random_source)
+        self._spaces = ProtectionSpaces(credentials.username, random_source, named=credentials.realms)
 
     def authorize(self, request: Request) -> None:
         """Put credentials for every realm that has asked for them into `request`."""
@@ -119,16 +129,17 @@ class DigestClient:
         """Take in the challenges of a 401 or 407.
 
         Raises:
-            ChallengeUnsupported: none of them can be answered with these credentials.
+            ChallengeUnsupported: none of them can be answered with these credentials, or a stranger has made them.
             AuthenticationFailed: they answer credentials that were right in form and fresh, so the
                 user name or the password is wrong, or the network keeps calling fresh nonces stale.
         """
         credentials = self._credentials
-        challenges = read_challenges(response, lambda each: credentials.fit(each.algorithm, each.realm))
+        challenges = self._spaces.of_friends(
+            request, read_challenges(response, lambda each: credentials.fit(each.algorithm, each.realm))
+        )
         if not challenges:
-            raise ChallengeUnsupported(
-                f"the network asks for {name_challenges(response)}, which this password cannot answer; see the account's 'auth'"
-            )
+            asked = f"the network asks for {name_challenges(response)}, which this password cannot answer"
+            raise ChallengeUnsupported(explain_challenges(response, f"{asked}; see the account's 'auth'"))
         for challenge in challenges:
             blame = f"the network does not accept the password of {credentials.username} for {challenge.realm}"
             self._spaces.judge(request, challenge, blame)
@@ -168,7 +179,7 @@ class ProtectionSpace:
     uri: str
     """Request-URI that was challenged last."""
     count: int = 0
-    """Responses made with the nonce in use: the `nc` of the last."""
+    """Responses made since the nonce in use was given out."""
     proved: tuple[str, ...] = ()
     """Nonces that were accepted, the newest last."""
     stale_strikes: int = 0
@@ -222,7 +233,13 @@ class ProtectionSpaces:
     username: str
     random_source: RandomSource
     """Source of the `cnonce`."""
+    named: frozenset[str] = frozenset()
+    """Realms that the account names."""
     _spaces: dict[tuple[str, str], ProtectionSpace] = field(default_factory=dict)
+    _proved_realms: dict[str, None] = field(default_factory=dict)
+    """Realms in which a registrar has accepted an answer, the last one at the end."""
+    _counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Uses of nonces, by realm and nonce, the last one used at the end."""
 
     def authorize(self, request: Request) -> Collection[str]:
         """Put into `request` credentials for every realm that has asked for them, and no others.
@@ -234,18 +251,63 @@ class ProtectionSpaces:
         for (header, _), space in self._spaces.items():
             # RFC 3261 §22.1: a UAS protects the Request-URI it challenged; a proxy all that passes it.
             if header == "Proxy-Authorization" or space.uri == request.uri_text:
-                space.count += 1  # RFC 7616 §3.4: nc counts the uses of a nonce
+                space.count += 1
                 challenge, ha1, source = space.challenge, space.ha1, self.random_source
-                answer = digest_answer(challenge, ha1, self.username, request, source, count=space.count)
+                count = self.next_count(challenge)
+                answer = digest_answer(challenge, ha1, self.username, request, source, count=count)
                 answers.setdefault(header, []).append(answer)
         has_old = request.headers.has_any(_CREDENTIALS_KEYS)
         for header in _INFO_OF if has_old else answers:
             request.set_auth(header, answers.get(header, ()))
         return answers
 
+    def next_count(self, challenge: Challenge) -> int:
+        """Return the `nc` of the next answer to a challenge.
+
+        RFC 7616 §3.4: it counts the requests sent with a nonce, so that it goes on where the nonce is challenged again,
+        or given out once more to a registration that begins anew.
+        """
+        key = challenge.realm, challenge.nonce
+        count = self._counts.pop(key, 0) + 1
+        self._counts[key] = count
+        if len(self._counts) > _COUNTED_NONCES:
+            del self._counts[next(iter(self._counts))]
+        return count
+
     def clear(self) -> None:
-        """Forget all nonces."""
+        """Forget all nonces; what was proved, and what was counted, stays."""
         self._spaces.clear()
+
+    def of_friends(self, request: Request, challenges: Sequence[Challenge]) -> Sequence[Challenge]:
+        """Leave out the challenges that a stranger may have made, to guess the password from the answer.
+
+        Raises:
+            ChallengeUnsupported: there are no others.
+        """
+        if request.method == "REGISTER":  # it goes to the servers of the account
+            return challenges
+        friends = [challenge for challenge in challenges if self._is_friend(request, challenge)]
+        if challenges and not friends:
+            raise ChallengeUnsupported(self._blame_stranger(challenges[0]))
+        return friends
+
+    def _is_friend(self, request: Request, challenge: Challenge) -> bool:
+        if challenge.realm in self.named:
+            return True
+        # TS 24.229 §5.4.3.2: the home network asks by 407, for the same credentials as at registration. A subscription to
+        # the user's own identity (§5.1.1.3) it answers itself; in a call, any To and From may be the peer's invention.
+        home = challenge.header == "Proxy-Authorization" or (
+            request.method == "SUBSCRIBE" and request.to.uri.aor() == request.from_.uri.aor()
+        )
+        return home and challenge.realm in self._proved_realms
+
+    def _blame_stranger(self, challenge: Challenge) -> str:
+        asked = f"for the credentials of {self.username} in the realm {challenge.realm}"
+        if challenge.realm in self._proved_realms:
+            asked = f"the called side asks {asked}, which only the network should do"
+        else:
+            asked = f"a server asks {asked}, which is not one of the registration"
+        return f"{asked}; no answer is given, from which a password could be guessed, unless the account's 'realms' names the realm"
 
     def drop_unproved(self, request: Request) -> None:
         """Forget the nonces that were used towards the URI of `request` and have not been accepted."""
@@ -306,7 +368,15 @@ class ProtectionSpaces:
         for (header, realm), space in self._spaces.items():
             sent = _sent(request, header, realm)
             if sent is not None and sent.get("response"):
+                if request.method == "REGISTER":
+                    self._prove_realm(realm)
                 yield space, sent, _read_info(response.headers.get(_INFO_OF[header]))
+
+    def _prove_realm(self, realm: str) -> None:
+        self._proved_realms.pop(realm, None)
+        self._proved_realms[realm] = None
+        if len(self._proved_realms) > _MAX_PROVED_REALMS:
+            del self._proved_realms[next(iter(self._proved_realms))]
 
 
 def digest_answer(

@@ -47,13 +47,18 @@ class CallRedirected(CallRejected):
 
 
 def rejection(response: Response, *, cause: Exception | None = None) -> CallRejected:
-    """Make the error for a final response that is not a success."""
-    error = _rejection(response)
+    """Make the error for a final response that is not a success.
+
+    Args:
+        response: the response.
+        cause: the reason for which this side did not send the request again, as the response asked.
+    """
+    error = _rejection(response, "" if cause is None else f": {cause}")
     error.__cause__ = cause
     return error
 
 
-def _rejection(response: Response) -> CallRejected:
+def _rejection(response: Response, why: str) -> CallRejected:
     if response.status < 400:
         contacts = response.contacts
         where = ", ".join(str(contact.uri) for contact in contacts) or "nowhere"
@@ -61,7 +66,7 @@ def _rejection(response: Response) -> CallRejected:
             f"the call was redirected to {where} ({_line(response)})", response=response, contacts=contacts
         )
     phrase = _PHRASES.get(response.status, "the call was rejected")
-    return CallRejected(f"{phrase} ({_line(response)})", response=response)
+    return CallRejected(f"{phrase} ({_line(response)}){why}", response=response)
 
 
 def cancelled(response: Response | None = None) -> CallCancelled:

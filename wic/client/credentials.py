@@ -142,13 +142,15 @@ async def open_credentials(account: Account, *, random_source: RandomSource, usi
     if account.web is not None:  # TS 24.371 §6.2.2, §6.2.3
         return await WebCredentials.open(account, account.web)
     # TS 24.371 §6.2.1.2: SIP Digest; the realm is the home domain until a challenge names it.
-    digest = DigestCredentials(username=account.impi, secret=account.password, realm=account.domain)
+    digest = DigestCredentials(
+        username=account.impi, secret=account.password, realm=account.domain, realms=frozenset(account.realms)
+    )
     return Credentials(account, DigestClient(digest, random_source=random_source))
 
 
 def _aka(account: Account, usim: Usim | None, random_source: RandomSource) -> AkaClient:
     settings = account.aka
-    make = partial(AkaClient, account.impi, random_source=random_source, realm=account.domain)
+    make = partial(AkaClient, account.impi, random_source=random_source, realm=account.domain, realms=account.realms)
     if settings is not None:
         card = StoredUsim(account.impi, settings) if usim is None else PluggedUsim(usim)
         return make(card, algorithm=settings.algorithm, accept=settings.accept)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ROUTING = ("Path", "Service-Route", "Record-Route")
 """The network alone says which elements are on the way."""
+_CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
+"""A WIC authenticates no one; a called one could guess the caller's password from an answer."""
 _SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
 
 
@@ -37,7 +39,7 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
     TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent, and what it prefers to be called is removed.
     """
     clean_from_outside(response)
-    remove_all(response, (*_ROUTING, "P-Preferred-Identity"))
+    remove_all(response, (*_ROUTING, *_CHALLENGES, "P-Preferred-Identity"))
     # Only a response below 300 can make a dialog (RFC 3261 §12.1).
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")

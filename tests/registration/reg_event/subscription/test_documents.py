@@ -77,7 +77,8 @@ class World:
         random_source = CountingSource()
         self.endpoint = Endpoint(random_source=random_source, options=EndpointOptions(via={"WSS": "x7k2.invalid"}))
         credentials = DigestClient(
-            DigestCredentials(username="alice", secret=Secret("pw")), random_source=random_source
+            DigestCredentials(username="alice", secret=Secret("pw"), realms=frozenset({"r"})),
+            random_source=random_source,
         )
         self.reg_event = RegEventSubscription(
             self.endpoint, contact=self.own, credentials=credentials, user_agent=self.user_agent
