@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from wic.network.epcscf.trust import (
+    called_identity,
     clean_request_from_wic,
     clean_response_from_wic,
     digest_credentials,
+    preferred_identities,
     withhold_keys,
     write_credentials,
 )
@@ -70,7 +74,7 @@ def test_a_wic_cannot_write_access_information_of_the_network():
     clean_to_outside(request)
     assert ACCESS not in request.headers
     response = Response.build(200, headers=[(ACCESS, ",,")])
-    clean_response_from_wic(response, None, "")
+    clean_response_from_wic(response, None, ())
     assert ACCESS not in response.headers
 
 
@@ -80,14 +84,14 @@ def test_a_wic_supports_early_media_and_does_not_authorize_it():
     assert request.headers.get_all("P-Early-Media") == ["Supported"]
     for values in (["sendrecv"], ["supported, sendonly"], ["supported", "gated"]):
         response = Response.build(183, headers=[("P-Early-Media", value) for value in values])
-        clean_response_from_wic(response, None, "")
+        clean_response_from_wic(response, None, ())
         assert "P-Early-Media" not in response.headers
 
 
 def test_the_network_says_who_answers():
     response = Response.build(200, headers=[("P-Preferred-Identity", "<sip:mallory@ims.example>")])
-    clean_response_from_wic(response, None, "sip:alice@ims.example")
-    assert response.headers.get_all("P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+    clean_response_from_wic(response, None, ("sip:alice@ims.example", "tel:+49301234"))
+    assert response.headers.get_all("P-Asserted-Identity") == ["<sip:alice@ims.example>", "<tel:+49301234>"]
     assert "P-Preferred-Identity" not in response.headers
 
 
@@ -96,3 +100,26 @@ def test_a_private_identity_does_not_leave_the_network():
     clean_to_outside(request)
     assert "P-Asserted-Identity" not in request.headers
     assert "Privacy" in request.headers
+
+
+@pytest.mark.parametrize(
+    ("values", "preferred"),
+    [
+        ([], []),
+        (["<sip:a@b;transport=ws>, <tel:+49-30-1>"], ["sip:a@b", "tel:+49301"]),
+        (["<<<", "<sip:a@b>"], ["sip:a@b"]),
+        (["<sip:a@b>, <<<"], []),
+        (["<sip:a@b>", "<sip:>", "sip:c@d"], ["sip:a@b", "sip:c@d"]),
+        ([f"<sip:{number}@b>" for number in range(20)], [f"sip:{number}@b" for number in range(8)]),
+    ],
+)
+def test_identities_that_cannot_be_read_are_not_preferred(values, preferred):
+    request = Request.build("INVITE", "sip:x", [("P-Preferred-Identity", value) for value in values])
+    assert [str(uri) for uri in preferred_identities(request)] == preferred
+
+
+def test_the_called_identity_is_what_the_core_says():
+    request = Request.build("INVITE", "sip:x", [("P-Called-Party-ID", '"A" <sip:a@b;x=y>')])
+    assert [str(uri) for uri in called_identity(request)] == ["sip:a@b"]
+    assert called_identity(Request.build("INVITE", "sip:x", [("P-Called-Party-ID", "<<<")])) == []
+    assert called_identity(Request.build("INVITE", "sip:x")) == []

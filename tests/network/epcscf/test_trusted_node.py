@@ -277,7 +277,8 @@ async def test_headers_that_cannot_be_read_behind_a_good_token(edge):
     alice.send(alice.register(bearer("t")).replace("Expires: 3600", "Expires: soon"))
     await alice.receive("SIP/2.0 400")
     await registered(edge, alice, "t")
-    alice.send(alice.request("OPTIONS", "sip:x@ims.example", bearer("t"), "P-Preferred-Identity: <<<"))
+    invite = alice.request("INVITE", "sip:x@ims.example", bearer("t"), f"Contact: {alice.contact}")
+    alice.send(invite.replace("Contact: <sip:", "Contact: <<<"))
     await alice.receive("SIP/2.0 400")
 
 

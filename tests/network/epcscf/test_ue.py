@@ -16,6 +16,7 @@ from wic.sip.flow import Flow
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.random_source import CountingSource
+from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from wic.network.epcscf.ue import W2Connection
@@ -32,6 +33,10 @@ def association(impi: str, *impus: str, impu: str = "", device: str = "", expire
         service_route=(),
         expires_at=expires_at,
     )
+
+
+def uris(*texts: str) -> list[Uri]:
+    return [Uri.parse(text) for text in texts]
 
 
 def connect(index: UeIndex, id: str) -> W2Connection:
@@ -65,13 +70,13 @@ def test_several_users_may_share_a_connection(index, connection, other):
     assert connection.association("b", "tel:+1", now=0) is None
     assert connection.association("c", "tel:+1", now=0) is None
     assert other.association("a", "tel:+1", now=0) is None
-    found = connection.identity(["sip:z@x", "sip:b@x"], now=0)
+    found = connection.identify(uris("sip:z@x", "sip:b@x"), now=0)
     assert found is not None
-    assert (found[0].impi, found[2]) == ("b", "sip:b@x")
-    default = connection.identity([], now=0)
-    assert default == (ue, alice, "sip:a@x")
-    assert connection.identity(["sip:b@x"], now=0, impi="a") == default
-    assert connection.identity([], now=0, impi="c") is None
+    assert (found[0].impi, found[2]) == ("b", ("sip:b@x",))
+    default = connection.identify([], now=0)
+    assert default == (ue, alice, ("sip:a@x",))
+    assert connection.identify(uris("sip:b@x"), now=0, impi="a") == default
+    assert connection.identify([], now=0, impi="c") is None
     index.drop(ue, alice)
     index.drop(ue, alice)
     assert [each.impi for each, _ in connection.associations] == ["b"]
@@ -92,18 +97,50 @@ def test_identity_sets_of_one_user_are_kept_apart(index, connection):
 def test_a_barred_identity_maps_to_its_association_and_is_never_asserted(index, connection):
     index.store(association("a", "sip:free@x", impu="sip:barred@x"), connection)
     assert connection.association("a", "sip:barred@x", now=0) is not None
-    found = connection.identity(["sip:barred@x"], now=0)
+    found = connection.identify(uris("sip:barred@x"), now=0)
     assert found is not None
-    assert found[2] == "sip:free@x"
+    assert found[2] == ("sip:free@x",)
 
 
 def test_associations_expire(index, connection):
     ue = index.store(association("a", "sip:a@x", device="<d>"), connection)
-    assert connection.identity(["sip:a@x"], now=99.0) is not None
-    assert connection.identity(["sip:a@x"], now=100.0) is None
+    assert connection.identify(uris("sip:a@x"), now=99.0) is not None
+    assert connection.identify(uris("sip:a@x"), now=100.0) is None
     assert connection.association("a", "sip:a@x", now=100.0) is None
     assert ue.can_be_recognized(now=99.0)
     assert not ue.can_be_recognized(now=100.0)
+
+
+@pytest.mark.parametrize(
+    ("preferred", "asserted"),
+    [
+        ([], ["sip:a@x"]),
+        (["sip:b@x"], ["sip:b@x"]),
+        (["tel:+1"], ["tel:+1"]),
+        (["sip:b@x", "tel:+1"], ["sip:b@x", "tel:+1"]),
+        (["tel:+1", "sip:b@x"], ["sip:b@x", "tel:+1"]),
+        (["tel:+1", "tel:+2", "sip:c@x", "sip:b@x"], ["sip:b@x", "tel:+1"]),
+        (["sip:b@x", "sip:a@x"], ["sip:b@x"]),
+        (["sip:b@x", "tel:+9"], ["sip:b@x"]),
+        (["sip:z@x", "tel:+1"], ["tel:+1"]),
+        (["sip:z@x", "tel:+9"], ["sip:a@x"]),
+    ],
+)
+def test_identities_that_are_preferred_and_those_that_are_asserted(index, connection, preferred, asserted):
+    """RFC 3325 §9.1, §9.2, TS 24.229 §5.2.6.3.1: one, or a SIP URI and a telephone number."""
+    index.store(association("a", "sip:a@x", "tel:+1", "sip:b@x", "tel:+2"), connection)
+    found = connection.identify(uris(*preferred), now=0)
+    assert found is not None
+    assert list(found[2]) == asserted
+
+
+def test_of_several_default_identities_that_of_the_contact_is_asserted(index, connection):
+    for user in "abc":
+        index.store(association(user, f"sip:{user}@x"), connection)
+    for contact, asserted in (("<sip:b@h>", "sip:b@x"), ("<sip:c@h>", "sip:c@x"), ("<sip:z@h>", "sip:a@x")):
+        found = connection.identify([], [NameAddr.parse(contact)], now=0)
+        assert found is not None
+        assert found[2] == (asserted,)
 
 
 # device keys

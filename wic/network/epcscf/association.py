@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wic.network.epcscf.mechanism import Mechanism
     from wic.sip.headers.address import NameAddr
 
@@ -48,6 +50,10 @@ class Association:
     def holds(self, impu: str) -> bool:
         """Tell whether a public identity is registered with it."""
         return impu == self.impu or impu in self.impus
+
+    def is_at(self, contacts: Sequence[NameAddr]) -> bool:
+        """Tell whether it has one of these contacts."""
+        return any(same_binding(own, each) for own in self.contacts for each in contacts)
 
 
 def device_of(contact: NameAddr) -> tuple[str, str] | None:

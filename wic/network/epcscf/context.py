@@ -56,8 +56,8 @@ class RequestContext:
     """None within a dialog that the eP-CSCF does not know."""
     connection: W2Connection
     """Its connection when the request came."""
-    identity: str = ""
-    """The UE's public identity, to be asserted; empty within dialogs."""
+    identities: tuple[str, ...] = ()
+    """The UE's public identities, to be asserted in its responses; empty within dialogs."""
     leg_id: str = ""
     """Id of the call leg that it belongs to. The leg itself would be kept for as long as the transaction."""
 

@@ -18,14 +18,20 @@ from wic.network.epcscf.context import RequestContext
 from wic.network.epcscf.leg import LEG_PARAM
 from wic.network.epcscf.register import ForwardedRegister
 from wic.network.epcscf.tables import UeState
-from wic.network.epcscf.trust import clean_request_from_wic, clean_response_from_wic
+from wic.network.epcscf.trust import (
+    assert_identities,
+    called_identity,
+    clean_request_from_wic,
+    clean_response_from_wic,
+    preferred_identities,
+)
 from wic.network.node import LR
 from wic.network.trust_boundary import clean_to_outside
 from wic.sdp.line_map import Side
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
-from wic.sip.methods import DIALOG_FORMING
+from wic.sip.methods import DIALOG_FORMING, TARGET_REFRESH
 from wic.sip.proxy.core import ProxyLogic, Target
 
 if TYPE_CHECKING:
@@ -43,8 +49,6 @@ if TYPE_CHECKING:
 
 _PAUSE = 5
 """Seconds that a WIC which sends too much is told to wait."""
-_MAX_PREFERRED = 8
-"""Identities that a request may ask for; more are not looked at."""
 
 
 class EPcscfLogic(ProxyLogic):
@@ -123,23 +127,23 @@ class EPcscfLogic(ProxyLogic):
     ) -> None:
         """Take a request outside dialogs (TS 24.229 §5.2.6.3)."""
         request = context.request
-        preferred = [str(NameAddr.parse(v).uri.aor()) for v in request.headers.values("P-Preferred-Identity")]
-        preferred.append(str(request.from_.uri.aor()))
-        found = connection.identity(preferred[:_MAX_PREFERRED], now=now, impi=impi)
+        contacts = request.contacts if request.method in TARGET_REFRESH else ()
+        # TS 24.229 §5.2.6.3.1: From has no part in this.
+        found = connection.identify(preferred_identities(request), contacts, now=now, impi=impi)
         if found is None:
             context.reject(403, "Not Registered", now=now)
             return
-        ue, association, identity = found
+        ue, association, identities = found
         clean_request_from_wic(request)
         request.headers.remove("P-Preferred-Identity")
-        request.headers.set("P-Asserted-Identity", f"<{identity}>")
+        assert_identities(request, identities)
         self._context.charging.mark(request)
         # TS 24.229 §5.2.6.3.3: the preloaded Route has to be the Service-Route of the registration; what the WIC wrote
         # is replaced by it.
         request.headers.remove("Route")
         routes = association.service_route
         target = Target(routes=routes) if routes else Target(flow=self._context.core)
-        self._pass(context, RequestContext(Side.WIC, ue, connection, identity), target, now)
+        self._pass(context, RequestContext(Side.WIC, ue, connection, identities), target, now)
 
     def _within_dialog_from_wic(self, context: ProxyContext, connection: W2Connection, now: float) -> None:
         """Take a request within a dialog: it has to come by our Record-Route, over the UE's own connection.
@@ -178,17 +182,16 @@ class EPcscfLogic(ProxyLogic):
         if context.in_dialog:
             self._within_dialog_from_core(context, ue, connection, now)
             return
-        called = context.request.headers.get("P-Called-Party-ID")
-        preferred = [] if called is None else [str(NameAddr.parse(called).uri.aor())]
-        found = None if connection is None else connection.identity(preferred, now=now)
+        called, contact = called_identity(context.request), NameAddr("", context.request.uri)
+        found = None if connection is None else connection.identify(called, [contact], now=now)
         if connection is None or found is None:
             # RFC 5626 §5.3.1: the connection is gone, which the registrar wants to know.
             context.reject(430, now=now)
             return
         # TS 24.229 §5.2.6.4.3: the called identity is asserted in the responses.
-        called_ue, _, identity = found
+        called_ue, _, identities = found
         clean_to_outside(context.request)
-        owner = RequestContext(Side.MW, called_ue, connection, identity)
+        owner = RequestContext(Side.MW, called_ue, connection, identities)
         self._pass(context, owner, Target(flow=connection.flow), now)
 
     def _within_dialog_from_core(
@@ -233,7 +236,7 @@ class EPcscfLogic(ProxyLogic):
             else:
                 if passing.response.status >= 500 and not open_:
                     passing.response = self._connection_broke(passing.context, owner, now)
-                clean_response_from_wic(passing.response, passing.branch, owner.identity)
+                clean_response_from_wic(passing.response, passing.branch, owner.identities)
             self._legs.response(passing, owner, now=now)
         else:
             passing.release(now=now)

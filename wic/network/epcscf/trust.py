@@ -6,22 +6,27 @@ what is only between a WIC and its eP-CSCF: routing headers, credentials, tokens
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wic.auth.digest_server import refuse_repetition
 from wic.network.trust_boundary import clean_from_outside, remove_all
 from wic.sip.errors import MalformedHeader
+from wic.sip.headers.address import NameAddr
 from wic.sip.headers.auth import AuthValue
 
 if TYPE_CHECKING:
     from wic.sip.message import Message, Request, Response
     from wic.sip.params import Params
     from wic.sip.proxy.core import Branch
+    from wic.sip.uri import Uri
 
 _ROUTING = ("Path", "Service-Route", "Record-Route")
 """The network alone says which elements are on the way."""
 _CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
 """A WIC authenticates no one; a called one could guess the caller's password from an answer."""
+_MAX_IDENTITIES = 8
+"""Identities that a request may name; more are not looked at."""
 _SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
 
 
@@ -33,7 +38,7 @@ def clean_request_from_wic(request: Request) -> None:
     _remove_tokens(request)
 
 
-def clean_response_from_wic(response: Response, branch: Branch | None, identity: str) -> None:
+def clean_response_from_wic(response: Response, branch: Branch | None, identities: tuple[str, ...]) -> None:
     """Remove from a response of a WIC what only the network may assert, and assert who answers.
 
     TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent, and what it prefers to be called is removed.
@@ -43,9 +48,39 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identity:
     # Only a response below 300 can make a dialog (RFC 3261 §12.1).
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
-    if identity:
-        # TS 24.229 §5.2.6.4.4: the P-CSCF asserts who answers.
-        response.headers.set("P-Asserted-Identity", f"<{identity}>")
+    assert_identities(response, identities)  # TS 24.229 §5.2.6.4.4: the P-CSCF asserts who answers
+
+
+def preferred_identities(request: Request) -> list[Uri]:
+    """Return the identities that a WIC prefers to be asserted, the most preferred first.
+
+    What cannot be read is no identity of the WIC: P-Preferred-Identity is a hint (RFC 3325 §9.2).
+    """
+    return _uris(request, "P-Preferred-Identity")
+
+
+def called_identity(request: Request) -> list[Uri]:
+    """Return the public identity that the core has called (TS 24.229 §5.2.6.4.3), if it says so."""
+    return _uris(request, "P-Called-Party-ID")[:1]
+
+
+def assert_identities(message: Message, identities: tuple[str, ...]) -> None:
+    """Write who the sender of a message is, if that is known."""
+    message.headers.remove("P-Asserted-Identity")
+    for identity in identities:
+        message.headers.add("P-Asserted-Identity", f"<{identity}>")
+
+
+def _uris(request: Request, name: str) -> list[Uri]:
+    """Return the identities that a header field names, without those that cannot be read."""
+    found = []
+    try:
+        for value in request.headers.values(name)[:_MAX_IDENTITIES]:
+            with suppress(MalformedHeader):
+                found.append(NameAddr.parse(value).uri.aor())
+    except MalformedHeader:
+        pass  # not even its values can be told apart
+    return found
 
 
 def digest_credentials(request: Request, realm: str) -> Params | None:

@@ -27,7 +27,7 @@ from wic.network.epcscf.tables import UE, UeInput, UeState
 from wic.sip.uri import bracketed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wic.network.epcscf.association import Association, DeviceKey
     from wic.network.epcscf.leg import Leg
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wic.sip.proxy.core import ProxyContext
     from wic.sip.random_source import RandomSource
     from wic.sip.timers import ScheduledTimer
+    from wic.sip.uri import Uri
 
 _log = logging.getLogger(__name__)
 
@@ -103,25 +104,30 @@ class W2Connection:
         own = () if ue is None else ue.associations.values()
         return next((each for each in own if each.expires_at > now and each.holds(impu)), None)
 
-    def identity(
-        self, preferred: list[str], *, now: float, impi: str | None = None
-    ) -> tuple[RegisteredUe, Association, str] | None:
-        """Choose the identity to assert for a request: a preferred one that is registered, else the default one.
+    def identify(
+        self, preferred: Sequence[Uri], contacts: Sequence[NameAddr] = (), *, now: float, impi: str | None = None
+    ) -> tuple[RegisteredUe, Association, tuple[str, ...]] | None:
+        """Choose the identities to assert: preferred ones that are registered, else the default one.
 
         Args:
-            preferred: public identities, the most preferred first.
+            preferred: public identities in canonical form, the most preferred first. A SIP URI and a tel URI may be
+                asserted together (RFC 3325 §9.1).
+            contacts: where the UE is; of several default identities that of a registered contact is taken.
             now: by the driver's clock.
             impi: the only UE to choose from; None takes all over this connection.
 
         Returns:
-            The UE, its association and the public identity; None if nothing is registered.
+            The UE, its association and one or two public identities; None if nothing is registered.
         """
         registered = [(ue, each) for ue, each in self.associations if each.expires_at > now and impi in (None, ue.impi)]
-        for impu in preferred:
+        for first in preferred:
             for ue, association in registered:
-                if impu in association.impus:
-                    return ue, association, impu
-        return (*registered[0], registered[0][1].impus[0]) if registered else None
+                if str(first) in association.impus:
+                    return ue, association, tuple(_sip_and_tel(first, preferred, association))
+        if not registered:
+            return None
+        ue, association = next((each for each in registered if each[1].is_at(contacts)), registered[0])
+        return ue, association, association.impus[:1]
 
 
 @dataclass(slots=True, eq=False)
@@ -178,6 +184,14 @@ class RegisteredUe:
         self.legs |= other.legs
         self.missed_byes += other.missed_byes
         other.dialogs, other.legs, other.missed_byes = self.dialogs, self.legs, self.missed_byes
+
+
+def _sip_and_tel(first: Uri, preferred: Sequence[Uri], association: Association) -> Iterator[str]:
+    """Yield a preferred identity, with the first one of the other kind that is registered with it; the tel URI last."""
+    registered = (each for each in preferred if str(each) in association.impus)
+    other = next((each for each in registered if each.is_sip is not first.is_sip), None)
+    both = (first,) if other is None else (first, other)
+    yield from (str(each) for each in sorted(both, key=lambda each: not each.is_sip))
 
 
 class UeIndex:
