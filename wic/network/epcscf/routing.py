@@ -17,6 +17,7 @@ from wic.network.epcscf.call_legs import CONNECTION_LOST, RETURN_PAUSE
 from wic.network.epcscf.context import RequestContext
 from wic.network.epcscf.leg import LEG_PARAM
 from wic.network.epcscf.register import ForwardedRegister
+from wic.network.epcscf.screening import screen
 from wic.network.epcscf.tables import UeState
 from wic.network.epcscf.trust import (
     assert_identities,
@@ -112,6 +113,8 @@ class EPcscfLogic(ProxyLogic):
             context.reject(503, now=now, headers=[("Retry-After", _PAUSE)])
         elif request.method == "REGISTER":
             self._registers.route(context, connection, now=now)
+        elif (refusal := screen(request)) is not None:
+            context.reject(refusal.status, refusal.reason, now=now)
         elif trusted is not None and any(each.scheme.lower() == "bearer" for each in request.auth("Authorization")):
 
             def proceed(proven: ProvenIdentities, now: float) -> None:
@@ -162,6 +165,9 @@ class EPcscfLogic(ProxyLogic):
         if ue is None or dialog is None:
             context.reject(481, now=now)
             return
+        if (refusal := screen(request)) is not None:
+            context.reject(refusal.status, refusal.reason, now=now)
+            return
         dialog.confine(request)
         dialog.passed(request, Side.WIC, now=now)
         clean_request_from_wic(request)
@@ -177,6 +183,9 @@ class EPcscfLogic(ProxyLogic):
         tokens = [taken.uri.user for taken in context.taken_routes if taken.uri.user]
         if not tokens:
             context.reject(481 if context.in_dialog else 404, now=now)
+            return
+        if (refusal := screen(context.request)) is not None:
+            context.reject(refusal.status, refusal.reason, now=now)
             return
         ue, connection = self._ues.resolve(tokens[0])
         if context.in_dialog:

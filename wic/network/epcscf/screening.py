@@ -1,0 +1,46 @@
+"""Requests that no dialog and no user agent could make sense of, and that go no further than the eP-CSCF.
+
+What a user agent would have to refuse is refused here, in both directions: behind the eP-CSCF it would open a dialog that
+no request can be sent in, or carry an offer that belongs to no call, past the eIMS-AGW.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wic.sip.methods import DIALOG_FORMING, TARGET_REFRESH, WITHIN_DIALOG
+
+if TYPE_CHECKING:
+    from wic.sip.message import Request
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningRefusal:
+    """Answer to a request that goes no further."""
+
+    status: int
+    reason: str | None = None
+
+
+def screen(request: Request) -> ScreeningRefusal | None:
+    """Return the answer to a request that is not to be forwarded; None lets it pass.
+
+    Raises:
+        MalformedHeader: To, or a Contact that is needed, cannot be read.
+    """
+    in_dialog = request.to.tag is not None
+    if not in_dialog and request.method in WITHIN_DIALOG:
+        # RFC 3261 §12.2.2, §15.1.2; RFC 3262 §3, RFC 3311 §5.2, RFC 6086 §4.2.2, RFC 6665 §4.1.3: there is no such dialog.
+        return ScreeningRefusal(481)
+    if request.method not in TARGET_REFRESH:
+        return None  # a Contact that it has means nothing (RFC 3261 table 2)
+    contacts = request.contacts
+    if not contacts and not in_dialog and request.method in DIALOG_FORMING:
+        # RFC 3261 §8.1.1.8, §12.1.1: the far end could send nothing in the dialog.
+        return ScreeningRefusal(400, "Missing Contact")
+    if len(contacts) > 1:
+        return ScreeningRefusal(400, "More Than One Contact")  # RFC 3261 §8.1.1.8
+    if any(not contact.uri.is_sip for contact in contacts):
+        return ScreeningRefusal(400, "Contact Is No SIP URI")  # RFC 3261 §8.1.1.8
+    return None
