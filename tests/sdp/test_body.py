@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.sdp.body import expect_sdp, read_sdp, remove_body, write_sdp
+from wic.sdp.body import expect_sdp, read_sdp, remove_body, remove_sdp, write_sdp
 from wic.sdp.description import SessionDescription
 from wic.sdp.errors import SdpRefused
 from wic.sip.message import Request
@@ -152,3 +152,23 @@ def test_any_octets_are_read_or_refused(head: bytes, tail: bytes) -> None:
         if description is not None:
             write_sdp(request, OTHER)
             assert read_sdp(request) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "left"),
+    [
+        ("application/sdp", SDP, b""),
+        ("application/sdp", b"garbage", b""),
+        ("multipart/mixed;boundary=b", MIXED % SDP, b""),
+        ("multipart/mixed", MIXED % SDP, b""),
+        (None, SDP, b""),
+        ("multipart/mixed;boundary=b", ONLY_TEXT, ONLY_TEXT),
+        ("text/plain", SDP, SDP),
+        (None, b"", b""),
+    ],
+)
+def test_a_body_that_may_hold_a_description_is_taken_out(content_type: str | None, body: bytes, left: bytes) -> None:
+    request = message(content_type, body)
+    remove_sdp(request)
+    assert request.body == left
+    assert ("Content-Type" in request.headers) is bool(left)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wic.sip.headers import MediaType
     from wic.sip.message import Message
 
-__all__ = ["SDP", "expect_sdp", "read_sdp", "remove_body", "write_sdp"]
+__all__ = ["SDP", "expect_sdp", "read_sdp", "remove_body", "remove_sdp", "write_sdp"]
 
 SDP: Final = "application/sdp"
 
@@ -69,6 +69,16 @@ def write_sdp(message: Message, description: SessionDescription) -> None:
     else:
         # No line of a description begins with "--", so no boundary can occur in it.
         message.body = replace_parts(_content_type(message), message.body, SDP, content)
+
+
+def remove_sdp(message: Message) -> None:
+    """Take the body out of a message that holds a session description, or may hold one that cannot be found."""
+    try:
+        found = read_sdp(message) is not None
+    except SdpRefused:
+        found = True
+    if found:
+        remove_body(message)
 
 
 def remove_body(message: Message) -> None:

@@ -14,7 +14,7 @@ from wic.errors import MediaFailed, NegotiationFailed
 from wic.network.epcscf.leg import Leg
 from wic.network.epcscf.leg_negotiator import LegNegotiator
 from wic.network.epcscf.tables import LegInput, LegState
-from wic.sdp.body import read_sdp, remove_body, write_sdp
+from wic.sdp.body import read_sdp, remove_body, remove_sdp, write_sdp
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line_map import Side
 from wic.sip.headers.values import Reason
@@ -36,6 +36,8 @@ CONNECTION_LOST = "Connection Lost"
 RETURN_PAUSE = 5
 """Seconds after which a request to an absent UE may be tried again."""
 _WITH_OFFERS = frozenset({"INVITE", "UPDATE", "PRACK"})
+_ABOUT_MEDIA = _WITH_OFFERS | {"OPTIONS"}
+"""Methods whose messages describe media of their sender (RFC 3261 §11.2); elsewhere a description is a text like others."""
 _REFUSALS = (SdpRefused, NegotiationFailed, MediaFailed)
 
 
@@ -131,9 +133,14 @@ class CallLegs:
     # responses
 
     def response(self, passing: PassingResponse, owner: RequestContext, *, now: float) -> None:
-        """Send a response back, its session description rewritten."""
+        """Send a response back, its session description rewritten or, if it belongs to no offer, taken out."""
         leg, response, context = owner.leg, passing.response, passing.context
-        if leg is None or context.transaction.request.method not in _WITH_OFFERS:
+        method = context.transaction.request.method
+        # What a side can do (RFC 3261 §11.2, §21.4.26) is not what the gateway can do: its fingerprints, ICE candidates
+        # and addresses end here, as they do in an offer (TS 24.371 §7.4.2).
+        if method in _ABOUT_MEDIA and (leg is None or method not in _WITH_OFFERS or response.status >= 300):
+            remove_sdp(response)
+        if leg is None or method not in _WITH_OFFERS:
             passing.release(now=now)
             return
         initial = leg.context is context
@@ -196,17 +203,23 @@ class CallLegs:
 
     def ack(self, ack: PassingAck, ue: RegisteredUe, flow: Flow | None, *, now: float) -> None:
         """Pass an ACK about a call of a UE, with the answer that it may carry; without a flow it follows its Route."""
-        leg = ue.leg(ack.taken_routes)
-        if leg is not None:
-            leg.take(LegInput.ACK)
+        leg, request = ue.leg(ack.taken_routes), ack.request
+        if leg is not None and leg.ack_answer is not None and leg.ack_answer[0] == request.cseq:
+            request.body = leg.ack_answer[1]  # RFC 3261 §13.2.2.4: the same ACK again
+        elif leg is None or leg.pending is None:
+            remove_sdp(request)  # RFC 3264 §5: no offer waits for it
+        else:
             try:
-                description = read_sdp(ack.request)
-                if description is not None and leg.pending is not None:
-                    self._answer_in(ack.request, leg, leg.pending, description)
+                description = read_sdp(request)
+                if description is not None:
+                    self._answer_in(request, leg, leg.pending, description)
+                    leg.ack_answer = (request.cseq, request.body)
             except _REFUSALS as error:
                 _log.info("the answer in an ACK cannot be used: %s", error)
-                remove_body(ack.request)
+                remove_body(request)
                 leg.spoilt = str(error)
+        if leg is not None:
+            leg.take(LegInput.ACK)
         ack.forward(now=now, flow=flow)
         if leg is not None and leg.spoilt:
             self.release(ue, leg, leg.spoilt)

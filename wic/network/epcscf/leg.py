@@ -45,6 +45,8 @@ class Leg:
     """The offers of requests that may still be answered; the INVITE's is kept, since forks may answer it in turn."""
     pending: OfferExchange | None = None
     """An offer that came in a response and waits for its answer in ACK or PRACK."""
+    ack_answer: tuple[CSeq, bytes] | None = None
+    """The rewritten body of the ACK that answered: the ACK comes again with each repetition of the 2xx."""
     spoilt: str = ""
     """Reason to end the call as soon as it is confirmed; empty if there is none."""
     cseqs: dict[Side, int] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from wic.network.epcscf.trust import (
 )
 from wic.network.node import LR
 from wic.network.trust_boundary import clean_to_outside
+from wic.sdp.body import remove_sdp
 from wic.sdp.line_map import Side
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
@@ -227,6 +228,8 @@ class EPcscfLogic(ProxyLogic):
     def _pass(self, context: ProxyContext, owner: RequestContext, target: Target, now: float) -> None:
         """Forward a request, after its session description has been taken care of."""
         context.owner = owner
+        if context.request.method == "OPTIONS":
+            remove_sdp(context.request)  # as in its response, see `CallLegs.response`
         self._legs.request(context, owner, target, now=now)
 
     def response(self, passing: PassingResponse, *, now: float) -> None:
