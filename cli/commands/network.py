@@ -38,6 +38,7 @@ network.add_command(subscriber)
     epilog=examples(
         "wic network up --dir ims",
         "wic network up --dir ims --port-base 8440 --host 192.0.2.7 --trace",
+        "wic network up --peer other.example=sip:127.0.0.1:5080",
         "wic network up --core sip:127.0.0.1:5060 --json",
     )
 )
@@ -57,6 +58,13 @@ network.add_command(subscriber)
     "--core",
     metavar="URI",
     help="SIP URI of another IMS core, such as sip:127.0.0.1:5060.  [default: the built-in S-CSCF and HSS]",
+)
+@option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="PEER",
+    help="Also send requests to another network: DOMAIN=sip:HOST:PORT, or sip:HOST:PORT for an address without a domain (repeatable).",
 )
 @option(
     "--agw",
@@ -127,6 +135,7 @@ def up(
     directory: Path | None,
     port_base: int | None,
     core: str | None,
+    peers: tuple[str, ...],
     domain: str,
     host: str,
     name: str | None,
@@ -149,6 +158,7 @@ def up(
             directory=directory,
             port_base=port_base,
             core=core,
+            peers=peers,
             domain=domain,
             host=host,
             name=name,

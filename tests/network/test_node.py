@@ -70,6 +70,7 @@ async def test_a_port_that_is_taken_for_tcp_is_free_for_udp_again() -> None:
     ],
 )
 async def test_flows_to_addresses(node, uri: str, transport: str, remote: tuple[str, int]) -> None:
+    node.destinations.add(*remote)
     flow = node.flow_to(Uri.parse(uri))
     assert (flow.transport, flow.remote) == (transport, remote)
     assert flow.local == (node.mw.host, node.mw.port if transport == "UDP" else 0)
@@ -78,6 +79,8 @@ async def test_flows_to_addresses(node, uri: str, transport: str, remote: tuple[
 
 @pytest.mark.parametrize("uri", ["tel:+49", "sips:127.0.0.1", "sip:name.invalid", "sip:127.0.0.1;transport=sctp"])
 async def test_no_flow_to_other_uris(node, uri: str) -> None:
+    for port in (5060, 5061):
+        node.destinations.add("127.0.0.1", port)
     assert node.flow_to(Uri.parse(uri)) is None
 
 

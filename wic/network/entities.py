@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Self
 
+from wic.errors import ConfigurationError
 from wic.network.agw.gateway import Agw
 from wic.network.certificates import CA_FILE
 from wic.network.directory import Ports
@@ -21,6 +23,7 @@ from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.server import EPcscf
 from wic.network.node import ALL_ADDRESSES, LOOPBACK, address_of, local_address, sip_uri
 from wic.network.own_flows import OwnFlows
+from wic.network.peers import Peer
 from wic.network.scscf.options import RegistrarOptions, ScscfOptions
 from wic.network.scscf.server import Scscf
 from wic.network.web_access import WebAccess, WebAccessOptions, make_validator, open_waf
@@ -29,6 +32,7 @@ from wic.transport.driver import SystemRandomSource
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable
     from pathlib import Path
 
     from wic.network.hss import Hss
@@ -70,6 +74,7 @@ class NetworkEntities:
         """
         random_source = SystemRandomSource()
         mw_host = options.mw_host or await _towards_core(options.core)
+        peers = tuple([await _resolve(Peer.parse(each), mw_host) for each in options.peers])
         async with AsyncExitStack() as stack:
             access = "" if options.host in ALL_ADDRESSES else options.host  # empty: candidates on every address
             agw_options = replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp)
@@ -82,6 +87,8 @@ class NetworkEntities:
                     domain=options.domain,
                     host=mw_host,
                     port=ports.scscf,
+                    edges=((mw_host, ports.epcscf),) if ports.epcscf else (),
+                    peers=peers,
                     registrar=options.registrar or RegistrarOptions(),
                     timers=options.timers,
                 )
@@ -117,6 +124,7 @@ class NetworkEntities:
                 mw_host=mw_host,
                 mw_port=ports.epcscf,
                 core=options.core or ("" if scscf is None else scscf.uri),
+                peers=() if options.core is None else peers,  # everything passes an S-CSCF of our own
                 ssl_context=ssl_context,
                 integrity_protected=options.integrity_protected,
                 authz_server=issuers[0].issuer if issuers else None,  # RFC 8898 §4: one only; our own WAF, if it runs
@@ -130,6 +138,8 @@ class NetworkEntities:
             epcscf = await EPcscf.open(agw, epcscf_options, random_source, validator=validator)
             stack.push_async_callback(epcscf.close)
             own_flows.edge = epcscf.node  # from now on the S-CSCF believes it
+            if scscf is not None:
+                scscf.node.destinations.add(epcscf.node.mw.host, epcscf.node.mw.port)
 
             web = None
             if waf is not None and web_options is not None:
@@ -145,12 +155,27 @@ class NetworkEntities:
                 waf=ports.waf if web is None else web.waf.port,
                 wwsf=ports.wwsf if web is None else web.wwsf.port,
             )
+            _refuse_own_ports(peers, {mw_host, options.host}, taken)
             return cls(agw=agw, scscf=scscf, epcscf=epcscf, web=web, ports=taken, closing=stack.pop_all())
 
 
 async def _towards_core(core: str | None) -> str:
     """Return the address for Mw: loopback, unless the core is elsewhere."""
     return LOOPBACK if core is None else local_address(await address_of(sip_uri(core).host))
+
+
+async def _resolve(peer: Peer, mw_host: str) -> Peer:
+    """Return a peer with the IP address of its host."""
+    return peer.at(await address_of(peer.host), mw_host=mw_host)
+
+
+def _refuse_own_ports(peers: Iterable[Peer], hosts: set[str], ports: Ports) -> None:
+    """Refuse peers that are this network itself: what a UE asks for would reach the inside of it."""
+    own = set(astuple(ports)) - {0}
+    hosts = {host for host in hosts if host not in ALL_ADDRESSES}
+    for peer in peers:
+        if peer.port in own and (peer.host in hosts or ip_address(peer.host).is_loopback):
+            raise ConfigurationError(f"the peer {peer} is this network itself: name an element of another network")
 
 
 def _end_registration(scscf: Scscf, impi: str) -> None:

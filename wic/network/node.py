@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError
+from wic.network.peers import Destinations
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.errors import MalformedUri
 from wic.sip.events import RequestReceived
 from wic.sip.flow import Flow
 from wic.sip.params import UriParams
-from wic.sip.routing import port_of
 from wic.sip.timers import RFC3261
 from wic.sip.uri import Uri, bracketed
 from wic.transport.datagram import open_udp
@@ -135,24 +135,39 @@ class Node:
     """
 
     def __init__(
-        self, endpoint: Endpoint, driver: Driver, mw: MwAddress, listener: Listener, random_source: RandomSource
+        self,
+        endpoint: Endpoint,
+        driver: Driver,
+        mw: MwAddress,
+        listener: Listener,
+        random_source: RandomSource,
+        destinations: Destinations,
     ) -> None:
         self.endpoint = endpoint
         self.driver = driver
         self.mw = mw
         """Address on Mw, the same for UDP and TCP."""
         self.random_source = random_source
+        self.destinations = destinations
+        """Addresses that requests may go to."""
         self._listener = listener
 
     @classmethod
     async def open(
-        cls, host: str, port: int, *, random_source: RandomSource | None = None, timers: Timers = RFC3261
+        cls,
+        host: str,
+        port: int,
+        *,
+        destinations: Destinations | None = None,
+        random_source: RandomSource | None = None,
+        timers: Timers = RFC3261,
     ) -> Self:
         """Listen on Mw.
 
         Args:
             host: address to listen on.
             port: for UDP and TCP; 0 takes one that is free on both.
+            destinations: addresses that requests may go to; None allows none until they are added.
             random_source: source of branches and tags; None takes the system's.
             timers: SIP timers.
 
@@ -174,28 +189,20 @@ class Node:
         driver.attach_socket(datagrams)
         mw = MwAddress(*datagrams.address)
         via["UDP"] = via["TCP"] = f"{bracketed(mw.host)}:{mw.port}"
-        return cls(endpoint, driver, mw, listener, source)
+        return cls(endpoint, driver, mw, listener, source, destinations or Destinations())
 
     def serve(self, on_event: Callable[[Event], None]) -> None:
         """Hand the events of the endpoint to the entity from now on."""
         self.driver.on_event = on_event
 
     def flow_to(self, uri: Uri) -> Flow | None:
-        """Return the flow to a URI on Mw; None if its host is a name, or its transport neither UDP nor TCP."""
-        if not uri.is_sip or uri.secure:
-            return None  # RFC 3261 §26.2.2: SIPS wants TLS, which Mw has not (TS 33.210 protects it below)
-        try:
-            host = str(ipaddress.ip_address(uri.params.get("maddr") or uri.host))  # RFC 3263 §4
-        except ValueError:
+        """Return the flow to a URI on Mw; None if requests may not go there, or its transport is neither UDP nor TCP."""
+        found = self.destinations.find(uri)
+        if found is None:
             return None
-        # RFC 3263 without DNS: a numeric host, its port or the default, and the transport parameter or UDP.
-        remote = (host, port_of(uri))
-        match (uri.params.get("transport") or "udp").lower():
-            case "udp":
-                return Flow("UDP", (self.mw.host, self.mw.port), remote)
-            case "tcp":
-                return Flow("TCP", (self.mw.host, 0), remote)  # port 0: any connection that leads there
-        return None
+        transport, remote = found
+        # Port 0: any connection that leads there.
+        return Flow(transport, (self.mw.host, self.mw.port if transport == "UDP" else 0), remote)
 
     def is_open(self, flow: Flow) -> bool:
         """Tell whether the connection of a flow still stands."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from wic.errors import ConfigurationError
 from wic.network.agw.gateway import AgwOptions
+from wic.network.peers import Peer
 from wic.network.wwsf.options import PoolOptions
 from wic.sip.grammar import HOST
 from wic.sip.timers import RFC3261, Timers
@@ -40,7 +41,7 @@ class NetworkOptions:
     """Options of an `ImsNetwork`.
 
     Raises:
-        ConfigurationError: the domain or the host name is malformed, or an origin is not as browsers send it.
+        ConfigurationError: the domain, the host name or a peer is malformed, or an origin is not as browsers send it.
     """
 
     directory: Path | None = None
@@ -57,6 +58,8 @@ class NetworkOptions:
     """First of six consecutive ports; None takes those of the last time, or free ones."""
     core: str | None = None
     """SIP URI of another core behind our eP-CSCF; then no S-CSCF of ours is started."""
+    peers: tuple[str, ...] = ()
+    """Other networks to which requests may go: `DOMAIN=sip:HOST:PORT`, or `sip:HOST:PORT` for an element without one."""
     insecure: bool = False
     """WS instead of WSS, for peers that cannot speak TLS."""
     subscribers: tuple[str, ...] = ("alice", "bob")
@@ -106,6 +109,8 @@ class NetworkOptions:
             raise ConfigurationError(f"{self.domain!r} is not a domain: write it like ims.example")
         if self.name is not None and _HOST.fullmatch(self.name) is None:
             raise ConfigurationError(f"{self.name!r} is not a host name: write it like pcscf.example")
+        for peer in self.peers:
+            Peer.parse(peer)
         for origin in self.origins or ():
             if _ORIGIN.fullmatch(origin) is None:
                 raise ConfigurationError(

@@ -52,6 +52,8 @@ class RunningScscf:
         """Seconds of the epoch."""
         self.trusted = {peer.address}
         """Addresses inside the trust domain."""
+        self.reachable = {peer.address}
+        """Addresses of this network and of its peers."""
         self._options = options
         self._number = 0
 
@@ -60,10 +62,15 @@ class RunningScscf:
         self.scscf = await Scscf.open(
             self.hss,
             trust=lambda flow: flow.remote in self.trusted,
-            options=self._options,
+            options=replace(self._options, edges=tuple(self.reachable)),
             wall_clock=lambda: self.wall,
         )
         self._options = replace(self._options, port=self.mw.port)
+
+    def allow(self, address: tuple[str, int]) -> None:
+        """Let requests go to an address."""
+        self.reachable.add(address)
+        self.scscf.node.destinations.add(*address)
 
     async def stop(self) -> None:
         await self.scscf.close()
@@ -144,8 +151,22 @@ async def running(make_running):
 
 @pytest.fixture
 async def outsider(running, make_mw_peer):
-    """An element on Mw that is no eP-CSCF of this network."""
-    return await make_mw_peer()
+    """A peer on Mw, which is no eP-CSCF of this network."""
+    peer = await make_mw_peer()
+    running.allow(peer.address)
+    return peer
+
+
+@pytest.fixture
+async def dialog(running, outsider):
+    """A dialog of the outsider with bob: the Record-Route of the S-CSCF."""
+    running.bind("bob")
+    host, port = outsider.address
+    running.send("INVITE", BOB, f"Contact: <sip:caller@{host}:{port}>", call_id="call", peer=outsider)
+    got = await running.peer.receive("INVITE")
+    running.peer.answer(got, "200 OK", "Contact: <sip:bob@k.invalid>")
+    await outsider.receive("SIP/2.0 200")
+    return header(got, "Record-Route")[0]
 
 
 @pytest.fixture

@@ -9,18 +9,6 @@ ASSERTED = f"P-Asserted-Identity: <{ALICE}>"
 NETWORK_ONLY = ("P-Charging-Vector: icid-value=1", "P-Access-Network-Info: IEEE-802.11;network-provided")
 
 
-@pytest.fixture
-async def dialog(running, outsider, header):
-    """A dialog of the outsider with bob: the Record-Route of the S-CSCF."""
-    running.bind("bob")
-    host, port = outsider.address
-    running.send("INVITE", BOB, f"Contact: <sip:caller@{host}:{port}>", call_id="call", peer=outsider)
-    got = await running.peer.receive("INVITE")
-    running.peer.answer(got, "200 OK", "Contact: <sip:bob@k.invalid>")
-    await outsider.receive("SIP/2.0 200")
-    return header(got, "Record-Route")[0]
-
-
 def names(message: str) -> set[str]:
     return {line.partition(":")[0] for line in message.split("\r\n")[1:]}
 

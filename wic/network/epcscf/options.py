@@ -13,6 +13,8 @@ from wic.transport.websocket import WebSocketServerOptions
 if TYPE_CHECKING:
     import ssl
 
+    from wic.network.peers import Peer
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EPcscfOptions:
@@ -32,6 +34,8 @@ class EPcscfOptions:
     """Port towards the core; 0 takes a free one."""
     core: str = "sip:127.0.0.1:5060"
     """SIP URI of the next hop of REGISTERs, and of requests for which no Service-Route is known."""
+    peers: tuple[Peer, ...] = ()
+    """Further elements that requests may go to without passing the core, such as those that its Service-Route names."""
     ssl_context: ssl.SSLContext | None = None
     """For WSS; None serves WS, which TS 24.371 does not know."""
     integrity_protected: str = "tls-protected"

@@ -20,8 +20,10 @@ from wic.network.epcscf.routing import EPcscfLogic
 from wic.network.epcscf.trusted_node import TrustedNode
 from wic.network.epcscf.ue import UeIndex
 from wic.network.node import LR, Node, address_of, sip_uri
+from wic.network.peers import Destinations
 from wic.sip.events import FlowClosed
 from wic.sip.proxy.core import ProxyCore, ProxyOptions
+from wic.sip.routing import port_of
 from wic.sip.uri import Uri
 from wic.transport.websocket import serve_websocket
 
@@ -91,7 +93,13 @@ class EPcscf:
             ConfigurationError: a port is taken, an address is not of this machine, or the core is no SIP URI.
         """
         async with AsyncExitStack() as opened:
-            node = await Node.open(options.mw_host, options.mw_port, random_source=random_source, timers=options.timers)
+            node = await Node.open(
+                options.mw_host,
+                options.mw_port,
+                destinations=Destinations(options.peers),
+                random_source=random_source,
+                timers=options.timers,
+            )
             opened.push_async_callback(node.close)
             context = EPcscfContext(
                 node=node,
@@ -183,7 +191,9 @@ class W2Handler:
 async def _core_flow(node: Node, text: str) -> Flow:
     """Return the flow to the core that the options name."""
     uri = sip_uri(text)
-    flow = node.flow_to(uri.replace(host=await address_of(uri.host)))
+    uri = uri.replace(host=await address_of(uri.host))
+    node.destinations.add(uri.host, port_of(uri))
+    flow = node.flow_to(uri)
     if flow is None:
         raise ConfigurationError(f"the core {text!r} cannot be reached by UDP or TCP; change its transport")
     return flow

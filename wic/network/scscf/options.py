@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wic.auth.aka import AKA_ALGORITHMS
 from wic.network.hss import DIGEST_ALGORITHMS
 from wic.sip.timers import RFC3261, Timers
+
+if TYPE_CHECKING:
+    from wic.network.peers import Peer
+    from wic.sip.flow import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,10 @@ class ScscfOptions:
     """Address on Mw."""
     port: int = 0
     """Port on Mw; 0 takes a free one."""
+    edges: tuple[Address, ...] = ()
+    """Addresses on Mw of this network's eP-CSCFs, as far as they are known before these run."""
+    peers: tuple[Peer, ...] = ()
+    """Other networks that requests may go to; their addresses are IP addresses."""
     algorithms: tuple[str, ...] = DIGEST_ALGORITHMS
     """Digest algorithms to challenge with, most preferred first (RFC 8760 §2.3)."""
     registrar: RegistrarOptions = field(default_factory=RegistrarOptions)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
 from wic.network.hss import StoredBinding
+from wic.network.peers import RefusalLog, is_name
 from wic.network.scscf.reg_event import wants_reg_event
 from wic.network.scscf.trust import DialogMarks, TrustBoundary, next_hop
 from wic.sip.errors import MalformedHeader
@@ -75,6 +76,7 @@ class ScscfLogic(ProxyLogic):
         self._boundary = TrustBoundary(trust, node.flow_to)
         self._marks = DialogMarks(hss.gruu_key(), node.flow_to)
         self._wall_clock = wall_clock  # seconds of the epoch, in which bindings end
+        self._refusals = RefusalLog()
 
     # Requests
 
@@ -99,6 +101,8 @@ class ScscfLogic(ProxyLogic):
         elif request.routes:
             # Outside a dialog the S-CSCF decides on the way: a request with another Route takes it for a relay.
             context.reject(403, now=now)
+        elif (back := self._lost_way_back(request)) is not None:
+            self._refuse_destination(context, back, 403, now)
         elif wants_reg_event(request):
             self._subscribe(context, now)
         elif any(taken.uri.user == ORIGINATING for taken in context.taken_routes):
@@ -134,8 +138,23 @@ class ScscfLogic(ProxyLogic):
             context.reject(481, now=now)
         elif not self._is_within_dialog(context):
             context.reject(403, now=now)
+        elif self._node.flow_to(hop := next_hop(context.request)) is None:
+            # RFC 5057 §5.1: a 403 ends no dialog, as a 404 does.
+            self._refuse_destination(context, hop, 403, now)
         else:
             context.forward(now=now)
+
+    def _lost_way_back(self, request: Request) -> Uri | None:
+        """Return the URI that requests of the called one would go to, if they may not go there."""
+        if request.method not in DIALOG_FORMING:
+            return None
+        before = request.record_routes or request.contacts
+        return before[0].uri if before and self._node.flow_to(before[0].uri) is None else None
+
+    def _refuse_destination(self, context: ProxyContext, uri: Uri, status: int, now: float) -> None:
+        """Refuse a request that leads, or whose dialog would lead, to what is neither of this network nor a peer."""
+        self._refusals.refused(context.request.method, uri, now=now)
+        context.reject(status, "No Route To Domain" if status == 404 else "Destination Not Allowed", now=now)
 
     def _is_within_dialog(self, passing: ProxyContext | PassingAck) -> bool:
         """Tell whether our own Record-Route has led a request here; from outside it has to be marked for its next hop."""
@@ -156,11 +175,11 @@ class ScscfLogic(ProxyLogic):
             context.reject(504, "Registration Lost", headers=headers, body=_RESTORATION_BODY, now=now)
         elif self._is_home(uri) or uri.scheme == "tel":
             self._terminate(context, now)
-        # There is no DNS between networks here: other domains are reached by address only.
         elif self._node.flow_to(uri) is not None:
             context.forward(now=now)
         else:
-            context.reject(404, "No Route To Domain", now=now)
+            # RFC 3261 §21.4.5: 404 for a domain that is not handled; an address is known, and not allowed (§21.4.4).
+            self._refuse_destination(context, uri, 404 if not uri.is_sip or is_name(uri) else 403, now)
 
     def _caller_is_registered(self, context: ProxyContext) -> bool | None:
         """Tell whether the caller is registered, by the identity that a trusted eP-CSCF has asserted.
@@ -192,7 +211,13 @@ class ScscfLogic(ProxyLogic):
         else:
             # TS 24.229 §5.4.3.3: the called identity is kept, as the Request-URI gives way to the contact.
             context.request.headers.set("P-Called-Party-ID", f"<{called.impu}>")
-            context.forward([_target(binding) for binding in called.bindings], now=now)
+            # Of a UE whose contact nothing may go to nothing is heard either: 480, if there is no other.
+            targets = [target for target in map(_target, called.bindings) if self._may_reach(target)]
+            context.forward(targets, now=now)
+
+    def _may_reach(self, target: Target) -> bool:
+        hop = target.routes[0].uri if target.routes else target.uri
+        return hop is not None and self._node.flow_to(hop) is not None
 
     def ack(self, ack: PassingAck, *, now: float) -> None:
         """Forward the ACK of a 2xx, if it goes where its dialog goes."""
@@ -206,7 +231,7 @@ class ScscfLogic(ProxyLogic):
     # Forwarding
 
     def next_hop(self, uri: Uri) -> Flow | None:
-        """Return the flow to an element on Mw, which is known by its address."""
+        """Return the flow to an element of this network, or to a peer."""
         return self._node.flow_to(uri)
 
     def record_route(self, context: ProxyContext, target: Target) -> Sequence[str]:

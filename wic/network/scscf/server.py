@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from wic.network.node import Node
+from wic.network.peers import Destinations
 from wic.network.scscf.authentication import RegisterAuthenticator
 from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.location_service import LocationService
@@ -91,7 +92,12 @@ class Scscf:
             StorageFailed: the HSS cannot be read or written.
         """
         chosen = options or ScscfOptions()
-        node = await Node.open(chosen.host, chosen.port, random_source=random_source, timers=chosen.timers)
+        destinations = Destinations(chosen.peers)
+        for host, port in chosen.edges:
+            destinations.add(host, port)  # before subscriptions of an earlier run are notified
+        node = await Node.open(
+            chosen.host, chosen.port, destinations=destinations, random_source=random_source, timers=chosen.timers
+        )
         try:
             return cls(node, hss, trust or (lambda _: False), chosen, wall_clock)
         except BaseException:

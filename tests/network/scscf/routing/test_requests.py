@@ -77,6 +77,8 @@ async def test_a_registered_user_reaches_other_elements_by_address(running):
     running.peer.answer(await running.peer.receive(f"OPTIONS sip:phone@{host}:{port} "), "200 OK")
     await running.peer.receive("SIP/2.0 200")
     running.send("OPTIONS", f"sip:phone@{host}:{port};transport=tls", running.orig, ASSERTED)
+    await running.peer.receive("SIP/2.0 403")
+    running.send("OPTIONS", "sip:phone@elsewhere.example", running.orig, ASSERTED)
     await running.peer.receive("SIP/2.0 404")
 
 
