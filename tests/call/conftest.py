@@ -46,6 +46,7 @@ class Side:
         self.endpoint = Endpoint(random_source=CountingSource(name))
         self.profile = CallProfile(
             identity=Uri.parse(f"sip:{name}@ims.example"),
+            registered=Uri.parse(f"sip:{name}@ims.example"),
             contact=NameAddr("", Uri.parse(f"sip:{name}@{name}.invalid;transport=ws")),
             flow=local,
             user_agent=f"wic/{name}",

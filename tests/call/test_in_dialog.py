@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from wic.call import CallState, Modified
+from wic.call import ALLOWED, SUPPORTED, CallState, Modified
 from wic.sdp.description import SessionDescription
 from wic.sdp.line import attribute
 
@@ -103,8 +103,19 @@ def test_options_says_what_is_possible(wire):
     wire.connect()
     response = wire.ask("OPTIONS")
     assert response.status == 200
-    assert "INVITE" in response.allow
-    assert response.headers.get("Accept") == "application/sdp"
+    assert response.allow == ALLOWED
+    assert response.supported == SUPPORTED
+    assert [response.headers.get(f"Accept{part}") for part in ("", "-Encoding", "-Language")] == [
+        "application/sdp",
+        "identity",
+        "en",
+    ]
+
+
+def test_a_notify_belongs_to_no_subscription(wire):
+    """RFC 6665 §4.1.3."""
+    wire.connect()
+    assert wire.ask("NOTIFY").status == 481
 
 
 @pytest.mark.parametrize(

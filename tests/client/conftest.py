@@ -9,6 +9,7 @@ import random
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -60,6 +61,7 @@ class Home(ProxyLogic):
         self.register_headers: list[tuple[str, object]] = []
         self.register_extra: list[tuple[str, object]] = []
         self.associated: list[str] = []
+        self.gruu = ""  # the public GRUU of an identity is this parameter more
         self.bars: set[str] = set()
         self.forbids: set[str] = set()
         self.answers: dict[str, object] = {}
@@ -128,6 +130,9 @@ class Home(ProxyLogic):
         bound[instance] = (contact, context.flow)
         self.flows[contact.uri.host] = context.flow
         granted = contact.with_params(contact.params.with_("expires", str(self.granted)))
+        if self.gruu:
+            gruu = f"{request.to.uri};gr={self.gruu}"
+            granted = granted.with_params(granted.params.with_("pub-gruu", gruu))
         uris = list(self.associated)
         if str(request.to.uri) not in uris and user not in self.bars:
             uris.append(str(request.to.uri))
@@ -254,7 +259,10 @@ class MemoryHome:
         if url in self.down:
             raise ConnectFailed(f"{url} refuses connections.")
         near, far = self.network.connect(
-            handler, self.home.driver, client_address=("10.0.0.1", 49152 + len(self.far)), server_address=(url, 443)
+            handler,
+            self.home.driver,
+            client_address=("10.0.0.1", 49152 + len(self.far)),
+            server_address=(urlsplit(url).hostname or "", 443),
         )
         self.far.append(far)
         self.on_dial(far)

@@ -14,14 +14,16 @@ from wic.call.events import (
     Released,
     TokenWanted,
 )
+from wic.call.in_dialog import options_headers
 from wic.call.incoming import IncomingCall, receive_call
 from wic.call.outgoing import OutgoingCall
-from wic.call.profile import ALLOWED, CallProfile
+from wic.call.profile import ALLOWED, SUPPORTED, CallProfile
 from wic.call.session import CallSession
 from wic.call.state import CallState
 
 __all__ = [
     "ALLOWED",
+    "SUPPORTED",
     "Accepted",
     "Agreement",
     "CallEndedBy",
@@ -39,5 +41,6 @@ __all__ = [
     "Progressed",
     "Released",
     "TokenWanted",
+    "options_headers",
     "receive_call",
 ]

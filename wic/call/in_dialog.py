@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wic.call.profile import ALLOWED
+from wic.call.profile import ALLOWED, SUPPORTED
 from wic.errors import NegotiationFailed, RemoteProtocolError
 from wic.sdp.body import SDP, expect_sdp
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from wic.sip.events import AckReceived, RequestReceived
     from wic.sip.transaction.server import ServerTransaction
 
-__all__ = ["InDialogRequests", "warning"]
+__all__ = ["InDialogRequests", "options_headers", "warning"]
 
 _RETRY_AFTER_SECONDS = 5
 Headers = list[tuple[str, object]]
@@ -37,13 +38,12 @@ class InDialogRequests:
 
     def capabilities(self) -> Headers:
         """Return the header fields of this side's capabilities, for a 2xx that makes or keeps a session."""
-        server: Headers = [("Server", self._profile.user_agent)] if self._profile.user_agent else []
-        return [("Contact", self._profile.contact), ("Allow", ", ".join(ALLOWED)), *server]
+        return [("Contact", self._profile.contact), *_methods(self._profile)]
 
     def accept(self, event: RequestReceived, now: float, description: SessionDescription | None = None) -> None:
         """Answer 200, with a session description if there is one."""
         headers: Headers = []
-        if event.request.method in ("INVITE", "UPDATE", "OPTIONS"):
+        if event.request.method in ("INVITE", "UPDATE"):
             headers += self.capabilities()
         body = b""
         if description is not None:
@@ -71,9 +71,11 @@ class InDialogRequests:
                 return self._change(event, agreement, now)
             case "OPTIONS":
                 # RFC 3261 §11.2: within a dialog it is answered as outside, and changes nothing.
-                self._respond(event, 200, [*self.capabilities(), ("Accept", SDP)], b"", now)
+                self._respond(event, 200, options_headers(self._profile), b"", now)
             case "INFO":
                 self._answer_info(event, now)
+            case "NOTIFY":  # RFC 6665 §4.1.3: there is no subscription in this dialog
+                self.refuse(event, 481, now)
             case _:
                 # RFC 3261 §8.2.1: 405 has to say which methods there are.
                 self.refuse(event, 405, now, [("Allow", ", ".join(ALLOWED))])
@@ -130,6 +132,24 @@ class InDialogRequests:
 
     def _respond(self, event: RequestReceived, status: int, headers: Headers, body: bytes, now: float) -> None:
         self._endpoint.reply(event.transaction, status, now=now, headers=headers, body=body)
+
+
+def options_headers(profile: CallProfile) -> Headers:
+    """Return the header fields of the answer to OPTIONS, within a dialog or outside (RFC 3261 §11.2)."""
+    contact = replace(profile.contact, params=profile.features)
+    return [
+        ("Contact", contact),
+        *_methods(profile),
+        ("Accept", SDP),
+        ("Accept-Encoding", "identity"),
+        ("Accept-Language", "en"),
+        ("Supported", ", ".join(SUPPORTED)),
+    ]
+
+
+def _methods(profile: CallProfile) -> Headers:
+    server: Headers = [("Server", profile.user_agent)] if profile.user_agent else []
+    return [("Allow", ", ".join(ALLOWED)), *server]
 
 
 def warning(text: str, profile: CallProfile) -> tuple[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from wic.call.agreement import Agreement
@@ -20,6 +21,8 @@ from wic.sip.headers.address import NameAddr
 from wic.sip.message import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wic.call.profile import CallProfile
     from wic.sdp.description import SessionDescription
     from wic.sip.endpoint import Endpoint
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IncomingCall", "receive_call"]
 
+_MAX_ASSERTED = 2  # RFC 3325 §9.1: a SIP or SIPS URI, and a tel URI
 _RING_AGAIN_SECONDS = 60.0  # RFC 3261 §13.3.1.1: a provisional response every minute keeps proxies patient
 
 
@@ -64,7 +68,12 @@ class IncomingCall(CallSession):
     @property
     def caller(self) -> NameAddr:
         """The caller as the network asserts it, or else as the INVITE names it (RFC 3325 §9.1)."""
-        return _asserted_identity(self.request) or self.request.from_
+        return next(iter(self.asserted), self.request.from_)
+
+    @property
+    def asserted(self) -> tuple[NameAddr, ...]:
+        """The identities of the caller that the network asserts: a SIP URI, a tel URI, or both (RFC 3325 §9.1)."""
+        return tuple(islice(_asserted_identities(self.request), _MAX_ASSERTED))
 
     @property
     def _undecided(self) -> bool:
@@ -229,10 +238,10 @@ def receive_call(
         return None
 
 
-def _asserted_identity(request: Request) -> NameAddr | None:
-    for value in request.headers.get_all("P-Asserted-Identity"):
+def _asserted_identities(request: Request) -> Iterator[NameAddr]:
+    for line in request.headers.get_all("P-Asserted-Identity"):
         try:
-            return NameAddr.parse(split_list(value)[0])
+            for value in split_list(line):
+                yield NameAddr.parse(value)
         except RemoteProtocolError:
-            continue  # a header that cannot be read asserts nothing
-    return None
+            continue  # a value that cannot be read asserts nothing

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from wic.sip.params import Params
 
 if TYPE_CHECKING:
     from wic.auth.authenticator import Authenticator
@@ -11,10 +13,14 @@ if TYPE_CHECKING:
     from wic.sip.headers.address import NameAddr
     from wic.sip.uri import Uri
 
-__all__ = ["ALLOWED", "CallProfile"]
+__all__ = ["ALLOWED", "SUPPORTED", "CallProfile"]
 
-ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
-"""The methods a call understands; the value of its Allow header fields."""
+_NO_PARAMS: Final = Params()
+
+ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "NOTIFY")
+"""Methods of a client: the value of every Allow header field. NOTIFY belongs to its subscriptions."""
+SUPPORTED = ("gruu", "outbound")
+"""Extensions of a client outside REGISTER: option tags of Supported, and of the Require of others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,12 +31,16 @@ class CallProfile:
     """The public user identity: From, and P-Preferred-Identity."""
     contact: NameAddr
     """Contact address: requests within the call reach this side there."""
+    registered: Uri
+    """The identity that was registered explicitly, by which `identity` is registered."""
     flow: Flow
     """The connection of the registration."""
     display: str = ""
     """Name to show to the other side."""
     routes: tuple[NameAddr, ...] = ()
     """Preloaded routes of the registration (TS 24.229 §5.1.2A.1.1, RFC 3608)."""
+    features: Params = _NO_PARAMS
+    """Feature tags of the contact, for answers to OPTIONS (RFC 3840 §5)."""
     user_agent: str = ""
     """The product, for User-Agent and Server; empty leaves it out."""
     authenticator: Authenticator | None = None

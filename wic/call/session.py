@@ -92,6 +92,11 @@ class CallSession(ABC):
         return self._profile.identity
 
     @property
+    def registered(self) -> Uri:
+        """The identity that was registered explicitly, by which `identity` is registered."""
+        return self._profile.registered
+
+    @property
     def flow(self) -> Flow:
         """The connection of its requests."""
         return self._profile.flow

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wic.client.options import ClientOptions
     from wic.media import DataChannel, PcmFrame, Sink, Source
     from wic.sip.headers.address import NameAddr
+    from wic.sip.uri import Uri
 
 __all__ = ["Call"]
 
@@ -134,6 +135,16 @@ class Call:
     def call_id(self) -> str:
         """The Call-ID of its SIP messages."""
         return self._session.call_id
+
+    @property
+    def identity(self) -> Uri:
+        """The public user identity of this side: the one that calls, or that was called."""
+        return self._session.identity
+
+    @property
+    def asserted_identities(self) -> tuple[NameAddr, ...]:
+        """The identities of the caller that the network asserts: a SIP URI, a tel URI, or both; none of outgoing calls."""
+        return self._session.asserted if isinstance(self._session, IncomingCall) else ()
 
     @property
     def incoming(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 
-from wic.call import CallProfile, CallSession, IncomingCall, OutgoingCall, receive_call
+from wic.call import CallProfile, CallSession, IncomingCall, OutgoingCall, options_headers, receive_call
 from wic.client.call import Call
 from wic.client.call_media import CallMedia, acceptable
 from wic.errors import FlowLost, NegotiationFailed, RemoteProtocolError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wic.client.options import ClientOptions
     from wic.errors import WicError
     from wic.media import MediaTransportOptions, Sink, Source
+    from wic.registration import Binding
     from wic.sip.events import Event
     from wic.sip.flow import Address
     from wic.sip.uri import Uri
@@ -66,9 +67,12 @@ class Calls:
         return tuple(self._calls.values())
 
     def of(self, identity: Uri) -> tuple[Call, ...]:
-        """Return the calls of one identity of this side that are not over yet."""
+        """Return the calls that are not over yet, and have no registration without that of `identity`."""
+        others = [each for each in self.connection.agent.bindings if not each.impu.matches(identity)]
         return tuple(
-            call for session, call in self._calls.items() if not call.is_over and session.identity.matches(identity)
+            call
+            for session, call in self._calls.items()
+            if not call.is_over and _belongs(session, identity) and not _is_held(session, others)
         )
 
     # services for calls (CallHost)
@@ -107,12 +111,15 @@ class Calls:
             ConfigurationError: the identity is none of this user's.
             FlowLost: there is no connection.
         """
+        return self._profile(*self.connection.agent.choose(identity))
+
+    def _profile(self, identity: Uri, binding: Binding | None) -> CallProfile:
         agent = self.connection.agent
-        chosen, binding = agent.choose(identity)
-        contact = agent.contact
         return CallProfile(
-            identity=chosen,
-            contact=NameAddr("", contact if binding is None else binding.public_gruu or contact),
+            identity=identity,
+            registered=identity if binding is None else binding.impu,
+            contact=NameAddr("", agent.address(identity, binding)),
+            features=agent.identity.contact_header(None).params,
             flow=self.connection.flow,
             routes=() if binding is None else binding.routes,
             user_agent=self.options.user_agent,
@@ -209,26 +216,32 @@ class Calls:
 
     def _request(self, event: RequestReceived) -> None:
         """Take a request that belongs to no call yet."""
-        endpoint = self.connection.endpoint
-        if event.request.method == "OPTIONS":  # RFC 3261 §11.2
-            endpoint.reply(event.transaction, 200, now=self.now, headers=[("Accept", "application/sdp")])
-        elif event.request.method != "INVITE":
+        endpoint, request = self.connection.endpoint, event.request
+        if request.method not in ("INVITE", "OPTIONS"):
             # RFC 3261 §12.2.2, RFC 6086 §4.2.2: outside a dialog these methods have no meaning.
             endpoint.reply(event.transaction, 481, now=self.now)
-        elif self.closing or self.connection.is_over:  # 480: the user is about to be unregistered, and takes no calls
-            endpoint.reply(event.transaction, 480, now=self.now)
-        elif len(self.waiting) >= self.options.max_waiting_calls:
-            endpoint.reply(event.transaction, 486, now=self.now)
-        else:
-            self._invited(event)
-
-    def _invited(self, event: RequestReceived) -> None:
-        endpoint = self.connection.endpoint
-        try:
-            profile = self.profile()
-        except FlowLost:  # a refusal right before has made the client leave the connection for another one
-            endpoint.reply(event.transaction, 480, now=self.now)
             return
+        called, profile, status = self.connection.agent.called(request), None, 200
+        if called is None:  # RFC 3261 §8.2.2.1
+            status = 404
+        elif self.closing or self.connection.is_over:  # the user is about to be unregistered, and takes no calls
+            status = 480
+        elif len(self.waiting) >= self.options.max_waiting_calls:
+            status = 486
+        try:
+            profile = self._profile(*(called or self.connection.agent.choose(None)))
+        except FlowLost:  # a refusal right before has made the client leave the connection for another one
+            status = 480
+        if request.method == "OPTIONS":  # RFC 3261 §11.2: the status that an INVITE would get
+            headers = [] if profile is None else options_headers(profile)
+            endpoint.reply(event.transaction, status, now=self.now, headers=headers)
+        elif profile is None or status != 200:
+            endpoint.reply(event.transaction, status, now=self.now)
+        else:
+            self._invited(event, profile)
+
+    def _invited(self, event: RequestReceived, profile: CallProfile) -> None:
+        endpoint = self.connection.endpoint
         session = receive_call(endpoint, profile, event, now=self.now)
         if session is None:  # refused already, for what its headers ask
             return
@@ -273,8 +286,8 @@ class Calls:
         """End the calls of an identity, or of all, for which there is no registration (TS 24.229 §5.1.1.7)."""
         bindings = self.connection.agent.bindings if self.connection.is_connected else ()
         for session, call in tuple(self._calls.items()):
-            concerned = identity is None or session.identity.matches(identity)
-            if concerned and not any(binding.implicit_set.holds(session.identity) for binding in bindings):
+            concerned = identity is None or _belongs(session, identity)
+            if concerned and not _is_held(session, bindings):
                 call.fail("the registration ended", error)
         if identity is None and not self.connection.is_connected:
             self.cut("reconnection has ended")
@@ -283,6 +296,16 @@ class Calls:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
+
+
+def _belongs(session: CallSession, identity: Uri) -> bool:
+    """Tell whether the identity of a call is `identity`, or was registered along with it."""
+    return session.identity.matches(identity) or session.registered.matches(identity)
+
+
+def _is_held(session: CallSession, bindings: Iterable[Binding]) -> bool:
+    """Tell whether the identity of a call is registered by one of these bindings."""
+    return any(binding.implicit_set.holds(session.identity) for binding in bindings)
 
 
 def _session_of(event: Event) -> CallSession | None:

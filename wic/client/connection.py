@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wic.call import ALLOWED
+from wic.call import ALLOWED, SUPPORTED
 from wic.client.dialling import dial_websocket
 from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
 from wic.client.keep_alive import agree_keep_alive
@@ -69,8 +69,8 @@ if TYPE_CHECKING:
 __all__ = ["ClientConnection"]
 
 _log = logging.getLogger(__name__)
-_METHODS: Final = frozenset((*ALLOWED, "NOTIFY"))
-_NO_EXTENSIONS: Final[frozenset[str]] = frozenset()
+_METHODS: Final = frozenset(ALLOWED)
+_EXTENSIONS: Final = frozenset(SUPPORTED)
 _FAREWELL: Final = 0.5
 """Seconds to wait for the NOTIFY that ends the subscription to reg-event, after the last deregistration."""
 
@@ -116,7 +116,7 @@ class ClientConnection:
             options=EndpointOptions(
                 timers=options.timers,
                 methods=_METHODS,
-                extensions=_NO_EXTENSIONS,
+                extensions=_EXTENSIONS,
                 via={"WSS": host, "WS": host},
             ),
         )

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import LocalProtocolError
+from wic.registration.called import find_called, is_for_us
 from wic.registration.events import (
     AgentEvent,
     DepartureEnded,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.flow import Flow
     from wic.sip.headers import NameAddr
+    from wic.sip.message import Request
     from wic.sip.uri import Uri
 
 __all__ = ["RegistrationAgent"]
@@ -157,6 +159,25 @@ class RegistrationAgent:
         if identity is not None:
             self.identities.check(identity)
         return self.identity.impu, None
+
+    def called(self, request: Request) -> tuple[Uri, Binding | None] | None:
+        """Return the identity that a request outside a dialog is for, and its binding; None if it is not for this user."""
+        bindings = self.bindings
+        identities = [*self.identities.usable, *(each.identity.impu for each in self._registrations)]
+        gruus = [uri for each in bindings for uri in (each.public_gruu, each.temporary_gruu) if uri is not None]
+        gruus += [gruu for each in bindings for uri in each.identities if (gruu := self._identities.gruu(uri, each))]
+        if not is_for_us(request, contact=self.contact, gruus=gruus, identities=identities):
+            return None
+        called = find_called(request, identities)
+        if called is None or called not in self.identities.usable:  # one that is not registered now is called no more
+            return self.choose(None)
+        return self.choose(called)
+
+    def address(self, identity: Uri, binding: Binding | None) -> Uri:
+        """Return the address for requests within the dialogs of an identity: its public GRUU, or the contact."""
+        # TS 24.229 §5.1.2A.1.1, §5.1.2A.2: the GRUU of another identity would tell who else the user is.
+        gruu = None if binding is None else self._identities.gruu(identity, binding)
+        return gruu or self.contact
 
     # commands
 
@@ -429,7 +450,8 @@ class RegistrationAgent:
                 for registration in self._registrations:
                     registration.reauthenticate(expires, now=now)
             case IdentitiesReported(identities):
-                self._identities.report(tuple(each.uri for each in identities), self.bindings)
+                gruus = tuple((each.uri, each.public_gruu) for each in identities if each.public_gruu is not None)
+                self._identities.report(tuple(each.uri for each in identities), self.bindings, gruus)
                 if self._identities.update(self.bindings):
                     self.listener(IdentitiesChanged(self.identities))
             case RegEventFailed(error, reason):

@@ -79,6 +79,7 @@ class KnownIdentities:
     current: Identities = NO_IDENTITIES
     """The identities of the user now."""
     _reported: tuple[Uri, ...] = ()
+    _gruus: tuple[tuple[Uri, Uri], ...] = ()  # reported: identity and public GRUU
     _ended: tuple[Uri, ...] = ()
     _sources: tuple[object, ...] = ()
 
@@ -95,19 +96,22 @@ class KnownIdentities:
         before, self.current = self.current, Identities.of(bindings, reported=self._reported, ended=self._ended)
         return bool(before.usable and self.current.usable) and self.current != before
 
-    def report(self, reported: tuple[Uri, ...], bindings: Sequence[Binding]) -> None:
+    def report(
+        self, reported: tuple[Uri, ...], bindings: Sequence[Binding], gruus: tuple[tuple[Uri, Uri], ...] = ()
+    ) -> None:
         """Take over the identities that this contact is registered for, as reg-event reports them.
 
         Args:
             reported: all of them; those it named before, and does not name any more, have ended.
             bindings: what the registrar granted.
+            gruus: identities with their public GRUUs (RFC 5628).
         """
         listed = {str(uri) for binding in bindings for uri in binding.identities}
         gone = {str(each): each for each in (*self._ended, *self._reported) if str(each) in listed}
         for each in reported:
             gone.pop(str(each), None)
         self._ended = tuple(gone.values())
-        self._reported = reported
+        self._reported, self._gruus = reported, gruus
 
     def confirm(self) -> None:
         """Believe what the last 200 lists, also where reg-event reported its end before."""
@@ -116,6 +120,7 @@ class KnownIdentities:
     def forget_reports(self) -> None:
         """Forget what reg-event reported: there is no subscription any more."""
         self._reported = self._ended = ()
+        self._gruus = ()
 
     def choose(self, wanted: Uri | None, bindings: Sequence[Binding]) -> tuple[Uri, Binding]:
         """Return the identity to call with, and the registration that it belongs to.
@@ -133,3 +138,13 @@ class KnownIdentities:
         if default is not None and chosen not in self.current.usable:
             chosen = default
         return chosen, bindings[0]
+
+    def gruu(self, identity: Uri, binding: Binding) -> Uri | None:
+        """Return the public GRUU of an identity of a binding; None if the network has given none.
+
+        The 200 names that of the registered identity only, reg-event names those of the others (RFC 5628 §3).
+        """
+        aor = identity.aor()
+        if aor.matches(binding.impu.aor()):
+            return binding.public_gruu
+        return next((gruu for each, gruu in self._gruus if aor.matches(each.aor())), None)
