@@ -28,11 +28,23 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(slots=True)
 class _Piece:
-    """One or more whole lines: the head of a table, a statement, or neither, such as a comment."""
+    """One or more whole lines: the head of a table, a statement, which has a key, or neither, such as a comment."""
 
     text: str
-    table: Path | None = None
     key: str | None = None
+
+
+@dataclass(slots=True)
+class _Section:
+    """The head of a table with all that follows it; the first section of a document has none, nor a dropped table."""
+
+    table: Path | None
+    pieces: list[_Piece]
+
+    @property
+    def last(self) -> int:
+        """Position of the last statement, or of the head if there is none."""
+        return max((at for at, piece in enumerate(self.pieces) if piece.key is not None), default=0)
 
 
 class TomlText:
@@ -48,15 +60,27 @@ class TomlText:
 
     def __str__(self) -> str:
         """Return the document with the changes so far."""
-        text = "".join(piece.text for piece in self._pieces) if "_pieces" in self.__dict__ else self._text
-        for table in self._added:
-            text = f"{text.rstrip()}\n\n{table}" if text.strip() else table
-        return text
+        text = self._text
+        if "_sections" in self.__dict__:
+            text = "".join(piece.text for section in self._sections for piece in section.pieces)
+        if not self._added:
+            return text
+        before = f"{text.rstrip()}\n\n" if text.strip() else text
+        return before + "\n".join(self._added)
 
     @cached_property
-    def _pieces(self) -> list[_Piece]:
+    def _sections(self) -> list[_Section]:
         # Made when an old table changes: each line is parsed, which a document that only grows can do without.
-        return list(_split(self._text))
+        sections = [_Section(None, [])]
+        for piece, table in _split(self._text):
+            if table is not None:
+                sections.append(_Section(table, []))
+            sections[-1].pieces.append(piece)
+        return sections
+
+    @cached_property
+    def _by_table(self) -> dict[Path, _Section]:
+        return {each.table: each for each in reversed(self._sections) if each.table is not None}
 
     def add(self, table: Path, entries: Mapping[str, Value]) -> None:
         """Add a table at the end."""
@@ -65,12 +89,14 @@ class TomlText:
 
     def drop(self, table: Path) -> None:
         """Remove a table and those within it; comments after their last statements stay."""
-        heads = [at for at, piece in enumerate(self._pieces) if (piece.table or ())[: len(table)] == table]
-        for start in heads[::-1]:  # from the end, so that the positions before it stay valid
-            last, end = self._last(start), self._end(start)
-            while last + 1 < end and not self._pieces[last + 1].text.strip():
-                last += 1
-            del self._pieces[start : last + 1]
+        for name in [name for name in self._by_table if name[: len(table)] == table]:
+            del self._by_table[name]
+        for section in self._sections:
+            if (section.table or ())[: len(table)] == table:
+                rest = section.pieces[section.last + 1 :]
+                while rest and not rest[0].text.strip():
+                    del rest[0]
+                section.table, section.pieces = None, rest
 
     def put(self, table: Path, key: str, value: Value) -> None:
         """Add an entry to a table, or replace its value; a comment behind it stays.
@@ -78,14 +104,14 @@ class TomlText:
         Raises:
             KeyError: the table has no head.
         """
-        start = self._start(table)
-        own = self._entries(start, key)
-        if own:
-            self._pieces[own[0]].text = _statement(key, value, comment=_comment(self._pieces[own[0]].text))
+        pieces = self._by_table[table].pieces
+        own = next((piece for piece in pieces if piece.key == key), None)
+        if own is not None:
+            own.text = _statement(key, value, comment=_comment(own.text))
         else:
-            last = self._last(start)
-            self._pieces[last].text = self._pieces[last].text.rstrip("\n") + "\n"  # the file may lack its last one
-            self._pieces.insert(last + 1, _Piece(_statement(key, value), key=key))
+            last = self._by_table[table].last
+            pieces[last].text = pieces[last].text.rstrip("\n") + "\n"  # the file may lack its last one
+            pieces.insert(last + 1, _Piece(_statement(key, value), key))
 
     def remove(self, table: Path, key: str) -> None:
         """Remove an entry from a table.
@@ -93,29 +119,15 @@ class TomlText:
         Raises:
             KeyError: the table has no head.
         """
-        for at in self._entries(self._start(table), key)[::-1]:  # dotted keys can stand in several statements
-            del self._pieces[at]
-
-    def _start(self, table: Path) -> int:
-        for at, piece in enumerate(self._pieces):
-            if piece.table == table:
-                return at
-        raise KeyError(table)
-
-    def _end(self, start: int) -> int:
-        heads = (at for at in range(start + 1, len(self._pieces)) if self._pieces[at].table is not None)
-        return next(heads, len(self._pieces))
-
-    def _last(self, start: int) -> int:
-        """Return the position of the last statement of a table, or of its head if it has none."""
-        return max(at for at in range(start, self._end(start)) if at == start or self._pieces[at].key is not None)
-
-    def _entries(self, start: int, key: str) -> list[int]:
-        return [at for at in range(start, self._end(start)) if self._pieces[at].key == key]
+        section = self._by_table[table]
+        section.pieces = [piece for piece in section.pieces if piece.key != key]  # dotted keys can stand in several
 
 
-def _split(text: str) -> Iterator[_Piece]:
-    """Return the pieces of a valid document: a line begins one if what came before it is complete."""
+def _split(text: str) -> Iterator[tuple[_Piece, Path | None]]:
+    """Return the pieces of a valid document, those that are heads with the path of their table.
+
+    A line begins a piece if what came before it is complete.
+    """
     *lines, rest = text.split("\n")
     text = ""
     for line in [*(f"{each}\n" for each in lines), *([rest] if rest else [])]:
@@ -125,9 +137,9 @@ def _split(text: str) -> Iterator[_Piece]:
         except tomllib.TOMLDecodeError:
             continue  # the statement has more lines
         if text.lstrip().startswith("["):  # no statement begins with one
-            yield _Piece(text, table=_path(document))
+            yield _Piece(text), _path(document)
         else:
-            yield _Piece(text, key=next(iter(document), None))
+            yield _Piece(text, next(iter(document), None)), None
         text = ""
 
 
