@@ -1,21 +1,19 @@
-"""Options that describe a new subscriber, and the subscriber they make."""
+"""Options that describe new subscribers, and the subscribers they make."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
 from wic.accounts import AuthScheme, UsimKind, read_secret_file
 from wic.accounts.aka_settings import K_OCTETS, OP_OCTETS
-from wic.accounts.schema import ALGORITHMS
-from wic.auth.aka import find_aka_algorithm
 from wic.auth.keys import parse_key
 from wic.errors import ConfigurationError
-from wic.network.enrolment import SubscriberIdentities
+from wic.network.enrolment import NewSubscriber
 from wic.network.hss import UsimKeys
 
 from .accounts import new_password
@@ -24,9 +22,7 @@ from .help import option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wic.network.hss import SubscriberProfile
-    from wic.network.provisioning import Provisioning
-
+    from wic.auth.secret import Secret
 
 P = ParamSpec("P")
 
@@ -35,7 +31,17 @@ IDENTITIES, CREDENTIALS = "Identities", "Credentials"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewSubscriber:
+class SubscriberSecrets:
+    """Secrets of a new subscriber; what is None is generated."""
+
+    password: Secret | None = None
+    k: Secret | None = None
+    op: Secret | None = None
+    opc: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberOptions:
     """Values of the options."""
 
     auth: str
@@ -53,63 +59,71 @@ class NewSubscriber:
     allow_waf: tuple[str, ...]
     bar_waf: tuple[str, ...]
 
-    def add(self, name: str, provisioning: Provisioning) -> SubscriberProfile:
-        """Add the subscriber.
+    def read_secrets(self) -> SubscriberSecrets:
+        """Read the secrets that files and the environment hold.
+
+        Raises:
+            ConfigurationError: a file cannot be read.
+        """
+
+        def read(name: str, file: Path | None) -> Secret | None:
+            return None if file is None else read_secret_file(file, what=name)
+
+        asks_for_password = self.auth != AuthScheme.AKA.value and not self.pool
+        return SubscriberSecrets(
+            password=new_password(self.password_file) if asks_for_password else None,
+            k=read("K", self.k_file),
+            op=read("OP", self.op_file),
+            opc=read("OPc", self.opc_file),
+        )
+
+    def subscriber(self, name: str, secrets: SubscriberSecrets) -> NewSubscriber:
+        """Return the subscriber of a name with these secrets.
 
         Raises:
             ConfigurationError: options exclude each other, or a value cannot work.
         """
-        further = (*((self.tel,) if self.tel else ()), *self.impu)
-        new = SubscriberIdentities(name=name, further=further, separate=self.separate, barred=self.barred)
-        self._check()
-        subscriber = self._add(new, provisioning)
-        if self.allow_waf or self.bar_waf:
-            provisioning.hss.set_entities(subscriber.impi, allowed=self.allow_waf, barred=self.bar_waf)
-        return subscriber
+        self._check(secrets)
+        auth = AuthScheme(self.auth)
+        return NewSubscriber(
+            name=name,
+            further=(*((self.tel,) if self.tel else ()), *self.impu),
+            separate=self.separate,
+            barred=self.barred,
+            auth=auth,
+            password=secrets.password,
+            usim=self._usim(secrets) if auth is AuthScheme.AKA else None,
+            algorithm=self.algorithm,
+            pool=self.pool,
+            allowed_entities=self.allow_waf,
+            barred_entities=self.bar_waf,
+        )
 
-    def _add(self, new: SubscriberIdentities, provisioning: Provisioning) -> SubscriberProfile:
-        if self.pool:
-            return provisioning.add_to_pool(new)
-        if self.auth == AuthScheme.AKA.value:
-            return provisioning.add_with_usim(new, usim=self._keys(), algorithm=self.algorithm)
-        password = new_password(self.password_file)  # None has one generated
-        if self.auth == AuthScheme.BEARER.value:
-            return provisioning.add_web_user(new, password=password)
-        return provisioning.add(new, password=password, algorithm=self.algorithm)
-
-    def _check(self) -> None:
+    def _check(self, secrets: SubscriberSecrets) -> None:
         # TS 23.228 §5.2.1: a barred identity serves registrations only, so there has to be another one.
         if self.barred and not (self.tel or self.impu):
             raise ConfigurationError("--barred leaves no identity to call with: give another one with --impu or --tel.")
-        if (self.k_file or self.op_file or self.opc_file) and self.auth != AuthScheme.AKA.value:
-            raise ConfigurationError("--k-file, --op-file and --opc-file go with --auth aka.")
+        if (secrets.k or secrets.op or secrets.opc) and self.auth != AuthScheme.AKA.value:
+            raise ConfigurationError("K, OP and OPc go with --auth aka.")
         if self.auth == AuthScheme.BEARER.value and self.algorithm:
             raise ConfigurationError("--algorithm goes with --auth digest or aka.")
-        if self.auth == AuthScheme.AKA.value and self.algorithm and find_aka_algorithm(self.algorithm) is None:
-            raise ConfigurationError(
-                f"{self.algorithm!r} is not an AKA algorithm; choose among {', '.join(ALGORITHMS)}."
-            )
 
-    def _keys(self) -> UsimKeys:
-        if self.k_file is None and self.op_file is None and self.opc_file is None:
-            return UsimKeys.made_up(self.usim)
+    def _usim(self, secrets: SubscriberSecrets) -> UsimKeys:
+        kind = UsimKind(self.usim)
+        if secrets.k is None and secrets.op is None and secrets.opc is None:
+            return UsimKeys.made_up(kind.value)
         # TS 35.206 §4.1: OPc is derived from OP, so that one of them is enough.
-        if self.k_file is None or (self.op_file is None) == (self.opc_file is None):
+        if secrets.k is None or (secrets.op is None) == (secrets.opc is None):
             raise ConfigurationError("A USIM has K and one of OP and OPc: give --k-file, and --op-file or --opc-file.")
         return UsimKeys(
-            functions=self.usim,
-            k=parse_key("K", read_secret_file(self.k_file, what="K"), sizes=K_OCTETS[UsimKind(self.usim)]),
-            op=self._operator_value("OP", self.op_file),
-            opc=self._operator_value("OPc", self.opc_file),
+            functions=kind.value,
+            k=parse_key("K", secrets.k, sizes=K_OCTETS[kind]),
+            op=None if secrets.op is None else parse_key("OP", secrets.op, sizes=OP_OCTETS[kind]),
+            opc=None if secrets.opc is None else parse_key("OPc", secrets.opc, sizes=OP_OCTETS[kind]),
         )
 
-    def _operator_value(self, name: str, file: Path | None) -> bytes | None:
-        if file is None:
-            return None
-        return parse_key(name, read_secret_file(file, what=name), sizes=OP_OCTETS[UsimKind(self.usim)])
 
-
-def new_subscriber_options(command: Callable[Concatenate[Path, str, NewSubscriber, P], None]) -> Callable[P, None]:
+def new_subscriber_options(command: Callable[P, None]) -> Callable[P, None]:
     """Give a command the options that describe a new subscriber."""
 
     @option(
@@ -190,7 +204,7 @@ def new_subscriber_options(command: Callable[Concatenate[Path, str, NewSubscribe
     )
     @functools.wraps(command)
     def with_options(*args: P.args, **kwargs: P.kwargs) -> None:
-        values = {each.name: kwargs.pop(each.name) for each in fields(NewSubscriber)}
-        command(*args, new=NewSubscriber(**values), **kwargs)  # type: ignore[arg-type]
+        values = {each.name: kwargs.pop(each.name) for each in fields(SubscriberOptions)}
+        command(*args, new=SubscriberOptions(**values), **kwargs)  # type: ignore[arg-type]
 
     return with_options

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from wic.accounts import AuthScheme
+from wic.errors import ConfigurationError
 from wic.network.enrolment import sign_in_account
 from wic.network.provisioning import Provisioning
 from wic.registration.reg_event.reginfo import ContactEvent
@@ -14,8 +15,16 @@ from wic.registration.reg_event.reginfo import ContactEvent
 from ..execution import exit_with, run_sync
 from ..exit_codes import ExitCode
 from ..help import HelpGroup, Quantity, examples, option
-from ..new_subscriber import NewSubscriber, new_subscriber_options
+from ..new_subscriber import SubscriberOptions, new_subscriber_options
 from ..options import CommonOptions, common_options_without_sip
+from ..subscriber_csv import MOST_SUBSCRIBERS, read_subscribers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wic.network.enrolment import SubscriptionData
+
+    from ..console import Console
 
 directory_option = option(
     "--dir",
@@ -48,32 +57,91 @@ def subscriber() -> None:
     epilog=examples(
         "wic network subscriber add zoe --dir ims",
         "wic network subscriber add erin --dir ims --auth aka --tel tel:+4930123",
+        "wic network subscriber add user --dir ims --count 1000",
+        "wic network subscriber add --dir ims --csv users.csv",
         "wic network subscriber add guest-5 --dir ims --pool",
     )
 )
-@click.argument("name")
+@click.argument("name", required=False)
 @directory_option
+@option(
+    "--count",
+    type=Quantity("n", click.IntRange(1, MOST_SUBSCRIBERS)),
+    help=f"Add n subscribers, NAME0001, NAME0002 and so on; up to {MOST_SUBSCRIBERS}.",
+)
+@option(
+    "--csv",
+    "csv_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Add the subscribers in the rows of a CSV file whose columns are named as these options, and 'name'.",
+)
 @new_subscriber_options
 @common_options_without_sip
-def add(common: CommonOptions, directory: Path, name: str, new: NewSubscriber) -> None:
-    """Add the subscriber sip:NAME@DOMAIN.
+def add(
+    common: CommonOptions,
+    directory: Path,
+    name: str | None,
+    count: int | None,
+    csv_file: Path | None,
+    new: SubscriberOptions,
+) -> None:
+    """Add the subscriber sip:NAME@DOMAIN, or many at once: all of them, or none if one of them cannot be added.
 
     A matching account is written to accounts.toml in DIR. If the subscriber already exists, its credentials are replaced.
     """
+    if (name is None) == (csv_file is None):
+        raise click.UsageError("Give either NAME or --csv FILE.")
+    if count is not None and csv_file is not None:
+        raise click.UsageError("--count goes with NAME, not with --csv.")
 
     def work() -> ExitCode:
+        if (count or csv_file) and (new.tel or new.impu or new.separate):
+            raise ConfigurationError(
+                "--tel, --impu and --separate name the identities of one subscriber; those of many go into a --csv file."
+            )
         with Provisioning(directory) as provisioning:
-            entry = new.add(name, provisioning)
-            common.console.document({"impi": entry.impi, "impus": list(entry.impus)})
-            file = provisioning.accounts.path
-            # The password itself is never printed: it stands in the accounts file.
-            where = " to the pool" if new.pool else f"; the account {name} is in {file}"
-            if new.auth == AuthScheme.BEARER.value and not new.pool:
-                where += f", and {sign_in_account(name)} for `wic login`"
-            common.console.say(f"Added {', '.join(entry.impus)}{where}.")
+            if csv_file is not None:
+                found = read_subscribers(csv_file, new, provisioning.prepare)
+            else:
+                secrets = new.read_secrets()
+                names = [name or ""] if count is None else numbered(name or "", count)
+                found = [provisioning.prepare(new.subscriber(each, secrets)) for each in names]
+            provisioning.store(found)
+            if count is None and csv_file is None:
+                _show_one(common.console, found[0], provisioning.accounts.path)
+            else:
+                _show_many(common.console, found, provisioning.accounts.path)
         return ExitCode.DONE
 
     exit_with(run_sync(work, common.console))
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """Return the names of many subscribers; up to 9999 of them have names of the same length.
+
+    >>> numbered("user", 2)
+    ['user0001', 'user0002']
+    """
+    return [f"{name}{number:04}" for number in range(1, count + 1)]
+
+
+def _show_one(console: Console, added: SubscriptionData, file: Path) -> None:
+    impus = added.profile.impus
+    console.document({"impi": added.profile.impi, "impus": list(impus)})
+    # The password itself is never printed: it stands in the accounts file.
+    where = f"; the account {added.name} is in {file}" if added.accounts else " to the pool"
+    if added.sign_in is not None:
+        where += f", and {sign_in_account(added.name)} for `wic login`"
+    console.say(f"Added {', '.join(impus)}{where}.")
+
+
+def _show_many(console: Console, added: Sequence[SubscriptionData], file: Path) -> None:
+    entries = [{"name": each.name, "impi": each.profile.impi, "impus": list(each.profile.impus)} for each in added]
+    console.document({"added": len(added), "accounts": str(file), "subscribers": entries})
+    first, last = added[0].profile.impus[0], added[-1].profile.impus[0]
+    accounts = f"; their accounts are in {file}" if any(each.accounts for each in added) else ""
+    console.say(f"Added {len(added)} subscribers, from {first} to {last}{accounts}.")
 
 
 @subscriber.command(name="list", epilog=examples("wic network subscriber list --dir ims"))

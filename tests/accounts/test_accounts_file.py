@@ -84,6 +84,35 @@ def test_accounts_are_removed_by_private_identity(tmp_path: Path) -> None:
     assert AccountsFile(file.path).names() == ["bob"]
 
 
+def test_many_accounts_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(accounts_file, "replace_file", lambda path, data: written.append(data))
+    file = AccountsFile(tmp_path / "accounts.toml")
+    with file.changing() as change:
+        for number in range(20):
+            change.put(f"user-{number}", ALICE)
+        change.put_web_user("carol", "secret")
+        assert file.names() == []
+    assert len(written) == 1
+    assert list(tomllib.loads(written[0].decode())["accounts"]) == [f"user-{number}" for number in range(20)]
+    assert (len(file.names()), file.web_password("carol")) == (20, "secret")
+
+
+def test_an_error_among_many_changes_writes_nothing(tmp_path: Path) -> None:
+    file = AccountsFile(tmp_path / "accounts.toml")
+    file.put("bob", ALICE)
+    before = file.path.read_bytes()
+
+    def fail() -> None:
+        with file.changing() as change:
+            change.put("alice", ALICE)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert (file.path.read_bytes(), file.names()) == (before, ["bob"])
+
+
 @pytest.mark.parametrize("text", ["no toml", "[accounts]\nalice = 1\n", "accounts = 1\n", "[web_users]\ncarol = 1\n"])
 def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "accounts.toml"

@@ -270,6 +270,7 @@ def test_a_network_that_does_not_run(lab, wic, complaint, tmp_path, monkeypatch)
     [
         (("--barred",), "--barred leaves no identity to call with"),
         (("--k-file", "k"), "go with --auth aka"),
+        (("--count", "2", "--tel", "tel:+4930987"), "name the identities of one subscriber"),
         (("--auth", "bearer", "--algorithm", "MD5"), "--algorithm goes with --auth digest or aka"),
         (("--auth", "aka", "--k-file", "k"), "give --k-file, and --op-file or --opc-file"),
         (("--auth", "aka", "--opc-file", "k"), "give --k-file, and --op-file or --opc-file"),
@@ -325,3 +326,137 @@ def test_acknowledged_state_of_the_hss_outlives_kill_9(start_wic, tmp_path) -> N
 def test_the_domain_is_that_of_the_network(tmp_path, lab) -> None:
     with Provisioning(lab.directory) as provisioning:
         assert provisioning.domain == NetworkOptions().domain
+
+
+# many at once
+
+
+def test_a_count_of_subscribers(lab, wic, subscriber, registered) -> None:
+    added = subscriber("add", "many-of", "--count", "12")
+    names = [f"many-of{number:04}" for number in range(1, 13)]
+    assert (added["added"], added["accounts"]) == (12, lab.accounts)
+    assert [each["name"] for each in added["subscribers"]] == names
+    assert added["subscribers"][-1]["impus"] == ["sip:many-of0012@ims.example"]
+    assert len({account(lab, name)["password"] for name in names}) == 12
+    assert {f"{name}@ims.example" for name in names} <= {row["impi"] for row in subscriber("list")}
+    registered("many-of0012")
+    result = wic("network", "subscriber", "add", "usims", "--count", "2", "--auth", "aka", "--dir", lab.directory)
+    said = " ".join(result.output.split())
+    assert said.startswith("Added 2 subscribers, from sip:usims0001@ims.example to sip:usims0002@ims.example; ")
+    assert account(lab, "usims0001")["k"] != account(lab, "usims0002")["k"]
+
+
+ROWS = f"""\
+name,auth,password,algorithm,k,opc,op,usim,tel,impu,separate,barred,pool,bar-waf
+csv-plain
+csv-word,digest,"pass, word",SHA-256,,,,,tel:+49777,sip:a.w@ims.example sip:b.w@ims.example,,yes
+
+csv-card,aka,,,{K},{OPC},,milenage
+csv-tuak,aka,,AKAv2-SHA-512-256,,,,tuak,,,sip:csv.own@ims.example
+csv-web,bearer,secret of hers,,,,,,,,,no,no
+csv-lent,,,,,,,,,,,,true,https://a.example https://b.example
+"""
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    def write(text: str | bytes) -> Path:
+        path = tmp_path / "users.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o600)
+        return path
+
+    return write
+
+
+def test_a_csv_file_with_subscribers_of_every_kind(lab, subscriber, csv_file, registered) -> None:
+    added = subscriber("add", "--csv", csv_file(ROWS))
+    assert added["added"] == 6
+    assert added["subscribers"][1]["impus"] == [
+        "sip:csv-word@ims.example",
+        "tel:+49777",
+        "sip:a.w@ims.example",
+        "sip:b.w@ims.example",
+    ]
+    assert account(lab, "csv-plain")["auth"] == "digest"
+    assert account(lab, "csv-word")["password"] == "pass, word"
+    assert (account(lab, "csv-card")["k"], account(lab, "csv-card")["opc"]) == (K, OPC)
+    assert account(lab, "csv-tuak")["usim"] == "tuak"
+    assert account(lab, "csv-tuak")["impus"] == ["sip:csv.own@ims.example"]
+    assert tomllib.loads(Path(lab.accounts).read_text())["web_users"]["csv-web"]["password"] == "secret of hers"
+    assert "csv-lent" not in Path(lab.accounts).read_text()
+    registered("csv-card")
+    registered("csv-web")
+
+
+def test_options_say_what_empty_cells_leave_open(lab, subscriber, csv_file) -> None:
+    """As spreadsheets write it: with a mark of the byte order, semicolons, and CR LF."""
+    rows = csv_file(b"\xef\xbb\xbfname;auth\r\ncell-own;digest\r\ncell-empty;\r\n")
+    subscriber("add", "--csv", rows, "--auth", "aka")
+    assert [account(lab, name)["auth"] for name in ("cell-own", "cell-empty")] == ["digest", "aka"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "told"),
+    [
+        ("", None, "names no subscriber"),
+        ("name\n\n", None, "names no subscriber"),
+        ("names\nx\n", 1, "There is no column 'names'; did you mean 'name'?"),
+        ("name,salary\nx,1\n", 1, "There is no column 'salary'; choose among name, auth,"),
+        ("name,k,k\nx\n", 1, "The column 'k' stands there twice."),
+        ("auth\naka\n", 1, "The column 'name' is missing"),
+        ("name,auth\nfine,aka\n,aka\n", 3, "The name is missing."),
+        ("name\nfine\n\nfine\n", 4, "fine stands in line 2 already."),
+        ("name,auth\nfine,aka\nx,akka\n", 3, "auth is 'akka'; choose among digest, aka, bearer."),
+        ("name,pool\nx,perhaps\n", 2, "pool is 'perhaps'; choose among yes, true, 1, no, false, 0."),
+        ("name\nx,y\n", 2, "There are 2 cells below 1 columns."),
+        ('name\nfine\n"x"y\n', 3, "This is not CSV: "),
+        ('name\nfine\n"x\n', 3, "This is not CSV: "),
+        ("name,tel\nfine,tel:+1\nx,49\n", 3, "'49' is not a public identity"),
+        ("name,auth,k\nx,aka,abc\n", 2, "A USIM has K and one of OP and OPc"),
+        ("name,auth,k,opc\nx,aka,abcd,abcd\n", 2, "K has 32 hexadecimal digits, not 4"),
+        ("name,auth,password\nx,aka,abc\n", 2, "A password goes with auth digest or bearer."),
+        ("name,algorithm\nx,SHA-1\n", 2, "'SHA-1' is not a Digest algorithm"),
+        ("name,barred\nx,1\n", 2, "--barred leaves no identity to call with"),
+        (b"name\n\xff\n", None, "is not UTF-8 text."),
+    ],
+)
+def test_an_error_in_a_csv_file_has_its_line_and_adds_nothing(lab, wic, complaint, csv_file, rows, line, told) -> None:
+    path, before = csv_file(rows), Path(lab.accounts).read_bytes()
+    said = complaint(wic("network", "subscriber", "add", "--csv", path, "--dir", lab.directory), code=2)
+    assert told in said
+    assert line is None or said.startswith(f"{path}, line {line}: ")
+    assert Path(lab.accounts).read_bytes() == before
+
+
+def test_a_csv_file_of_any_length_is_bounded(lab, wic, complaint, csv_file, monkeypatch) -> None:
+    monkeypatch.setattr("wic_cli.subscriber_csv.MOST_SUBSCRIBERS", 2)
+    words = ("network", "subscriber", "add", "--csv", csv_file("name\na\nb\nc\n"), "--dir", lab.directory)
+    assert "line 4: At most 2 subscribers" in complaint(wic(*words), code=2)
+
+
+def test_a_csv_file_that_others_can_read(lab, subscriber, csv_file, caplog) -> None:
+    caplog.set_level("WARNING", "wic.accounts")  # which the other tests turn off
+    path = csv_file("name,password\nshown,secret\nother\n")
+    path.chmod(0o644)
+    subscriber("add", "--csv", path)
+    assert f"other users can read the secrets in {path}" in caplog.text
+    caplog.clear()
+    path.write_text("name\nhidden\n")
+    subscriber("add", "--csv", path)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "Give either NAME or --csv FILE."),
+        (("zoe", "--csv", "users.csv"), "Give either NAME or --csv FILE."),
+        (("--csv", "users.csv", "--count", "2"), "--count goes with NAME"),
+        (("zoe", "--count", "0"), "--count"),
+        (("zoe", "--count", "100001"), "--count"),
+        (("--csv", "missing.csv"), "missing.csv cannot be read"),
+    ],
+)
+def test_a_wrong_way_to_add_many(lab, wic, complaint, words, told) -> None:
+    assert told in complaint(wic("network", "subscriber", "add", *words, "--dir", lab.directory), code=2)

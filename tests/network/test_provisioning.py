@@ -1,12 +1,20 @@
-"""The subscribers of a directory, beside what else its user keeps there."""
+"""The subscribers of a directory, one or many, beside what else its user keeps there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from wic.accounts import AuthScheme, accounts_file
+from wic.auth.secret import Secret
+from wic.client import Account, Client
+from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.enrolment import SubscriberIdentities
+from wic.network.enrolment import NewSubscriber
+from wic.network.hss import UsimKeys
 from wic.network.provisioning import Provisioning
+from wic.network.waf import WafStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +28,129 @@ async def test_an_account_of_another_network_may_come_first(tmp_path: Path) -> N
     accounts = tmp_path / "accounts.toml"
     accounts.write_text(WORK + accounts.read_text("utf-8"), "utf-8")
     with Provisioning(tmp_path) as provisioning:
-        assert provisioning.add(SubscriberIdentities(name="dora")).impi == "dora@ims.example"
+        assert provisioning.add(NewSubscriber(name="dora")).impi == "dora@ims.example"
         dora = provisioning.accounts.get("dora") or {}
         assert (dora["server"], dora["impi"], dora["ca"]) == (server, "dora@ims.example", "ca.pem")
     assert accounts.read_text("utf-8").startswith(WORK)
     async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:
         assert (ims.accounts.get("dora") or {})["server"] == ims.wss_url
     assert accounts.read_text("utf-8").startswith(WORK)
+
+
+# many at once
+
+KINDS = (
+    NewSubscriber(name="with-password", password=Secret("her own"), algorithm="SHA-256", further=("tel:+491",)),
+    NewSubscriber(name="with-usim", auth=AuthScheme.AKA, usim=UsimKeys.made_up("tuak"), algorithm="AKAv2-SHA-512-256"),
+    NewSubscriber(name="with-tokens", auth=AuthScheme.BEARER, password=Secret("her own")),
+    NewSubscriber(name="lent", pool=True, barred_entities=("https://waf.example",)),
+)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Directory of a network."""
+    return tmp_path / "ims"
+
+
+def impis(provisioning: Provisioning) -> set[str]:
+    return {each.subscriber.impi.partition("@")[0] for each in provisioning.list()}
+
+
+async def test_a_running_network_knows_many_new_subscribers_of_every_kind(directory: Path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(directory))
+    names = [f"user{number:04}" for number in range(1, 101)]
+    async with ImsNetwork(NetworkOptions(directory=directory)) as ims:
+        ims.add_subscribers([*names, *KINDS])
+        with Provisioning(directory) as provisioning:
+            assert {*names, "with-password", "with-usim", "with-tokens", "lent"} <= impis(provisioning)
+        for name in ("user0001", "user0100", "with-password", "with-usim", "with-tokens"):
+            async with Client(Account.load(name, ims.accounts_path)) as client:
+                assert client.binding is not None
+        assert ims.web is not None
+        assert "sip:lent@ims.example" in {each.impu for each in ims.web.wwsf.store.pairs()}
+        assert not ims.hss.may_authorize("lent@ims.example", "https://waf.example")
+        assert len({(ims.accounts.get(name) or {})["password"] for name in names}) == 100, "each has its own"
+
+
+async def test_each_file_is_written_once(directory: Path, monkeypatch) -> None:
+    written: list[Path] = []
+
+    def replace_file(path: Path, data: bytes) -> None:
+        written.append(path)
+        path.write_bytes(data)
+
+    async with ImsNetwork(NetworkOptions(directory=directory)) as ims:
+        before = ims.hss.data_version()
+        monkeypatch.setattr(accounts_file, "replace_file", replace_file)
+        with Provisioning(directory) as provisioning:
+            provisioning.store([provisioning.prepare(each) for each in KINDS])
+            provisioning.store([])
+        assert written == [ims.accounts_path]
+        assert ims.hss.data_version() == before + 1, "one transaction"
+
+
+def everything(directory: Path) -> list[object]:
+    with Provisioning(directory) as provisioning, WafStore(directory / "waf.sqlite") as waf:
+        rows = [waf.database.rows(f"SELECT * FROM {table}") for table in ("user", "client", "pool")]
+        return [provisioning.list(), provisioning.accounts.path.read_text("utf-8"), *rows]
+
+
+@pytest.mark.parametrize("stage", ["accounts", "hss", "waf", "wwsf"])
+async def test_a_failure_leaves_nothing_behind(directory: Path, monkeypatch, stage: str) -> None:
+    """An error at any stage of the last subscriber undoes the others, in all files."""
+    async with ImsNetwork(NetworkOptions(directory=directory)):
+        pass
+    before = everything(directory)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConfigurationError("it cannot be")
+
+    target = {
+        "accounts": "wic.accounts.accounts_file.AccountsChange.write",
+        "hss": "wic.network.hss.Hss.set_entities",
+        "waf": "wic.network.waf.clients.PoolPairs.add",
+        "wwsf": "wic.network.wwsf.store.WwsfStore.add_pool_pair",
+    }[stage]
+    with Provisioning(directory) as provisioning:
+        prepared = [provisioning.prepare(each) for each in KINDS]
+        with monkeypatch.context() as patched:
+            patched.setattr(target, fail)
+            with pytest.raises(ConfigurationError, match="it cannot be"):
+                provisioning.store(prepared)
+        assert provisioning.accounts.get("with-password") is None
+    assert everything(directory) == before
+
+
+async def test_another_way_to_register_replaces_the_first(directory: Path) -> None:
+    async with ImsNetwork(NetworkOptions(directory=directory, web=False)) as ims:
+        ims.add_subscribers([NewSubscriber(name="dora", auth=AuthScheme.AKA)])
+        ims.add_subscribers(["dora"])
+        assert ims.hss.algorithms("dora@ims.example")
+        assert not ims.hss.has_usim("dora@ims.example")
+        assert (ims.accounts.get("dora") or {}).keys() == {"server", "impu", "impi", "auth", "ca", "password"}
+
+
+@pytest.mark.parametrize(
+    ("new", "told"),
+    [
+        (NewSubscriber(name="zoe", algorithm="SHA-1"), "'SHA-1' is not a Digest algorithm"),
+        (NewSubscriber(name="zoe", auth=AuthScheme.AKA, algorithm="MD5"), "'MD5' is not an AKA algorithm"),
+        (NewSubscriber(name="zoe", further=("nonsense",)), "'nonsense' is not a public identity"),
+        (NewSubscriber(name="zoe", auth=AuthScheme.BEARER, password=Secret("")), "a password has 1 to 1024"),
+    ],
+)
+async def test_what_cannot_be_is_found_before_anything_is_stored(
+    directory: Path, new: NewSubscriber, told: str
+) -> None:
+    async with ImsNetwork(NetworkOptions(directory=directory)) as ims:
+        with pytest.raises(ConfigurationError, match=told):
+            ims.add_subscribers(["first", new])
+        assert ims.hss.subscriber("first@ims.example") is None
+        assert ims.accounts.get("first") is None
+
+
+def test_secrets_are_in_no_text_of_an_object() -> None:
+    for new in KINDS:
+        assert "her own" not in repr(new)
+        assert new.usim is None or new.usim.k.hex() not in repr(new)

@@ -128,3 +128,22 @@ def test_a_failed_commit_leaves_no_transaction_open(path: Path) -> None:
             db.execute("INSERT INTO part VALUES ('missing')")
         add(file, "a")
         assert names(file) == ["a"]
+
+
+def test_a_transaction_within_another_belongs_to_it(path: Path) -> None:
+    with SqliteFile(path, MIGRATIONS) as file, SqliteFile(path, MIGRATIONS) as other:
+        with file.transaction():
+            add(file, "a")
+            assert names(file) == ["a"]
+            with closing(sqlite3.connect(path)) as reader:
+                assert reader.execute("SELECT name FROM item").fetchall() == []
+        assert names(other) == ["a"]
+
+        def fail() -> None:
+            with file.transaction():
+                add(file, "b")
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            fail()
+        assert names(other) == ["a"]

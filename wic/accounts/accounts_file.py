@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["AccountsFile", "Value"]
+__all__ = ["AccountsChange", "AccountsFile", "Value"]
 
 Tables: TypeAlias = "dict[str, dict[str, object]]"
 
@@ -41,7 +41,7 @@ class AccountsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._contents = _Contents.read(path)  # without the lock: files are replaced in one step
+        self._contents = AccountsChange.read(path)  # without the lock: files are replaced in one step
 
     def names(self) -> list[str]:
         """Return the names of the accounts, in their order."""
@@ -59,27 +59,24 @@ class AccountsFile:
 
     def put_web_user(self, name: str, password: str) -> None:
         """Add or replace one web user and write the file."""
-        with self._changing() as contents:
-            contents.web_users[name] = {"password": password}
+        with self.changing() as change:
+            change.put_web_user(name, password)
 
     def remove_web_user(self, name: str) -> None:
         """Remove one web user and write the file."""
-        with self._changing() as contents:
-            contents.web_users.pop(name, None)
+        with self.changing() as change:
+            change.web_users.pop(name, None)
 
     def put(self, name: str, entry: Mapping[str, Value]) -> None:
         """Add one account, or give it another way to register, and write the file."""
-        auth = AuthScheme(entry.get("auth", SETTINGS["auth"].default))
-        with self._changing() as contents:
-            before = contents.accounts.get(name, {}).items()  # preferences of the user stay
-            kept = {key: value for key, value in before if key in entry or is_kept(key, auth)}
-            contents.accounts[name] = {**kept, **entry}
+        with self.changing() as change:
+            change.put(name, entry)
 
     def remove(self, impi: str) -> None:
         """Remove the accounts with this private identity and write the file."""
-        with self._changing() as contents:
-            for name in [name for name, entry in contents.accounts.items() if entry.get("impi") == impi]:
-                del contents.accounts[name]
+        with self.changing() as change:
+            for name in [name for name, entry in change.accounts.items() if entry.get("impi") == impi]:
+                del change.accounts[name]
 
     def move(self, server: str, *, domain: str, ca: str | None, web: Mapping[str, str]) -> None:
         """Point every account of the network to the address where it listens now, and write the file.
@@ -90,8 +87,8 @@ class AccountsFile:
             ca: file of the trust anchor; None where there is no TLS.
             web: URLs of the web servers, by the key that names them.
         """
-        with self._changing() as contents:
-            for entry in contents.accounts.values():
+        with self.changing() as change:
+            for entry in change.accounts.values():
                 # An account without a private identity borrows one from the pool of this network.
                 if str(entry.get("impi", f"@{domain}")).partition("@")[2] != domain:
                     continue
@@ -104,8 +101,12 @@ class AccountsFile:
                         entry[key] = value
 
     @contextmanager
-    def _changing(self) -> Iterator[_Contents]:
-        """Read the file, have it changed and write it, while no other program does."""
+    def changing(self) -> Iterator[AccountsChange]:
+        """Read the file, have it changed and write it once, while no other program does; an error changes nothing.
+
+        Raises:
+            ConfigurationError: it cannot be read or written.
+        """
         try:
             lock = FileLock(self.path.parent, make=False)  # the directory's: no file stays behind
         except OSError as error:
@@ -113,19 +114,23 @@ class AccountsFile:
         with lock:
             with suppress(OSError):  # some network file systems lock no directories
                 lock.acquire()
-            self._contents = _Contents.read(self.path)  # again: another program may have changed it
-            yield self._contents
-            self._contents.write(self.path)
+            change = AccountsChange.read(self.path)  # again: another program may have changed it
+            yield change
+            change.write()
+        self._contents = change
 
 
 @dataclass(slots=True, repr=False)  # its text is full of secrets
-class _Contents:
+class AccountsChange:
     """An accounts file as it was read, and its tables as they shall be."""
 
+    path: Path
     text: str
     document: dict[str, object]
     accounts: Tables
     web_users: Tables
+    draft: str | None = None
+    """The text to be written, once it is certain that it says what it shall."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -140,33 +145,57 @@ class _Contents:
         except (OSError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"cannot read the accounts file {path}: {error}") from error
         accounts, web_users = (_tables(path, document, kind) for kind in ("accounts", "web_users"))
-        return cls(text, document, accounts, web_users)
+        return cls(path, text, document, accounts, web_users)
 
-    def write(self, path: Path) -> None:
-        """Write the file, unless nothing has changed.
+    def put(self, name: str, entry: Mapping[str, Value]) -> None:
+        """Add one account, or give it another way to register."""
+        auth = AuthScheme(entry.get("auth", SETTINGS["auth"].default))
+        before = self.accounts.get(name, {}).items()  # preferences of the user stay
+        kept = {key: value for key, value in before if key in entry or is_kept(key, auth)}
+        self.accounts[name] = {**kept, **entry}
+
+    def put_web_user(self, name: str, password: str) -> None:
+        """Add or replace one web user."""
+        self.web_users[name] = {"password": password}
+
+    def prepare(self) -> str:
+        """Return the text to be written, once it is proved to say what it shall; nothing may be changed afterwards.
 
         Raises:
-            ConfigurationError: it cannot be written, or not without changing what is beside the tables.
+            ConfigurationError: the tables cannot be changed without changing what is beside them.
         """
+        if self.draft is not None:
+            return self.draft
         wanted = {"accounts": self.accounts, "web_users": self.web_users}
         text = TomlText(self.text)
         try:
             for kind, tables in wanted.items():
-                _change(text, kind, before=_tables(path, self.document, kind), after=tables)
-            written = str(text)
+                _change(text, kind, before=_tables(self.path, self.document, kind), after=tables)
+            draft = str(text)
             # The edit works on the text; only the parsed result proves that it changed what it should and no more.
-            if _without_empty(tomllib.loads(written)) != _without_empty(self.document | wanted):
+            if _without_empty(tomllib.loads(draft)) != _without_empty(self.document | wanted):
                 raise ValueError  # an entry is in some other place
         except (KeyError, ValueError):
             raise ConfigurationError(
-                f"cannot change the accounts file {path}: write each account as a table of its own, [accounts.NAME]"
+                f"cannot change the accounts file {self.path}: write each account as a table of its own, [accounts.NAME]"
             ) from None
-        if written == self.text:  # the time of the file tells of changes only
+        self.draft = draft
+        return draft
+
+    def write(self) -> None:
+        """Write the file, unless that is done or nothing has changed.
+
+        Raises:
+            ConfigurationError: it cannot be written, or not without changing what is beside the tables.
+        """
+        draft = self.prepare()
+        if draft == self.text:  # the time of the file tells of changes only
             return
         try:
-            replace_file(path, written.encode())
+            replace_file(self.path, draft.encode())
         except OSError as error:
-            raise ConfigurationError(f"cannot write the accounts file {path}: {error}") from error
+            raise ConfigurationError(f"cannot write the accounts file {self.path}: {error}") from error
+        self.text = draft
 
 
 def _tables(path: Path, document: Mapping[str, object], kind: str) -> Tables:

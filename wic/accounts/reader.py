@@ -52,7 +52,7 @@ def read_account(file: Path, name: str) -> AccountTable:
     if not isinstance(values, dict):
         raise ConfigurationError(f"In {file}, accounts.{name} must be a table: [accounts.{name}].")
     if not values.keys().isdisjoint(SECRETS):  # a file that only names other files may be read by all
-        _warn_if_shared(file, file.stat().st_mode)
+        warn_if_shared(file, file.stat().st_mode)
     return AccountTable(name, values, folder=file.parent)
 
 
@@ -236,7 +236,7 @@ def read_secret_file(path: Path, *, what: str = "password") -> Secret:
         raise ConfigurationError(f"The {what} file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise ConfigurationError(f"The {what} file {path} is not UTF-8 text.") from None
-    _warn_if_shared(path, mode)
+    warn_if_shared(path, mode)
     # A file given by mistake, such as a WAV file or a disk, is refused rather than sent.
     if len(data) > _MAX_SECRET_FILE:
         raise ConfigurationError(f"The {what} file {path} has more than {_MAX_SECRET_FILE} octets.")
@@ -246,6 +246,7 @@ def read_secret_file(path: Path, *, what: str = "password") -> Secret:
     return Secret(secret)
 
 
-def _warn_if_shared(path: Path, mode: int) -> None:
+def warn_if_shared(path: Path, mode: int) -> None:
+    """Log a warning where a file of this mode, with secrets in it, can be read by other users."""
     if mode & (stat.S_IRGRP | stat.S_IROTH) and os.name == "posix":  # elsewhere the mode says nothing
         _log.warning("other users can read the secrets in %s; chmod 600 it", path)

@@ -9,13 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wic.network.enrolment import NewSubscriber
     from wic.network.hss import Hss
     from wic.network.network import ImsNetwork
     from wic.network.options import NetworkOptions
 
-__all__ = ["Hss", "ImsNetwork", "NetworkOptions"]
+__all__ = ["Hss", "ImsNetwork", "NetworkOptions", "NewSubscriber"]
 
-_HOMES = {"Hss": "wic.network.hss", "ImsNetwork": "wic.network.network", "NetworkOptions": "wic.network.options"}
+_HOMES = {
+    "Hss": "wic.network.hss",
+    "ImsNetwork": "wic.network.network",
+    "NetworkOptions": "wic.network.options",
+    "NewSubscriber": "wic.network.enrolment",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -12,12 +12,12 @@ from wic.accounts import AuthScheme
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.certificates import CA_FILE
-from wic.network.enrolment import SubscriberIdentities, sign_in_account
+from wic.network.enrolment import NewSubscriber, SubscriberIdentities, sign_in_account
 from wic.network.hss import UsimKeys
 from wic.network.web_files import program_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from wic.accounts.accounts_file import Value
     from wic.network.enrolment import Enrolment
@@ -33,23 +33,28 @@ class DefaultSubscribers:
     def __init__(self, enrolment: Enrolment) -> None:
         self._enrolment = enrolment
 
-    def add(self, name: str, *, usim: bool) -> None:
-        """Add a subscriber with an account, unless both are there; a new one has a USIM, or else a password.
+    def add(self, names: Iterable[str], *, usims: Container[str]) -> None:
+        """Add subscribers with accounts, unless both are there; new ones have a USIM, or else a password.
 
         Raises:
-            ConfigurationError: the name cannot be part of an identity, or the accounts file cannot be used.
+            ConfigurationError: a name cannot be part of an identity, or the accounts file cannot be used.
+            StorageFailed: the database cannot be written.
         """
-        hss, new = self._enrolment.hss, SubscriberIdentities(name=name)
+        missing = filter(None, (self._missing(name, usim=name in usims) for name in names))
+        self._enrolment.store([self._enrolment.prepare(each) for each in missing])
+
+    def _missing(self, name: str, *, usim: bool) -> NewSubscriber | None:
+        hss = self._enrolment.hss
         account = self._enrolment.accounts.get(name)
-        if account is not None and hss.subscriber(f"{name}@{hss.realm}") is not None:
-            return
+        if account is None:
+            return NewSubscriber(name=name, auth=AuthScheme.AKA if usim else AuthScheme.DIGEST)
+        if hss.subscriber(f"{name}@{hss.realm}") is not None:
+            return None
         # The account of a lost database still has the secret: the subscriber gets it back, with the same scheme.
-        auth = account.get("auth") if account is not None else (AuthScheme.AKA if usim else AuthScheme.DIGEST).value
-        if auth == AuthScheme.AKA.value:
-            self._enrolment.add_aka(new, usim=None if account is None else _usim(name, account))
-        else:
-            password = None if account is None else account.get("password")
-            self._enrolment.add_digest(new, password=Secret(password) if isinstance(password, str) else None)
+        if account.get("auth") == AuthScheme.AKA.value:
+            return NewSubscriber(name=name, auth=AuthScheme.AKA, usim=_usim(name, account))
+        password = account.get("password")
+        return NewSubscriber(name=name, password=Secret(password) if isinstance(password, str) else None)
 
 
 def _usim(name: str, account: Mapping[str, Value]) -> UsimKeys:
@@ -86,12 +91,14 @@ class DefaultWebUsers:
         client = program_of(name)
         if account is None:
             secret = Secret(secrets.token_urlsafe(24))
-            self._enrolment.add_bearer(new, waf=self._web.waf.url, client_id=client, client_secret=secret)
-            account = self._accounts.get(name) or {}
+            account = self._enrolment.program_account(new, secret)
+            hss.add(subscriber)
+            hss.remove_usim(impi)  # without credentials only the eP-CSCF can vouch for it
+            self._accounts.put(name, account)
         elif hss.subscriber(impi) is None:
             hss.add(subscriber)
         if self._accounts.get(sign_in_account(name)) is None:
-            self._enrolment.add_sign_in_account(new, wwsf=self._web.wwsf.url)
+            self._accounts.put(sign_in_account(name), self._enrolment.sign_in_account(new))
         # The WAF has hashes only, so that a lost database is restored from the secrets of the accounts.
         kept = account.get("client_secret")
         if isinstance(kept, str) and not store.clients.knows_secret(client, kept):
@@ -116,5 +123,5 @@ class DefaultWebUsers:
             self._web.add_pool_pair(subscriber.impi, subscriber.impus[0])
         if number and self._accounts.get(GUEST) is None:
             wwsf = {"wwsf": self._web.wwsf.url, "pool": "anonymous" if anonymous else "signed-in"}
-            own = {"server": self._enrolment.server, "auth": AuthScheme.BEARER.value, "ca": CA_FILE}
+            own = {"server": self._enrolment.servers.wss, "auth": AuthScheme.BEARER.value, "ca": CA_FILE}
             self._accounts.put(GUEST, own | wwsf)

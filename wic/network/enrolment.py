@@ -1,20 +1,32 @@
-"""Enrolment of subscribers: an entry in the HSS, and an account that registers with it."""
+"""Enrolment of subscribers: an entry in the HSS, an account that registers with it, and for web users one at the WAF.
+
+Any number of subscribers is enrolled at once, all of them or none, and each file is written once: the accounts file is
+read and written as a whole, so that one by one a thousand subscribers would cost a million accounts. Everything that can
+be wrong with a subscriber is found by `prepare`, before anything is stored.
+"""
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from wic.accounts.schema import DEFAULT_ALGORITHM, AuthScheme
+from wic.accounts.schema import ALGORITHMS, DEFAULT_ALGORITHM, AuthScheme
+from wic.auth.aka import find_aka_algorithm
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
+from wic.errors import ConfigurationError
 from wic.network.certificates import CA_FILE
-from wic.network.hss import DIGEST_ALGORITHMS, PublicIdentity, SubscriberProfile, UsimKeys, make_profile
+from wic.network.hss import DIGEST_ALGORITHMS, PublicIdentity, SubscriberProfile, UsimKeys, make_hashes, make_profile
+from wic.network.web_files import program_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from wic.accounts.accounts_file import AccountsFile, Value
     from wic.network.hss import Hss
+    from wic.network.web_files import WebFiles
 
 
 def sign_in_account(name: str) -> str:
@@ -47,6 +59,64 @@ class SubscriberIdentities:
         return make_profile(impi, [*together, *apart])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSubscriber(SubscriberIdentities):
+    """Subscriber to be added: its identities, and how it is authenticated."""
+
+    auth: AuthScheme = AuthScheme.DIGEST
+    """SIP Digest with a password, IMS AKA with a USIM, or access tokens of the WAF (then it is a web user as well)."""
+    password: Secret | None = None
+    """Password for Digest, or for the sign-in of a web user; a random one if None."""
+    usim: UsimKeys | None = None
+    """Keys for AKA; random ones for Milenage if None."""
+    algorithm: str | None = None
+    """The only Digest algorithm that it may use, None allowing all; or the AKA algorithm that its account asks for."""
+    pool: bool = False
+    """Whether the WWSF lends its identities to visitors (TS 24.371 §6.2.3); then it has no account."""
+    allowed_entities: tuple[str, ...] = ()
+    """Third-party WAFs whose tokens are accepted, and those of no other."""
+    barred_entities: tuple[str, ...] = ()
+    """Third-party WAFs whose tokens are refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionData:
+    """All that is stored of a subscriber to be added, checked."""
+
+    name: str
+    profile: SubscriberProfile
+    hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """H(A1) by algorithm; without any it cannot use SIP Digest."""
+    usim: UsimKeys | None = None
+    accounts: Mapping[str, Mapping[str, Value]] = field(default_factory=dict, repr=False)
+    """Its accounts by their names."""
+    sign_in: Secret | None = None
+    """Password of a web user."""
+    program: Secret | None = None
+    """Secret of the web user's program, which gets tokens in its own name."""
+    pool: bool = False
+    allowed_entities: tuple[str, ...] = ()
+    barred_entities: tuple[str, ...] = ()
+
+    @property
+    def is_web(self) -> bool:
+        """Whether the WAF or the WWSF has to know it."""
+        return self.pool or self.sign_in is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountServers:
+    """Addresses that accounts of a network name."""
+
+    wss: str
+    """URL of the eP-CSCF."""
+    insecure: bool = False
+    """Whether that is without TLS."""
+    waf: str = ""
+    wwsf: str = ""
+    """URLs of the web servers, as far as there are any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """Adds subscribers, each with an account; one that exists gets other credentials.
@@ -54,100 +124,145 @@ class Enrolment:
     Args:
         hss: the subscriber database.
         accounts: the accounts file.
-        server: URL to which the accounts connect.
-        insecure: whether that is without TLS.
+        web: databases of WAF and WWSF.
+        servers: what the accounts connect to.
     """
 
     hss: Hss
     accounts: AccountsFile
-    server: str
-    insecure: bool = False
+    web: WebFiles
+    servers: AccountServers
 
-    def add_digest(
-        self, new: SubscriberIdentities, *, password: Secret | None = None, algorithm: str | None = None
-    ) -> SubscriberProfile:
-        """Add a subscriber with a password.
+    def add(self, new: NewSubscriber) -> SubscriberProfile:
+        """Add one subscriber; see `store`."""
+        data = self.prepare(new)
+        self.store([data])
+        return data.profile
 
-        Args:
-            new: the identities.
-            password: a random one if None.
-            algorithm: the only Digest algorithm that the subscriber may use; None allows all.
-
-        Raises:
-            ConfigurationError: an identity is malformed, the algorithm is unknown, or the file cannot be written.
-        """
-        chosen = password or Secret(secrets.token_urlsafe(18))
-        subscriber = new.profile(self.hss.realm)
-        algorithms = DIGEST_ALGORITHMS if algorithm is None else (algorithm,)
-        self.hss.add_subscriber(subscriber.impi, subscriber.identities, chosen, algorithms=algorithms)
-        # The account says one scheme only: credentials of another one would be a second way in.
-        self.hss.remove_usim(subscriber.impi)
-        self._write(new, subscriber, AuthScheme.DIGEST, {"password": chosen.reveal()})
-        return subscriber
-
-    def add_aka(
-        self, new: SubscriberIdentities, *, usim: UsimKeys | None = None, algorithm: str = DEFAULT_ALGORITHM
-    ) -> SubscriberProfile:
-        """Add a subscriber with a USIM.
-
-        Args:
-            new: the identities.
-            usim: the keys; random ones for Milenage if None.
-            algorithm: the algorithm that the account asks for.
+    def prepare(self, new: NewSubscriber) -> SubscriptionData:
+        """Return what is to be stored of a subscriber, with random secrets where it brings none.
 
         Raises:
-            ConfigurationError: an identity is malformed, or the file cannot be written.
+            ConfigurationError: an identity or a name is malformed, the algorithm is unknown, or the network has no WAF
+                and no WWSF that the subscriber needs.
         """
-        chosen = usim or UsimKeys.made_up()
-        subscriber = new.profile(self.hss.realm)
-        self.hss.add_usim(subscriber.impi, subscriber.identities, chosen)
-        self.hss.remove_passwords(subscriber.impi)  # as above
-        functions = chosen.algorithms()
+        data = SubscriptionData(
+            name=new.name,
+            profile=new.profile(self.hss.realm),
+            pool=new.pool,
+            allowed_entities=new.allowed_entities,
+            barred_entities=new.barred_entities,
+        )
+        if new.pool:
+            self.web.check()
+            return data
+        if new.auth is AuthScheme.DIGEST:
+            return self._with_password(data, new)
+        if new.auth is AuthScheme.AKA:
+            return self._with_usim(data, new)
+        return self._with_tokens(data, new)
+
+    def _with_password(self, data: SubscriptionData, new: NewSubscriber) -> SubscriptionData:
+        password = new.password or Secret(secrets.token_urlsafe(18))
+        algorithms = DIGEST_ALGORITHMS if new.algorithm is None else (new.algorithm,)
+        hashes = make_hashes(data.profile.impi, self.hss.realm, password, algorithms=algorithms)
+        account = self.account(new, AuthScheme.DIGEST, {"password": password.reveal()})
+        return replace(data, hashes=hashes, accounts={new.name: account})
+
+    def _with_usim(self, data: SubscriptionData, new: NewSubscriber) -> SubscriptionData:
+        algorithm = new.algorithm or DEFAULT_ALGORITHM
+        if find_aka_algorithm(algorithm) is None:
+            raise ConfigurationError(f"{algorithm!r} is not an AKA algorithm; choose among {', '.join(ALGORITHMS)}.")
+        usim = new.usim or UsimKeys.made_up()
+        functions = usim.algorithms()
         opc = functions.opc if isinstance(functions, Milenage) else functions.topc
-        keys: dict[str, Value] = {"algorithm": algorithm, "usim": chosen.functions}
-        keys |= {"k": chosen.k.hex(), "opc": opc.hex()}  # never OP, which the subscribers of an operator share
-        self._write(new, subscriber, AuthScheme.AKA, keys)
-        return subscriber
+        keys: dict[str, Value] = {"algorithm": algorithm, "usim": usim.functions}
+        keys |= {"k": usim.k.hex(), "opc": opc.hex()}  # never OP, which the subscribers of an operator share
+        return replace(data, usim=usim, accounts={new.name: self.account(new, AuthScheme.AKA, keys)})
 
-    def add_bearer(
-        self, new: SubscriberIdentities, *, waf: str, client_id: str, client_secret: Secret
-    ) -> SubscriberProfile:
-        """Add a subscriber that only the eP-CSCF authenticates, by tokens of a WAF (TS 33.203 Annex U).
+    def _with_tokens(self, data: SubscriptionData, new: NewSubscriber) -> SubscriptionData:
+        """Add a program that gets tokens by a secret of its own, and an account to sign in with (TS 33.203 Annex U)."""
+        self.web.check()
+        password, secret = new.password or Secret(secrets.token_urlsafe(12)), Secret(secrets.token_urlsafe(24))
+        self.web.check_user(new.name, password, data.profile)
+        accounts = {
+            new.name: self.program_account(new, secret),
+            sign_in_account(new.name): self.sign_in_account(new),
+        }
+        return replace(data, sign_in=password, program=secret, accounts=accounts)
 
-        Args:
-            new: the identities.
-            waf: URL of the WAF.
-            client_id: client of the WAF as which the account gets tokens.
-            client_secret: secret of that client.
+    def store(self, subscribers: Sequence[SubscriptionData]) -> None:
+        """Store subscribers, all of them or none; those that exist get these identities, credentials and accounts.
 
         Raises:
-            ConfigurationError: an identity is malformed, or the file cannot be written.
+            ConfigurationError: an identity of the pool is taken, or a file cannot be used.
+            StorageFailed: a database cannot be written.
+        """
+        if not subscribers:
+            return
+        with ExitStack() as stack:
+            web = stack.enter_context(self.web.open()) if any(each.is_web for each in subscribers) else None
+            hashed = {} if web is None else web.hash_passwords({each.name: each.sign_in for each in subscribers})
+            change = stack.enter_context(self.accounts.changing())
+            for each in subscribers:
+                for name, account in each.accounts.items():
+                    change.put(name, account)
+                if each.sign_in is not None:
+                    change.put_web_user(each.name, each.sign_in.reveal())
+            # What takes long is done: a running network waits for these transactions with each REGISTER.
+            change.prepare()
+            if web is not None:
+                stack.enter_context(web.transaction())
+            stack.enter_context(self.hss.transaction())
+            for each in subscribers:
+                self._store_in_hss(each)
+                if web is not None and each.pool:
+                    web.add_to_pool(each.profile)
+                elif web is not None and each.program is not None:
+                    web.add_user(each.name, hashed[each.name], each.profile)
+                    web.add_program(program_of(each.name), each.program, each.profile)
+            change.write()  # in one step, and before the commits, for it fails more often than they do
+
+    def _store_in_hss(self, data: SubscriptionData) -> None:
+        profile = data.profile
+        # The account says one scheme only: credentials of another one would be a second way in. Without any only the
+        # eP-CSCF can vouch for the subscriber (TS 33.203 Annex U).
+        if data.usim is None:
+            self.hss.add(profile, data.hashes)
+            self.hss.remove_usim(profile.impi)
+        else:
+            self.hss.add_usim(profile.impi, profile.identities, data.usim)
+            self.hss.remove_passwords(profile.impi)
+        if data.allowed_entities or data.barred_entities:
+            self.hss.set_entities(profile.impi, allowed=data.allowed_entities, barred=data.barred_entities)
+
+    # Accounts
+
+    def program_account(self, new: SubscriberIdentities, secret: Secret) -> dict[str, Value]:
+        """Return the account of a web user's program, which gets tokens by a secret of its own."""
+        client: dict[str, Value] = {
+            "waf": self.servers.waf,
+            "client_id": program_of(new.name),
+            "client_secret": secret.reveal(),
+        }
+        return self.account(new, AuthScheme.BEARER, client)
+
+    def sign_in_account(self, new: SubscriberIdentities) -> dict[str, Value]:
+        """Return the second account of a web user, for signing in with a browser at the WWSF; it has no secret."""
+        return self.account(new, AuthScheme.BEARER, {"wwsf": self.servers.wwsf})
+
+    def account(self, new: SubscriberIdentities, auth: AuthScheme, secret: Mapping[str, Value]) -> dict[str, Value]:
+        """Return an account of a subscriber.
+
+        Raises:
+            ConfigurationError: an identity is malformed.
         """
         subscriber = new.profile(self.hss.realm)
-        # Without a password or a USIM only the eP-CSCF can vouch for it.
-        self.hss.add(subscriber)
-        self.hss.remove_usim(subscriber.impi)
-        client: dict[str, Value] = {"waf": waf, "client_id": client_id, "client_secret": client_secret.reveal()}
-        self._write(new, subscriber, AuthScheme.BEARER, client)
-        return subscriber
-
-    def add_sign_in_account(self, new: SubscriberIdentities, *, wwsf: str) -> None:
-        """Write a second account of a web user, for signing in with a browser at the WWSF; it has no secret.
-
-        Raises:
-            ConfigurationError: an identity is malformed, or the file cannot be written.
-        """
-        named = replace(new, name=sign_in_account(new.name))
-        self._write(named, new.profile(self.hss.realm), AuthScheme.BEARER, {"wwsf": wwsf})
-
-    def _write(
-        self, new: SubscriberIdentities, subscriber: SubscriberProfile, auth: AuthScheme, secret: dict[str, Value]
-    ) -> None:
         own, *_ = subscriber.impus
-        entry: dict[str, Value] = {"server": self.server, "impu": own, "impi": subscriber.impi, "auth": auth.value}
+        entry: dict[str, Value] = {"server": self.servers.wss, "impu": own, "impi": subscriber.impi, "auth": auth.value}
         # TS 23.228 §5.2.1a: identities of other sets are registered by REGISTERs of their own.
         if new.separate:
             entry["impus"] = [each.impu for each in subscriber.identities if each.registration_set]
         # The path of the CA is relative, so that the directory may be moved.
-        entry |= {"insecure": True} if self.insecure else {"ca": CA_FILE}
-        self.accounts.put(new.name, entry | secret)
+        entry |= {"insecure": True} if self.servers.insecure else {"ca": CA_FILE}
+        return {**entry, **secret}

@@ -12,16 +12,17 @@ from wic.errors import ConfigurationError, LocalProtocolError
 from wic.network.certificates import CA_FILE, CertificateAuthority
 from wic.network.default_subscribers import DefaultSubscribers, DefaultWebUsers
 from wic.network.directory import ACCOUNTS_FILE, DATABASE_FILE, NetworkDirectory, Ports
-from wic.network.enrolment import Enrolment, SubscriberIdentities
+from wic.network.enrolment import AccountServers, Enrolment, NewSubscriber
 from wic.network.entities import NetworkEntities
 from wic.network.hss import Hss
 from wic.network.names import EPCSCF, SCSCF
 from wic.network.node import name_of
 from wic.network.options import NetworkOptions, Ready
+from wic.network.web_files import WebFiles
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from wic.auth.secret import Secret
@@ -41,6 +42,7 @@ class _Running:
 
     directory: Path
     accounts: AccountsFile
+    enrolment: Enrolment
     hss: Hss
     entities: NetworkEntities
     closing: AsyncExitStack
@@ -133,9 +135,25 @@ class ImsNetwork:
         Raises:
             ConfigurationError: the name or number cannot be part of an identity, or the file cannot be written.
         """
-        new = SubscriberIdentities(name=name, further=(tel,) if tel else ())
-        enrolment = Enrolment(self.hss, self.accounts, self.wss_url, self._options.insecure)
-        enrolment.add_digest(new, password=password, algorithm=algorithm)
+        further = (tel,) if tel else ()
+        self.add_subscribers([NewSubscriber(name=name, password=password, further=further, algorithm=algorithm)])
+
+    def add_subscribers(self, subscribers: Iterable[NewSubscriber | str]) -> None:
+        """Add subscribers with accounts, all of them or none, or give those that exist other credentials.
+
+        The event loop waits meanwhile: some 0.1 s for a thousand, and 50 s for a thousand web users, whose passwords are
+        hashed to be hard to guess.
+
+        Args:
+            subscribers: what is to be added; a text is the name of a subscriber with a random password.
+
+        Raises:
+            ConfigurationError: a value cannot be used, the network has no WAF for a web user, or a file cannot be written.
+            StorageFailed: a database cannot be written.
+        """
+        new = (NewSubscriber(name=each) if isinstance(each, str) else each for each in subscribers)
+        enrolment = self._running.enrolment
+        enrolment.store([enrolment.prepare(each) for each in new])
 
     # Parts
 
@@ -192,8 +210,9 @@ async def _open(options: NetworkOptions) -> _Running:
         entities = await _open_entities(options, name, directory, hss, context)
         stack.push_async_callback(entities.closing.aclose)
         entities.ports.remember(directory)  # before accounts name them
-        _write_accounts(options, accounts, hss, entities)
-        return _Running(directory, accounts, hss, entities, stack.pop_all())
+        enrolment = Enrolment(hss, accounts, WebFiles(directory), _servers(options, entities))
+        _write_accounts(options, enrolment, entities.web)
+        return _Running(directory, accounts, enrolment, hss, entities, stack.pop_all())
 
 
 async def _open_entities(
@@ -213,17 +232,20 @@ async def _open_entities(
         return await open_on(ports=Ports())
 
 
-def _write_accounts(options: NetworkOptions, accounts: AccountsFile, hss: Hss, entities: NetworkEntities) -> None:
+def _servers(options: NetworkOptions, entities: NetworkEntities) -> AccountServers:
+    web = entities.web
+    urls = {} if web is None else {"waf": web.waf.url, "wwsf": web.wwsf.url}
+    return AccountServers(wss=entities.epcscf.url, insecure=options.insecure, **urls)
+
+
+def _write_accounts(options: NetworkOptions, enrolment: Enrolment, web: WebAccess | None) -> None:
     """Write the present URLs into the accounts, and add the default subscribers that are missing."""
-    url, web = entities.epcscf.url, entities.web
+    accounts, servers = enrolment.accounts, enrolment.servers
     # Accounts of an earlier run; those of other networks in the file stay as they are.
     if accounts.names():
-        urls = {} if web is None else {"waf": web.waf.url, "wwsf": web.wwsf.url}
-        accounts.move(url, domain=options.domain, ca=None if options.insecure else CA_FILE, web=urls)
-    enrolment = Enrolment(hss, accounts, url, options.insecure)
-    subscribers = DefaultSubscribers(enrolment)
-    for name in options.subscribers:
-        subscribers.add(name, usim=name in options.usims)
+        urls = {} if web is None else {"waf": servers.waf, "wwsf": servers.wwsf}
+        accounts.move(servers.wss, domain=options.domain, ca=None if options.insecure else CA_FILE, web=urls)
+    DefaultSubscribers(enrolment).add(options.subscribers, usims=options.usims)
     if web is not None:
         web_users = DefaultWebUsers(enrolment, web)
         for name in options.web_users:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from wic.accounts.accounts_file import AccountsFile
-from wic.auth.secret import Secret
 from wic.errors import ConfigurationError, WicError
 from wic.network.directory import ACCOUNTS_FILE, DATABASE_FILE, Ports
-from wic.network.enrolment import Enrolment, SubscriberIdentities
+from wic.network.enrolment import AccountServers, Enrolment
 from wic.network.hss import CommandAction, CommandOutcome, Hss
-from wic.network.web_files import WebFiles, program_of
+from wic.network.web_files import WebFiles
 from wic.registration.reg_event.reginfo import ContactEvent
 
 if TYPE_CHECKING:
@@ -22,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wic.accounts.accounts_file import Value
-    from wic.network.hss import SubscriberProfile, UsimKeys
+    from wic.network.enrolment import NewSubscriber, SubscriptionData
+    from wic.network.hss import SubscriberProfile
 
 _EXECUTED_WITHIN = 3.0
 """Seconds in which an S-CSCF that runs executes a command."""
@@ -66,8 +65,7 @@ class Provisioning:
         own = self._of_the_network(accounts)
         self.domain = self.hss.realm = str(own.get("impi", "")).partition("@")[2]
         self._web = WebFiles(directory)
-        server, insecure = str(own.get("server", "")), bool(own.get("insecure"))
-        self._enrolment = Enrolment(self.hss, self.accounts, server, insecure)
+        self._enrolment = Enrolment(self.hss, self.accounts, self._web, self._servers(own))
 
     def _of_the_network(self, accounts: Sequence[Mapping[str, Value]]) -> Mapping[str, Value]:
         """Return the account of a subscriber: the user may keep accounts of other networks in the same file."""
@@ -85,53 +83,31 @@ class Provisioning:
 
     # Subscribers
 
-    def add(
-        self, new: SubscriberIdentities, *, password: Secret | None = None, algorithm: str | None = None
-    ) -> SubscriberProfile:
-        """Add a subscriber with a password and an account; see `Enrolment.add_digest`."""
-        return self._enrolment.add_digest(new, password=password, algorithm=algorithm)
-
-    def add_with_usim(
-        self, new: SubscriberIdentities, *, usim: UsimKeys | None = None, algorithm: str | None = None
-    ) -> SubscriberProfile:
-        """Add a subscriber with a USIM and an account; see `Enrolment.add_aka`."""
-        if algorithm is None:
-            return self._enrolment.add_aka(new, usim=usim)
-        return self._enrolment.add_aka(new, usim=usim, algorithm=algorithm)
-
-    def add_web_user(self, new: SubscriberIdentities, *, password: Secret | None = None) -> SubscriberProfile:
-        """Add a subscriber who signs in at the WAF, with an account for that and one that gets tokens by a secret of its own.
-
-        Args:
-            new: the identities; the user signs in with the name.
-            password: the user's; a random one, to be read in the accounts file, if None.
+    def add(self, new: NewSubscriber) -> SubscriberProfile:
+        """Add a subscriber with its accounts; one that exists gets other credentials.
 
         Raises:
-            ConfigurationError: the network has no WAF, an identity is malformed, or a file cannot be written.
+            ConfigurationError: a value cannot be used, the network lacks the WAF that it needs, or a file cannot be written.
+            StorageFailed: a database cannot be written.
         """
-        self._web.check()  # before anything is written
-        chosen, client_secret = password or Secret(secrets.token_urlsafe(12)), Secret(secrets.token_urlsafe(24))
-        client, ports = program_of(new.name), Ports.remembered(self._directory)
-        subscriber = self._enrolment.add_bearer(
-            new, waf=self._url(ports.waf), client_id=client, client_secret=client_secret
-        )
-        self._enrolment.add_sign_in_account(new, wwsf=self._url(ports.wwsf))
-        self.accounts.put_web_user(new.name, chosen.reveal())
-        self._web.add_user(new.name, chosen, subscriber)
-        self._web.add_program(client, client_secret, subscriber)
-        return subscriber
+        return self._enrolment.add(new)
 
-    def add_to_pool(self, new: SubscriberIdentities) -> SubscriberProfile:
-        """Add a subscriber whose identities the WWSF lends to its visitors (TS 24.371 §6.2.3).
+    def prepare(self, new: NewSubscriber) -> SubscriptionData:
+        """Check a subscriber to be added, and return what `store` takes; nothing is changed.
 
         Raises:
-            ConfigurationError: the network has no WWSF, or an identity is malformed.
+            ConfigurationError: a value cannot be used, or the network lacks the WAF that it needs.
         """
-        self._web.check()
-        subscriber = new.profile(self.domain)
-        self.hss.add(subscriber)
-        self._web.add_to_pool(subscriber)
-        return subscriber
+        return self._enrolment.prepare(new)
+
+    def store(self, subscribers: Sequence[SubscriptionData]) -> None:
+        """Add subscribers, all of them or none.
+
+        Raises:
+            ConfigurationError: an identity of the pool is taken, or a file cannot be used.
+            StorageFailed: a database cannot be written.
+        """
+        self._enrolment.store(subscribers)
 
     def list(self) -> list[SubscriberStatus]:
         """Return every subscriber."""
@@ -229,6 +205,11 @@ class Provisioning:
             raise ConfigurationError(f"There is no subscriber {impi}; there are: {known}.")
         return impi
 
-    def _url(self, port: int) -> str:
-        host = urlsplit(self._enrolment.server).hostname or ""
-        return f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    def _servers(self, own: Mapping[str, Value]) -> AccountServers:
+        """Return the servers of the network, of which an account of it names the first."""
+        server, ports = str(own.get("server", "")), Ports.remembered(self._directory)
+        host = urlsplit(server).hostname or ""
+        web = f"https://{f'[{host}]' if ':' in host else host}"
+        return AccountServers(
+            wss=server, insecure=bool(own.get("insecure")), waf=f"{web}:{ports.waf}", wwsf=f"{web}:{ports.wwsf}"
+        )

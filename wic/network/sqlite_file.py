@@ -85,9 +85,14 @@ class SqliteFile:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run a block as one transaction, which is committed at its end and rolled back by an exception.
 
+        A block within another one belongs to the outer transaction.
+
         Raises:
             StorageFailed: the disk is full or fails, or another process holds the file.
         """
+        if self._db.in_transaction:
+            yield self._db
+            return
         with self._writing():
             # IMMEDIATE takes the lock for writing at once: a transaction that has read first could not wait for it.
             self._db.execute("BEGIN IMMEDIATE")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.accounts import AuthScheme
 from wic.accounts.accounts_file import AccountsFile
 from wic.auth import BearerForm, Secret
 from wic.client import Account, Client, ClientOptions
@@ -15,7 +16,7 @@ from wic.client.web.sign_in import sign_in_by_browser
 from wic.client.web.store import StoreKey, TokenStore
 from wic.errors import SignInNeeded
 from wic.network import ImsNetwork, NetworkOptions
-from wic.network.enrolment import SubscriberIdentities
+from wic.network.enrolment import NewSubscriber
 from wic.network.provisioning import Provisioning
 from wic.network.waf.options import Lifetimes
 from wic.transport.driver import Direction
@@ -89,7 +90,7 @@ async def test_every_request_carries_the_token(ims: ImsNetwork, seen: ReceivedRe
 
 async def test_a_web_user_with_a_telephone_number(ims: ImsNetwork) -> None:
     with Provisioning(ims.accounts_path.parent) as provisioning:
-        provisioning.add_web_user(SubscriberIdentities(name="dave", further=("tel:+4930123",)))
+        provisioning.add(NewSubscriber(name="dave", auth=AuthScheme.BEARER, further=("tel:+4930123",)))
     async with Client(account(ims, "dave"), OPTIONS) as client:
         assert set(map(str, client.identities.usable)) == {"sip:dave@ims.example", "tel:+4930123"}
 
@@ -117,9 +118,8 @@ async def test_a_user_signs_in_and_registers(ims: ImsNetwork, browser_user) -> N
 async def test_a_web_user_has_an_account_to_sign_in_with(ims: ImsNetwork, browser_user, name: str) -> None:
     if name == "erin":
         with Provisioning(ims.accounts_path.parent) as provisioning:
-            provisioning.add_web_user(
-                SubscriberIdentities(name="erin", further=("tel:+4930123",)), password=Secret("her password")
-            )
+            password, further = Secret("her password"), ("tel:+4930123",)
+            provisioning.add(NewSubscriber(name="erin", auth=AuthScheme.BEARER, further=further, password=password))
     found = Account.load(f"{name}-in-person", ims.accounts_path)
     assert found.web is not None
     with pytest.raises(SignInNeeded, match=f"wic login {name}-in-person"):

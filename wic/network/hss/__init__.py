@@ -10,7 +10,7 @@ from wic.network.hss.operator_commands import CommandAction, CommandOutcome, Ope
 from wic.network.hss.profile import PublicIdentity, SubscriberProfile, make_profile
 from wic.network.hss.registration_data import StoredBinding, UeInstance
 from wic.network.hss.schema import MIGRATIONS
-from wic.network.hss.subscriber_data import DIGEST_ALGORITHMS, UsimKeys
+from wic.network.hss.subscriber_data import DIGEST_ALGORITHMS, UsimKeys, make_hashes
 
 __all__ = [
     "DIGEST_ALGORITHMS",
@@ -24,5 +24,6 @@ __all__ = [
     "SubscriberProfile",
     "UeInstance",
     "UsimKeys",
+    "make_hashes",
     "make_profile",
 ]

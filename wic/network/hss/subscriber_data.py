@@ -161,14 +161,7 @@ class SubscriberData(SqliteFile):
             ConfigurationError: an identity is malformed, or an algorithm is unknown.
         """
         subscriber = make_profile(impi, impus)
-        # RFC 7616 §3.4.2: H(A1) is bound to the user name and the realm, and is as good as the password within it.
-        hashes = {}
-        for name in algorithms:
-            if (algorithm := find_algorithm(name)) is None:
-                known = ", ".join(DIGEST_ALGORITHMS)
-                raise ConfigurationError(f"{name!r} is not a Digest algorithm; choose among {known}")
-            hashes[algorithm.name] = make_ha1(algorithm, impi, self.realm, password).reveal()
-        self.add(subscriber, hashes)
+        self.add(subscriber, make_hashes(impi, self.realm, password, algorithms=algorithms))
         return subscriber
 
     def remove_passwords(self, impi: str) -> bool:
@@ -277,6 +270,24 @@ class SubscriberData(SqliteFile):
         if entity in known:
             return not known[entity]
         return all(known.values())
+
+
+def make_hashes(
+    impi: str, realm: str, password: Secret, *, algorithms: Sequence[str] = DIGEST_ALGORITHMS
+) -> dict[str, str]:
+    """Return H(A1) of a password in hexadecimal, by hash algorithm.
+
+    Raises:
+        ConfigurationError: an algorithm is unknown.
+    """
+    hashes = {}
+    for name in algorithms:
+        if (algorithm := find_algorithm(name)) is None:
+            known = ", ".join(DIGEST_ALGORITHMS)
+            raise ConfigurationError(f"{name!r} is not a Digest algorithm; choose among {known}")
+        # RFC 7616 §3.4.2: bound to the user name and the realm, and as good as the password within it.
+        hashes[algorithm.name] = make_ha1(algorithm, impi, realm, password).reveal()
+    return hashes
 
 
 def _store_identities(db: sqlite3.Connection, subscriber: SubscriberProfile) -> None:

@@ -15,13 +15,13 @@ import json
 import secrets
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError
 from wic.network.web.browser_session import fingerprint, new_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wic.auth.secret import Secret
     from wic.network.web.database import WebDatabase
@@ -55,6 +55,21 @@ class WebUser:
     impus: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HashedPassword:
+    """A password for a user, hashed."""
+
+    hashed: str
+    differs: bool
+    """Whether the user has had another one."""
+
+    @classmethod
+    def make(cls, password: Secret, *, cost: int, stored: str | None) -> Self:
+        """Hash a password, and compare it with the one whose hash is stored."""
+        differs = stored is not None and not verify_password(password, stored)
+        return cls(hash_password(password, cost=cost), differs)
+
+
 class WebUsers:
     """Table of web users.
 
@@ -82,19 +97,23 @@ class WebUsers:
         Raises:
             ConfigurationError: a name, password or identity is malformed.
         """
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
-            raise ConfigurationError(f"{name!r} cannot be the name of a web user")
-        if not 1 <= len(password.reveal()) <= MAX_PASSWORD:
-            raise ConfigurationError(f"a password has 1 to {MAX_PASSWORD} characters")
-        check_identities(impi, impus)
+        new = WebUser(name, impi, tuple(impus))
+        check_user(new, password)
         # Hashed before the transaction: it takes long, and other processes wait for the file meanwhile.
-        hashed, listed = hash_password(password, cost=self._cost), json.dumps(list(impus))
-        stored, new = self.password_hash(name), WebUser(name, impi, tuple(impus))
-        password_changed = stored is not None and not verify_password(password, stored)
+        self.store(new, self.hashing(name, password)())
+        return new
+
+    def hashing(self, name: str, password: Secret) -> Callable[[], HashedPassword]:
+        """Return the work of hashing a password for a user, which any thread may do."""
+        return partial(HashedPassword.make, password, cost=self._cost, stored=self.password_hash(name))
+
+    def store(self, new: WebUser, password: HashedPassword) -> None:
+        """Store a user who has been checked, as `add` says."""
+        name = new.name
         with self._db.transaction():
             # The sign-ins of these browsers rest on the old password.
             self._db.change("DELETE FROM session WHERE user = ?", name)
-            if password_changed:
+            if password.differs:
                 self._db.change("UPDATE consent SET revoked = 1 WHERE user = ?", name)
                 self._db.change("DELETE FROM device WHERE user = ?", name)
             # Access tokens name the identities; refresh tokens stay, and bring tokens with the new ones.
@@ -106,11 +125,10 @@ class WebUsers:
                 "INSERT INTO user VALUES (?1, ?2, ?3, ?4)"
                 " ON CONFLICT DO UPDATE SET password = ?2, impi = ?3, impus = ?4",
                 name,
-                hashed,
-                impi,
-                listed,
+                password.hashed,
+                new.impi,
+                json.dumps(list(new.impus)),
             )
-        return new
 
     def remove(self, name: str) -> bool:
         """Remove a user with all that was issued for the user; return whether there was one."""
@@ -199,6 +217,20 @@ def verify_password(password: Secret, stored: str) -> bool:
     computed = _scrypt(password, base64.b64decode(salt), int(cost))
     # In constant time: the time of the answer tells nothing about the hash.
     return hmac.compare_digest(computed, base64.b64decode(expected))
+
+
+def check_user(user: WebUser, password: Secret) -> None:
+    """Check a user who is to be added.
+
+    Raises:
+        ConfigurationError: a name, password or identity is malformed.
+    """
+    name = user.name
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+        raise ConfigurationError(f"{name!r} cannot be the name of a web user")
+    if not 1 <= len(password.reveal()) <= MAX_PASSWORD:
+        raise ConfigurationError(f"a password has 1 to {MAX_PASSWORD} characters")
+    check_identities(user.impi, user.impus)
 
 
 def check_identities(impi: str, impus: Sequence[str]) -> None:
