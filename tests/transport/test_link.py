@@ -182,3 +182,17 @@ async def test_a_link_without_a_socket_can_be_given_up(recorder):
     assert not link.was_open
     link.connection_lost(None)
     assert link.state is LinkState.CLOSED
+
+
+async def test_a_burst_after_a_reset_logs_nothing(recorder, caplog):
+    """The end of a connection is told in the loop's next turn; what is sent until then goes nowhere, silently."""
+    served = recorder()
+    async with serving(served) as listener:
+        raw = socket.create_connection(listener.address)
+        link = await served.connections.get()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.close()  # RST
+        for _ in range(100):
+            link.send(OPTIONS)
+        await served.ends.get()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []

@@ -262,7 +262,8 @@ class Link(asyncio.Protocol, ABC):
             self._pipe.send(data)
             data = self._pipe.outgoing.read()
         transport = self._socket()
-        if not self._finished:
+        # A socket that has failed takes nothing more; asyncio would log each attempt until it tells of the end.
+        if not self._finished and not transport.is_closing():
             transport.write(data)
         # `send` does not wait, so that a peer that does not read would fill the memory.
         waiting = transport.get_write_buffer_size()
