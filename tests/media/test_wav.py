@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import resource
+import signal
 import struct
 import wave
 from array import array
@@ -100,6 +103,27 @@ def test_a_file_without_samples_has_no_sound(tmp_path: Path) -> None:
         check_wav(path)
 
 
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "cut.wav", bytes(16000), 8000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1000])
+    with pytest.raises(
+        ConfigurationError, match="cut off; its header announces 16000 octets of sound, and 15000 are there"
+    ):
+        check_wav(path)
+    odd = whole[:12] + b"junk\x03\x00\x00\x00abc\x00" + whole[12:]
+    path.write_bytes(odd)
+    assert check_wav(path) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFF_FFDB, 0xFFFF_FFFF])
+def test_a_file_that_came_through_a_pipe_has_no_size(tmp_path: Path, size: int) -> None:
+    path = write_wav(tmp_path / "piped.wav", bytes(16000), 8000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + struct.pack("<I", size) + whole[44:])
+    assert check_wav(path) == pytest.approx(1.0)
+
+
 def test_a_file_that_goes_away_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such file"):
         next(read_wav(tmp_path / "gone.wav", 8000))
@@ -119,15 +143,95 @@ def test_records_what_it_is_given(tmp_path: Path, sine: Callable[..., bytes]) ->
         assert reader.readframes(10**6) == pcm
 
 
-def test_nothing_heard_leaves_an_empty_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [None, b"of yesterday"])
+def test_nothing_heard_leaves_the_file_as_it_was(tmp_path: Path, before: bytes | None) -> None:
+    path = tmp_path / "out.wav"
+    if before is not None:
+        path.write_bytes(before)
+    WavRecorder(path).close()
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+def test_a_recording_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     recorder = WavRecorder(tmp_path / "out.wav")
+    recorder.write(PcmFrame(bytes(320), 8000))
     recorder.close()
-    assert recorder.path.read_bytes() == b""
+    assert recorder.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_replaced_only_if_that_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "out.wav"
+    path.write_bytes(b"precious" * 999)
+    (tmp_path / "link.wav").symlink_to(path)
+    (tmp_path / "dangling.wav").symlink_to(tmp_path / "nothing.wav")
+    for name in ("out.wav", "link.wav", "dangling.wav"):
+        with pytest.raises(ConfigurationError, match="File exists"):
+            WavRecorder(tmp_path / name, overwrite=False)
+    recorder = WavRecorder(path)
+    recorder.write(PcmFrame(bytes(320), 8000))
+    recorder.close()
+    assert path.stat().st_size == 44 + 320
+
+
+def test_a_file_that_comes_into_being_meanwhile_stays(tmp_path: Path) -> None:
+    recorder = WavRecorder(tmp_path / "out.wav", overwrite=False)
+    recorder.path.write_bytes(b"precious")
+    recorder.write(PcmFrame(bytes(320), 8000))
+    recorder.close()
+    assert recorder.path.read_bytes() == b"precious"
+    assert isinstance(recorder.failure, FileExistsError)
+
+
+def test_a_device_takes_a_recording() -> None:
+    recorder = WavRecorder("/dev/null", overwrite=False)
+    recorder.write(PcmFrame(bytes(320), 8000))
+    recorder.close()
+    assert recorder.failure is None
+
+
+def test_a_pipe_takes_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.wav"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    recorder = WavRecorder(path, overwrite=False)
+    recorder.write(PcmFrame(bytes(320), 8000))
+    recorder.close()
+    assert recorder.failure is None
+    assert os.read(reader, 1000).startswith(b"RIFF")
+    os.close(reader)
+
+
+def test_a_disk_that_takes_a_part_ends_the_recording(tmp_path: Path) -> None:
+    recorder = WavRecorder(tmp_path / "out.wav")
+    recorder.write(PcmFrame(bytes(320), 8000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (44 + 320 + 100, before[1]))
+        recorder.write(PcmFrame(bytes(320), 8000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    recorder.close()
+    assert isinstance(recorder.failure, OSError)
+    with wave.open(str(recorder.path)) as reader:
+        assert reader.getnframes() == 160
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="Cannot record to"):
-        WavRecorder(tmp_path / "missing" / "out.wav")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for place in ("missing/out.wav", "file/out.wav", "folder"):
+        with pytest.raises(ConfigurationError, match=f"Cannot record to .*{place}: "):
+            WavRecorder(tmp_path / place)
+
+
+def test_a_place_that_may_not_be_written_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "old.wav").write_bytes(b"old")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a superuser may write anywhere
+    for name in ("old.wav", "new.wav"):
+        with pytest.raises(ConfigurationError, match="Permission denied"):
+            WavRecorder(tmp_path / name)
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_call() -> None:

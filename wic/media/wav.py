@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from wic.media.pcm import samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
     from os import PathLike
 
     from wic.media.pcm import PcmFrame
@@ -24,11 +27,15 @@ MAX_RECORDED_OCTETS = 2**32 - 4096
 """Largest size that the 32-bit fields of a RIFF header can hold."""
 
 
+_UNKNOWN_SIZE = 0x7FFF_0000
+"""Sizes of a data chunk from here on, and 0, are those of programs that write to a pipe and cannot come back."""
+
+
 def check_wav(path: str | PathLike[str]) -> float:
     """Return the seconds of sound of a file.
 
     Raises:
-        ConfigurationError: it cannot be opened, or has no sound in it that can be read.
+        ConfigurationError: it cannot be opened, is cut off, or has no sound in it that can be read.
     """
     try:
         with av.open(str(path), format="wav") as container:
@@ -38,7 +45,25 @@ def check_wav(path: str | PathLike[str]) -> float:
         raise ConfigurationError(f"Cannot play {path}: {_reason(error)}.") from error
     if not found or seconds <= 0:
         raise ConfigurationError(f"Cannot play {path}: there is no sound in it.")
+    announced, there = _data_octets(Path(path))
+    if there < announced < _UNKNOWN_SIZE:
+        raise ConfigurationError(
+            f"Cannot play {path}: it is cut off; its header announces {announced} octets of sound, and {there} are there."
+        )
     return seconds
+
+
+def _data_octets(path: Path) -> tuple[int, int]:
+    """Return how many octets of sound the header announces, and how many follow it; zeros if the file has no chunk of sound."""
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(12)  # "RIFF", a size that nothing depends on, "WAVE"
+        while len(head := file.read(8)) == 8:
+            kind, size = struct.unpack("<4sI", head)
+            if kind == b"data":
+                return size, length - file.tell()
+            file.seek(size + size % 2, os.SEEK_CUR)  # chunks begin at even places
+    return 0, 0
 
 
 def read_wav(path: str | PathLike[str], rate: int) -> Iterator[bytes]:
@@ -66,37 +91,48 @@ def _reason(error: FFmpegError | IndexError) -> str:
 
 
 class WavRecorder:
-    """A sink that writes the sound into a WAV file: 16 bit, mono, at the codec's rate.
+    """A sink that writes the sound into a WAV file: 16 bit, mono, at the codec's rate, readable by its owner only.
+
+    The file is made, or emptied, with the first frame: one that is to be replaced stays as it is until there is
+    something to replace it with.
 
     Args:
-        path: the file, made anew.
+        path: the file.
+        overwrite: replace a file that exists; otherwise it is refused.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        ConfigurationError: the file exists and is not to be replaced, or cannot be written.
     """
 
     wants_pcm = True
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | PathLike[str], *, overwrite: bool = True) -> None:
         self.path = Path(path)
         self.frames = 0
         """Frames written."""
         self.failure: OSError | None = None
         """Cause of an early end, such as a full disk."""
-        try:
-            self._file = self.path.open("wb", buffering=0)
-        except OSError as error:
-            raise ConfigurationError(f"Cannot record to {path}: {error.strerror}.") from error
+        self._file: FileIO | None = None
+        self._closed = False
         self._octets = 0
+        # A device or a pipe holds nothing that could be lost.
+        self._replaces = overwrite or (self.path.exists() and not self.path.is_file())
+        if not self._replaces and os.path.lexists(self.path):
+            raise ConfigurationError(f"Cannot record to {path}: {os.strerror(errno.EEXIST)}.")
+        if (reason := _obstacle(self.path)) is not None:
+            raise ConfigurationError(f"Cannot record to {path}: {os.strerror(reason)}.")
 
     def write(self, frame: PcmFrame) -> None:
         """Append a frame; the first one decides the file's rate."""
-        if self._file.closed or self.failure is not None or self._octets + len(frame.data) > MAX_RECORDED_OCTETS:
+        if self._closed or self.failure is not None or self._octets + len(frame.data) > MAX_RECORDED_OCTETS:
             return
         try:
-            if not self.frames:  # a recording without sound stays an empty file
-                self._file.write(_header(frame.rate))
-            self._file.write(frame.data)
+            if self._file is None:
+                # Exclusive unless it may be replaced: the file may have come into being since the call began.
+                flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if self._replaces else os.O_EXCL)
+                self._file = open(os.open(self.path, flags, 0o600), "wb", buffering=0)  # noqa: SIM115 - see `close`
+                _write(self._file, _header(frame.rate))
+            _write(self._file, frame.data)
         except OSError as error:
             # A full disk ends the recording, and must not end the call.
             self.failure = error
@@ -106,16 +142,38 @@ class WavRecorder:
 
     def close(self) -> None:
         """Complete the header and close the file."""
-        if self._file.closed:
+        self._closed = True
+        if self._file is None or self._file.closed:
             return
         try:
-            if self.frames:
+            if self.frames and self._file.seekable():  # a pipe keeps the header with which it began
                 for place, size in ((4, HEADER_OCTETS - 8 + self._octets), (HEADER_OCTETS - 4, self._octets)):
                     self._file.seek(place)
                     self._file.write(struct.pack("<I", size))
         except OSError as error:
             self.failure = self.failure or error
         self._file.close()
+
+
+def _obstacle(path: Path) -> int | None:
+    """Return the error number that writing a file would meet, as far as that can be told without touching it."""
+    if path.is_dir():
+        return errno.EISDIR
+    if path.exists():
+        return None if os.access(path, os.W_OK) else errno.EACCES
+    if not path.parent.is_dir():
+        return errno.ENOTDIR if path.parent.exists() else errno.ENOENT
+    return None if os.access(path.parent, os.W_OK | os.X_OK) else errno.EACCES
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    """Write all of the data.
+
+    Raises:
+        OSError: a part of it, or nothing, could be written.
+    """
+    if file.write(data) != len(data):  # the last block of a disk took a part
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _header(rate: int) -> bytes:
