@@ -1,5 +1,7 @@
 """The capture file, read back block by block with a reader of its own."""
 
+import resource
+import signal
 import stat
 import struct
 from pathlib import Path
@@ -97,3 +99,43 @@ def test_the_file_is_its_owners_only_and_a_closed_one_takes_no_more(tmp_path: Pa
 def test_a_path_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Cannot write the capture"):
         Capture(tmp_path / "no" / "x.pcapng")
+
+
+def test_only_a_capture_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    path.touch()
+    for _ in range(2):
+        with Capture(path) as capture:
+            capture.packet(0.0, "rtp", HERE, THERE, b"\x80")
+    assert len(blocks(path)) == 3
+    path.write_bytes(b"RIFF precious")
+    with pytest.raises(ConfigurationError, match="is no capture: name another file"):
+        Capture(path)
+    assert path.read_bytes() == b"RIFF precious"
+
+
+@pytest.mark.parametrize("room", [50, 10])
+def test_a_full_disk_ends_the_capture_with_a_whole_block(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "x.pcapng"
+    capture = Capture(path)
+    capture.packet(0.0, "rtp", HERE, THERE, b"\x80")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, before[1]))
+        for _ in range(3):
+            capture.packet(0.0, "rtp", HERE, THERE, bytes(1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    capture.close()
+    assert capture.packets == 1
+    assert isinstance(capture.failure, OSError)
+    assert len(blocks(path)) == 3
+
+
+def test_a_device_that_takes_nothing_ends_the_capture() -> None:
+    with Capture(Path("/dev/full")) as capture:
+        capture.packet(0.0, "rtp", HERE, THERE, b"\x80")
+    assert isinstance(capture.failure, OSError)
+    assert capture.packets == 0

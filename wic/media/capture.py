@@ -9,9 +9,11 @@ Format: draft-ietf-opsawg-pcapng (section header, interface description, enhance
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Literal, Self
 
 from wic.errors import ConfigurationError
@@ -24,6 +26,8 @@ Protocol = Literal["sip", "rtp", "rtcp", "sctp"]
 Address = tuple[str, int]
 
 LINKTYPE_EXPORTED_PDU = 252
+
+_SECTION_HEADER = 0x0A0D0D0A
 
 TAG_END = 0
 TAG_DISSECTOR = 12
@@ -48,22 +52,28 @@ class Capture:
     """A pcapng file that packets are written to; a block is whole on the disk or not there.
 
     Args:
-        path: the file, made anew, readable by its owner only.
+        path: the file, made anew, readable by its owner only; an older capture is replaced, any other file is not.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        ConfigurationError: the file cannot be written, or is no capture.
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
+        self.failure: OSError | None = None
+        """Cause of an early end, such as a full disk."""
         try:
+            if path.is_file() and not _may_replace(path):
+                raise ConfigurationError(f"{path} exists already and is no capture: name another file.")
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:
             raise ConfigurationError(f"Cannot write the capture {path}: {error.strerror}.") from error
         # Without a buffer: a reader of the growing file sees whole blocks.
         self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
+        self._octets = 0
         self.packets = 0
-        section = _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))  # version 1.0, of unknown length
-        self._file.write(section + _block(1, struct.pack("<HHI", LINKTYPE_EXPORTED_PDU, 0, 0)))
+        section = _block(_SECTION_HEADER, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))  # version 1.0, of unknown length
+        self._write(section + _block(1, struct.pack("<HHI", LINKTYPE_EXPORTED_PDU, 0, 0)))
 
     def packet(self, at: float, protocol: Protocol, source: Address, target: Address, data: bytes) -> None:
         """Write one packet.
@@ -75,7 +85,7 @@ class Capture:
             target: address and port of the receiver.
             data: the packet, decrypted.
         """
-        if self._file.closed:
+        if self._file.closed or self.failure is not None:
             return
         if protocol == "sip":
             # The file goes to other people when a fault is reported.
@@ -83,12 +93,23 @@ class Capture:
         data = _tags(protocol, source, target) + data
         micros = int(at * 1_000_000)  # the unit of time where the interface names no other
         head = struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(data), len(data))
-        self._file.write(_block(6, head + data))
-        self.packets += 1
+        self._write(_block(6, head + data))
+        self.packets += self.failure is None
 
     def close(self) -> None:
         """Write what is still held and close the file."""
         self._file.close()
+
+    def _write(self, block: bytes) -> None:
+        try:
+            if self._file.write(block) == len(block):
+                self._octets += len(block)
+                return
+            self.failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # the disk took a part of it
+        except OSError as error:  # what is captured goes on
+            self.failure = error
+        with suppress(OSError):  # a pipe cannot be cut
+            self._file.truncate(self._octets)  # the file ends with a whole block
 
     def __enter__(self) -> Self:
         """Use as a context manager that closes the file."""
@@ -97,6 +118,12 @@ class Capture:
     def __exit__(self, *_: object) -> None:
         """Close the file."""
         self.close()
+
+
+def _may_replace(path: Path) -> bool:
+    """Tell whether a file is empty, or a capture."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"", struct.pack("<I", _SECTION_HEADER))
 
 
 def _block(kind: int, body: bytes) -> bytes:
