@@ -50,7 +50,7 @@ PROPERTIES = (
 
 def check(data: bytes) -> None:
     """Process `data` in every way that a received message is processed."""
-    format_message(data, direction=Direction.RECEIVED, flow=FLOW, now=0.0)
+    format_message(data, direction=Direction.RECEIVED, flow=FLOW, at=0.0)
     _frame(data)
     try:
         message = parse(data)

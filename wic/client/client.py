@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Self
 
 from wic.aio import TaskSet
@@ -129,8 +130,8 @@ class Client:
     def on_trace(self, write: Callable[[str], None]) -> None:
         """Show every SIP message to `write` as text for people, secrets masked."""
 
-        def observe(now: float, direction: Direction, data: bytes, flow: Flow) -> None:
-            write(format_message(data, direction=direction, flow=flow, now=now))
+        def observe(_now: float, direction: Direction, data: bytes, flow: Flow) -> None:
+            write(format_message(data, direction=direction, flow=flow, at=time.time()))  # the clock of logs
 
         self.on_message(observe)
 
@@ -255,7 +256,7 @@ class Client:
         """Call a target; returns when the INVITE is sent.
 
         Args:
-            target: a SIP or tel URI, or `user@domain`.
+            target: a SIP or tel URI, `user@domain`, or a number; a local one is of the domain of the account.
             audio: source of the audio to send; without it, `Call.say` sends.
             sinks: sinks of the received audio, besides `Call.audio`.
             data: whether to offer data channels.
@@ -266,7 +267,7 @@ class Client:
             FlowLost, RegistrationFailed: the client is not registered any more.
             MediaFailed: no address of this machine can be used for media.
         """
-        uri = parse_target(target)
+        uri = parse_target(target, self.account.domain)
         caller = None if identity is None else parse_impu(identity)
         self._check_usable()
         return await self._calls.begin(

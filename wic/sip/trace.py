@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -52,14 +53,15 @@ def mask_secrets(data: bytes) -> bytes:
     return _URI_PASSWORD.sub(rb"\1" + MASK, data)
 
 
-def format_message(message: Message | bytes, *, direction: Direction, flow: Flow, now: float) -> str:
+def format_message(message: Message | bytes, *, direction: Direction, flow: Flow, at: float, owner: str = "") -> str:
     """Return a message as text for people, secrets masked, control characters made visible.
 
     Args:
         message: the message, or bytes that could not be parsed.
         direction: which way it went.
         flow: where it went or came from.
-        now: the time in seconds, of any epoch; it is printed as it is.
+        at: the time, in seconds since the epoch.
+        owner: the element that sent or received it, where there may be several.
     """
     if isinstance(message, bytes):
         data = message
@@ -69,7 +71,17 @@ def format_message(message: Message | bytes, *, direction: Direction, flow: Flow
         data = message.to_bytes()
     text = mask_secrets(data).decode(errors="backslashreplace").replace("\r\n", "\n")
     shown = "".join(letter if letter.isprintable() or letter in "\n\t" else _visible(letter) for letter in text)
-    return f"{now:.6f} {direction.value} {flow}\n{shown}\n"
+    words = (time_text(at), owner, direction.value, str(flow))
+    return f"{' '.join(filter(None, words))}\n{shown}\n"
+
+
+def time_text(at: float) -> str:
+    """Return a time as traces and logs show it: local time with its offset, to the millisecond (RFC 3339).
+
+    Args:
+        at: seconds since the epoch.
+    """
+    return datetime.fromtimestamp(at).astimezone().isoformat(timespec="milliseconds")
 
 
 def _visible(letter: str) -> str:
