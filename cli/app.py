@@ -6,9 +6,9 @@ import io
 import logging
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 import click
 
@@ -17,10 +17,11 @@ from wic import __version__
 from .console import Console
 from .error_text import clause
 from .exit_codes import ExitCode
+from .failures import CommandFailure, OutputFailed, OutputStream
 from .help import HelpGroup, examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _MODULES = {
     "demo": "demo",
@@ -32,6 +33,7 @@ _MODULES = {
     "answer": "answer",
 }
 """Module of each command, in the order of the help."""
+_AS_JSON = "wic.as_json"
 
 
 class _LazyGroup(HelpGroup):
@@ -47,6 +49,7 @@ class _LazyGroup(HelpGroup):
         return cast("click.Command", getattr(module, cmd_name))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_AS_JSON] = _wants_json(args)  # before the command that has the option has read it
         with _interruptible(ctx):  # `--help` imports all commands
             return super().parse_args(ctx, args)
 
@@ -57,10 +60,22 @@ class _LazyGroup(HelpGroup):
 
 @contextmanager
 def _interruptible(ctx: click.Context) -> Iterator[None]:
+    """Turn what ends a command before `run_sync` has it into a document and an exit code."""
+    console = Console(as_json=bool(ctx.meta[_AS_JSON]))
     try:
         yield
-    except (click.Abort, KeyboardInterrupt, EOFError):
+    except (click.Abort, KeyboardInterrupt, EOFError) as error:
+        console.failure(CommandFailure.of(error))
         ctx.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        console.document(CommandFailure.of(error).to_dict())
+        raise  # click prints it, below the usage
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    """Tell whether `--json` stands among the words of a command line that could not be read."""
+    options = words[: words.index("--")] if "--" in words else words
+    return "--json" in options
 
 
 @click.group(
@@ -82,14 +97,35 @@ def main() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by who started wic, as `>&-` does
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it is for the whole process
-    for stream in (sys.stdout, sys.stderr):
+    streams = sys.stdout, sys.stderr
+    for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a peer's text need not fit the terminal's encoding
+    sys.stdout = cast("TextIO", OutputStream(sys.stdout))
+    sys.stderr = cast("TextIO", OutputStream(sys.stderr, essential=False))
     try:
         cli(prog_name="wic")
+    except OutputFailed as error:  # help, or another text of click
+        _fail(CommandFailure.of(error))
     except Exception as error:  # `run_sync` has printed every error that wic raises on purpose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        Console().error(
-            f"{clause(error)} ({type(error).__name__}): this is a fault in wic; --log-level debug shows where."
-        )
-        sys.exit(ExitCode.FAILED)
+        kind = type(error).__name__
+        reason = f"{clause(error)} ({kind}): this is a fault in wic; --log-level debug shows where."
+        _fail(CommandFailure(outcome="failed", reason=reason, error=kind))
+    finally:
+        for stream in streams:
+            _finish(stream)
+
+
+def _fail(failure: CommandFailure) -> NoReturn:
+    Console(as_json=_wants_json(sys.argv[1:])).failure(failure)
+    sys.exit(failure.code)
+
+
+def _finish(stream: TextIO) -> None:
+    """Write what a stream still holds; where that is not possible, the interpreter would try again and complain."""
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # a stream of a test has no descriptor
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

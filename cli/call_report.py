@@ -8,10 +8,20 @@ if TYPE_CHECKING:
     from wic.client.call_stats import CallReport
 
     from .console import Console
+    from .failures import CommandFailure
     from .traffic import TrafficMonitor
 
 
-def show_call(console: Console, report: CallReport, traffic: TrafficMonitor, *, why: bool = True) -> None:
+def show_call(
+    console: Console,
+    report: CallReport,
+    traffic: TrafficMonitor,
+    *,
+    why: bool = True,
+    fault: CommandFailure | None = None,
+    ladder: bool = False,
+    last: bool = True,
+) -> None:
     """Print the report of a call that is over: a document for scripts; ladder, outcome and figures for users.
 
     Args:
@@ -19,9 +29,18 @@ def show_call(console: Console, report: CallReport, traffic: TrafficMonitor, *, 
         report: the report.
         traffic: has the messages of the call.
         why: print the reason of the outcome; False if that was done already.
+        fault: failure of something that was asked of the call, although the call itself was completed.
+        ladder: print the ladder.
+        last: whether the command ends with this call, so that its document is that of the command.
     """
-    console.document(report.to_dict())
-    if console.is_terminal:  # a pipe gets the figures; --trace has the messages
+    document = report.to_dict()
+    if fault is not None and report.error is None:
+        document |= {"outcome": fault.outcome, "reason": fault.reason, "error": fault.error}
+    if last and document["error"] is not None:
+        console.failure_document(document)
+    else:
+        console.document(document)
+    if ladder:
         traffic.show_ladder()
     status = f" ({report.status})" if report.status else ""
     reason = f": {report.reason}" if why and report.reason else ""

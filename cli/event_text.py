@@ -14,11 +14,15 @@ from wic.client.events import (
     RegistrationLost,
 )
 
+from .console import one_line
 from .error_text import clause, with_capital
 
 if TYPE_CHECKING:
     from wic.client.events import ClientEvent
+    from wic.media import DataChannel
 
+_MOST_OCTETS = 200
+_MOST_OF_A_LABEL = 80
 _AT_ONCE = 0.05  # a shorter time would be shown as 0.0 s
 
 
@@ -44,6 +48,14 @@ def event_text(event: ClientEvent) -> str:
             return f"Identities now: {', '.join(map(str, identities.usable)) or 'none'}."
         case _:
             assert_never(event)
+
+
+def message_text(channel: DataChannel, message: str | bytes) -> str:
+    """Return a message of a data channel as one line of text; a peer may send any text, of any length."""
+    # RFC 8831 §6.6: text or binary.
+    shown = one_line(message if isinstance(message, str) else message[:_MOST_OCTETS].hex())
+    more = f"… ({len(message)} octets)" if isinstance(message, bytes) and len(message) > _MOST_OCTETS else ""
+    return f"{one_line(channel.label, most=_MOST_OF_A_LABEL)}: {shown}{more}"
 
 
 def _plan(next_try: float | None) -> str:

@@ -23,6 +23,7 @@ OPTIONS, ACCOUNT, OUTPUT, TRACING = "Options", "Account", "Output", "Tracing"
 """Groups of options; a command may have others of its own."""
 
 _FIRST_COLUMN = 30
+_NEVER_PROPOSED = frozenset({"--insecure"})
 
 
 class GroupedOption(click.Option):
@@ -93,6 +94,14 @@ class _WithExamples(click.Command):
 
 class HelpCommand(_WithExamples):
     """A command that shows its options in groups."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; no mistyped option may lead to one that gives up security."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            near = [each for each in error.possibilities or () if each not in _NEVER_PROPOSED]
+            raise click.NoSuchOption(error.option_name, possibilities=near or None, ctx=error.ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group of options below its heading, in columns that all groups share."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 import click
 
 from wic.accounts.schema import SETTINGS
+from wic.sip.trace import time_text
 
-from .console import Console
+from .console import Console, clean
 from .help import ACCOUNT, OUTPUT, TRACING, option
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-LOG_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
-LOG_TIME = "%Y-%m-%d %H:%M:%S"
-"""Local time, to the millisecond."""
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -104,13 +103,31 @@ def _with_common_options(
     @functools.wraps(command)
     def with_common(*args: P.args, **kwargs: P.kwargs) -> None:
         as_json = bool(kwargs.pop("as_json"))  # `json` would hide the module in every command
-        logging.basicConfig(level=str(kwargs.pop("log_level")).upper(), format=LOG_FORMAT, datefmt=LOG_TIME)
+        _log_to_standard_error(str(kwargs.pop("log_level")).upper())
         trace, pcap = bool(kwargs.pop("trace")), kwargs.pop("pcap")
         console = Console(as_json=as_json)
         common = CommonOptions(console=console, trace=trace, pcap=pcap if isinstance(pcap, Path) else None)
         command(common, *args, **kwargs)
 
     return with_common
+
+
+class LogFormatter(logging.Formatter):
+    """Log lines with the time of traces and captures, and without control characters of peers."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Return the time of a record."""
+        return time_text(record.created)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record, and its traceback below."""
+        return clean(super().format(record))
+
+
+def _log_to_standard_error(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter(LOG_FORMAT))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 accounts_option = option(

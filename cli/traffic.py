@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wic.media import Capture
 from wic.network.names import EPCSCF
 from wic.sip.trace import Direction, format_message
 
+from .failures import OutputFailed
 from .ladder import Arrow
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from wic.client import Client
     from wic.network import ImsNetwork
     from wic.sip.flow import Flow
@@ -25,6 +28,9 @@ MOST_ARROWS = 400
 _CSEQ_METHOD = re.compile(rb"^CSeq[ \t]*:[ \t]*\d+[ \t]+([A-Za-z]+)", re.IGNORECASE | re.MULTILINE)
 
 
+_CALL_ID = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\s@]{1,8})", re.IGNORECASE | re.MULTILINE)
+
+
 class TrafficMonitor:
     """Observer of clients that keeps what a command shows of their traffic."""
 
@@ -33,7 +39,6 @@ class TrafficMonitor:
         self._capture = Capture(settings.pcap) if settings.pcap else None
         self.arrows: list[Arrow] = []
         self.participants: list[str] = []
-        self._epoch = time.time() - time.monotonic()  # observers get the time of the loop
 
     def attach(self, client: Client, name: str = "") -> None:
         """Observe a client.
@@ -72,25 +77,51 @@ class TrafficMonitor:
         if not data.strip():  # a keep-alive
             return
         sent = direction is Direction.SENT
+        at = time.time()  # the clock of logs and of media packets; the ladder goes by the loop's, which never leaps
         if len(self.arrows) < MOST_ARROWS:
             source, target = (name, EPCSCF) if sent else (EPCSCF, name)
             self.arrows.append(Arrow(at=now, source=source, target=target, label=label_of(data)))
         if self._capture is not None:
             # A capture shows packets from sender to receiver, so the addresses follow the direction.
             addresses = (flow.local, flow.remote) if sent else (flow.remote, flow.local)
-            self._capture.packet(self._epoch + now, "sip", *addresses, data)
+            self._capture.packet(at, "sip", *addresses, data)
         if self._settings.trace:
-            self._settings.console.trace(f"{name} {format_message(data, direction=direction, flow=flow, now=now)}")
+            owner = f"{name}{_dialog_of(data)}"
+            self._settings.console.trace(format_message(data, direction=direction, flow=flow, at=at, owner=owner))
 
     def show_ladder(self) -> None:
         """Print the messages since the last ladder."""
         self._settings.console.ladder(self.participants, self.arrows)
         self.arrows.clear()  # `wic answer` prints a ladder for each call
 
-    def close(self) -> None:
-        """Write the rest of the capture."""
-        if self._capture is not None:
-            self._capture.close()
+    def close(self) -> OutputFailed | None:
+        """Close the capture, and return the reason for which it is not complete; None if it is."""
+        if self._capture is None:
+            return None
+        self._capture.close()
+        return None if self._capture.failure is None else OutputFailed.of(self._capture.path, self._capture.failure)
+
+    def __enter__(self) -> Self:
+        """Observe for the length of a block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the capture.
+
+        Raises:
+            OutputFailed: it is not complete.
+        """
+        failure = self.close()
+        if failure is not None and error is None:
+            raise failure
+
+
+def _dialog_of(data: bytes) -> str:
+    """Return the beginning of a message's Call-ID in brackets, which tells calls apart; empty if there is none."""
+    found = _CALL_ID.search(data.partition(b"\r\n\r\n")[0])
+    return f" [{found[1].decode(errors='replace')}]" if found else ""
 
 
 def label_of(data: bytes) -> str:

@@ -10,20 +10,28 @@ from typing import TYPE_CHECKING
 import click
 
 from wic.client import CallOutcome, Client
-from wic.media import Echo, Silence, Sink, Source, WavFile, WavRecorder
+from wic.errors import ConfigurationError
+from wic.media import Echo, Silence, WavFile
 
 from ..accounts import find_account, split_words
 from ..call_report import show_call
+from ..error_text import sentence
+from ..event_text import message_text
 from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
+from ..failures import CommandFailure
 from ..help import HelpCommand, Quantity, examples, option, seconds
 from ..options import AccountOptions, CommonOptions, account_options, common_options
+from ..recording import fault_of, open_recording
 from ..traffic import TrafficMonitor
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from wic.accounts import Account
     from wic.client import Call
-    from wic.media import DataChannel
+    from wic.errors import WicError
+    from wic.media import DataChannel, Sink, Source, WavRecorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +42,10 @@ class AnswerOptions:
     echo: bool
     play: Path | None
     record: Path | None
+    force: bool
     after: float
     reject: int | None
+    ladder: bool
 
 
 @click.command(
@@ -60,6 +70,7 @@ class AnswerOptions:
     metavar="WAV",
     help="Record the other side to a WAV file; later calls to NAME-2.wav, NAME-3.wav and so on.",
 )
+@option("--force", is_flag=True, help="Replace the files of --record if they exist.")
 @option(
     "--after", type=seconds(), default=0.0, help="Let each call ring this long before it is answered.  [default: 0]"
 )
@@ -68,6 +79,7 @@ class AnswerOptions:
     type=Quantity("code", click.IntRange(300, 699)),
     help="Reject every call with this SIP status, 300 to 699.",
 )
+@option("--ladder", is_flag=True, help="Print a ladder diagram of the SIP messages after each call.")
 @account_options
 @common_options
 def answer(
@@ -78,8 +90,10 @@ def answer(
     echo: bool,
     play: Path | None,
     record: Path | None,
+    force: bool,
     after: float,
     reject: int | None,
+    ladder: bool,
 ) -> None:
     """Register ACCOUNT and answer incoming calls.
 
@@ -88,20 +102,26 @@ def answer(
     if sum((echo, play is not None, reject is not None)) > 1:
         raise click.UsageError("--echo, --play and --reject exclude each other.")
     name, _ = split_words(words, options, expected=())
-    wanted = AnswerOptions(calls=calls, echo=echo, play=play, record=record, after=after, reject=reject)
-    exit_with(run_async(lambda: _answer_calls(common, find_account(name, options), wanted), common.console))
+    wanted = AnswerOptions(
+        calls=calls, echo=echo, play=play, record=record, force=force, after=after, reject=reject, ladder=ladder
+    )
+
+    def work() -> Coroutine[None, None, ExitCode]:
+        source = WavFile(wanted.play) if wanted.play else None  # read once, for all calls
+        _open_recording(common, wanted, number=1)  # refuses a file that cannot be written before the first call
+        return _answer_calls(common, find_account(name, options), wanted, source)
+
+    exit_with(run_async(work, common.console))
 
 
-async def _answer_calls(common: CommonOptions, account: Account, wanted: AnswerOptions) -> ExitCode:
+async def _answer_calls(
+    common: CommonOptions, account: Account, wanted: AnswerOptions, source: Source | None
+) -> ExitCode:
     """Answer calls until there were enough of them, and tell whether all went well."""
-    source = WavFile(wanted.play) if wanted.play else None  # read once, for all calls
-    if wanted.record is not None and wanted.reject is None:
-        WavRecorder(wanted.record).close()  # refuses a path that cannot be written before the first call
-    traffic = TrafficMonitor(common)
     client = Client(account)
-    traffic.attach(client)
     taken: list[asyncio.Task[bool]] = []
-    try:
+    with TrafficMonitor(common) as traffic:
+        traffic.attach(client)
         async with client, asyncio.TaskGroup() as group:
             common.console.say(f"{client.account.impu} is registered and waiting for calls.", style="green")
             async for call in client.incoming():
@@ -109,10 +129,22 @@ async def _answer_calls(common: CommonOptions, account: Account, wanted: AnswerO
                 taken.append(group.create_task(one.take(source)))
                 if len(taken) == wanted.calls:
                     break
-    finally:
-        traffic.close()
     # A rejected or cancelled call went as it should; only a fault counts.
     return ExitCode.DONE if all(task.result() for task in taken) else ExitCode.FAILED
+
+
+def _open_recording(common: CommonOptions, wanted: AnswerOptions, *, number: int) -> WavRecorder | None:
+    """Return the recorder of a call; None if it is not recorded.
+
+    Raises:
+        ConfigurationError: its file exists, or cannot be written.
+    """
+    path = wanted.record
+    if path is None or wanted.reject is not None:
+        return None
+    if number > 1:
+        path = path.with_stem(f"{path.stem}-{number}")
+    return open_recording(path, force=wanted.force, others={"--play": wanted.play, "--pcap": common.pcap})
 
 
 class AnsweredCall:
@@ -121,6 +153,7 @@ class AnsweredCall:
     def __init__(
         self, common: CommonOptions, traffic: TrafficMonitor, wanted: AnswerOptions, call: Call, *, number: int
     ) -> None:
+        self._common = common
         self._console = common.console
         self._traffic = traffic
         self._wanted = wanted
@@ -128,17 +161,30 @@ class AnsweredCall:
         self._number = number
 
     async def take(self, source: Source | None) -> bool:
-        """Answer or reject the call, and print its report when it is over; return False if it failed."""
+        """Answer or reject the call, and print its report when it is over; return False if something failed."""
         self._console.say(f"Call from {self._call.peer.uri}.")
-        sinks = self._sinks()
+        recorder, fault = None, None
         try:
-            await self._serve(source, sinks)
+            recorder = _open_recording(self._common, self._wanted, number=self._number)
+        except ConfigurationError as error:  # the caller is answered all the same
+            fault = error
+        try:
+            await self._serve(source, [] if recorder is None else [recorder])
         finally:
             await self._call.hangup()  # when interrupted: the report is of a call that is over
-            for sink in sinks:
-                sink.close()
-            show_call(self._console, self._call.report(), self._traffic)
-        return self._call.report().outcome is not CallOutcome.FAILED
+            if recorder is not None:
+                recorder.close()
+            self._show(fault if recorder is None else fault_of(recorder))
+        return self._call.report().outcome is not CallOutcome.FAILED and (
+            fault is None and (recorder is None or recorder.failure is None)
+        )
+
+    def _show(self, fault: WicError | None) -> None:
+        if fault is not None:
+            self._console.error(sentence(fault))
+        failure = None if fault is None else CommandFailure.of(fault)
+        report, ladder = self._call.report(), self._wanted.ladder
+        show_call(self._console, report, self._traffic, fault=failure, ladder=ladder, last=False)
 
     async def _serve(self, source: Source | None, sinks: list[Sink]) -> None:
         if not await self._ring():
@@ -169,15 +215,6 @@ class AnsweredCall:
 
     async def _serve_channel(self, channel: DataChannel) -> None:
         async for message in channel:
-            shown = message if isinstance(message, str) else message.hex()  # RFC 8831 §6.6: text or binary
-            self._console.say(f"{channel.label}: {shown}")
+            self._console.say(message_text(channel, message))
             if self._wanted.echo:
                 await channel.send(message)
-
-    def _sinks(self) -> list[Sink]:
-        path = self._wanted.record
-        if path is None or self._wanted.reject is not None:
-            return []
-        if self._number > 1:
-            path = path.with_stem(f"{path.stem}-{self._number}")
-        return [WavRecorder(path)]

@@ -13,20 +13,30 @@ import click
 from wic.client import Client
 from wic.client.targets import parse_target
 from wic.errors import CallFailed, MediaFailed
-from wic.media import Silence, WavFile, WavRecorder
+from wic.media import Silence, WavFile
 
 from ..accounts import find_account, split_words
 from ..call_report import show_call
 from ..error_text import clause, sentence
+from ..event_text import message_text
 from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
+from ..failures import CommandFailure
 from ..help import HelpCommand, examples, option, seconds
 from ..options import AccountOptions, CommonOptions, account_options, common_options
+from ..recording import fault_of, open_recording
 from ..traffic import TrafficMonitor
 
 if TYPE_CHECKING:
     from wic.accounts import Account
     from wic.client import Call
+    from wic.errors import WicError
+    from wic.media import WavRecorder
+
+    from ..console import ProgressLine
+
+
+_ANY_DOMAIN = "home.invalid"  # that of the account may be known only when it is registered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +48,10 @@ class CallOptions:
     timeout: float
     play: Path | None
     record: Path | None
+    force: bool
     channel: str | None
     send: tuple[str, ...]
+    ladder: bool
 
 
 @click.command(
@@ -70,8 +82,10 @@ class CallOptions:
     help="Play a WAV file: once, or in a loop with --duration.",
 )
 @option("--record", type=click.Path(path_type=Path), metavar="WAV", help="Record the other side to a WAV file.")
+@option("--force", is_flag=True, help="Replace the file of --record if it exists.")
 @option("--channel", metavar="LABEL", help="Open a data channel with this label.  [default with --send: chat]")
 @option("--send", multiple=True, metavar="TEXT", help="Send a text message on the data channel (repeatable).")
+@option("--ladder", is_flag=True, help="Print a ladder diagram of the SIP messages after the call.")
 @account_options
 @common_options
 def call(
@@ -82,10 +96,12 @@ def call(
     timeout: float,
     play: Path | None,
     record: Path | None,
+    force: bool,
     channel: str | None,
     send: tuple[str, ...],
+    ladder: bool,
 ) -> None:
-    """Call TARGET, a SIP or tel URI or user@domain, from ACCOUNT.
+    """Call TARGET from ACCOUNT: a SIP or tel URI, user@domain, or a telephone number.
 
     The call ends after --duration, at the end of the --play file, when the other side hangs up, or on Ctrl-C.
     """
@@ -93,66 +109,138 @@ def call(
     if send and channel is None:
         channel = "chat"
     wanted = CallOptions(
-        target=target, duration=duration, timeout=timeout, play=play, record=record, channel=channel, send=send
+        target=target,
+        duration=duration,
+        timeout=timeout,
+        play=play,
+        record=record,
+        force=force,
+        channel=channel,
+        send=send,
+        ladder=ladder,
     )
-    exit_with(run_async(lambda: _call(common, find_account(name, options), wanted), common.console))
+    exit_with(run_async(lambda: PlacedCall(common, wanted).run(find_account(name, options)), common.console))
 
 
-async def _call(common: CommonOptions, account: Account, wanted: CallOptions) -> ExitCode:
-    """Register, make the call and print its report, however it ends."""
-    parse_target(wanted.target)  # refuses a misspelt target before anything is tried
-    source = WavFile(wanted.play, loop=wanted.duration is not None) if wanted.play else Silence()
-    duration = wanted.duration
-    if duration is None and isinstance(source, WavFile):
-        duration = source.seconds  # the file is played once
-    sinks = [WavRecorder(wanted.record)] if wanted.record else []
-    traffic = TrafficMonitor(common)
-    made: Call | None = None
-    failed = False
-    client = Client(account)
-    traffic.attach(client)
-    try:
-        with common.console.progress(f"Registering {account.impu or account.name}") as progress:
-            async with client:
-                progress.update(f"Calling {wanted.target}")
-                made = await client.call(wanted.target, audio=source, sinks=sinks)
-                await made.answered(timeout=wanted.timeout)
-                progress.update(f"In a call with {wanted.target}; Ctrl-C hangs up.")
-                await _talk(common, made, wanted, duration)
-                await made.hangup()
-    # Left by an error or a signal, the client hangs up by itself before it deregisters.
-    except CallFailed as error:
-        # An outcome, unlike other errors: the report below is printed too.
-        common.console.error(sentence(error))
-        failed = True
-    finally:
-        for sink in sinks:
-            sink.close()
-        traffic.close()
-        if made is not None:
-            show_call(common.console, made.report(), traffic, why=not failed)
-    return ExitCode.FAILED if failed else ExitCode.DONE
+class PlacedCall:
+    """One outgoing call, from the registration to its report.
 
+    Raises:
+        ConfigurationError: a file cannot be played or written.
+    """
 
-async def _talk(common: CommonOptions, made: Call, wanted: CallOptions, duration: float | None) -> None:
-    """Stay in the call until its time is over or it ends by itself."""
-    async with asyncio.TaskGroup() as group:
-        chat = group.create_task(_chat(common, made, wanted)) if wanted.channel else None
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(made.ended(), duration)
-        if chat is not None:  # it would wait for more messages
-            chat.cancel()
-    if made.error is not None:  # the call ended by a fault: the exit code tells
-        raise made.error
+    def __init__(self, common: CommonOptions, wanted: CallOptions) -> None:
+        self._common = common
+        self._console = common.console
+        self._wanted = wanted
+        parse_target(wanted.target, _ANY_DOMAIN)  # refuses a misspelt target before anything is tried
+        self._source = WavFile(wanted.play, loop=wanted.duration is not None) if wanted.play else Silence()
+        self._duration = wanted.duration
+        if self._duration is None and isinstance(self._source, WavFile):
+            self._duration = self._source.seconds  # the file is played once
+        self._recorder: WavRecorder | None = None
+        if wanted.record is not None:
+            others = {"--play": wanted.play, "--pcap": common.pcap}
+            self._recorder = open_recording(wanted.record, force=wanted.force, others=others)
+        self._call: Call | None = None
+        self._unsent = len(wanted.send)
+        self._faults: list[WicError] = []
+        """Failures of what was asked of the call, beside the call itself."""
 
+    async def run(self, account: Account) -> ExitCode:
+        """Register, make the call and print its report, however it ends."""
+        client, traffic = Client(account), TrafficMonitor(self._common)
+        traffic.attach(client)
+        code, told = ExitCode.DONE, False
+        try:
+            with self._console.progress(f"Registering {account.impu or account.name}") as progress:
+                async with client:
+                    await self._make(client, progress)
+            self._check_texts()
+        # Left by an error or a signal, the client hangs up by itself before it deregisters.
+        except CallFailed as error:
+            # An outcome, unlike other errors: the report below is printed too.
+            self._console.error(sentence(error))
+            code, told = ExitCode.FAILED, True
+        except asyncio.CancelledError:
+            if self._call is None:
+                raise
+            # The user hung up, which is how a call is meant to end once it is answered.
+            code = ExitCode.DONE if self._call.is_answered else ExitCode.INTERRUPTED
+        finally:
+            self._close(traffic)
+            if self._call is not None:
+                fault = CommandFailure.of(self._faults[0]) if self._faults else None
+                report, ladder = self._call.report(), self._wanted.ladder
+                show_call(self._console, report, traffic, why=not told, fault=fault, ladder=ladder)
+        return ExitCode.FAILED if self._faults and code is ExitCode.DONE else code
 
-async def _chat(common: CommonOptions, made: Call, wanted: CallOptions) -> None:
-    """Send the texts, and print received ones until the call ends."""
-    try:
-        async with made.open_channel(wanted.channel or "chat") as channel:
-            for text in wanted.send:
-                await channel.send(text)
-            async for message in channel:
-                common.console.say(f"{channel.label}: {message if isinstance(message, str) else message.hex()}")
-    except MediaFailed as error:  # the call itself goes on
-        common.console.error(f"The data channel {wanted.channel} could not be used: {clause(error)}.")
+    async def _make(self, client: Client, progress: ProgressLine) -> None:
+        target = self._wanted.target
+        progress.update(f"Calling {target}; Ctrl-C gives up.")
+        sinks = [] if self._recorder is None else [self._recorder]
+        made = self._call = await client.call(target, audio=self._source, sinks=sinks)
+        ringing = asyncio.create_task(self._tell_ringing(made, progress))
+        try:
+            await made.answered(timeout=self._wanted.timeout)
+        finally:
+            ringing.cancel()
+        progress.update(f"In a call with {target}; Ctrl-C hangs up.", timed=True)
+        await self._talk(made)
+        await made.hangup()
+
+    async def _tell_ringing(self, made: Call, progress: ProgressLine) -> None:
+        """Tell the user that the other side is being alerted (RFC 3261 §13.2.2.1: 101 to 199)."""
+        with contextlib.suppress(CallFailed):  # `answered` raises it too
+            await made.ringing()
+            if not made.is_answered:  # else it was answered without ringing
+                progress.update(f"{self._wanted.target} is ringing; Ctrl-C gives up.", timed=True)
+                if not self._console.is_terminal:
+                    self._console.say(f"{self._wanted.target} is ringing.")
+
+    async def _talk(self, made: Call) -> None:
+        """Stay in the call until its time is over or it ends by itself."""
+        async with asyncio.TaskGroup() as group:
+            chat = group.create_task(self._chat(made)) if self._wanted.channel else None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(made.ended(), self._duration)
+            if chat is not None:  # it would wait for more messages
+                chat.cancel()
+        if made.error is not None:  # the call ended by a fault: the exit code tells
+            raise made.error
+
+    async def _chat(self, made: Call) -> None:
+        """Send the texts, and print received ones until the call ends."""
+        label = self._wanted.channel or "chat"
+        try:
+            async with made.open_channel(label) as channel:
+                for text in self._wanted.send:
+                    await channel.send(text)
+                    self._unsent -= 1
+                async for message in channel:
+                    self._console.say(message_text(channel, message))
+        except MediaFailed as error:  # the call itself goes on
+            self._note(MediaFailed(f"the data channel {label} could not be used: {clause(error)}"))
+
+    def _check_texts(self) -> None:
+        """Note the texts that the end of the call has left unsent."""
+        if self._unsent and not self._faults:
+            self._note(
+                MediaFailed(f"{self._unsent} of {len(self._wanted.send)} texts were not sent before the call ended")
+            )
+
+    def _close(self, traffic: TrafficMonitor) -> None:
+        """Close the files, and note those that are not complete."""
+        recorder, incomplete = self._recorder, traffic.close()
+        if recorder is not None:
+            recorder.close()
+            if (fault := fault_of(recorder)) is not None:
+                self._note(fault)
+            elif not recorder.frames and self._call is not None and self._call.is_answered:
+                self._console.say(f"No sound came, so {recorder.path} was not written.")
+        if incomplete is not None:
+            self._note(incomplete)
+
+    def _note(self, fault: WicError) -> None:
+        self._faults.append(fault)
+        self._console.error(sentence(fault))

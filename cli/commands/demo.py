@@ -10,6 +10,7 @@ import click
 
 from wic.accounts import Account
 from wic.client import CallOutcome, Client
+from wic.errors import CallFailed
 from wic.media import Count, Tone
 from wic.network import ImsNetwork
 from wic.network.names import SCSCF
@@ -17,6 +18,7 @@ from wic.network.names import SCSCF
 from ..call_report import show_media, show_timings
 from ..execution import exit_with, run_async
 from ..exit_codes import ExitCode
+from ..failures import CommandFailure
 from ..help import HelpCommand, examples
 from ..options import CommonOptions, common_options
 from ..traffic import TrafficMonitor
@@ -68,22 +70,18 @@ async def _demo(common: CommonOptions) -> ExitCode:
     clock = asyncio.get_running_loop().time
     started = clock()
     outcome = DemoOutcome()
-    traffic = TrafficMonitor(common)
-    try:
-        with console.progress("Starting the IMS network") as progress:
-            async with ImsNetwork() as ims:
-                alice, bob = (Client(Account.load(name, ims.accounts_path)) for name in ("alice", "bob"))
-                traffic.attach(alice, "alice")
-                traffic.attach_network(ims, SCSCF)
-                traffic.attach(bob, "bob")
-                progress.update("Registering alice and bob over WSS")
-                async with bob, alice:  # bob first: alice may call as soon as she is registered
-                    outcome.registrations += [_registration(client) for client in (alice, bob)]
-                    progress.update("alice calls bob")
-                    await _call(alice, bob, outcome)
-                    progress.update("Deregistering")
-    finally:
-        traffic.close()
+    with TrafficMonitor(common) as traffic, console.progress("Starting the IMS network") as progress:
+        async with ImsNetwork() as ims:
+            alice, bob = (Client(Account.load(name, ims.accounts_path)) for name in ("alice", "bob"))
+            traffic.attach(alice, "alice")
+            traffic.attach_network(ims, SCSCF)
+            traffic.attach(bob, "bob")
+            progress.update("Registering alice and bob over WSS")
+            async with bob, alice:  # bob first: alice may call as soon as she is registered
+                outcome.registrations += [_registration(client) for client in (alice, bob)]
+                progress.update("alice calls bob")
+                await _call(alice, bob, outcome)
+                progress.update("Deregistering")
     _show(console, traffic, outcome, clock() - started)
     return ExitCode.DONE if outcome.good else ExitCode.FAILED
 
@@ -135,14 +133,16 @@ def _registration(client: Client) -> dict[str, object]:
 
 def _show(console: Console, traffic: TrafficMonitor, outcome: DemoOutcome, duration: float) -> None:
     reports = {"alice": outcome.calling, "bob": outcome.called}
-    console.document(
-        {
-            "outcome": "done" if outcome.good else "failed",
-            "seconds": round(duration, 2),
-            "registrations": outcome.registrations,
-            "calls": {name: report.to_dict() for name, report in reports.items() if report},
-        }
-    )
+    document = {
+        "outcome": "done",
+        "seconds": round(duration, 2),
+        "registrations": outcome.registrations,
+        "calls": {name: report.to_dict() for name, report in reports.items() if report},
+    }
+    if outcome.good:
+        console.document(document)
+    else:
+        console.failure_document(document | CommandFailure.of(CallFailed("the demo failed")).to_dict())
     console.say("SIP messages on the wire:\n", style="bold")
     traffic.show_ladder()
     console.say("")

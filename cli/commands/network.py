@@ -172,15 +172,12 @@ def up(
         )
 
     async def work() -> ExitCode:
-        traffic = TrafficMonitor(common)
-        try:
+        with TrafficMonitor(common) as traffic:
             async with ImsNetwork(options()) as ims:
                 if common.trace or common.pcap:  # otherwise no message is read twice
                     traffic.attach_network(ims, EPCSCF)
                 _show(common.console, ims)
                 await until_terminated()
-        finally:
-            traffic.close()
         return ExitCode.DONE
 
     exit_with(run_async(work, common.console))

@@ -57,12 +57,12 @@ def register(
 async def _register(common: CommonOptions, account: Account, *, duration: float | None) -> ExitCode:
     """Hold a registration for a time, or until something ends it."""
     client = Client(account)
-    traffic = TrafficMonitor(common)
-    traffic.attach(client)
     started = asyncio.get_running_loop().time()
     async with AsyncExitStack() as stack:
-        stack.callback(traffic.close)
-        with common.console.progress(f"Registering {account.impu or account.name} at {account.server or 'the WWSF'}"):
+        traffic = stack.enter_context(TrafficMonitor(common))
+        traffic.attach(client)
+        identity = account.impu or "a user of the access token"  # which names the identities
+        with common.console.progress(f"Registering {identity} at {account.server or 'the WWSF'}"):
             await stack.enter_async_context(client)
         _show(common, client, traffic, started)
         # Not before: the first registration is printed in full above.

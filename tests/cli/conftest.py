@@ -36,6 +36,8 @@ class Lab:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.talking = threading.Event()
+        """Set while `answer` is in a call."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="the network")
         self.network = ImsNetwork(
@@ -68,12 +70,15 @@ class Lab:
     def client(self, name: str) -> Client:
         return Client(Account.load(name, self.accounts), ClientOptions(close_timeout=2.0))
 
+    def contacts_now(self, name: str) -> list[str]:
+        """Return the registered contacts of a subscriber, for work in the thread of the network."""
+        return [each.contact for each in self.network.hss.bindings(f"{name}@ims.example", now=time.time())]
+
     def contacts(self, name: str) -> list[str]:
         """Return the registered contacts of a subscriber."""
 
         async def look() -> list[str]:
-            now = time.time()
-            return [each.contact for each in self.network.hss.bindings(f"{name}@ims.example", now=now)]
+            return self.contacts_now(name)
 
         return self.do(look())
 
@@ -99,6 +104,7 @@ class Lab:
 
             echoing = group.create_task(echo())
             await call.answer(audio=Silence(), sinks=[Count()])
+            self.talking.set()
             try:
                 async with asyncio.timeout(seconds):
                     return await call.ended()
@@ -106,6 +112,7 @@ class Lab:
                 await call.hangup()
                 return call.report()
             finally:
+                self.talking.clear()
                 echoing.cancel()
 
     async def call(self, name: str, target: str, *, seconds: float = 0.3, text: str = "", echo: bool = True):
@@ -188,11 +195,13 @@ def complaint() -> Callable[[click.testing.Result], str]:
         lines = [line for line in result.stderr.splitlines() if line.strip()]
         assert result.exit_code == code, result.output
         assert "Traceback" not in result.output
-        for line in result.stdout.splitlines():
-            json.loads(line)
+        documents = [json.loads(line) for line in result.stdout.splitlines()]
         errors = [line for line in lines if line.startswith("Error: ")]
         assert len(errors) == 1, result.stderr
         assert re.search(r"[.)?]$|\w$", errors[0])
+        if documents:  # with --json, of which the failure is the last
+            assert documents[-1]["error"]
+            assert documents[-1]["outcome"] in ({"usage"} if code == 2 else {"failed", "rejected", "cancelled"})
         return errors[0].removeprefix("Error: ")
 
     return read

@@ -38,6 +38,21 @@ def test_the_version_and_the_commands(wic) -> None:
         assert "--help" in wic(command, "--help").stdout
 
 
+@pytest.fixture
+def ringing(lab):
+    """Register a subscriber whose calls ring until the test ends."""
+    clients = []
+
+    def start(name):
+        client = lab.client(name)
+        lab.do(client.__aenter__())
+        clients.append(client)
+
+    yield start
+    for client in clients:
+        lab.do(client.__aexit__(None, None, None))
+
+
 # register
 
 
@@ -138,11 +153,10 @@ def test_the_reason_of_a_failed_call_is_printed_once(lab, wic, complaint) -> Non
     assert result.exit_code == 1
 
 
-def test_a_call_without_an_answer(lab, wic, complaint) -> None:
-    ringing = lab.client("bob")
-    lab.do(ringing.__aenter__())
+def test_a_call_without_an_answer(lab, wic, complaint, ringing) -> None:
+    ringing("bob")
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json", "--timeout", "1")
-    lab.do(ringing.__aexit__(None, None, None))
+    assert "sip:bob@ims.example is ringing." in result.stderr
     assert "The call was not answered within 1 s" in complaint(result, code=1)
     assert json.loads(result.stdout)["outcome"] == "cancelled"
 
@@ -161,17 +175,30 @@ def test_a_data_channel_that_cannot_be_used(lab, wic, answering, monkeypatch) ->
     )
     bob.result(10)
     assert "The data channel x could not be used: the peer is gone." in result.stderr
+    assert result.exit_code == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_call_that_is_interrupted(lab, wic, answering, number) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_answered_call_that_is_interrupted_ended_as_it_should(lab, wic, answering, number) -> None:
     bob = answering("bob")
-    talking = lab.start(lab.interrupt_when(lambda: lab.network.agw.contexts == 2, number))
+    talking = lab.start(lab.interrupt_when(lab.talking.is_set, number))
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json")
     talking.result(10)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["outcome"] == "completed"
+    bob.result(10)
+    assert lab.contacts("alice") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_ringing_call_that_is_interrupted_is_given_up(lab, wic, ringing, number) -> None:
+    ringing("bob")
+    waiting = lab.start(lab.interrupt_when(lambda: lab.network.agw.contexts == 2, number))
+    result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json")
+    waiting.result(10)
     assert result.exit_code == 3, result.output
-    assert json.loads(result.stdout)["outcome"] in ("completed", "cancelled")
-    bob.cancel()
+    document = json.loads(result.stdout)
+    assert (document["outcome"], document["error"]) == ("cancelled", "CallCancelled")
     assert lab.contacts("alice") == []
 
 
@@ -216,7 +243,7 @@ def test_an_identity_of_the_pool_is_shown(lab, wic) -> None:
     result = wic("answer", "guest", "--accounts", lab.accounts, *words)
     caller.result(15)
     assert "sip:guest-1@ims.example is registered and waiting for calls." in result.stdout
-    assert re.search(r"^guest .* >>> ", result.stderr, re.MULTILINE)
+    assert re.search(r"^[0-9-]+ [0-9:.]+ guest \[[0-9a-f]{8}\] >>> ", result.stderr, re.MULTILINE)
 
 
 def test_answer_rejects_calls(lab, wic) -> None:
@@ -250,7 +277,9 @@ def test_an_answered_call_is_ended_and_reported_when_interrupted(lab, wic) -> No
     talking.result(10)
     caller.cancel()
     assert result.exit_code == 3, result.output
-    assert json.loads(result.stdout)["outcome"] != "active"
+    call, end = map(json.loads, result.stdout.splitlines())
+    assert call["outcome"] != "active"
+    assert end["outcome"] == "interrupted"
     assert lab.contacts("bob") == []
 
 

@@ -79,7 +79,7 @@ def test_own_options_come_before_common_ones() -> None:
     assert headings == ["Options", "Account", "Output", "Tracing", "Examples"]
     own = help_of("call").partition("\nOptions:\n")[2].partition("\nAccount:\n")[0]
     assert re.findall(r"^  (--\w+)", own, re.MULTILINE) == [
-        "--duration", "--timeout", "--play", "--record", "--channel", "--send",
+        "--duration", "--timeout", "--play", "--record", "--force", "--channel", "--send", "--ladder",
     ]  # fmt: skip
     assert "  --timeout SECONDS " in own
     assert "[default: 60]" in own

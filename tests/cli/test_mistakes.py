@@ -90,7 +90,6 @@ def test_a_refused_port(account, wic, complaint) -> None:
         for words in (("register", "alice", "--once"), ("call", "alice", "bob@ims.example"), ("answer", "alice")):
             result = wic(*words, "--accounts", file, "--json")
             assert complaint(result, code=1) == f"127.0.0.1 refuses connections to port {port}; nothing listens there."
-            assert result.stdout == ""
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'a' * 64}.example", ".invalid"])
@@ -179,7 +178,6 @@ def test_an_accounts_file_that_cannot_be_used(wic, complaint, tmp_path, content,
         file.chmod(0o600)
     result = wic("register", "alice", "--accounts", file, "--json")
     assert told in complaint(result, code=2)
-    assert result.stdout == ""
 
 
 def test_an_accounts_file_that_cannot_be_read(wic, complaint, tmp_path) -> None:
@@ -195,7 +193,6 @@ def test_a_wrong_password_gets_one_honest_retry(lab, account, wic, complaint) ->
     )
     result = wic("register", "alice", "--accounts", account(password="wrong"), "--json")
     assert "check the private identity and the password" in complaint(result, code=1)
-    assert result.stdout == ""
     tried = [data for data in seen if data.startswith(b"REGISTER") and b"Path:" not in data]
     # TS 24.229 §5.1.1.2.2: the first one carries an empty response, and only one more follows.
     assert [b'response=""' in data for data in tried] == [True, False]
@@ -242,7 +239,6 @@ def test_a_target_that_cannot_be_reached(lab, wic, complaint, target) -> None:
 def test_a_target_that_is_no_uri(lab, wic, complaint, target) -> None:
     result = wic("call", "alice", target, "--accounts", lab.accounts, "--json")
     assert "write sip:user@domain" in complaint(result, code=2)
-    assert result.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -273,7 +269,6 @@ def test_a_wav_file_that_cannot_be_played(lab, wic, complaint, tmp_path) -> None
         for words in (("call", "alice", "bob@ims.example"), ("answer", "alice")):
             result = wic(*words, "--accounts", lab.accounts, "--play", tmp_path / name, "--json")
             assert name in complaint(result, code=2)
-            assert result.stdout == ""
 
 
 @pytest.mark.parametrize("option", ["--record", "--pcap"])
@@ -293,7 +288,6 @@ def test_a_taken_port(wic, complaint, tmp_path) -> None:
     with socket.create_server(("127.0.0.1", port)):
         result = wic("network", "up", "--port-base", port, "--dir", tmp_path / "ims", "--json")
     assert f"Port {port} on 127.0.0.1 is taken" in complaint(result, code=2)
-    assert result.stdout == ""
 
 
 def test_a_directory_that_cannot_be_used(wic, complaint, tmp_path) -> None:
@@ -475,8 +469,8 @@ def test_a_call_ends_with_its_process(start_wic, lab) -> None:
     while lab.network.agw.contexts < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     calling.send_signal(signal.SIGINT)
-    assert calling.wait(15) == 3
-    assert json.loads(calling.stdout.read())["outcome"] in ("completed", "cancelled")
+    code = calling.wait(15)
+    assert code == {"completed": 0, "cancelled": 3}[json.loads(calling.stdout.read())["outcome"]]
     assert ready(called)["direction"] == "incoming"
     called.send_signal(signal.SIGINT)
     assert called.wait(15) == 3

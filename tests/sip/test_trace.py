@@ -57,12 +57,12 @@ def test_a_message_for_people() -> None:
 @pytest.mark.parametrize(
     ("zone", "text"),
     [
-        ("UTC", "2026-11-29T23:59:59.987+00:00"),
-        ("CET-1", "2026-11-30T00:59:59.987+01:00"),
-        ("NST3:30", "2026-11-29T20:29:59.987-03:30"),
+        ("UTC", "2026-11-29 23:59:59.987"),
+        ("CET-1", "2026-11-30 00:59:59.987"),
+        ("NST3:30", "2026-11-29 20:29:59.987"),
     ],
 )
-def test_a_time_is_local_and_names_its_offset(monkeypatch, zone, text) -> None:
+def test_a_time_is_local(monkeypatch, zone, text) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:

@@ -152,6 +152,11 @@ class Call:
         return isinstance(self._session, IncomingCall)
 
     @property
+    def is_answered(self) -> bool:
+        """Whether it was answered; it stays so when it is over."""
+        return self._progress.accepted
+
+    @property
     def is_over(self) -> bool:
         """Whether it has ended, for any reason."""
         return self._progress.over

@@ -78,6 +78,8 @@ class CallReport:
     """The SIP status that decided, 200 for an answered call."""
     reason: str
     """Reason for its end, as a text for the user."""
+    error: str | None = None
+    """Name of the exception that ended it; None if one of the two hung up, or the call goes on."""
     call_id: str
     direction: str
     """`outgoing` or `incoming`."""
@@ -114,6 +116,7 @@ class CallStats:
         self._outcome = CallOutcome.ACTIVE
         self._status: int | None = None
         self._reason = ""
+        self._error: str | None = None
 
     def rang(self) -> None:
         """Note that the called side is being alerted."""
@@ -132,6 +135,7 @@ class CallStats:
         """Note the end; an error after the answer is a failure, of any kind."""
         self._ended = self._clock()
         self._reason = reason
+        self._error = None if error is None else type(error).__name__
         self._outcome = self._judge(error)
         if error is not None and error.response is not None:  # else it stays 200, or None
             self._status = error.response.status
@@ -142,6 +146,7 @@ class CallStats:
             outcome=self._outcome,
             status=self._status,
             reason=self._reason,
+            error=self._error,
             call_id=self._session.call_id,
             direction="incoming" if isinstance(self._session, IncomingCall) else "outgoing",
             peer=str(self._peer.uri),

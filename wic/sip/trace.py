@@ -76,12 +76,12 @@ def format_message(message: Message | bytes, *, direction: Direction, flow: Flow
 
 
 def time_text(at: float) -> str:
-    """Return a time as traces and logs show it: local time with its offset, to the millisecond (RFC 3339).
+    """Return a time as traces and logs show it: local, to the millisecond.
 
     Args:
         at: seconds since the epoch.
     """
-    return datetime.fromtimestamp(at).astimezone().isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(at).isoformat(" ", "milliseconds")
 
 
 def _visible(letter: str) -> str:
