@@ -94,7 +94,7 @@ def check(verifier: AkaVerifier, user: AkaUser) -> Check:
 def test_a_challenge_with_keys_for_the_p_cscf(verifier: AkaVerifier, user: AkaUser) -> None:
     """TS 24.229 §5.4.1.2.1A: ik and ck in hexadecimal, in quotes."""
     vector = make_vector(FUNCTIONS, 33, DEFAULT_AMF, b"r" * 16)
-    text = str(verifier.challenge(user, vector, ALGORITHM, now=0))
+    text = str(verifier.challenge(user, vector, ALGORITHM, now=0, keys=True))
     assert text.startswith('Digest realm="ims.example", nonce="cnJy')
     assert ', algorithm=AKAv2-SHA-256, qop="auth", ' in text
     assert text.endswith(f'ik="{vector.ik.hex()}", ck="{vector.ck.hex()}"')
@@ -102,8 +102,13 @@ def test_a_challenge_with_keys_for_the_p_cscf(verifier: AkaVerifier, user: AkaUs
 
 def test_a_challenge_with_stale(verifier: AkaVerifier, user: AkaUser) -> None:
     vector = make_vector(FUNCTIONS, 33, DEFAULT_AMF, b"r" * 16)
-    params = verifier.challenge(user, vector, ALGORITHM, now=0, stale=True).params
+    params = verifier.challenge(user, vector, ALGORITHM, now=0, stale=True, keys=True).params
     assert list(params) == ["realm", "nonce", "algorithm", "qop", "stale", "ik", "ck"]
+
+
+def test_a_challenge_has_no_keys_unless_they_are_asked_for(verifier: AkaVerifier, user: AkaUser) -> None:
+    vector = make_vector(FUNCTIONS, 33, DEFAULT_AMF, b"r" * 16)
+    assert list(verifier.challenge(user, vector, ALGORITHM, now=0).params) == ["realm", "nonce", "algorithm", "qop"]
 
 
 def test_a_right_answer_and_its_refreshes(verifier: AkaVerifier, user: AkaUser, aka: AkaClient) -> None:

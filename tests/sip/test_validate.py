@@ -116,11 +116,6 @@ def test_address_of_record_of_a_registrar() -> None:
     assert status(request("REGISTER", To="<tel:+1>")) is None
 
 
-def test_hops() -> None:
-    assert status(request(Max_Forwards="0"), proxy=True) == 483
-    assert status(request(Max_Forwards="0")) is None
-
-
 def test_extensions() -> None:
     message = request(Require="path, timer, 100rel", Proxy_Require="foo")
     assert check_request(message, extensions={"path"}) == RequestRefusal(

@@ -136,8 +136,9 @@ class AkaVerifier:
         now: float,
         source: str = "",
         stale: bool = False,
+        keys: bool = False,
     ) -> AuthValue:
-        """Return the challenge of a 401, with IK and CK for the P-CSCF (TS 24.229 §5.4.1.2.1A), and remember it.
+        """Return the challenge of a 401, and remember it.
 
         Args:
             user: the identity to challenge.
@@ -146,6 +147,7 @@ class AkaVerifier:
             now: seconds.
             source: names the connection over which it is asked for; never a value that the client can choose.
             stale: tells the client that its response was not looked at.
+            keys: whether to add IK and CK, for a P-CSCF that removes them (TS 24.229 §5.4.1.2.1A); never for others.
         """
         nonce = make_nonce(vector.rand, vector.autn)
         password = aka_password(algorithm, res=vector.xres, ck=vector.ck, ik=vector.ik)
@@ -154,7 +156,8 @@ class AkaVerifier:
         pairs = {"realm": self.realm, "nonce": nonce, "algorithm": algorithm.name, "qop": _QOP}
         if stale:
             pairs["stale"] = "true"  # RFC 7616 §3.3
-        pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}  # TS 24.229 §5.4.1.2.1A: the P-CSCF removes them
+        if keys:
+            pairs |= {"ik": vector.ik.hex(), "ck": vector.ck.hex()}
         return AuthValue("Digest", AuthParams(pairs.items(), quoted=_QUOTED))
 
     def verify(self, request: Request, user: AkaUser, *, now: float) -> Verdict:

@@ -84,7 +84,7 @@ def check_request(
     """Return how to refuse a request, or None if it may be acted on.
 
     The first fault in the order of RFC 3261 decides: version, syntax, method, agreement between the
-    start line and CSeq, Request-URI, Max-Forwards, extensions, body. For the collections None means
+    start line and CSeq, Request-URI, extensions, body. For the collections None means
     that this element leaves the question to others.
 
     Args:
@@ -93,7 +93,7 @@ def check_request(
         extensions: option tags in lower case (§8.2.2.3; for a proxy those of Proxy-Require, §16.3): 420.
         schemes: schemes of the Request-URI (§8.2.2.1): 416.
         content_types: types of bodies such as `application/sdp` (§8.2.3): 415.
-        proxy: the element forwards requests: Max-Forwards of zero is 483, methods and bodies are not its business.
+        proxy: the element forwards requests: methods and bodies are not its business.
         registrar: the element keeps bindings of addresses-of-record, which are SIP URIs (§10.3): 400.
     """
     if request.version != VERSION:
@@ -203,13 +203,6 @@ def _registration(request: Request, element: _Element) -> RequestRefusal | None:
     return None
 
 
-def _hops(request: Request, element: _Element) -> RequestRefusal | None:
-    """RFC 3261 §16.3 step 3; an element that does not forward has no use for Max-Forwards."""
-    if element.proxy and request.max_forwards == 0:
-        return RequestRefusal(483, "Too Many Hops")  # §21.4.21
-    return None
-
-
 def _extensions(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.2.2.3 and §16.3 step 5; ACK and CANCEL are not refused for it."""
     if element.extensions is None or request.method in ("ACK", "CANCEL"):
@@ -252,7 +245,6 @@ _CHECKS: Final[tuple[Callable[[Request, _Element], RequestRefusal | None], ...]]
     _cseq,
     _uri,
     _registration,
-    _hops,
     _extensions,
     _body,
     _answerable,

@@ -86,7 +86,14 @@ class RunningScscf:
         return f"Route: <sip:orig@{self.mw.host}:{self.mw.port};lr>"
 
     def send(
-        self, method: str, uri: str, *lines: str, to: str = f"<{BOB}>", call_id: str = "", peer: MwPeer | None = None
+        self,
+        method: str,
+        uri: str,
+        *lines: str,
+        to: str = f"<{BOB}>",
+        call_id: str = "",
+        peer: MwPeer | None = None,
+        max_forwards: int = 70,
     ) -> None:
         """Send a request from the element beside the S-CSCF, or from another one."""
         self._number += 1
@@ -95,7 +102,7 @@ class RunningScscf:
         text = [
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{self._number}",
-            "Max-Forwards: 70",
+            f"Max-Forwards: {max_forwards}",
             f"From: <{ALICE}>;tag=a",
             f"To: {to}",
             f"Call-ID: {call_id or f'c{self._number}'}",

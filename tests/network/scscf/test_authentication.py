@@ -236,6 +236,14 @@ def test_the_challenge_holds_rand_and_autn_and_the_keys_for_the_pcscf(make_regis
 
 
 @pytest.mark.usefixtures("with_usim")
+def test_the_keys_are_for_an_epcscf_of_the_trust_domain(make_registrar, header) -> None:
+    """TS 33.203 §6.1.1: any other element on Mw gets the challenge without them."""
+    (challenge,) = header(first(make_registrar(), trusted=False), "WWW-Authenticate")
+    assert "algorithm=AKAv2-SHA-256" in challenge
+    assert not re.search(r"\b[ic]k=", challenge)
+
+
+@pytest.mark.usefixtures("with_usim")
 def test_a_right_answer_registers(make_registrar, card, header) -> None:
     registrar = make_registrar()
     response = registrar.register(registrar.answer_aka(first(registrar), card))

@@ -285,7 +285,14 @@ class AkaScheme:
         if vector is None:
             return RegistrationRefused(403, "Authentication Failed")  # the USIM was removed a moment ago
         challenge = self._verifier.challenge(
-            subscriber.challenges, vector, algorithm, now=register.now, source=register.source, stale=stale
+            subscriber.challenges,
+            vector,
+            algorithm,
+            now=register.now,
+            source=register.source,
+            stale=stale,
+            # TS 33.203 §6.1.1: the keys of the user are for a P-CSCF of the trust domain; over another hop they would leak.
+            keys=register.trusted,
         )
         return RegistrationRefused(401, None, ("WWW-Authenticate", challenge))
 

@@ -51,6 +51,8 @@ class ReceivedRegister:
     """Those of the implicit registration set that the identity belongs to."""
     now: float
     """Seconds of the epoch."""
+    trusted: bool = False
+    """Whether an eP-CSCF of the trust domain has sent it."""
     source: str = ""
     """Connection of the WIC, as its eP-CSCF names it in Path; empty for all that come past an eP-CSCF."""
 

@@ -94,6 +94,7 @@ class Registrar:
             identity=identity,
             bindings=tuple(self._hss.bindings(subscriber.impi, registration_set=identity.registration_set, now=now)),
             now=now,
+            trusted=trusted,
             # The topmost Path names the connection of the WIC; only an eP-CSCF's word counts for that.
             source=str(request.paths[0]) if trusted and request.paths else "",
         )

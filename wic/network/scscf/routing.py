@@ -20,6 +20,7 @@ from wic.sip.ims3gpp import IMS_3GPP
 from wic.sip.message import Response
 from wic.sip.methods import DIALOG_FORMING
 from wic.sip.proxy.core import PassingResponse, ProxyLogic, Target
+from wic.sip.routing import port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +41,12 @@ _log = logging.getLogger(__name__)
 
 ORIGINATING = "orig"
 """User part of the Service-Route, which marks the originating case (TS 24.229 §5.4.3.2)."""
+_CAPABILITIES = (
+    ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, MESSAGE, REFER, INFO, UPDATE, PUBLISH"),
+    ("Accept", "*/*"),  # bodies pass
+    ("Supported", "path, outbound, gruu"),
+)
+"""Header fields of the answer to OPTIONS for the S-CSCF itself."""
 _STORAGE_PAUSE = 10
 """Seconds of the Retry-After while the database cannot be written."""
 _RESTORATION_BODY = (
@@ -96,6 +103,8 @@ class ScscfLogic(ProxyLogic):
         request = context.request
         if request.method == "REGISTER":
             self._register(context, now)
+        elif self._is_ping(request):
+            context.reject(200, headers=_CAPABILITIES, now=now)  # RFC 3261 §11.2
         elif context.in_dialog:
             self._follow_dialog(context, now)
         elif request.routes:
@@ -112,6 +121,17 @@ class ScscfLogic(ProxyLogic):
         else:
             # A request from outside to elsewhere: the S-CSCF is no relay.
             context.reject(403, "Not Our Domain", now=now)
+
+    def answers(self, request: Request) -> bool:
+        """Tell whether a request is for the S-CSCF itself: its registrar, its notifier, or a look whether it is there."""
+        if request.method == "REGISTER" or wants_reg_event(request):
+            return self._is_home(request.uri)
+        return self._is_ping(request)
+
+    def _is_ping(self, request: Request) -> bool:
+        """Tell whether a request asks for the capabilities of the S-CSCF, by its address or by the domain (RFC 3261 §11)."""
+        to_itself = self._is_home(request.uri) and not request.uri.user and not request.routes
+        return request.method == "OPTIONS" and to_itself and request.to.tag is None
 
     def _register(self, context: ProxyContext, now: float) -> None:
         request = context.transaction.request
@@ -268,10 +288,10 @@ class ScscfLogic(ProxyLogic):
             _log.error("a binding stays whose flow has failed: %s", error)
 
     def _is_home(self, uri: Uri) -> bool:
-        return uri.is_sip and (uri.host.lower() == self._domain or self._is_own(uri))
+        return uri.is_sip and (uri.host.lower().removesuffix(".") == self._domain or self._is_own(uri))
 
     def _is_own(self, uri: Uri) -> bool:
-        return uri.host == self._node.mw.host and uri.port == self._node.mw.port
+        return uri.host == self._node.mw.host and port_of(uri) == self._node.mw.port
 
 
 def _target(binding: StoredBinding) -> Target:

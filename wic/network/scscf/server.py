@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.random_source import RandomSource
 
+_SIP_PORT = 5060
+"""Port of a SIP URI that names none (RFC 3261 §19.1.2)."""
+
 
 class Scscf:
     """S-CSCF and registrar; made by `open`.
@@ -59,7 +62,10 @@ class Scscf:
         logic = ScscfLogic(
             node, hss, registrar, targets, self.location_service, self.notifier, domain, trust, wall_clock
         )
-        self._core = ProxyCore(node.endpoint, logic, ProxyOptions(own=frozenset({(node.mw.host, node.mw.port)})))
+        # RFC 3261 §16.4: a Route with the domain has reached the element that is responsible for it.
+        name = domain.lower()
+        own = frozenset({(node.mw.host, node.mw.port), (name, None), (name, _SIP_PORT), (name, node.mw.port)})
+        self._core = ProxyCore(node.endpoint, logic, ProxyOptions(own=own))
         self.location_service.add_observer(self.notifier)
         self.location_service.add_observer(self.expiry)
         for source in (self.expiry, commands, self.notifier.timers):

@@ -109,6 +109,10 @@ class ProxyLogic(ABC):
         Until then `context.request` may be changed; the changes hold for all targets.
         """
 
+    def answers(self, request: Request) -> bool:
+        """Tell whether this element is the recipient of a request, so that it goes no further (RFC 3261 §16.3 step 3)."""
+        return False
+
     @abstractmethod
     def next_hop(self, uri: Uri) -> Flow | None:
         """Return the flow that leads to a URI, or None if nothing does."""

@@ -95,7 +95,7 @@ class ProxyCore:
         return True
 
     def _request(self, transaction: ServerTransaction, now: float) -> None:
-        """Refuse a loop, take the Route values that led here, and ask the logic (RFC 3261 §16.3, §16.4)."""
+        """Refuse what has come too far, take the Route values that led here, and ask the logic (RFC 3261 §16.3, §16.4)."""
         request = transaction.request
         digest = loop_digest(request, self._salt)
         if has_looped(request, digest):  # RFC 3261 §16.3 step 4
@@ -103,6 +103,10 @@ class ProxyCore:
             return
         forwarded = request.copy()
         taken = take_own_routes(forwarded, self._options)  # §16.4
+        # §16.3 step 3: a request for this element itself is not forwarded; §11: OPTIONS are answered so, hop by hop.
+        if request.max_forwards == 0 and not self._logic.answers(forwarded):
+            self._endpoint.reply(transaction, 483, now=now)
+            return
         context = ProxyContext(
             self._endpoint, self._logic, transaction, forwarded, taken_routes=taken, loop_digest=digest
         )
@@ -112,6 +116,8 @@ class ProxyCore:
     def _ack(self, event: AckReceived, now: float) -> None:
         """Pass on the ACK of a 2xx (RFC 3261 §16.11)."""
         request = event.request.copy()
+        if request.max_forwards == 0:
+            return  # §16.3 step 3; an ACK has no answer
         taken = take_own_routes(request, self._options)
         ack = PassingAck(self._endpoint, self._logic, request, event.flow, taken_routes=taken)
         self._logic.ack(ack, now=now)

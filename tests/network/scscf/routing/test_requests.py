@@ -99,6 +99,53 @@ async def test_refused_requests(running, uri, lines, to, status):
     await running.peer.receive(f"SIP/2.0 {status}")
 
 
+@pytest.mark.parametrize("max_forwards", [70, 1, 0])
+@pytest.mark.parametrize(
+    "uri",
+    ["sip:{mw.host}:{mw.port}", "sip:{mw.host}:{mw.port};transport=udp", "sip:ims.example", "sip:IMS.example.:5060"],
+)
+async def test_options_for_the_scscf_itself(running, outsider, header, uri, max_forwards):
+    """RFC 3261 §11, §16.3 step 3: monitors ask so, any element on Mw and any registered user."""
+    for peer, lines in ((outsider, ()), (running.peer, (running.orig, ASSERTED))):
+        running.send("OPTIONS", uri.format(mw=running.mw), *lines, peer=peer, max_forwards=max_forwards)
+        answer = await peer.receive("SIP/2.0 200 OK")
+        assert "OPTIONS" in header(answer, "Allow")[0].split(", ")
+        assert header(answer, "Accept") == ["*/*"]
+        assert "path" in header(answer, "Supported")[0]
+
+
+async def test_max_forwards_ends_the_way_of_what_would_go_on(running):
+    running.bind("bob")
+    for method in ("OPTIONS", "MESSAGE", "INVITE"):
+        running.send(method, BOB, running.orig, ASSERTED, max_forwards=0)
+        await running.peer.receive("SIP/2.0 483")
+    running.send("REGISTER", "sip:ims.example", CONTACT, max_forwards=0)
+    await running.peer.receive("SIP/2.0 401")
+    contact = f"Contact: <sip:alice@{running.mw.host}:{running.peer.port}>"
+    running.send("SUBSCRIBE", ALICE, "Event: reg", contact, ASSERTED, max_forwards=0)
+    await running.peer.receive("SIP/2.0 200")
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "sip:ims.example;lr",
+        "sip:IMS.EXAMPLE;lr",
+        "sip:ims.example:5060;lr",
+        "sip:ims.example",
+        "sip:ims.example:{port};lr",
+    ],
+)
+async def test_a_route_with_the_own_domain_is_taken(running, route):
+    """RFC 3261 §16.4: it has reached the element that is responsible for the domain."""
+    running.bind("bob")
+    running.send("OPTIONS", BOB, f"Route: <{route.format(port=running.mw.port)}>")
+    got = await running.peer.receive("OPTIONS sip:bob@k.invalid ")
+    assert "ims.example;lr" not in got
+    running.send("OPTIONS", BOB, "Route: <sip:ims.example:9;lr>")
+    await running.peer.receive("SIP/2.0 403")
+
+
 async def test_a_request_to_the_scscf_itself_within_a_dialog_belongs_to_none(running):
     mw = running.mw
     running.send("BYE", f"sip:{mw.host}:{mw.port}", f"Route: <sip:{mw.host}:{mw.port};lr>", to=f"<{BOB}>;tag=x")

@@ -397,6 +397,29 @@ class TestLoops:
         assert a.statuses == [200, 483]
         assert b.requests[0].request.max_forwards == 0
 
+    @pytest.mark.parametrize("method", ["OPTIONS", "REGISTER", "SUBSCRIBE"])
+    def test_max_forwards_means_nothing_to_the_recipient(
+        self, net, make_phone, make_proxy, make_request, method
+    ) -> None:
+        a, p = make_phone("a"), make_proxy("p")
+        p.answers = lambda request: request.method == method
+        p.route = lambda context, *, now: context.reject(200, now=now)
+        for wanted in (method, "MESSAGE"):
+            request = make_request(wanted, uri=p.uri)
+            request.headers.set("Max-Forwards", 0)
+            a.send(request, p.host)
+            net.run()
+        assert a.statuses == [200, 483]
+
+    def test_an_ack_that_has_come_too_far_is_dropped(self, net, make_phone, make_proxy, make_request) -> None:
+        a, b, p = make_phone("a"), make_phone("b"), make_proxy("p")
+        for left in (1, 0):
+            ack = make_request("ACK", uri=b.uri, to_tag="b")
+            ack.headers.set("Max-Forwards", left)
+            a.endpoint.send_ack(ack, a.host.flow_to(p.host), now=net.now)
+            net.run()
+        assert len(p.acks) == 1
+
 
 def test_each_copy_can_be_rewritten(net, make_phone, make_proxy, make_request) -> None:
     a, b, c = make_phone("a"), make_phone("b", (200,)), make_phone("c", (200,))
