@@ -155,14 +155,14 @@ async def test_a_gap_in_the_sequence_is_closed(ims, gap):
     ("auts", "status"),
     [
         (base64.b64encode(b"no USIM's AUTS").decode(), 403),
-        (base64.b64encode(bytes(13)).decode(), 401),
-        (base64.b64encode(bytes(15)).decode(), 401),
-        ("!!!", 401),
-        ("A" * 9000, 401),
+        (base64.b64encode(bytes(13)).decode(), 400),
+        (base64.b64encode(bytes(15)).decode(), 400),
+        ("!!!", 400),
+        ("A" * 9000, 400),
     ],
 )
 async def test_a_forged_auts(ims, intrude, auts, status):
-    """At most one more challenge follows, and the counter of the HSS is not set."""
+    """No other challenge follows, and the counter of the HSS stays."""
     mallory = await intrude("usim")
     await mallory.send(mallory.register(claim(ASKS)))
     nonce = (await mallory.receive(401)).parameter("WWW-Authenticate", "nonce")
@@ -170,7 +170,7 @@ async def test_a_forged_auts(ims, intrude, auts, status):
     await mallory.send(mallory.register(claim(ASKS, f'auts="{auts}"', nonce=nonce, response="0" * 64)))
     refused = await mallory.receive(status)
     assert "stale" not in str(refused)
-    assert (sqn_of(ims) >> 5) - (before >> 5) == (1 if status == 401 else 0)
+    assert sqn_of(ims) == before
 
 
 async def test_the_keys_of_a_challenge_stay_in_the_network(ims, intrude):

@@ -167,8 +167,8 @@ class AkaVerifier:
         """
         try:
             params = find_credentials(request, self.realm)
-        except MalformedHeader:
-            return Verdict(outcome=AuthOutcome.MALFORMED)
+        except MalformedHeader as error:
+            return Verdict(outcome=AuthOutcome.MALFORMED, fault=str(error))
         if params is None:
             return Verdict(outcome=AuthOutcome.MISSING)
         username = (params.get("username") or "")[:MAX_USERNAME]
@@ -178,8 +178,10 @@ class AkaVerifier:
         challenge = user.find(nonce)
         # A nonce of another identity, of before a restart, or one that came too late: a new challenge with stale=true
         # costs the USIM one more vector, where WRONG would end the attempt.
-        if username != user.impi or challenge is None:
+        if challenge is None:
             return Verdict(outcome=AuthOutcome.STALE, username=username)
+        if username != user.impi:  # it has our challenge and answers for another user: no further one would mend that
+            return Verdict(outcome=AuthOutcome.MALFORMED, username=username, fault="username is not the challenged one")
         if not challenge.proved and not 0 <= now - challenge.issued <= self.answer_within:  # reg-await-auth
             return Verdict(outcome=AuthOutcome.STALE, username=username)
         return self._judge(request, params, user, challenge)
@@ -188,15 +190,19 @@ class AkaVerifier:
         if (text := params.get("auts")) is not None:  # RFC 3310 §3.4: with any response, or none
             auts = parse_auts(text)
             if auts is None:
-                return Verdict(outcome=AuthOutcome.MALFORMED, username=user.impi)
+                fault = "auts is not Base64 of 14 octets"
+                return Verdict(outcome=AuthOutcome.MALFORMED, username=user.impi, fault=fault)
             user.drop(challenge.nonce)
             return Verdict(outcome=AuthOutcome.OUT_OF_SYNC, username=user.impi, auts=auts, rand=challenge.rand)
         if not params.get("response"):  # TS 24.229 §5.1.1.5.3: the USIM found the MAC wrong
             user.drop(challenge.nonce)
             return Verdict(outcome=AuthOutcome.MAC_FAILURE, username=user.impi)
-        parts = read_input(params, request, challenge.algorithm, (_QOP,))
-        if parts is None or find_aka_algorithm(params.get("algorithm")) is not challenge.algorithm:
-            return Verdict(outcome=AuthOutcome.MALFORMED, username=user.impi)
+        try:
+            if find_aka_algorithm(params.get("algorithm")) is not challenge.algorithm:
+                raise MalformedHeader("algorithm was not offered")
+            parts = read_input(params, request, challenge.algorithm, (_QOP,))
+        except MalformedHeader as error:
+            return Verdict(outcome=AuthOutcome.MALFORMED, username=user.impi, fault=str(error))
         if not is_right(parts, challenge.ha1, params):
             if not challenge.proved:
                 user.drop(challenge.nonce)  # a RES may have 32 bits only: no second guess

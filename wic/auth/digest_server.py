@@ -2,7 +2,9 @@
 
 A check goes from cheap to dear: form, then the response, then the nonce and its count. A nonce that is too old is told
 apart from a wrong password only after a right response, so that `stale=true` proves nothing to a client that does not
-know the password. `AkaVerifier` reads and checks credentials by the same functions.
+know the password. A new challenge mends a nonce, and an algorithm or qop that was offered before a restart; it mends no
+other fault of form. So credentials that cannot be checked although they answer a challenge that is still good are
+`MALFORMED`, and get no other challenge: a client that repeats them would be challenged without end. `AkaVerifier` reads and checks credentials by the same functions.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class AuthOutcome(Enum):
 
     OK = "right"
     MISSING = "no credentials, or only a user name with an empty response"
-    MALFORMED = "credentials that cannot be checked"
+    MALFORMED = "they answer a good challenge, and cannot be checked: another one would not mend that"
     STALE = "right, but with a nonce that is too old or not ours: challenge with stale=true"
     REPLAYED = "right, but used before: challenge with stale=true"
     WRONG = "the user or the response is wrong"
@@ -63,6 +65,8 @@ class Verdict:
     """For the HSS to resynchronise (OUT_OF_SYNC), together with `rand`."""
     rand: bytes | None = None
     """The RAND that `auts` belongs to."""
+    fault: str = ""
+    """What is wrong with MALFORMED credentials, for the client."""
 
     @property
     def stale(self) -> bool:
@@ -134,20 +138,30 @@ class DigestVerifier:
         """Check the credentials of a request, at a time of the clock that `make_challenges` was given."""
         try:
             ours = find_credentials(request, self.realm)
-        except MalformedHeader:
-            return Verdict(outcome=AuthOutcome.MALFORMED)
+        except MalformedHeader as error:
+            return Verdict(outcome=AuthOutcome.MALFORMED, fault=str(error))
         if ours is None:
             return Verdict(outcome=AuthOutcome.MISSING)
         # TS 24.229 §5.1.1.2.3: a first REGISTER names the user with an empty response; the challenge is for that user.
         username = ours.get("username") or ""
         if not ours.get("response"):
             return Verdict(outcome=AuthOutcome.MISSING, username=username[:MAX_USERNAME])
-        algorithm = find_algorithm(ours.get("algorithm"))
-        known = algorithm is not None and algorithm in self._algorithms
-        parts = read_input(ours, request, algorithm, self._qops) if known and algorithm else None
-        if parts is None or not 0 < len(username) <= MAX_USERNAME:
-            return Verdict(outcome=AuthOutcome.MALFORMED, username=username[:MAX_USERNAME])
+        try:
+            parts = self._read(ours, username, request)
+        except MalformedHeader as error:
+            fault = str(error)
+            answers_ours = self._nonces.issued(ours.get("nonce") or "", now=now) is not None
+            outcome = AuthOutcome.MALFORMED if answers_ours else AuthOutcome.MISSING
+            return Verdict(outcome=outcome, username=username[:MAX_USERNAME], fault=fault)
         return self._judge(username, ours, parts, lookup, now)
+
+    def _read(self, params: Params, username: str, request: Request) -> DigestInput:
+        if not 0 < len(username) <= MAX_USERNAME:
+            raise MalformedHeader("username missing or too long")
+        algorithm = find_algorithm(params.get("algorithm"))
+        if algorithm is None or algorithm not in self._algorithms:
+            raise MalformedHeader("algorithm was not offered")
+        return read_input(params, request, algorithm, self._qops)
 
     def _judge(self, username: str, params: Params, parts: DigestInput, lookup: Ha1Lookup, now: float) -> Verdict:
         known = lookup(username, parts.algorithm)
@@ -187,19 +201,23 @@ def refuse_repetition(params: Params) -> None:
         raise MalformedHeader("a parameter of the credentials occurs twice")
 
 
-def read_input(
-    params: Params, request: Request, algorithm: DigestAlgorithm, qops: Collection[str]
-) -> DigestInput | None:
-    """Read the input of a response; None if it does not fit the challenge, which offered `qops`."""
+def read_input(params: Params, request: Request, algorithm: DigestAlgorithm, qops: Collection[str]) -> DigestInput:
+    """Read the input of a response to a challenge that offered `qops`.
+
+    Raises:
+        MalformedHeader: it does not fit the challenge or the request.
+    """
     qop = params.get("qop")
     nc, cnonce = params.get("nc") or "", params.get("cnonce") or ""
-    if qop not in qops or not cnonce:  # RFC 7616 §3.4: both must be there where qop was offered
-        return None
+    if qop not in qops:
+        raise MalformedHeader("qop was not offered")
+    if not cnonce:  # RFC 7616 §3.4: it must be there where qop was offered
+        raise MalformedHeader("cnonce missing")
     if len(nc) != 8 or not _HEXADECIMAL.issuperset(nc) or int(nc, 16) == 0:  # RFC 7616 §3.4: 8LHEX, from 1
-        return None
+        raise MalformedHeader("nc is not eight hexadecimal digits from 00000001")
     uri = params.get("uri") or ""
     if not _same_uri(uri, request):  # RFC 7616 §3.4.6: else a response could be used for another target
-        return None
+        raise MalformedHeader("uri of the credentials is not the Request-URI")
     nonce, method = params.get("nonce") or "", request.method
     return DigestInput(
         algorithm=algorithm, nonce=nonce, uri=uri, method=method, qop=qop, nc=nc, cnonce=cnonce, body=request.body

@@ -107,6 +107,63 @@ def test_the_password_of_another_subscriber_is_refused(make_registrar, header, h
     assert registrar.register(answer).startswith("SIP/2.0 403 Identity Not Known")
 
 
+UNFIT = {
+    'uri="sip:alice@ims.example"': "uri of the credentials is not the Request-URI",
+    'uri="sip:ims.example:5070"': "uri of the credentials is not the Request-URI",
+    'uri=""': "uri of the credentials is not the Request-URI",
+    "qop=auth-int": "qop was not offered",
+    "qop=": "qop was not offered",
+    'cnonce=""': "cnonce missing",
+    "nc=1": "nc is not eight hexadecimal digits from 00000001",
+    "nc=00000000": "nc is not eight hexadecimal digits from 00000001",
+    "nc=0000000g": "nc is not eight hexadecimal digits from 00000001",
+    "algorithm=SHA-1": "algorithm was not offered",
+    'username=""': "username missing or too long",
+}
+
+
+def with_fault(credentials: str, fault: str) -> str:
+    name = fault.partition("=")[0]
+    changed, count = re.subn(rf'\b{name}=("[^"]*"|[^,]*)', fault, credentials)
+    assert count == 1
+    return changed
+
+
+@pytest.mark.usefixtures("with_password")
+@pytest.mark.parametrize("fault", UNFIT)
+def test_credentials_that_no_challenge_can_mend_get_none(make_registrar, header, fault: str) -> None:
+    """RFC 7616 §3.4.6 for the URI: 400. A client that repeats its fault would be challenged without end."""
+    registrar = make_registrar()
+    challenge = header(registrar.register(registrar.digest()), "WWW-Authenticate")[0]
+    answer = with_fault(registrar.answer(challenge, b"sesame"), fault)
+    assert registrar.register(answer).startswith(f"SIP/2.0 400 Bad Credentials: {UNFIT[fault]}\r\n")
+    registrar.now += 1000  # the same, with a nonce that has run out: a new one is worth a try, and then it ends
+    challenge = header(registrar.register(answer), "WWW-Authenticate")[0]
+    answer = with_fault(registrar.answer(challenge, b"sesame"), fault)
+    assert registrar.register(answer).startswith("SIP/2.0 400 ")
+    assert registrar.register(registrar.answer(challenge, b"sesame")).startswith(OK)
+
+
+@pytest.mark.usefixtures("with_usim")
+@pytest.mark.parametrize("fault", UNFIT)
+def test_credentials_of_a_usim_that_no_challenge_can_mend_get_none(make_registrar, card, fault: str) -> None:
+    """Each further challenge would cost a sequence number as well."""
+    registrar = make_registrar()
+    challenged = first(registrar)
+    right = registrar.answer_aka(challenged, card)
+    refused = registrar.register(with_fault(right, fault))
+    words = "username is not the challenged one" if "username" in fault else UNFIT[fault]
+    assert refused.startswith(f"SIP/2.0 400 Bad Credentials: {words}\r\n")
+    assert registrar.register(right).startswith(OK)  # the challenge is still good
+
+
+@pytest.mark.usefixtures("with_password")
+def test_a_comma_at_the_end_of_credentials_is_passed_over(make_registrar, header) -> None:
+    registrar = make_registrar()
+    challenge = header(registrar.register(registrar.digest()), "WWW-Authenticate")[0]
+    assert registrar.register(registrar.answer(challenge, b"sesame") + " , ").startswith(OK)
+
+
 @pytest.mark.usefixtures("with_password")
 def test_the_word_of_a_trusted_node_is_enough(make_registrar, header) -> None:
     """TS 24.371 §A.3.2: the messages of Table A.3.2-2."""
@@ -358,7 +415,7 @@ def test_a_sequence_out_of_range_is_resynchronised(make_registrar, card, hss) ->
 @pytest.mark.usefixtures("with_usim")
 @pytest.mark.parametrize(
     ("auts", "status"),
-    [("", 401), ("AAAA", 401), ("!", 401), ("A" * 4000, 401), (base64.b64encode(bytes(14)).decode(), 403)],
+    [("", 400), ("AAAA", 400), ("!", 400), ("A" * 4000, 400), (base64.b64encode(bytes(14)).decode(), 403)],
 )
 def test_a_forged_auts_changes_nothing(make_registrar, card, auts: str, status: int) -> None:
     registrar = make_registrar()

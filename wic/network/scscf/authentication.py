@@ -139,12 +139,12 @@ class DigestScheme:
         # TS 24.229 §5.4.1.2.2A: the TLS association was made by an earlier authentication.
         if verdict.outcome in _UNANSWERED and register.may_go_unproved(self._challenge_every):
             return Authenticated(proved=False)
-        if verdict.outcome is AuthOutcome.WRONG:
+        if verdict.outcome in (AuthOutcome.WRONG, AuthOutcome.OK):
             # TS 24.229 §5.4.1.2.3B: a wrong response ends the attempt.
             _log.info("wrong credentials for %s", register.identity.impu)
             raise RegistrationRefused(403, "Authentication Failed")
         if verdict.outcome is AuthOutcome.MALFORMED:
-            _log.info("credentials that cannot be checked, for %s", register.identity.impu)
+            raise _malformed(register, verdict)
         # RFC 7616 §3.7: one challenge for each algorithm of which there is a hash, the most preferred first.
         known = self._hss.algorithms(register.subscriber.impi)
         challenges = self._verifier.make_challenges(
@@ -155,6 +155,12 @@ class DigestScheme:
     def _ha1(self, username: str, algorithm: DigestAlgorithm) -> Secret | None:
         ha1 = self._hss.ha1(username, _base(algorithm))
         return None if ha1 is None else Secret(ha1)
+
+
+def _malformed(register: ReceivedRegister, verdict: Verdict) -> RegistrationRefused:
+    """Return the answer to credentials that another challenge would not mend (RFC 7616 §3.4.6: 400)."""
+    _log.info("credentials that cannot be checked, for %s: %s", register.identity.impu, verdict.fault)
+    return RegistrationRefused(400, f"Bad Credentials: {verdict.fault}")
 
 
 def _base(algorithm: DigestAlgorithm) -> str:
@@ -244,6 +250,8 @@ class AkaScheme:
                 # TS 24.229 §5.4.1.2.3A: a response that is not the expected one ends the attempt.
                 _log.info("wrong credentials for %s", register.identity.impu)
                 raise RegistrationRefused(403, "Authentication Failed")
+            case AuthOutcome.MALFORMED:
+                raise _malformed(register, verdict)
             case AuthOutcome.MAC_FAILURE | AuthOutcome.OUT_OF_SYNC:
                 if subscriber.take(AkaInput.CHALLENGE_REFUSED) is AkaAttemptState.ENDED:
                     impi = register.subscriber.impi
