@@ -36,6 +36,12 @@ def test_all_that_a_response_says() -> None:
     )
 
 
+@pytest.mark.parametrize("lifetime", [60, 60.0, 60.9, "60", "60.0", "60.", "060"])
+def test_lifetimes_as_deployed_servers_write_them(lifetime: object) -> None:
+    """RFC 6749 §5.1 has a number."""
+    assert read(GOOD | {"expires_in": lifetime}).expires_at == 1060.0
+
+
 def test_a_single_identity_is_a_list_too() -> None:
     assert read(GOOD | {"impu": "sip:c@x"}).impus == ("sip:c@x",)
     assert len(read(GOOD | {"impu": ["sip:c@x"] * 1000}).impus) == 64
@@ -58,7 +64,14 @@ def test_texts_that_are_too_long_are_left_out() -> None:
         ({"expires_in": 0}, "lifetime"),
         ({"expires_in": -1}, "lifetime"),
         ({"expires_in": True}, "lifetime"),
-        ({"expires_in": "3600"}, "lifetime"),
+        ({"expires_in": "an hour"}, "lifetime"),
+        ({"expires_in": "-3600"}, "lifetime"),
+        ({"expires_in": ""}, "lifetime"),
+        ({"expires_in": "9" * 5000}, "lifetime"),
+        ({"expires_in": 0.5}, "lifetime"),
+        ({"expires_in": float("nan")}, "lifetime"),
+        ({"expires_in": float("inf")}, "lifetime"),
+        ({"expires_in": [3600]}, "lifetime"),
         ({"expires_in": 10**400}, "lifetime"),
     ],
 )

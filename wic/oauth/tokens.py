@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _MAX_IDENTITIES = 64
 _MAX_TEXT = 1024
 _MAX_LIFETIME = 10 * 366 * 86_400
+_MAX_NUMBER = 2**53
+_DECIMAL = re.compile(r"[0-9]{1,16}(?:\.[0-9]{0,16})?")
 _REFRESH_TOKEN = re.compile(r"[\x20-\x7e]{1,8192}")  # RFC 6749 §A.17
 
 
@@ -68,19 +70,34 @@ def read_token_response(document: Mapping[str, object], *, issuer: str, scope: s
     except ConfigurationError as error:
         raise RemoteProtocolError(f"{issuer} issued a token that no header can carry", status_hint=None) from error
     lifetime = document.get("expires_in")
-    usable = isinstance(lifetime, int) and not isinstance(lifetime, bool) and 0 < lifetime <= _MAX_LIFETIME
-    if lifetime is not None and not usable:  # RFC 6749 §5.1: recommended only
+    seconds = read_seconds(lifetime)
+    if lifetime is not None and (seconds is None or seconds > _MAX_LIFETIME):  # RFC 6749 §5.1: recommended only
         raise RemoteProtocolError(f"{issuer} issued a token with an impossible lifetime", status_hint=None)
     refresh = document.get("refresh_token")
     return AccessToken(
         value=value,
         issuer=issuer,
-        expires_at=now + lifetime if isinstance(lifetime, int) else None,
+        expires_at=None if seconds is None else now + seconds,
         scope=_text(document, "scope") or scope,  # RFC 6749 §5.1: optional where it is what was asked
         impi=_text(document, "impi"),
         impus=_identities(document.get("impu")),
         refresh=Secret(refresh) if isinstance(refresh, str) and _REFRESH_TOKEN.fullmatch(refresh) else None,
     )
+
+
+def read_seconds(value: object) -> int | None:
+    """Read a number of seconds, at least one, of a JSON document; None if it is none.
+
+    RFC 6749 §5.1 and RFC 8628 §3.2 have a number; deployed servers write texts and fractions as well.
+
+    >>> read_seconds(3600), read_seconds("3600"), read_seconds(3599.0), read_seconds("soon")
+    (3600, 3600, 3599, None)
+    """
+    if isinstance(value, str):
+        value = float(value) if _DECIMAL.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < _MAX_NUMBER:
+        return None
+    return int(value)
 
 
 def _text(document: Mapping[str, object], name: str, *, longest: int = _MAX_TEXT) -> str:

@@ -50,6 +50,47 @@ async def test_a_new_key_is_found(issuer: Any, validator: TokenValidator) -> Non
     assert issuer.requests.count("jwks") == 2
 
 
+@pytest.mark.parametrize("kid", ["key-1", None], ids=["the same kid", "no kid"])
+@pytest.mark.parametrize("kept", [False, True], ids=["replaced", "added"])
+async def test_a_key_that_took_the_place_of_another_is_found(
+    issuer: Any, validator: TokenValidator, kid: str | None, kept: bool
+) -> None:
+    assert await accepted(validator, issuer.token(header={"kid": kid}))
+    new = ECKey.generate_key("P-256")
+    issuer.keys = [*(issuer.keys if kept else []), issuer.public(new, "key-1")]
+    assert await accepted(validator, issuer.token(header={"kid": kid}, key=new), now=NOW + 60)
+    assert await accepted(validator, issuer.token(header={"kid": kid}), now=NOW + 60) is kept
+    assert issuer.requests.count("jwks") == 2
+
+
+@pytest.mark.parametrize("kid", ["key-1", None])
+async def test_forged_signatures_do_not_become_requests(
+    issuer: Any, validator: TokenValidator, kid: str | None
+) -> None:
+    """One fetch for each interval, for all of them together."""
+    forger = ECKey.generate_key("P-256")
+
+    async def forge(at: float) -> None:
+        tokens = [issuer.token(header={"kid": kid}, key=forger, jti=str(number)) for number in range(25)]
+        answers = await asyncio.gather(*(accepted(validator, token, now=at) for token in tokens))
+        assert not any(answers)
+
+    assert await accepted(validator, issuer.token())
+    await forge(NOW + 1)
+    assert issuer.requests.count("jwks") == 1
+    await forge(NOW + 11)
+    await forge(NOW + 20)
+    assert issuer.requests.count("jwks") == 2
+    assert await accepted(validator, issuer.token(), now=NOW + 20)
+
+
+async def test_keys_that_cannot_be_fetched_anew_stay(issuer: Any, validator: TokenValidator) -> None:
+    assert await accepted(validator, issuer.token())
+    issuer.raw = web.Response(status=503)
+    assert not await accepted(validator, issuer.token(key=ECKey.generate_key("P-256")), now=NOW + 60)
+    assert await accepted(validator, issuer.token(), now=NOW + 60)
+
+
 async def test_unknown_key_names_do_not_become_requests(issuer: Any, validator: TokenValidator) -> None:
     for number in range(50):
         assert not await accepted(validator, issuer.token(header={"kid": f"invented-{number}"}), now=NOW + number / 10)

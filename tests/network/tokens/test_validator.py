@@ -267,8 +267,11 @@ async def test_a_token_without_kid_means_the_only_fitting_key(issuer: Any, valid
 
 
 async def test_a_token_without_kid_and_several_keys(issuer: Any, validator: TokenValidator) -> None:
-    issuer.keys.append(issuer.public(ECKey.generate_key("P-256"), "key-2"))
-    assert await refused(validator, issuer.token(header={"kid": None})) is TokenFault.SIGNATURE
+    """RFC 7515 §6: during a rotation there are two; the one that has made the signature counts."""
+    issuer.keys.insert(0, issuer.public(ECKey.generate_key("P-256"), "key-2"))
+    assert await validator.validate(Secret(issuer.token(header={"kid": None})), now=NOW)
+    forged = issuer.token(header={"kid": None}, key=ECKey.generate_key("P-256"))
+    assert await refused(validator, forged) is TokenFault.SIGNATURE
 
 
 @pytest.mark.parametrize("url", ["http://waf.example", "waf.example", ""])
@@ -363,6 +366,11 @@ async def test_the_answer_about_an_opaque_token_is_checked_like_a_jwt(
     with pytest.raises(TokenInvalid) as caught:
         await reading.validate(Secret("reference"), now=NOW)
     assert caught.value.reason is reason
+
+
+async def test_times_of_an_opaque_token_may_be_texts(issuer: Any, reading: TokenValidator) -> None:
+    issuer.introspection = {"active": True, **issuer.claims(exp=str(int(NOW) + 60), iat=str(int(NOW)))}
+    assert (await reading.validate(Secret("reference"), now=NOW)).expires_at == NOW + 60
 
 
 @pytest.mark.parametrize("token", ["x" * 8193, "réference"])

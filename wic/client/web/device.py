@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from wic.auth.secret import Secret
 from wic.errors import RemoteProtocolError, SignInFailed, TransportError
 from wic.oauth.errors import ErrorCode
+from wic.oauth.tokens import read_seconds
 from wic.oauth.urls import HTTPS, HTTPS_OR_HTTP, is_usable_url
 
 if TYPE_CHECKING:
@@ -117,7 +118,5 @@ async def poll_until_approved(poll: Callable[[Secret], Awaitable[AccessToken]], 
 
 
 def _read_seconds(reply: JsonReply, name: str, *, longest: int) -> int | None:
-    value = reply.document.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        return None
-    return min(value, longest)
+    value = read_seconds(reply.document.get(name))
+    return None if value is None else min(value, longest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -163,6 +164,8 @@ def read_claims(claims: Mapping[str, object], issuer: TrustedIssuer, *, now: flo
 
 def _moment(claims: Mapping[str, object], name: str) -> float:
     value = claims.get(name)
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value):
+        value = int(value)  # RFC 7519 §2 has a number; so deployed servers write it in answers to an introspection
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**53:
         raise TokenInvalid(TokenFault.MALFORMED, f"its {name} is not a time")
     return float(value)

@@ -1,7 +1,8 @@
 """Public keys of an issuer: fetched when a token needs them, kept, and fetched again when the issuer changes them.
 
 A token with an unknown `kid` may be signed with a new key, so the keys are fetched anew for it; but not for each such
-token, or invented names would become a flood of requests to the WAF. A WAF that is away does not make its keys invalid:
+token, or invented names would become a flood of requests to the WAF. So it is with a signature that no known key has made:
+the issuer may have put another key under the same `kid`, and forged tokens must not cost a request each. A WAF that is away does not make its keys invalid:
 the old ones count until others can be fetched.
 """
 
@@ -36,6 +37,8 @@ MAX_AGE = 3600.0
 MIN_INTERVAL = 10.0
 """Seconds between two fetches."""
 MAX_KEYS = 32
+MAX_TRIED = 4
+"""Keys that a signature is checked with."""
 MIN_RSA_BITS = 2048
 
 
@@ -55,8 +58,8 @@ class IssuerKeys:
         self._tried_at: float | None = None
         self._lock = asyncio.Lock()
 
-    async def find(self, token: UnverifiedToken, *, now: float) -> PublicKey:
-        """Return the key that a token must be signed with.
+    async def find(self, token: UnverifiedToken, *, now: float) -> tuple[PublicKey, ...]:
+        """Return the keys one of which a token must be signed with.
 
         Args:
             token: what the token says of itself.
@@ -66,16 +69,34 @@ class IssuerKeys:
             TokenInvalid: the issuer has no such key.
             WafUnreachable: there are no keys, and none can be fetched.
         """
-        key = self._current(token, now)
-        if key is None:
+        keys = self._current(token, now)
+        if not keys:
             async with self._lock:
-                key = self._current(token, now)  # another task may have fetched it meanwhile
-                if key is None:
+                keys = self._current(token, now)  # another task may have fetched them meanwhile
+                if not keys:
                     await self._fetch(now)
-                    key = self._known(token)
-        if key is None:
+                    keys = self._known(token)
+        if not keys:
             raise TokenInvalid(TokenFault.SIGNATURE, "its issuer has no such key")
-        return key
+        return keys
+
+    async def find_others(
+        self, token: UnverifiedToken, tried: tuple[PublicKey, ...], *, now: float
+    ) -> tuple[PublicKey, ...]:
+        """Return the keys that have taken the place of those which have not made a signature, if there are any.
+
+        They are fetched anew, with the limit of all fetches.
+        """
+        async with self._lock:
+            others = self._others(token, tried)
+            if not others:
+                await self._fetch(now)
+                others = self._others(token, tried)
+        return others
+
+    def _others(self, token: UnverifiedToken, tried: tuple[PublicKey, ...]) -> tuple[PublicKey, ...]:
+        known = {key.thumbprint() for key in tried}  # RFC 7638: the same for the same key, whatever its name
+        return tuple(key for key in self._known(token) if key.thumbprint() not in known)
 
     async def _fetch(self, now: float) -> None:
         """Fetch the keys, unless that was tried a moment ago; keys that are there outlive a failure."""
@@ -97,14 +118,13 @@ class IssuerKeys:
         self._keys = [key for entry in listed[:MAX_KEYS] if (key := read_key(entry)) is not None]
         self._fetched_at = now
 
-    def _current(self, token: UnverifiedToken, now: float) -> PublicKey | None:
-        return self._known(token) if _is_recent(self._fetched_at, MAX_AGE, now) else None
+    def _current(self, token: UnverifiedToken, now: float) -> tuple[PublicKey, ...]:
+        return self._known(token) if _is_recent(self._fetched_at, MAX_AGE, now) else ()
 
-    def _known(self, token: UnverifiedToken) -> PublicKey | None:
-        fitting = [key for key in self._keys if fits(key, token.algorithm)]
-        if token.kid is None:
-            return fitting[0] if len(fitting) == 1 else None
-        return next((key for key in fitting if key.kid == token.kid), None)  # RFC 7515 §4.1.4
+    def _known(self, token: UnverifiedToken) -> tuple[PublicKey, ...]:
+        # RFC 7515 §4.1.4, §6: kid is a hint, and optional; during a rotation there are two keys.
+        named = (key for key in self._keys if token.kid is None or key.kid == token.kid)
+        return tuple(key for key in named if fits(key, token.algorithm))[:MAX_TRIED]
 
 
 def _is_recent(moment: float | None, age: float, now: float) -> bool:

@@ -83,8 +83,14 @@ class TokenValidator:
         issuer = self._issuers.get(unverified.issuer)  # RFC 9068 §4: exact match
         if issuer is None:
             raise TokenInvalid(TokenFault.ISSUER)
-        key = await issuer.keys.find(unverified, now=now)
-        authorization = read_claims(_verify(text, key, unverified.algorithm), issuer.options, now=now)
+        keys = await issuer.keys.find(unverified, now=now)
+        claims = _verify(text, keys, unverified.algorithm)
+        if claims is None:  # the issuer may have replaced its keys
+            others = await issuer.keys.find_others(unverified, keys, now=now)
+            claims = _verify(text, others, unverified.algorithm)
+        if claims is None:
+            raise TokenInvalid(TokenFault.SIGNATURE)
+        authorization = read_claims(claims, issuer.options, now=now)
         # After the signature, so that invented tokens do not become requests to the WAF.
         if issuer.options.introspection is not None:
             await _introspect(text, issuer.server, issuer.options.introspection, now)
@@ -125,12 +131,14 @@ async def _introspect(
     return reply.document
 
 
-def _verify(token: str, key: PublicKey, algorithm: str) -> dict[str, object]:
-    """Return the claims of a token that this key has signed."""
-    try:
-        with quiet():
-            claims = json.loads(jws.deserialize_compact(token, key, algorithms=[algorithm]).payload)
-    except (JoseError, ValueError):
-        raise TokenInvalid(TokenFault.SIGNATURE) from None
-    assert isinstance(claims, dict), "read_unverified has seen to it"
-    return claims
+def _verify(token: str, keys: Iterable[PublicKey], algorithm: str) -> dict[str, object] | None:
+    """Return the claims of a token that one of these keys has signed; None if none has."""
+    for key in keys:
+        try:
+            with quiet():
+                claims = json.loads(jws.deserialize_compact(token, key, algorithms=[algorithm]).payload)
+        except (JoseError, ValueError):
+            continue
+        assert isinstance(claims, dict), "read_unverified has seen to it"
+        return claims
+    return None
