@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wic.sdp import AUDIO_CODECS, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec, MediaDescription, MediaLine, SdpRefused
+from wic.sdp import AUDIO_CODECS, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec, MediaDescription, MediaLine
 from wic.sdp.codecs import codec_lines, read_codecs
 from wic.sdp.line import attribute
 
@@ -37,9 +37,20 @@ def test_the_first_rtpmap_of_a_payload_type_holds() -> None:
 
 
 @pytest.mark.parametrize("number", ["128", "webrtc-datachannel", "-1", "0000", "²"])
-def test_formats_that_are_no_payload_types_are_refused(number: str) -> None:
-    with pytest.raises(SdpRefused, match="payload type"):
-        read_codecs(media(number))
+def test_formats_that_are_no_payload_types_are_left_out(number: str) -> None:
+    assert read_codecs(media(number)) == ()
+    assert read_codecs(media("8", number, "0")) == (PCMA, PCMU)
+
+
+@pytest.mark.parametrize("line", ["", "99", "99 ", "99 opus", "99 opus/x", "128 opus/48000", "99 /8000", "99 a/1/2/3"])
+@pytest.mark.parametrize("name", ["rtpmap", "fmtp"])
+def test_a_malformed_line_of_a_codec_costs_itself(name: str, line: str) -> None:
+    assert read_codecs(media("0", "8", **{name: line})) == (PCMU, PCMA)
+    other = {"rtpmap": "96 opus/48000/2"} if name == "fmtp" else {"fmtp": "96 x=1"}
+    read = read_codecs(
+        media("99", "96", "0", **{name: f"{line}|{'96 opus/48000/2' if name == 'rtpmap' else '96 x=1'}"}, **other)
+    )
+    assert [codec for codec in read if codec.payload_type != 99] == [Codec("opus", 96, 48000, 2, "x=1"), PCMU]
 
 
 def test_codecs_are_the_same_under_any_payload_types() -> None:

@@ -60,6 +60,12 @@ def test_blank_lines_are_passed_over() -> None:
     assert str(SessionDescription.parse(HEAD + "\r\n \r\na=x\r\n\r\n")) == HEAD + "a=x\r\n"
 
 
+@pytest.mark.parametrize("end", ["\0", "\0\0", "\r\n\0", "\n\0"])
+def test_nuls_at_the_end_are_those_of_a_c_string(end: str) -> None:
+    assert str(SessionDescription.parse(HEAD + "a=x\r\n" + end)) == HEAD + "a=x\r\n"
+    assert str(SessionDescription.parse(HEAD + "a=x" + end)) == HEAD + "a=x\r\n"
+
+
 @pytest.mark.parametrize(
     ("text", "hint"),
     [

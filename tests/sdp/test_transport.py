@@ -67,21 +67,56 @@ def test_a_role_that_is_not_said() -> None:
     assert read_transport(description, 0, answer=True).setup is Setup.PASSIVE
 
 
-@pytest.mark.parametrize(
-    ("lines", "hint"),
-    [
-        ("a=ice-ufrag:abc\r\n", 400),
-        ("a=ice-pwd:" + "p" * 21 + "\r\n", 400),
-        ("a=ice-ufrag:ab cd\r\n", 400),
-        ("a=sctp-port:65536\r\n", 400),
-        ("a=max-message-size:x\r\n", 400),
-        ("a=tls-id:short\r\n", 400),
-        ("a=setup:none\r\n", 400),
-        ("a=fingerprint:x\r\n", 400),
-        ("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n" * 101, 488),
-    ],
-)
-def test_broken_attributes_are_refused(lines: str, hint: int) -> None:
+FINGERPRINT = "a=fingerprint:sha-256 AA:BB\r\n"
+ICE = "a=ice-ufrag:abcd\r\na=ice-pwd:" + "p" * 22 + "\r\n"
+SPARE = [
+    "a=rtcp:",
+    "a=rtcp:x",
+    "a=rtcp:65536",
+    "a=tls-id:",
+    "a=tls-id:short",
+    "a=tls-id:" + "x" * 256,
+    "a=max-message-size:",
+    "a=max-message-size:-1",
+    "a=max-message-size:x",
+    "a=sctp-port:65536",
+    "a=sctp-port:",
+    "a=candidate:",
+    "a=candidate:1 1 udp x 192.0.2.1 5000 typ host",
+    "a=fingerprint:x",
+    "a=fingerprint:",
+]
+"""Lines that the transport can do without."""
+NEEDED = ["a=ice-ufrag:abc", "a=ice-pwd:" + "p" * 21, "a=ice-ufrag:ab cd", "a=ice-pwd:", "a=setup:none"]
+"""Lines of which it needs the value, where there is DTLS."""
+
+
+@pytest.mark.parametrize("line", SPARE)
+@pytest.mark.parametrize("place", ["session", "media"])
+def test_a_malformed_line_that_is_not_needed_costs_itself(line: str, place: str) -> None:
+    def read(head: str, rest: str) -> TransportDescription:
+        return read_transport(SessionDescription.parse(HEAD + head + AUDIO + ICE + FINGERPRINT + rest), 0)
+
+    assert read(*(("", f"{line}\r\n") if place == "media" else (f"{line}\r\n", ""))) == read("", "")
+
+
+@pytest.mark.parametrize("line", [*NEEDED, *SPARE[:-2]])
+def test_plain_rtp_needs_nothing_of_dtls_and_ice(line: str) -> None:
+    plain = HEAD + AUDIO.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP")
+    with_line = read_transport(SessionDescription.parse(f"{plain}{line}\r\n"), 0)
+    assert with_line == read_transport(SessionDescription.parse(plain), 0)
+
+
+@pytest.mark.parametrize("line", NEEDED)
+def test_broken_attributes_that_are_needed_are_refused(line: str) -> None:
+    with pytest.raises(SdpRefused) as refused:
+        read_transport(SessionDescription.parse(f"{HEAD}{AUDIO}{FINGERPRINT}{line}\r\n"), 0)
+    assert refused.value.status_hint == 400
+
+
+@pytest.mark.parametrize(("lines", "hint"), [("a=fingerprint:x\r\n", 400), ("a=candidate:x\r\n" * 101, 488)])
+def test_a_line_without_which_nothing_is_safe_is_refused(lines: str, hint: int) -> None:
+    """What was to be protected is not taken for plain, and nothing grows without bound."""
     with pytest.raises(SdpRefused) as refused:
         read_transport(SessionDescription.parse(HEAD + AUDIO + lines), 0)
     assert refused.value.status_hint == hint

@@ -5,8 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
 from wic.sdp.errors import SdpRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_Read = TypeVar("_Read")
 
 _NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){0,127}", re.ASCII)
@@ -25,6 +31,26 @@ def parse_number(text: str, *, name: str, low: int = 0, high: int) -> int:
     if _NUMBER.fullmatch(text) and low <= int(text) <= high:
         return int(text)
     raise SdpRefused(f"{name} must be a number from {low} to {high}")
+
+
+def read_all(parse: Callable[[str], _Read], texts: Iterable[str]) -> tuple[_Read, ...]:
+    """Read the values that can be read: of several attributes, one that is malformed costs itself.
+
+    >>> read_all(Rtpmap.parse, ["99", "0 PCMU/8000"])
+    (Rtpmap(payload_type=0, name='PCMU', clock_rate=8000, channels=1),)
+    """
+    values = []
+    for text in texts:
+        try:
+            values.append(parse(text))
+        except SdpRefused:
+            continue
+    return tuple(values)
+
+
+def read_optional(parse: Callable[[str], _Read], text: str | None) -> _Read | None:
+    """Read an attribute that the session can do without: a malformed value is as good as none."""
+    return next(iter(read_all(parse, () if text is None else (text,))), None)
 
 
 class MediaDirection(StrEnum):

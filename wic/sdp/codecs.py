@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wic.sdp.attributes import Fmtp, Rtpmap
+from wic.sdp.attributes import Fmtp, Rtpmap, parse_number, read_all
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line import Line, attribute
 
@@ -66,14 +66,13 @@ _STATIC[18] = Codec("G729", 18, 8000)
 def read_codecs(media: MediaDescription) -> tuple[Codec, ...]:
     """Return the codecs of an RTP m-line in its order; formats that nothing explains are left out.
 
-    Raises:
-        SdpRefused: a format is not a payload type, or an `a=rtpmap` or `a=fmtp` cannot be read.
+    So are formats that are no payload types. A malformed `a=rtpmap` or `a=fmtp` is as good as none.
     """
     # Reversed, so that the first of several lines for one payload type counts.
-    maps = {entry.payload_type: entry for entry in map(Rtpmap.parse, reversed(media.attributes("rtpmap")))}
-    parameters = {entry.payload_type: entry.parameters for entry in map(Fmtp.parse, media.attributes("fmtp"))}
+    maps = {entry.payload_type: entry for entry in read_all(Rtpmap.parse, reversed(media.attributes("rtpmap")))}
+    parameters = {entry.payload_type: entry.parameters for entry in read_all(Fmtp.parse, media.attributes("fmtp"))}
     codecs = []
-    for number in map(_payload_type, dict.fromkeys(media.formats)):
+    for number in read_all(_payload_type, dict.fromkeys(media.formats)):
         if number in maps:
             entry = maps[number]
             fmtp = parameters.get(number, "")
@@ -95,6 +94,6 @@ def codec_lines(codecs: Iterable[Codec]) -> tuple[Line, ...]:
 
 
 def _payload_type(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) < 128:
-        return int(text)
-    raise SdpRefused("a format of an RTP m-line is not a payload type")
+    if len(text) > 3:
+        raise SdpRefused("a format of an RTP m-line is not a payload type")
+    return parse_number(text, name="payload type", high=127)

@@ -160,7 +160,7 @@ class SessionDescription(Section):
     def parse(cls, text: bytes | str, *, limits: SdpLimits = DEFAULT_LIMITS) -> SessionDescription:
         """Read a description.
 
-        Lenient where other stacks are known to slip: bare LF, blank lines, lines in a wrong order.
+        Lenient where other stacks are known to slip: bare LF, blank lines, lines in a wrong order, NULs at the end.
 
         Raises:
             SdpRefused: not a description, an `m=` or `o=` line that cannot be read, or beyond `limits`.
@@ -169,7 +169,8 @@ class SessionDescription(Section):
             raise SdpRefused(f"larger than {limits.size} octets", status_hint=488)
         # RFC 8866 §5: UTF-8, but for free text in the charset that `a=charset` names; such octets pass unread.
         decoded = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
-        texts = [line.removesuffix("\r") for line in decoded.split("\n")]  # RFC 8866 §5: a bare LF is read as well
+        # RFC 8866 §5: a bare LF is read as well. A NUL at the end is that of a C string.
+        texts = [line.removesuffix("\r") for line in decoded.rstrip("\0").split("\n")]
         texts = [line for line in texts if line and not line.isspace()]
         if len(texts) > limits.lines:
             raise SdpRefused(f"more than {limits.lines} lines", status_hint=488)

@@ -6,7 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wic.sdp.attributes import Fingerprint, RtcpAddress, Setup, parse_number, parse_tls_id
+from wic.sdp.attributes import (
+    Fingerprint,
+    RtcpAddress,
+    Setup,
+    parse_number,
+    parse_tls_id,
+    read_all,
+    read_optional,
+)
 from wic.sdp.candidate import Candidate
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line import Line, attribute
@@ -59,13 +67,16 @@ class TransportDescription:
 def read_transport(description: SessionDescription, index: int, *, answer: bool = False) -> TransportDescription:
     """Read the transport parameters of the m-line at `index`, session-level values included.
 
+    A malformed line that the transport can do without is as good as none. What it needs is refused: its ICE name and
+    password, and with DTLS its role and a fingerprint, without which it would not be protected.
+
     Args:
         description: the peer's.
         index: of the m-line.
         answer: whether it is an answer; the default of `a=setup` depends on it (RFC 4145 §4.1).
 
     Raises:
-        SdpRefused: an attribute is not in its grammar, or no address is given.
+        SdpRefused: an attribute that is needed is not in its grammar, or no address is given.
     """
     media = description.media[index]
 
@@ -76,31 +87,42 @@ def read_transport(description: SessionDescription, index: int, *, answer: bool 
     if len(candidates) > MAX_CANDIDATES:
         raise SdpRefused(f"more than {MAX_CANDIDATES} candidates", status_hint=488)
     # RFC 8122 §5: fingerprints of the m-line take the place of the session's, they are not added to them.
-    fingerprints = media.attributes("fingerprint") or description.attributes("fingerprint")
+    hashes = media.attributes("fingerprint") or description.attributes("fingerprint")
+    fingerprints = read_all(Fingerprint.parse, hashes)
+    if hashes and not fingerprints:
+        raise SdpRefused("a=fingerprint is not a hash function and its octets")
     # RFC 8839 §5.4, RFC 4145 §4, RFC 8122 §5: these may stand at the session's level, for all m-lines. The others are
     # read there too, where some stacks put them.
-    setup = value("setup")
-    tls_id = value("tls-id")
-    rtcp = value("rtcp")
-    sctp_port = value("sctp-port")
-    size = value("max-message-size")
+    setup = value("setup") or (Setup.PASSIVE if answer else Setup.ACTIVE)  # RFC 4145 §4.1
+    ufrag, pwd = value("ice-ufrag"), value("ice-pwd")
+    if not fingerprints:  # plain RTP: nothing of DTLS and ICE is needed
+        setup = read_optional(Setup.parse, setup) or Setup.ACTIVE
+        ufrag, pwd = read_optional(_ice_ufrag, ufrag), read_optional(_ice_pwd, pwd)
     return TransportDescription(
         address=description.address(index),
         port=media.port,
-        ice_ufrag=_ice_text(value("ice-ufrag"), "ice-ufrag", low=4),
-        ice_pwd=_ice_text(value("ice-pwd"), "ice-pwd", low=22),
-        candidates=tuple(map(Candidate.parse, candidates)),
+        ice_ufrag="" if ufrag is None else _ice_ufrag(ufrag),
+        ice_pwd="" if pwd is None else _ice_pwd(pwd),
+        candidates=read_all(Candidate.parse, candidates),
         end_of_candidates=value("end-of-candidates") is not None,
         ice_lite=description.has("ice-lite"),  # RFC 8839 §5.3: at the session's level only
         ice_options=tuple((value("ice-options") or "").split()),
-        fingerprints=tuple(map(Fingerprint.parse, fingerprints)),
-        setup=Setup.parse(setup or (Setup.PASSIVE if answer else Setup.ACTIVE)),  # RFC 4145 §4.1
-        tls_id=None if tls_id is None else parse_tls_id(tls_id),
+        fingerprints=fingerprints,
+        setup=Setup.parse(setup),
+        tls_id=read_optional(parse_tls_id, value("tls-id")),
         rtcp_mux=media.has("rtcp-mux") or media.has("rtcp-mux-only"),  # RFC 5761 §5.1.1, RFC 8858
-        rtcp=None if rtcp is None else RtcpAddress.parse(rtcp),
-        sctp_port=None if sctp_port is None else parse_number(sctp_port, name="sctp-port", high=65535),
-        max_message_size=None if size is None else parse_number(size, name="max-message-size", high=2**64 - 1),
+        rtcp=read_optional(RtcpAddress.parse, value("rtcp")),
+        sctp_port=read_optional(_sctp_port, value("sctp-port")),  # RFC 8841 §5: missed where data channels need it
+        max_message_size=read_optional(_message_size, value("max-message-size")),
     )
+
+
+def _sctp_port(text: str) -> int:
+    return parse_number(text, name="sctp-port", high=65535)
+
+
+def _message_size(text: str) -> int:
+    return parse_number(text, name="max-message-size", high=2**64 - 1)
 
 
 def transport_lines(transport: TransportDescription) -> tuple[Line, ...]:
@@ -130,9 +152,15 @@ def transport_lines(transport: TransportDescription) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _ice_text(text: str | None, name: str, *, low: int) -> str:
-    if text is None:
-        return ""
+def _ice_ufrag(text: str) -> str:
+    return _ice_text(text, "ice-ufrag", low=4)
+
+
+def _ice_pwd(text: str) -> str:
+    return _ice_text(text, "ice-pwd", low=22)
+
+
+def _ice_text(text: str, name: str, *, low: int) -> str:
     # RFC 8839 §5.4: at least 4 characters of the name, at least 22 of the password, at most 256 of either.
     if not low <= len(text) <= 256 or _ICE_CHARS.fullmatch(text) is None:
         raise SdpRefused(f"a={name} is not {low} to 256 ice-chars")
