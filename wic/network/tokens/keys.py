@@ -95,7 +95,7 @@ class IssuerKeys:
         return others
 
     def _others(self, token: UnverifiedToken, tried: tuple[PublicKey, ...]) -> tuple[PublicKey, ...]:
-        known = {key.thumbprint() for key in tried}  # RFC 7638: the same for the same key, whatever its name
+        known = {key.thumbprint() for key in tried}  # RFC 7638: the same for the same key under any name
         return tuple(key for key in self._known(token) if key.thumbprint() not in known)
 
     async def _fetch(self, now: float) -> None:
