@@ -184,3 +184,18 @@ async def test_a_client_that_says_little_gets_what_it_needs(ue, mw):
     request = registers(mw)[0]
     assert alice.header(request, "Supported") == "path"
     assert "received=127.0.0.1" in alice.headers(request, "Via")[1]
+
+
+@pytest.mark.parametrize("leaver", [0, 1])
+async def test_a_user_with_a_contact_left_is_registered(ue, leaver):
+    alice, bob = await ue("alice", register=False), await ue("bob")
+    contacts = [f"<sip:alice@{each}.invalid;transport=ws>" for each in ("first", "second")]
+    for each in contacts:
+        await alice.registered(contact=each)
+    await alice.registered(contact=contacts[leaver], expires=0)
+    alice.send(alice.request("OPTIONS", "sip:bob@ims.example"))
+    bob.send(bob.respond(await bob.receive("OPTIONS"), "200 OK"))
+    await alice.receive("SIP/2.0 200")
+    bob.send(bob.request("OPTIONS", "sip:alice@ims.example"))
+    left = contacts[1 - leaver].strip("<>")
+    assert (await alice.receive("OPTIONS")).startswith(f"OPTIONS {left} ".encode())

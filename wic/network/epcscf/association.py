@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -15,9 +15,22 @@ DeviceKey: TypeAlias = "tuple[str, str, str]"
 """Private identity, instance and reg-id: the same for a registration over any connection (RFC 5626 §6)."""
 
 
+_MAX_CONTACTS = 16
+"""Contacts of one association; beyond it the ones that were registered first are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundContact:
+    """A contact of an association, for as long as a 200 has granted."""
+
+    contact: NameAddr
+    expires_at: float
+    """By the driver's clock."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Association:
-    """A registered identity set, as a 200 to REGISTER has made it.
+    """A registered identity set, as the 200s to REGISTER have made it.
 
     Its TLS session is that of the connection over which its UE is registered (see `W2Connection`).
     """
@@ -30,11 +43,19 @@ class Association:
     """The public identity of the REGISTER, in canonical form; it may be barred."""
     impus: tuple[str, ...]
     """All that were registered with it, the default one first (TS 24.229 §5.2.3)."""
-    contacts: tuple[NameAddr, ...]
-    """The contacts of the REGISTER that were granted."""
+    bound: tuple[BoundContact, ...]
+    """The contacts that were granted, the newest first; at least one."""
     service_route: tuple[NameAddr, ...]
-    expires_at: float
-    """By the driver's clock."""
+
+    @property
+    def contacts(self) -> list[NameAddr]:
+        """Its contacts, the newest first."""
+        return [each.contact for each in self.bound]
+
+    @property
+    def expires_at(self) -> float:
+        """Time at which the last of its contacts expires, by the driver's clock."""
+        return max(each.expires_at for each in self.bound)
 
     @property
     def devices(self) -> frozenset[DeviceKey]:
@@ -54,6 +75,25 @@ class Association:
     def is_at(self, contacts: Sequence[NameAddr]) -> bool:
         """Tell whether it has one of these contacts."""
         return any(same_binding(own, each) for own in self.contacts for each in contacts)
+
+    def joined(self, earlier: Association) -> Association:
+        """Return it with those contacts of an earlier one that it does not bind anew.
+
+        A REGISTER says nothing about the contacts that it does not name (RFC 3261 §10.2). A 200 ought to list them
+        (§10.3 step 8), but registrars that list only what was asked for have been met.
+        """
+        kept = (each for each in earlier.bound if not self.is_at([each.contact]))
+        return replace(self, bound=(*self.bound, *kept)[:_MAX_CONTACTS])
+
+    def without(self, gone: Sequence[NameAddr]) -> Association | None:
+        """Return it without some contacts; None if none is left."""
+        left = tuple(own for own in self.bound if not any(same_binding(own.contact, each) for each in gone))
+        return replace(self, bound=left) if left else None
+
+    def unexpired(self, *, now: float) -> Association | None:
+        """Return it without the contacts that have expired; None if none is left."""
+        left = tuple(each for each in self.bound if each.expires_at > now)
+        return replace(self, bound=left) if left else None
 
 
 def device_of(contact: NameAddr) -> tuple[str, str] | None:

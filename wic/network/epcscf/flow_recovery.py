@@ -9,17 +9,15 @@ the instance alone is no secret, for every Contact shows it.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wic.network.epcscf.association import same_binding
 from wic.network.epcscf.tables import LegState, UeInput, UeState
 from wic.sip.headers.address import NameAddr
 from wic.sip.timers import TimerQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from wic.network.epcscf.association import Association
     from wic.network.epcscf.call_legs import CallLegs
@@ -60,13 +58,15 @@ class FlowRecovery:
             ue = self._ues.of_device(device)
             if ue is not None and ue.connection is not connection:
                 self._come_back(ue, connection, now)
-        known = connection.association(association.impi, association.impu, now=now)
+        ue = connection.ues.get(association.impi)
+        earlier = None if ue is None else ue.associations.get(association.impu)
+        known = earlier and earlier.unexpired(now=now)
         told = (association, connection.address, association.expires_at - now)
         if known is None:
             _log.info("registered: %s from %s for %.0f s", *told)
         else:
             _log.debug("refreshed: %s from %s for %.0f s", *told)
-        self._ues.store(association, connection)
+        self._ues.store(association if known is None else association.joined(known), connection)
         self._check_later(connection, now)
         # TS 24.229 §5.2.3: once for each set; the watcher knows whether it has done so.
         if self._watcher is not None:
@@ -99,15 +99,15 @@ class FlowRecovery:
         self._stop_watching(ue.impi, now)
 
     def contacts_removed(
-        self, ue: RegisteredUe, association: Association, gone: Collection[NameAddr], *, by: str, now: float
+        self, ue: RegisteredUe, association: Association, gone: Sequence[NameAddr], *, by: str, now: float
     ) -> None:
         """Let an association go on with the contacts that it has left, or end with the last one; `by` is for the log."""
-        left = tuple(own for own in association.contacts if not any(same_binding(own, each) for each in gone))
-        if not left:
+        left = association.without(gone)
+        if left is None:
             _log.info("deregistered by %s: %s", by, association)
             self.removed(ue, association, now=now)
         elif ue.connection is not None:
-            self._ues.store(replace(association, contacts=left), ue.connection)
+            self._ues.store(left, ue.connection)
 
     def contacts_ended(self, event: ContactsEnded, *, now: float) -> None:
         """Drop what the registrar says has ended, by its reg event package (TS 24.229 §5.2.5.2)."""
@@ -136,10 +136,10 @@ class FlowRecovery:
         self._check_later(connection, now + min(pause, _LONGEST_PAUSE))
 
     def _check_later(self, connection: W2Connection, now: float) -> None:
-        """Look at a connection when a registration over it expires; without any, after a while."""
+        """Look at a connection when a contact over it expires; without any, after a while."""
         if connection.check is not None:
             connection.check.cancel()
-        ends = [association.expires_at for _, association in connection.associations]
+        ends = [each.expires_at for _, association in connection.associations for each in association.bound]
         at = min(ends, default=now + self._context.options.linger)
         connection.check = self.timers.schedule(at, partial(self._check, connection))
 
@@ -147,9 +147,12 @@ class FlowRecovery:
         """Drop what has expired, and hang up where nothing was registered for a while; a call may go on."""
         registered = connection.associations  # before what has expired goes: its WIC may still refresh
         for ue, association in registered:
-            if association.expires_at <= now:
+            left = association.unexpired(now=now)
+            if left is None:
                 _log.info("expired: %s", association)
                 self.removed(ue, association, now=now)
+            else:
+                self._ues.store(left, connection)
         if registered or connection.calls:
             self._check_later(connection, now)
         elif self._context.node.is_open(connection.flow):

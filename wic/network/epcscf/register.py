@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
-from wic.network.epcscf.association import Association, same_binding
+from wic.network.epcscf.association import Association, BoundContact, same_binding
 from wic.network.epcscf.mechanism import Mechanism, determine, determine_by_digest, integrity_protected
 from wic.network.epcscf.trust import clean_request_from_wic, digest_credentials, withhold_keys, write_credentials
 from wic.network.epcscf.trusted_node import restore_identities
@@ -185,27 +186,27 @@ class RegisterHandler:
         """Create the association of TS 24.371 §6.4.1.2, or remove it with the contacts that are gone (§6A.3)."""
         granted = granted_contacts(request, response)
         if granted:
-            expires = max(seconds for _, seconds in granted)
-            if forwarded.remaining is not None:
-                # TS 24.371 §6.4.3: it ends with the token, even if the core grants more.
-                expires = min(expires, forwarded.remaining)
+            # TS 24.371 §6.4.3: it ends with the token, even if the core grants more.
+            longest = inf if forwarded.remaining is None else forwarded.remaining
+            bound = (BoundContact(contact, now + min(seconds, longest)) for contact, seconds in granted)
             association = Association(
                 mechanism=forwarded.mechanism,
                 impi=forwarded.impi,
                 impu=forwarded.impu,
                 impus=tuple(str(each.uri.aor()) for each in response.associated_uris) or (forwarded.impu,),
-                contacts=tuple(contact for contact, _ in granted),
+                bound=tuple(bound),
                 service_route=response.service_routes,
-                expires_at=now + expires,
             )
             self._recovery.registered(association, connection, now=now)
-            return
         ue = connection.ues.get(forwarded.impi)
         if ue is None:
             return
+        # What was named and is not granted is gone; what was not named stays as it was (RFC 3261 §10.2.2).
+        kept = [contact for contact, _ in granted]
+        refused = [each for each in request.contacts if not any(same_binding(each, other) for other in kept)]
         for association in list(ue.associations.values()):
             if association.holds(forwarded.impu):
-                gone = association.contacts if request.contact_is_wildcard else request.contacts
+                gone = association.contacts if request.contact_is_wildcard else refused
                 self._recovery.contacts_removed(ue, association, gone, by="the WIC", now=now)
 
     def _offer_keep_alive(self, response: Response) -> None:

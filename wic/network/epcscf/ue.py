@@ -159,7 +159,8 @@ class RegisteredUe:
 
     def can_be_recognized(self, *, now: float) -> bool:
         """Tell whether a REGISTER over another connection would show that it is the same UE (RFC 5626 §6)."""
-        return any(each.devices and each.expires_at > now for each in self.associations.values())
+        known = (each.unexpired(now=now) for each in self.associations.values())
+        return any(each is not None and each.devices for each in known)
 
     def leg(self, taken: Iterable[NameAddr]) -> Leg | None:
         """Return the call that our Record-Route values name, if it is one of this UE."""
