@@ -141,7 +141,7 @@ async def test_challenges_of_the_called_side(call, status, header):
     """They are removed: the caller could take them for those of the network, and a password can be guessed offline."""
     made, bob = call
     alice = made.wic
-    await alice.send(alice.write("INVITE", "sip:bob@ims.example", call_id="second"))
+    await alice.send(alice.write("INVITE", "sip:bob@ims.example", "Contact: <sip:a@a.invalid>", call_id="second"))
     invited = await bob.receive(0)
     await bob.send(invited.answer(status, f'{header}: Digest realm="ims.example", nonce="n", qop="auth"'))
     assert not (await alice.receive(int(status[:3]))).all(header)

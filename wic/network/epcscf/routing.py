@@ -114,8 +114,8 @@ class EPcscfLogic(ProxyLogic):
             context.reject(503, now=now, headers=[("Retry-After", _PAUSE)])
         elif request.method == "REGISTER":
             self._registers.route(context, connection, now=now)
-        elif (refusal := screen(request)) is not None:
-            context.reject(refusal.status, refusal.reason, now=now)
+        elif self._screened(context, now):
+            pass
         elif trusted is not None and any(each.scheme.lower() == "bearer" for each in request.auth("Authorization")):
 
             def proceed(proven: ProvenIdentities, now: float) -> None:
@@ -166,8 +166,7 @@ class EPcscfLogic(ProxyLogic):
         if ue is None or dialog is None:
             context.reject(481, now=now)
             return
-        if (refusal := screen(request)) is not None:
-            context.reject(refusal.status, refusal.reason, now=now)
+        if self._screened(context, now):
             return
         dialog.confine(request)
         dialog.passed(request, Side.WIC, now=now)
@@ -185,9 +184,6 @@ class EPcscfLogic(ProxyLogic):
         if not tokens:
             context.reject(481 if context.in_dialog else 404, now=now)
             return
-        if (refusal := screen(context.request)) is not None:
-            context.reject(refusal.status, refusal.reason, now=now)
-            return
         ue, connection = self._ues.resolve(tokens[0])
         if context.in_dialog:
             self._within_dialog_from_core(context, ue, connection, now)
@@ -198,6 +194,8 @@ class EPcscfLogic(ProxyLogic):
             # RFC 5626 §5.3.1: the connection is gone, which the registrar wants to know.
             context.reject(430, now=now)
             return
+        if self._screened(context, now):
+            return
         # TS 24.229 §5.2.6.4.3: the called identity is asserted in the responses.
         called_ue, _, identities = found
         clean_to_outside(context.request)
@@ -207,6 +205,8 @@ class EPcscfLogic(ProxyLogic):
     def _within_dialog_from_core(
         self, context: ProxyContext, ue: RegisteredUe | None, connection: W2Connection | None, now: float
     ) -> None:
+        if self._screened(context, now):
+            return
         leg = None
         if ue is not None:
             dialog = ue.dialogs.find(context.request, Side.MW, now=now)
@@ -224,6 +224,14 @@ class EPcscfLogic(ProxyLogic):
         self._pass(context, owner, Target(flow=connection.flow), now)
 
     # both ways
+
+    def _screened(self, context: ProxyContext, now: float) -> bool:
+        """Refuse a request that may pass in neither direction; return whether that was done."""
+        refusal = screen(context.request)
+        if refusal is None:
+            return False
+        context.reject(refusal.status, refusal.reason, now=now)
+        return True
 
     def _pass(self, context: ProxyContext, owner: RequestContext, target: Target, now: float) -> None:
         """Forward a request, after its session description has been taken care of."""
