@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.network.epcscf.association import Association, BoundContact
+from wic.network.epcscf.association import AssociatedContact, Association
 from wic.network.epcscf.mechanism import Mechanism
 from wic.network.epcscf.options import EPcscfOptions
 from wic.network.epcscf.tables import UeInput, UeState
@@ -29,7 +29,7 @@ def association(impi: str, *impus: str, impu: str = "", device: str = "", expire
         impi=impi,
         impu=impu or impus[0],
         impus=impus,
-        bound=(BoundContact(contact, expires_at),),
+        bound=(AssociatedContact(contact, expires_at),),
         service_route=(),
     )
 

@@ -20,12 +20,19 @@ _MAX_CONTACTS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class BoundContact:
+class AssociatedContact:
     """A contact of an association, for as long as a 200 has granted."""
 
     contact: NameAddr
     expires_at: float
     """By the driver's clock."""
+    order: int = 0
+    """Number of the REGISTER that bound it: REGISTERs are numbered as they go to the core."""
+
+    def device(self, impi: str) -> DeviceKey | None:
+        """Return the key of its device; None if it does not name one."""
+        device = device_of(self.contact)
+        return None if device is None else (impi, *device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,7 @@ class Association:
     """The public identity of the REGISTER, in canonical form; it may be barred."""
     impus: tuple[str, ...]
     """All that were registered with it, the default one first (TS 24.229 §5.2.3)."""
-    bound: tuple[BoundContact, ...]
+    bound: tuple[AssociatedContact, ...]
     """The contacts that were granted, the newest first; at least one."""
     service_route: tuple[NameAddr, ...]
 
@@ -58,10 +65,9 @@ class Association:
         return max(each.expires_at for each in self.bound)
 
     @property
-    def devices(self) -> frozenset[DeviceKey]:
-        """The keys by which the registration is known again when it comes over another connection."""
-        keys = [device_of(contact) for contact in self.contacts]
-        return frozenset((self.impi, *key) for key in keys if key is not None)
+    def devices(self) -> dict[DeviceKey, int]:
+        """The keys by which the registration is known again over another connection, with the REGISTERs' numbers."""
+        return {key: each.order for each in self.bound if (key := each.device(self.impi)) is not None}
 
     def __str__(self) -> str:
         """Return the identities and the instances for a log."""

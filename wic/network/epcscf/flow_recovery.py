@@ -19,7 +19,7 @@ from wic.sip.timers import TimerQueue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wic.network.epcscf.association import Association
+    from wic.network.epcscf.association import AssociatedContact, Association
     from wic.network.epcscf.call_legs import CallLegs
     from wic.network.epcscf.context import EPcscfContext
     from wic.network.epcscf.reg_event import ContactsEnded, RegEventWatcher
@@ -54,10 +54,17 @@ class FlowRecovery:
 
     def registered(self, association: Association, connection: W2Connection, *, now: float) -> None:
         """Take a new or refreshed association, with the UE that comes back by it."""
+        current = association.without(
+            [each.contact for each in association.bound if self._is_overtaken(association, each)]
+        )
+        if current is None:
+            _log.info("overtaken: %s from %s", association, connection.address)
+            return
+        association = current
         for device in association.devices:
-            ue = self._ues.of_device(device)
-            if ue is not None and ue.connection is not connection:
-                self._come_back(ue, connection, now)
+            elsewhere = self._ues.of_device(device)
+            if elsewhere is not None and elsewhere.connection is not connection:
+                self._come_back(elsewhere, connection, now)
         ue = connection.ues.get(association.impi)
         earlier = None if ue is None else ue.associations.get(association.impu)
         known = earlier and earlier.unexpired(now=now)
@@ -72,6 +79,12 @@ class FlowRecovery:
         if self._watcher is not None:
             path = self._context.path(connection)
             self._watcher.watch(association.impi, association.impus[0], path, now=now)
+
+    def _is_overtaken(self, association: Association, bound: AssociatedContact) -> bool:
+        """Tell whether the core has bound a device anew since, and the answer to that came first (RFC 5626 §6)."""
+        device = bound.device(association.impi)
+        ue = None if device is None else self._ues.of_device(device)
+        return ue is not None and device is not None and bound.order < ue.devices[device]
 
     def _come_back(self, ue: RegisteredUe, connection: W2Connection, now: float) -> None:
         """Let a UE go on over another connection, and close the one that it replaces (RFC 5626 §6)."""

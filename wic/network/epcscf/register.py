@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import count
 from math import inf
 from typing import TYPE_CHECKING
 
-from wic.network.epcscf.association import Association, BoundContact, same_binding
+from wic.network.epcscf.association import AssociatedContact, Association, same_binding
 from wic.network.epcscf.mechanism import Mechanism, determine, determine_by_digest, integrity_protected
 from wic.network.epcscf.trust import clean_request_from_wic, digest_credentials, withhold_keys, write_credentials
 from wic.network.epcscf.trusted_node import restore_identities
@@ -46,6 +47,8 @@ class ForwardedRegister:
     """As the core knows it."""
     wanted: str
     """As the WIC named it."""
+    order: int
+    """Its number among the REGISTERs that go to the core."""
     remaining: int | None = None
     """Seconds that the WIC's access token had left; None without one."""
 
@@ -57,6 +60,7 @@ class RegisterHandler:
         self._context = context
         self._ues = ues
         self._recovery = recovery
+        self._orders = count(1)
 
     # requests
 
@@ -104,7 +108,7 @@ class RegisterHandler:
                 existing=self._context.options.integrity_protected,
             )
         write_credentials(request, credentials, protection)
-        context.owner = ForwardedRegister(mechanism, impi, impu, impu)
+        context.owner = ForwardedRegister(mechanism, impi, impu, impu, next(self._orders))
         self._forward(context, connection, now)
 
     def _with_token(self, context: ProxyContext, connection: W2Connection, trusted: TrustedNode, wanted: str) -> None:
@@ -113,7 +117,8 @@ class RegisterHandler:
         def proceed(proven: ProvenIdentities, now: float) -> None:
             clean_request_from_wic(context.request)
             impu, impi = trusted.speak_for(context.request, proven), proven.authorization.impi
-            context.owner = ForwardedRegister(Mechanism.TOKEN, impi, impu, wanted, remaining=proven.remaining)
+            order = next(self._orders)
+            context.owner = ForwardedRegister(Mechanism.TOKEN, impi, impu, wanted, order, remaining=proven.remaining)
             self._forward(context, connection, now)
 
         self._context.tasks.start(trusted.admit(context, self._context.node.driver, proceed))
@@ -188,7 +193,9 @@ class RegisterHandler:
         if granted:
             # TS 24.371 §6.4.3: it ends with the token, even if the core grants more.
             longest = inf if forwarded.remaining is None else forwarded.remaining
-            bound = (BoundContact(contact, now + min(seconds, longest)) for contact, seconds in granted)
+            bound = (
+                AssociatedContact(contact, now + min(seconds, longest), forwarded.order) for contact, seconds in granted
+            )
             association = Association(
                 mechanism=forwarded.mechanism,
                 impi=forwarded.impi,

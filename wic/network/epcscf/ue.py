@@ -142,8 +142,8 @@ class RegisteredUe:
     """Flow tokens that lead to it, the one for new dialogs first."""
     associations: dict[str, Association] = field(default_factory=dict)
     """By the public identity of the REGISTER."""
-    devices: frozenset[DeviceKey] = frozenset()
-    """The keys by which it is known again; kept while it is absent."""
+    devices: dict[DeviceKey, int] = field(default_factory=dict)
+    """The keys by which it is known again, with the number of the REGISTER that bound each; kept while it is absent."""
     legs: dict[str, Leg] = field(default_factory=dict)
     """Its calls, by the id in our Record-Route."""
     missed_byes: list[Request] = field(default_factory=list)
@@ -325,8 +325,11 @@ class UeIndex:
             ue.connection = None
 
     def _index_devices(self, ue: RegisteredUe) -> None:
-        devices = frozenset(key for each in ue.associations.values() for key in each.devices)
-        for key in ue.devices - devices:
+        devices: dict[DeviceKey, int] = {}
+        for association in ue.associations.values():
+            for key, order in association.devices.items():
+                devices[key] = max(order, devices.get(key, order))
+        for key in ue.devices.keys() - devices:
             if self._by_device.get(key) is ue:
                 del self._by_device[key]
         self._by_device.update(dict.fromkeys(devices, ue))
