@@ -26,10 +26,28 @@ def test_both_sides_hang_up_at_once(wire):
         assert side.sent_methods().count("BYE") == 1
 
 
-def test_the_peers_reason_is_kept(wire):
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        ([], ""),
+        (["Q.850;cause=16"], "normal clearing"),
+        (['q.850 ;cause=16;text="NORMAL_CLEARING"'], "normal clearing"),
+        (["Q.850;cause=31, SIP;cause=200"], "normal, unspecified"),
+        (["SIP;cause=200", "Q.850;cause=16"], "normal clearing"),
+        (['SIP;cause=200;text="Call completed elsewhere"'], "Call completed elsewhere"),
+        (["Q.850;cause=119"], "Q.850 cause 119"),
+        (['Q.850;cause=119;text="of the maker"'], "of the maker"),
+        (["Q.850"], ""),
+        (["SIP;cause=200"], ""),
+        (['preemption;cause=1;text="UA preempted"'], "UA preempted"),
+        (["???", "X.int;reasoncode=0x00000000"], ""),
+    ],
+)
+def test_an_ordinary_reason_is_told_in_words(wire, reasons, words):
     _, incoming = wire.connect()
-    wire.ask("BYE", headers=(("Reason", "SIP;cause=200"),))
-    assert wire.bob.told == [Ended(CallEndedBy.REMOTE, "SIP;cause=200"), Released()]
+    wire.ask("BYE", headers=tuple(("Reason", reason) for reason in reasons))
+    told = f"the other side hung up ({words})" if words else "the other side hung up"
+    assert wire.bob.told == [Ended(CallEndedBy.REMOTE, told), Released()]
     assert incoming.state is CallState.ENDED
 
 
@@ -37,8 +55,8 @@ def test_the_peers_reason_is_kept(wire):
     ("reasons", "words"),
     [
         (["Q.850;cause=16", 'SIP;cause=503;text="the media are gone"'], "the media are gone"),
-        (["sip ;cause=408"], "SIP cause 408"),
-        (["???, SIP;cause=580"], "SIP cause 580"),
+        (["sip ;cause=408"], "Request Timeout (SIP cause 408)"),
+        (["???, SIP;cause=580"], "Precondition Failure (SIP cause 580)"),
     ],
 )
 def test_a_reason_of_failure_is_an_error(wire, reasons, words):

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from wic.errors import CallCancelled, CallFailed, CallRejected, FlowLost, RequestTimeout
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.values import Reason
+from wic.sip.reasons import Q850_CAUSES, reason_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request, Response
     from wic.sip.transaction.client import ClientTransaction
@@ -99,12 +102,26 @@ def farewell(bye: Request) -> tuple[str, CallFailed | None]:
 
     RFC 3326 §2: a cause of the protocol SIP is a status code; one of failure is no ordinary end.
     """
-    for value in bye.headers.values("Reason"):
-        try:
-            reason = Reason.parse(value)
-        except MalformedHeader:
-            continue  # a Reason is for information only, and never a cause to refuse the BYE
+    reasons = list(_reasons(bye))
+    for reason in reasons:
         if reason.protocol.upper() == "SIP" and (reason.cause or 0) >= 300:
-            words = reason.text or f"SIP cause {reason.cause}"
+            words = reason.text or f"{reason_of(reason.cause or 0)} (SIP cause {reason.cause})"
             return words, CallFailed(f"the other side had to end the call: {words}")
-    return bye.headers.get("Reason") or "the other side hung up", None
+    words = next(filter(None, map(_words, reasons)), "")
+    return f"the other side hung up ({words})" if words else "the other side hung up", None
+
+
+def _reasons(request: Request) -> Iterator[Reason]:
+    for value in request.headers.values("Reason"):
+        try:
+            yield Reason.parse(value)
+        except MalformedHeader:
+            continue  # a Reason is for information only, and never a cause to refuse the request
+
+
+def _words(reason: Reason) -> str:
+    """Return an ordinary reason in words; empty if it has none."""
+    if reason.protocol.upper() == "Q.850" and reason.cause is not None:
+        # The table first: what gateways write beside the number is a name in their program.
+        return Q850_CAUSES.get(reason.cause) or reason.text or f"Q.850 cause {reason.cause}"
+    return reason.text  # RFC 3326 §2: of SIP, "Call completed elsewhere"; of other protocols anything
