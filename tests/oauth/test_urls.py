@@ -16,6 +16,11 @@ UNUSABLE = [
     "https://",
     "https://u@waf.example/",
     "https://[x",
+    "https://a..b/",
+    "https://.waf.example/",
+    "https://./",
+    f"https://{'a' * 64}.example/",
+    f"https://{'a.' * 127}example/",
     "https://waf.example:99999/",
     "https://waf.example:port/",
     "https://waf.example:0/",
@@ -32,6 +37,8 @@ def test_urls_that_cannot_be_used(url: str) -> None:
 
 def test_schemes_and_fragments_as_the_caller_says() -> None:
     assert is_usable_url("http://127.0.0.1:8080/token", HTTPS_OR_HTTP)
+    assert is_usable_url("https://waf.example./t")
+    assert is_usable_url("https://[2001:db8::1]:8443/t")
     assert is_usable_url("wss://pcscf.example/", ("wss",))
     assert not is_usable_url("https://pcscf.example/", ("wss",))
     assert is_usable_url("https://waf.example/#/device", fragment=True)

@@ -51,8 +51,13 @@ class SubscriberIdentities:
         """Return the profile of the subscriber in a home domain.
 
         Raises:
-            ConfigurationError: an identity is malformed.
+            ConfigurationError: an identity is malformed, or stands in two registration sets.
         """
+        user = self.name.rpartition(":")[2].partition("@")[0]
+        if user != self.name:
+            raise ConfigurationError(
+                f"{self.name!r} is no user part: of a whole identity, write {user or 'NAME'} only."
+            )
         impi = f"{self.name}@{domain}"
         together = [PublicIdentity(f"sip:{impi}", barred=self.barred), *map(PublicIdentity, self.further)]
         apart = [PublicIdentity(impu, registration_set=number) for number, impu in enumerate(self.separate, start=1)]

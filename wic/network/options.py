@@ -10,6 +10,7 @@ from wic.errors import ConfigurationError
 from wic.network.agw.gateway import AgwOptions
 from wic.network.peers import Peer
 from wic.network.wwsf.options import PoolOptions
+from wic.oauth.urls import HTTPS_OR_HTTP, is_usable_url
 from wic.sip.grammar import HOST
 from wic.sip.timers import RFC3261, Timers
 
@@ -112,7 +113,7 @@ class NetworkOptions:
         for peer in self.peers:
             Peer.parse(peer)
         for origin in self.origins or ():
-            if _ORIGIN.fullmatch(origin) is None:
+            if _ORIGIN.fullmatch(origin) is None or not is_usable_url(origin, HTTPS_OR_HTTP):
                 raise ConfigurationError(
                     f"{origin!r} is not an origin of a web page: write https://HOST or https://HOST:PORT, in lower case"
                 )

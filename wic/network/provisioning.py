@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from wic.accounts.accounts_file import AccountsFile
+from wic.accounts.reader import near_names
 from wic.errors import ConfigurationError, WicError
 from wic.network.directory import ACCOUNTS_FILE, DATABASE_FILE, Ports
 from wic.network.enrolment import AccountServers, Enrolment
@@ -201,8 +202,10 @@ class Provisioning:
     def _impi(self, name: str) -> str:
         impi = name if "@" in name else f"{name}@{self.domain}"
         if self.hss.subscriber(impi) is None:
-            known = ", ".join(each.impi for each in self.hss.subscribers()) or "none"
-            raise ConfigurationError(f"There is no subscriber {impi}; there are: {known}.")
+            home = f"@{self.domain}"  # all names have it in common, so that they would be alike
+            names = (each.impi.removesuffix(home) for each in self.hss.subscribers())
+            known = near_names(impi.removesuffix(home), names)
+            raise ConfigurationError(f"The network has no subscriber {impi}; {known}")
         return impi
 
     def _servers(self, own: Mapping[str, Value]) -> AccountServers:

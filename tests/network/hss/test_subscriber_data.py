@@ -118,12 +118,27 @@ def test_invalid_identities_are_refused(hss: Hss, impi: str, impus: list[str], a
 
 
 def test_passwords_are_hashed_with_each_algorithm(hss: Hss, tmp_path: Path) -> None:
-    bob = hss.add_subscriber("bob@ims.example", ["sip:bob@IMS.example:5060", "tel:+49-30-1"], Secret("Circle of Life"))
+    bob = hss.add_subscriber("bob@ims.example", ["sip:bob@IMS.example", "tel:+49-30-1"], Secret("Circle of Life"))
     assert bob.impus == ("sip:bob@ims.example", "tel:+49301")
     expected = hashlib.md5(b"bob@ims.example:ims.example:Circle of Life", usedforsecurity=False).hexdigest()
     assert hss.ha1("bob@ims.example", "MD5") == expected
     assert hss.algorithms("bob@ims.example") == {"MD5", "SHA-256", "SHA-512-256"}
     assert all(b"Circle of Life" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "impu", ["sip:b@x:5060", "sip:b:pw@x", "sip:b@x;lr", "sip:b@x?a=b", "tel:+49;ext=1", "sip:x", "mailto:b@x", "b@x"]
+)
+def test_an_identity_is_no_address_of_something_else(impu: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a public identity: write "):
+        make_profile("b@x", [impu])
+
+
+def test_an_identity_is_listed_once() -> None:
+    assert make_profile("b@x", ["sip:b@x", "sip:%62@X", "tel:+4-9", "tel:+49"]).impus == ("sip:b@x", "tel:+49")
+    apart = PublicIdentity("sip:b@X", registration_set=1)
+    with pytest.raises(ConfigurationError, match="either by itself or with others"):
+        make_profile("b@x", ["sip:b@x", apart])
 
 
 # IMS AKA

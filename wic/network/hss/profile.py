@@ -62,26 +62,36 @@ class SubscriberProfile:
 
 
 def make_profile(impi: str, impus: Iterable[str | PublicIdentity]) -> SubscriberProfile:
-    """Return a profile with its public identities in canonical form.
+    """Return a profile with its public identities in canonical form, each of them once.
 
     Raises:
-        ConfigurationError: an identity is malformed.
+        ConfigurationError: an identity is malformed, or stands in two registration sets.
     """
-    plain = [each if isinstance(each, PublicIdentity) else PublicIdentity(each) for each in impus]
-    identities = tuple(replace(each, impu=canonical(each.impu)) for each in plain)
+    identities: dict[str, PublicIdentity] = {}
+    for each in impus:
+        plain = each if isinstance(each, PublicIdentity) else PublicIdentity(each)
+        identity = replace(plain, impu=canonical(plain.impu))
+        first = identities.setdefault(identity.impu, identity)
+        # TS 23.228 §5.2.1a: a public identity belongs to one implicit registration set.
+        if first.registration_set != identity.registration_set:
+            raise ConfigurationError(f"{identity.impu} is registered either by itself or with others, not both ways")
     if not impi or not impi.isprintable() or not identities:
         raise ConfigurationError("a subscriber needs a private identity and at least one public one")
-    return SubscriberProfile(impi, identities)
+    return SubscriberProfile(impi, tuple(identities.values()))
 
 
 def canonical(impu: str) -> str:
     """Return a public identity in the form in which it is stored.
 
     Raises:
-        ConfigurationError: it is neither a SIP nor a tel URI.
+        ConfigurationError: it is neither a SIP nor a tel URI, or has parts that an identity has not.
     """
     with suppress(MalformedUri):
         uri = Uri.parse(impu)
-        if uri.is_sip or uri.scheme == "tel":  # TS 23.003 §13.4
-            return str(uri.aor())
+        if (uri.is_sip and uri.user) or uri.scheme == "tel":  # TS 23.003 §13.4
+            identity = uri.aor()
+            # A port, a password or parameters make it an address of something else, and would be lost.
+            if uri.port is not None or uri.password or uri.headers or len(uri.params) != len(identity.params):
+                raise ConfigurationError(f"{impu!r} is not a public identity: write {identity}")
+            return str(identity)
     raise ConfigurationError(f"{impu!r} is not a public identity: write sip:user@domain or tel:+number")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wic.errors import ConfigurationError
 from wic.oauth.requests import SCOPE
 from wic.oauth.urls import is_usable_url
+from wic.sip.trace import mask_userinfo
 
 if TYPE_CHECKING:
     from wic.auth.secret import Secret
@@ -53,4 +54,5 @@ class TrustedIssuer:
         introspection_url = self.introspection.url if self.introspection else None
         for url in (self.issuer, self.jwks_uri, introspection_url):
             if url is not None and not is_usable_url(url):
-                raise ConfigurationError(f"{url!r} is not the URL of a WAF: write https://HOST or https://HOST/PATH")
+                shown = mask_userinfo(url)
+                raise ConfigurationError(f"{shown!r} is not the URL of a WAF: write https://HOST or https://HOST/PATH")
