@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wic.accounts import Account, AuthScheme, read_secret_file
+from wic.accounts import Account, AuthScheme, UsimKind, read_secret_file
 from wic.accounts.schema import SECRET_FORMS, SECRETS, SETTINGS, ValueKind, environment_variable
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
+from wic.sip.trace import mask_userinfo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from .options import AccountOptions
+
+    Asking: TypeAlias = Callable[[str, str, str], str]
 
 PASSWORD_VARIABLE = environment_variable("password")
 
@@ -70,8 +74,20 @@ def find_account(name: str | None, options: AccountOptions) -> Account:
         if options.settings:
             raise ConfigurationError("--set goes with --server; an ACCOUNT has its settings in the accounts file.")
         return Account.load(name, options.accounts)
-    named_by = options.impu or options.server or ""  # the name in error messages
-    return Account.from_settings(named_by, describe_account(options), folder=Path.cwd())
+    named_by = options.impu or mask_userinfo(options.server or "")  # the name in error messages
+
+    def account(ask: Asking) -> Account:
+        return Account.from_settings(named_by, describe_account(options, ask), folder=Path.cwd())
+
+    # Everything else that is wrong is said before the user has to type a secret.
+    asked: list[str] = []
+
+    def placeholder(key: str, _prompt: str, _hint: str) -> str:
+        asked.append(key)
+        return "0" * _digits(key, options)
+
+    checked = account(placeholder)
+    return account(_prompted) if asked else checked
 
 
 def new_password(file: Path | None) -> Secret | None:
@@ -89,8 +105,12 @@ def new_password(file: Path | None) -> Secret | None:
     return Secret(value) if value else None
 
 
-def describe_account(options: AccountOptions) -> dict[str, object]:
+def describe_account(options: AccountOptions, ask: Asking) -> dict[str, object]:
     """Return the settings that an accounts file would have for this account.
+
+    Args:
+        options: the description.
+        ask: returns a secret that has no other source, by its key, the words of a prompt, and those of a refusal.
 
     Raises:
         ConfigurationError: something that the account needs is missing, or a secret is on the command line.
@@ -107,7 +127,7 @@ def describe_account(options: AccountOptions) -> dict[str, object]:
     if options.password_file:
         settings["password_file"] = str(options.password_file)
     settings |= read_settings(options.settings)
-    return settings | _find_secrets(auth, settings)
+    return settings | _find_secrets(auth, settings, ask)
 
 
 def read_settings(words: Sequence[str]) -> dict[str, object]:
@@ -136,7 +156,7 @@ def read_settings(words: Sequence[str]) -> dict[str, object]:
     return settings
 
 
-def _find_secrets(auth: AuthScheme, settings: dict[str, object]) -> dict[str, object]:
+def _find_secrets(auth: AuthScheme, settings: dict[str, object], ask: Asking) -> dict[str, object]:
     """Return settings that name the source of each secret which an account needs, beside those that name theirs.
 
     Raises:
@@ -144,21 +164,21 @@ def _find_secrets(auth: AuthScheme, settings: dict[str, object]) -> dict[str, ob
     """
     if auth is AuthScheme.DIGEST:
         hint = f"There is no password: give --password-file or set ${PASSWORD_VARIABLE}."
-        return _secret(settings, "password", prompt="Password", hint=hint)
+        return _secret(settings, "password", ask, prompt="Password", hint=hint)
     if auth is AuthScheme.AKA:
-        k = _secret(settings, "k", prompt="K", hint="There is no key K: write --set k_file=FILE or set $WIC_K.")
+        k = _secret(settings, "k", ask, prompt="K", hint="There is no key K: write --set k_file=FILE or set $WIC_K.")
         # OPc is the default: OP is asked for only where its variable is set and OPc is not named.
         op = None if _has_source(settings, "opc") else _source(settings, "op")
         if op is not None:
             return k | op
         hint = "There is no OPc: write --set opc_file=FILE or set $WIC_OPC (or with op: OP)."
-        return k | _secret(settings, "opc", prompt="OPc", hint=hint)
+        return k | _secret(settings, "opc", ask, prompt="OPc", hint=hint)
     token = _source(settings, "token")
     if token is not None:  # the order of `WebAuthorization`
         return token
     if "client_id" in settings:
         hint = "There is no client_secret: write --set client_secret_file=FILE or set $WIC_CLIENT_SECRET."
-        return _secret(settings, "client_secret", prompt="Client secret", hint=hint)
+        return _secret(settings, "client_secret", ask, prompt="Client secret", hint=hint)
     if settings.get("pool") == "anonymous":  # TS 24.371 §6.3.2: lent without a proof
         return {}
     raise ConfigurationError(
@@ -179,11 +199,24 @@ def _source(settings: dict[str, object], key: str) -> dict[str, object] | None:
     return {f"{key}_env": variable} if os.environ.get(variable) else None
 
 
-def _secret(settings: dict[str, object], key: str, *, prompt: str, hint: str) -> dict[str, object]:
-    """Return the source of a secret; without one, prompt for the secret in a terminal."""
+def _secret(settings: dict[str, object], key: str, ask: Asking, *, prompt: str, hint: str) -> dict[str, object]:
+    """Return the source of a secret; one that has none is asked for."""
     found = _source(settings, key)
-    if found is not None:
-        return found
+    return {key: ask(key, prompt, hint)} if found is None else found
+
+
+def _prompted(_key: str, prompt: str, hint: str) -> str:
+    """Ask the user for a secret in a terminal.
+
+    Raises:
+        ConfigurationError: there is no terminal.
+    """
     if sys.stdin is not None and sys.stdin.isatty():  # a pipe or a service gets the hint instead
-        return {key: click.prompt(prompt, hide_input=True, err=True)}
+        return str(click.prompt(prompt, hide_input=True, err=True))
     raise ConfigurationError(hint)
+
+
+def _digits(key: str, options: AccountOptions) -> int:
+    """Return the number of digits of a secret that is checked like one of the user."""
+    tuak = f"usim={UsimKind.TUAK.value}" in options.settings
+    return 64 if tuak and key == "opc" else 32

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from wic.errors import ConfigurationError, LocalProtocolError, WicError
+from wic.sip.trace import mask_userinfo
 
 from .error_text import sentence, with_capital
 from .exit_codes import ExitCode
@@ -46,13 +47,13 @@ class CommandFailure:
         if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | EOFError | click.Abort):
             return INTERRUPTED
         if isinstance(error, click.ClickException):
-            reason = with_capital(" ".join(error.format_message().split()))
+            reason = mask_userinfo(with_capital(" ".join(error.format_message().split())))
             return cls(outcome="usage", reason=reason, error=click.UsageError.__name__)
         own_mistake = isinstance(error, ConfigurationError | LocalProtocolError)  # nothing was tried
         status = getattr(getattr(error, "response", None), "status", None)
         return cls(
             outcome="usage" if own_mistake else "failed",
-            reason=sentence(error),
+            reason=mask_userinfo(sentence(error)),
             error=type(error).__name__,
             status=status if isinstance(status, int) else None,
         )

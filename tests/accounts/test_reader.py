@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wic.accounts.reader import AccountTable, default_path, read_account, read_secret_file
+from wic.accounts.reader import AccountTable, default_path, near_names, read_account, read_secret_file
 from wic.auth import Secret
 from wic.errors import ConfigurationError
 
@@ -161,3 +161,43 @@ def test_a_secret_comes_from_the_environment(read_table, monkeypatch: pytest.Mon
 def test_a_file_without_a_secret_is_refused(write_file, content: bytes, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         read_secret_file(write_file(content, "secret"))
+
+
+def test_a_misspelt_key_is_named_with_its_line(write_file) -> None:
+    text = """
+[accounts.'al ice']
+pasword = "x"
+
+[accounts."alice"]  # pasword
+server = "wss://x/"
+"pasword" = "x"
+nested.colour = "red"
+
+[accounts.bob]
+pasword = "x"
+
+[accounts]
+carol = { pasword = "x" }
+"""
+    told = {
+        "al ice": r"pasword \(line 3, ",
+        "alice": r"nested \(line 8\), pasword \(line 7, ",
+        "bob": r"pasword \(line 11, ",
+    }
+    file = write_file(text, mode=0o600)
+    for name, words in {**told, "carol": r"pasword \("}.items():
+        with pytest.raises(ConfigurationError, match=rf"unknown settings: {words}"):
+            read_account(file, name)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "told"),
+    [
+        ("alice", [], "it has: none."),
+        ("alice", ["carol", "bob"], "it has: bob, carol."),
+        ("usr7", [f"user{n}" for n in range(800)], "did you mean user7 or user97 or user87?"),
+        ("alice", [f"user{n}" for n in range(800)], "it has 800, such as user0, user1, user10."),
+    ],
+)
+def test_an_unknown_name_gets_a_list_that_can_be_read(wanted, known, told) -> None:
+    assert near_names(wanted, known) == told

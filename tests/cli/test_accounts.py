@@ -131,6 +131,33 @@ def test_a_missing_password_is_named(monkeypatch, stdin) -> None:
     assert new_password(None) is None
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (options(**ALICE | {"server": "http://x/"}), "'server' must look like wss://"),
+        (options(**ALICE | {"server": "ws://x/"}), "is not encrypted"),
+        (options(**ALICE | {"server": "wss://u:hush@x/"}), "not 'wss://[*]{3}@x/'"),
+        (options(**ALICE | {"impu": "nonsense"}), "'impu' must look like"),
+        (options("expires=soon", **ALICE), "'expires' must be a number"),
+        (options("colour=red", **ALICE), "unknown settings: colour"),
+        (options("usim=tuak", auth="aka", **ALICE | {"server": "x"}), "'server' must look like"),
+        (options("client_id=bot", auth="bearer", server=SERVER), "needs one of 'waf', 'wwsf' and 'token'"),
+    ],
+)
+def test_no_secret_is_asked_for_if_something_else_is_wrong(typed: list[str], given, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence) as refused:
+        find_account(None, given)
+    assert typed == []
+    assert "hush" not in str(refused.value)
+
+
+def test_long_keys_come_from_prompts(typed: list[str]) -> None:
+    typed += [K, OPC * 2]
+    account = find_account(None, options("usim=tuak", auth="aka", **ALICE))
+    assert account.aka is not None
+    assert typed == ["K", "OPc"]
+
+
 def test_a_server_needs_an_identity() -> None:
     with pytest.raises(ConfigurationError, match="--server needs --impu"):
         find_account(None, options(server="wss://x/"))
@@ -243,14 +270,15 @@ def test_a_setting_needs_key_and_value(word: str) -> None:
     [
         (options("expires=soon", "password_env=HOME", **ALICE), "'expires' must be a number"),
         (options(auth="aka", **ALICE), "There is no key K: write --set k_file=FILE"),
-        (options("k_env=HOME", auth="aka", **ALICE), "There is no OPc"),
-        (options("client_id=bot", auth="bearer", server=SERVER), "There is no client_secret"),
+        (options("k_env=K", auth="aka", **ALICE), "There is no OPc"),
+        (options("client_id=bot", "waf=https://waf", auth="bearer", server=SERVER), "There is no client_secret"),
         (options("waf=https://waf.ims.example", auth="bearer", server=SERVER), "use `wic login`"),
         (options(auth="aka", server=SERVER), "--server needs --impu"),
         (options("token_env=HOME", auth="bearer", server=SERVER), "needs 'impu'"),
     ],
 )
-def test_a_missing_or_wrong_setting_is_named(given: AccountOptions, sentence: str) -> None:
+def test_a_missing_or_wrong_setting_is_named(monkeypatch, given: AccountOptions, sentence: str) -> None:
+    monkeypatch.setenv("K", K)
     with pytest.raises(ConfigurationError) as refused:
         find_account(None, given)
     assert sentence in str(refused.value)

@@ -210,7 +210,9 @@ def test_an_unknown_subscriber(account, wic, complaint) -> None:
         (("--server", "wss://x/"), "--impu"),
         (("--server", "wss://x/", "--impu", "sip:a@b"), "--password-file"),
         (("--server", "wss://x/", "--impu", "sip:a@b", "--password-file", "missing"), "missing cannot be read"),
-        (("--server", "http://x/", "--impu", "sip:a@b"), "password"),
+        (("--server", "http://x/", "--impu", "sip:a@b"), "'server' must look like wss://host:port/"),
+        (("--server", "wss://u:hush@x/", "--impu", "sip:a@b"), "not 'wss://***@x/'"),
+        (("--server", "wss://u:hush@x/", "--auth", "bearer", "--set", "pool=anonymous"), "'wss://***@x/'"),
         (("--server", "wss://x/", "--impu", "nonsense", "--auth", "bearer"), "--auth bearer needs"),
         (("alice", "--server", "wss://x/"), "give either ACCOUNT or --server, not both"),
         ((), "expected ACCOUNT"),
@@ -219,7 +221,9 @@ def test_an_unknown_subscriber(account, wic, complaint) -> None:
 )
 def test_options_that_describe_no_account(wic, complaint, tmp_path, monkeypatch, words, told) -> None:
     monkeypatch.chdir(tmp_path)
-    assert told in complaint(wic("register", *words), code=2)
+    result = wic("register", *words)
+    assert told in complaint(result, code=2)
+    assert "hush" not in result.output
 
 
 # calls
@@ -320,13 +324,16 @@ def test_a_domain_or_host_name_that_cannot_be_one(wic, complaint, option, name) 
     assert repr(name) in complaint(wic("network", "up", option, name), code=2)
 
 
-@pytest.mark.parametrize("origin", ["https://wwsf.example/", "wwsf.example", "https://WWSF.example", "*", ""])
+@pytest.mark.parametrize(
+    "origin", ["https://wwsf.example/", "wwsf.example", "https://WWSF.example", "https://a..b", "https://u@x", "*", ""]
+)
 def test_an_origin_in_another_form_than_browsers_send(wic, complaint, origin) -> None:
     assert "https://HOST:PORT" in complaint(wic("network", "up", "--origin", origin), code=2)
 
 
-def test_a_third_party_waf_without_https(wic, complaint) -> None:
-    assert "write https://HOST" in complaint(wic("network", "up", "--third-party-waf", "http://waf.example"), code=2)
+@pytest.mark.parametrize("issuer", ["http://waf.example", "https://a..b", "https://u:p@waf.example", ""])
+def test_a_third_party_waf_that_cannot_be_one(wic, complaint, issuer) -> None:
+    assert "write https://HOST" in complaint(wic("network", "up", "--third-party-waf", issuer), code=2)
 
 
 def test_an_agw_that_this_version_lacks(wic) -> None:
@@ -341,7 +348,7 @@ def test_an_agw_that_this_version_lacks(wic) -> None:
         (("list",), "Missing option '--dir'"),
         (("list", "--dir", "missing"), "does not exist"),
         (("list", "--dir", "."), "holds no network yet"),
-        (("add", "--dir", "."), "Missing argument 'NAME'"),
+        (("add", "--dir", "."), "Give either NAME or --csv FILE"),
     ],
 )
 def test_subscribers_of_no_network(wic, complaint, tmp_path, monkeypatch, words, told) -> None:
@@ -352,8 +359,17 @@ def test_subscribers_of_no_network(wic, complaint, tmp_path, monkeypatch, words,
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("remove", "mallory"), "There is no subscriber mallory@ims.example"),
+        (("remove", "mallory"), "The network has no subscriber mallory@ims.example; it has"),
         (("add", "b ob"), "b ob"),
+        (("add", "zoe@ims.example"), "of a whole identity, write zoe only"),
+        (("add", "sip:zoe@ims.example"), "of a whole identity, write zoe only"),
+        (("add", "zoe", "--impu", "sip:x@ims.example:28101"), "write sip:x@ims.example"),
+        (("add", "zoe", "--impu", "sip:x:y@ims.example"), "write sip:x@ims.example"),
+        (("add", "zoe", "--impu", "sip:x@ims.example;lr"), "write sip:x@ims.example"),
+        (("add", "zoe", "--impu", "sip:x@ims.example?a=b"), "write sip:x@ims.example"),
+        (("add", "zoe", "--impu", "sip:ims.example"), "write sip:user@domain"),
+        (("add", "zoe", "--impu", "tel:+49;ext=1"), "write tel:+49"),
+        (("add", "zoe", "--impu", "sip:x@y", "--separate", "sip:x@y"), "either by itself or with others"),
         (("add", "zoe", "--tel", "nonsense"), "nonsense"),
         (("add", "zoe", "--password-file", "missing"), "missing cannot be read"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from wic.sip.flow import Flow
 from wic.sip.message import Request
 from wic.sip.parser import parse
-from wic.sip.trace import Direction, format_message, mask_secrets, time_text
+from wic.sip.trace import Direction, format_message, mask_secrets, mask_userinfo, time_text
 
 FLOW = Flow("WSS", ("192.0.2.1", 49152), ("192.0.2.2", 443), "7")
 
@@ -38,6 +38,19 @@ FLOW = Flow("WSS", ("192.0.2.1", 49152), ("192.0.2.2", 443), "7")
 )  # fmt: skip
 def test_values_are_masked_and_names_kept(text: str, masked: str) -> None:
     assert mask_secrets(text.encode()).decode() == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("wss://u:p@x/, https://a:b:c@y", "wss://***@x/, https://***@y"),
+        ("wss://u:p@q@x", "wss://***@x"),
+        ("https://x/a@b, https://x?a@b", "https://x/a@b, https://x?a@b"),
+        ("sip:a@b", "sip:a@b"),
+    ],
+)
+def test_users_and_passwords_of_urls_are_masked(text: str, masked: str) -> None:
+    assert mask_userinfo(text) == masked
 
 
 @pytest.mark.parametrize("piece", [b"sip:", b'response="', b"Bearer ", b"a=crypto:1 x inline:", b"ik=", b"sip:a:"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 import stat
 import tomllib
 from functools import lru_cache
@@ -18,14 +19,16 @@ from urllib.parse import urlsplit
 from wic.accounts.schema import SECRET_FORMS, SECRETS, SETTINGS, AuthScheme, ValueKind, keys_of
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
+from wic.sip.trace import mask_userinfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["AccountTable", "check_url", "default_path", "read_account", "read_secret_file"]
+__all__ = ["AccountTable", "check_url", "default_path", "near_names", "read_account", "read_secret_file"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T", str, int, bool)
+_FEW = 8
 _MAX_SECRET_FILE = 16_384  # access tokens are the longest
 
 
@@ -44,21 +47,36 @@ def read_account(file: Path, name: str) -> AccountTable:
     Raises:
         ConfigurationError: there is no such file, no such table in it, or the table has unknown keys.
     """
-    accounts = _read(file)
+    text, accounts = _read(file)
     if name not in accounts:
-        known = ", ".join(sorted(accounts)) or "none"
-        raise ConfigurationError(f"{file} has no account named {name!r}; it has: {known}.")
+        raise ConfigurationError(f"{file} has no account named {name!r}; {near_names(name, accounts)}")
     values = accounts[name]
     if not isinstance(values, dict):
         raise ConfigurationError(f"In {file}, accounts.{name} must be a table: [accounts.{name}].")
     if not values.keys().isdisjoint(SECRETS):  # a file that only names other files may be read by all
         warn_if_shared(file, file.stat().st_mode)
-    return AccountTable(name, values, folder=file.parent)
+    lines = {key: line for key in values if (line := _line_of(key, name, text)) is not None}
+    return AccountTable(name, values, folder=file.parent, lines=lines)
 
 
-def _read(file: Path) -> Mapping[str, object]:
+def near_names(wanted: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that helps to find a name: all names if they are few, else those that are like it.
+
+    >>> near_names("alcie", ["alice", "bob"])
+    'it has: alice, bob.'
+    """
+    names = sorted(known)
+    if len(names) <= _FEW:
+        return f"it has: {', '.join(names) or 'none'}."
+    if near := difflib.get_close_matches(wanted, names, n=3):
+        return f"did you mean {' or '.join(near)}?"
+    return f"it has {len(names)}, such as {', '.join(names[:3])}."
+
+
+def _read(file: Path) -> tuple[str, Mapping[str, object]]:
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigurationError(
             f"There is no accounts file {file}; name one with --accounts or $WIC_ACCOUNTS."
@@ -70,7 +88,19 @@ def _read(file: Path) -> Mapping[str, object]:
     accounts = document.get("accounts", {})
     if not isinstance(accounts, dict):
         raise ConfigurationError(f"In {file}, `accounts` must be a table: write [accounts.NAME].")
-    return accounts
+    return text, accounts
+
+
+def _line_of(key: str, name: str, text: str) -> int | None:
+    """Return the number of the line with a key of an account; None if the account is not written as a table of its own."""
+    quoted = rf"(?:{re.escape(name)}|\"{re.escape(name)}\"|'{re.escape(name)}')"
+    inside = False
+    for number, line in enumerate(text.split("\n"), start=1):
+        if re.match(r"\s*\[", line):
+            inside = re.match(rf"\s*\[\s*accounts\s*\.\s*{quoted}\s*\]", line) is not None
+        elif inside and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line):
+            return number
+    return None
 
 
 class AccountTable:
@@ -82,6 +112,7 @@ class AccountTable:
         name: the account's name in error messages.
         values: the table.
         folder: the directory at which relative file names start.
+        lines: lines of the keys in the file, for error messages.
 
     Raises:
         ConfigurationError: a key is unknown, or belongs to another scheme than `auth` names.
@@ -89,12 +120,14 @@ class AccountTable:
 
     __slots__ = ("_values", "auth", "folder", "name")
 
-    def __init__(self, name: str, values: Mapping[str, object], *, folder: Path) -> None:
+    def __init__(
+        self, name: str, values: Mapping[str, object], *, folder: Path, lines: Mapping[str, int] | None = None
+    ) -> None:
         self.name = name
         self.folder = folder
         self._values = values
         self.auth = AuthScheme(self.choice("auth"))  # first: it says which other keys there may be
-        self._refuse_unknown_keys()
+        self._refuse_unknown_keys(lines or {})
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -166,7 +199,7 @@ class AccountTable:
             raise ConfigurationError(f"Account {self.name!r}: {key!r} must be a {wanted.value}.")
         return value
 
-    def _refuse_unknown_keys(self) -> None:
+    def _refuse_unknown_keys(self, lines: Mapping[str, int]) -> None:
         known = keys_of(None) | keys_of(self.auth)
         unknown = sorted(self._values.keys() - known)
         # A key of another scheme is a likelier mistake than an unknown one: most often `auth` was forgotten.
@@ -177,9 +210,15 @@ class AccountTable:
                     f'is for auth = "{other.value}".'
                 )
         if unknown:
-            near = {key: difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.75) for key in unknown}
-            named = ", ".join(f"{key} (did you mean {like[0]!r}?)" if like else key for key, like in near.items())
+            named = ", ".join(_misspelt(key, known, lines.get(key)) for key in unknown)
             raise ConfigurationError(f"Account {self.name!r} has unknown settings: {named}.")
+
+
+def _misspelt(key: str, known: Iterable[str], line: int | None) -> str:
+    near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.75)
+    hints = [] if line is None else [f"line {line}"]
+    hints += [f"did you mean {near[0]!r}?"] if near else []
+    return f"{key} ({', '.join(hints)})" if hints else key
 
 
 def check_url(url: str, *, account: str, key: str, schemes: tuple[str, str], insecure: bool) -> None:
@@ -198,7 +237,8 @@ def check_url(url: str, *, account: str, key: str, schemes: tuple[str, str], ins
     secure, plain = schemes
     scheme = _scheme(url)
     if scheme not in schemes:
-        raise ConfigurationError(f"Account {account!r}: {key!r} must look like {secure}://host:port/, not {url!r}.")
+        shown = mask_userinfo(url)
+        raise ConfigurationError(f"Account {account!r}: {key!r} must look like {secure}://host:port/, not {shown!r}.")
     if scheme == plain and not insecure:
         raise ConfigurationError(
             f"Account {account!r}: {url} is not encrypted; use {secure}:// or set insecure = true."

@@ -9,6 +9,7 @@ from wic.accounts.reader import check_url
 from wic.accounts.schema import DEFAULT_SCOPE, PoolAccess
 from wic.auth.bearer import BearerForm, checked_token
 from wic.errors import ConfigurationError
+from wic.sip.trace import mask_userinfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ class WebAuthorization:
                 # RFC 8414 §2: the issuer has no query; metadata are fetched from a path below it.
                 if "?" in url:
                     raise ConfigurationError(
-                        f"Account {self.account!r}: {key!r} must look like https://host:port/, not {url!r}."
+                        f"Account {self.account!r}: {key!r} must look like https://host:port/, not {mask_userinfo(url)!r}."
                     )
                 check_url(url, account=self.account, key=key, schemes=("https", "http"), insecure=self.insecure)
         if self.token is not None:

@@ -41,6 +41,18 @@ _MEDIA_KEYS: Final = re.compile(
 _URI_PASSWORD: Final = re.compile(rb"(\bsips?:[^\s:@<>\"]{1,128}+:)[^\s@<>\"\[\]]{1,128}+(?=@)", re.IGNORECASE)
 
 
+_USERINFO: Final = re.compile(r"(?<=//)[^/?#\s]*@")
+
+
+def mask_userinfo(text: str) -> str:
+    """Return a text without the user names and passwords of the URLs in it (RFC 3986 §3.2.1).
+
+    >>> mask_userinfo("wss://alice:secret@ims.example/")
+    'wss://***@ims.example/'
+    """
+    return _USERINFO.sub(f"{MASK.decode()}@", text)
+
+
 def mask_secrets(data: bytes) -> bytes:
     """Return the bytes with every secret value replaced by asterisks; names stay.
 

@@ -12,6 +12,7 @@ from websockets.typing import Origin
 from websockets.uri import parse_uri
 
 from wic.errors import ConfigurationError
+from wic.sip.trace import mask_userinfo
 from wic.transport.dial import environment_proxy, open_socket, open_tunnel
 from wic.transport.listener import SocketListener
 from wic.transport.tls import TlsPipe, client_context
@@ -132,7 +133,9 @@ def _prepare(
     try:
         uri = parse_uri(url)
     except (InvalidURI, ValueError):
-        raise ConfigurationError(f"{url!r} is not a WebSocket address; write ws://host/ or wss://host/.") from None
+        raise ConfigurationError(
+            f"{mask_userinfo(url)!r} is not a WebSocket address; write ws://host/ or wss://host/."
+        ) from None
     framing = ClientProtocol(uri, origin=None if origin is None else Origin(origin), subprotocols=[SIP])
     request = framing.connect()
     for name, value in headers:
