@@ -97,6 +97,8 @@ class FlowRecovery:
         # The far ends of these calls have had their 200; the WIC still shows the calls.
         while ue.missed_byes:
             self._context.node.endpoint.send_request(ue.missed_byes.pop(0), connection.flow, now=now)
+        # Of several identity sets those that do not come along are not registered here any more.
+        self.timers.schedule(now + self._context.options.linger, partial(self._stop_watching, ue.impi))
         # Other users may be registered over the old connection.
         if old is not None and not old.associations:
             self._hang_up(old.flow, "registered over another connection")
@@ -106,9 +108,12 @@ class FlowRecovery:
 
         Transactions that are pending over its connection end by themselves, and calls may still be ended.
         """
+        connection = ue.connection
         self._ues.drop(ue, association)
-        if ue.connection is not None:
-            self._check_later(ue.connection, now)
+        if ue.is_finished(now=now):
+            self._ues.remove(ue, UeInput.FINISHED)
+        if connection is not None:
+            self._check_later(connection, now)
         self._stop_watching(ue.impi, now)
 
     def contacts_removed(
@@ -153,11 +158,13 @@ class FlowRecovery:
         if connection.check is not None:
             connection.check.cancel()
         ends = [each.expires_at for _, association in connection.associations for each in association.bound]
-        at = min(ends, default=now + self._context.options.linger)
+        if not ends or any(ue.state is UeState.DEREGISTERED for ue in connection.ues.values()):
+            ends.append(now + self._context.options.linger)
+        at = min(ends)
         connection.check = self.timers.schedule(at, partial(self._check, connection))
 
     def _check(self, connection: W2Connection, now: float) -> None:
-        """Drop what has expired, and hang up where nothing was registered for a while; a call may go on."""
+        """Drop what has expired or finished, and hang up where nothing was registered for a while; a call may go on."""
         registered = connection.associations  # before what has expired goes: its WIC may still refresh
         for ue, association in registered:
             left = association.unexpired(now=now)
@@ -166,6 +173,8 @@ class FlowRecovery:
                 self.removed(ue, association, now=now)
             else:
                 self._ues.store(left, connection)
+        for ue in [ue for ue in connection.ues.values() if ue.is_finished(now=now)]:
+            self._ues.remove(ue, UeInput.FINISHED)
         if registered or connection.calls:
             self._check_later(connection, now)
         elif self._context.node.is_open(connection.flow):

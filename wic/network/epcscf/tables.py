@@ -31,6 +31,7 @@ class UeInput(Enum):
     DROPPED = "connection lost, not to be recognised"
     GRACE_OVER = "grace over"
     MERGED = "another UE of the user takes over"
+    FINISHED = "last call and last dialog over"
 
 
 UE: Final = StateTable(
@@ -46,6 +47,7 @@ UE: Final = StateTable(
         (UeState.REGISTERED, UeInput.MERGED): UeState.GONE,
         (UeState.DEREGISTERED, UeInput.REGISTERED): UeState.REGISTERED,
         (UeState.DEREGISTERED, UeInput.DROPPED): UeState.GONE,
+        (UeState.DEREGISTERED, UeInput.FINISHED): UeState.GONE,
         (UeState.ABSENT, UeInput.REGISTERED): UeState.REGISTERED,
         (UeState.ABSENT, UeInput.GRACE_OVER): UeState.GONE,
         (UeState.ABSENT, UeInput.MERGED): UeState.GONE,

@@ -76,7 +76,7 @@ class W2Connection:
     """User part of the URI in Path."""
     allowance: RequestAllowance
     ues: dict[str, RegisteredUe] = field(default_factory=dict)
-    """By private identity. A UE stays here after its deregistration, for its calls may go on."""
+    """By private identity. A UE stays here after its deregistration for as long as its calls and dialogs last."""
     registers: dict[str, ProxyContext] = field(default_factory=dict)
     """REGISTERs on their way to the core, by the public identity that the WIC named."""
     check: ScheduledTimer | None = None
@@ -161,6 +161,10 @@ class RegisteredUe:
         """Tell whether a REGISTER over another connection would show that it is the same UE (RFC 5626 §6)."""
         known = (each.unexpired(now=now) for each in self.associations.values())
         return any(each is not None and each.devices for each in known)
+
+    def is_finished(self, *, now: float) -> bool:
+        """Tell whether nothing is registered any more, and no call and no dialog goes on."""
+        return self._state is UeState.DEREGISTERED and not self.legs and not self.dialogs.any_last(now=now)
 
     def leg(self, taken: Iterable[NameAddr]) -> Leg | None:
         """Return the call that our Record-Route values name, if it is one of this UE."""

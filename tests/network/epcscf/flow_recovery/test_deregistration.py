@@ -65,7 +65,7 @@ async def test_the_end_of_one_registration_is_not_that_of_another(ims, ue, time_
     await alice.registered(contact=f"<sip:bob@{alice.host}>;reg-id=1", expires=0)
     alice.user, alice.registration = "alice", "again"
     await alice.registered(contact="*", expires=0)
-    assert [len(ue.associations) for ue in ims.epcscf.ues.of_user("alice@ims.example")] == [0, 1]
+    assert [len(ue.associations) for ue in ims.epcscf.ues.of_user("alice@ims.example")] == [1]
 
 
 async def test_only_the_returning_user_moves(ims, ue):
@@ -79,6 +79,70 @@ async def test_only_the_returning_user_moves(ims, ue):
     both.send(both.request("OPTIONS", "sip:unknown@ims.example", call_id="o"))
     await both.receive("SIP/2.0 404")
     assert not both.ended.is_set()
+
+
+async def shared(ue, *, first: str = "alice"):
+    """Return a connection of two users, the second one of which stays registered."""
+    both = await ue(first)
+    both.user, both.registration = "bob", "bob"
+    await both.registered(contact=f'<sip:bob@{both.host}>;reg-id=1;+sip.instance="<urn:uuid:both>"')
+    both.user, both.registration = first, f"again-{first}"
+    return both
+
+
+def known(ims) -> set[str]:
+    return {each.impi.partition("@")[0] for each in ims.epcscf.ues}
+
+
+async def test_a_deregistered_ue_without_calls_is_forgotten(ims, ue):
+    both = await shared(ue)
+    assert known(ims) == {"alice", "bob"}
+    await both.registered(expires=0)
+    assert known(ims) == {"bob"}
+    (connection,) = {each.connection for each in ims.epcscf.ues}
+    assert list(connection.ues) == ["bob@ims.example"]
+
+
+async def test_a_deregistered_ue_is_forgotten_with_its_last_dialog(ims, ue, time_passes):
+    """Others stay registered over its connection, which ends much later."""
+    both = await shared(ue)
+    contact = f"Contact: {both.contact}"
+    both.send(both.request("INVITE", "sip:carl@ims.example", contact, call_id="call"))
+    await both.receive("SIP/2.0 404")
+    ims.add_subscriber("carl", password=Secret("correct horse"))
+    carl = await ue("carl")
+    both.send(both.request("INVITE", "sip:carl@ims.example", contact, cseq=50, call_id="call-1"))
+    invited = await carl.receive("INVITE")
+    carl.send(carl.respond(invited, "180 Ringing"))
+    await both.receive("SIP/2.0 180")
+    await both.registered(expires=0)
+    time_passes(ims.epcscf, 33)
+    assert known(ims) == {"alice", "bob", "carl"}  # it rings
+    carl.send(carl.respond(invited, "486 Busy Here"))
+    await both.receive("SIP/2.0 486")
+    time_passes(ims.epcscf, 66)
+    assert known(ims) == {"alice", "bob", "carl"}  # an early dialog lasts for a while
+    time_passes(ims.epcscf, 400)
+    assert known(ims) == {"bob", "carl"}
+
+
+async def test_a_subscription_keeps_its_deregistered_ue(ims, ue, time_passes):
+    both = await shared(ue)
+    lines = ("Event: reg", f"Contact: {both.contact}", "Expires: 3600")
+    both.send(both.request("SUBSCRIBE", "sip:alice@ims.example", *lines, call_id="reg-event"))
+    await both.receive("SIP/2.0 200")
+    both.send(both.respond(await both.receive("NOTIFY"), "200 OK"))
+    both.send(both.register(expires=0))
+    challenged = await both.receive("SIP/2.0 401")
+    both.send(both.register(both.credentials(both.challenge(challenged)), expires=0))
+    await both.receive("SIP/2.0 200")
+    assert known(ims) == {"alice", "bob"}
+    notified = await both.receive("NOTIFY")
+    assert b"terminated" in notified
+    both.send(both.respond(notified, "200 OK"))
+    await until(lambda: len(ims.scscf.notifier) == 1)  # that of the eP-CSCF to bob
+    time_passes(ims.epcscf, 100)
+    assert known(ims) == {"bob"}
 
 
 async def test_two_users_of_a_lost_connection_come_back_one_by_one(ims, ue):
@@ -135,3 +199,26 @@ async def test_the_network_ends_one_identity_of_several(ims, gina):
     assert left.impus == ("sip:gina@ims.example",)
     await until(lambda: len(ims.scscf.notifier) == 1)
     assert len(ims.epcscf.watcher) == 1
+
+
+async def test_a_set_that_does_not_come_back_is_not_watched(ims, ue, gina, time_passes):
+    gina.cut()
+    await until(lambda: ims.epcscf.registrations == 0)
+    again = await ue("gina", register=False)
+    await again.registered()
+    assert len(ims.epcscf.watcher) == 2  # the other set may follow
+    time_passes(ims.epcscf, 33)
+    assert len(ims.epcscf.watcher) == 1
+
+
+async def test_a_set_that_follows_is_watched_as_before(ims, ue, gina, time_passes, mw):
+    gina.cut()
+    await until(lambda: ims.epcscf.registrations == 0)
+    mw.clear()
+    again = await ue("gina", register=False)
+    again.cseq = 20  # above that of the earlier REGISTERs of the same Call-ID
+    await again.registered()
+    await register_office(again)
+    time_passes(ims.epcscf, 33)
+    assert len(ims.epcscf.watcher) == 2
+    assert not any(message.startswith(b"SUBSCRIBE") for message in mw)
