@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wic.errors import ConfigurationError
-from wic.registration import Backoff, BackoffOptions
+from wic.registration import Backoff, BackoffOptions, ConnectionBackoff
 
 ALWAYS_MOST = 1.0
 
@@ -44,6 +44,24 @@ def test_waits_stay_within_their_bounds(chance: float, failures: int) -> None:
     assert 0 <= waits[0] <= 300
     for number, wait in enumerate(waits[1:], 2):
         most = min(1800, 30 * 2**number)
+        assert most / 2 <= wait <= most
+
+
+def test_attempts_to_connect_begin_soon_and_double() -> None:
+    most, least = ConnectionBackoff(lambda: ALWAYS_MOST), ConnectionBackoff(lambda: 0.0)
+    assert [most.fail() for _ in range(12)] == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800]
+    assert [least.fail() for _ in range(5)] == [0, 2, 4, 8, 16]
+    most.succeed()
+    assert (most.failures, most.fail()) == (0, 2)
+
+
+@given(st.floats(0, 1), st.integers(1, 40), st.booleans())
+def test_waits_for_a_connection_stay_within_their_bounds(chance: float, failures: int, soon: bool) -> None:
+    backoff = ConnectionBackoff(lambda: chance)
+    waits = [backoff.fail(soon=soon) for _ in range(failures)]
+    assert 0 <= waits[0] <= 2
+    for number, wait in enumerate(waits[1:], 1):
+        most = 4 if soon else min(1800, 2 * 2**number)
         assert most / 2 <= wait <= most
 
 

@@ -5,14 +5,14 @@ from collections import Counter
 
 import pytest
 
-from wic.registration import Backoff
+from wic.registration import Backoff, ConnectionBackoff
 from wic.registration.servers import Servers
 
 A, B, C = "wss://a/", "wss://b/", "wss://c/"
 
 
 def servers(*urls, chance=lambda: 0.5):
-    return Servers(urls, Backoff(chance))
+    return Servers(urls, Backoff(chance), ConnectionBackoff(chance))
 
 
 def test_those_that_fail_are_passed_over_in_their_order():
@@ -58,7 +58,7 @@ def test_a_server_that_is_lost_is_tried_before_the_best():
     tried = servers(A, B)
     tried.failed()
     tried.works(now=0.0)
-    assert tried.lost(now=500.0) == 5.0
+    assert tried.lost(now=500.0) == 1.0
     assert tried.current == B
     tried.failed()
     assert (tried.current, tried.wait()) == (A, 0.0)
@@ -77,23 +77,44 @@ def test_connections_that_last_are_replaced_soon_and_others_later():
     tried = servers(A)
     for hour in range(1, 5):
         tried.works(now=3600.0 * hour)
-        assert tried.lost(now=3600.0 * hour + 1800.0) == 5.0
+        assert tried.lost(now=3600.0 * hour + 1800.0) == 1.0
     waits = []
     for second in range(4):
         tried.works(now=20_000.0 + second)
         waits.append(tried.lost(now=20_001.0 + second))
-    assert waits == [5.0, 90.0, 180.0, 360.0]
+    assert waits == [1.0, 3.0, 6.0, 12.0]
 
 
 def test_a_refresh_just_before_the_loss_makes_a_connection_no_shorter():
     tried = servers(A)
     tried.works(now=0.0)
     tried.works(now=300.0)
-    assert tried.lost(now=301.0) == 5.0
+    assert tried.lost(now=301.0) == 1.0
     tried.works(now=310.0)
-    assert tried.lost(now=311.0) == 5.0, "the first loss was none of a row"
+    assert tried.lost(now=311.0) == 1.0, "the first loss was none of a row"
     tried.works(now=320.0)
-    assert tried.lost(now=321.0) == 90.0
+    assert tried.lost(now=321.0) == 3.0
+
+
+def test_a_server_that_cannot_be_connected_to_is_tried_soon():
+    """As while it restarts; refusals, and the absence of answers, are waited for as RFC 5626 §4.5 has it."""
+    tried = servers(A)
+    waits = []
+    for connected in (False, False, False, True, True, False):
+        tried.failed()
+        waits.append(tried.wait(connected=connected))
+    assert waits == [1.0, 3.0, 6.0, 5.0, 90.0, 12.0]
+
+
+def test_a_server_that_a_call_waits_for_is_tried_again_and_again():
+    tried = servers(A)
+    waits = [tried.lost(now=0.0, soon=True)]
+    for _ in range(9):
+        tried.failed()
+        waits.append(tried.wait(connected=False, soon=True))
+    assert waits == [1.0, *[3.0] * 9]
+    tried.failed()
+    assert tried.wait(connected=False) == 6.0, "after the call, the waits grow as after its loss"
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -103,10 +124,20 @@ def test_a_thousand_clients_that_lose_their_server_come_back_apart(seed):
     for each in crowd:
         each.works(now=0.0)
     waits = [each.lost(now=1000.0) for each in crowd]
-    by_second = Counter(int(wait) for wait in waits)
-    assert max(by_second.values()) < 150
-    assert set(by_second) == set(range(10))
-    # Those that do not get through come back over one minute, after one.
+    tenths = Counter(int(wait / 0.2) for wait in waits)
+    assert max(tenths.values()) < 150
+    assert set(tenths) == set(range(10))
+    # Those that do not get through are spread further with each attempt.
+    times, width = waits, 0.0
+    for _ in range(5):
+        for each in crowd:
+            each.failed()
+        times = [time + each.wait(connected=False) for time, each in zip(times, crowd, strict=True)]
+        before, width = width, max(times) - min(times)
+        assert width > before
+    assert width > 15.0
+    assert max(Counter(int(time) for time in times).values()) < 150
+    # Those that are refused come back over one minute, after one.
     again = []
     for _ in range(2):
         for each in crowd:

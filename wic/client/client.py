@@ -164,6 +164,7 @@ class Client:
                 tasks=self.tasks,
                 on_event=lambda event: self._calls.handle(event),
                 tell=self._tell,
+                calls_wait=lambda: self._made_calls is not None and self._made_calls.wait_for_connection,
             )
         except ConfigurationError:  # an identity that came with the token cannot be registered
             await credentials.close()

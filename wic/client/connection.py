@@ -22,9 +22,11 @@ from wic.client.dialling import dial_websocket
 from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
 from wic.client.keep_alive import agree_keep_alive
 from wic.client.tables import CONNECTION, ConnectionInput, ConnectionState
-from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, WicError
+from wic.client.waiters import RegistrationWaiters
+from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, TransportError, WicError
 from wic.registration import (
     Backoff,
+    ConnectionBackoff,
     DepartureEnded,
     Identity,
     Refreshed,
@@ -89,6 +91,8 @@ class ClientConnection:
     """Takes the events of the endpoint that do not belong to registrations."""
     tell: Callable[[ClientEvent], None]
     """Takes what is news to the user."""
+    calls_wait: Callable[[], bool]
+    """Tells whether calls wait for a connection."""
     endpoint: Endpoint = field(init=False)
     driver: Driver = field(init=False)
     agent: RegistrationAgent = field(init=False)
@@ -104,7 +108,7 @@ class ClientConnection:
     _token_backoff: Backoff | None = None
     _pause: asyncio.Future[None] | None = None  # the wait for the next attempt; a result ends it
     _fault: WicError | None = None  # the reason of OVER
-    _waiting: dict[str, asyncio.Future[WicError | None]] = field(default_factory=dict)  # callers of `register`
+    _waiters: RegistrationWaiters = field(default_factory=RegistrationWaiters)
     _woken: asyncio.Event | None = None  # made when first waited for: a fleet keeps thousands of connections
 
     def __post_init__(self) -> None:
@@ -120,7 +124,7 @@ class ClientConnection:
                 via={"WSS": host, "WS": host},
             ),
         )
-        make_backoff = partial(Backoff, options.chance, options.backoff)
+        make_backoff = partial(Backoff, options.draw, options.backoff)
         contact = websocket_contact(impu.user, host)
         self.agent = RegistrationAgent(
             self.endpoint,
@@ -133,7 +137,8 @@ class ClientConnection:
             reg_event=options.reg_event,
         )
         self.driver = Driver(self.endpoint, on_event=self._event, timer_sources=(self.agent,))
-        self._servers = Servers(account.servers, make_backoff())  # RFC 5626 §4.5: one back-off for all of them
+        # RFC 5626 §4.5: one back-off for all of them.
+        self._servers = Servers(account.servers, make_backoff(), ConnectionBackoff(options.draw, options.backoff))
         self._dial = options.dial or partial(dial_websocket, ca=account.ca, timeout=options.connect_timeout)
         self.credentials.on_renewed, self.credentials.on_failed = self._credentials_renewed, self._end
 
@@ -227,8 +232,7 @@ class ClientConnection:
             raise self._fault or FlowLost("the client is being deregistered")
         if not self.agent.add(impu, now=self.now):
             return
-        # Two callers may add the same identity: one REGISTER answers both.
-        answer = self._waiting.setdefault(_key(impu), asyncio.get_running_loop().create_future())
+        answer = self._waiters.join(impu)
         self.driver.pump()
         await asyncio.wait({answer}, timeout=self.options.register_timeout)
         if not answer.done():
@@ -245,7 +249,7 @@ class ClientConnection:
         if impu is None:
             self._finish()  # first, so that no reconnection begins meanwhile
         else:
-            self._answer(_key(impu), RegistrationFailed(f"{impu} was deregistered meanwhile"))
+            self._waiters.answer(impu, RegistrationFailed(f"{impu} was deregistered meanwhile"))
         self.agent.deregister(impu, now=self.now)
         self.driver.pump()
         try:
@@ -351,7 +355,12 @@ class ClientConnection:
             return transport.flow
         except WicError:
             raise
-        except Exception as error:  # `ClientOptions.dial` is foreign code, which may fail in any way
+        except (
+            Exception,
+            asyncio.CancelledError,
+        ) as error:  # `ClientOptions.dial` is foreign code: any failure is possible
+            if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
+                raise  # this attempt is cancelled, and not something within the dialling
             _log.debug("dialling %s failed", server, exc_info=True)
             raise ConnectFailed(f"dialling {server} failed: {error!r}") from error
 
@@ -376,14 +385,14 @@ class ClientConnection:
                 return 0.0
             case Remedy.AWAIT_TOKEN:
                 if self._token_backoff is None:  # apart from the servers' back-off: the web server fails, not they
-                    self._token_backoff = Backoff(self.options.chance, self.options.backoff)
+                    self._token_backoff = Backoff(self.options.draw, self.options.backoff)
                 wait = self._token_backoff.fail(retry_after=after)
                 _log.warning("no access token, trying again in %.0f s: %s", wait, failure.error)
                 return wait
             case Remedy.NEXT_SERVER | Remedy.RECONNECT:
                 left = self._servers.current
                 if remedy is Remedy.RECONNECT:
-                    wait = self._servers.lost(now=self.now)
+                    wait = self._servers.lost(now=self.now, soon=self.calls_wait())
                     leading = self.agent.leading
                     if leading is not None and leading.retry_at is not None:
                         wait = max(wait, leading.retry_at - self.now)  # a Retry-After counts across connections
@@ -391,7 +400,8 @@ class ClientConnection:
                     self._servers.failed()
                     if phase is Phase.OPENING and self._servers.exhausted:  # each was tried once
                         raise failure.error
-                    wait = self._servers.wait(retry_after=after)
+                    connected = not isinstance(failure.error, TransportError)
+                    wait = self._servers.wait(retry_after=after, connected=connected, soon=self.calls_wait())
                 self._obsolete, self._transport = self._transport, None
                 expected = phase in (Phase.IN_SERVICE, Phase.ONLY_SERVER)
                 level = logging.INFO if expected else logging.WARNING
@@ -472,8 +482,7 @@ class ClientConnection:
         match event:
             case Registered(impu, binding) | Refreshed(impu, binding):
                 self.tell(event)
-                if self._waiting:  # seldom: making the key takes time at each refresh of a fleet
-                    self._answer(_key(impu), None)
+                self._waiters.answer(impu, None)
                 if impu is self.agent.leading_impu:  # the others only follow it to another connection
                     self._registered(binding)
             case RegistrationFailure():
@@ -522,22 +531,15 @@ class ClientConnection:
             if remedy is Remedy.RETRY:
                 _log.warning("registration of %s failed, trying again in %.0f s: %s", impu, failure.retry_after, error)
         elif remedy in (Remedy.RETRY, Remedy.REREGISTER):
-            self._answer(_key(impu), error)
+            self._waiters.answer(impu, error)
             self.tell(RegistrationLost(impu, error, final=False, next_try=failure.retry_after))
         elif remedy is Remedy.GIVE_UP:
-            waited_for = self._answer(_key(impu), error)
+            waited_for = self._waiters.answer(impu, error)
             # A loss that ends the client is told by `_end`, and the caller of `register` has its answer.
             if failure.loses_binding if self.is_over else not (last or waited_for):
                 self.tell(RegistrationLost(impu, error, final=True))
         elif failure.loses_binding:  # it comes with another connection, or another token
             self.tell(RegistrationLost(impu, error, final=False))
-
-    def _answer(self, key: str, error: WicError | None) -> bool:
-        """Give the caller that has added an identity its answer; return whether there is one."""
-        answer = self._waiting.pop(key, None)
-        if answer is not None and not answer.done():
-            answer.set_result(error)
-        return answer is not None
 
     async def _next_departure(self) -> None:
         """Wait until the network has said its last word on another identity, or on the subscription."""
@@ -561,8 +563,7 @@ class ClientConnection:
     def _finish(self) -> None:
         """Look for nothing any more, also not for identities that wait for another connection, or another token."""
         self._move(ConnectionInput.ENDED)
-        for key in tuple(self._waiting):
-            self._answer(key, self._fault or RegistrationFailed(f"{key} was deregistered meanwhile"))
+        self._waiters.end(self._fault)
         if self._task is not None and self._task is not asyncio.current_task():  # the loop may end itself
             self._task.cancel()
 
@@ -594,7 +595,3 @@ _PHASES: Final = {
     ConnectionState.RECONNECTING: Phase.RECONNECTING,
     ConnectionState.OVER: Phase.OVER,
 }
-
-
-def _key(impu: Uri) -> str:
-    return str(impu.aor())

@@ -26,7 +26,7 @@ def agree_keep_alive(connection: Connection, binding: Binding, options: ClientOp
     asked = binding.flow_timer or binding.keep_alive  # Flow-Timer of RFC 5626 §4.4, `keep` of RFC 6223 §4.3
     if not asked:  # the interval of the options stays
         return
-    every = asked * (0.8 + 0.2 * options.chance())
+    every = asked * (0.8 + 0.2 * options.draw())
     answer_within = min(options.keep_alive.answer_within, max(_LEAST, every / 2))
     every = max(_LEAST, every - answer_within)  # a network that names 0.1 s gets no more than one a second
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientOptions"]
 
+_log = logging.getLogger(__name__)
 _KEEP_ALIVE: Final = KeepAlive()
 _BACKOFF: Final = BackoffOptions()
 _MEDIA: Final = MediaTransportOptions()
@@ -45,8 +47,8 @@ class ClientOptions:
     backoff: BackoffOptions = _BACKOFF
     """Waits before the next try to connect or to register.
 
-    After a connection that worked is lost, the wait is drawn from 0 to `first_time`: with its default of
-    10 s, a thousand clients of a server that failed come back at about a hundred a second.
+    After a connection is lost, the wait is drawn from 0 to `first_time`, and doubles with each attempt that fails.
+    While a call waits for the connection, it stays short.
     """
     call_grace: float = 30.0
     """Seconds that a call goes on without a connection; then it ends with `FlowLost`."""
@@ -68,3 +70,14 @@ class ClientOptions:
     """Opens connections; None opens WebSocket connections."""
     chance: Callable[[], float] = random.random
     """Random source: gives a number from 0 to 1, another one each time."""
+
+    def draw(self) -> float:
+        """Return a number from 0 to 1 of `chance`; of another source where that fails, for it is foreign code."""
+        try:
+            drawn = self.chance()
+            if 0.0 <= drawn <= 1.0:
+                return drawn
+            _log.warning("the random source gave %r, which is no number from 0 to 1", drawn)
+        except Exception:  # noqa: BLE001 - without a wait there would be no further attempt
+            _log.warning("the random source failed", exc_info=True)
+        return random.random()

@@ -1,7 +1,7 @@
 """Registration without I/O: bindings made, kept and removed, for one identity or for all of a user."""
 
 from wic.registration.agent import RegistrationAgent
-from wic.registration.backoff import Backoff, BackoffOptions
+from wic.registration.backoff import Backoff, BackoffOptions, ConnectionBackoff
 from wic.registration.binding import Binding, read_binding
 from wic.registration.events import (
     AgentEvent,
@@ -33,6 +33,7 @@ __all__ = [
     "Binding",
     "BindingLost",
     "BindingSuspended",
+    "ConnectionBackoff",
     "DepartureEnded",
     "Deregistered",
     "Identities",

@@ -1,4 +1,9 @@
-"""Back-off between tries to register (RFC 5626 §4.5, TS 24.229 §5.1.1.2.1)."""
+"""Back-off between attempts to register, and between attempts to connect (RFC 5626 §4.5, TS 24.229 §5.1.1.2.1).
+
+A registrar that refuses is overloaded, or has a fault that takes its time: after the second refusal the waits are those of
+RFC 5626 §4.5, from one minute on. A server that cannot be connected to is most often restarting, or on the other side of a
+network that is away for some seconds: there the waits begin with a second or two, and double up to the same end.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +27,10 @@ class BackoffOptions:
         ConfigurationError: a time is not positive, or the first wait is beyond five minutes.
     """
 
-    first_time: float = 10.0
-    """The wait after the first failure is drawn from 0 to this, so that the clients of a lost server come back apart."""
+    first_time: float = 2.0
+    """The wait before the first attempt to connect again is drawn from 0 to this; each further one is twice as long."""
     base_time: float = 30.0
-    """`base-time (if all failed)`: no flow of this user works."""
+    """`base-time (if all failed)`, for registrations that are refused; the first wait is drawn from 0 to a third of it."""
     max_time: float = 1800.0
     """`max-time`; also the most that a Retry-After can ask for."""
 
@@ -41,7 +46,7 @@ _DEFAULT_OPTIONS: Final = BackoffOptions()
 
 @dataclass(slots=True)
 class Backoff:
-    """Count of consecutive failures, and the wait after each.
+    """Count of consecutive refusals, and the wait after each.
 
     >>> backoff = Backoff(lambda: 0.0)
     >>> [backoff.fail() for _ in range(8)]
@@ -67,9 +72,46 @@ class Backoff:
             least = min(options.base_time, 2.0 ** min(self.failures - 1, _MAX_DOUBLINGS))
             return min(max(retry_after, least), options.max_time)
         if self.failures == 1:
-            return self.chance() * options.first_time  # TS 24.229 §5.1.1.2.1: within five minutes
+            return self.chance() * min(
+                options.base_time / 3, _LONGEST_FIRST
+            )  # TS 24.229 §5.1.1.2.1: within five minutes
         wait = min(options.max_time, options.base_time * 2.0 ** min(self.failures, _MAX_DOUBLINGS))
         return wait * (1 + self.chance()) / 2  # from 50 to 100 per cent
+
+    def succeed(self) -> None:
+        """Begin to count anew."""
+        self.failures = 0
+
+
+@dataclass(slots=True)
+class ConnectionBackoff:
+    """Count of connections that were lost or could not be made in a row, and the wait after each.
+
+    >>> backoff = ConnectionBackoff(lambda: 1.0)
+    >>> [backoff.fail() for _ in range(6)] + [backoff.fail(soon=True)]
+    [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 4.0]
+    >>> [backoff.fail(soon=True), backoff.fail(soon=True), backoff.fail()]
+    [4.0, 4.0, 8.0]
+    """
+
+    chance: Callable[[], float]
+    """Gives a number from 0 to 1, another one each time."""
+    options: BackoffOptions = _DEFAULT_OPTIONS
+    failures: int = 0
+    """Failures since a connection lasted."""
+
+    def fail(self, *, soon: bool = False) -> float:
+        """Count a failure and return the seconds to wait before the next attempt.
+
+        Args:
+            soon: a call waits for the connection, and will not do so for long: the waits do not grow meanwhile.
+        """
+        self.failures = min(self.failures + 1, 2) if soon else self.failures + 1
+        options = self.options
+        most = min(options.max_time, options.first_time * 2.0 ** min(self.failures - 1, _MAX_DOUBLINGS))
+        if self.failures == 1:
+            return self.chance() * most  # from 0 on, so that the clients of a lost server come back apart
+        return most * (1 + self.chance()) / 2  # RFC 5626 §4.5: from 50 to 100 per cent
 
     def succeed(self) -> None:
         """Begin to count anew."""

@@ -12,7 +12,7 @@ from wic.sip.params import UriParams
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    from wic.registration.backoff import Backoff
+    from wic.registration.backoff import Backoff, ConnectionBackoff
 
 __all__ = ["Servers"]
 
@@ -31,6 +31,9 @@ class Servers:
 
     urls: tuple[str, ...]
     backoff: Backoff
+    """Waits after answers, and their absence."""
+    reconnects: ConnectionBackoff
+    """Waits after connections that were lost, or could not be made."""
     _index: int = 0
     _tried: frozenset[int] = _NONE
     _up_since: float | None = None
@@ -61,19 +64,24 @@ class Servers:
             self._up_since = now
         self._tried = _NONE
 
-    def lost(self, *, now: float) -> float:
+    def lost(self, *, now: float, soon: bool = False) -> float:
         """Take note that the connection to the current server ended; return the seconds to wait.
 
         The wait is drawn by chance, so that the clients of a server that failed do not come back at once. It is
         short after a connection that worked for two minutes, and grows where connections do not last.
+
+        Args:
+            now: the time.
+            soon: a call waits for the connection.
         """
         stable = self._up_since is not None and now - self._up_since >= _STABLE
         self._up_since = None
         if stable:
             self.backoff.succeed()
-        wait = self.backoff.fail()
+            self.reconnects.succeed()
+        wait = self.reconnects.fail(soon=soon)
         if stable:
-            self.backoff.succeed()  # the flow failed, but no try to make one has
+            self.reconnects.succeed()  # the flow failed, but no try to make one has
         return wait
 
     def failed(self) -> None:
@@ -82,15 +90,19 @@ class Servers:
         self._tried |= {self._index}  # RFC 5626 §4.5: a wait only when all have failed
         self._index = next((index for index in range(len(self.urls)) if index not in self._tried), 0)
 
-    def wait(self, *, retry_after: float | None = None) -> float:
+    def wait(self, *, retry_after: float | None = None, connected: bool = True, soon: bool = False) -> float:
         """Return the seconds to wait after `failed`: none as long as there is a server that was not tried.
 
         Args:
             retry_after: what the server asked for; it counts where there is no other server.
+            connected: whether the connection was made, and lasted for an answer or the time that one may take.
+            soon: a call waits for the connection.
         """
         if not self.exhausted:
             return 0.0
         self._tried = _NONE
+        if not connected:
+            return self.reconnects.fail(soon=soon)
         return self.backoff.fail(retry_after=retry_after if len(self.urls) == 1 else None)
 
 

@@ -14,7 +14,7 @@ from wic.client.events import (
     RegistrationLost,
 )
 from wic.errors import ConfigurationError, RegistrationFailed, SignInNeeded
-from wic.registration import parse_impu
+from wic.registration import BackoffOptions, parse_impu
 from wic.sip.trace import Direction
 
 pytestmark = pytest.mark.virtual_time
@@ -40,7 +40,7 @@ async def cut(memory_home, client):
 
 @pytest.mark.parametrize("after", [0.0, 0.5, 3.0])
 async def test_a_deregistration_while_the_connection_is_lost_is_the_end(memory_home, after):
-    client = memory_home.client()
+    client = memory_home.client(backoff=BackoffOptions(first_time=10.0))
     told = memory_home.watched(client)
     async with client:
         await cut(memory_home, client)

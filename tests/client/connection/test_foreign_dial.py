@@ -13,7 +13,10 @@ from wic.errors import ConnectFailed
 pytestmark = pytest.mark.virtual_time
 
 
-@pytest.mark.parametrize("fault", [ValueError("no such proxy"), KeyError(), TimeoutError(), None], ids=repr)
+FAULTS = [ValueError("no such proxy"), KeyError(), TimeoutError(), asyncio.CancelledError(), None]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=repr)
 async def test_a_dial_that_fails_in_its_own_way_is_tried_again(memory_home, caplog, fault):
     faulty = False
 
@@ -47,6 +50,30 @@ async def test_a_dial_that_fails_in_its_own_way_is_what_open_raises(memory_home)
         async with memory_home.client("alice", "ws://a/", "ws://b/", dial=dial):
             pytest.fail("not reached")
     assert tried == ["ws://a/", "ws://b/"]
+
+
+@pytest.mark.parametrize("drawn", [ValueError("no entropy"), float("nan"), -1.0, 1e300, None, "0.5"], ids=repr)
+async def test_a_random_source_that_fails_stops_no_reconnection(memory_home, drawn):
+    """The keep-alive of the network is agreed all the same."""
+    faulty = False
+
+    def chance():
+        if not faulty:
+            return 0.5
+        if isinstance(drawn, Exception):
+            raise drawn
+        return drawn
+
+    memory_home.home.register_extra = [("Flow-Timer", 120)]
+    client = memory_home.client(chance=chance)
+    told = memory_home.watched(client)
+    async with client:
+        faulty = True
+        memory_home.down.add("ws://a/")
+        memory_home.far[-1].abort("begin")
+        await asyncio.sleep(60.0)
+        memory_home.down.clear()
+        await memory_home.until(lambda: ConnectionRestored in told.kinds, 120.0)
 
 
 class FaultyConnection:
