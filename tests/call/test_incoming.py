@@ -33,13 +33,27 @@ def test_an_offered_call_names_its_caller(wire):
     assert incoming.next_timeout() is None
 
 
+TRUE, PHONE = "sip:true@ims.example", "tel:+1"
+
+
 @pytest.mark.parametrize(
-    ("asserted", "caller"),
-    [("<sip:true@ims.example>, <tel:+1>", "sip:true@ims.example"), ("<<", "sip:alice@ims.example")],
+    ("asserted", "identities"),
+    [
+        # RFC 3325 §9.1: one or two; what cannot be read asserts nothing.
+        ((f"<{TRUE}>, <{PHONE}>",), [TRUE, PHONE]),
+        ((f"<{TRUE}>", f"<{PHONE}>"), [TRUE, PHONE]),
+        ((f"<{PHONE}>",), [PHONE]),
+        ((f"<{TRUE}>, <{PHONE}>, <sip:third@ims.example>",), [TRUE, PHONE]),
+        (("<<", f"<{TRUE}>"), [TRUE]),
+        (("<<",), []),
+        ((), []),
+    ],
 )
-def test_the_asserted_identity_goes_first(wire, asserted, caller):
-    wire.invite(headers=(("P-Asserted-Identity", asserted),))
-    assert str(wire.bob.call.caller.uri) == caller
+def test_the_asserted_identities_go_first(wire, asserted, identities):
+    wire.invite(headers=tuple(("P-Asserted-Identity", value) for value in asserted))
+    assert [str(each.uri) for each in wire.bob.call.asserted] == identities
+    assert str(wire.bob.call.caller.uri) == (identities or ["sip:alice@ims.example"])[0]
+    assert str(wire.bob.call.registered) == "sip:bob@ims.example"
 
 
 def test_ringing_is_repeated_every_minute(wire):

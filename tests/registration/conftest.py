@@ -302,9 +302,12 @@ def make_household(identity: Identity, make_endpoint: Callable[[], Endpoint]) ->
         agent = RegistrationAgent(
             endpoint,
             identity=identity,
-            credentials=DigestClient(secret, random_source=endpoint.random_source),
             listener=heard.append,
-            **{"make_backoff": lambda: Backoff(lambda: 0.5)} | options,  # type: ignore[arg-type]
+            **{  # type: ignore[arg-type]
+                "credentials": DigestClient(secret, random_source=endpoint.random_source),
+                "make_backoff": lambda: Backoff(lambda: 0.5),
+            }
+            | options,
         )
         return Household(endpoint, agent, heard=heard)
 

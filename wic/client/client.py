@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from wic.aio import TaskSet
 from wic.client.calls import Calls
 from wic.client.connection import ClientConnection
 from wic.client.credentials import open_credentials
-from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
+from wic.client.events import ConnectionLost, ConnectionRestored, Registered, RegistrationLost
 from wic.client.options import ClientOptions
 from wic.client.targets import parse_target
 from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed, WicError
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 
+_NONE: Final[frozenset[str]] = frozenset()
+
+
 class Client:
     """A registered client for the length of an `async with`.
 
@@ -54,6 +57,7 @@ class Client:
         self._made_calls: Calls | None = None
         self._changed: asyncio.Event | None = None
         self._lost: WicError | None = None
+        self._gone: frozenset[str] = _NONE  # identities that listeners know to have ended for good
         self._listeners: list[Callable[[ClientEvent], None]] = []
 
     # state
@@ -315,8 +319,9 @@ class Client:
         return self._made_calls
 
     def _tell(self, event: ClientEvent) -> None:
-        for listener in self._listeners:  # called by the loop, so that an exception of one harms no other
-            asyncio.get_running_loop().call_soon(listener, event)
+        if self._is_news(event):
+            for listener in self._listeners:  # called by the loop, so that an exception of one harms no other
+                asyncio.get_running_loop().call_soon(listener, event)
         match event:
             case ConnectionLost(next_try=next_try) if self._made_calls is not None:
                 # As long as the eP-CSCF keeps a call whose flow failed, if another flow may come at all.
@@ -327,6 +332,19 @@ class Client:
                 self._registration_ended(impu, error)
             case _:
                 pass
+
+    def _is_news(self, event: ClientEvent) -> bool:
+        """Tell whether listeners have not heard of it: credentials end an identity, and so does its binding later."""
+        match event:
+            case RegistrationLost(impu, final=True):
+                known = self._gone
+                self._gone |= {str(impu.aor())}
+                return self._gone != known
+            case Registered(impu) if self._gone:
+                self._gone -= {str(impu.aor())}
+            case _:
+                pass
+        return True
 
     def _registration_ended(self, impu: Uri, error: WicError) -> None:
         over = self._connection.is_over

@@ -319,6 +319,7 @@ class ClientConnection:
                 if self._token_refused:  # else another one has come meanwhile
                     return Failure(error, recover_from_renewal(error))
             self._token_refused, self._token_backoff = False, None
+            self.agent.renewed(now=self.now)
             if transport is not self._transport:  # lost while the token was fetched
                 return self._flow_lost(" meanwhile")
         try:
@@ -455,6 +456,7 @@ class ClientConnection:
 
     def _credentials_renewed(self) -> None:
         """Register with the credentials that there are now, which ends a wait for others."""
+        self.agent.renewed(now=self.now)
         if self._token_refused:
             self._token_refused, self._token_backoff = False, None
             if self._pause is not None and not self._pause.done():

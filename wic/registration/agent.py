@@ -16,7 +16,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from wic.errors import LocalProtocolError
+from wic.errors import LocalProtocolError, RegistrationFailed, TokenRefused
 from wic.registration.called import find_called, is_for_us
 from wic.registration.events import (
     AgentEvent,
@@ -184,7 +184,8 @@ class RegistrationAgent:
     def register(self, flow: Flow, *, now: float, edge: NameAddr | None = None) -> None:
         """Register over a flow, or take the registrations over to it (RFC 5626 §4.3).
 
-        Those that this side or the network has ended for good stay away.
+        Those that this side or the network has ended for good, or the network has refused, stay away; those that the
+        network has asked to wait are registered when the time has come.
 
         Args:
             flow: the connection.
@@ -198,7 +199,20 @@ class RegistrationAgent:
         for registration in self._registrations:
             # Neither a refresh nor another flow takes back what the user gave up, or is giving up.
             unwanted = self._unwanted and _key(registration.identity.impu) in self._unwanted
-            if not registration.ended and not unwanted:
+            if registration.ended or unwanted:
+                continue
+            if registration is self._leading:  # who calls has waited as long as it asked for
+                self._queue[registration] = _Command.REGISTER
+            elif registration.must_wait(now):  # RFC 3261 §20.33
+                registration.move(flow, edge)
+            elif registration.refusal is None:  # RFC 3261 §21.4: the same REGISTER is not tried again
+                self._queue[registration] = _Command.REGISTER
+        self._settle(now)
+
+    def renewed(self, *, now: float) -> None:
+        """Register those again whose access token was refused: there is another one."""
+        for registration in self._registrations:
+            if isinstance(registration.refusal, TokenRefused) and registration is not self._leading:
                 self._queue[registration] = _Command.REGISTER
         self._settle(now)
 
@@ -210,6 +224,7 @@ class RegistrationAgent:
 
         Raises:
             LocalProtocolError: there is no flow yet, or the identity is being deregistered.
+            RegistrationFailed: the network has asked to wait; the registration is tried then, by itself.
         """
         if self._flow is None:
             raise LocalProtocolError("there is no connection to register over")
@@ -225,6 +240,9 @@ class RegistrationAgent:
         self._unwanted -= {key}
         if any(each.implicit_set.holds(impu) for each in self.bindings):
             return False
+        if registration is not None and registration.must_wait(now):
+            seconds = (registration.retry_at or now) - now
+            raise RegistrationFailed(f"the network asks to wait {seconds:.0f} s more before {impu} is registered")
         self._added |= {key}
         idle = registration is None or (
             registration.state is RegistrationState.UNREGISTERED
@@ -412,13 +430,14 @@ class RegistrationAgent:
             self._queue[registration] = _Command.DEREGISTER
 
     def _hand_over(self, now: float) -> None:
-        """Let another registration lead, and be watched, where the leading one has ended for good."""
-        if self._leading is None or not self._leading.ended:
+        """Let another registration lead, and be watched, where the leading one has ended for good, or was refused."""
+        if self._leading is None or not (self._leading.ended or self._leading.refusal is not None):
             return
         # One with a binding goes first: the refusal of one that is still attempted would be the end of all.
         living = filter(self._lives, self._registrations)
         following = max(living, key=lambda each: each.binding is not None, default=None)
-        if following is not None:
+        # The refusal of the leading one is the end unless there is another one that is registered.
+        if following is not None and (self._leading.ended or following.binding is not None):
             self._leading = following
             self._forget_reg_event()
             if following.binding is not None:
@@ -500,7 +519,7 @@ class RegistrationAgent:
         if registration.state is not RegistrationState.UNREGISTERED:
             return True
         # One that was not refused waits for its turn, a connection, or a token.
-        return not registration.refused or self._queue.get(registration) is _Command.REGISTER
+        return registration.refusal is None or self._queue.get(registration) is _Command.REGISTER
 
 
 def _key(impu: Uri) -> str:

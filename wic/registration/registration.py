@@ -105,8 +105,8 @@ class Registration:
     """The REGISTER on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
     ended: bool = field(default=False, init=False)
     """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
-    refused: bool = field(default=False, init=False)
-    """Whether it failed for good; it is tried again over another connection only."""
+    refusal: WicError | None = field(default=None, init=False)
+    """The error by which it failed for good; only an explicit `register` begins it again."""
     left: bool = field(default=False, init=False)
     """Whether a binding was given up, and its end is not told yet."""
     _state: RegistrationState = field(default=REGISTRATION.initial, init=False)
@@ -120,6 +120,7 @@ class Registration:
     _token_refused: bool = field(default=False, init=False)  # by the last outcome
     _remove_next: bool = field(default=False, init=False)  # deregistration wanted while a REGISTER is on its way
     _since: float | None = field(default=None, init=False)  # first 2xx since the last failure
+    _asked_to_wait: bool = field(default=False, init=False)  # by the network, until the next attempt
 
     @property
     def state(self) -> RegistrationState:
@@ -136,6 +137,10 @@ class Registration:
         """The time at which a registration that is out of service tries again by itself; None = it does not."""
         out_of_service = self._state in (RegistrationState.WAITING, RegistrationState.SUSPENDED)
         return self._next_try if out_of_service else None
+
+    def must_wait(self, now: float) -> bool:
+        """Tell whether the network has asked to wait, and the time is not over; another connection does not change it."""
+        return self._asked_to_wait and self.retry_at is not None and now < self.retry_at
 
     # commands
 
@@ -154,6 +159,11 @@ class Registration:
             self._flow_lost = None
         self._notice_expiry(now)
         self._send(now)
+
+    def move(self, flow: Flow, edge: NameAddr | None = None) -> None:
+        """Use a new flow for the attempt that is due later: the network has asked to wait."""
+        self.flow, self.edge = flow, edge
+        self._flow_lost, self._suspension = None, Remedy.RETRY
 
     def refresh(self, *, now: float) -> None:
         """Renew the binding before it is due.
@@ -282,8 +292,9 @@ class Registration:
         if removal:
             purpose = Purpose.REMOVAL
         else:
-            self.ended = self.refused = False
+            self.ended, self.refusal = False, None
         self._next_try = None
+        self._asked_to_wait = False
         series = self._series
         if series is None or purpose is Purpose.INITIAL:
             self._anew = False
@@ -408,7 +419,8 @@ class Registration:
             self._events.append(BindingSuspended(error, recovery, impu, self._binding))
             self._suspension = recovery.remedy if recovery.after is None else Remedy.RETRY
             self._next_try = None if recovery.after is None else now + recovery.after
-            self._anew = self._state is RegistrationState.REGISTERING
+            # An initial registration that is due, or was on its way, stays due (TS 24.229 §5.1.2A.1.6).
+            self._anew = self._anew or self._state is RegistrationState.REGISTERING
             self._move(RegistrationInput.SUSPENDED)
 
     def _lose_flow(self, reason: str, now: float) -> None:
@@ -456,13 +468,15 @@ class Registration:
         self._next_try = None if again_after is None else now + again_after
         self._anew = False
         self._remove_next = False
-        self.refused = isinstance(event, RegistrationFailure) and event.recovery.remedy is Remedy.GIVE_UP
+        given_up = isinstance(event, RegistrationFailure) and event.recovery.remedy is Remedy.GIVE_UP
+        self.refusal = event.error if given_up else None
         self._move(RegistrationInput.ENDED if again_after is None else RegistrationInput.DEFERRED)
 
     # waits
 
     def _timed(self, recovery: Recovery, now: float) -> Recovery:
         """Return a recovery with the seconds until this registration tries again by itself, over the flow it has."""
+        self._asked_to_wait = recovery.after is not None
         if self.backoff is None or recovery.remedy not in (Remedy.RETRY, Remedy.NEXT_SERVER):
             return recovery
         self._forgive(self.backoff, now)
@@ -470,6 +484,7 @@ class Registration:
 
     def _anew_after(self, asked: float, now: float) -> Recovery:
         """Return the recovery from a loss: when it is asked for, unless one registration after the other is lost."""
+        self._asked_to_wait = asked > 0.0
         if self.backoff is not None:
             self._forgive(self.backoff, now)
             wait = self.backoff.fail()

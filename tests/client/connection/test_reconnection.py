@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from wic.client.events import ConnectionLost, ConnectionRestored, Refreshed, Registered, RegistrationLost
-from wic.errors import ConnectFailed, FlowLost, RegistrationFailed
+from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, SignInNeeded
 from wic.registration import BackoffOptions
 
 pytestmark = pytest.mark.virtual_time
@@ -334,10 +334,10 @@ async def test_a_connection_lost_after_the_end_is_only_told(memory_home):
     client = memory_home.client(impus=("sip:work@ims.example",))
     told = memory_home.watched(client)
     async with client:
-        memory_home.home.forbids = {"alice"}
+        memory_home.credentials[-1].on_failed(SignInNeeded("The sign-in has ended."))
         await memory_home.until(lambda: RegistrationLost in told.kinds)
         await asyncio.sleep(100.0)
-        assert memory_home.home.driver.connections, "there is another identity, whose registration goes on"
+        assert memory_home.home.driver.connections, "what is registered stays so until it expires"
         memory_home.far[-1].abort("done with you")
         await memory_home.until(lambda: isinstance(told[-1], ConnectionLost))
         assert told[-1].next_try is None

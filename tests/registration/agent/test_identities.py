@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.auth import BearerClient, Secret
 from wic.errors import ConfigurationError, LocalProtocolError, RegistrationFailed
 from wic.registration import (
     BindingLost,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from conftest import Household
 
-    from wic.registration import AgentEvent
+    from wic.registration import AgentEvent, Identity
 
 FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
 
@@ -473,3 +474,40 @@ def test_registrations_without_a_backoff_do_not_try_again(make_household: Callab
     household.agent.register(FLOW, now=0)
     assert kinds(household.answer(500)) == [("alice", RegisterFailed)]
     assert household.agent.next_timeout() is None
+
+
+def test_another_token_lets_those_register_whose_token_was_refused(
+    make_household: Callable[..., Household], identity: Identity
+) -> None:
+    """RFC 8898 §2.1.3: as often as there is another one; those that were refused for another reason stay away."""
+    bearer = BearerClient(token=Secret("old"))
+    household = make_household(impus=(HOME, WORK), credentials=bearer)
+    household.agent.register(FLOW, now=0)
+    household.accept()
+    household.answer(403)
+    for _ in range(2):  # the second time in a row is the end
+        household.answer(401, ("WWW-Authenticate", 'Bearer realm="ims.example", error="invalid_token"'))
+        household.agent.register(FLOW, now=0)
+        household.accept()
+    assert household.endpoint.to_send() == []
+    household.agent.renewed(now=0)
+    assert kinds(household.accept()) == [("work", Registered)]
+    assert household.endpoint.to_send() == []
+
+
+def test_a_wait_that_the_network_asks_for_outlives_the_flow(household: Household) -> None:
+    """RFC 3261 §20.33."""
+    household.agent.register(FLOW, now=0)
+    household.agent.add(HOME, now=0)
+    household.accept()
+    household.answer(480, ("Retry-After", 30))
+    household.cut()
+    household.flow = OTHER_FLOW
+    household.agent.register(OTHER_FLOW, now=1)
+    assert kinds(household.accept()) == [("alice", Refreshed)]
+    assert household.endpoint.to_send() == []
+    with pytest.raises(RegistrationFailed, match=r"asks to wait 28 s more before sip:home@ims\.example"):
+        household.agent.add(HOME, now=2)
+    household.wait()
+    assert household.now == 30
+    assert kinds(household.accept()) == [("home", Registered)]

@@ -72,3 +72,16 @@ def test_a_register_on_its_way_is_enough(routed: World) -> None:
 
 def test_without_a_binding_no_answer_is_believed(world: World) -> None:
     assert not world.registration.restore(answer(), now=0.0)
+
+
+def test_a_flow_that_is_lost_before_the_register_changes_nothing(routed: World) -> None:
+    """The REGISTER over the next flow is the initial one."""
+    assert routed.registration.restore(answer(), now=5.0)
+    routed.cut()
+    routed.reconnect()
+    assert routed.registration.state is RegistrationState.REGISTERING
+    (event,) = routed.accept()
+    assert isinstance(event, Refreshed)
+    assert event.anew
+    first, second = routed.sent
+    assert first.call_id != second.call_id
