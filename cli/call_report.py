@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wic.client.call_stats import CallOutcome
+
 if TYPE_CHECKING:
     from wic.client.call_stats import CallReport
 
@@ -35,7 +37,7 @@ def show_call(
     """
     document = report.to_dict()
     if fault is not None and report.error is None:
-        document |= {"outcome": fault.outcome, "reason": fault.reason, "error": fault.error}
+        document |= {"outcome": CallOutcome.FAILED.value, "reason": fault.reason, "error": fault.error}
     if last and document["error"] is not None:
         console.failure_document(document)
     else:

@@ -16,6 +16,7 @@ from .ladder import Arrow
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from wic.accounts import Account
     from wic.client import Client
     from wic.network import ImsNetwork
     from wic.sip.flow import Flow
@@ -28,6 +29,8 @@ MOST_ARROWS = 400
 _CSEQ_METHOD = re.compile(rb"^CSeq[ \t]*:[ \t]*\d+[ \t]+([A-Za-z]+)", re.IGNORECASE | re.MULTILINE)
 
 
+_DIGEST = re.compile(rb"^Authorization[ \t]*:[ \t]*Digest[ \t]+(.*)", re.IGNORECASE | re.MULTILINE)
+_ALGORITHM = re.compile(rb"\balgorithm[ \t]*=[ \t]*\"?([A-Za-z0-9-]+)", re.IGNORECASE)
 _CALL_ID = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\s@]{1,8})", re.IGNORECASE | re.MULTILINE)
 
 
@@ -39,6 +42,8 @@ class TrafficMonitor:
         self._capture = Capture(settings.pcap) if settings.pcap else None
         self.arrows: list[Arrow] = []
         self.participants: list[str] = []
+        self.algorithms: dict[str, str] = {}
+        """Algorithm of the last Digest or AKA response of each client to a challenge of its REGISTER."""
 
     def attach(self, client: Client, name: str = "") -> None:
         """Observe a client.
@@ -47,7 +52,7 @@ class TrafficMonitor:
             client: the client, before it is registered.
             name: its column on the ladder; left empty, the user part of its private identity.
         """
-        name = name or (client.account.impi or client.account.name).partition("@")[0]
+        name = name or name_of(client.account)
         self._add_column(name)
         self._add_column(EPCSCF)  # once, right of the first client
 
@@ -81,6 +86,8 @@ class TrafficMonitor:
         if len(self.arrows) < MOST_ARROWS:
             source, target = (name, EPCSCF) if sent else (EPCSCF, name)
             self.arrows.append(Arrow(at=now, source=source, target=target, label=label_of(data)))
+        if sent and data.startswith(b"REGISTER "):
+            self.algorithms.update({name: found} if (found := _algorithm_of(data)) else {})
         if self._capture is not None:
             # A capture shows packets from sender to receiver, so the addresses follow the direction.
             addresses = (flow.local, flow.remote) if sent else (flow.remote, flow.local)
@@ -116,6 +123,20 @@ class TrafficMonitor:
         failure = self.close()
         if failure is not None and error is None:
             raise failure
+
+
+def name_of(account: Account) -> str:
+    """Return the name of a client in traces and on ladders."""
+    return (account.impi or account.name).partition("@")[0]
+
+
+def _algorithm_of(register: bytes) -> str | None:
+    """Return the algorithm of a response to a challenge; None if there is no response."""
+    found = _DIGEST.search(register)
+    if found is None or b'response=""' in found[1]:  # TS 24.229 §5.1.1.2.2: the first REGISTER has an empty one
+        return None
+    named = _ALGORITHM.search(found[1])
+    return named[1].decode() if named else "MD5"  # RFC 7616 §3.3: without a name
 
 
 def _dialog_of(data: bytes) -> str:

@@ -78,7 +78,10 @@ async def _demo(common: CommonOptions) -> ExitCode:
             traffic.attach(bob, "bob")
             progress.update("Registering alice and bob over WSS")
             async with bob, alice:  # bob first: alice may call as soon as she is registered
-                outcome.registrations += [_registration(client) for client in (alice, bob)]
+                clients = {"alice": alice, "bob": bob}
+                outcome.registrations += [
+                    _registration(each, traffic.algorithms.get(name)) for name, each in clients.items()
+                ]
                 progress.update("alice calls bob")
                 await _call(alice, bob, outcome)
                 progress.update("Deregistering")
@@ -121,11 +124,12 @@ async def _echo(call: Call) -> None:
             await channel.send(message)
 
 
-def _registration(client: Client) -> dict[str, object]:
+def _registration(client: Client, algorithm: str | None) -> dict[str, object]:
     account, binding = client.account, client.binding
     return {
         "impu": account.impu,
         "scheme": account.auth.value,
+        "algorithm": algorithm,
         "expires": binding.expires if binding else 0,
         "service_route": [str(each.uri) for each in binding.service_route] if binding else [],
     }

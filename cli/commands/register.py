@@ -115,6 +115,7 @@ def describe(account: Account, binding: Binding, traffic: TrafficMonitor, starte
         "impu": account.impu,
         "impi": account.impi,
         "scheme": account.auth.value,
+        "algorithm": next(iter(traffic.algorithms.values()), None),  # of the only client; a token has none
         "expires": binding.expires,
         "service_route": [str(each.uri) for each in binding.service_route],
         "associated_uris": [str(each.uri) for each in binding.associated_uris],

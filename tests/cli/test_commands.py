@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -61,13 +62,14 @@ def test_register_once(lab, wic) -> None:
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert set(document) == {
-        "state", "impu", "impi", "scheme", "expires", "service_route", "associated_uris", "pub_gruu", "timings",
+        "state", "impu", "impi", "scheme", "algorithm", "expires", "service_route", "associated_uris", "pub_gruu", "timings",
     }  # fmt: skip
     assert (document["state"], document["impu"], document["scheme"]) == (
         "registered",
         "sip:alice@ims.example",
         "digest",
     )
+    assert document["algorithm"] == "SHA-512-256"
     assert document["expires"] > 0
     assert set(document["timings"]) == {"connect_ms", "register_ms"}
     assert "deregistered" in result.stderr
@@ -176,6 +178,22 @@ def test_a_data_channel_that_cannot_be_used(lab, wic, answering, monkeypatch) ->
     bob.result(10)
     assert "The data channel x could not be used: the peer is gone." in result.stderr
     assert result.exit_code == 1
+
+
+def test_texts_that_the_end_of_the_call_left_unsent(lab, wic, answering, complaint, monkeypatch) -> None:
+    from wic.client.channels import ChannelOpening
+
+    async def wait(self):
+        await asyncio.Event().wait()
+
+    bob = answering("bob", seconds=0.2)
+    monkeypatch.setattr(ChannelOpening, "__aenter__", wait)
+    words = ("--send", "a", "--send", "b", "--json")
+    result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, *words)
+    bob.result(10)
+    assert complaint(result, code=1) == "2 of 2 texts were not sent before the call ended."
+    document = json.loads(result.stdout)
+    assert (document["outcome"], document["status"], document["error"]) == ("failed", 200, "MediaFailed")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -294,6 +312,7 @@ def test_demo(wic, monkeypatch) -> None:
     assert document["outcome"] == "done"
     assert set(document["calls"]) == {"alice", "bob"}
     assert [each["impu"] for each in document["registrations"]] == ["sip:alice@ims.example", "sip:bob@ims.example"]
+    assert [each["algorithm"] for each in document["registrations"]] == ["AKAv2-SHA-256", "SHA-512-256"]
     for label in ("REGISTER", "401 Unauthorized", "INVITE +SDP", "ACK", "BYE"):
         assert label in result.stderr
     assert "Two WICs registered" in result.stderr

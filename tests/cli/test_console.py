@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 
-from wic_cli.console import PLAIN_WIDTH, Console, clean
+from wic_cli.console import PLAIN_WIDTH, Console, ElapsedTime, clean, plain
+from wic_cli.failures import CommandFailure
 from wic_cli.ladder import Arrow
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07bob\x9b31m\u202egnp\ud800"
@@ -101,24 +104,74 @@ def test_a_peer_cannot_control_the_terminal(monkeypatch) -> None:
     assert "owned" in out.getvalue()
 
 
-def test_markup_of_a_peer_is_printed_as_text() -> None:
-    console, out, _ = pipe_console()
-    console.say("[bold red]x[/]")
-    console.table("T", ["c"], [["[link=http://evil]y[/link]"]])
-    assert "[bold red]x[/]" in out.getvalue()
-    assert "[link=http://evil]y[/link]" in out.getvalue()
+AS_WRITTEN = [
+    "tel:abc",
+    ":smile:",
+    "sip:x:5060",
+    "[bold red]x[/]",
+    "[/]",
+    "[link=http://evil]y[/link]",
+    "C:\\",
+    "\\[x]",
+]
 
 
-def test_names_of_emoji_are_printed_as_text(monkeypatch) -> None:
-    console, out, err = terminal_console(monkeypatch)
-    console.say("sip:x:5060")
-    console.facts({"contact": "sip:x:5060"})
-    console.table("T", ["c"], [["sip:x:5060"]])
-    console.ladder(["alice", "bob"], [Arrow(at=0, source="alice", target="bob", label="sip:x:5060")])
-    with console.progress("sip:x:5060") as progress:
-        progress.update("sip:x:5060")
-    console.error("sip:x:5060")
-    assert "\N{CROSS MARK}" not in out.getvalue() + err.getvalue()
+@pytest.mark.parametrize("where", [pipe_console, terminal_console])
+@pytest.mark.parametrize("text", AS_WRITTEN)
+def test_a_text_is_printed_as_it_is_written(monkeypatch, text: str, where) -> None:
+    """Each way to print; rich knows names of emoji and markup, which users and peers write without meaning them."""
+    uses = [
+        lambda console: console.say(text, style="bold"),
+        lambda console: console.error(text),
+        lambda console: console.trace(text),
+        lambda console: console.facts({"name": text}),
+        lambda console: console.facts({text: "value"}),
+        lambda console: console.table("title", ["column"], [[text]]),
+        lambda console: console.table("title", [text], [["cell"]]),
+        lambda console: console.table(text, ["column"], [["cell"]]),
+        lambda console: console.ladder([text, "bob"], [Arrow(at=0, source=text, target="bob", label=f"{text} X")]),
+        lambda console: console.failure(CommandFailure(outcome="failed", reason=text, error="X")),
+    ]
+    for use in uses:
+        console, out, err = where(monkeypatch) if where is terminal_console else where()
+        use(console)
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue() + err.getvalue())
+        assert text in shown
+
+
+def test_a_progress_line_is_printed_as_it_is_written(monkeypatch) -> None:
+    for text in AS_WRITTEN:
+        console, out, _ = terminal_console(monkeypatch)
+        with console.progress("begin") as progress:
+            progress.update(text, timed=True)
+        assert f"{text} 0:00" in out.getvalue()
+
+
+def test_a_line_may_show_the_time_since_it_began(monkeypatch) -> None:
+    now = [10.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    elapsed = ElapsedTime(plain("Ringing"))
+    shown = []
+    for now[0] in (10.0, 10.9, 75.0, 3700.0):
+        shown.append(str(elapsed.__rich__()))
+    assert shown == ["Ringing 0:00", "Ringing 0:00", "Ringing 1:05", "Ringing 61:30"]
+
+
+def test_only_the_console_prints() -> None:
+    for path in (Path(__file__).parents[2] / "cli").rglob("*.py"):
+        text = path.read_text()
+        assert (
+            path.name == "console.py" or re.search(r"\brich\b.*import|click[.]s?echo|(?<![._\w])print\(", text) is None
+        )
+
+
+def test_a_failure_is_documented_once() -> None:
+    console, out, err = pipe_console(as_json=True)
+    failure = CommandFailure(outcome="failed", reason="It broke.", error="X")
+    console.failure_document({"outcome": "rejected"})
+    console.failure(failure)
+    assert json.loads(out.getvalue()) == {"outcome": "rejected"}
+    assert err.getvalue() == "Error: It broke.\n"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, SignInNeeded
 from wic.registration import Binding, Identities
 from wic.sip.headers.address import NameAddr
 from wic.sip.uri import Uri
-from wic_cli.event_text import event_text
+from wic_cli.event_text import event_text, message_text
 
 ALICE = Uri.parse("sip:alice@ims.example")
 BINDING = Binding(contact=NameAddr("", ALICE), expires=600, expires_at=600.0, impu=ALICE)
@@ -68,3 +68,24 @@ REFUSED = RegistrationFailed("403 Forbidden")
 )
 def test_an_event_is_one_line_of_text(event, text):
     assert event_text(event) == text
+
+
+class FakeChannel:
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+
+@pytest.mark.parametrize(
+    ("label", "message", "text"),
+    [
+        ("chat", "hello", "chat: hello"),
+        ("chat", "a\nError: b\r\n\x1b[2J\u202e", r"chat: a\nError: b\r\n\x1b[2J\u202e"),
+        ("a\nb", ":smile: [red]", r"a\nb: :smile: [red]"),
+        ("chat", b"\x00\xff", "chat: 00ff"),
+        ("chat", "x" * 501, f"chat: {'x' * 500}… (501 characters)"),
+        ("chat", bytes(201), f"chat: {'00' * 200}… (201 octets)"),
+        ("l" * 81, "hello", f"{'l' * 80}… (81 characters): hello"),
+    ],
+)
+def test_a_message_of_a_peer_is_one_line_of_bounded_length(label: str, message: str | bytes, text: str) -> None:
+    assert message_text(FakeChannel(label), message) == text

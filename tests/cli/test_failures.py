@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
 import subprocess
 from typing import NoReturn
@@ -176,6 +177,22 @@ def test_a_signal_ends_a_command_that_waits(start_wic, lab, words, number) -> No
     assert process.returncode == 3, err
     assert json.loads(out.splitlines()[-1])["outcome"] == "interrupted"
     assert lab.contacts("carol") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_that_asks_for_a_password(number) -> None:
+    ours, theirs = pty.openpty()
+    words = ["register", "--server", "wss://192.0.2.1/", "--impu", "sip:a@ims.example", "--json"]
+    process = subprocess.Popen(
+        [str(WIC), *words], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    os.close(theirs)
+    assert b"Password" in process.stderr.read(len("Password"))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=15)
+    os.close(ours)
+    assert process.returncode == 3, err
+    assert json.loads(out)["outcome"] == "interrupted"
 
 
 def test_a_signal_that_was_switched_off_has_no_effect(lab, wic) -> None:

@@ -112,3 +112,19 @@ def test_a_quantity_has_a_unit_and_limits() -> None:
         "Output:\n  --help           Show this message and exit.\n\n"
         "Examples:\n  $ x --after 3\n"
     )
+
+
+@pytest.mark.parametrize(("path", "command"), LEAVES, ids=name_of)
+@pytest.mark.parametrize("typed", ["--insecur", "--user", "--secure", "--insecured"])
+def test_a_mistyped_option_never_proposes_to_give_up_security(
+    path: tuple[str, ...], command: click.Command, typed: str
+) -> None:
+    result = CliRunner().invoke(cli, [*path, typed], prog_name="wic")
+    assert result.exit_code == 2
+    assert re.search(rf"No such option:? '?{typed}\b", result.stderr)
+    assert not re.search(r"--insecure\b", result.stderr)
+
+
+def test_other_options_are_proposed() -> None:
+    told = CliRunner().invoke(cli, ["call", "--duraton"], prog_name="wic").stderr
+    assert re.search(r"Did you mean '?--duration'?\?", told)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import io
+import logging
+import struct
+from pathlib import Path
 
 import pytest
 
 from wic.sip.flow import Flow
+from wic.sip.trace import time_text
 from wic.transport.driver import Direction
 from wic_cli.console import Console
-from wic_cli.options import CommonOptions
+from wic_cli.failures import OutputFailed
+from wic_cli.options import LOG_FORMAT, CommonOptions, LogFormatter
 from wic_cli.traffic import MOST_ARROWS, TrafficMonitor, label_of
 
 FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 443), "1")
@@ -39,6 +44,26 @@ def settings(**changes) -> CommonOptions:
 )
 def test_a_message_has_a_short_name(message: bytes, label: str) -> None:
     assert label_of(message) == label
+
+
+@pytest.mark.parametrize(
+    ("authorization", "algorithms"),
+    [
+        ('Digest username="a", response="", algorithm=AKAv2-SHA-256', {}),
+        ('Digest username="a", response="ab", algorithm=AKAv2-SHA-256', {"alice": "AKAv2-SHA-256"}),
+        ('digest username="a",Algorithm = "SHA-256",response="ab"', {"alice": "SHA-256"}),
+        ('Digest username="a", response="ab"', {"alice": "MD5"}),
+        ("Bearer abc", {}),
+    ],
+)
+def test_the_algorithm_of_a_registration_is_kept(authorization: str, algorithms: dict[str, str]) -> None:
+    traffic, alice = TrafficMonitor(settings()), FakeClient()
+    traffic.attach(alice, "alice")
+    register = f"REGISTER sip:x SIP/2.0\r\nAuthorization: {authorization}\r\n\r\n".encode()
+    for message in (register, b"SIP/2.0 200 OK\r\n\r\n", register.replace(b"REGISTER ", b"INVITE ")):
+        alice.observers[0](1.0, Direction.SENT, message, FLOW)
+    alice.observers[0](1.0, Direction.RECEIVED, register.replace(b"Digest", b"Digest algorithm=MD6,"), FLOW)
+    assert traffic.algorithms == algorithms
 
 
 def test_arrows_have_the_direction_of_the_message() -> None:
@@ -80,6 +105,33 @@ def test_a_ladder_has_a_greatest_length() -> None:
     assert len(traffic.arrows) == MOST_ARROWS
 
 
+def test_times_are_those_of_the_wall(monkeypatch, tmp_path) -> None:
+    """Not of the event loop: a trace can be laid beside a capture and a log."""
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.25)
+    errors = io.StringIO()
+    common = settings(console=Console(out=io.StringIO(), err=errors), trace=True, pcap=tmp_path / "x.pcapng")
+    with TrafficMonitor(common) as traffic:
+        traffic.attach(client := FakeClient(), "alice")
+        client.observers[0](1.0, Direction.SENT, REGISTER.replace(b"\r\n", b"\r\ni: abcdefghijk@x\r\n", 1), FLOW)
+    assert errors.getvalue().startswith(f"{time_text(1_700_000_000.25)} alice [abcdefgh] >>> WSS ")
+    micros = 1_700_000_000_250_000
+    assert struct.pack("<II", micros >> 32, micros & 0xFFFFFFFF) in (tmp_path / "x.pcapng").read_bytes()
+    record = logging.LogRecord("wic", logging.INFO, "", 0, "a\x1b[2Jb", (), None)
+    record.created = 1_700_000_000.25
+    assert LogFormatter(LOG_FORMAT).format(record) == f"{time_text(record.created)} INFO wic: a\ufffd[2Jb"
+
+
+def test_a_capture_that_is_not_complete_is_a_failure() -> None:
+    full = settings(pcap=Path("/dev/full"))
+    with (
+        pytest.raises(OutputFailed, match="/dev/full could not be written in full: No space left"),
+        TrafficMonitor(full),
+    ):
+        pass
+    with pytest.raises(ZeroDivisionError), TrafficMonitor(full):  # which comes first
+        raise ZeroDivisionError
+
+
 def test_trace_and_capture(tmp_path) -> None:
     errors = io.StringIO()
     console = Console(out=io.StringIO(), err=errors)
@@ -94,5 +146,5 @@ def test_trace_and_capture(tmp_path) -> None:
     assert written.count(b"REGISTER sip:ims.example") == 2
     assert b'response="ab"' not in written
     trace = errors.getvalue()
-    assert trace.count("alice ") == 2
+    assert trace.count(" alice >>> ") == trace.count(" alice <<< ") == 1
     assert "ab" not in trace.partition("response=")[2][:5]
