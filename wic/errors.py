@@ -110,7 +110,7 @@ class ConfigurationError(WicError):
 
 
 class StorageFailed(WicError):
-    """Database that cannot be written: the disk is full or fails, or another process holds the file for too long."""
+    """Database that cannot be used: the disk is full or fails, another process holds the file, or it is damaged or gone."""
 
 
 class ProtocolError(WicError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +11,9 @@ import pytest
 from wic.accounts import AuthScheme, accounts_file
 from wic.auth.secret import Secret
 from wic.client import Account, Client
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, RegistrationFailed
 from wic.network import ImsNetwork, NetworkOptions
+from wic.network.directory import DATABASE_FILE
 from wic.network.enrolment import NewSubscriber
 from wic.network.hss import UsimKeys
 from wic.network.provisioning import Provisioning
@@ -35,6 +38,28 @@ async def test_an_account_of_another_network_may_come_first(tmp_path: Path) -> N
     async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:
         assert (ims.accounts.get("dora") or {})["server"] == ims.wss_url
     assert accounts.read_text("utf-8").startswith(WORK)
+
+
+@pytest.mark.parametrize("harm", ["deleted", "damaged"])
+async def test_a_database_that_is_lost_under_a_running_network(tmp_path: Path, caplog, harm: str) -> None:
+    """Nothing is acknowledged that is not kept; the log and the operator's command say what to do, without a traceback."""
+    database = tmp_path / DATABASE_FILE
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:
+        if harm == "deleted":
+            database.unlink()
+            words = f"The database {database} is missing: stop the network if it runs, restore a copy"
+        else:
+            with closing(sqlite3.connect(database)) as operator:  # without it all is in the write-ahead log
+                operator.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            database.write_bytes(b"\xff" * 100_000)
+            words = f"cannot use the database {database}: .*restore a copy of the file"
+        with pytest.raises(RegistrationFailed, match="500"):
+            await Client(Account.load("bob", ims.accounts_path)).__aenter__()
+        with pytest.raises(ConfigurationError, match=words):
+            Provisioning(tmp_path)
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert any("restore a copy of the file" in record.getMessage() for record in told)
+    assert [record for record in told if record.exc_info] == []
 
 
 # many at once

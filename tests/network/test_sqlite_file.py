@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.errors import ConfigurationError
-from wic.network.sqlite_file import SqliteFile
+from wic.auth.secret import Secret
+from wic.errors import ConfigurationError, StorageFailed
+from wic.network.hss import Hss
+from wic.network.sqlite_file import SqliteFile, read_json
+from wic.network.waf.store import WafStore
+from wic.network.wwsf.store import WwsfStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MIGRATIONS = (("CREATE TABLE item (name TEXT PRIMARY KEY)",), ("ALTER TABLE item ADD COLUMN number INTEGER DEFAULT 0",))
@@ -147,3 +152,152 @@ def test_a_transaction_within_another_belongs_to_it(path: Path) -> None:
         with pytest.raises(KeyError):
             fail()
         assert names(other) == ["a"]
+
+
+def test_several_processes_make_one_new_file(path: Path) -> None:
+    """SQLite does not wait by itself where two of them turn WAL on."""
+    code = (
+        "import sys; from pathlib import Path; from wic.network.sqlite_file import SqliteFile\n"
+        "sys.stdin.read(1)\n"
+        f"with SqliteFile(Path({str(path)!r}), {MIGRATIONS!r}) as file: file.change('INSERT INTO item VALUES (?, 0)', sys.argv[1])"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(number)], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for number in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"!")
+        process.stdin.flush()
+    ends = [process.communicate(timeout=60) for process in processes]
+    assert [(process.returncode, end[1]) for process, end in zip(processes, ends, strict=True)] == [(0, b"")] * 4
+    with SqliteFile(path, MIGRATIONS) as file:
+        assert names(file) == ["0", "1", "2", "3"]
+
+
+def test_a_new_file_that_another_process_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rollback journal, which WAL is to replace, has one lock for all."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE x (y)")
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr("wic.network.sqlite_file._BUSY_TIMEOUT", 0.1)
+        with pytest.raises(ConfigurationError, match="database is locked"):
+            SqliteFile(path, MIGRATIONS)
+
+
+# Files that are damaged or gone
+
+
+def open_hss(path: Path) -> tuple[SqliteFile, list[Callable[[], object]], list[Callable[[], object]]]:
+    hss = Hss(path, realm="ims.example")
+    reads = [
+        hss.subscribers,
+        lambda: hss.subscriber("a"),
+        lambda: hss.holders("sip:a@b"),
+        lambda: hss.ha1("a", "MD5"),
+        lambda: hss.algorithms("a"),
+        lambda: hss.usim("a"),
+        lambda: hss.has_usim("a"),
+        lambda: hss.may_authorize("a", "b"),
+        lambda: hss.bindings("a", now=0),
+        lambda: hss.reachable("sip:a@b", now=0),
+        hss.next_expiry,
+        lambda: hss.instance(1),
+        lambda: hss.instance_of("a", 0, "i"),
+        lambda: hss.command_outcome(1),
+    ]
+    writes = [
+        lambda: hss.add_subscriber("a@ims.example", ["sip:a@ims.example"], Secret("s")),
+        lambda: hss.change_bindings("a", remove=["x"]),
+        lambda: hss.expire(now=0),
+        lambda: hss.next_vector("a", bytes(16)),
+    ]
+    return hss, reads, writes
+
+
+def open_waf(path: Path) -> tuple[SqliteFile, list[Callable[[], object]], list[Callable[[], object]]]:
+    waf = WafStore(path)
+    reads = [waf.users.all, lambda: waf.users.find("a"), lambda: waf.clients.find("a")]
+    return waf.database, reads, [lambda: waf.expire(now=0, key_lifetime=0), lambda: waf.users.remove("a")]
+
+
+def open_wwsf(path: Path) -> tuple[SqliteFile, list[Callable[[], object]], list[Callable[[], object]]]:
+    wwsf = WwsfStore(path)
+    reads = [wwsf.pairs, wwsf.next_free, lambda: wwsf.session("a", now=0)]
+    writes = [lambda: wwsf.add_pool_pair("a", "sip:a@b"), lambda: wwsf.reserve("a", now=0, until=1)]
+    return wwsf.database, reads, writes
+
+
+STORES = {"HSS": open_hss, "WAF": open_waf, "WWSF": open_wwsf}
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("harm", ["overwritten", "truncated"])
+def test_a_file_that_is_damaged_while_it_is_open(store: str, harm: str, path: Path) -> None:
+    """Each read and each write says so in one sentence; none of SQLite's own exceptions comes out."""
+    file, reads, writes = STORES[store](path)
+    with closing(sqlite3.connect(path)) as operator:  # without it all is in the write-ahead log, and nothing is lost
+        operator.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    reads[0]()  # SQLite has the pages in memory from now on
+    content = b"" if harm == "truncated" else b"\xff" * path.stat().st_size
+    with open(path, "r+b") as damaged:  # the same file, as a bad disk leaves it
+        damaged.truncate(0)
+        damaged.write(content)
+    for call in (*reads, *writes):
+        with pytest.raises(StorageFailed, match=f"cannot use the database {path}: "):
+            call()
+    file.close()
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_deleted_while_it_is_open(store: str, replaced: bool, path: Path) -> None:
+    """SQLite would go on with it, and all that was acknowledged would end with the process."""
+    file, reads, writes = STORES[store](path)
+    path.unlink()
+    if replaced:
+        STORES[store](path)[0].close()
+    for call in (*writes, file.data_version):
+        with pytest.raises(StorageFailed, match="was deleted or replaced while it was in use: stop what uses it"):
+            call()
+    for call in reads:  # what is known can still be told, but two files would share one write-ahead log
+        if replaced:
+            with pytest.raises(StorageFailed, match="was deleted or replaced"):
+                call()
+        else:
+            call()
+    file.close()
+
+
+def test_a_log_that_is_deleted_while_it_is_open(path: Path) -> None:
+    """It holds what was committed last."""
+    with SqliteFile(path, MIGRATIONS) as file:
+        add(file, "a")
+        path.with_name("items.db-wal").unlink()
+        with pytest.raises(StorageFailed, match="was deleted or replaced"):
+            add(file, "b")
+
+
+def test_checkpoints_are_no_damage(path: Path) -> None:
+    with SqliteFile(path, MIGRATIONS) as file, SqliteFile(path, MIGRATIONS) as other:
+        for name in "abcd":
+            add(file, name)
+            with closing(sqlite3.connect(path)) as operator:
+                operator.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            add(other, name + name)
+        assert len(names(file)) == 8
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_file_that_was_damaged_before(store: str, path: Path) -> None:
+    STORES[store](path)[0].close()
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8000)
+    with pytest.raises(ConfigurationError, match=f"cannot use the database {path}: ") as refused:
+        STORES[store](path)
+    assert "restore a copy of the file" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "[", "\udcff"])
+def test_a_row_that_is_damaged(text: str) -> None:
+    with pytest.raises(StorageFailed, match="a row of the database is damaged"):
+        read_json(text)

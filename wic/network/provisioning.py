@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from wic.accounts.accounts_file import AccountsFile
 from wic.accounts.reader import near_names
 from wic.errors import ConfigurationError, WicError
-from wic.network.directory import ACCOUNTS_FILE, DATABASE_FILE, Ports
+from wic.network.directory import ACCOUNTS_FILE, DATABASE_FILE, PORTS_FILE, Ports
 from wic.network.enrolment import AccountServers, Enrolment
 from wic.network.hss import CommandAction, CommandOutcome, Hss
 from wic.network.web_files import WebFiles
@@ -56,6 +56,12 @@ class Provisioning:
 
     def __init__(self, directory: Path) -> None:
         self.accounts = AccountsFile(directory / ACCOUNTS_FILE)
+        if not (directory / DATABASE_FILE).exists() and (directory / PORTS_FILE).exists():
+            # The network was started, so that the file was there once; under one that runs it may have been deleted.
+            raise ConfigurationError(
+                f"The database {directory / DATABASE_FILE} is missing: stop the network if it runs, restore a copy of the"
+                f" file, or let `wic network up --dir {directory}` make a new one."
+            )
         accounts = [self.accounts.get(name) or {} for name in self.accounts.names()]
         if not accounts or not (directory / DATABASE_FILE).exists():
             raise ConfigurationError(

@@ -77,7 +77,7 @@ class OperatorCommands(SqliteFile):
 
     def command_outcome(self, number: int) -> CommandOutcome | None:
         """Return the outcome of a command; None while it is not executed."""
-        row = self._db.execute("SELECT outcome FROM orders WHERE number = ?", (number,)).fetchone()
+        row = self.row("SELECT outcome FROM orders WHERE number = ?", number)
         return None if row is None or row[0] is None else CommandOutcome(row[0])
 
     def delete_command(self, number: int) -> None:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from wic.network.sqlite_file import SqliteFile
+from wic.network.sqlite_file import SqliteFile, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,7 +71,7 @@ def _row(impi: str, binding: StoredBinding) -> list[object]:
 
 def _binding(row: tuple[Any, ...]) -> StoredBinding:
     values = dict(zip(_NAMES, row, strict=True))
-    return StoredBinding(**values | {"path": tuple(json.loads(values["path"])), "prove": bool(values["prove"])})
+    return StoredBinding(**values | {"path": tuple(read_json(values["path"])), "prove": bool(values["prove"])})
 
 
 class RegistrationData(SqliteFile):
@@ -94,8 +94,7 @@ class RegistrationData(SqliteFile):
         )
 
     def _bindings(self, condition: str, values: Sequence[str | float]) -> list[StoredBinding]:
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM binding WHERE {condition}", values)
-        return [_binding(row) for row in rows]
+        return [_binding(row) for row in self.rows(f"SELECT {_COLUMNS} FROM binding WHERE {condition}", *values)]
 
     def change_bindings(
         self, impi: str, *, store: Iterable[StoredBinding] = (), remove: Iterable[str] = (), registration_set: int = 0
@@ -130,8 +129,8 @@ class RegistrationData(SqliteFile):
 
     def next_expiry(self) -> float | None:
         """Return the time at which the next binding expires, in seconds of the epoch."""
-        (moment,) = self._db.execute("SELECT min(expires_at) FROM binding").fetchone()
-        return None if moment is None else float(moment)
+        row = self.row("SELECT min(expires_at) FROM binding")
+        return None if row is None or row[0] is None else float(row[0])
 
     # Instances
 
@@ -144,7 +143,7 @@ class RegistrationData(SqliteFile):
         return self._instance("number = ?", (number,))
 
     def _instance(self, condition: str, values: Sequence[str | int]) -> UeInstance | None:
-        row = self._db.execute(f"{_INSTANCE} WHERE {condition}", values).fetchone()
+        row = self.row(f"{_INSTANCE} WHERE {condition}", *values)
         return None if row is None else UeInstance(*row)
 
     def gruu_key(self) -> bytes:

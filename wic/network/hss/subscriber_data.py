@@ -22,7 +22,7 @@ from wic.auth.tuak import Tuak, TuakOptions
 from wic.errors import ConfigurationError
 from wic.network.hss.profile import PublicIdentity, SubscriberProfile, make_profile
 from wic.network.hss.schema import MIGRATIONS
-from wic.network.sqlite_file import SqliteFile
+from wic.network.sqlite_file import SqliteFile, read_json
 
 if TYPE_CHECKING:
     import sqlite3
@@ -135,7 +135,7 @@ class SubscriberData(SqliteFile):
 
     def _subscribers(self, query: str, *values: str) -> list[SubscriberProfile]:
         found: dict[str, list[PublicIdentity]] = {}
-        for impi, impu, barred, registration_set, display_name in self._db.execute(query, values):
+        for impi, impu, barred, registration_set, display_name in self.rows(query, *values):
             found.setdefault(impi, []).append(PublicIdentity(impu, bool(barred), registration_set, display_name))
         return [SubscriberProfile(impi, tuple(identities)) for impi, identities in found.items()]
 
@@ -171,14 +171,12 @@ class SubscriberData(SqliteFile):
 
     def ha1(self, impi: str, algorithm: str) -> str | None:
         """Return H(A1) of a subscriber for one hash algorithm."""
-        row = self._db.execute(
-            "SELECT ha1 FROM credential WHERE impi = ? AND algorithm = ?", (impi, algorithm)
-        ).fetchone()
+        row = self.row("SELECT ha1 FROM credential WHERE impi = ? AND algorithm = ?", impi, algorithm)
         return None if row is None else str(row[0])
 
     def algorithms(self, impi: str) -> frozenset[str]:
         """Return the hash algorithms for which a subscriber has H(A1)."""
-        rows = self._db.execute("SELECT algorithm FROM credential WHERE impi = ?", (impi,))
+        rows = self.rows("SELECT algorithm FROM credential WHERE impi = ?", impi)
         return frozenset(name for (name,) in rows)
 
     # IMS AKA
@@ -210,15 +208,15 @@ class SubscriberData(SqliteFile):
 
     def usim(self, impi: str) -> UsimKeys | None:
         """Return the keys of a subscriber's USIM."""
-        row = self._db.execute("SELECT functions, k, opc, amf, settings FROM usim WHERE impi = ?", (impi,)).fetchone()
+        row = self.row("SELECT functions, k, opc, amf, settings FROM usim WHERE impi = ?", impi)
         if row is None:
             return None
         functions, k, opc, amf, settings = row
-        return UsimKeys(functions=functions, k=k, opc=opc, amf=amf, tuak=TuakOptions(**json.loads(settings)))
+        return UsimKeys(functions=functions, k=k, opc=opc, amf=amf, tuak=TuakOptions(**read_json(settings)))
 
     def has_usim(self, impi: str) -> bool:
         """Tell whether a subscriber may use AKA."""
-        return self._db.execute("SELECT 1 FROM usim WHERE impi = ?", (impi,)).fetchone() is not None
+        return self.row("SELECT 1 FROM usim WHERE impi = ?", impi) is not None
 
     def next_vector(self, impi: str, rand: bytes) -> AuthenticationVector | None:
         """Make a vector of RAND and the next SQN, which is committed before it is returned; None without a USIM."""
@@ -264,7 +262,7 @@ class SubscriberData(SqliteFile):
 
     def may_authorize(self, impi: str, entity: str) -> bool:
         """Tell whether an entity may vouch for a subscriber."""
-        rows = self._db.execute("SELECT entity, barred FROM authorization_entity WHERE impi = ?", (impi,))
+        rows = self.rows("SELECT entity, barred FROM authorization_entity WHERE impi = ?", impi)
         known = {name: bool(barred) for name, barred in rows}
         # A list of allowed entities excludes the others; a list of barred ones does not.
         if entity in known:

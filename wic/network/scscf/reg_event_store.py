@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wic.network.sqlite_file import read_json
 from wic.sip.dialog import Dialog, DialogId, DialogState
 from wic.sip.headers.address import NameAddr
 from wic.sip.uri import Uri
@@ -106,7 +107,7 @@ class SubscriptionStore:
             rows = db.execute(f"SELECT {', '.join(_COLUMNS)}, state FROM reg_event_subscription").fetchall()
         found = []
         for *columns, state in rows:
-            values = dict(zip(_COLUMNS, columns, strict=True)) | json.loads(state)
+            values = dict(zip(_COLUMNS, columns, strict=True)) | read_json(state)
             # JSON has no tuples.
             lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
             found.append(StoredSubscription(**values | lists))

@@ -39,6 +39,7 @@ class BindingExpiry:
         self._wall_clock = wall_clock  # seconds of the epoch, in which bindings end
         self._clock = clock  # of the driver
         self._due = clock()
+        self._fault = ""  # of the database, as long as it lasts
 
     def changed(self, impi: str, changes: Sequence[BindingChange], *, now: float) -> None:
         """Advance the deadline for a binding that ends before it."""
@@ -57,11 +58,14 @@ class BindingExpiry:
         self._due = now + _RETRY_INTERVAL
         try:
             self._location_service.expire(now=wall)
+            following = self._hss.next_expiry()
         except StorageFailed as error:
-            _log.error("expired bindings stay: %s", error)
+            if self._fault != str(error):  # once: it may stay for hours
+                _log.error("expired bindings stay: %s", error)
+            self._fault = str(error)
             return
+        self._fault = ""
         # Another process may store a binding that ends earlier, and the time of day may be set: look every minute.
-        following = self._hss.next_expiry()
         wait = _LONGEST_SLEEP if following is None else following - wall
         self._due = now + min(_LONGEST_SLEEP, max(_SHORTEST_SLEEP, wait))
 
@@ -80,6 +84,7 @@ class OperatorCommandPoller:
         self._wall_clock = wall_clock
         self._due = due  # by the driver's clock
         self._seen: int | None = None
+        self._fault = ""  # of the database, as long as it lasts
 
     def next_timeout(self) -> float:
         """Return the time at which to look next."""
@@ -88,19 +93,22 @@ class OperatorCommandPoller:
     def handle_timeout(self, *, now: float) -> None:
         """Execute the pending commands."""
         self._due = now + _POLL_INTERVAL
-        seen = self._hss.data_version()
-        if seen == self._seen:
-            return
-        wall = self._wall_clock()
         try:
+            seen = self._hss.data_version()
+            if seen == self._seen:
+                return
+            wall = self._wall_clock()
             for command in self._hss.pending_commands(now=wall):
                 was_registered = self._execute(command, wall)
                 outcome = CommandOutcome.DONE if was_registered else CommandOutcome.NOT_REGISTERED
                 self._hss.complete_command(command.number, outcome)
         except StorageFailed as error:
-            _log.error("operator commands wait: %s", error)
+            if self._fault != str(error):  # once: it may stay for hours
+                _log.error("operator commands wait: %s", error)
+            self._fault = str(error)
             self._due = now + _RETRY_INTERVAL
         else:
+            self._fault = ""
             # Changes of this connection do not count, so that completing commands does not start the next look.
             self._seen = seen
 

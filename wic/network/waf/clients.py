@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wic.errors import ConfigurationError
+from wic.network.sqlite_file import read_json
 from wic.network.waf.users import check_identities
 from wic.oauth.requests import NATIVE_CLIENT, GrantType
 from wic.oauth.urls import HTTPS_OR_HTTP, is_usable_url
@@ -172,12 +173,12 @@ class Clients:
             id=client_id,
             title=str(title),
             confidential=secret is not None,
-            grants=tuple(json.loads(str(grants))),
-            redirect_uris=tuple(json.loads(str(redirect_uris))),
+            grants=tuple(read_json(str(grants))),
+            redirect_uris=tuple(read_json(str(redirect_uris))),
             consent=bool(consent),
             wwsf=None if wwsf is None else str(wwsf),
             impi=None if impi is None else str(impi),
-            impus=tuple(json.loads(str(impus))),
+            impus=tuple(read_json(str(impus))),
         )
 
     def knows_secret(self, client_id: str, secret: str) -> bool:

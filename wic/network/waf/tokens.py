@@ -20,6 +20,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from wic.errors import WicError
+from wic.network.sqlite_file import read_json
 from wic.network.tokens.claims import read_unverified
 from wic.network.tokens.errors import TokenInvalid
 from wic.network.web.browser_session import fingerprint, new_secret
@@ -98,7 +99,7 @@ class Consents:
             user=None if user is None else str(user),
             scope=str(scope),
             impi=str(impi),
-            impus=tuple(json.loads(str(impus))),
+            impus=tuple(read_json(str(impus))),
             wwsf=None if wwsf is None else str(wwsf),
             expires_at=float(expires_at or 0.0),
         )
@@ -235,7 +236,7 @@ class SigningKeys:
 
     def _key(self, kid: str, jwk: str) -> ECKey:
         if kid not in self._parsed:
-            self._parsed[kid] = ECKey.import_key(json.loads(jwk))
+            self._parsed[kid] = ECKey.import_key(read_json(jwk))
         return self._parsed[kid]
 
 

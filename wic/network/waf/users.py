@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError
+from wic.network.sqlite_file import read_json
 from wic.network.web.browser_session import fingerprint, new_secret
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def check_identities(impi: str, impus: Sequence[str]) -> None:
 
 
 def _user(name: object, impi: object, impus: object) -> WebUser:
-    return WebUser(str(name), str(impi), tuple(json.loads(str(impus))))
+    return WebUser(str(name), str(impi), tuple(read_json(str(impus))))
 
 
 def _scrypt(password: Secret, salt: bytes, cost: int) -> bytes:

@@ -1,16 +1,14 @@
-"""Database file of a web server, with one-line statements and queries."""
+"""Database file of a web server, and the store around it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 from wic.network.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-Value: TypeAlias = "str | int | float | None"
 
 
 class WebDatabase(SqliteFile):
@@ -26,24 +24,6 @@ class WebDatabase(SqliteFile):
 
     def __init__(self, path: Path, migrations: Sequence[str]) -> None:
         super().__init__(path, [tuple(filter(str.strip, script.split(";"))) for script in migrations])
-
-    def change(self, statement: str, *values: Value) -> int:
-        """Run a statement that changes rows; return how many.
-
-        Raises:
-            StorageFailed: the disk is full or fails, or another process holds the file.
-        """
-        with self._writing():
-            return self._db.execute(statement, values).rowcount
-
-    def row(self, query: str, *values: Value) -> tuple[Value, ...] | None:
-        """Return the first row of a query."""
-        found: tuple[Value, ...] | None = self._db.execute(query, values).fetchone()
-        return found
-
-    def rows(self, query: str, *values: Value) -> list[tuple[Value, ...]]:
-        """Return all rows of a query."""
-        return self._db.execute(query, values).fetchall()
 
 
 class WebStore:

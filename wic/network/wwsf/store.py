@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
+from wic.network.sqlite_file import read_json
 from wic.network.web.browser_session import fingerprint, new_secret
 from wic.network.web.database import WebStore
 from wic.sip.state_table import StateTable
@@ -284,7 +285,7 @@ class WwsfStore(WebStore):
         return WwsfSession(
             subject=str(subject),
             impi=str(impi),
-            impus=tuple(json.loads(str(impus))),
+            impus=tuple(read_json(str(impus))),
             access_token=Secret(str(access_token)),
             token_expires_at=float(token_expires_at or 0.0),
             renew_at=float(renew_at or 0.0),
