@@ -97,10 +97,10 @@ class Endpoint:
         try:
             message = parse(data, limits=self.options.limits, datagram=flow.transport not in _FRAMED_BY_LENGTH)
         except MessageRefused as refused:
-            self._refuse_unread(refused, flow)
+            self._refuse_unread(refused, flow, now)
             return
         if is_unwritable(message, data):
-            self._layer.drop("characters that no element can write anew", flow)
+            self._layer.drop("characters that no element can write anew", flow, now=now)
         elif isinstance(message, Response):
             self._layer.counts["responses_received"] += 1
             self._response(message, flow, now)
@@ -287,13 +287,13 @@ class Endpoint:
     def _request(self, request: Request, flow: Flow, now: float) -> None:
         """Refuse a request, give it to its transaction, or begin one (RFC 3261 §8.2, §16.3, §17.2.3)."""
         if "Via" not in request.headers:
-            self._layer.drop("request without Via", flow)  # §18.2.2: there is no way back
+            self._layer.drop("request without Via", flow, now=now)  # §18.2.2: there is no way back
             return
         self._stamp(request, flow)
         options = self.options
         refusal = check_request(request, methods=options.methods, extensions=self._extensions, proxy=self._is_proxy)
         if refusal is not None:
-            self._refuse(request, flow, refusal.status, refusal.reason, refusal.headers)
+            self._refuse(request, flow, refusal.status, refusal.reason, refusal.headers, now=now)
             return
         transaction = self._layer.find_server(request, flow)
         if request.method == "ACK":
@@ -305,7 +305,7 @@ class Endpoint:
             self._cancel(request, flow, now)
         elif self._layer.servers >= options.max_transactions:  # §21.5.4
             self._layer.counts["overloaded"] += 1
-            self._refuse(request, flow, 503, headers=[("Retry-After", options.retry_after)])
+            self._refuse(request, flow, 503, headers=[("Retry-After", options.retry_after)], now=now)
         else:
             self._new_request(request, flow, now)
 
@@ -314,7 +314,7 @@ class Endpoint:
         tag = request.to.tag
         if tag is None:
             if not self._is_proxy and self._layer.is_merged(request):
-                self._refuse(request, flow, 482)  # RFC 3261 §8.2.2.2
+                self._refuse(request, flow, 482, now=now)  # RFC 3261 §8.2.2.2
             else:
                 self._begin(request, flow, now)
             return
@@ -323,13 +323,13 @@ class Endpoint:
             if dialog.receive_request(request):
                 self._begin(request, flow, now, dialog=dialog)
             else:
-                self._refuse(request, flow, 500)  # RFC 3261 §12.2.2: out of order
+                self._refuse(request, flow, 500, now=now)  # RFC 3261 §12.2.2: out of order
         elif request.method == "NOTIFY" and (request.call_id, tag) in self._awaited:
             self._begin(request, flow, now, owner=self._awaited[request.call_id, tag])  # RFC 6665 §4.4.1
         elif self._is_proxy:
             self._begin(request, flow, now)
         else:
-            self._refuse(request, flow, 481)  # RFC 3261 §12.2.2
+            self._refuse(request, flow, 481, now=now)  # RFC 3261 §12.2.2
 
     def _begin(
         self, request: Request, flow: Flow, now: float, *, dialog: Dialog | None = None, owner: object = None
@@ -355,7 +355,7 @@ class Endpoint:
         elif self._accepted is not None and self._accepted.is_settled(request):
             self._layer.counts["absorbed"] += 1
         else:
-            self._layer.drop("ACK without a response that waits for it", flow)
+            self._layer.drop("ACK without a response that waits for it", flow, now=now)
 
     def _cancel(self, request: Request, flow: Flow, now: float) -> None:
         """Pair a CANCEL with its INVITE (RFC 3261 §9.2); a proxy does the same (§16.10).
@@ -364,7 +364,7 @@ class Endpoint:
         """
         invite = self._layer.find_server(request, flow, method="INVITE")
         if invite is None:
-            self._refuse(request, flow, 481)
+            self._refuse(request, flow, 481, now=now)
             return
         back = reply_flow(request, flow)
         transaction = self._layer.start_server(request, flow, reply_flow=back, tag=invite.tag, now=now, quiet=True)
@@ -387,7 +387,7 @@ class Endpoint:
         """Give a response to its transaction, unless it is a 2xx that the user has had (RFC 3261 §13.2.2.4)."""
         fault = check_response(response)
         if fault is not None:
-            self._layer.drop(f"response: {fault}", flow)  # §18.1.2
+            self._layer.drop(f"response {response.status}: {fault}", flow, now=now)  # §18.1.2
             return
         transaction = self._layer.find_client(response, flow)
         accepts = 200 <= response.status < 300 and response.cseq.method == "INVITE" and not self._is_proxy
@@ -401,12 +401,12 @@ class Endpoint:
 
     # answers without a transaction
 
-    def _refuse_unread(self, refused: MessageRefused, flow: Flow) -> None:
+    def _refuse_unread(self, refused: MessageRefused, flow: Flow, now: float) -> None:
         if refused.partial is None or refused.status_hint is None:
-            self._layer.drop(str(refused), flow)
+            self._layer.drop(str(refused), flow, now=now)
             return
         self._stamp(refused.partial, flow)
-        self._refuse(refused.partial, flow, refused.status_hint)
+        self._refuse(refused.partial, flow, refused.status_hint, now=now)
 
     def _stamp(self, request: Request, flow: Flow) -> None:
         with suppress(MalformedHeader):  # `check_request` refuses it, and the answer goes back where it came from
@@ -419,10 +419,12 @@ class Endpoint:
         status: int,
         reason: str | None = None,
         headers: Iterable[tuple[str, object]] = (),
+        *,
+        now: float,
     ) -> None:
         """Answer without a transaction (RFC 3261 §8.2.7); an ACK is never answered."""
         if request.method == "ACK":
-            self._layer.drop(f"ACK that deserves {status}", flow)  # §8.2.7: an ACK has no response
+            self._layer.drop(f"ACK that deserves {status} {reason or ''}".rstrip(), flow, now=now)  # §8.2.7
             return
         if self._stateless_tag is None:
             self._stateless_tag = new_tag(self.random_source)

@@ -65,6 +65,12 @@ def mask_secrets(data: bytes) -> bytes:
     return _URI_PASSWORD.sub(rb"\1" + MASK, data)
 
 
+def masked(text: str) -> str:
+    """Return text of a peer as it may stand in a log: without secrets, and in one line."""
+    shown = mask_secrets(text.encode(errors="replace")).decode()
+    return "".join(letter if letter.isprintable() else _visible(letter) for letter in shown)
+
+
 def format_message(message: Message | bytes, *, direction: Direction, flow: Flow, at: float, owner: str = "") -> str:
     """Return a message as text for people, secrets masked, control characters made visible.
 

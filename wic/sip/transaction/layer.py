@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from wic.sip.drop_log import DropLog
 from wic.sip.events import (
     AckTimedOut,
     Event,
@@ -63,6 +64,7 @@ class TransactionLayer:
     _transmits: list[Transmit] = field(default_factory=list)
     _reported: list[Event | Callable[[], None]] = field(default_factory=list)
     _taken: int = 0
+    _drop_log: DropLog | None = None  # made with the first that is dropped
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -82,9 +84,12 @@ class TransactionLayer:
         """Report an event."""
         self._reported.append(event)
 
-    def drop(self, reason: str, flow: Flow) -> None:
-        """Report a message that is of no use."""
+    def drop(self, reason: str, flow: Flow, *, now: float) -> None:
+        """Report a message that is of no use, and log why."""
         self.counts["dropped"] += 1
+        if self._drop_log is None:
+            self._drop_log = DropLog()
+        self._drop_log.note(reason, flow, now=now)
         self.tell(MessageDropped(reason, flow))
 
     def report(self, transaction: Transaction, action: Action) -> None:
