@@ -15,7 +15,7 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import PARAM, PARAMS, PLAIN, QUOTED, TOKEN, URI_HEADERS, URI_PARAMS, WS, is_token
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Container, Iterable, Iterator
 
 _Pair = tuple[str, str | None]
 
@@ -96,6 +96,31 @@ class Params:
         params = cls.__new__(cls)
         params.text = text
         params._values = None
+        return params
+
+    @classmethod
+    def of_field(cls, text: str, once: Container[str]) -> Self:
+        """Wrap the parameters of a header field value, which have matched the grammar.
+
+        RFC 3261 §7.3.1: no name may stand there twice. Only with a parameter that something is decided by does that
+        matter: two elements could take a different one of both.
+
+        Args:
+            text: the list with its leading semicolon.
+            once: names in lower case, of the parameters that something is decided by.
+
+        Raises:
+            MalformedHeader: one of them is there twice.
+        """
+        params = cls.of_checked(text)
+        if text.count(";") > 1:
+            pairs = cls._pattern.findall(text)
+            values = params._values = {key.lower(): value for key, value in reversed(pairs)}
+            if len(values) < len(pairs):
+                names = [key.lower() for key, _ in pairs]
+                for name in values:
+                    if name in once and names.count(name) > 1:
+                        raise MalformedHeader(f"the parameter {name} is repeated")
         return params
 
     @classmethod

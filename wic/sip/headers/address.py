@@ -20,6 +20,7 @@ _NAME_ADDR = re.compile(rf"{WS}(?:({QUOTED})|({_WORD}(?:[ \t]++{_WORD})*+))?+{WS
 _ADDR_SPEC = re.compile(rf"{WS}([^\s<>\",;?]++)({PARAMS}){WS}", re.DOTALL)
 
 _NONE: Final = Params()
+_ONCE: Final = frozenset({"tag", "expires", "q", "reg-id", "+sip.instance", "pub-gruu", "temp-gruu"})
 _DEFAULT_EXPIRES: Final = 3600
 _Q: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
@@ -53,10 +54,10 @@ class NameAddr:
             if match is None:
                 raise MalformedHeader(f"malformed address {text[:80]!r}")
             uri, params = match.groups()
-            return cls("", Uri.parse(uri), Params.of_checked(params) if params else _NONE)
+            return cls("", Uri.parse(uri), Params.of_field(params, _ONCE) if params else _NONE)
         quoted, words, uri, params = match.groups()
         display = unquote(quoted) if quoted else words or ""
-        return cls(display, Uri.parse(uri), Params.of_checked(params) if params else _NONE)
+        return cls(display, Uri.parse(uri), Params.of_field(params, _ONCE) if params else _NONE)
 
     def __str__(self) -> str:
         display = f"{quote(self.display)} " if self.display else ""

@@ -27,6 +27,7 @@ _MEDIA_TYPE: Final = re.compile(rf"{WS}({TOKEN}){WS}/{WS}({TOKEN})({PARAMS}){WS}
 _RETRY_AFTER: Final = re.compile(rf"{WS}([0-9]++){WS}(\([^()]*+\))?({PARAMS}){WS}", re.DOTALL)
 
 _NO_PARAMS: Final = Params()
+_ONCE: Final = frozenset({"id", "expires", "reason", "retry-after", "cause", "boundary"})
 _FOREVER: Final = 2**32 - 1
 
 
@@ -57,7 +58,7 @@ def _read_token(text: str, what: str) -> tuple[str, Params]:
     match = _TOKEN.fullmatch(text)
     if match is None:
         raise MalformedHeader(f"malformed {what} {text[:80]!r}")
-    return match[1], Params.of_checked(match[2]) if match[2] else _NO_PARAMS
+    return match[1], Params.of_field(match[2], _ONCE) if match[2] else _NO_PARAMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class MediaType:
         match = _MEDIA_TYPE.fullmatch(text)
         if match is None:
             raise MalformedHeader(f"malformed media type {text[:80]!r}")
-        return cls(match[1].lower(), match[2].lower(), Params.of_checked(match[3]) if match[3] else _NO_PARAMS)
+        return cls(match[1].lower(), match[2].lower(), Params.of_field(match[3], _ONCE) if match[3] else _NO_PARAMS)
 
     def __str__(self) -> str:
         return f"{self.type}/{self.subtype}{self.params.text}"
@@ -229,7 +230,7 @@ class RetryAfter:
         match = _RETRY_AFTER.fullmatch(text)
         if match is None:
             raise MalformedHeader(f"malformed Retry-After {text[:80]!r}")
-        return cls(delta_seconds(match[1]), Params.of_checked(match[3]) if match[3] else _NO_PARAMS)
+        return cls(delta_seconds(match[1]), Params.of_field(match[3], _ONCE) if match[3] else _NO_PARAMS)
 
     def __str__(self) -> str:
         return f"{self.seconds}{self.params.text}"

@@ -17,6 +17,7 @@ _VIA = re.compile(
     re.DOTALL,
 )
 _NONE: Final = Params()
+_ONCE: Final = frozenset({"branch", "received", "rport", "maddr", "ttl", "keep"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Via:
             transport,
             ipv6(host[1:-1]) if host[0] == "[" else host,
             port_number(port),
-            Params.of_checked(params) if params else _NONE,
+            Params.of_field(params, _ONCE) if params else _NONE,
         )
 
     def __str__(self) -> str:
