@@ -217,17 +217,62 @@ def test_a_2xx_that_leads_nowhere_fails_the_call(scripted):
     error = only(scripted.alice.told[1:], Failed).error
     assert isinstance(error, NegotiationFailed)
     assert "is missing" in str(error)
+    assert scripted.alice.sent_methods() == ["INVITE", "ACK", "BYE"]
     assert outgoing.state is CallState.ENDED
-    assert scripted.alice.sent_methods() == ["INVITE"]
 
 
-def test_a_second_2xx_that_leads_nowhere_is_ignored(scripted):
+UNUSABLE = [
+    ({"Contact": "<sip:"}, "sip:bob@ims.example"),
+    ({"Contact": "<sip:bob@b.invalid>", "Record-Route": "<tel:1>, <sip:p.example;lr>"}, "sip:bob@b.invalid"),
+    ({"Contact": '<sip:bob@b.invalid;x="a">, <sip:bob@c.invalid>'}, "sip:bob@c.invalid"),
+    ({"Contact": "<sip:bob@b.invalid>", "Record-Route": "<sip:p.example;lr>, <>"}, "sip:bob@b.invalid"),
+]
+
+
+@pytest.mark.parametrize(("headers", "target"), UNUSABLE)
+def test_a_2xx_that_cannot_be_used_is_acknowledged_and_ended(scripted, headers, target):
+    outgoing = scripted.dial()
+    scripted.reply(200, headers=tuple(headers.items()))
+    assert isinstance(only(scripted.alice.told, Failed).error, NegotiationFailed)
+    ack, bye = scripted.alice.last("ACK"), scripted.alice.last("BYE")
+    assert (ack.uri_text, bye.uri_text) == (target, target)
+    assert [str(hop.uri) for hop in bye.routes] == (["sip:p.example;lr"] if "Record-Route" in headers else [])
+    assert outgoing.state is CallState.ENDED
+    assert scripted.alice.endpoint.dialogs == 0
+
+
+@pytest.mark.parametrize(("headers", "target"), UNUSABLE)
+def test_of_an_early_dialog_such_a_2xx_is_ended_along_what_is_known(scripted, headers, target):
+    scripted.dial()
+    scripted.reply(180, headers=(("Contact", "<sip:early@b.invalid>"), ("Record-Route", "<sip:e.example;lr>")))
+    scripted.reply(200, headers=tuple(headers.items()))
+    bye = scripted.alice.last("BYE")
+    early = headers == {"Contact": "<sip:"}
+    assert bye.uri_text == ("sip:early@b.invalid" if early else target)
+    assert [str(hop.uri) for hop in bye.routes] == [
+        "sip:p.example;lr" if "Record-Route" in headers else "sip:e.example;lr"
+    ]
+    assert scripted.alice.endpoint.dialogs == 0
+
+
+@pytest.mark.parametrize(("headers", "target"), UNUSABLE)
+def test_a_provisional_response_that_cannot_be_used_is_progress(scripted, headers, target):
+    outgoing = scripted.dial()
+    scripted.reply(180, headers=tuple(headers.items()))
+    assert only(scripted.alice.told, Progressed).status == 180
+    scripted.reply(200, tag="b2", sdp=scripted.answer(outgoing._offer))
+    assert outgoing.state is CallState.CONFIRMED
+
+
+def test_a_second_2xx_that_leads_nowhere_is_acknowledged_and_ended(scripted):
     outgoing = scripted.dial()
     scripted.reply(200, sdp=scripted.answer(outgoing._offer))
     second = Response.answer(scripted.received("INVITE").request, 200, to_tag="b2")
     scripted.alice.endpoint.receive(second.to_bytes(), scripted.alice.flow, now=0.0)
     scripted.run()
     assert outgoing.state is CallState.CONFIRMED
+    assert scripted.alice.sent_methods() == ["INVITE", "ACK", "ACK", "BYE"]
+    assert scripted.alice.last("BYE").to.tag == "b2"
 
 
 # refusals

@@ -100,7 +100,7 @@ def _answer(request: Request) -> None:
     parse(Response.answer(request, status, reason).to_bytes())
     if refusal is None:
         # A NUL within a quoted string is not copied into a header that we write.
-        with contextlib.suppress(LocalProtocolError):
+        with contextlib.suppress(LocalProtocolError, MalformedHeader):  # of most methods Contact is not read
             request.headers.set("To", request.to.with_tag("1"))
             request.headers.set("Contact", ", ".join(map(str, request.contacts)))
             parse(request.to_bytes())

@@ -98,17 +98,52 @@ def test_how_long(headers: list[tuple[str, object]], expires: int) -> None:
         ([("Contact", f"{OWN};expires=0")], "no time"),
         ([("Contact", "<sip:alice@phone.example>;expires=60")], "does not list this contact"),
         ([("Contact", "<sip:alice@phone.example")], "cannot be read"),
-        ([("Contact", f'{OWN}, "<sip:other')], "cannot be read"),
-        ([("Contact", OWN), ("Expires", "never")], "cannot be read"),
-        ([("Contact", OWN), ("Service-Route", "<nonsense>")], "cannot be read"),
-        ([("Contact", OWN), ("Service-Route", "<sip:scscf.example;lr>, <javascript:alert>")], "not a SIP URI"),
-        ([("Contact", f'{OWN};pub-gruu="nonsense"')], "cannot be read"),
+        ([("Contact", f'"<sip:other, {OWN}')], "cannot be read"),
+        ([("Contact", f"{OWN};expires=5;expires=60")], "expires is repeated"),
     ],
 )
 def test_answers_that_are_none(headers: list[tuple[str, object]], reason: str) -> None:
     with pytest.raises(RegistrationFailed, match=reason) as failed:
         read(*headers)
     assert failed.value.response is not None
+
+
+@pytest.mark.parametrize(
+    ("headers", "fields"),
+    [
+        ([("Contact", f'{OWN}, "<sip:other')], {}),
+        ([("Contact", OWN), ("Expires", "never")], {"expires": 3600}),
+        ([("Contact", OWN), ("Expires", "600;x=1")], {"expires": 3600}),
+        ([("Contact", f"{OWN};expires=600"), ("Expires", "never")], {"expires": 600}),
+        ([("Contact", f"{OWN};expires=600"), ("Expires", 60), ("Expires", 60)], {"expires": 600}),
+        ([("P-Associated-URI", "")], {"associated_uris": ()}),
+        (
+            [("P-Associated-URI", "<sip:alice@ims.example>, <urn>, , <tel:+358401234567>")],
+            {"identities": (ALICE, PHONE)},
+        ),
+        ([("P-Associated-URI", '"<sip:alice@ims.example>')], {"identities": (ALICE,), "barred": False}),
+        ([("Service-Route", "<nonsense>")], {"service_route": ()}),
+        ([("Path", "<sip:a;;>, <sip:p.example;lr>")], {"path": (NameAddr.parse("<sip:p.example;lr>"),)}),
+        (
+            [("Service-Route", "<sip:scscf.example;lr>, <javascript:alert>")],
+            {"service_route": (NameAddr.parse("<sip:scscf.example;lr>"),)},
+        ),
+        ([("Contact", f'{OWN};pub-gruu="nonsense";temp-gruu="sip:t@x;gr"')], {"public_gruu": None}),
+        ([("Require", "outbound, a b, ,")], {"outbound": True}),
+        ([("Require", "?")], {"outbound": False}),
+        ([("Flow-Timer", "5;a=b")], {"flow_timer": None}),
+    ],
+)
+def test_what_cannot_be_used_beside_the_binding_is_left_out(
+    headers: list[tuple[str, object]], fields: dict[str, object]
+) -> None:
+    binding = read(*headers)
+    assert {name: getattr(binding, name) for name in fields} == fields
+
+
+def test_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    read(("Contact", f'{OWN};pub-gruu="nonsense"'), ("Path", "<x>"), ("Service-Route", "<tel:1>, <sip:a;lr>"))
+    assert [each in caplog.text for each in ("pub-gruu", "Path", "Service-Route")] == [True] * 3
 
 
 @pytest.mark.parametrize("text", ["0", "x", "", "9" * 30, "٣"])

@@ -64,7 +64,7 @@ VERDICTS: dict[str, Verdict] = {
     "baddn.dat": Unframed(400),  # the file also lacks the empty line
     "badinv01.dat": Unfit(400),
     "badvers.dat": Unfit(505),
-    "bcast.dat": Accept(),  # dropped later: the topmost Via is not ours
+    "bcast.dat": Discard(),  # RFC 3261 §8.1.3.3: it has the Via of another element
     "bext01.dat": Unfit(420, "Unsupported"),
     "bigcode.dat": Unframed(None),
     "clerr.dat": Unframed(400),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wic.errors import CallCancelled, CallFailed, CallRejected, FlowLost, RequestTimeout
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.values import Reason
+from wic.sip.message import Message
 from wic.sip.reasons import Q850_CAUSES, reason_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def rejection(response: Response, *, cause: Exception | None = None) -> CallReje
 
 def _rejection(response: Response, why: str) -> CallRejected:
     if response.status < 400:
-        contacts = response.contacts
+        contacts = response.usable(Message.contacts)  # each is a target of its own (RFC 3261 §8.1.3.4)
         where = ", ".join(str(contact.uri) for contact in contacts) or "nowhere"
         return CallRedirected(
             f"the call was redirected to {where} ({_line(response)})", response=response, contacts=contacts
@@ -112,7 +113,7 @@ def farewell(bye: Request) -> tuple[str, CallFailed | None]:
 
 
 def _reasons(request: Request) -> Iterator[Reason]:
-    for value in request.headers.values("Reason"):
+    for value in request.headers.usable_values("reason"):
         try:
             yield Reason.parse(value)
         except MalformedHeader:

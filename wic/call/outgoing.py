@@ -166,20 +166,22 @@ class OutgoingCall(CallSession):
         return branch
 
     def _success(self, response: Response, now: float) -> None:
+        unusable: CallFailed | None = None
         try:
             branch = self._winner(response)
-            ack = branch.dialog.ack(response)
         except RemoteProtocolError as error:
-            # Nothing in it says where an ACK could go.
-            if self._dialog is None:
-                self._finish(Failed(_unusable(response, error)))
-            return
+            # It makes no dialog that could be used, but the other side has one, which it should not be left with.
+            unusable = _unusable(response, error)
+            early = self._branches.get(response.to.tag or "")
+            request = self._invite.request
+            dialog = Dialog.to_end(request, response, early=None if early is None else early.dialog, owner=self)
+            branch = _Branch(dialog)
         # RFC 3261 §13.2.2.4: every 2xx gets an ACK, that of a branch that lost too.
-        self._endpoint.send_ack(ack, self._profile.flow, now=now)
+        self._endpoint.send_ack(branch.dialog.ack(response), self._profile.flow, now=now)
         if self._dialog is not None or self._state is CallState.ENDED:
             self._send(branch.dialog.create_request("BYE", headers=self._in_dialog.product()), now)
             return
-        self._adopt(branch, response, now)
+        self._adopt(branch, response, unusable, now)
 
     def _winner(self, response: Response) -> _Branch:
         branch = self._branches.get(response.to.tag or "")
@@ -188,14 +190,17 @@ class OutgoingCall(CallSession):
         branch.dialog.receive_response(response)
         return branch
 
-    def _adopt(self, branch: _Branch, response: Response, now: float) -> None:
-        """Make the first 2xx the call; later ones lose (RFC 3261 §13.2.2.4)."""
+    def _adopt(self, branch: _Branch, response: Response, unusable: CallFailed | None, now: float) -> None:
+        """Make the first 2xx the call, or end the call with it; later ones lose (RFC 3261 §13.2.2.4)."""
         self._dialog = branch.dialog
         self._endpoint.add_dialog(branch.dialog)
         self._drop_branches(but=branch.dialog)
         if self._state is CallState.CANCELLING:
             # RFC 3261 §9.1: the CANCEL came too late, so the call has to be ended as an answered one.
             self._end(Failed(cancelled(response)), now=now)
+            return
+        if unusable is not None:
+            self._end(Failed(unusable), now=now)
             return
         try:
             # The 2xx may prove the network (rspauth) and bring the next nonce (RFC 7616 §3.5).

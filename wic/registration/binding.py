@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.errors import RegistrationFailed
 from wic.registration.implicit_set import ImplicitSet
-from wic.sip.errors import MalformedHeader
+from wic.sip.errors import MalformedHeader, MalformedUri
 from wic.sip.headers import NameAddr
+from wic.sip.message import Response
 from wic.sip.routing import port_of
+from wic.sip.trace import masked
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wic.sip.message import Response
+    from wic.sip.headers import NameAddr
+
+logger = logging.getLogger(__name__)
 
 _DEFAULT_EXPIRES = 3600  # RFC 3261 §10.2: also the value of what is malformed
 _EARLY = 600  # TS 24.229 §5.1.1.4.1: seconds before the end
@@ -106,17 +111,16 @@ def read_binding(
         edge: URI of the eP-CSCF that it came by, for the routes of requests; None leaves it out.
 
     Raises:
-        RegistrationFailed: it cannot be read, does not list our contact, or grants no time.
+        RegistrationFailed: it does not list our contact so that it can be read, or grants no time.
     """
-    try:
-        return _read(response, own, impu, asked, now, edge)
-    except MalformedHeader as error:
-        raise RegistrationFailed(f"the registrar's answer cannot be read: {error}", response=response) from error
-
-
-def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float, edge: NameAddr | None) -> Binding:
     contact = _own_contact(response, own)
-    granted = next((each for each in (contact.expires, response.expires) if each is not None), _DEFAULT_EXPIRES)
+    # RFC 3261 §10.2.4: the time that the Contact names counts before that of Expires. All else is there to be used
+    # where it can be: the binding exists, and what the registrar says besides in a way that cannot be read is left out.
+    granted = contact.expires
+    if granted is None:
+        granted = response.usable(Response.expires)
+    if granted is None:
+        granted = _DEFAULT_EXPIRES
     expires = min(granted, asked)  # RFC 3261 §10.3 step 7: a registrar may shorten only
     if expires <= 0:
         raise RegistrationFailed("the registrar granted no time", response=response)
@@ -127,11 +131,11 @@ def _read(response: Response, own: NameAddr, impu: Uri, asked: int, now: float, 
         impu=impu,
         edge=edge,
         service_route=_routes(response),  # RFC 3608 §6.1
-        path=response.paths,  # RFC 3327 §5.1
-        associated_uris=response.associated_uris,  # RFC 7315 §4.1: P-Associated-URI
+        path=response.usable(Response.paths),  # RFC 3327 §5.1
+        associated_uris=response.usable(Response.associated_uris),  # RFC 7315 §4.1: P-Associated-URI
         public_gruu=_gruu(contact, "pub-gruu"),
         temporary_gruu=_gruu(contact, "temp-gruu"),
-        outbound="outbound" in response.require,  # RFC 5626 §4.2.1
+        outbound="outbound" in response.usable(Response.require),  # RFC 5626 §4.2.1
         flow_timer=_seconds(response.headers.get("Flow-Timer")) or None,  # RFC 5626 §4.4
         keep_alive=_seconds(response.via.params.get("keep")),  # RFC 6223 §4.3
     )
@@ -143,35 +147,37 @@ def _next_hop(uri: Uri) -> tuple[str, int]:
 
 def _own_contact(response: Response, own: NameAddr) -> NameAddr:
     """Return our contact among the bindings; malformed contacts of other devices are passed over."""
-    values = response.headers.values("Contact")
-    if not values:
+    if "Contact" not in response.headers:
         return own  # RFC 3261 §10.3 step 8 has every 200 list the bindings; one that lists none is taken at its word
-    contacts: list[NameAddr] = []
-    malformed: MalformedHeader | None = None
-    for value in values:
-        try:
-            contacts.append(NameAddr.parse(value))
-        except MalformedHeader as error:
-            malformed = error
-    found = find_own(contacts, own)
-    if found is None:
-        fault = "does not list this contact" if malformed is None else f"cannot be read: Contact: {malformed}"
-        raise RegistrationFailed(f"the registrar's answer {fault}", response=response) from malformed
-    return found
+    found = find_own(response.usable(Response.contacts), own)
+    if found is not None:
+        return found
+    try:
+        _ = response.contacts
+    except MalformedHeader as error:
+        raise RegistrationFailed(f"the registrar's answer cannot be read: {error}", response=response) from error
+    raise RegistrationFailed("the registrar's answer does not list this contact", response=response)
 
 
 def _routes(response: Response) -> tuple[NameAddr, ...]:
     """Return the Service-Route; requests cannot be sent along other URIs than SIP URIs (RFC 3608 §5, RFC 3261 §20.34)."""
-    routes = response.service_routes
-    if not all(route.uri.is_sip for route in routes):
-        raise MalformedHeader("Service-Route is not a SIP URI")
-    return routes
+    routes = response.usable(Response.service_routes)
+    usable = tuple([route for route in routes if route.uri.is_sip])
+    if len(usable) < len(routes):
+        logger.warning("left out of Service-Route what is no SIP URI")
+    return usable
 
 
 def _gruu(contact: NameAddr, name: str) -> Uri | None:
     text = contact.params.get(name)
-    uri = Uri.parse(text) if text else None
-    return uri if uri is not None and uri.is_sip else None  # RFC 5627 §3.1: a SIP or SIPS URI
+    if not text:
+        return None
+    try:
+        uri = Uri.parse(text)
+    except MalformedUri as error:
+        logger.warning("left out of a 200 to REGISTER what cannot be used: %s: %s", name, masked(str(error)))
+        return None
+    return uri if uri.is_sip else None  # RFC 5627 §3.1: a SIP or SIPS URI
 
 
 def _seconds(text: str | None) -> int | None:

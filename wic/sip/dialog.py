@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
-from wic.sip.message import Request
+from wic.sip.message import Message, Request
 from wic.sip.methods import INITIAL_MAX_FORWARDS, TARGET_REFRESH
 from wic.sip.params import Params
 from wic.sip.routing import route
@@ -108,15 +108,42 @@ class Dialog:
         Raises:
             MalformedHeader: a 2xx has no Contact, or a header cannot be used.
         """
-        confirmed = response.status >= 200
+        target = _target(response, fallback=None if response.status >= 200 else request.uri)
+        return cls._of_response(request, response, target, _routes(response), owner)
+
+    @classmethod
+    def to_end(cls, request: Request, response: Response, *, early: Dialog | None, owner: object = None) -> Dialog:
+        """Make the caller's side from a 2xx that cannot be used, to acknowledge and end it (RFC 3261 §13.2.2.4).
+
+        Its requests go as near to the other side as what can be read leads.
+
+        Args:
+            request: the request as it was sent.
+            response: the 2xx.
+            early: the dialog that an earlier response with the same tag made, if there is one.
+            owner: kept on the dialog.
+        """
+        routes = tuple(hop for hop in response.usable(Message.record_routes) if hop.uri.is_sip)
+        targets = [contact.uri for contact in response.usable(Message.contacts) if contact.uri.is_sip]
+        target = targets[0] if targets else request.uri if early is None else early.remote_target
+        dialog = cls._of_response(request, response, target, routes, owner)
+        if early is not None:
+            dialog.route_set = dialog.route_set or early.route_set
+            dialog.local_cseq = max(dialog.local_cseq, early.local_cseq)
+        return dialog
+
+    @classmethod
+    def _of_response(
+        cls, request: Request, response: Response, target: Uri, routes: tuple[NameAddr, ...], owner: object
+    ) -> Dialog:
         headers = request.headers
         return cls(
             id=DialogId(response.call_id, request.from_.tag or "", response.to.tag or ""),
-            state=DialogState.CONFIRMED if confirmed else DialogState.EARLY,
+            state=DialogState.CONFIRMED if response.status >= 200 else DialogState.EARLY,
             local=request.from_,  # §12.1.2
             remote=response.to,  # §12.1.2
-            remote_target=_target(response, fallback=None if confirmed else request.uri),
-            route_set=_routes(response)[::-1],  # §12.1.2: in reverse order
+            remote_target=target,
+            route_set=routes[::-1],  # §12.1.2: in reverse order
             local_cseq=request.cseq.number,
             secure=request.uri.secure,  # §12.1.1, §12.1.2: a sips URI makes it secure
             owner=owner,
@@ -190,16 +217,21 @@ class Dialog:
     def receive_response(self, response: Response) -> None:
         """Take a response to a request of this side: confirm, refresh or end the dialog (RFC 3261 §12.2.1.2).
 
+        A dialog that stands keeps its target where the Contact cannot be read.
+
         Raises:
-            MalformedHeader: a Record-Route cannot be used.
+            MalformedHeader: Record-Route or Contact of the 2xx that would confirm it cannot be used.
         """
         method = response.cseq.method
         if 200 <= response.status < 300:
             if self.state is DialogState.EARLY and method == "INVITE":
-                self.route_set = _routes(response)[::-1]  # RFC 3261 §13.2.2.4: computed anew
+                routes, target = _routes(response), _contact(response)
+                self.route_set = routes[::-1]  # RFC 3261 §13.2.2.4: computed anew
+                self.remote_target = target or self.remote_target
                 self.confirm()
-            if method in TARGET_REFRESH:  # §12.2.1.2
-                self.remote_target = _contact(response) or self.remote_target
+            elif method in TARGET_REFRESH:  # §12.2.1.2
+                contacts = response.usable(Message.contacts)
+                self.remote_target = next((each.uri for each in contacts if each.uri.is_sip), self.remote_target)
         elif response.status in (408, 481) or (  # §12.2.1.2
             response.status >= 300 and self.state is DialogState.EARLY and method == "INVITE"
         ):

@@ -34,7 +34,7 @@ from wic.sip.transaction.layer import TransactionLayer
 from wic.sip.transaction.tables import TransactionInput
 from wic.sip.two_xx import AcceptedCalls, Acknowledgements
 from wic.sip.uri import bracketed
-from wic.sip.validate import check_request, check_response, is_unwritable
+from wic.sip.validate import check_request, check_response, check_use, is_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -320,7 +320,10 @@ class Endpoint:
             return
         dialog = self._dialog_of(request)
         if dialog is not None:
-            if dialog.receive_request(request):
+            refusal = check_use(request) if self._is_proxy else None  # else it has been checked already
+            if refusal is not None:
+                self._refuse(request, flow, refusal.status, refusal.reason, now=now)
+            elif dialog.receive_request(request):
                 self._begin(request, flow, now, dialog=dialog)
             else:
                 self._refuse(request, flow, 500, now=now)  # RFC 3261 §12.2.2: out of order
@@ -385,7 +388,7 @@ class Endpoint:
 
     def _response(self, response: Response, flow: Flow, now: float) -> None:
         """Give a response to its transaction, unless it is a 2xx that the user has had (RFC 3261 §13.2.2.4)."""
-        fault = check_response(response)
+        fault = check_response(response, proxy=self._is_proxy)
         if fault is not None:
             self._layer.drop(f"response {response.status}: {fault}", flow, now=now)  # §18.1.2
             return

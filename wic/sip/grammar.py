@@ -60,3 +60,22 @@ def split_list(text: str) -> list[str]:
             return items
         if text[position - 1] != ",":
             raise MalformedHeader(f"quote or bracket not closed at character {position - 1}")
+
+
+def split_usable(text: str) -> list[str]:
+    """Split like `split_list`, but leave out what is empty, and all from a quote or bracket on that is not closed.
+
+    >>> split_usable('<sip:a@x>, , "b, <sip:c@x>')
+    ['<sip:a@x>']
+    """
+    items: list[str] = []
+    position = 0
+    while position < len(text):
+        match = _ITEM.match(text, position)
+        end = position if match is None else match.end()
+        if end < len(text) and text[end] != ",":
+            break
+        if match is not None and (item := match[0].strip(" \t")):
+            items.append(item)
+        position = end + 1
+    return items

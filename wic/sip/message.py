@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import REQUEST_URI, TOKEN, split_list
+from wic.sip.grammar import REQUEST_URI, TOKEN
 from wic.sip.headers.address import NameAddr
 from wic.sip.headers.auth import AuthValue
-from wic.sip.headers.fields import Headers, TypedHeader, each, each_of_line, optional, required, tokens
+from wic.sip.headers.fields import Headers, TypedHeader, each, each_of_line, optional, required, tokens, topmost
 from wic.sip.headers.values import (
     LONGEST_RETRY_DELAY,
     CSeq,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["REASONS", "VERSION", "Headers", "Message", "Request", "Response"]
 
+T = TypeVar("T")
+
 VERSION: Final = "SIP/2.0"
 """The only version there is (RFC 3261 §7.1)."""
 
@@ -46,17 +48,6 @@ _AUTH: Final = {
     name: each_of_line(name, AuthValue.parse_list)
     for name in ("WWW-Authenticate", "Authorization", "Proxy-Authenticate", "Proxy-Authorization")
 }
-
-
-_VIA: Final = required("Via", lambda text: Via.parse(split_list(text)[0]))
-_VIAS: Final = each("Via", Via.parse)
-
-
-def _vias(headers: Headers) -> tuple[Via, ...]:
-    lines = headers.get_all("via")
-    if len(lines) == 1 and "," not in lines[0]:  # as in most responses: it has been read already
-        return (headers.read(_VIA),)
-    return _VIAS.parse(headers)
 
 
 def _call_id(text: str) -> str:
@@ -70,8 +61,8 @@ class Message:
     """Common part of requests and responses.
 
     The typed properties read the header when they are first used and keep what they read until that
-    header changes. Each raises MalformedHeader where the header does not follow its grammar, or
-    is missing although every message has it.
+    header changes. Each raises MalformedHeader where the header does not follow its grammar, is
+    repeated although it may stand once, or is missing although every message has it.
     """
 
     headers: Headers
@@ -81,9 +72,9 @@ class Message:
     raw: bytes | None = None
     """The message as it came; None if it was made here, or packed."""
 
-    via = _VIA  # RFC 3261 §20.42
+    via = topmost("Via", Via.parse)  # RFC 3261 §20.42
     """The topmost Via."""
-    vias = TypedHeader("Via", _vias)  # RFC 3261 §20.42
+    vias = each("Via", Via.parse)  # RFC 3261 §20.42
     """All Via values, topmost first."""
     from_ = required("From", NameAddr.parse)  # RFC 3261 §20.20
     """The From header."""
@@ -103,8 +94,8 @@ class Message:
     """All Path values (RFC 3327)."""
     service_routes = each("Service-Route", NameAddr.parse)
     """All Service-Route values (RFC 3608)."""
-    associated_uris = each("P-Associated-URI", NameAddr.parse)
-    """All P-Associated-URI values (RFC 7315 §4.1)."""
+    associated_uris = each("P-Associated-URI", NameAddr.parse, wildcard="")
+    """All P-Associated-URI values; an empty one has none (RFC 7315 §4.1)."""
     max_forwards = optional("Max-Forwards", number_up_to(255))  # RFC 3261 §20.22
     """Max-Forwards, 0 to 255."""
     expires = optional("Expires", delta_seconds)  # RFC 3261 §20.19
@@ -131,6 +122,15 @@ class Message:
     """The Event header (RFC 6665)."""
     subscription_state = optional("Subscription-State", SubscriptionState.parse)
     """The Subscription-State of a NOTIFY (RFC 6665)."""
+
+    def usable(self, header: TypedHeader[T]) -> T:
+        """Return a header as far as it can be read; see `Headers.usable`.
+
+        >>> response = Response.build(302, headers=[("Contact", "<sip:a@x>, <>, <sip:b@x>")])
+        >>> [str(contact.uri) for contact in response.usable(Response.contacts)]
+        ['sip:a@x', 'sip:b@x']
+        """
+        return self.headers.usable(header)
 
     @property
     def contact_is_wildcard(self) -> bool:

@@ -2,22 +2,28 @@
 
 The parser refuses what it cannot frame; here a request is refused with the exact status that its
 fault has in the RFC, and a response is found fit or not: responses are never answered.
+
+A header field is read only by an element that uses it: tables say which those are, by role and method. Whatever else
+is malformed is ignored, and goes on as it came where a proxy forwards the message (RFC 3261 §8.2.2, §16.3 step 1).
+Of a response only what leads it to its transaction is read here. A transaction ends by its final response, however odd
+that is otherwise: those who make use of the rest find out whether they can.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.values import MediaType
 from wic.sip.message import VERSION, Message, Request, Response
+from wic.sip.methods import DIALOG_FORMING, TARGET_REFRESH
 from wic.sip.random_source import MAGIC_COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from wic.sip.headers.fields import Headers
+    from wic.sip.headers.fields import TypedHeader
 
 KNOWN_METHODS: Final = frozenset(
     {
@@ -39,12 +45,27 @@ KNOWN_METHODS: Final = frozenset(
 )
 """The methods of the IANA registry: they get 405 where they are not supported, any other gets 501."""
 
-_ONCE: Final = frozenset(
-    {"call-id", "cseq", "from", "to", "max-forwards", "content-type", "expires", "min-expires", "event"}
-)
+_Fields: TypeAlias = "tuple[TypedHeader[object], ...]"
+
+_EVERYWHERE: Final[_Fields] = (Message.via, Message.from_, Message.to, Message.call_id, Message.cseq)
+"""Read of every message: transactions and dialogs are found by them (RFC 3261 §17.1.3, §17.2.3, §12.2.2)."""
+_BY_PROXY: Final[_Fields] = (Message.max_forwards, Message.routes)
+"""Read of a request by a proxy (RFC 3261 §16.3, §16.4); `_extensions` reads Proxy-Require as well."""
+_WITHIN_DIALOG: Final[dict[str, _Fields]] = {
+    **dict.fromkeys(TARGET_REFRESH, (Message.contacts,)),  # the new target of the dialog (RFC 3261 §12.2.2)
+    "REGISTER": (Message.contacts, Message.expires, Message.paths),  # the bindings (RFC 3261 §10.3, RFC 3327 §5.3)
+}
+"""Read of a request by a user agent, by method; `_extensions` reads Require of all but ACK and CANCEL (§8.2.2.3).
+
+A body, with the fields that tell of it, is read by those who understand it, and so are the fields of a subscription.
+"""
+_OUTSIDE_DIALOG: Final[dict[str, _Fields]] = {
+    **_WITHIN_DIALOG,
+    **dict.fromkeys(DIALOG_FORMING, (Message.contacts, Message.record_routes)),  # a dialog is made of them (§12.1.1)
+}
+"""The same, for a request without a To tag."""
 _REWRITTEN: Final = ("Via", "Route", "Record-Route", "Path", "Service-Route", "Call-ID", "Reason")
 _REWRITTEN_PARAMETERS: Final = ("From", "To", "Contact")
-_NOT_ALWAYS: Final = frozenset({"route", "record-route", "content-type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +104,9 @@ def check_request(
 ) -> RequestRefusal | None:
     """Return how to refuse a request, or None if it may be acted on.
 
-    The first fault in the order of RFC 3261 decides: version, syntax, method, agreement between the
-    start line and CSeq, Request-URI, extensions, body. For the collections None means
-    that this element leaves the question to others.
+    The first fault in the order of RFC 3261 decides: version, syntax of what every message has, method, syntax of what
+    this one is used for, agreement between the start line and CSeq, Request-URI, extensions, body. For the collections
+    None means that this element leaves the question to others.
 
     Args:
         request: the request.
@@ -103,19 +124,45 @@ def check_request(
         try:
             refusal = check(request, element)
         except MalformedHeader as error:
-            return _bad_request(str(error))
+            return bad_request(str(error))
         if refusal is not None:
             return refusal
     return None
 
 
-def check_response(response: Response) -> str | None:
-    """Return why a response has to be dropped, or None if it is fit (RFC 3261 §18.1.2)."""
+def bad_request(why: str) -> RequestRefusal:
+    """Return the refusal of a request that breaks the grammar, with a phrase that says where (RFC 3261 §21.4.1)."""
+    # What the peer sent stays out of the phrase but for what can stand there.
+    phrase = "".join(letter if letter.isprintable() else "?" for letter in why)
+    return RequestRefusal(400, f"Bad Request: {phrase[:120]}")
+
+
+def check_use(request: Request) -> RequestRefusal | None:
+    """Return how to refuse a request that a proxy takes as a user agent, within a dialog of its own."""
     try:
-        _read(response)
+        for field in _WITHIN_DIALOG.get(request.method, ()):
+            request.headers.read(field)
+    except MalformedHeader as error:
+        return bad_request(str(error))
+    return None
+
+
+def check_response(response: Response, *, proxy: bool = False) -> str | None:
+    """Return why a response has to be dropped, or None if it is fit (RFC 3261 §18.1.2).
+
+    Args:
+        response: the response.
+        proxy: the element forwards responses, so that a Via of another element is below its own.
+    """
+    try:
+        headers = response.headers
+        for field in _EVERYWHERE:
+            headers.read(field)
+        if not proxy and len(headers.values("Via")) > 1:
+            return "it has the Via of another element"  # RFC 3261 §8.1.3.3
     except MalformedHeader as error:
         return str(error)
-    return _repeated(response.headers)
+    return None
 
 
 def is_unwritable(message: Request | Response, data: bytes) -> bool:
@@ -135,37 +182,13 @@ def is_unwritable(message: Request | Response, data: bytes) -> bool:
     return any("\0" in text for text in texts)
 
 
-def _bad_request(why: str) -> RequestRefusal:
-    # RFC 3261 §21.4.1: the phrase should say what is wrong. What the peer sent stays out of it but
-    # for what can stand in a reason phrase.
-    phrase = "".join(letter if letter.isprintable() else "?" for letter in why)
-    return RequestRefusal(400, f"Bad Request: {phrase[:120]}")
-
-
-def _read(message: Message) -> None:
-    """Read every header that routing, transactions and dialogs use."""
-    _ = message.via, message.vias, message.from_, message.to, message.call_id, message.cseq
-    _ = message.content_length
-    if message.headers.has_any(_NOT_ALWAYS):
-        _ = message.routes, message.record_routes, message.content_type
-    if isinstance(message, Request) or message.cseq.method != "REGISTER":
-        _ = message.contacts  # a registrar lists bindings of all devices: the registering side judges its own
-
-
-def _repeated(headers: Headers) -> str | None:
-    name = headers.repeated(_ONCE)
-    return None if name is None else f"{name} is repeated"
-
-
 def _syntax(request: Request, element: _Element) -> RequestRefusal | None:
-    _read(request)
-    _ = request.max_forwards
-    repeated = _repeated(request.headers)
-    if repeated is not None:
-        return _bad_request(repeated)
+    headers = request.headers
+    for field in _EVERYWHERE:
+        headers.read(field)
     # RFC 4475 §3.2.1: the cookie promises a transaction identifier, and there is none.
     if request.via.branch == MAGIC_COOKIE:
-        return _bad_request("Via has an empty branch")
+        return bad_request("Via has an empty branch")
     return None
 
 
@@ -179,10 +202,21 @@ def _method(request: Request, element: _Element) -> RequestRefusal | None:
     return RequestRefusal(501, "Not Implemented", allow)  # §21.5.2
 
 
+def _used(request: Request, element: _Element) -> RequestRefusal | None:
+    """RFC 3261 §8.2.2, §16.3 step 1: only what is needed has to be well-formed."""
+    if element.proxy:
+        used = _BY_PROXY
+    else:
+        used = (_OUTSIDE_DIALOG if request.to.tag is None else _WITHIN_DIALOG).get(request.method, ())
+    for field in used:
+        request.headers.read(field)
+    return None
+
+
 def _cseq(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.1.1.5: the method of CSeq must match that of the request."""
     if request.cseq.method != request.method:
-        return _bad_request("CSeq has another method")
+        return bad_request("CSeq has another method")
     return None
 
 
@@ -192,14 +226,14 @@ def _uri(request: Request, element: _Element) -> RequestRefusal | None:
     if uri.scheme not in element.schemes:
         return RequestRefusal(416, "Unsupported URI Scheme")  # §21.4.14
     if uri.headers.text:  # §19.1.1
-        return _bad_request("Request-URI with header fields")
+        return bad_request("Request-URI with header fields")
     return None
 
 
 def _registration(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §10.3: the address-of-record must be a SIP or SIPS URI."""
     if element.registrar and request.method == "REGISTER" and not request.to.uri.is_sip:
-        return _bad_request("To is not a SIP URI")
+        return bad_request("To is not a SIP URI")
     return None
 
 
@@ -216,11 +250,11 @@ def _extensions(request: Request, element: _Element) -> RequestRefusal | None:
 
 def _body(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.2.3; the reader of a multipart body judges its parts."""
-    if element.proxy or element.content_types is None:
+    if element.proxy or element.content_types is None or not request.body:
         return None
     types = ", ".join(element.content_types)
     content_type = request.content_type
-    if request.body and content_type is not None and content_type.essence not in element.content_types:
+    if content_type is not None and content_type.essence not in element.content_types:
         optional = (request.headers.get("Content-Disposition") or "").lower().replace(" ", "")
         if "handling=optional" not in optional:  # RFC 3261 §20.11
             return RequestRefusal(415, "Unsupported Media Type", (("Accept", types),))
@@ -242,6 +276,7 @@ def _answerable(request: Request, element: _Element) -> RequestRefusal | None:
 _CHECKS: Final[tuple[Callable[[Request, _Element], RequestRefusal | None], ...]] = (
     _syntax,
     _method,
+    _used,
     _cseq,
     _uri,
     _registration,

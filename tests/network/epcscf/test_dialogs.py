@@ -124,8 +124,24 @@ def test_an_early_dialog_ends_if_no_answer_comes(seen):
 def test_other_responses_make_no_dialog(seen, status):
     seen.out("INVITE", status)
     seen.out("MESSAGE", 200)
-    seen.out("INVITE", 200, Contact="<sip:[>")
     assert len(seen.dialogs) == 0
+
+
+@pytest.mark.parametrize("more", [{"Contact": "<sip:[>"}, {"Expires": "x"}, {"Record_Route": "<sip:[>"}])
+@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE"])
+def test_a_2xx_that_cannot_be_read_in_full_makes_one_that_can_be_ended(seen, method, more):
+    """RFC 3261 §13.2.2.4: the WIC acknowledges and ends it, as far as its way can be read."""
+    seen.out(method, 200, **more)
+    far = "sip:bob@ims.example" if "Contact" in more else FAR.strip("<>")
+    uri, routes = goes(seen, far)
+    assert (uri, routes[-2:]) == (far, CORE)
+
+
+@pytest.mark.parametrize("state", ["?", "active;expires=x"])
+def test_a_notify_that_cannot_be_read_goes_on(seen, state):
+    seen.out("SUBSCRIBE", 200, Expires="60")
+    seen.passes(request("NOTIFY", Side.MW, Subscription_State=state, Contact="<sip:"), Side.MW)
+    assert goes(seen, FAR.strip("<>")) == (FAR.strip("<>"), CORE)
 
 
 def test_an_answer_within_an_unknown_dialog_makes_none(seen):

@@ -281,12 +281,22 @@ async def test_a_success_that_cannot_be_read_makes_no_registration(behind_core):
     alice.send(alice.register())
     request, where = await core.receive("REGISTER")
     contact = alice.header(request.encode(), "Contact")
-    granted = core.answer(
-        request, "200 OK", f"Contact: {contact};expires=600", "P-Associated-URI: <<<", record_route=False
-    )
-    core.send(granted, where)
+    core.send(core.answer(request, "200 OK", f"Contact: <sip:, {contact};expires=600", record_route=False), where)
     await alice.receive("SIP/2.0 200")
     assert ims.epcscf.registrations == 0
+
+
+async def test_what_a_success_says_besides_the_binding_may_be_unreadable(behind_core):
+    ims, core, alice = behind_core
+    alice.send(alice.register())
+    request, where = await core.receive("REGISTER")
+    contact = alice.header(request.encode(), "Contact")
+    odd = ("Contact: <sip:", "P-Associated-URI: <<<", "Service-Route: <>", "Require: ?", "Expires: x", "Expires: y")
+    core.send(core.answer(request, "200 OK", f"Contact: {contact};expires=600", *odd, record_route=False), where)
+    answer = await alice.receive("SIP/2.0 200")
+    assert ims.epcscf.registrations == 1
+    for line in odd:
+        assert line.encode() in answer
 
 
 async def test_an_offer_from_the_core_that_cannot_be_carried(behind_core):

@@ -188,3 +188,77 @@ def test_a_copy_knows_what_was_read_and_changes_alone() -> None:
     assert copy.via.branch == "z9hG4bK0"
     assert message.via is via
     assert len(copy.headers.get_all("Via")) == len(message.headers.get_all("Via")) + 1 == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "usable"),
+    [
+        ("expires", ["1", "2"], None),
+        ("expires", ["1;x"], None),
+        ("expires", ["7"], 7),
+        ("require", ["Path, a b, , OUTBOUND"], ("path", "outbound")),
+        ("allow", ["BYE, <"], ("BYE",)),
+        ("associated_uris", [""], ()),
+    ],
+)
+def test_what_of_a_header_is_usable(name: str, lines: list[str], usable: object) -> None:
+    message = received()
+    for line in lines:
+        message.headers.add("P-Associated-URI" if name == "associated_uris" else name, line)
+    assert message.usable(getattr(Request, name)) == usable
+
+
+@pytest.mark.parametrize(
+    ("lines", "users"),
+    [
+        (["<sip:a@x>, <>, <sip:b@x>"], ["a", "b"]),
+        (["<sip:a@x>,, <sip:b@x>,"], ["a", "b"]),
+        (['<sip:a@x>, "b <sip:b@x>, <sip:c@x>', "<sip:d@x>"], ["a", "d"]),
+        (["<sip:a@x>, <sip:b@x"], ["a"]),
+        ([","], []),
+        (["<sip:a@x>;tag=1;tag=2, <sip:b@x>;x=1;x=2"], ["b"]),
+    ],
+)
+def test_each_value_of_a_list_is_usable_for_itself(lines: list[str], users: list[str]) -> None:
+    message = received()
+    for line in lines:
+        message.headers.add("Contact", line)
+    assert [contact.uri.user for contact in message.usable(Request.contacts)] == users
+
+
+def test_of_a_list_no_more_is_usable_than_the_limit() -> None:
+    headers = Headers([("Contact", ",".join(["<sip:a@x>"] * 300 + ["<"]))])
+    assert len(headers.usable_values("contact")) == 256
+
+
+def test_what_every_message_has_is_usable_or_not() -> None:
+    headers = Headers([("To", "<sip:")])
+    with pytest.raises(MalformedHeader, match="To"):
+        headers.usable(Request.to)
+
+
+def test_that_something_is_left_out_is_logged_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    headers = Headers([("Contact", "<sip:a:sesame@x;;>")])
+    assert headers.usable(Request.contacts) == ()
+    assert "Contact" in caplog.text
+    assert "sesame" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["Via", "From", "Contact", "Event", "Content-Type"])
+def test_a_parameter_that_decides_something_may_stand_once(name: str) -> None:
+    """RFC 3261 §7.3.1: two elements could go by a different one of both; of others none goes by any."""
+    values = {"Via": "SIP/2.0/UDP a", "Event": "reg", "Content-Type": "multipart/mixed"}
+    decisive = {"Via": "branch", "From": "tag", "Contact": "expires", "Event": "id", "Content-Type": "boundary"}[name]
+    view = {
+        "Via": Request.via,
+        "From": Request.from_,
+        "Contact": Request.contacts,
+        "Event": Request.event,
+        "Content-Type": Request.content_type,
+    }[name]
+    value = values.get(name, "<sip:a@x>")
+    for params in (f";{decisive}=1;x=2;{decisive.upper()}=1", f';x="a;b";{decisive};{decisive}'):
+        with pytest.raises(MalformedHeader, match=f"{name}: the parameter {decisive} is repeated"):
+            Headers([(name, value + params)]).read(view)
+    for params in (f";x=1;x=2;{decisive}=1", f';x=";{decisive}=2";{decisive}=1'):
+        assert Headers([(name, value + params)]).read(view)

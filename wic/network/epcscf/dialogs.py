@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wic.sdp.line_map import Side
 from wic.sip.dialog import DialogId
 from wic.sip.errors import MalformedHeader
+from wic.sip.message import Message
 from wic.sip.methods import TARGET_REFRESH
 from wic.sip.proxy.routing import write_routes
 from wic.sip.routing import port_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wic.sip.headers.address import NameAddr
-    from wic.sip.message import Message, Request, Response
+    from wic.sip.message import Request, Response
     from wic.sip.uri import Uri
 
 _log = logging.getLogger(__name__)
@@ -66,8 +67,7 @@ class KnownDialog:
     def passed(self, request: Request, origin: Side, *, now: float) -> None:
         """Take note of a request within the dialog, from the UE or from the core.
 
-        Raises:
-            MalformedHeader: Contact or Subscription-State cannot be read.
+        What of it cannot be read changes nothing here: the other end judges it.
         """
         if request.method == "BYE":
             # Not at once: it may be repeated, or challenged and sent again.
@@ -76,17 +76,17 @@ class KnownDialog:
             self.notified(request, now=now)
         if origin is Side.MW and request.method in TARGET_REFRESH:
             # RFC 3261 §12.2.2. Where the UE is need not be known: its connection is.
-            self.retarget(request.contacts)
+            self.retarget(request.usable(Message.contacts))
 
     def notified(self, request: Request, *, now: float) -> None:
-        """Let a subscription last as long as a NOTIFY says.
-
-        Raises:
-            MalformedHeader: Subscription-State cannot be read.
-        """
-        told = request.subscription_state  # RFC 6665 §4.1.3
+        """Let a subscription last as long as a NOTIFY says."""
+        told = request.usable(Message.subscription_state)  # RFC 6665 §4.1.3
         if told is not None:
-            self.subscribe(0 if told.state == "terminated" else told.expires, now=now)
+            try:
+                seconds = told.expires
+            except MalformedHeader:
+                seconds = None
+            self.subscribe(0 if told.state == "terminated" else seconds, now=now)
 
     def subscribe(self, seconds: int | None, *, now: float) -> None:
         """Let a subscription last so long."""
@@ -129,27 +129,24 @@ class Dialogs:
 
         Args:
             request: as it came.
-            response: as it came; one that cannot be read teaches nothing.
+            response: as it came; it makes a dialog even where its Contact cannot be read, for that has to be ended.
             origin: the side that the request came from.
             now: by the driver's clock.
         """
         if request.method not in TARGET_REFRESH or not 100 < response.status < 300:
             return
-        try:
-            dialog = self.find(response, origin, now=now)
-            if request.to.tag is None and response.to.tag is not None:
-                # RFC 3261 §12.1: the tag makes a dialog; each fork has its own.
-                dialog = dialog or KnownDialog()
-                _route(dialog, origin, request, response)
-                _extend(dialog, request, response, now)
-                self._keep(_id(response, origin), dialog, now)
-            elif dialog is not None:
-                # A request within the dialog, which may begin or prolong a usage of it (RFC 5057 §3).
-                _extend(dialog, request, response, now)
-                if origin is Side.WIC:
-                    dialog.retarget(response.contacts)
-        except MalformedHeader as error:
-            _log.info("a response makes no dialog: %s", error)
+        dialog = self.find(response, origin, now=now)
+        if request.to.tag is None and response.to.tag is not None:
+            # RFC 3261 §12.1: the tag makes a dialog; each fork has its own.
+            dialog = dialog or KnownDialog()
+            _route(dialog, origin, request, response)
+            _extend(dialog, request, response, now)
+            self._keep(_id(response, origin), dialog, now)
+        elif dialog is not None:
+            # A request within the dialog, which may begin or prolong a usage of it (RFC 5057 §3).
+            _extend(dialog, request, response, now)
+            if origin is Side.WIC:
+                dialog.retarget(response.usable(Message.contacts))
 
     def merge(self, other: Dialogs) -> None:
         """Take over the dialogs of another UE of the same user."""
@@ -175,12 +172,12 @@ def _route(dialog: KnownDialog, origin: Side, request: Request, response: Respon
     """Save route set and remote target (RFC 3261 §12.1); a 2xx overrides what came before it (§13.2.2.4)."""
     if origin is Side.WIC:
         # §12.1.2: the UE is the UAC, and takes the Record-Route of the response in reverse.
-        dialog.routes = response.record_routes[::-1][OWN_RECORD_ROUTES:]
-        contacts, fallback = response.contacts, request.uri
+        dialog.routes = response.usable(Message.record_routes)[::-1][OWN_RECORD_ROUTES:]
+        contacts, fallback = response.usable(Message.contacts), request.uri
     else:
         # §12.1.1: the UE is the UAS, and takes that of the request, as it came before ours was put on top.
-        dialog.routes = request.record_routes
-        contacts, fallback = request.contacts, request.from_.uri
+        dialog.routes = request.usable(Message.record_routes)
+        contacts, fallback = request.usable(Message.contacts), request.from_.uri
     dialog.targets = dialog.targets or (contacts[0].uri if contacts else fallback,)
     dialog.retarget(contacts)
 
@@ -192,7 +189,8 @@ def _extend(dialog: KnownDialog, request: Request, response: Response, now: floa
         dialog.call_until = inf if response.status >= 200 else max(dialog.call_until, now + _EARLY)
     elif request.method in ("SUBSCRIBE", "REFER"):
         # RFC 6665 §4.2.1.1: the 2xx may shorten what was asked for. RFC 3515 §2.4.4: REFER subscribes as well.
-        dialog.subscribe(request.expires if response.expires is None else response.expires, now=now)
+        granted = response.usable(Message.expires)
+        dialog.subscribe(request.usable(Message.expires) if granted is None else granted, now=now)
     elif request.method == "NOTIFY":
         dialog.notified(request, now=now)
 

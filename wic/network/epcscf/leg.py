@@ -10,7 +10,7 @@ from wic.network.epcscf.dialogs import OWN_RECORD_ROUTES
 from wic.network.epcscf.tables import LEG, LegInput, LegState
 from wic.sdp.line_map import Side
 from wic.sip.headers.values import CSeq
-from wic.sip.message import Request
+from wic.sip.message import Message, Request
 from wic.sip.routing import route
 
 if TYPE_CHECKING:
@@ -87,13 +87,15 @@ class Leg:
         caller, called = invite.from_, success.to
         forward = origin is self.origin
         sender, receiver = (caller, called) if forward else (called, caller)
-        contacts = success.contacts if forward else invite.contacts
+        # A side may have written what cannot be read, and still has a call to be ended.
+        contacts = (success if forward else invite).usable(Message.contacts)
         target = contacts[0].uri if contacts else receiver.uri
         routes: tuple[NameAddr, ...] = ()  # towards the WIC, whose connection is known
         if origin is Side.WIC:
             # Towards the core the route set from here on, without the eP-CSCF's own values.
             own = self.origin is Side.WIC
-            routes = success.record_routes[::-1][OWN_RECORD_ROUTES:] if own else invite.record_routes
+            recorded = (success if own else invite).usable(Message.record_routes)
+            routes = recorded[::-1][OWN_RECORD_ROUTES:] if own else recorded
         uri, hops = route(target, routes)
         request = Request.build(method, uri)
         for hop in hops:

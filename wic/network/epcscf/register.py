@@ -18,8 +18,7 @@ from wic.network.epcscf.mechanism import Mechanism, determine, determine_by_dige
 from wic.network.epcscf.trust import clean_request_from_wic, digest_credentials, withhold_keys, write_credentials
 from wic.network.epcscf.trusted_node import restore_identities
 from wic.network.trust_boundary import clean_to_outside
-from wic.sip.errors import MalformedHeader
-from wic.sip.message import Response
+from wic.sip.message import Message, Response
 from wic.sip.proxy.core import ContextState, Target
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ class RegisterHandler:
             MalformedHeader: it cannot be read.
         """
         request = context.request
+        _ = request.contacts, request.expires  # what is to be bound has to be known when the 200 comes
         wanted = str(request.to.uri.aor())
         mechanism = determine(request)
         pending = connection.registers.get(wanted)
@@ -134,9 +134,9 @@ class RegisterHandler:
             request.headers.prepend("Via", via.with_param("received", connection.flow.remote[0]))
         request.headers.prepend("Path", f"<{self._context.path(connection)}>")
         # RFC 3327 §5.2: a registrar that does not understand Path could not reach the WIC.
-        if "path" not in request.require:
+        if "path" not in request.usable(Message.require):
             request.headers.add("Require", "path")
-        if "path" not in request.supported:
+        if "path" not in request.usable(Message.supported):
             request.headers.add("Supported", "path")
         request.headers.set("P-Visited-Network-ID", f'"{self._context.options.domain}"')
         self._context.charging.mark(request)
@@ -159,12 +159,9 @@ class RegisterHandler:
             address = "a connection that is gone" if connection is None else connection.address
             _log.info("refused: %s from %s: %d %s", forwarded.wanted, address, given.status, given.reason)
         if 200 <= response.status < 300:
-            try:
-                if connection is not None:  # else it is gone: 430 to the next request will tell the core
-                    self._registered(passing.context.transaction.request, connection, response, forwarded, now)
-                self._offer_keep_alive(response)
-            except MalformedHeader as error:
-                _log.warning("the 200 to a REGISTER of %s cannot be read: %s", forwarded.impu, error)
+            if connection is not None:  # else it is gone: 430 to the next request will tell the core
+                self._registered(passing.context.transaction.request, connection, response, forwarded, now)
+            self._offer_keep_alive(response)
         elif connection is not None and (pause := response.retry_delay()) is not None:
             self._recovery.told_to_wait(connection, pause, now=now)
 
@@ -180,7 +177,7 @@ class RegisterHandler:
         if response.status == 401:
             # The core does not believe its trusted node; the WIC could not answer its challenge.
             passing.response = Response.answer(request, 403, to_tag=response.to.tag)
-        elif response.status == 423 and (response.min_expires or 0) > forwarded.remaining:
+        elif response.status == 423 and (response.usable(Message.min_expires) or 0) > forwarded.remaining:
             # The token ends too soon for any registration: a newer one is wanted.
             refusal = trusted.refusal("invalid_token")
             passing.response = Response.answer(request, refusal.status, to_tag=response.to.tag, headers=refusal.headers)
@@ -200,9 +197,9 @@ class RegisterHandler:
                 mechanism=forwarded.mechanism,
                 impi=forwarded.impi,
                 impu=forwarded.impu,
-                impus=tuple(str(each.uri.aor()) for each in response.associated_uris) or (forwarded.impu,),
+                impus=_associated(response) or (forwarded.impu,),
                 bound=tuple(bound),
-                service_route=response.service_routes,
+                service_route=response.usable(Message.service_routes),
             )
             self._recovery.registered(association, connection, now=now)
         ue = connection.ues.get(forwarded.impi)
@@ -223,19 +220,20 @@ class RegisterHandler:
         if via.params.get("keep") == "":
             response.headers.remove_first("Via")
             response.headers.prepend("Via", via.with_param("keep", str(every)))
-        if "outbound" in response.require and "Flow-Timer" not in response.headers:
+        if "outbound" in response.usable(Message.require) and "Flow-Timer" not in response.headers:
             response.headers.add("Flow-Timer", every)
 
 
-def granted_contacts(request: Request, response: Response) -> list[tuple[NameAddr, int]]:
-    """Return those contacts of a REGISTER that are registered now, each with the seconds for which it is.
+def _associated(response: Response) -> tuple[str, ...]:
+    """Return the identities of P-Associated-URI (RFC 7315 §4.1)."""
+    return tuple(str(each.uri.aor()) for each in response.usable(Message.associated_uris))
 
-    Raises:
-        MalformedHeader: a Contact cannot be read.
-    """
+
+def granted_contacts(request: Request, response: Response) -> list[tuple[NameAddr, int]]:
+    """Return those contacts of a REGISTER that are registered now, each with the seconds for which it is."""
     found = []
-    for contact in response.contacts:
-        expires = contact.expires if contact.expires is not None else response.expires or 0
+    for contact in response.usable(Message.contacts):
+        expires = contact.expires if contact.expires is not None else response.usable(Message.expires) or 0
         if expires > 0 and any(same_binding(contact, wanted) for wanted in request.contacts):
             found.append((contact.with_params(contact.params.without("expires")), expires))
     return found

@@ -208,7 +208,7 @@ def _flow_key(contact: NameAddr, request: Request) -> str | None:
     if not (reg_id.isascii() and reg_id.isdigit() and 0 < int(reg_id[:11]) < 2**31):
         raise MalformedHeader("reg-id is not a number from 1 to 2**31-1")
     # RFC 5626 §6: the first proxy has to keep the flow, which the "ob" of its Path value says.
-    if len(request.vias) > 1 and not (request.paths and "ob" in request.paths[-1].uri.params):
+    if len(request.headers.values("Via")) > 1 and not (request.paths and "ob" in request.paths[-1].uri.params):
         raise RegistrationRefused(439)
     return f"{instance};reg-id={int(reg_id)}"
 

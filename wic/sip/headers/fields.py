@@ -4,23 +4,29 @@ A field is a line: it is found by any spelling of its name, and goes out byte fo
 has changed it. Its value is taken apart only when it is asked for, and what was read is kept until that field
 changes, for most elements on the way need three or four fields of twenty.
 
-A typed view is one `TypedHeader`, made by `required`, `optional`, `each` or `option_tags`: it names the header and
-the parser of one value. `wic.sip.message` declares all of them, a line each.
+A typed view is one `TypedHeader`, made by `required`, `optional`, `topmost`, `each` or `tokens`: it names the header and
+the parser of one value. `wic.sip.message` declares all of them, a line each. Whether a header that may stand once is
+there twice is found out where it is read, so that it matters to those who use it, and to no other (RFC 3261 §7.3.1).
 """
 
 from __future__ import annotations
 
+import logging
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, overload
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader
-from wic.sip.grammar import TOKEN, WS, split_list
+from wic.sip.grammar import TOKEN, WS, is_token, split_list, split_usable
 from wic.sip.headers.names import DISPLAY, KEYS, display_name, key_of
 from wic.sip.limits import Limits
+from wic.sip.trace import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -35,6 +41,7 @@ FOLD: Final = re.compile(r"\r\n(?![ \t])")
 
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 _UNREAD: Final[Any] = object()
+_NO_LINES: Final[list[str]] = []
 _LIST_VALUES: Final = Limits().list_values
 _TOKENS: Final = re.compile(rf"{TOKEN}(?:{WS},{WS}{TOKEN})*+")
 
@@ -83,12 +90,10 @@ class Headers:
         return self._held
 
     def _indexed(self) -> Index:
-        index = self._index
-        if index is None:
-            index = {}
-            for key, _, value, _ in self._fields:
-                index.setdefault(key, []).append(value)
-            self._index = index
+        index: Index = {}
+        for key, _, value, _ in self._fields:
+            index.setdefault(key, []).append(value)
+        self._index = index
         return index
 
     def get(self, name: str) -> str | None:
@@ -241,6 +246,26 @@ class Headers:
             found = self._read[header] = header.parse(self)
         return found
 
+    def usable(self, header: TypedHeader[T]) -> T:
+        """Return the value of a typed header as far as it can be read, and log what had to be left out.
+
+        Of a list that are the elements that can be read, each for itself; a single value is None where it cannot.
+
+        Raises:
+            MalformedHeader: it cannot be read, and every message has to have it.
+        """
+        try:
+            return self.read(header)
+        except MalformedHeader as error:
+            if header.salvage is None:
+                raise
+            logger.warning("left out of a message what cannot be used: %s", masked(str(error)))
+            return header.salvage(self)
+
+    def usable_values(self, key: str) -> list[str]:
+        """Return the values of a list header with this key, without those that are empty or broken."""
+        return [value for line in self._lines(key) for value in split_usable(line)][: self._list_values]
+
     def pack(self) -> None:
         """Become one text, to save memory; it is taken apart again when something is asked for.
 
@@ -256,14 +281,9 @@ class Headers:
         """Whether there is a header with one of these keys."""
         return not keys.isdisjoint([field[0] for field in self._fields] if self._index is None else self._index)
 
-    def repeated(self, keys: Container[str]) -> str | None:
-        """Return the name of the first header that has more than one line, of those with these keys."""
-        index = self._indexed()
-        if len(index) < len(self._fields):  # else there is one line of each name, as in most messages
-            for key, values in index.items():
-                if len(values) > 1 and key in keys:
-                    return display_name(key, key)
-        return None
+    def _lines(self, key: str) -> list[str]:
+        """Return the values of the lines with a key, not to be changed."""
+        return (self._indexed() if self._index is None else self._index).get(key, _NO_LINES)
 
     def _first(self, key: str | None) -> int | None:
         return next((place for place, field in enumerate(self._fields) if field[0] == key), None)
@@ -303,12 +323,15 @@ class TypedHeader(Generic[T_co]):
     'First Words'
     """
 
-    __slots__ = ("key", "parse")
+    __slots__ = ("key", "parse", "salvage")
 
-    def __init__(self, name: str, parse: Callable[[Headers], T_co]) -> None:
-        """Make a view that reads `name` by `parse`, which returns an immutable value."""
+    def __init__(
+        self, name: str, parse: Callable[[Headers], T_co], salvage: Callable[[Headers], T_co] | None = None
+    ) -> None:
+        """Make a view that reads `name` by `parse`, which returns an immutable value; `salvage` returns what is usable."""
         self.key = _key(name)
         self.parse = parse
+        self.salvage = salvage
 
     @overload
     def __get__(self, message: None, owner: type) -> Self: ...
@@ -326,14 +349,15 @@ class TypedHeader(Generic[T_co]):
 
 
 def required(name: str, parse: Callable[[str], T]) -> TypedHeader[T]:
-    """View the first line of a header that has to be there."""
+    """View a header that has to be there, once."""
+    key = _key(name)
 
     def read(headers: Headers) -> T:
-        text = headers.get(name)
-        if text is None:
-            raise MalformedHeader(f"{name} is missing")
-        try:  # and not `_named`: six of these are read of every message
-            return parse(text)
+        lines = headers._lines(key)
+        if len(lines) != 1:
+            raise MalformedHeader(f"{name} is {'repeated' if lines else 'missing'}")
+        try:  # and not `_named`: four of these are read of every message
+            return parse(lines[0])
         except MalformedHeader as error:
             raise MalformedHeader(f"{name}: {error}") from error
 
@@ -341,20 +365,42 @@ def required(name: str, parse: Callable[[str], T]) -> TypedHeader[T]:
 
 
 def optional(name: str, parse: Callable[[str], T]) -> TypedHeader[T | None]:
-    """View the first line of a header that may be there."""
+    """View a header that may be there, once."""
+    key = _key(name)
 
     def read(headers: Headers) -> T | None:
-        text = headers.get(name)
-        return None if text is None else _named(name, parse, text)
+        lines = headers._lines(key)
+        if not lines:
+            return None
+        if len(lines) > 1:
+            raise MalformedHeader(f"{name} is repeated")
+        return _named(name, parse, lines[0])
+
+    return TypedHeader(name, read, lambda _: None)
+
+
+def topmost(name: str, parse: Callable[[str], T]) -> TypedHeader[T]:
+    """View the first value of a list header that has to be there; those below it are not looked at."""
+    key = _key(name)
+
+    def read(headers: Headers) -> T:
+        lines = headers._lines(key)
+        if not lines:
+            raise MalformedHeader(f"{name} is missing")
+        try:
+            return parse(split_list(lines[0])[0] if "," in lines[0] else lines[0])
+        except MalformedHeader as error:
+            raise MalformedHeader(f"{name}: {error}") from error
 
     return TypedHeader(name, read)
 
 
 def each(name: str, parse: Callable[[str], T], *, wildcard: str | None = None) -> TypedHeader[tuple[T, ...]]:
-    """View all values of a list header; a header that is only the wildcard has none."""
+    """View all values of a list header; a header that is only `wildcard` has none."""
+    key = _key(name)
 
     def read(headers: Headers) -> tuple[T, ...]:
-        lines = headers.get_all(name)
+        lines = headers._lines(key)
         if not lines or lines == [wildcard]:
             return ()
         try:
@@ -362,7 +408,14 @@ def each(name: str, parse: Callable[[str], T], *, wildcard: str | None = None) -
         except MalformedHeader as error:
             raise MalformedHeader(f"{name}: {error}") from error
 
-    return TypedHeader(name, read)
+    def salvage(headers: Headers) -> tuple[T, ...]:
+        found = []
+        for value in headers.usable_values(key):
+            with suppress(MalformedHeader):
+                found.append(parse(value))
+        return tuple(found)
+
+    return TypedHeader(name, read, salvage)
 
 
 def each_of_line(name: str, parse: Callable[[str], list[T]]) -> TypedHeader[tuple[T, ...]]:
@@ -376,16 +429,20 @@ def each_of_line(name: str, parse: Callable[[str], list[T]]) -> TypedHeader[tupl
 
 def tokens(name: str, *, lower: bool = True) -> TypedHeader[tuple[str, ...]]:
     """View a list of tokens, such as option tags; an empty line is an empty list (RFC 3261 §20.5, §20.37)."""
+    key = _key(name)
 
     def read(headers: Headers) -> tuple[str, ...]:
-        text = ",".join([line for line in headers.get_all(name) if line])
+        text = ",".join([line for line in headers._lines(key) if line])
         if not text:
             return ()
         if _TOKENS.fullmatch(text) is None:
             raise MalformedHeader(f"{name}: no list of tokens: {text[:80]!r}")
         return tuple([token.strip(" \t") for token in (text.lower() if lower else text).split(",")])
 
-    return TypedHeader(name, read)
+    def salvage(headers: Headers) -> tuple[str, ...]:
+        return tuple([value.lower() if lower else value for value in headers.usable_values(key) if is_token(value)])
+
+    return TypedHeader(name, read, salvage)
 
 
 def _named(name: str, parse: Callable[[str], T], text: str) -> T:

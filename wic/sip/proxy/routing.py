@@ -105,5 +105,5 @@ def loop_branch(random_source: RandomSource, digest: str) -> str:
 
 def has_looped(request: Request, digest: str) -> bool:
     """Tell whether this proxy has forwarded the same request to the same end before (RFC 3261 §16.3 step 4)."""
-    end = f".{digest}"
-    return any((via.branch or "").endswith(end) for via in request.vias)
+    # What other elements wrote into their Via is not the concern of this one, so that only the text is searched.
+    return any(f".{digest}" in line for line in request.headers.get_all("Via"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,6 +14,7 @@ from wic.sip.headers.values import MediaType, SubscriptionState
 from wic.sip.message import Response
 from wic.sip.subscription.rules import ENDS_USAGE
 from wic.sip.subscription.tables import NOTIFIER, NotifierInput, NotifierState
+from wic.sip.validate import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,7 +209,7 @@ class NotifierSubscription:
             except SubscribeRefused as refused:
                 self.endpoint.reply(event.transaction, refused.status_hint or 400, now=now, headers=refused.headers)
             except MalformedHeader as error:
-                self.endpoint.reply(event.transaction, 400, str(error), now=now)
+                self.endpoint.reply(event.transaction, 400, bad_request(str(error)).reason, now=now)
 
     def _refresh(self, event: RequestReceived, now: float) -> None:
         """Take a SUBSCRIBE within the dialog: a refresh, or the end (RFC 6665 §4.2.1.4)."""
@@ -283,8 +283,7 @@ class NotifierSubscription:
         elif response.status >= 300:
             self._undelivered(now, response.retry_delay())
         else:
-            with suppress(MalformedHeader):  # then the subscriber stays where it was
-                self.dialog.receive_response(response)
+            self.dialog.receive_response(response)
             self._flush(now)
 
     def _undelivered(self, now: float, wait: float | None = None) -> None:

@@ -20,6 +20,8 @@ from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, Subsc
 from wic.sip.subscription.requests import SubscribeSeries
 from wic.sip.subscription.rules import ENDS_USAGE, MAY_PASS, PAUSE, pause, refresh_after, retry_after_end
 from wic.sip.subscription.tables import SUBSCRIBER, SubscriberInput, SubscriberState
+from wic.sip.trace import masked
+from wic.sip.validate import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -262,20 +264,22 @@ class Subscription:
         try:
             if self.credentials is not None:
                 self.credentials.accepted(request, response)
-            granted = self._expires if response.expires is None else min(response.expires, self._expires)
-            if self._dialog is None:
-                self._establish(Dialog.from_response(request, response, owner=self), now)
-            elif response.to.tag == self._dialog.id.remote_tag:
-                self._dialog.receive_response(response)
-                self._failures = 0
         except AuthenticationFailed as error:
             self._end(now, error=error)
-        except MalformedHeader as error:
-            text = f"the answer to the SUBSCRIBE cannot be used: {error}"
-            self._end(now, error=SubscriptionFailed(text, request=request, response=response))
-        else:
-            if granted and self._state in _LIVE:
-                self._lasts(granted, now)
+            return
+        if self._dialog is None:
+            try:
+                self._establish(Dialog.from_response(request, response, owner=self), now)
+            except MalformedHeader as error:
+                # RFC 6665 §4.4.1: the NOTIFY makes the dialog; Timer N bounds the wait for it.
+                logger.info("the answer to a SUBSCRIBE makes no dialog: %s", masked(str(error)))
+        elif response.to.tag == self._dialog.id.remote_tag:
+            self._dialog.receive_response(response)
+            self._failures = 0
+        told = response.usable(Response.expires)
+        granted = self._expires if told is None else min(told, self._expires)
+        if granted and self._state in _LIVE:
+            self._lasts(granted, now)
 
     def _establish(self, dialog: Dialog, now: float) -> None:
         self.endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
@@ -327,6 +331,8 @@ class Subscription:
         else:
             try:
                 self._notified(event, now)
+            except MalformedHeader as error:
+                self.endpoint.reply(event.transaction, 400, bad_request(str(error)).reason, now=now)
             except RemoteProtocolError as error:
                 status = error.status_hint or 400
                 headers = [("Accept", ", ".join(self.options.accept))] if status == 415 else []

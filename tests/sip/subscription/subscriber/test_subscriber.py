@@ -288,9 +288,29 @@ def test_an_answer_that_is_not_trusted(make: Callable[..., World], password: Pas
     assert world.ended().error is password.distrust
 
 
-def test_an_answer_that_makes_no_dialog(world: World) -> None:
+@pytest.mark.parametrize("contact", [(), (("Contact", "<sip:"),)])
+def test_an_answer_that_makes_no_dialog(world: World, contact: tuple[tuple[str, str], ...]) -> None:
+    """RFC 6665 §4.4.1: the NOTIFY makes it, whatever became of the 2xx; Timer N bounds the wait."""
     world.subscribe()
-    response = Response.answer(world.last.request, 200, to_tag="server")
+    response = Response.answer(world.last.request, 200, to_tag="server", headers=contact)
     world.server.endpoint.respond(world.last.transaction, response, now=0)
     world.net.run()
-    assert "cannot be used" in str(world.ended().error)
+    assert world.ue.endpoint.dialogs == 0
+    assert world.subscription.state is State.NOTIFY_WAIT
+    world.run(33)
+    assert "no NOTIFY" in str(world.ended().error)
+
+
+def test_a_notify_makes_the_dialog_that_the_answer_did_not(world: World) -> None:
+    world.subscribe()
+    response = Response.answer(world.last.request, 200, to_tag="server", headers=[("Contact", "<sip:")])
+    world.server.endpoint.respond(world.last.transaction, response, now=0)
+    assert world.notify() == 200
+    assert world.subscription.state is State.ACTIVE
+
+
+@pytest.mark.parametrize("expires", ["x", "1;x=1", ""])
+def test_an_answer_whose_time_cannot_be_read_grants_what_was_asked_for(world: World, expires: str) -> None:
+    world.subscribe()
+    world.answer(200, ("Expires", expires))
+    assert world.subscription.expires_at == 3600
