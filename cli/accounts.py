@@ -17,7 +17,7 @@ from wic.accounts import Account, AuthScheme, UsimKind, read_secret_file
 from wic.accounts.schema import SECRET_FORMS, SECRETS, SETTINGS, ValueKind, environment_variable
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
-from wic.sip.trace import mask_userinfo
+from wic.sip.masking import mask_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from wic.errors import ConfigurationError, LocalProtocolError, WicError
-from wic.sip.trace import mask_userinfo
+from wic.sip.masking import mask_userinfo
 
 from .error_text import sentence, with_capital
 from .exit_codes import ExitCode

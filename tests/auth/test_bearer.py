@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from wic.auth import BearerClient, BearerForm, Secret, bearer_challenge, read_bearer
 from wic.auth.bearer import MAX_TOKEN, BearerChallenge, read_bearer_challenges
 from wic.errors import ChallengeUnsupported, ConfigurationError, RemoteProtocolError, TokenRefused
+from wic.sip.masking import mask_secrets
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
-from wic.sip.trace import mask_secrets
 
 WAF = "https://waf.ims.example"
 TOKEN = Secret("O91G451HZ0V83opz6udiSEjchPynd2Ss9.mB-_~+/==")

@@ -26,8 +26,8 @@ from wic.network.tokens.claims import ALGORITHMS, read_unverified
 from wic.oauth.tokens import read_token_response
 from wic.registration.reg_event.reginfo import parse_reginfo
 from wic.sip.ims3gpp import AlternativeService, read_alternative_service
+from wic.sip.masking import mask_secrets
 from wic.sip.parser import parse
-from wic.sip.trace import mask_secrets
 
 if TYPE_CHECKING:
     from wic.sip.message import Request, Response

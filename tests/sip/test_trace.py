@@ -7,55 +7,9 @@ import pytest
 from wic.sip.flow import Flow
 from wic.sip.message import Request
 from wic.sip.parser import parse
-from wic.sip.trace import Direction, format_message, mask_secrets, mask_userinfo, time_text
+from wic.sip.trace import Direction, format_message, time_text
 
 FLOW = Flow("WSS", ("192.0.2.1", 49152), ("192.0.2.2", 443), "7")
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        (
-            'Authorization: Digest username="a", response = "6629", cnonce="x\\"y", auts="z", uri="sip:b"',
-            'Authorization: Digest username="a", response = ***, cnonce=***, auts=***, uri="sip:b"',
-        ),
-        ('Authentication-Info: rspauth="1234", nextnonce="n"', 'Authentication-Info: rspauth=***, nextnonce="n"'),
-        ('WWW-Authenticate: Digest nonce="n",ik="00",ck="11"', 'WWW-Authenticate: Digest nonce="n",ik=***,ck=***'),
-        ("Authorization: Bearer eyJ.x-y_z==", "Authorization: Bearer ***"),
-        ("authorization: bearer eyJ=", "authorization: bearer ***"),
-        ('Authorization: Bearer access_token="eyJ"', "Authorization: Bearer access_token=***"),
-        ("Proxy-Authorization: Basic YWxhZGRpbg==", "Proxy-Authorization: Basic ***"),
-        ('WWW-Authenticate: Bearer realm="x", scope="y"', 'WWW-Authenticate: Bearer realm="x", scope="y"'),
-        ("GET /?access_token=abc&x=1", "GET /?access_token=***&x=1"),
-        ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZ|2^20", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***|2^20"),
-        ("v=0\r\na=key-mgmt:mikey AQAF\r\nk=clear:secret\r\na=ice-pwd:asd88\r\n", "v=0\r\na=key-mgmt:mikey ***\r\nk=clear:***\r\na=ice-pwd:***\r\n"),
-        ("To: <sip:alice:secret@x>", "To: <sip:alice:***@x>"),
-        ("Contact: <sip:alice@x:5060>", "Contact: <sip:alice@x:5060>"),
-        ('Response-Source: x; fe="y"; acktau=1', 'Response-Source: x; fe="y"; acktau=1'),
-        ('response="open', "response=***"),
-        ('Authorization: Digest nonce="", response="", auts="z"', 'Authorization: Digest nonce="", response="", auts=***'),
-    ],
-)  # fmt: skip
-def test_values_are_masked_and_names_kept(text: str, masked: str) -> None:
-    assert mask_secrets(text.encode()).decode() == masked
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("wss://u:p@x/, https://a:b:c@y", "wss://***@x/, https://***@y"),
-        ("wss://u:p@q@x", "wss://***@x"),
-        ("https://x/a@b, https://x?a@b", "https://x/a@b, https://x?a@b"),
-        ("sip:a@b", "sip:a@b"),
-    ],
-)
-def test_users_and_passwords_of_urls_are_masked(text: str, masked: str) -> None:
-    assert mask_userinfo(text) == masked
-
-
-@pytest.mark.parametrize("piece", [b"sip:", b'response="', b"Bearer ", b"a=crypto:1 x inline:", b"ik=", b"sip:a:"])
-def test_masking_takes_linear_time(piece: bytes) -> None:
-    assert mask_secrets(piece * 200_000)
 
 
 def test_a_message_for_people() -> None:

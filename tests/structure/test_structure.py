@@ -32,6 +32,7 @@ CROSS_CUTTING = {
     "cli/test_two_terminals.py": "the commands `call` and `answer` with each other",
     "network/test_end_to_end.py": "two clients through every entity",
     "sdp/test_fuzz.py": "any bytes into the whole package",
+    "sip/test_used_fields.py": "any fault in a field of no use, through user agents and proxies",
     "sip/test_differential.py": "compares the package with other implementations",
     "sip/test_fuzz.py": "any bytes into the whole package",
     "sip/test_properties.py": "any message into the whole package",

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from wic.accounts.schema import SECRET_FORMS, SECRETS, SETTINGS, AuthScheme, ValueKind, keys_of
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
-from wic.sip.trace import mask_userinfo
+from wic.sip.masking import mask_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,7 +9,7 @@ from wic.accounts.reader import check_url
 from wic.accounts.schema import DEFAULT_SCOPE, PoolAccess
 from wic.auth.bearer import BearerForm, checked_token
 from wic.errors import ConfigurationError
-from wic.sip.trace import mask_userinfo
+from wic.sip.masking import mask_userinfo
 
 if TYPE_CHECKING:
     from pathlib import Path

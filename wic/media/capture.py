@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Literal, Self
 
 from wic.errors import ConfigurationError
-from wic.sip.trace import mask_secrets
+from wic.sip.masking import mask_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from wic.errors import RegistrationFailed
 from wic.registration.implicit_set import ImplicitSet
 from wic.sip.errors import MalformedHeader, MalformedUri
 from wic.sip.headers import NameAddr
+from wic.sip.masking import masked
 from wic.sip.message import Response
 from wic.sip.routing import port_of
-from wic.sip.trace import masked
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from wic.sip.trace import masked
+from wic.sip.masking import masked
 
 if TYPE_CHECKING:
     from wic.sip.flow import Flow

@@ -3,8 +3,8 @@
 The parser refuses what it cannot frame; here a request is refused with the exact status that its
 fault has in the RFC, and a response is found fit or not: responses are never answered.
 
-A header field is read only by an element that uses it: tables say which those are, by role and method. Whatever else
-is malformed is ignored, and goes on as it came where a proxy forwards the message (RFC 3261 §8.2.2, §16.3 step 1).
+A header field is read only by an element that uses it: tables say which those are, by role and method. A malformed one of
+no use is ignored, and goes on as it came where a proxy forwards the message (RFC 3261 §8.2.2, §16.3 step 1).
 Of a response only what leads it to its transaction is read here. A transaction ends by its final response, however odd
 that is otherwise: those who make use of the rest find out whether they can.
 """

@@ -12,7 +12,7 @@ from websockets.typing import Origin
 from websockets.uri import parse_uri
 
 from wic.errors import ConfigurationError
-from wic.sip.trace import mask_userinfo
+from wic.sip.masking import mask_userinfo
 from wic.transport.dial import environment_proxy, open_socket, open_tunnel
 from wic.transport.listener import SocketListener
 from wic.transport.tls import TlsPipe, client_context

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wic.errors import ConfigurationError
 from wic.oauth.requests import SCOPE
 from wic.oauth.urls import is_usable_url
-from wic.sip.trace import mask_userinfo
+from wic.sip.masking import mask_userinfo
 
 if TYPE_CHECKING:
     from wic.auth.secret import Secret

@@ -21,7 +21,7 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import TOKEN, WS, is_token, split_list, split_usable
 from wic.sip.headers.names import DISPLAY, KEYS, display_name, key_of
 from wic.sip.limits import Limits
-from wic.sip.trace import masked
+from wic.sip.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

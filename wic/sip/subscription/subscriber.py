@@ -15,12 +15,12 @@ from wic.errors import AuthenticationFailed, LocalProtocolError, RemoteProtocolE
 from wic.sip.dialog import Dialog
 from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.masking import masked
 from wic.sip.message import Response
 from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent, SubscriptionFailed
 from wic.sip.subscription.requests import SubscribeSeries
 from wic.sip.subscription.rules import ENDS_USAGE, MAY_PASS, PAUSE, pause, refresh_after, retry_after_end
 from wic.sip.subscription.tables import SUBSCRIBER, SubscriberInput, SubscriberState
-from wic.sip.trace import masked
 from wic.sip.validate import bad_request
 
 if TYPE_CHECKING:

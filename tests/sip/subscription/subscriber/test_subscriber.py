@@ -290,7 +290,7 @@ def test_an_answer_that_is_not_trusted(make: Callable[..., World], password: Pas
 
 @pytest.mark.parametrize("contact", [(), (("Contact", "<sip:"),)])
 def test_an_answer_that_makes_no_dialog(world: World, contact: tuple[tuple[str, str], ...]) -> None:
-    """RFC 6665 §4.4.1: the NOTIFY makes it, whatever became of the 2xx; Timer N bounds the wait."""
+    """RFC 6665 §4.4.1: the NOTIFY makes it, with or without a 2xx; Timer N bounds the wait."""
     world.subscribe()
     response = Response.answer(world.last.request, 200, to_tag="server", headers=contact)
     world.server.endpoint.respond(world.last.transaction, response, now=0)
