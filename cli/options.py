@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+TALKATIVE = ("aioice", "aiortc", "aiohttp", "websockets")
+"""Libraries that log each step at info."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -103,7 +105,7 @@ def _with_common_options(
     @functools.wraps(command)
     def with_common(*args: P.args, **kwargs: P.kwargs) -> None:
         as_json = bool(kwargs.pop("as_json"))  # `json` would hide the module in every command
-        _log_to_standard_error(str(kwargs.pop("log_level")).upper())
+        log_to_standard_error(str(kwargs.pop("log_level")))
         trace, pcap = bool(kwargs.pop("trace")), kwargs.pop("pcap")
         console = Console(as_json=as_json)
         common = CommonOptions(console=console, trace=trace, pcap=pcap if isinstance(pcap, Path) else None)
@@ -124,10 +126,14 @@ class LogFormatter(logging.Formatter):
         return clean(super().format(record))
 
 
-def _log_to_standard_error(level: str) -> None:
+def log_to_standard_error(level: str) -> None:
+    """Begin to log at a level and above, such as `info`."""
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter(LOG_FORMAT))
-    logging.basicConfig(level=level, handlers=[handler])
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    if level == "info":  # where users want to see calls and registrations, libraries tell each step of theirs
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 accounts_option = option(

@@ -86,9 +86,9 @@ def add(
     csv_file: Path | None,
     new: SubscriberOptions,
 ) -> None:
-    """Add the subscriber sip:NAME@DOMAIN, or many at once: all of them, or none if one of them cannot be added.
+    """Add the subscriber sip:NAME@DOMAIN, or many at once.
 
-    A matching account is written to accounts.toml in DIR. If the subscriber already exists, its credentials are replaced.
+    Of many, all are added, or none if one of them cannot be added. A matching account is written to accounts.toml in DIR. If the subscriber already exists, its credentials are replaced.
     """
     if (name is None) == (csv_file is None):
         raise click.UsageError("Give either NAME or --csv FILE.")
