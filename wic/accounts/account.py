@@ -85,6 +85,11 @@ class Account:
         if not self.instance and self.impu:
             object.__setattr__(self, "instance", _derive_instance(self.impi, self.impu))
 
+    @property
+    def has_derived_instance(self) -> bool:
+        """Whether the instance is the one that is derived from machine and identities, and not one that was chosen."""
+        return bool(self.impu) and self.instance == _derive_instance(self.impi, self.impu)
+
     @classmethod
     def load(cls, name: str, path: str | os.PathLike[str] | None = None) -> Account:
         """Read the account `name` from an accounts file.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from wic.aio import TaskSet
@@ -11,6 +13,7 @@ from wic.client.calls import Calls
 from wic.client.connection import ClientConnection
 from wic.client.credentials import open_credentials
 from wic.client.events import ConnectionLost, ConnectionRestored, Registered, RegistrationLost
+from wic.client.instances import IN_USE
 from wic.client.options import ClientOptions
 from wic.client.targets import parse_target
 from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed, WicError
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 
+_log = logging.getLogger(__name__)
 _NONE: Final[frozenset[str]] = frozenset()
 
 
@@ -53,6 +57,7 @@ class Client:
         self._observers: list[MessageObserver] = []
         self._packet_observers: list[PacketObserver] = []
         self._entered = False
+        self._instance = ""  # one that other clients do not use meanwhile
         self._opened: ClientConnection | None = None
         self._made_calls: Calls | None = None
         self._changed: asyncio.Event | None = None
@@ -159,7 +164,13 @@ class Client:
         self._entered = True
         random_source = SystemRandomSource()
         credentials = await open_credentials(self.account, random_source=random_source, usim=self.options.usim)
-        self.account = credentials.account  # with the identities that came with a token (TS 24.371 §6.2.2)
+        account = credentials.account  # with the identities that came with a token (TS 24.371 §6.2.2)
+        if account.has_derived_instance:  # else the user has chosen which device this is
+            self._instance = IN_USE.take(account.instance)
+            if self._instance != account.instance:
+                _log.info("another client uses account %s: this one is a device of its own", account.name)
+                account = credentials.account = replace(account, instance=self._instance)
+        self.account = account
         try:
             connection = self._opened = ClientConnection(
                 credentials=credentials,
@@ -171,6 +182,7 @@ class Client:
                 calls_wait=lambda: self._made_calls is not None and self._made_calls.wait_for_connection,
             )
         except ConfigurationError:  # an identity that came with the token cannot be registered
+            self._give_instance_back()
             await credentials.close()
             raise
         for observer in self._observers:
@@ -178,7 +190,10 @@ class Client:
         try:
             await connection.open()
         except BaseException:  # a cancellation too: what the network granted so far is given back
-            await connection.close()
+            try:
+                await connection.close()
+            finally:
+                self._give_instance_back()
             raise
         return self
 
@@ -192,6 +207,7 @@ class Client:
             try:
                 await self._connection.close()
             finally:
+                self._give_instance_back()
                 self._calls.cut("the client is closed")  # those whose BYE was not answered in time
                 await self.tasks.close()
                 await asyncio.sleep(0)  # so that listeners have heard of the deregistration
@@ -361,6 +377,11 @@ class Client:
         """Leave the network when the calls are over."""
         await asyncio.gather(*(call.ended() for call in self._calls.ending))
         await self._connection.leave()
+
+    def _give_instance_back(self) -> None:
+        if self._instance:
+            IN_USE.give_back(self._instance)
+            self._instance = ""
 
     def _close(self) -> None:
         self._calls.closing = True

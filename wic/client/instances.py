@@ -1,0 +1,92 @@
+"""Instances of an account in use on this machine: each client is a device of its own.
+
+A network tells the devices of a user apart by their instance, and a device that registers again replaces what it had
+(RFC 5626 §4.1, §6). So two clients with one instance would take the registration away from each other, again and again. The
+first client of an account has its instance, which stays the same at every start; each further one at the same time has
+the first of a row of others that is free.
+
+What is in use is told by locks of the operating system, one byte of one file for each instance: they end with the process,
+however that ends. Such locks exclude other processes only, so those of this process are kept here as well.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from wic.client.state import state_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["IN_USE", "Instances"]
+
+_log = logging.getLogger(__name__)
+_MOST: Final = 256  # of one account: beyond it, the last one is shared
+
+
+class Instances:
+    """Instances that clients of this process use."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path  # by default `instances.lock` in the state directory
+        self._used: set[str] = set()
+        self._files: dict[Path, int] = {}  # never closed, for that would end every lock of this process (fcntl(2))
+
+    def take(self, instance: str) -> str:
+        """Return an instance that no other client uses: this one, or the first of its row that is free."""
+        file = self._open()
+        for number in range(_MOST):
+            candidate = instance if number == 0 else _further(instance, number)
+            if candidate not in self._used and _lock(file, candidate):
+                break
+        self._used.add(candidate)
+        return candidate
+
+    def give_back(self, instance: str) -> None:
+        """Let another client use an instance."""
+        self._used.discard(instance)
+        for file in self._files.values():
+            with suppress(OSError):  # as where there are no locks
+                _change(file, fcntl.LOCK_UN, instance)
+
+    def _open(self) -> int | None:
+        path = self._path or state_directory() / "instances.lock"
+        try:
+            if path not in self._files:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._files[path] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            _log.debug("instances of other processes are unknown: %s", error)
+            return None
+        return self._files[path]
+
+
+IN_USE: Final = Instances()
+"""Those of this process."""
+
+
+def _further(instance: str, number: int) -> str:
+    return uuid.uuid5(uuid.UUID(instance.removeprefix("urn:uuid:")), str(number)).urn  # RFC 9562 §5.5
+
+
+def _lock(file: int | None, instance: str) -> bool:
+    """Lock the byte of an instance; return False if another process has it."""
+    try:
+        if file is not None:
+            _change(file, fcntl.LOCK_EX | fcntl.LOCK_NB, instance)
+    except (BlockingIOError, PermissionError):  # fcntl(2): EAGAIN or EACCES
+        return False
+    except OSError as error:  # some network file systems have no locks
+        _log.debug("instances of other processes are unknown: %s", error)
+    return True
+
+
+def _change(file: int, operation: int, instance: str) -> None:
+    place = int.from_bytes(hashlib.sha256(instance.encode()).digest()[:7])
+    fcntl.lockf(file, operation, 1, place)
