@@ -18,12 +18,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wic.call import ALLOWED, SUPPORTED
-from wic.client.dialling import dial_websocket
+from wic.client.dialling import close_connection, dial_websocket, open_connection
 from wic.client.events import ConnectionLost, ConnectionRestored, RegistrationLost
 from wic.client.keep_alive import agree_keep_alive
 from wic.client.tables import CONNECTION, ConnectionInput, ConnectionState
 from wic.client.waiters import RegistrationWaiters
-from wic.errors import ConnectFailed, FlowLost, RegistrationFailed, TransportError, WicError
+from wic.errors import FlowLost, RegistrationFailed, TransportError, WicError
 from wic.registration import (
     Backoff,
     ConnectionBackoff,
@@ -50,6 +50,7 @@ from wic.registration.recovery import (
 )
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
+from wic.sip.flow import REPLACED
 from wic.transport.alarms import Deadline
 from wic.transport.driver import Driver
 
@@ -213,7 +214,10 @@ class ClientConnection:
             await self.deregister()
         finally:
             try:
-                await self.driver.close("the client is done")
+                async with asyncio.timeout(self.options.close_timeout):  # also of what could not be closed before
+                    await self.driver.close("the client is done")
+            except TimeoutError:
+                _log.warning("a connection does not close")
             finally:
                 await self.credentials.close()
 
@@ -349,21 +353,14 @@ class ClientConnection:
         Raises:
             WicError: there is no connection to be had.
         """
-        server = self._servers.current
-        try:
-            transport = self._transport = await self._dial(server, self.driver)
-            transport.keep_alive(self.options.keep_alive)
-            return transport.flow
-        except WicError:
-            raise
-        except (
-            Exception,
-            asyncio.CancelledError,
-        ) as error:  # `ClientOptions.dial` is foreign code: any failure is possible
-            if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
-                raise  # this attempt is cancelled, and not something within the dialling
-            _log.debug("dialling %s failed", server, exc_info=True)
-            raise ConnectFailed(f"dialling {server} failed: {error!r}") from error
+        transport = self._transport = await open_connection(
+            self._dial,
+            self._servers.current,
+            self.driver,
+            keep_alive=self.options.keep_alive,
+            close_timeout=self.options.close_timeout,
+        )
+        return transport.flow
 
     def _recover(self, failure: Failure) -> float | None:
         """Begin what recovery says about the failure of the connection or of the leading registration.
@@ -435,12 +432,8 @@ class ClientConnection:
         connections = (self._obsolete, self._transport)
         self._obsolete = self._transport = None
         for connection in connections:
-            if connection is None:
-                continue
-            try:
-                await connection.close(reason)
-            except Exception:  # noqa: BLE001 - a connection of `ClientOptions.dial` is foreign code as well
-                _log.warning("closing a connection failed", exc_info=True)
+            if connection is not None:
+                await close_connection(connection, reason, timeout=self.options.close_timeout)
 
     # inputs
 
@@ -468,6 +461,8 @@ class ClientConnection:
         if self._transport is None or flow != self._transport.flow:
             return
         self._transport = None
+        if REPLACED in reason:  # not by this client, which has no other connection
+            self.agent.give_way(now=self.now)
         # One funnel for the loss: the attempt that runs takes it, else the state says who acts.
         failure = self._flow_lost(f": {reason}")
         if self._outcome is not None and not self._outcome.done():

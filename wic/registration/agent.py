@@ -33,6 +33,7 @@ from wic.registration.recovery import Remedy, wait_after_termination
 from wic.registration.reg_event.events import (
     IdentitiesReported,
     RegEventFailed,
+    RegistrationReplaced,
     RegistrationShortened,
     RegistrationTerminated,
 )
@@ -273,6 +274,20 @@ class RegistrationAgent:
             self._queue[registration] = _Command.DEREGISTER
         self._settle(now)
 
+    def give_way(self, *, now: float) -> None:
+        """Take note that another client has registered as the same device: its binding is neither fought for nor removed."""
+        self._give_way(now)
+        self._settle(now)
+
+    def _give_way(self, now: float) -> None:
+        self._queue = {}
+        for registration in self._registrations:
+            if registration.binding is None:  # it waits, and would come back
+                self._unwanted |= {_key(registration.identity.impu)}
+                self._queue[registration] = _Command.DEREGISTER
+            else:
+                registration.lose("another client has registered as the same device (instance)", now=now)
+
     def forsake(self, error: WicError) -> None:
         """Stop waiting for deregistrations; `error` is their outcome unless the network still confirms them."""
         for key, known in self._leaving.items():
@@ -465,6 +480,8 @@ class RegistrationAgent:
                 for registration in self._registrations:
                     if last or any(registration.identity.impu.matches(aor) for aor in aors):
                         registration.lose(reason.value, now=now, again_after=wait_after_termination(event))
+            case RegistrationReplaced():
+                self._give_way(now)
             case RegistrationShortened(expires):  # TS 24.229 §5.1.1.5A
                 for registration in self._registrations:
                     registration.reauthenticate(expires, now=now)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 Address = tuple[str, int]
 """Host and port."""
+REPLACED: Final = "registered over another connection"
+"""Reason of an edge proxy that closes a connection because its UE has another one now (RFC 5626 §6)."""
 
 
 @dataclass(frozen=True, slots=True)

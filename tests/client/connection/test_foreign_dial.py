@@ -113,7 +113,8 @@ def first_with_faults(memory_home, **calls_before):
     ("faults", "left"),
     [
         ({"keep_alive": 0}, 1),
-        ({"keep_alive": 0, "close": 0}, 2),  # what cannot be closed stays
+        ({"keep_alive": 0, "close": 0}, 1),
+        ({"keep_alive": 0, "close": 0, "abort": 0}, 2),  # what cannot be closed stays
         ({"send": 0}, 1),
         ({"send": 0, "abort": 0}, 2),
         ({"send": 1}, 1),
@@ -188,6 +189,24 @@ async def test_a_connection_that_cannot_be_closed_holds_up_no_end(memory_home, c
         pass
     assert memory_home.home.contacts["alice"] == {}
     assert "closing a connection failed" in caplog.text
+
+
+@pytest.mark.parametrize("aborts", [True, False])
+async def test_a_connection_whose_close_never_returns_holds_up_no_end(memory_home, aborts):
+    class Endless(FaultyConnection):
+        async def close(self, reason):
+            await asyncio.Event().wait()
+
+    async def dial(url, handler):
+        connection = Endless(await memory_home.dial(url, handler), {} if aborts else {"abort": 0})
+        handler.opened(connection)
+        return connection
+
+    async with asyncio.timeout(30.0):
+        async with memory_home.client(dial=dial) as client:
+            pass
+    assert client.is_over
+    assert memory_home.home.contacts["alice"] == {}
 
 
 async def test_a_client_on_a_connection_that_cannot_be_closed_takes_no_calls_once_deregistered(memory_home):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
 ALICE = Uri.parse("sip:alice@ims.example")
 HOME = Uri.parse("sip:home@ims.example")
+WORK = Uri.parse("sip:work@ims.example")
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Notifier:
     household: Household
     dialog: Dialog | None = None
     version: int = -1
+    uri: str = "sip:alice@x7k2.invalid;transport=ws"
+    """The address of the contact."""
 
     def take(self) -> Request:
         """Take the SUBSCRIBE that is on its way."""
@@ -91,12 +94,12 @@ class Notifier:
         assert self.answers[0].data.startswith(b"SIP/2.0 200")
         return told
 
-    @staticmethod
-    def registration(user: str, event: ContactEvent) -> RegistrationInfo:
+    def registration(self, user: str, event: ContactEvent) -> RegistrationInfo:
         ends = event.terminates
         contact = ContactInfo(
             id=f"c-{user}",
-            uri="sip:alice@x7k2.invalid;transport=ws",
+            uri=self.uri,
+            unknown_params=(("+sip.instance", '"<urn:uuid:0c67446e-f1a1-11d9-94d3-000a95a0e128>"'), ("reg-id", "1")),
             state=ContactState.TERMINATED if ends else ContactState.ACTIVE,
             event=event,
             expires=600 if event is ContactEvent.SHORTENED else None,
@@ -362,3 +365,30 @@ def test_an_identity_that_was_ended_while_its_register_is_on_its_way_is_not_adde
     household.accept()
     assert household.agent.add(HOME, now=5)
     assert isinstance(household.accept()[0], Registered)
+
+
+def test_another_client_that_registers_as_this_device_is_not_fought(
+    watched_with_home: tuple[Household, Notifier],
+) -> None:
+    """RFC 5626 §6: a REGISTER would replace its binding, or remove it."""
+    household, notifier = watched_with_home
+    household.agent.add(WORK, now=0)
+    household.answer(480, ("Retry-After", 30))
+    notifier.uri = "sip:alice@another.invalid;transport=ws"
+    told = notifier.notify(alice=ContactEvent.REGISTERED)
+    assert failures(told) == [("alice", Remedy.GIVE_UP, None), ("home", Remedy.GIVE_UP, None)]
+    assert "another client has registered as the same device" in str(told[0].error)  # type: ignore[union-attr]
+    assert household.agent.bindings == ()
+    assert not household.agent.lives
+    household.agent.register(FLOW, now=1)
+    household.agent.deregister(now=1)
+    assert household.endpoint.to_send() == []
+    assert household.agent.next_timeout() is None
+
+
+def test_a_connection_that_another_one_replaced_is_the_end(watched: tuple[Household, Notifier]) -> None:
+    household, _ = watched
+    household.agent.give_way(now=1)
+    assert failures(household.told()) == [("alice", Remedy.GIVE_UP, None)]
+    household.agent.register(FLOW, now=1)
+    assert household.endpoint.to_send() == []

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wic.network.epcscf.tables import LegState, UeInput, UeState
+from wic.sip.flow import REPLACED
 from wic.sip.headers.address import NameAddr
 from wic.sip.timers import TimerQueue
 
@@ -101,7 +102,7 @@ class FlowRecovery:
         self.timers.schedule(now + self._context.options.linger, partial(self._stop_watching, ue.impi))
         # Other users may be registered over the old connection.
         if old is not None and not old.associations:
-            self._hang_up(old.flow, "registered over another connection")
+            self._hang_up(old.flow, REPLACED)
 
     def removed(self, ue: RegisteredUe, association: Association, *, now: float) -> None:
         """Drop an association that the core has ended (TS 24.371 §6A.3, TS 24.229 §5.2.5.1 and §5.2.5.2).

@@ -56,6 +56,11 @@ class RegistrationTerminated:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistrationReplaced:
+    """Another client has registered as the same device, by which the binding of this one is gone (RFC 5626 §6)."""
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationShortened:
     """The network wants us to authenticate again, and has shortened the registration (TS 24.229 §5.1.1.5A)."""
 
@@ -83,5 +88,10 @@ class IdentitiesReported:
 
 
 RegEventEvent: TypeAlias = (
-    RegEventActive | RegEventFailed | RegistrationTerminated | RegistrationShortened | IdentitiesReported
+    RegEventActive
+    | RegEventFailed
+    | RegistrationTerminated
+    | RegistrationReplaced
+    | RegistrationShortened
+    | IdentitiesReported
 )

@@ -11,6 +11,7 @@ from wic.registration.reg_event.events import (
     RegEventEvent,
     RegEventFailed,
     RegisteredIdentity,
+    RegistrationReplaced,
     RegistrationShortened,
     RegistrationTerminated,
     Termination,
@@ -58,6 +59,7 @@ class RegEventSubscription:
     _flow: Flow | None = field(default=None, init=False)
     _watch: RegistrationWatch | None = field(default=None, init=False)
     _active: bool = field(default=False, init=False)
+    _seen: bool = field(default=False, init=False)  # whether the network has named the contact by our URI
     _identities: tuple[RegisteredIdentity, ...] = field(default=(), init=False)
     _implicit: set[str] = field(default_factory=set, init=False)  # addresses-of-record without a REGISTER of their own
 
@@ -118,7 +120,7 @@ class RegEventSubscription:
         self._watch = None
         self._identities = ()
         self._implicit.clear()
-        self._active = False
+        self._active = self._seen = False
 
     # what happens
 
@@ -174,6 +176,12 @@ class RegEventSubscription:
         held = {each.aor for each in own}
         ended = [each for each in change.ended if self._is_own(each.info) and each.aor not in held]
         self._events += _terminations(ended, last=not own)
+        if any(self._is_here(each.info) for each in own):
+            self._seen = True
+        elif own and self._seen and not any(self._is_here(each.info) for each in change.ended):
+            # RFC 5626 §6: our instance and reg-id, with an address that this client never had.
+            self._seen = False
+            self._events.append(RegistrationReplaced())
         shortened = [each.info.expires for each in change.active if self._is_own(each.info) and _is_shortened(each)]
         if shortened:  # TS 24.229 §5.1.1.5A
             self._events.append(RegistrationShortened(min(each for each in shortened if each is not None)))
@@ -195,6 +203,10 @@ class RegEventSubscription:
         instance = info.param("+sip.instance")
         if instance is not None and instance == self.contact.params.get("+sip.instance"):
             return info.param("reg-id") in (None, self.contact.params.get("reg-id"))
+        return self._is_here(info)
+
+    def _is_here(self, info: ContactInfo) -> bool:
+        """Tell whether a contact has the URI of this client."""
         uri = _uri(info.uri)
         return uri is not None and uri.matches(self.contact.uri)
 

@@ -15,6 +15,7 @@ from wic.registration.reg_event.events import (
     RegEventEvent,
     RegEventFailed,
     RegisteredIdentity,
+    RegistrationReplaced,
     RegistrationShortened,
     RegistrationTerminated,
     Termination,
@@ -481,3 +482,42 @@ def test_events_of_others_are_left_to_them(active: World) -> None:
     event = active.endpoint.next_event()
     assert event is not None
     assert not active.reg_event.handle(event, now=0)
+
+
+# another client that registers as the same device (RFC 5626 §6)
+
+ANOTHER = "sip:alice@another.invalid;transport=ws"
+
+
+def test_our_instance_with_the_address_of_another_client(active: World) -> None:
+    """Told once, however many documents say so."""
+    active.notify(registration(contact()))
+    assert RegistrationReplaced() in active.notify(registration(contact(uri=ANOTHER)))
+    assert RegistrationReplaced() not in active.notify(registration(contact(uri=ANOTHER)))
+    active.notify(registration(contact()))
+    assert RegistrationReplaced() in active.notify(registration(contact(uri=ANOTHER)))
+
+
+def test_an_address_that_the_registrar_has_rewritten_is_ours(world: World) -> None:
+    world.subscribe()
+    world.answer()
+    for _ in range(2):
+        assert RegistrationReplaced() not in world.notify(registration(contact(uri="sip:alice@192.0.2.7:40112")))
+
+
+def test_a_former_address_beside_ours_is_no_other_client(active: World) -> None:
+    """A registrar without outbound keeps what the last run has left."""
+    former = contact(id="c2", uri=ANOTHER)
+    for _ in range(2):
+        assert RegistrationReplaced() not in active.notify(registration(former, contact()))
+    told = active.notify(registration(former, contact(ContactEvent.DEACTIVATED)))
+    assert RegistrationReplaced() not in told
+
+
+@pytest.mark.parametrize("instance", [f'"<{INSTANCE[:-1]}f>"', None])
+def test_other_devices_are_no_replacement(active: World, instance: str | None) -> None:
+    params = (("+sip.instance", instance),) if instance else ()
+    active.notify(registration(contact()), registration(contact(id="c2"), aor=TEL, id="r2"))
+    told = active.notify(registration(contact(uri=ANOTHER, unknown_params=params)), registration(aor=TEL, id="r2"))
+    assert RegistrationReplaced() not in told
+    assert any(isinstance(event, RegistrationTerminated) for event in told)
