@@ -60,6 +60,16 @@ async def test_closing_waits_for_a_lasting_task() -> None:
     assert not tasks
 
 
+async def test_closing_with_grace_that_is_cancelled_cancels_the_tasks() -> None:
+    tasks = TaskSet()
+    work = tasks.start(asyncio.sleep(3600.0))
+    closing = asyncio.create_task(tasks.close(grace=3600.0))
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing, work])
+    assert work.cancelled()
+
+
 async def test_closing_with_grace_lets_tasks_end() -> None:
     tasks = TaskSet()
     brief, long = tasks.start(asyncio.sleep(0.01)), tasks.start(asyncio.sleep(30))

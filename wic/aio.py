@@ -64,11 +64,13 @@ class TaskSet:
         """
         own = asyncio.current_task()  # it would wait for itself
         tasks = {task: lasting for task, lasting in self._tasks.items() if task is not own}
-        if tasks and grace:
-            await asyncio.wait(tasks, timeout=grace)
-        for task, lasting in tasks.items():
-            if not lasting:
-                task.cancel()
+        try:
+            if tasks and grace:
+                await asyncio.wait(tasks, timeout=grace)
+        finally:  # also where the caller is cancelled, and does not wait any longer
+            for task, lasting in tasks.items():
+                if not lasting:
+                    task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)  # `_done` has reported their errors
 
     def _done(self, task: asyncio.Task[None]) -> None:

@@ -405,6 +405,35 @@ async def test_a_close_that_is_cancelled_ends_all_at_once(turns):
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_cancelled_close_reaches_every_socket(turns):
+    """The first one may be waited for while the second has not been told yet."""
+
+    class Slow:
+        def __init__(self, address):
+            self.address, self.state = address, "open"
+
+        async def close(self):
+            self.state = "closing"
+            await asyncio.sleep(10.0)
+            self.state = "closed"
+
+        def abort(self):
+            self.state = "aborted"
+
+    driver = Driver(FakeMachine(), on_event=lambda event: None)
+    sockets = [Slow(LEFT), Slow(RIGHT)]
+    for socket in sockets:
+        driver.attach_socket(socket)
+    closing = asyncio.create_task(driver.close())
+    await asyncio.sleep(turns * 5.0 + 0.1)
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert [socket.state for socket in sockets] == ["aborted", "aborted"]
+    assert closing.cancelled()
+
+
+@pytest.mark.virtual_time
 async def test_one_timer_serves_every_source():
     class Source:
         def __init__(self, due):

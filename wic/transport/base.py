@@ -86,6 +86,10 @@ class DatagramPort(Protocol):
         """Close the socket, and return when it is gone."""
         ...
 
+    def abort(self) -> None:
+        """Close the socket without a wait."""
+        ...
+
 
 class FlowHandler(Protocol):
     """User of flows; called from the event loop, one call at a time."""

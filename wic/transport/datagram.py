@@ -73,6 +73,10 @@ class DatagramSocket:
         self._transport.close()
         await asyncio.shield(self._callbacks.closed)
 
+    def abort(self) -> None:
+        """Close the socket without a wait."""
+        self._transport.abort()
+
 
 async def open_udp(host: str, port: int, *, handler: FlowHandler) -> DatagramSocket:
     """Bind a UDP socket.

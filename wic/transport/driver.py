@@ -263,13 +263,16 @@ class Driver:
         """End every connection, tell the endpoint so, and stop driving; nothing is sent any more."""
         self._closing = True  # the endpoint may still answer what it learns here, to no avail
         try:
-            for socket in self._sockets.values():  # here, for a task that is cancelled before it begins closes nothing
+            for socket in self._sockets.values():
                 await self._end(socket.close)
             if self._pool is not None:
                 await self._pool.close()
             closing = [self._end(connection.close, reason) for connection in self.connections]
             await asyncio.gather(*closing, return_exceptions=True)
         except asyncio.CancelledError:  # the caller does not wait: all ends at once
+            # The calls of those that were not reached only begin to close, for there is no wait any more.
+            for socket in self._sockets.values():
+                self._guard("the end of a socket", socket.abort)
             for connection in self.connections:
                 self._guard("the end of a connection", connection.abort, reason)
             raise

@@ -232,6 +232,10 @@ class MemorySocket:
 
     async def close(self) -> None:
         """Close the socket."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Close the socket without a wait."""
         self._network.unbind(self.address)
 
     def arrive(self, flow: Flow, data: bytes) -> None:

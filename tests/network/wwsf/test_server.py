@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,9 +11,10 @@ import pytest
 
 from tests.support.web_servers import begin_sign_in, sign_in_at_waf
 from wic.auth.secret import Secret
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, StorageFailed
 from wic.network.waf import Waf, WafOptions, WafStore
 from wic.network.wwsf import Wwsf, WwsfOptions
+from wic.oauth.http import JsonClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +56,27 @@ async def test_the_configuration_for_wics(waf: Waf, wwsf: Wwsf, open_browser) ->
         "pool": f"{wwsf.url}/pool/lease",
         "anonymous": True,
     }
+
+
+async def test_a_close_that_is_cancelled_ends_all(wwsf: Wwsf, open_browser, monkeypatch) -> None:
+    """The client of the WAF has connections of its own."""
+    ended = []
+    close = JsonClient.close
+
+    async def closed(client: JsonClient) -> None:
+        ended.append(client)
+        await close(client)
+
+    monkeypatch.setattr(JsonClient, "close", closed)
+    assert (await open_browser(wwsf.url).get("/")).status == 200  # a connection, whose end is waited for
+    closing = asyncio.create_task(wwsf.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert closing.cancelled()
+    assert ended
+    with pytest.raises((sqlite3.ProgrammingError, StorageFailed)):
+        wwsf.store.pairs()
 
 
 @pytest.mark.parametrize("issuer", [None, "https://a.example"])

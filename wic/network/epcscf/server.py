@@ -164,11 +164,15 @@ class EPcscf:
 
     async def close(self) -> None:
         """Stop listening, and end every connection and every call's media."""
+        grace = 0.0  # where the caller is cancelled, all ends at once
         try:
             await self._listener.close()
-            await self._context.tasks.close(grace=_GRACE)
-        finally:  # also where the caller is cancelled
-            await self.node.close()
+            grace = _GRACE
+        finally:
+            try:
+                await self._context.tasks.close(grace=grace)
+            finally:
+                await self.node.close()
 
 
 class W2Handler:

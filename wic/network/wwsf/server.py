@@ -102,10 +102,9 @@ class Wwsf(WebFunction):
 
     async def close(self) -> None:
         """Stop listening, and close the databases, that of a co-located WAF included."""
-        try:
-            await self._server.close()
-            await self._waf_client.close()
-        finally:  # also where the caller is cancelled
-            self.store.close()
+        async with AsyncExitStack() as stack:  # each of them also where the caller is cancelled, or another one fails
             if self.waf is not None:
-                await self.waf.close()
+                stack.push_async_callback(self.waf.close)
+            stack.callback(self.store.close)
+            stack.push_async_callback(self._waf_client.close)
+            stack.push_async_callback(self._server.close)
