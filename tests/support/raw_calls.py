@@ -23,7 +23,7 @@ ANSWER = (
     "a=candidate:1 1 udp 2130706431 127.0.0.1 40000 typ host\r\n"
     f"{DATA}{SECURITY}a=setup:active\r\n"
 )
-BOB = "sip:bob@ims.example"
+ALICE, BOB = "sip:alice@ims.example", "sip:bob@ims.example"
 SECRETS = (
     "fingerprint",
     "ice-",

@@ -57,7 +57,8 @@ def clean_from_outside(message: Message) -> None:
 def clean_to_outside(message: Message) -> None:
     """Remove the header fields that must not leave the network."""
     # RFC 7315 §6.4: the location of one user is not for the other.
-    remove_all(message, (*_NETWORK_ONLY, _ACCESS_INFO))
+    # RFC 3325 §9.2, RFC 6050 §4.2: what a user prefers is for the user's own proxy.
+    remove_all(message, (*_NETWORK_ONLY, _ACCESS_INFO, "P-Preferred-Identity", "P-Preferred-Service"))
     # RFC 3325 §7: with "Privacy: id" the identity does not leave the trust domain.
     privacy = {word.strip().lower() for value in message.headers.get_all("Privacy") for word in value.split(";")}
     if "id" in privacy:

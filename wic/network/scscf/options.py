@@ -67,6 +67,11 @@ class ScscfOptions:
     """Other networks that requests may go to; their addresses are IP addresses."""
     algorithms: tuple[str, ...] = DIGEST_ALGORITHMS
     """Digest algorithms to challenge with, most preferred first (RFC 8760 §2.3)."""
+    services: tuple[str, ...] = (
+        "urn:urn-7:3gpp-service.ims.icsi.mmtel",
+        "urn:urn-7:3gpp-service.ims.icsi.mcvideo",
+    )
+    """Services that every subscriber has, with their parts: those that a UE may have asserted (RFC 6050)."""
     registrar: RegistrarOptions = field(default_factory=RegistrarOptions)
     reg_event: RegEventNotifierOptions = field(default_factory=RegEventNotifierOptions)
     timers: Timers = RFC3261

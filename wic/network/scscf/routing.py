@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from wic.network.hss import Hss
     from wic.network.node import Node
+    from wic.network.scscf.assertions import Assertions
     from wic.network.scscf.location_service import LocationService
     from wic.network.scscf.reg_event import RegEventNotifier
     from wic.network.scscf.registrar import Registrar
@@ -71,6 +72,7 @@ class ScscfLogic(ProxyLogic):
         domain: str,
         trust: Trust,
         wall_clock: Callable[[], float],
+        assertions: Assertions,
     ) -> None:
         self._node = node
         self._hss = hss
@@ -84,6 +86,7 @@ class ScscfLogic(ProxyLogic):
         self._marks = DialogMarks(hss.gruu_key(), node.flow_to)
         self._wall_clock = wall_clock  # seconds of the epoch, in which bindings end
         self._refusals = RefusalLog()
+        self._assertions = assertions
 
     # Requests
 
@@ -183,7 +186,6 @@ class ScscfLogic(ProxyLogic):
 
     def _originate(self, context: ProxyContext, now: float) -> None:
         """Serve the calling user; a called user of this domain is served in the same hop (TS 24.229 §5.4.3.2)."""
-        uri = context.request.uri
         registered = self._caller_is_registered(context)
         if registered is None:
             context.reject(403, "Not Registered", now=now)
@@ -193,7 +195,14 @@ class ScscfLogic(ProxyLogic):
             asserted = f"<{self._node.mw.uri(ORIGINATING)}>"
             headers = [("P-Asserted-Identity", asserted), ("Content-Type", IMS_3GPP)]
             context.reject(504, "Registration Lost", headers=headers, body=_RESTORATION_BODY, now=now)
-        elif self._is_home(uri) or uri.scheme == "tel":
+        else:
+            self._assertions.add_number(context.request)
+            self._assertions.assert_service(context.request)
+            self._forward_for_caller(context, now)
+
+    def _forward_for_caller(self, context: ProxyContext, now: float) -> None:
+        uri = context.request.uri
+        if self._is_home(uri) or uri.scheme == "tel":
             self._terminate(context, now)
         elif self._node.flow_to(uri) is not None:
             context.forward(now=now)
@@ -271,6 +280,7 @@ class ScscfLogic(ProxyLogic):
     def response(self, passing: PassingResponse, *, now: float) -> None:
         """Clean a response, and end the bindings whose flows have failed (RFC 5626 §7)."""
         self._boundary.pass_back(passing)
+        self._add_number_of_called(passing)
         if passing.response.status >= 200:
             for branch in passing.context.branches:
                 if branch.final and branch.final.status == 430 and isinstance(branch.target.owner, StoredBinding):
@@ -280,6 +290,16 @@ class ScscfLogic(ProxyLogic):
                 request, tag = passing.context.transaction.request, passing.context.transaction.tag
                 passing.response = Response.answer(request, 480, to_tag=tag)
         passing.release(now=now)
+
+    def _add_number_of_called(self, passing: PassingResponse) -> None:
+        """Add the number of a called user of this domain, who is asserted by the eP-CSCF."""
+        branch = passing.branch
+        if branch is None or not isinstance(branch.target.owner, StoredBinding):
+            return
+        try:
+            self._assertions.add_number(passing.response)
+        except MalformedHeader as error:
+            _log.info("an asserted identity in a response cannot be read: %s", error)
 
     def _flow_failed(self, binding: StoredBinding) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from wic.network.node import Node
 from wic.network.peers import Destinations
+from wic.network.scscf.assertions import Assertions
 from wic.network.scscf.authentication import RegisterAuthenticator
 from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.location_service import LocationService
@@ -60,7 +61,16 @@ class Scscf:
         route, targets = node.mw.uri(ORIGINATING), TargetLookup(hss, self.gruus, domain)
         registrar = Registrar(hss, authenticator, self.location_service, route, self.gruus, options.registrar)
         logic = ScscfLogic(
-            node, hss, registrar, targets, self.location_service, self.notifier, domain, trust, wall_clock
+            node,
+            hss,
+            registrar,
+            targets,
+            self.location_service,
+            self.notifier,
+            domain,
+            trust,
+            wall_clock,
+            Assertions(hss, options.services),
         )
         # RFC 3261 §16.4: a Route with the domain has reached the element that is responsible for it.
         name = domain.lower()
