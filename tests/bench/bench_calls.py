@@ -10,7 +10,8 @@ in a process of its own that holds both ends:
 - aiortc: two `RTCPeerConnection`, `createOffer` to the offerer's first RTP packet. It makes a certificate for
   each connection; wic makes one for each client.
 
-CPU is user and system time of the process, per call, from its beginning to its end.
+CPU is user and system time of the process, per call, from its beginning to its end. The CPU of both is judged; times to the
+first media are shown, for they are those of the machine and of its load.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ims import network
-from measuring import cpu_seconds, heading, installed, percentile, table
+from measuring import Ratio, cpu_seconds, heading, installed, judge, percentile, table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -206,7 +207,11 @@ def main() -> int:
         print(json.dumps({"calls": options.calls * options.rounds, "results": results, "ratios": ratios}))
     else:
         show(results, ratios)
-    return 0
+    judged = [
+        Ratio("CPU, aiortc / wic media", ratios["cpu_aiortc_to_wic_media"], 3.5, 1.6),
+        Ratio("CPU, aiortc / wic clients", ratios["cpu_aiortc_to_wic_clients"], 1.1, 0.55),
+    ]
+    return judge(judged, show=not options.json)
 
 
 if __name__ == "__main__":

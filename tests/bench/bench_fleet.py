@@ -1,11 +1,10 @@
 """A fleet: thousands of registered clients in one process, each on its own WSS connection, refreshing.
 
-The registrar grants short registrations, so that every client refreshes once while it is measured: one REGISTER
-and one 200 over the open connection. The cost of a client must not grow with their number, except that memory is slower
-than caches.
+When all are registered, each refreshes once, fifty at a time: one REGISTER and one 200 over the open connection. The cost of a
+client must not grow with their number, except that memory is slower than caches.
 
-The limit of a refresh holds on machines like the one it was set on. On a slower one, or a busy one, it rises by as much as
-sipmessage reads a REGISTER slower there in the same run, as the floors of `bench_parser.py` fall.
+A refresh of the smallest fleet is compared with one of JsSIP, which as many user agents make in the same run, and with one
+of the largest fleet. JsSIP sends each first without credentials, and again to answer the challenge.
 """
 
 from __future__ import annotations
@@ -14,35 +13,32 @@ import argparse
 import asyncio
 import json
 import sys
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import sipmessage
-from bench_parser import FLOORS, MESSAGES, rates
-from bench_parser import register as register_request
-from measuring import cpu_seconds, heading, hold_many, installed, measured, resident_bytes, table
+from bench_registration import JSSIP, jssip_command, jssip_versions
+from measuring import Ratio, cpu_seconds, heading, hold_many, installed, judge, measured, resident_bytes, table
 from registrar import registrar
 
 WARM_UP = 50
 AT_ONCE = 50
-RATE = 500
-"""Refreshes a second of a fleet of any size."""
-LIMITS = {"refresh_ms": 0.35, "kB": 50.0, "growth": 1.5}
-"""Milliseconds of the smallest fleet, kB of every client, and CPU of a refresh in the largest fleet as a multiple of the smallest."""
+DAY = 86_400
+"""Seconds for which registrations are granted, so that none is refreshed because it is due."""
+MOST_KB = 50.0
+"""Largest memory of a client, which no other program makes larger."""
 
 
-async def keep_fleet(url: str, ca: Path, size: int, period: float) -> dict[str, float]:
-    """Register `size` clients, watch them for the `period` in which each refreshes once, and measure this process."""
+async def keep_fleet(url: str, ca: Path, size: int) -> dict[str, float]:
+    """Register `size` clients, have each refresh once, and measure this process."""
     from wic import Account, Client, ClientOptions
     from wic.auth.secret import Secret
     from wic.transport.driver import Direction
 
-    answers = 0
+    answers = asyncio.Semaphore(0)
 
     def count(now: float, direction: Direction, data: bytes, flow: object) -> None:
-        nonlocal answers
-        answers += direction is Direction.RECEIVED and data.startswith(b"SIP/2.0 200")
+        if direction is Direction.RECEIVED and data.startswith(b"SIP/2.0 200"):
+            answers.release()
 
     def client(index: int) -> Client:
         name = f"user{index}@ims.example"
@@ -51,12 +47,19 @@ async def keep_fleet(url: str, ca: Path, size: int, period: float) -> dict[str, 
         one.on_message(count)
         return one
 
+    fleet: list[Client] = []
     async with AsyncExitStack() as clients:
 
         async def register(first: int, last: int) -> None:
             for done in range(first, last, AT_ONCE):
                 batch = [client(index) for index in range(done, min(done + AT_ONCE, last))]
                 await asyncio.gather(*(clients.enter_async_context(one) for one in batch))
+                fleet.extend(batch)
+                await answered(len(batch))
+
+        async def answered(count: int) -> None:
+            for _ in range(count):
+                await answers.acquire()
 
         await register(0, WARM_UP)
         hold_many()
@@ -64,85 +67,84 @@ async def keep_fleet(url: str, ca: Path, size: int, period: float) -> dict[str, 
         await register(WARM_UP, WARM_UP + size)
         registered = cpu_seconds() - began
         memory = resident_bytes() - memory
-        answers, began, clock = 0, cpu_seconds(), time.monotonic()
-        await asyncio.sleep(period)
-        used, seconds, refreshes = cpu_seconds() - began, time.monotonic() - clock, answers
+        began = cpu_seconds()
+        for first in range(WARM_UP, len(fleet), AT_ONCE):
+            batch = fleet[first : first + AT_ONCE]
+            for one in batch:
+                one.refresh()
+            await answered(len(batch))
+        used = cpu_seconds() - began
     return {
         "clients": size,
         "kB": memory / 1024 / size,
         "register_ms": 1000 * registered / size,
-        "refresh_ms": 1000 * used / refreshes,
-        "refreshes": refreshes,
-        "core": 100 * used / seconds,
+        "refresh_ms": 1000 * used / size,
     }
 
 
-def measure(size: int, rounds: int) -> dict[str, float]:
-    """Measure one fleet several times, and return the best figures."""
-    period = size / RATE
-    runs: list[dict[str, float]] = []
-    for _ in range(rounds):
-        with registrar(expires=round(2 * period)) as (url, ca):
-            runs.append(measured([sys.executable, __file__, "--client", url, ca, str(size), str(period)]))
+def best(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Return the least of each figure."""
     return {key: min(run[key] for run in runs) for key in runs[0]}
 
 
-def limits_here() -> dict[str, float]:
-    """Return the limits on this machine, which may be slower than the one they were set on."""
-    _, usual = FLOORS["parse"]
-    (peer,) = rates([sipmessage.Message.parse], [register_request(number) for number in range(MESSAGES)])
-    return {**LIMITS, "refresh_ms": LIMITS["refresh_ms"] * max(1.0, usual / peer)}
+def compare(sizes: list[int], rounds: int) -> tuple[list[dict[str, float]], dict[str, float] | None]:
+    """Measure fleets, and JsSIP with as many user agents as the smallest, in turn; return the best figures of each."""
+    jssip = jssip_command()
+    fleets: dict[int, list[dict[str, float]]] = {size: [] for size in sizes}
+    peer = []
+    for _ in range(rounds):
+        for size, runs in fleets.items():
+            with registrar(expires=DAY) as (url, ca):
+                runs.append(measured([sys.executable, __file__, "--client", url, ca, str(size)]))
+        if jssip is not None:
+            with registrar(expires=DAY) as (url, ca):
+                peer.append(measured([*jssip, url, ca, *map(str, (WARM_UP, sizes[0], AT_ONCE))], JSSIP))
+    return [best(runs) for runs in fleets.values()], best(peer) if peer else None
 
 
-def broken(fleets: list[dict[str, float]], limits: dict[str, float]) -> dict[str, float]:
-    """Return the limits that these fleets exceed, with the measured values."""
+def ratios(fleets: list[dict[str, float]], jssip: dict[str, float] | None) -> list[Ratio]:
+    """Return what is judged."""
     refreshes = [one["refresh_ms"] for one in fleets]
-    found = {
-        "refresh_ms": refreshes[0],
-        "kB": max(one["kB"] for one in fleets),
-        "growth": refreshes[-1] / refreshes[0],
-    }
-    return {key: value for key, value in found.items() if value > limits[key]}
+    found = [
+        Ratio("memory of a client, of 50 kB", max(one["kB"] for one in fleets) / MOST_KB, 0.85, 1.0),
+        Ratio("CPU of a refresh, largest / smallest fleet", refreshes[-1] / refreshes[0], 1.2, 2.0),
+    ]
+    if jssip is not None:
+        found.append(Ratio("CPU of a refresh, wic / JsSIP", refreshes[0] / jssip["refresh_ms"], 0.25, 0.45))
+    return found
 
 
 def main() -> int:
     """Measure fleets of several sizes, and name the limits that are exceeded."""
     if sys.argv[1:2] == ["--client"]:
-        url, ca, size, period = sys.argv[2:]
-        print(json.dumps(asyncio.run(keep_fleet(url, Path(ca), int(size), float(period)))))
+        url, ca, size = sys.argv[2:]
+        print(json.dumps(asyncio.run(keep_fleet(url, Path(ca), int(size)))))
         return 0
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    fleets = [measure(size, options.rounds) for size in sorted(options.sizes)]
+    fleets, jssip = compare(sorted(options.sizes), options.rounds)
     if options.json:
-        print(json.dumps(fleets))
+        print(json.dumps({"wic": fleets, "JsSIP": jssip}))
     else:
-        print(heading(__doc__, installed("websockets", "sipmessage")))
-        head = ["clients", "kB each", "registration, CPU ms", "refresh, CPU ms", "refreshes", "% of a core"]
-        print(
-            table(
-                head,
-                [
-                    [
-                        f"{one['clients']:,.0f}",
-                        f"{one['kB']:.1f}",
-                        f"{one['register_ms']:.2f}",
-                        f"{one['refresh_ms']:.3f}",
-                        f"{one['refreshes']:,.0f}",
-                        f"{one['core']:.0f}",
-                    ]
-                    for one in fleets
-                ],
-            )
-        )
-    limits = limits_here()
-    failed = broken(fleets, limits)
-    for key, value in failed.items():
-        print(f"{key} is {value:.2f}; the limit here is {limits[key]:.2f}", file=sys.stderr)
-    return len(failed)
+        print(heading(__doc__, [*installed("websockets"), *jssip_versions()]))
+        head = ["clients", "kB each", "registration, CPU ms", "refresh, CPU ms"]
+        rows = [
+            [
+                f"{one['clients']:,.0f}",
+                f"{one['kB']:.1f}",
+                f"{one['register_ms']:.2f}",
+                f"{one['refresh_ms']:.3f}",
+            ]
+            for one in fleets
+        ]
+        if jssip is not None:
+            cpu = [f"{jssip['cpu_ms']:.2f}", f"{jssip['refresh_ms']:.3f}"]
+            rows.append([f"{min(options.sizes):,} of JsSIP", f"{jssip['kB']:.1f}", *cpu])
+        print(table(head, rows))
+    return judge(ratios(fleets, jssip), show=not options.json)
 
 
 if __name__ == "__main__":

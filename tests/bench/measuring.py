@@ -1,4 +1,7 @@
-"""Tools of the benches: CPU time, memory, percentiles, headings and tables."""
+"""Tools of the benches: CPU time, memory, percentiles, headings, tables, and the verdict.
+
+A bench judges ratios of figures that one run has measured, never times: these belong to the machine and to its load.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +21,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_PATIENCE = 600
+"""Seconds after which a client hangs."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -39,7 +46,7 @@ def resident_bytes() -> int:
 
 def measured(command: Sequence[str], cwd: Path | None = None) -> dict[str, float]:
     """Run a client, and return the figures it prints."""
-    done = subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True, timeout=_PATIENCE)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
@@ -52,6 +59,41 @@ def hold_many() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A figure that a bench judges, of two measurements of one run.
+
+    The limit is far enough from the goal that only a change of the program leads beyond it, not another machine or a busy
+    one. It is above the goal where less is better, else below.
+    """
+
+    name: str
+    value: float
+    goal: float
+    limit: float
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is beyond the limit."""
+        return self.value > self.limit if self.limit > self.goal else self.value < self.limit
+
+    def __str__(self) -> str:
+        """Return the figure with its goal and its limit."""
+        side = "above" if self.limit > self.goal else "below"
+        return f"{self.name}: {self.value:.2f} (goal {self.goal:.2f}, fails {side} {self.limit:.2f})"
+
+
+def judge(ratios: Iterable[Ratio], *, show: bool) -> int:
+    """Print the ratios that are broken, and with `show` the others too; return how many are broken."""
+    judged = list(ratios)
+    for each in judged:
+        if each.is_broken:
+            print(f"FAILED {each}", file=sys.stderr)
+        elif show:
+            print(each)
+    return sum(each.is_broken for each in judged)
 
 
 def percentile(values: Iterable[float], percent: int) -> float:

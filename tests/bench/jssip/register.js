@@ -1,4 +1,4 @@
-// Registers user agents of JsSIP over WSS, then prints what they cost as one JSON line.
+// Registers user agents of JsSIP over WSS and has each refresh once, then prints what they cost as one JSON line.
 // usage: node --expose-gc register.js URL CA_FILE WARM_UP USERS AT_ONCE
 'use strict';
 
@@ -15,8 +15,9 @@ function register(index)
 {
   return new Promise((resolve, reject) =>
   {
+    const socket = new NodeWebSocket(url, { requestOptions: { ca } });
     const agent = new JsSIP.UA({
-      sockets: [new NodeWebSocket(url, { requestOptions: { ca } })],
+      sockets: [socket],
       uri: `sip:user${index}@ims.example`,
       authorization_user: `user${index}@ims.example`,
       password: 'secret',
@@ -26,7 +27,7 @@ function register(index)
 
     agent.on('registered', resolve);
     agent.on('registrationFailed', (event) => reject(new Error(event.cause)));
-    agents.push(agent);
+    agents.push({ agent, socket });
     agent.start();
   });
 }
@@ -38,6 +39,34 @@ async function registerAll(count)
     const batch = Array.from({ length: Math.min(atOnce, count - done) }, (_, index) => register(agents.length + index));
 
     await Promise.all(batch);
+  }
+}
+
+function refresh({ agent, socket })
+{
+  return new Promise((resolve, reject) =>
+  {
+    const receive = socket.ondata; // JsSIP has no event for a refresh
+
+    socket.ondata = (data) =>
+    {
+      receive(data);
+      if (data.startsWith('SIP/2.0 200'))
+      {
+        socket.ondata = receive;
+        resolve();
+      }
+    };
+    agent.once('registrationFailed', (event) => reject(new Error(event.cause)));
+    agent.register();
+  });
+}
+
+async function refreshAll()
+{
+  for (let done = warmUp; done < agents.length; done += atOnce)
+  {
+    await Promise.all(agents.slice(done, done + atOnce).map(refresh));
   }
 }
 
@@ -56,11 +85,17 @@ async function main()
   const began = process.cpuUsage();
 
   await registerAll(users);
-  const used = process.cpuUsage(began);
+  const registered = process.cpuUsage(began);
+  const kB = (memory() - rss) / 1024 / users;
+  const then = process.cpuUsage();
+
+  await refreshAll();
+  const refreshed = process.cpuUsage(then);
 
   console.log(JSON.stringify({
-    cpu_ms: (used.user + used.system) / 1000 / users,
-    kB: (memory() - rss) / 1024 / users
+    cpu_ms: (registered.user + registered.system) / 1000 / users,
+    kB,
+    refresh_ms: (refreshed.user + refreshed.system) / 1000 / users
   }));
   process.exit(0);
 }
