@@ -390,7 +390,7 @@ class Endpoint:
         """Give a response to its transaction, unless it is a 2xx that the user has had (RFC 3261 §13.2.2.4)."""
         fault = check_response(response, proxy=self._is_proxy)
         if fault is not None:
-            self._layer.drop(f"response {response.status}: {fault}", flow, now=now)  # §18.1.2
+            self._drop_response(response, fault, flow, now)  # §18.1.2
             return
         transaction = self._layer.find_client(response, flow)
         accepts = 200 <= response.status < 300 and response.cseq.method == "INVITE" and not self._is_proxy
@@ -402,9 +402,34 @@ class Endpoint:
         elif not transaction.receive(response, flow, now=now):
             self._layer.counts["absorbed"] += 1
 
+    def _drop_response(self, response: Response, fault: str, flow: Flow, now: float) -> None:
+        """Drop a response that cannot be read; a final one ends its transaction, for there will be no other.
+
+        A failure does so with its status. What a success says is lost, so that 502 stands in for it, which RFC 3261
+        §21.5.3 has for an invalid response. A 2xx to INVITE begins a dialog: without it there is nothing to be ended.
+        """
+        self._layer.drop(f"response {response.status}: {fault}", flow, now=now)
+        try:
+            transaction = self._layer.find_client(response, flow)
+        except MalformedHeader:
+            return
+        if transaction is None or response.status < 200 or (response.status < 300 and transaction.is_invite):
+            return
+        if len(response.headers.get_all("Via")) > 1 and not self._is_proxy:
+            return  # RFC 3261 §8.1.3.3: it belongs to another element
+        request = transaction.request
+        if response.status < 300:
+            response = Response.answer(request, 502, f"Unreadable {response.status}: {fault}")
+        elif check_response(response, proxy=self._is_proxy) is not None:
+            response = Response.answer(request, response.status, response.reason)
+        transaction.receive(response, flow, now=now)
+
     # answers without a transaction
 
     def _refuse_unread(self, refused: MessageRefused, flow: Flow, now: float) -> None:
+        if refused.response is not None:
+            self._drop_response(refused.response, str(refused), flow, now)
+            return
         if refused.partial is None or refused.status_hint is None:
             self._layer.drop(str(refused), flow, now=now)
             return

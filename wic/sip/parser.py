@@ -35,11 +35,20 @@ class MessageRefused(RemoteProtocolError):
         status_hint: the status that answers it, or None where it is to be dropped in silence:
             responses, and bytes that are no SIP at all.
         partial: what could be read of the request, enough for `Response.answer`, or None.
+        response: what could be read of a response, enough to find its transaction, or None.
     """
 
-    def __init__(self, message: str, *, status_hint: int | None = 400, partial: Request | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_hint: int | None = 400,
+        partial: Request | None = None,
+        response: Response | None = None,
+    ) -> None:
         super().__init__(message, status_hint=status_hint)
         self.partial = partial
+        self.response = response
 
 
 def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = True) -> Message:
@@ -54,7 +63,7 @@ def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = Tru
         MessageRefused: the bytes are no message; it says what to answer, if anything.
     """
     if len(data) > limits.message_size:
-        raise MessageRefused(f"message of {len(data)} octets", status_hint=513)
+        raise _refused(_beginning(data, limits), f"message of {len(data)} octets", limits, status=513)
     if data[:2] == b"\r\n":
         data = data.lstrip(b"\r\n")  # RFC 3261 §7.5
     end = data.find(b"\r\n\r\n", 0, limits.head_size + 4)
@@ -136,29 +145,38 @@ def _content_length(headers: Headers, head: str, limits: Limits) -> int | None:
 
 def _no_end(data: bytes, limits: Limits) -> MessageRefused:
     if len(data) > limits.head_size:
-        return MessageRefused(f"head of more than {limits.head_size} octets", status_hint=513)
+        return _refused(_beginning(data, limits), f"head of more than {limits.head_size} octets", limits, status=513)
     return _refused(data.decode(errors="replace"), "head without an end", limits)
+
+
+def _beginning(data: bytes, limits: Limits) -> str:
+    """Return the lines of a head that is too long, or of a message that is, as far as they are within the limit."""
+    head, end, _ = data[: limits.head_size].lstrip(b"\r\n").partition(b"\r\n\r\n")
+    return (head if end else head.rpartition(b"\r\n")[0]).decode(errors="replace")
 
 
 def _refused(head: str, why: str, limits: Limits, *, status: int = 400) -> MessageRefused:
     """Refuse a head: with an answer where it is that of a request, else in silence."""
     start, _, rest = head.partition("\r\n")
-    if not _LIKE_REQUEST.fullmatch(start):
-        return MessageRefused(why, status_hint=None)
-    return MessageRefused(why, status_hint=status, partial=_partial(start, rest, limits))
+    if _LIKE_REQUEST.fullmatch(start):
+        method, _, uri = start.strip(" \t").partition(" ")
+        headers = _answered_headers(rest, limits)
+        partial = Request(method, uri, headers) if all(name in headers for name in _ANSWERED) else None
+        return MessageRefused(why, status_hint=status, partial=partial)
+    match = _STATUS_LINE.fullmatch(start)
+    response = None if match is None else Response(int(match[1]), match[2], _answered_headers(rest, limits))
+    return MessageRefused(why, status_hint=None, response=response)
 
 
-def _partial(start: str, rest: str, limits: Limits) -> Request | None:
-    """Return what an answer needs of a broken request, or None if it cannot be answered."""
-    method, _, uri = start.strip(" \t").partition(" ")
+def _answered_headers(rest: str, limits: Limits) -> Headers:
+    """Return the fields of a broken head that a request and its response have in common, as far as they can be written."""
     fields: list[Field] = []
     for line in FOLD.split(rest)[: limits.header_count]:
         name, _, value = line.partition(":")
         key = key_of(name.rstrip(" \t"))
         if key in _ANSWERED and not _UNSAFE.search(value.replace("\r\n", "")):
             fields.append((key, name, unfolded(value), None))
-    headers = Headers.of_lines(fields, None, limits.list_values)
-    return Request(method, uri, headers) if all(name in headers for name in _ANSWERED) else None
+    return Headers.of_lines(fields, None, limits.list_values)
 
 
 _ANSWERED: Final = ("via", "from", "to", "call-id", "cseq")

@@ -231,6 +231,72 @@ class TestResponses:
         assert ours.counters.dropped == 1
 
 
+class TestUnreadableResponses:
+    """A final response that cannot be read ends its transaction: no other will come (RFC 3261 §17.1)."""
+
+    FAULTS = (
+        ("Call-ID: c", "no header"),
+        ("Call-ID: c", "X: \r Y"),
+        ("Call-ID: c", "X: " + 20_000 * "x"),
+        ("Content-Length: 0", 600 * "X: x\r\n" + "Content-Length: 0"),
+        ("Content-Length: 0", 10 * f"X: {7_000 * 'x'}\r\n" + "Content-Length: 0"),
+        ("Content-Length: 0", "Content-Length: 5"),
+        ("Content-Length: 0", "Content-Length: x"),
+        ("From: <sip:a@h>", "From: <sip:"),
+        ("From: <sip:a@h>", "X: \udcff"),
+        ("To: <sip:b@h>", "To: <sip:"),
+        ("Call-ID: c", "Call-ID: c\r\nCall-ID: d"),
+        ("\r\n\r\n", "\r\n\r\n" + 300_000 * "x"),
+    )
+
+    def sent(self, method, status, old, new, *, role=Role.USER_AGENT):
+        """Send a request, and have its response come with a fault; return what that led to."""
+        ours = endpoint(role=role)
+        headers = [("From", "<sip:a@h>;tag=1"), ("To", "<sip:b@h>"), ("Call-ID", "c"), ("CSeq", f"1 {method}")]
+        request = Request.build(method, "sip:b@h", headers)
+        if role is Role.PROXY:
+            request.headers.prepend("Via", "SIP/2.0/TCP other;branch=z9hG4bK9")
+        ours.send_request(request, TCP, now=0.0)
+        (transmit,) = ours.to_send()
+        answer = Response.answer(parse(transmit.data), status, to_tag="x").to_bytes().decode()
+        assert answer.count(old) == 1
+        ours.receive(answer.replace(old, new).encode(errors="surrogateescape"), TCP, now=0.0)
+        told = [event for event in events(ours) if not isinstance(event, MessageDropped)]
+        assert ours.counters.dropped == 1
+        return [event.response for event in told], [parse(transmit.data) for transmit in ours.to_send()]
+
+    @pytest.mark.parametrize("role", Role)
+    @pytest.mark.parametrize(("old", "new"), FAULTS)
+    def test_a_failure_ends_with_its_status(self, old, new, role) -> None:
+        for method in ("INVITE", "OPTIONS"):
+            (response,), acks = self.sent(method, 486, old, new, role=role)
+            assert (response.status, response.reason, response.cseq.method) == (486, "Busy Here", method)
+            assert [ack.method for ack in acks] == (["ACK"] if method == "INVITE" else [])
+
+    @pytest.mark.parametrize("role", Role)
+    @pytest.mark.parametrize(("old", "new"), FAULTS)
+    def test_a_success_counts_as_502(self, old, new, role) -> None:
+        (response,), _ = self.sent("OPTIONS", 200, old, new, role=role)
+        assert response.status == 502
+        assert response.reason.startswith("Unreadable 200: ")
+
+    @pytest.mark.parametrize(
+        ("method", "status", "old", "new"),
+        [
+            ("INVITE", 200, "From: <sip:a@h>", "From: <sip:"),  # it is repeated, and its dialog is not known
+            ("OPTIONS", 180, "From: <sip:a@h>", "From: <sip:"),
+            ("OPTIONS", 486, "CSeq: 1 OPTIONS", "CSeq: x OPTIONS"),
+            ("OPTIONS", 486, "CSeq: 1 OPTIONS", "X"),
+            ("OPTIONS", 486, ";branch=z9hG4bK", ";branch=z9hG4bKother\r\nno header\r\nX: "),
+            ("OPTIONS", 486, "Via: ", "Via: SIP/2.0/TCP a;branch="),
+            ("OPTIONS", 486, "From: ", "Via: SIP/2.0/TCP other;branch=z9hG4bK2\r\nFrom: "),  # §8.1.3.3
+            ("OPTIONS", 486, "SIP/2.0 486 ", "SIP/2.0 4867 "),
+        ],
+    )
+    def test_any_other_changes_nothing(self, method, status, old, new) -> None:
+        assert self.sent(method, status, old, new) == ([], [])
+
+
 def test_a_stream_needs_content_length_and_a_datagram_does_not() -> None:
     data = raw(drop=["Content-Length"])
     assert answer(endpoint(), data, TCP).status == 400
