@@ -93,7 +93,8 @@ def _show(common: CommonOptions, client: Client, traffic: TrafficMonitor, starte
     binding = client.binding
     if binding is None:  # lost already: the next operation raises the reason
         return
-    common.console.document(describe(client.account, binding, traffic, started))
+    dropped = client.counters.dropped
+    common.console.document(describe(client.account, binding, traffic, started) | {"messages_dropped": dropped})
     common.console.say(f"Registered {client.account.impu} for {binding.expires} s.", style="green")
     common.console.facts(
         {

@@ -62,7 +62,7 @@ def test_register_once(lab, wic) -> None:
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert set(document) == {
-        "state", "impu", "impi", "scheme", "algorithm", "expires", "service_route", "associated_uris", "pub_gruu", "timings",
+        "state", "impu", "impi", "scheme", "algorithm", "expires", "service_route", "associated_uris", "pub_gruu", "timings", "messages_dropped",
     }  # fmt: skip
     assert (document["state"], document["impu"], document["scheme"]) == (
         "registered",

@@ -407,8 +407,8 @@ async def test_unexpected_requests(impostor):
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_garbage(impostor, seed):
-    """Random octets and damaged messages: the registration stays, and its refresh works."""
+async def test_garbage(impostor, seed, caplog):
+    """Random octets and damaged messages: the registration stays, its refresh works, and the user can see them."""
     chance = random.Random(seed)
     async with impostor.client() as client:
         sample = impostor.grant(impostor.registers()[0]).encode()
@@ -421,6 +421,9 @@ async def test_garbage(impostor, seed):
         await asyncio.sleep(HOUR)
         assert client.binding is not None
         assert len(impostor.registers()) >= 2
+        assert client.counters.dropped >= 200
+        logged = [record for record in caplog.records if record.getMessage().startswith("dropped a message")]
+        assert 1 <= len(logged) <= 6
 
 
 @pytest.mark.parametrize("seconds", [-1e6, 1e6, 1e9])

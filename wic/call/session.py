@@ -102,6 +102,11 @@ class CallSession(ABC):
         return self._profile.flow
 
     @property
+    def messages_dropped(self) -> int:
+        """Messages that its endpoint has dropped so far, of this call and of others."""
+        return self._endpoint.counters.dropped
+
+    @property
     def survives(self) -> bool:
         """Whether the call can go on over another flow: it is confirmed, or its BYE is not answered yet."""
         return self._state in (CallState.CONFIRMED, CallState.ENDING)

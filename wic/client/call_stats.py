@@ -89,6 +89,8 @@ class CallReport:
     """`invite_to_ringing_ms`, `invite_to_answer_ms`, `invite_to_first_media_ms`, `duration_ms`."""
     media: tuple[MediaReport, ...]
     channels: tuple[ChannelReport, ...]
+    messages_dropped: int = 0
+    """SIP messages that the client dropped during the call, as they could not be read; the log has the reasons."""
     emergency: bool = False
     """Whether the network took it for an emergency call; this version cannot tell."""
 
@@ -109,6 +111,7 @@ class CallStats:
         self._peer = peer
         self._clock = clock
         self._started = clock()
+        self._dropped_before = session.messages_dropped
         self._rang: float | None = None
         self._answered: float | None = None
         self._first_media: float | None = None
@@ -157,6 +160,7 @@ class CallStats:
                 "duration_ms": self._duration(),
             },
             media=() if audio is None else (_media_report(audio),),
+            messages_dropped=self._session.messages_dropped - self._dropped_before,
             channels=tuple(
                 ChannelReport(label=c.label, protocol=c.protocol, sent=c.sent, received=c.received) for c in channels
             ),

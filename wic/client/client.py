@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wic.media import Sink, Source
     from wic.registration import Binding, Identities
     from wic.sip.flow import Flow
+    from wic.sip.transaction.base import Counters
     from wic.sip.uri import Uri
     from wic.transport.driver import MessageObserver
 
@@ -71,6 +72,11 @@ class Client:
     def now(self) -> float:
         """The time in the clock of the client's sessions."""
         return self._connection.now
+
+    @property
+    def counters(self) -> Counters:
+        """Counters of the SIP messages of this client so far, those that were dropped among them."""
+        return self._connection.endpoint.counters
 
     @property
     def binding(self) -> Binding | None:
