@@ -123,3 +123,13 @@ def test_the_called_identity_is_what_the_core_says():
     assert [str(uri) for uri in called_identity(request)] == ["sip:a@b"]
     assert called_identity(Request.build("INVITE", "sip:x", [("P-Called-Party-ID", "<<<")])) == []
     assert called_identity(Request.build("INVITE", "sip:x")) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info"]
+)
+@pytest.mark.parametrize("status", [183, 200, 401, 407, 486])
+def test_a_called_wic_authenticates_no_one(name, status):
+    response = Response.build(status, headers=[(name, 'Digest realm="x", nextnonce="n"')])
+    clean_response_from_wic(response, None, ())
+    assert name not in response.headers

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _ROUTING = ("Path", "Service-Route", "Record-Route")
 """The network alone says which elements are on the way."""
-_CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
-"""A WIC authenticates no one; a called one could guess the caller's password from an answer."""
+_AUTHENTICATION = ("WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info")
+"""A WIC authenticates no one: a called one could guess the caller's password from an answer, or name its next nonce."""
 _MAX_IDENTITIES = 8
 """Identities that a request may name; more are not looked at."""
 _SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
@@ -44,7 +44,7 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identitie
     TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent, and what it prefers to be called is removed.
     """
     clean_from_outside(response)
-    remove_all(response, (*_ROUTING, *_CHALLENGES, "P-Preferred-Identity"))
+    remove_all(response, (*_ROUTING, *_AUTHENTICATION, "P-Preferred-Identity"))
     # Only a response below 300 can make a dialog (RFC 3261 §12.1).
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
