@@ -104,7 +104,8 @@ def test_replace_and_build() -> None:
     [
         ("sip:alice:pw@Example.COM:5060;transport=ws?a=b", "sip:alice@example.com"),
         ("sip:%61lice%40x@example.com", "sip:alice%40x@example.com"),
-        ("SIPS:example.com", "sips:example.com"),
+        ("SIPS:example.com", "sip:example.com"),
+        ("sips:alice@Example.com.:5061", "sip:alice@example.com"),
         ("tel:+1-(201).555;ext=1", "tel:+1201555"),
         ("tel:70-42;Phone-Context=Example.com;isub=1", "tel:7042;phone-context=example.com"),
         ("urn:service:sos", "urn:service:sos"),

@@ -141,6 +141,7 @@ class Uri:
 
         Port, parameters, password and header fields are gone, the host is in lower case and the user
         part escapes only what has to be; a telephone number keeps `phone-context` and loses its separators.
+        SIPS is a way to reach a user, who is the same as that of the SIP URI (§19.1, RFC 5630 §3.3).
         """
         if self.scheme == "tel":
             context = self.params.get("phone-context")
@@ -148,7 +149,8 @@ class Uri:
             return Uri("tel", opaque=_SEPARATORS.sub("", self.opaque), params=params)
         if not self.host:
             return self
-        return Uri(self.scheme, _canonical_user(self.user), host=self.host.lower())
+        # §25.1 allows the dot of the root.
+        return Uri("sip", _canonical_user(self.user), host=self.host.lower().removesuffix("."))
 
     def matches(self, other: Uri) -> bool:
         """Whether both URIs are equivalent by the rules of RFC 3261 §19.1.4 (RFC 3966 §4 for `tel`)."""

@@ -7,7 +7,7 @@ before the method returns. (A power cut may lose the last commits, never the fil
 
 from wic.network.hss.hss import Hss
 from wic.network.hss.operator_commands import CommandAction, CommandOutcome, OperatorCommand
-from wic.network.hss.profile import PublicIdentity, SubscriberProfile, make_profile
+from wic.network.hss.profile import PublicIdentity, SubscriberProfile, identities_of, make_profile
 from wic.network.hss.registration_data import StoredBinding, UeInstance
 from wic.network.hss.schema import MIGRATIONS
 from wic.network.hss.subscriber_data import DIGEST_ALGORITHMS, UsimKeys, make_hashes
@@ -24,6 +24,7 @@ __all__ = [
     "SubscriberProfile",
     "UeInstance",
     "UsimKeys",
+    "identities_of",
     "make_hashes",
     "make_profile",
 ]

@@ -80,6 +80,24 @@ def make_profile(impi: str, impus: Iterable[str | PublicIdentity]) -> Subscriber
     return SubscriberProfile(impi, tuple(identities.values()))
 
 
+def identities_of(uri: Uri, domain: str) -> tuple[str, ...]:
+    """Return the public identities that a URI may mean, in the form in which they are stored, the nearest first.
+
+    This is the only way to compare a URI of a message with an identity: scheme, port, parameters and the way in which a
+    number is written differ from sender to sender.
+    """
+    aor = uri.aor()
+    found = [aor]
+    number = uri.username.partition(";")[0]
+    if uri.is_sip and (uri.params.get("user") == "phone" or number.startswith("+")):
+        # TS 24.229 §5.3.2.1: a SIP URI that holds a number means the same user as the tel URI.
+        found.append(Uri("tel", opaque=number).aor())
+    # A subscriber may have a number as a SIP URI only.
+    elif uri.scheme == "tel":
+        found.append(Uri("sip", aor.opaque, host=domain))
+    return tuple(map(str, found))
+
+
 def canonical(impu: str) -> str:
     """Return a public identity in the form in which it is stored.
 

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import StorageFailed
+from wic.network.hss import identities_of
 from wic.network.scscf.gruu import instance_of
 from wic.network.scscf.reg_event_store import StoredSubscription, SubscriptionStore
 from wic.network.scscf.reginfo_composer import ReginfoComposer
@@ -336,7 +337,7 @@ def find_watcher(
         hops = [NameAddr.parse(path).uri for binding in bindings for path in binding.path]
         for uri in asserted:
             # A barred identity cannot watch: no other party may learn of it (TS 23.228 §5.2.1).
-            if bindings and str(uri.aor()) in usable:
+            if bindings and not usable.isdisjoint(identities_of(uri, hss.realm)):
                 name = "user"
                 is_certain = any(_is_registered(each.uri, binding) for each in contacts for binding in bindings)
             elif uri.is_sip and (uri.host.lower(), uri.port) in [(hop.host.lower(), hop.port) for hop in hops]:

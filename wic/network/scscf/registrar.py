@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.auth.digest_server import find_credentials
-from wic.network.hss import StoredBinding
+from wic.network.hss import StoredBinding, identities_of
 from wic.network.scscf.location_service import BindingChange
 from wic.network.scscf.received_register import Protection, ReceivedRegister, RegistrationRefused, read_protection
 from wic.registration.reg_event.reginfo import ContactEvent
@@ -78,11 +78,14 @@ class Registrar:
     def _identify(self, request: Request, trusted: bool, now: float) -> ReceivedRegister:
         """Find the subscriber and the identity that a REGISTER is about."""
         credentials = find_credentials(request, self._hss.realm)
-        impu = str(request.to.uri.aor())
         impi = None if credentials is None else credentials.get("username")
         # Several subscribers may share a public identity; without a private one the first of them is challenged.
-        subscriber = next((each for each in self._hss.holders(impu) if not impi or each.impi == impi), None)
-        identity = None if subscriber is None else subscriber.identity(impu)
+        subscriber = identity = None
+        for impu in identities_of(request.to.uri, self._hss.realm):
+            subscriber = next((each for each in self._hss.holders(impu) if not impi or each.impi == impi), None)
+            if subscriber is not None:
+                identity = subscriber.identity(impu)
+                break
         if subscriber is None or identity is None:
             # TS 24.229 §5.3.1.2: the HSS does not know the identity, or not together with the private one.
             raise RegistrationRefused(403, "Identity Not Known")

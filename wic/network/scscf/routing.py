@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
-from wic.network.hss import StoredBinding
+from wic.network.hss import StoredBinding, identities_of
 from wic.network.peers import RefusalLog, is_name
 from wic.network.scscf.reg_event import wants_reg_event
 from wic.network.scscf.trust import DialogMarks, TrustBoundary, next_hop
@@ -21,6 +21,7 @@ from wic.sip.message import Response
 from wic.sip.methods import DIALOG_FORMING
 from wic.sip.proxy.core import PassingResponse, ProxyLogic, Target
 from wic.sip.routing import port_of
+from wic.sip.uri import bracketed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -219,9 +220,9 @@ class ScscfLogic(ProxyLogic):
         now = self._wall_clock()
         known = None
         for value in context.request.headers.values("P-Asserted-Identity"):
-            impu = str(NameAddr.parse(value).uri.aor())
-            for holder in self._hss.holders(impu):
-                identity = holder.identity(impu)
+            names = identities_of(NameAddr.parse(value).uri, self._domain)
+            for name, holder in ((each, holder) for each in names for holder in self._hss.holders(each)):
+                identity = holder.identity(name)
                 if identity is None or identity.barred:
                     continue
                 # Known, and not registered unless one of its subscribers has a binding.
@@ -237,6 +238,10 @@ class ScscfLogic(ProxyLogic):
             context.reject(404, now=now)
         elif not called.bindings:
             context.reject(480, now=now)
+        elif context.request.uri.secure:
+            # RFC 5630 §5.3: a SIPS URI is never served as if it were a SIP URI, and Mw has no TLS to a contact.
+            warning = f'380 {bracketed(self._node.mw.host)}:{self._node.mw.port} "SIPS Not Allowed"'
+            context.reject(480, headers=[("Warning", warning)], now=now)
         else:
             # TS 24.229 §5.4.3.3: the called identity is kept, as the Request-URI gives way to the contact.
             context.request.headers.set("P-Called-Party-ID", f"<{called.impu}>")

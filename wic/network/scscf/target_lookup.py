@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wic.network.hss import identities_of
 from wic.network.scscf.gruu import instance_of
-from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wic.network.hss import Hss, StoredBinding, UeInstance
     from wic.network.scscf.gruu import GruuFactory
+    from wic.sip.uri import Uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,7 @@ class TargetLookup:
 
     def _impu(self, uri: Uri) -> str | None:
         """Return the public identity that a Request-URI means, if the HSS has it and it is not barred."""
-        candidates = [uri.aor()]
-        number = uri.username.partition(";")[0]
-        if uri.is_sip and (uri.params.get("user") == "phone" or number.startswith("+")):
-            # TS 24.229 §5.3.2.1: a SIP URI that holds a number means the same user as the tel URI.
-            candidates.append(Uri("tel", opaque=number).aor())
-        # A subscriber may have a number as a SIP URI only.
-        elif uri.scheme == "tel":
-            candidates.append(Uri("sip", uri.aor().opaque, host=self._domain))
-        return next((str(impu) for impu in candidates if self._may_be_called(str(impu))), None)
+        return next((impu for impu in identities_of(uri, self._domain) if self._may_be_called(impu)), None)
 
     def _may_be_called(self, impu: str) -> bool:
         identities = [holder.identity(impu) for holder in self._hss.holders(impu)]
