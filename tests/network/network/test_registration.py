@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from wic.network.scscf.options import RegistrarOptions
+
 
 def registers(mw):
     return [message for message in mw if message.startswith(b"REGISTER")]
@@ -199,3 +201,23 @@ async def test_a_user_with_a_contact_left_is_registered(ue, leaver):
     bob.send(bob.request("OPTIONS", "sip:alice@ims.example"))
     left = contacts[1 - leaver].strip("<>")
     assert (await alice.receive("OPTIONS")).startswith(f"OPTIONS {left} ".encode())
+
+
+@pytest.mark.parametrize("limits", [{"registrar": RegistrarOptions(min_expires=10, max_bindings=2)}])
+async def test_ues_that_vanished_lock_no_user_out(ims, ue):
+    """Pages that are closed leave their bindings behind; the phone that is there stays registered."""
+    phone = await ue("alice")
+    for number in range(4):
+        page = await ue("alice", register=False)
+        page.registration = f"page-{number}"
+        contact = f'<sip:alice@page{number}.invalid;transport=ws>;reg-id=1;+sip.instance="<urn:uuid:{number}>"'
+        page.send(page.register(contact=contact))
+        challenge = page.challenge(await page.receive("SIP/2.0 401"))
+        page.send(page.register(page.credentials(challenge), contact=contact))
+        if number:
+            asked = await phone.receive("OPTIONS")
+            phone.send(phone.respond(asked, "200 OK"))
+        await page.receive("SIP/2.0 200")
+        await page.close()
+    kept = [each.instance for each in ims.hss.bindings("alice@ims.example", now=0)]
+    assert sorted(kept) == ["<urn:uuid:3>", "<urn:uuid:alice>"]

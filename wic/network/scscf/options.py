@@ -23,7 +23,9 @@ class RegistrarOptions:
     max_expires: int = 600_000
     """Longest registration, and the one for a REGISTER without a time (TS 24.229 §5.1.1.2.1)."""
     max_bindings: int = 16
-    """Bindings of one implicit registration set at a time."""
+    """Bindings of one implicit registration set at a time; for another one the oldest that leads to no UE gives way."""
+    probe_within: float = 3.0
+    """Time in which a registered UE has to show that it is there when another one needs its place."""
     challenge_every: int | None = None
     """Challenge every Nth REGISTER of a registered UE; 1 challenges every one, None only those that an operator's command
     demands, or that neither a TLS association nor an answer to the last challenge protects."""

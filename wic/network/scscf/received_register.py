@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from wic.sip.message import Response
+
 if TYPE_CHECKING:
     from wic.network.hss import PublicIdentity, StoredBinding, SubscriberProfile
     from wic.sip.message import Request
@@ -96,3 +98,7 @@ class RegistrationRefused(Exception):
         self.status = status
         self.reason = reason
         self.headers = headers
+
+    def answer(self, request: Request, tag: str) -> Response:
+        """Return the answer."""
+        return Response.answer(request, self.status, self.reason, to_tag=tag, headers=self.headers)

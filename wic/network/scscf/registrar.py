@@ -6,7 +6,7 @@ TS 24.229 §5.3.1.2), the user has to be authenticated, the Contacts have to be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wic.auth.digest_server import find_credentials
@@ -31,6 +31,18 @@ if TYPE_CHECKING:
     from wic.sip.uri import Uri
 
 
+@dataclass(frozen=True, slots=True)
+class CrowdedRegistration:
+    """Authenticated REGISTER for which a binding has to give way, if one of them leads to no UE any more."""
+
+    register: ReceivedRegister
+    authenticated: Authenticated
+    tag: str
+    """For the To of the response."""
+    others: tuple[StoredBinding, ...]
+    """Bindings that may give way, the oldest first; at least one."""
+
+
 class Registrar:
     """Answers REGISTER requests."""
 
@@ -50,8 +62,8 @@ class Registrar:
         self._gruus = gruus
         self._options = options
 
-    def register(self, request: Request, *, trusted: bool, tag: str, now: float) -> Response:
-        """Return the response to a REGISTER.
+    def register(self, request: Request, *, trusted: bool, tag: str, now: float) -> Response | CrowdedRegistration:
+        """Return the response to a REGISTER, or what is needed for it: the bindings that lead to no UE any more.
 
         Args:
             request: as it came.
@@ -66,13 +78,70 @@ class Registrar:
             register = self._identify(request, trusted, now)
             authenticated = self._authenticator.authenticate(register)
             update = request_bindings(register, self._options, proved=authenticated.proved)
+            roomy = self._with_room(update, register, gone=())
+            if roomy is None:
+                others = tuple(each for each in update.others(register.bindings) if not update.supersedes(each))
+                if len(register.bindings) < update.surplus or not others:
+                    raise self._no_room()
+                return CrowdedRegistration(register, authenticated, tag, others)
         except MalformedHeader as error:
             return Response.answer(request, 400, str(error), to_tag=tag)
         except RegistrationRefused as refused:
-            return Response.answer(request, refused.status, refused.reason, to_tag=tag, headers=refused.headers)
+            return refused.answer(request, tag)
+        return self._store(roomy, register, authenticated, tag)
+
+    def make_room(self, crowded: CrowdedRegistration, gone: Iterable[StoredBinding], *, now: float) -> Response:
+        """Return the response to a REGISTER that waited until it was known which bindings lead to no UE.
+
+        Args:
+            crowded: what `register` returned.
+            gone: these bindings, those that are to give way first in front.
+            now: seconds of the epoch.
+
+        Raises:
+            StorageFailed: the HSS cannot store the bindings.
+        """
+        # Other REGISTERs have been answered meanwhile.
+        waited, number = crowded.register, crowded.register.identity.registration_set
+        bindings = self._hss.bindings(waited.subscriber.impi, registration_set=number, now=now)
+        register = replace(waited, bindings=tuple(bindings), now=now)
+        try:
+            update = request_bindings(register, self._options, proved=crowded.authenticated.proved)
+            roomy = self._with_room(update, register, gone)
+            if roomy is None:
+                raise self._no_room()
+        except RegistrationRefused as refused:
+            return refused.answer(register.request, crowded.tag)
+        return self._store(roomy, register, crowded.authenticated, crowded.tag)
+
+    def _no_room(self) -> RegistrationRefused:
+        # RFC 3261 §21.4.4: it shall not be tried again.
+        return RegistrationRefused(403, f"More Than {self._options.max_bindings} Contacts")
+
+    @staticmethod
+    def _with_room(
+        update: BindingUpdate, register: ReceivedRegister, gone: Iterable[StoredBinding]
+    ) -> BindingUpdate | None:
+        """Return the update with the ends of the bindings that give way to it; None if there are too few."""
+        if update.surplus <= 0:
+            return update
+        others = update.others(register.bindings)
+        # A UE that forgets its contact with each start leaves the old one behind: the newest registration wins.
+        leaving = [BindingChange(each, ContactEvent.UNREGISTERED) for each in others if update.supersedes(each)]
+        # RFC 5626 §5.3.1: of those whose flow has failed the oldest one gives way, unless its UE has come back.
+        still = {(each.key, each.path): each for each in others if not update.supersedes(each)}
+        lost = [still[each.key, each.path] for each in gone if (each.key, each.path) in still]
+        leaving += [BindingChange(each, ContactEvent.DEACTIVATED) for each in lost]
+        if len(leaving) < update.surplus:
+            return None
+        return replace(update, changes=(*leaving[: update.surplus], *update.changes))
+
+    def _store(
+        self, update: BindingUpdate, register: ReceivedRegister, authenticated: Authenticated, tag: str
+    ) -> Response:
         # RFC 3261 §10.3 step 7: all changes or none; a 200 is sent only for what is stored.
         impi = register.subscriber.impi
-        self._location_service.change(impi, update.changes, known=register.bindings, now=now)
+        self._location_service.change(impi, update.changes, known=register.bindings, now=register.now)
         return self._accept(register, authenticated, update, tag)
 
     def _identify(self, request: Request, trusted: bool, now: float) -> ReceivedRegister:
@@ -140,6 +209,20 @@ class BindingUpdate:
     changes: tuple[BindingChange, ...]
     outbound: bool = False
     """Whether several flows of one instance are kept apart (RFC 5626)."""
+    surplus: int = 0
+    """Bindings that there would be beyond the limit; not positive if there is room."""
+
+    def others(self, known: Iterable[StoredBinding]) -> list[StoredBinding]:
+        """Return the bindings that it does not touch, the oldest first."""
+        touched = {change.binding.key for change in self.changes}
+        return sorted((each for each in known if each.key not in touched), key=lambda each: each.registered_at)
+
+    def supersedes(self, binding: StoredBinding) -> bool:
+        """Tell whether an ordinary binding, not to a flow, is an earlier contact of an instance that registers now."""
+        instance = binding.instance
+        if instance is None or binding.key.startswith(f"{instance};reg-id="):
+            return False
+        return any(change.binding.instance == instance for change in self.changes if not change.event.terminates)
 
     def applied_to(self, known: Iterable[StoredBinding]) -> list[StoredBinding]:
         """Return the bindings after the changes, in the order of their keys."""
@@ -158,7 +241,7 @@ def request_bindings(register: ReceivedRegister, options: RegistrarOptions, *, p
     It is `proved` if it authenticates its sender itself, rather than an earlier one.
 
     Raises:
-        RegistrationRefused: it asks for too little time, too many bindings, or comes out of order.
+        RegistrationRefused: it asks for too little time, or comes out of order.
         MalformedHeader: it breaks the rules.
     """
     request, before = register.request, {binding.key: binding for binding in register.bindings}
@@ -183,9 +266,10 @@ def request_bindings(register: ReceivedRegister, options: RegistrarOptions, *, p
     changes = tuple(change for change in wanted.values() if change is not None)
     ended = {change.binding.key for change in changes if change.event.terminates}
     # A UE that forgets its instance identifier with each start must not fill the database.
-    if len(before.keys() | {change.binding.key for change in changes}) - len(ended) > options.max_bindings:
-        raise RegistrationRefused(403)  # RFC 3261 §21.4.4: it shall not be tried again
-    return BindingUpdate(changes, outbound and len(ended) < len(changes))
+    after = len(before.keys() | {change.binding.key for change in changes}) - len(ended)
+    # A REGISTER that ends bindings, or keeps them, is never one too many.
+    grows = after > len(before)
+    return BindingUpdate(changes, outbound and len(ended) < len(changes), after - options.max_bindings if grows else 0)
 
 
 def _remove_all(request: Request, known: Sequence[StoredBinding]) -> BindingUpdate:

@@ -7,12 +7,14 @@ is a stateful proxy without dialogs: what it needs to know of one later, it writ
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
 from wic.network.hss import StoredBinding, identities_of
 from wic.network.peers import RefusalLog, is_name
 from wic.network.scscf.reg_event import wants_reg_event
+from wic.network.scscf.registrar import CrowdedRegistration
 from wic.network.scscf.trust import DialogMarks, TrustBoundary, next_hop
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from wic.network.hss import Hss
     from wic.network.node import Node
     from wic.network.scscf.assertions import Assertions
+    from wic.network.scscf.flow_probe import FlowProbe
     from wic.network.scscf.location_service import LocationService
     from wic.network.scscf.reg_event import RegEventNotifier
     from wic.network.scscf.registrar import Registrar
@@ -72,6 +75,7 @@ class ScscfLogic(ProxyLogic):
         notifier: RegEventNotifier,
         domain: str,
         trust: Trust,
+        probe: FlowProbe,
         wall_clock: Callable[[], float],
         assertions: Assertions,
     ) -> None:
@@ -83,6 +87,7 @@ class ScscfLogic(ProxyLogic):
         self._notifier = notifier
         self._domain = domain.lower()
         self._trust = trust
+        self._probe = probe
         self._boundary = TrustBoundary(trust, node.flow_to)
         self._marks = DialogMarks(hss.gruu_key(), node.flow_to)
         self._wall_clock = wall_clock  # seconds of the epoch, in which bindings end
@@ -99,9 +104,7 @@ class ScscfLogic(ProxyLogic):
         except MalformedHeader as error:
             context.reject(400, str(error), now=now)
         except StorageFailed as error:
-            # RFC 3261 §21.5.4: for a while.
-            _log.error("%s", error)
-            context.reject(503, headers=[("Retry-After", _STORAGE_PAUSE)], now=now)
+            self._not_stored(context, error, now)
 
     def _route(self, context: ProxyContext, now: float) -> None:
         request = context.request
@@ -142,10 +145,29 @@ class ScscfLogic(ProxyLogic):
         if not self._is_home(context.request.uri):
             context.reject(403, "Not Our Domain", now=now)
             return
-        response = self._registrar.register(
+        answer = self._registrar.register(
             request, trusted=self._trust(context.flow), tag=context.transaction.tag, now=self._wall_clock()
         )
-        context.respond(response, now=now)
+        if isinstance(answer, CrowdedRegistration):
+            self._probe.ask(answer.others, partial(self._make_room, context, answer), now=now)
+        else:
+            context.respond(answer, now=now)
+
+    def _make_room(
+        self, context: ProxyContext, crowded: CrowdedRegistration, gone: Sequence[StoredBinding], now: float
+    ) -> None:
+        """Answer a REGISTER once it is known which bindings lead to no UE any more."""
+        try:
+            response = self._registrar.make_room(crowded, gone, now=self._wall_clock())
+        except StorageFailed as error:
+            self._not_stored(context, error, now)
+        else:
+            context.respond(response, now=now)
+
+    def _not_stored(self, context: ProxyContext, error: StorageFailed, now: float) -> None:
+        # RFC 3261 §21.5.4: for a while.
+        _log.error("%s", error)
+        context.reject(503, headers=[("Retry-After", _STORAGE_PAUSE)], now=now)
 
     def _subscribe(self, context: ProxyContext, now: float) -> None:
         """Pass a SUBSCRIBE to registration state to the notifier (TS 24.229 §5.4.2.1.1)."""

@@ -10,6 +10,7 @@ from wic.network.node import Node
 from wic.network.peers import Destinations
 from wic.network.scscf.assertions import Assertions
 from wic.network.scscf.authentication import RegisterAuthenticator
+from wic.network.scscf.flow_probe import FlowProbe
 from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.location_service import LocationService
 from wic.network.scscf.options import ScscfOptions
@@ -60,6 +61,7 @@ class Scscf:
         )
         route, targets = node.mw.uri(ORIGINATING), TargetLookup(hss, self.gruus, domain)
         registrar = Registrar(hss, authenticator, self.location_service, route, self.gruus, options.registrar)
+        self._probe = FlowProbe(node, within=options.registrar.probe_within)
         logic = ScscfLogic(
             node,
             hss,
@@ -69,6 +71,7 @@ class Scscf:
             self.notifier,
             domain,
             trust,
+            self._probe,
             wall_clock,
             Assertions(hss, options.services),
         )
@@ -78,7 +81,7 @@ class Scscf:
         self._core = ProxyCore(node.endpoint, logic, ProxyOptions(own=own))
         self.location_service.add_observer(self.notifier)
         self.location_service.add_observer(self.expiry)
-        for source in (self.expiry, commands, self.notifier.timers):
+        for source in (self.expiry, commands, self.notifier.timers, self._probe.timers):
             driver.add_timer_source(source)
         node.serve(self._handle)
         self.notifier.restore(now=driver.now)
@@ -127,8 +130,8 @@ class Scscf:
 
     def _handle(self, event: Event) -> None:
         now = self.node.driver.now
-        # Subscriptions are dialogs of the S-CSCF itself; everything else it only proxies.
-        if not self.notifier.handle(event, now=now):
+        # Subscriptions are dialogs of the S-CSCF itself, and so are its questions; everything else it only proxies.
+        if not self.notifier.handle(event, now=now) and not self._probe.handle(event, now=now):
             self._core.handle(event, now=now)
 
     async def close(self) -> None:
