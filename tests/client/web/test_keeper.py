@@ -278,3 +278,21 @@ async def test_the_callbacks_are_optional() -> None:
     await asyncio.sleep(800)
     assert len(source.asked) == 3
     await kept.close()
+
+
+@pytest.mark.parametrize("takes", [2.0, 20.0])
+async def test_closing_waits_for_a_request_within_reason(keeper, takes: float) -> None:
+    """Its token is given back all the same: nothing is lost by an impatient user."""
+    source = Source(takes=takes)
+    kept = keeper(source)
+    asking = asyncio.create_task(kept.token())
+    await asyncio.sleep(0.1)
+    began = asyncio.get_running_loop().time()
+    await kept.close()
+    assert asyncio.get_running_loop().time() - began <= 5.1
+    assert source.given_back == ([] if takes > 5.0 else ["t1"])
+    await asyncio.sleep(30.0)
+    assert source.given_back == ["t1"]
+    await kept.close()
+    assert source.given_back == ["t1"]
+    await asking

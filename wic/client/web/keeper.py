@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 _REPLACE_AT = 0.8
 """Part of its life after which a token is replaced."""
+_GRACE = 5.0
+"""Seconds that `close` waits for a request."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 
@@ -120,6 +122,7 @@ class TokenKeeper:
         self._request: asyncio.Task[AccessToken] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._replacement: asyncio.Task[None] | None = None
+        self._rest: asyncio.Task[None] | None = None  # what `close` did not wait for
 
     async def token(self) -> AccessToken:
         """Return a token that has not expired.
@@ -150,14 +153,27 @@ class TokenKeeper:
         return await asyncio.shield(self._request)  # it goes on without this caller, as the head of this module says
 
     async def close(self) -> None:
-        """Stop replacing the token, and give back what was lent with it."""
+        """Stop replacing the token, and give back what was lent with it.
+
+        A request that is on its way for longer than a few seconds ends, and is given back, after this has returned.
+        """
         self._move(KeeperInput.CLOSE)
         self._cancel_timer()
         if self._replacement is not None:
             self._replacement.cancel()
             await asyncio.gather(self._replacement, return_exceptions=True)
-        if self._request is not None:  # to its end, as the head of this module says
-            await asyncio.gather(self._request, return_exceptions=True)
+        if self._request is not None:
+            await asyncio.wait([self._request], timeout=_GRACE)
+            if self._request is not None:  # to its end, as the head of this module says, but without the caller
+                self._rest = asyncio.create_task(self._end(self._request), name="the end of an access token")
+                return
+        await self._give_back()
+
+    async def _end(self, request: asyncio.Task[AccessToken]) -> None:
+        await asyncio.wait([request])
+        await self._give_back()
+
+    async def _give_back(self) -> None:
         current, self._current = self._current, None  # a second `close` gives nothing back again
         if current is not None:
             try:
