@@ -123,8 +123,7 @@ network.add_command(subscriber)
 @option(
     "--leases-each",
     type=Quantity("n", click.IntRange(1, 1000)),
-    default=4,
-    show_default=True,
+    show_default="half of the pool",
     group=POOL,
     help="Most identities lent at a time to one user, or without sign-in to one IP address; 1 to 1000.",
 )
@@ -143,7 +142,7 @@ def up(
     origins: tuple[str, ...],
     integrity_protected: str,
     guests: int,
-    leases_each: int,
+    leases_each: int | None,
     sign_in_only: bool,
     third_parties: tuple[str, ...],
 ) -> None:

@@ -70,6 +70,13 @@ async def test_one_machine_gets_as_much_of_the_pool_as_the_operator_says(ims):
     assert [answer["error"] for _, answer in answers[2:]] == ["too_many_leases"] * 3 + ["slow_down"]
 
 
+@pytest.mark.parametrize(("guests", "most"), [(1, 1), (2, 1), (4, 2), (5, 2)])
+async def test_one_machine_gets_half_of_the_pool_by_default(tmp_path, guests, most):
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, guests=guests)) as ims:
+        answers = [await post(ims, f"{ims.ready()['wwsf']}/pool/lease") for _ in range(guests + 1)]
+    assert [status for status, _ in answers] == [201] * most + [429] * (guests + 1 - most)
+
+
 async def test_a_revoked_token_is_worth_nothing_at_once(ims, ue):
     token = await bot_token(ims)
     account = ims.accounts.get("carol")
@@ -130,6 +137,7 @@ async def test_a_guest_borrows_an_identity_and_gives_it_back(ims, ue):
     assert (await post(ims, f"{account['wwsf']}/pool/lease/{lease['lease']}", method="DELETE"))[0] == 204
 
 
+@pytest.mark.parametrize("limits", [{"web": True, "leases_each": 4}])
 async def test_who_gave_an_identity_back_does_not_stay_registered_with_it(ims, ue):
     """Or calls for the next holder would reach the last one as well."""
     pool = f"{ims.web.wwsf.url}/pool/lease"

@@ -227,7 +227,7 @@ def run_network(folder: Path, *words: object) -> Iterator[Network]:
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """A network shared by the scenarios that do not change it."""
-    with run_network(tmp_path_factory.mktemp("scenarios")) as running:
+    with run_network(tmp_path_factory.mktemp("scenarios"), "--leases-each", "4") as running:
         yield running
 
 

@@ -266,7 +266,7 @@ async def make_wwsf(
                 "client_secret": Secret(WWSF_SECRET),
                 "issuer": waf.url,
                 "ca": authority.certificate_path,
-                "pool": PoolOptions(anonymous=True),
+                "pool": PoolOptions(anonymous=True, leases_each=4),
                 "clock": clock,
                 **changes,
             }

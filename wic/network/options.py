@@ -75,7 +75,7 @@ class NetworkOptions:
     """Identities that the WWSF lends to users without a subscription."""
     anonymous: bool = True
     """Whether it lends them to users who do not sign in."""
-    leases_each: int = 4
+    leases_each: int | None = None
     """Identities that one user may have at a time; anonymous users of one address count as one."""
     lease_rate: int = 60
     """Leases that one address may ask for in a minute."""

@@ -67,7 +67,7 @@ async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
         client_id="wwsf",
         client_secret=Secret("the-wwsf-has-a-long-secret"),
         ca=tmp_path / "ca.pem",
-        pool=PoolOptions(anonymous=True),
+        pool=PoolOptions(anonymous=True, leases_each=4),
     )
     async with await Wwsf.open(options, waf=waf) as wwsf:
         yield Servers(tmp_path / "ca.pem", wwsf)

@@ -79,7 +79,7 @@ async def test_a_pair_that_was_given_back_is_free(waf: Waf, wic) -> None:
 async def test_a_pair_may_be_held_until_its_token_expires(
     waf: Waf, make_wwsf: Callable[..., object], open_browser, clock
 ) -> None:
-    wwsf = await make_wwsf(waf, pool=PoolOptions(anonymous=True, hold_until_expiry=True))
+    wwsf = await make_wwsf(waf, pool=PoolOptions(anonymous=True, hold_until_expiry=True, leases_each=4))
     wic = open_browser(wwsf.url)
     first, _ = await lease(wic), await lease(wic)
     assert (await wic.request("DELETE", f"/pool/lease/{first.json['lease']}")).status == 204
@@ -238,6 +238,15 @@ async def test_leases_are_limited_by_address(waf: Waf, make_wwsf, open_browser, 
     assert answer.json["error"] == "slow_down"
     assert answer.headers["Retry-After"] == "60"
     clock.now += 60
+    assert (await lease(wic)).json["error"] == "too_many_leases"
+
+
+async def test_pairs_that_are_held_count_for_who_gave_them_back(waf: Waf, make_wwsf, open_browser) -> None:
+    """Or one address could take the whole pool, pair by pair."""
+    wwsf = await make_wwsf(waf, pool=PoolOptions(anonymous=True, leases_each=1, hold_until_expiry=True))
+    wic = open_browser(wwsf.url)
+    first = await lease(wic)
+    assert (await wic.request("DELETE", f"/pool/lease/{first.json['lease']}")).status == 204
     assert (await lease(wic)).json["error"] == "too_many_leases"
 
 

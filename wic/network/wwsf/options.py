@@ -20,8 +20,9 @@ class PoolOptions:
 
     anonymous: bool = False
     """Whether users may remain anonymous."""
-    leases_each: int = 4
-    """Leases that one user may have at a time; anonymous users of one address count as one user."""
+    leases_each: int | None = None
+    """Leases that one user may have at a time, those counted that were given back and are held; anonymous users of one
+    address count as one user. None allows half of the pool, so that no user and no address can take all of it."""
     rate: int = 60
     """Leases that one address may ask for in a minute."""
     hold_until_expiry: bool = False

@@ -54,7 +54,8 @@ class PoolEndpoint:
         self._admit(request)
         holder = await self._holder(request)
         # One user or address must not take the whole pool.
-        if context.store.leases_of(holder, now=context.now) >= self._options.leases_each:
+        most = self._options.leases_each or max(1, len(context.store.pairs()) // 2)
+        if context.store.leases_of(holder, now=context.now) >= most:
             raise JsonError("too_many_leases", "give one back first", status=429, headers=self._until_next_free())
         reserved = context.store.reserve(holder, now=context.now, until=context.now + RESERVED)
         if reserved is None:  # all pairs are lent, or rest until their token expires

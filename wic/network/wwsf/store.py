@@ -229,9 +229,8 @@ class WwsfStore(WebStore):
         return changed > 0
 
     def leases_of(self, holder: str, *, now: float) -> int:
-        """Return how many leases a holder has."""
-        query = "SELECT count(*) FROM lease WHERE holder = ? AND state <> ? AND expires_at > ?"
-        row = self.database.row(query, holder, LeaseState.RETURNED.value, now)
+        """Return how many leases a holder has, with those that it has given back and that keep their pair out."""
+        row = self.database.row("SELECT count(*) FROM lease WHERE holder = ? AND expires_at > ?", holder, now)
         return 0 if row is None else int(row[0] or 0)
 
     def next_free(self) -> float | None:
