@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -185,3 +187,17 @@ async def test_a_server_that_hangs_up_during_the_handshake() -> None:
 
 def test_no_secret_is_shown() -> None:
     assert "sesame" not in repr(JsonReply(200, {"access_token": "sesame"}))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.0, []), (8 * 86_400.0, ["8 days ahead of"]), (-7200.0, ["2 hours behind"])]
+)
+async def test_a_clock_that_differs_is_told_once(server, json_client, caplog, seconds, told) -> None:
+    """A token of such a server may have expired on arrival."""
+    server.says("/a", {}, headers={"Date": formatdate(time.time() + seconds, usegmt=True)})
+    for _ in range(3):
+        await json_client.get(f"{server.url}/a")
+    said = [record.getMessage() for record in caplog.records if record.name == "wic.oauth.http"]
+    assert [f"the clock of {server.url} is {words} this machine's" for words in told] == [
+        text.partition(": tokens")[0] for text in said
+    ]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import ssl
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +19,7 @@ import aiohttp
 
 from wic._version import __version__
 from wic.errors import ConnectFailed, RemoteProtocolError
+from wic.oauth.clocks import difference_of
 from wic.oauth.urls import origin
 from wic.transport.tls import client_context, explain
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wic.auth.secret import Secret
+
+_log = logging.getLogger(__name__)
 
 MAX_BODY = 262_144
 """Longest answer that is read, in octets."""
@@ -72,6 +77,7 @@ class JsonClient:
         self._context = client_context(ca=ca)
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
+        self._clock_told = False
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -132,6 +138,7 @@ class JsonClient:
                 body = await _read_bounded(response)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
             raise ConnectFailed(f"{origin(url)} cannot be used: {_explain(error)}") from error
+        self._compare_clocks(url, response)
         # A redirect would carry the form, with its code or token, to a server that was not asked.
         if 300 <= response.status < 400:
             raise _bad_answer(url, "wants to redirect, which is not followed; use the address it really has")
@@ -140,6 +147,18 @@ class JsonClient:
         if document is None and success and body and not ignore_content:
             raise _bad_answer(url, "sent something that is not a JSON object")
         return JsonReply(response.status, document or {}, _read_retry_after(response))
+
+    def _compare_clocks(self, url: str, response: aiohttp.ClientResponse) -> None:
+        """Tell once that the server's clock differs: else tokens that have expired at once are all that is seen."""
+        difference = None if self._clock_told else difference_of(response.headers.get("Date"), now=time.time())
+        if difference is not None:
+            self._clock_told = True
+            _log.warning(
+                "the clock of %s is %s this machine's: tokens and registrations may end too early or too late;"
+                " set the one that is wrong",
+                origin(url),
+                difference,
+            )
 
     def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wic.errors import StorageFailed
 from wic.network.hss import CommandAction, CommandOutcome
+from wic.oauth.clocks import ClockWatch
 from wic.registration.reg_event.reginfo import ContactEvent
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class BindingExpiry:
         self._clock = clock  # of the driver
         self._due = clock()
         self._fault = ""  # of the database, as long as it lasts
+        self._watch = ClockWatch(wall=wall_clock(), monotonic=clock())
 
     def changed(self, impi: str, changes: Sequence[BindingChange], *, now: float) -> None:
         """Advance the deadline for a binding that ends before it."""
@@ -54,6 +56,9 @@ class BindingExpiry:
     def handle_timeout(self, *, now: float) -> None:
         """End the expired bindings, and set the next deadline."""
         wall = self._wall_clock()
+        jump = self._watch.look(wall=wall, monotonic=self._clock())
+        if jump is not None:
+            _log.warning("the time of day has jumped %s: registrations of before end by the new time", jump)
         # First of all, so that an unforeseen error does not make the timer fire without end.
         self._due = now + _RETRY_INTERVAL
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -16,6 +17,7 @@ from wic.errors import ConfigurationError, StorageFailed
 from wic.network.web.forms import MAX_BODY
 from wic.network.web.pages import SHARED_PAGES
 from wic.network.web.responses import finish_response
+from wic.oauth.clocks import ClockWatch
 from wic.oauth.server_log import http_log
 
 if TYPE_CHECKING:
@@ -107,6 +109,7 @@ class WebServer:
             ssl_handshake_timeout=HANDSHAKE,
             ssl_shutdown_timeout=SHUTDOWN,
         )
+        self._tasks.start(_watch_clock())
         for sweep in self._sweeps:
             self._tasks.start(_sweep_repeatedly(sweep))
 
@@ -156,6 +159,20 @@ class WebFunction(ABC):
     async def __aexit__(self, *_: object) -> None:
         """Close the function."""
         await self.close()
+
+
+async def _watch_clock() -> None:
+    """Tell that the time of day was set: what was issued before ends by it."""
+    watch = ClockWatch(wall=time.time(), monotonic=time.monotonic())
+    while True:
+        await asyncio.sleep(SWEEP_INTERVAL)
+        jump = watch.look(wall=time.time(), monotonic=time.monotonic())
+        if jump is not None:
+            _log.warning(
+                "the clock of this machine has jumped %s, because it was set or the machine slept:"
+                " tokens, sessions and leases of before end by the new time",
+                jump,
+            )
 
 
 async def _sweep_repeatedly(sweep: Callable[[], int]) -> None:
