@@ -14,6 +14,7 @@ from wic.auth import Secret
 from wic.client import AuthScheme
 from wic.errors import (
     AuthenticationFailed,
+    CallRejected,
     ChallengeUnsupported,
     NetworkNotTrusted,
     RegistrationFailed,
@@ -381,6 +382,41 @@ async def test_unusable_gruus(impostor, uri):
         await asyncio.sleep(10.0)
         assert client.binding is not None
         assert len(impostor.registers()) == 1
+
+
+# fields of no use
+
+
+ODD = (
+    'Contact: <sip:gw@10.0.0.1;x-id="aGVsbG8=">',
+    "Contact: <>",
+    "Expires: 0\r\nExpires: 0",
+    "Event: ?",
+    "Record-Route: <sip:",
+    "Route: ;;",
+    "Max-Forwards: many",
+    'P-Asserted-Identity: "',
+    "Retry-After: soon",
+)
+
+
+@pytest.mark.parametrize("line", ODD)
+@pytest.mark.parametrize("status", [404, 486, 503, 603])
+async def test_a_refusal_with_a_field_of_no_use_ends_the_call(impostor, status, line):
+    def answer(request):
+        if request.method == "ACK":
+            return []
+        return [request.answer(f"{status} No", line) if request.method == "INVITE" else impostor.grant(request)]
+
+    impostor.answer = answer
+    async with impostor.client() as client:
+        call = await client.call("sip:bob@ims.example")
+        with pytest.raises(CallRejected, match=str(status)) as rejected:
+            await call.answered()
+        assert rejected.value.response.status == status
+        await asyncio.sleep(1.0)
+        assert [each.method for each in impostor.requests].count("ACK") == 1
+        assert client.counters.dropped == 0
 
 
 # requests and garbage

@@ -474,3 +474,38 @@ async def test_requests_within_a_call_are_counted(call, ims):
     await call.alice.receive("SIP/2.0 200")
     call.alice.cut()
     assert call.bob.header(await call.bob.receive("BYE"), "CSeq") == "901 BYE"
+
+
+ODD = {
+    "Contact": '<sip:gw@10.0.0.1;x-id="aGVsbG8=">',
+    "Expires": "0, ;",
+    "Session-Expires": '"',
+    "Accept": "<>",
+    "Retry-After": "soon",
+    "Event": "?",
+}
+"""Fields that none of the messages below is used for, with values that cannot be read."""
+
+
+async def test_a_refusal_goes_back_with_odd_fields_as_they_came(ue):
+    """RFC 3261 §16.7: what a proxy does not need goes on byte for byte."""
+    alice, bob = await ue("alice"), await ue("bob")
+    for number, status in enumerate(("486 Busy Here", "480 Gone", "302 Moved", "603 Decline")):
+        alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id=f"call-{number}", body=OFFER))
+        refusal = bob.respond(await bob.receive("INVITE"), status, *[f"{name}: {value}" for name, value in ODD.items()])
+        bob.send(refusal.replace(f"Contact: {bob.contact}\r\n", ""))
+        await bob.receive("ACK")
+        answer = await alice.receive(f"SIP/2.0 {status}")
+        assert {name: alice.header(answer, name) for name in ODD} == ODD
+
+
+@pytest.mark.parametrize("method", ["BYE", "INFO", "OPTIONS", "MESSAGE"])
+async def test_a_request_within_a_call_goes_on_with_odd_fields(call, method):
+    """RFC 3261 §16.3 step 1, table 2: none of them means anything there."""
+    lines = [f"{name}: {value}" for name, value in ODD.items()]
+    call.alice.send(call.within(method, *lines))
+    request = await call.bob.receive(method)
+    assert {name: call.bob.header(request, name) for name in ODD} == ODD
+    call.bob.send(call.within_by_bob(method, *lines))
+    request = await call.alice.receive(method)
+    assert {name: call.alice.header(request, name) for name in ODD} == ODD
