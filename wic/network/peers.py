@@ -102,16 +102,22 @@ class Destinations:
     """Addresses to which one element on Mw sends."""
 
     def __init__(self, peers: Iterable[Peer] = ()) -> None:
-        self._addresses: set[Address] = set()
         self._names: dict[str, Peer] = {}
+        self._peers: set[Address] = set()
         for peer in peers:
-            self._addresses.add(peer.address)
+            self._peers.add(peer.address)
             # The first one of a domain counts.
             self._names = dict.fromkeys(peer.names, peer) | self._names
+        self._addresses = set(self._peers)
 
     def add(self, host: str, port: int) -> None:
         """Allow an element of this network."""
         self._addresses.add((_address(host) or host, port))
+
+    def lead_out(self, uri: Uri) -> bool:
+        """Tell whether a URI leads to a peer; an element of this network is no place for a user to call."""
+        found = self.find(uri)
+        return found is not None and found[1] in self._peers
 
     def find(self, uri: Uri) -> tuple[str, Address] | None:
         """Return transport and address of the next hop that a URI means; None if no request may go there.

@@ -16,6 +16,7 @@ from wic.auth.aka import aka_password, find_aka_algorithm, parse_nonce
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys
+from wic.network.peers import Peer
 from wic.network.scscf.authentication import RegisterAuthenticator
 from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.location_service import LocationService
@@ -53,7 +54,7 @@ class RunningScscf:
         self.trusted = {peer.address}
         """Addresses inside the trust domain."""
         self.reachable = {peer.address}
-        """Addresses of this network and of its peers."""
+        """Addresses of this network's eP-CSCFs."""
         self._options = options
         self._number = 0
 
@@ -67,10 +68,11 @@ class RunningScscf:
         )
         self._options = replace(self._options, port=self.mw.port)
 
-    def allow(self, address: tuple[str, int]) -> None:
-        """Let requests go to an address."""
-        self.reachable.add(address)
-        self.scscf.node.destinations.add(*address)
+    async def restart(self, **options: object) -> None:
+        """Start again, with other options."""
+        await self.stop()
+        self._options = replace(self._options, **options)
+        await self.start()
 
     async def stop(self) -> None:
         await self.scscf.close()
@@ -159,9 +161,10 @@ async def running(make_running):
 @pytest.fixture
 async def outsider(running, make_mw_peer):
     """A peer on Mw, which is no eP-CSCF of this network."""
-    peer = await make_mw_peer()
-    running.allow(peer.address)
-    return peer
+    made = await make_mw_peer()
+    host, port = made.address
+    await running.restart(peers=(Peer.parse(f"peer.example=sip:{host}:{port}"),))
+    return made
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ class ScscfLogic(ProxyLogic):
         uri = context.request.uri
         if self._is_home(uri) or uri.scheme == "tel":
             self._terminate(context, now)
-        elif self._node.flow_to(uri) is not None:
+        elif self._node.destinations.lead_out(uri):
             context.forward(now=now)
         else:
             # RFC 3261 §21.4.5: 404 for a domain that is not handled; an address is known, and not allowed (§21.4.4).

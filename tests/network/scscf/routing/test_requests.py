@@ -71,15 +71,22 @@ async def test_an_untrusted_element_may_not_originate(running, outsider):
     await outsider.receive("SIP/2.0 403")
 
 
-async def test_a_registered_user_reaches_other_elements_by_address(running):
-    host, port = running.peer.address
-    running.send("OPTIONS", f"sip:phone@{host}:{port}", running.orig, ASSERTED)
-    running.peer.answer(await running.peer.receive(f"OPTIONS sip:phone@{host}:{port} "), "200 OK")
-    await running.peer.receive("SIP/2.0 200")
+async def test_a_registered_user_reaches_peers_by_address_and_domain(running, outsider):
+    host, port = outsider.address
+    for uri in (f"sip:phone@{host}:{port}", "sip:phone@peer.example"):
+        running.send("OPTIONS", uri, running.orig, ASSERTED)
+        outsider.answer(await outsider.receive(f"OPTIONS {uri} "), "200 OK")
+        await running.peer.receive("SIP/2.0 200")
     running.send("OPTIONS", f"sip:phone@{host}:{port};transport=tls", running.orig, ASSERTED)
     await running.peer.receive("SIP/2.0 403")
     running.send("OPTIONS", "sip:phone@elsewhere.example", running.orig, ASSERTED)
     await running.peer.receive("SIP/2.0 404")
+
+
+async def test_an_element_of_the_network_is_no_place_to_call(running):
+    host, port = running.peer.address
+    running.send("OPTIONS", f"sip:phone@{host}:{port}", running.orig, ASSERTED)
+    await running.peer.receive("SIP/2.0 403 Destination Not Allowed")
 
 
 @pytest.mark.parametrize(
