@@ -10,8 +10,8 @@ made with it was accepted, and that is what tells a wrong password from a nonce 
 The server that chose a nonce can guess the password offline, from one answer. A REGISTER goes to the
 servers of the account, so that its challenges are answered for any realm. All other requests go further: to the called
 side, and past proxies of other networks. For those a realm has to be *proved*: a registrar has accepted an answer in it,
-or the account names it. And as any peer can name a proved realm, a 401 to such a request, which is a user agent's (RFC
-3261 §22.2), is answered only if it comes from the user's own home: of the called side, the account has to name the realm.
+or the account names it. Whether the challenge is a 401 or a 407 makes no difference: a PBX answers calls with 401 in the
+realm of the registration, and a stranger that names this realm can say 407 as well; only the network can tell them apart.
 
 AKA is Digest with another password for each nonce (RFC 3310 §3.3), so `AkaClient` keeps its nonces here too.
 """
@@ -286,28 +286,13 @@ class ProtectionSpaces:
         """
         if request.method == "REGISTER":  # it goes to the servers of the account
             return challenges
-        friends = [challenge for challenge in challenges if self._is_friend(request, challenge)]
+        friends = [each for each in challenges if each.realm in self.named or each.realm in self._proved_realms]
         if challenges and not friends:
-            raise ChallengeUnsupported(self._blame_stranger(challenges[0]))
+            raise ChallengeUnsupported(
+                f"a server asks for the credentials of {self.username} in the realm {challenges[0].realm}, which is not one of"
+                " the registration; no answer is given, from which a password could be guessed, unless the account's 'realms' names the realm"
+            )
         return friends
-
-    def _is_friend(self, request: Request, challenge: Challenge) -> bool:
-        if challenge.realm in self.named:
-            return True
-        # TS 24.229 §5.4.3.2: the home network asks by 407, for the same credentials as at registration. A subscription to
-        # the user's own identity (§5.1.1.3) it answers itself; in a call, any To and From may be the peer's invention.
-        home = challenge.header == "Proxy-Authorization" or (
-            request.method == "SUBSCRIBE" and request.to.uri.aor() == request.from_.uri.aor()
-        )
-        return home and challenge.realm in self._proved_realms
-
-    def _blame_stranger(self, challenge: Challenge) -> str:
-        asked = f"for the credentials of {self.username} in the realm {challenge.realm}"
-        if challenge.realm in self._proved_realms:
-            asked = f"the called side asks {asked}, which only the network should do"
-        else:
-            asked = f"a server asks {asked}, which is not one of the registration"
-        return f"{asked}; no answer is given, from which a password could be guessed, unless the account's 'realms' names the realm"
 
     def drop_unproved(self, request: Request) -> None:
         """Forget the nonces that were used towards the URI of `request` and have not been accepted."""
