@@ -6,6 +6,7 @@ from wic.call import CallEndedBy, CallState, Confirmed, Ended, Failed, IncomingC
 from wic.errors import CallCancelled, CallFailed, LocalProtocolError, NegotiationFailed
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.dialog import Dialog
+from wic.sip.events import CancelReceived
 from wic.sip.message import Request
 
 
@@ -206,6 +207,26 @@ def test_a_bye_before_the_answer_is_answered_and_ends_the_invite(wire):
     wire.ask("BYE", dialog=early)
     assert wire.bob.sent_methods() == [180, 200, 487]
     assert isinstance(ended(wire.bob).error, CallCancelled)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [
+        ([], "the call was given up before it was answered"),
+        (['SIP;cause=200;text="Call completed elsewhere"'], "the call was answered elsewhere"),
+        (["Q.850;cause=16, sip;cause=200"], "the call was answered elsewhere"),
+        (["Q.850;cause=102"], "the call was given up before it was answered (recovery on timer expiry)"),
+        (["???", 'SIP;cause=487;text="ORIGINATOR_CANCEL"'], "the call was given up before it was answered (ORIGINATOR_CANCEL)"),
+    ],
+)  # fmt: skip
+def test_a_cancel_tells_why(wire, reasons, told):
+    # RFC 3326 §3.1: by Reason a phone knows a missed call from one that was answered on another device
+    wire.dial()
+    cancel = Request.build("CANCEL", "sip:bob@ims.example", [("Reason", reason) for reason in reasons])
+    wire.bob.call.handle(CancelReceived(wire.bob.call._transaction, cancel), now=0.0)
+    error = ended(wire.bob).error
+    assert isinstance(error, CallCancelled)
+    assert str(error) == told
 
 
 def test_a_cancel_that_comes_too_late_changes_nothing(wire):

@@ -73,9 +73,20 @@ def _rejection(response: Response, why: str) -> CallRejected:
     return CallRejected(f"{phrase} ({_line(response)}){why}", response=response)
 
 
-def cancelled(response: Response | None = None) -> CallCancelled:
-    """Make the error for a call that the caller cancelled."""
-    return CallCancelled("the call was given up before it was answered", response=response)
+def cancelled(response: Response | None = None, *, end: Request | None = None) -> CallCancelled:
+    """Make the error for a call that the caller cancelled.
+
+    Args:
+        response: the response that ended an outgoing one.
+        end: the CANCEL or BYE of an incoming one, which may tell why.
+    """
+    reasons = [] if end is None else list(_reasons(end))
+    # RFC 3326 §3.1: the caller's side cancels the other branches when one of them has answered.
+    if any(reason.protocol.upper() == "SIP" and reason.cause == 200 for reason in reasons):
+        return CallCancelled("the call was answered elsewhere", response=response)
+    words = next(filter(None, map(_words, reasons)), "")
+    why = f" ({words})" if words else ""
+    return CallCancelled(f"the call was given up before it was answered{why}", response=response)
 
 
 def timed_out(transaction: ClientTransaction) -> CallFailed:

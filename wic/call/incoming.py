@@ -183,19 +183,19 @@ class IncomingCall(CallSession):
     def _handle_own(self, event: Event, now: float) -> None:
         # A re-INVITE is answered at once, so that its CANCEL always comes too late.
         if isinstance(event, CancelReceived) and event.transaction is self._transaction and self._undecided:
-            self._give_up(now)
+            self._give_up(event.request, now)
 
     def _bye_received(self, request: Request, now: float) -> None:
         if self._undecided:
             # RFC 3261 §15.1.2: pending requests in the dialog are answered 487.
-            self._give_up(now)
+            self._give_up(request, now)
         else:
             super()._bye_received(request, now)
 
-    def _give_up(self, now: float) -> None:
+    def _give_up(self, request: Request, now: float) -> None:
         # RFC 3261 §9.2, §15.1.2: the INVITE that was cancelled, or whose dialog was ended, is answered 487.
         self._respond(487, now)
-        self._finish(Failed(cancelled()))
+        self._finish(Failed(cancelled(end=request)))
 
     def _finish(self, event: Ended | Failed | None) -> None:
         self._ring_again = None
