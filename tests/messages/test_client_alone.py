@@ -83,7 +83,8 @@ async def test_answers_requests_within_a_call(server: Impostor) -> None:
     media = MediaTransportOptions(addresses=("127.0.0.1",))
     async with server.client(options={"media": media}) as client:
         client.on_message(said.at("W2 alice"))
-        server.send(write("INVITE", "sip:alice@impostor.invalid", 1, body=OFFER))
+        contact = server.registers()[-1].one("Contact").partition(">")[0].strip("<")
+        server.send(write("INVITE", contact, 1, body=OFFER))
         call = await anext(client.incoming())
         answering = asyncio.create_task(call.answer())
         while not server.responses or server.responses[-1].status != 200:  # noqa: ASYNC110 - virtual time

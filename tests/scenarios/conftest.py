@@ -34,9 +34,14 @@ WIC = Path(sys.executable).with_name("wic")
 
 def run_wic(*words: object) -> click.testing.Result:
     """Run `wic WORD …` in this process; exceptions pass through."""
-    logging.getLogger("wic").setLevel(logging.ERROR)
-    runner = click.testing.CliRunner()
-    return runner.invoke(cli, [str(word) for word in words], catch_exceptions=False, prog_name="wic")
+    log = logging.getLogger("wic")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        runner = click.testing.CliRunner()
+        return runner.invoke(cli, [str(word) for word in words], catch_exceptions=False, prog_name="wic")
+    finally:
+        log.setLevel(level)
 
 
 def start_wic(*words: object, folder: Path) -> subprocess.Popen[str]:

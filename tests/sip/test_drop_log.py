@@ -12,6 +12,11 @@ from wic.sip.random_source import CountingSource
 FLOW = Flow("UDP", ("10.0.0.1", 5060), ("192.0.2.4", 5060))
 
 
+@pytest.fixture(autouse=True)
+def warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="wic")
+
+
 def test_each_line_says_why_and_from_where(caplog: pytest.LogCaptureFixture) -> None:
     DropLog().note("response 200: To is missing", FLOW, now=0.0)
     (record,) = caplog.records
