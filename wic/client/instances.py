@@ -36,7 +36,9 @@ class Instances:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path  # by default `instances.lock` in the state directory
         self._used: set[str] = set()
-        self._files: dict[Path, int] = {}  # never closed, for that would end every lock of this process (fcntl(2))
+        # By the environment that leads to each, for a fleet asks often. They are never closed: that would end every lock of
+        # this process (fcntl(2)).
+        self._files: dict[tuple[str | None, ...], int] = {}
 
     def take(self, instance: str) -> str:
         """Return an instance that no other client uses: this one, or the first of its row that is free."""
@@ -56,15 +58,16 @@ class Instances:
                 _change(file, fcntl.LOCK_UN, instance)
 
     def _open(self) -> int | None:
-        path = self._path or state_directory() / "instances.lock"
-        try:
-            if path not in self._files:
+        place = tuple(map(os.environ.get, ("XDG_STATE_HOME", "HOME")))
+        if place not in self._files:
+            path = self._path or state_directory() / "instances.lock"
+            try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._files[path] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            _log.debug("instances of other processes are unknown: %s", error)
-            return None
-        return self._files[path]
+                self._files[place] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                _log.debug("instances of other processes are unknown: %s", error)
+                return None
+        return self._files[place]
 
 
 IN_USE: Final = Instances()

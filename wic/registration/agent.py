@@ -16,7 +16,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from wic.errors import LocalProtocolError, RegistrationFailed, TokenRefused
+from wic.errors import LocalProtocolError, RegistrationFailed
 from wic.registration.called import find_called, is_for_us
 from wic.registration.events import (
     AgentEvent,
@@ -213,7 +213,7 @@ class RegistrationAgent:
     def renewed(self, *, now: float) -> None:
         """Register those again whose access token was refused: there is another one."""
         for registration in self._registrations:
-            if isinstance(registration.refusal, TokenRefused) and registration is not self._leading:
+            if registration.wants_token and registration is not self._leading:
                 self._queue[registration] = _Command.REGISTER
         self._settle(now)
 

@@ -11,7 +11,7 @@ import logging
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from wic.errors import AuthenticationFailed, LocalProtocolError, RegistrationFailed
+from wic.errors import AuthenticationFailed, LocalProtocolError, RegistrationFailed, TokenRefused
 from wic.registration.binding import Binding, read_binding
 from wic.registration.events import (
     BindingLost,
@@ -126,6 +126,11 @@ class Registration:
     def state(self) -> RegistrationState:
         """The state of its machine."""
         return self._state
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether it failed for good, but for an access token that another one may replace."""
+        return isinstance(self.refusal, TokenRefused)
 
     @property
     def binding(self) -> Binding | None:
