@@ -66,11 +66,6 @@ class Calls:
         """All calls, also those that have something to send yet."""
         return tuple(self._calls.values())
 
-    @property
-    def wait_for_connection(self) -> bool:
-        """Whether there are calls that go on without a connection for now, and end without another one soon."""
-        return self._grace is not None and bool(self.active)
-
     def of(self, identity: Uri) -> tuple[Call, ...]:
         """Return the calls that are not over yet, and have no registration without that of `identity`."""
         others = [each for each in self.connection.agent.bindings if not each.impu.matches(identity)]

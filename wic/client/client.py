@@ -185,7 +185,7 @@ class Client:
                 tasks=self.tasks,
                 on_event=lambda event: self._calls.handle(event),
                 tell=self._tell,
-                calls_wait=lambda: self._made_calls is not None and self._made_calls.wait_for_connection,
+                calls_wait=lambda: self._made_calls is not None and bool(self._made_calls.active),
             )
         except ConfigurationError:  # an identity that came with the token cannot be registered
             self._give_instance_back()

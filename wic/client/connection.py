@@ -93,7 +93,7 @@ class ClientConnection:
     tell: Callable[[ClientEvent], None]
     """Takes what is news to the user."""
     calls_wait: Callable[[], bool]
-    """Tells whether calls wait for a connection."""
+    """Tells whether there are calls, which wait for a connection that was lost."""
     endpoint: Endpoint = field(init=False)
     driver: Driver = field(init=False)
     agent: RegistrationAgent = field(init=False)

@@ -52,6 +52,16 @@ async def test_a_connection_that_is_back_within_the_grace_saves_the_call(memory_
         assert told.kinds.count(ConnectionLost) == 1
 
 
+async def test_a_call_outlives_connections_that_are_lost_again_and_again(memory_home):
+    """As on a weak network: the wait after each loss is as short as that after the first."""
+    async with in_a_call(memory_home, chance=lambda: 1.0) as (alice, call):
+        told = memory_home.watched(alice)
+        for number in range(1, 8):
+            lose(memory_home, refusing=False)
+            await memory_home.until(lambda number=number: told.kinds.count(ConnectionRestored) == number, 4.1)
+            assert not call.is_over
+
+
 async def test_attempts_become_rare_after_the_call(memory_home):
     """Those that were made while the call waited do not count for it."""
     async with in_a_call(memory_home, chance=lambda: 1.0) as (_, call):
