@@ -38,11 +38,19 @@ def test_those_that_fail_are_passed_over_in_their_order():
         ("ws://edge.ims.example/path?x=1", "<sip:edge.ims.example:80;transport=ws;lr>"),
         ("WSS://Edge.ims.example:8443/", "<sip:edge.ims.example:8443;transport=ws;lr>"),
         ("wss://[2001:db8::1]/", "<sip:[2001:db8::1]:443;transport=ws;lr>"),
+        ("wss://b\u00fccher.example/", "<sip:xn--bcher-kva.example:443;transport=ws;lr>"),
+        ("ws://my_server:8080/", "<sip:my_server:8080;transport=ws;lr>"),
     ],
 )
 def test_each_server_has_a_uri_for_the_route(url, route):
     """TS 24.229 §5.1.2A.1.1; the port is written, for RFC 7118 §5.5 has that of WS for all `transport=ws`."""
     assert str(servers(url).edge) == route
+
+
+@pytest.mark.parametrize("host", ["[fe80::1%eth0]", "a%41.example", "*.example", f"{'b' * 64}.\u00fc.example"])
+def test_a_server_that_no_sip_uri_can_name_is_left_out(host):
+    """RFC 3261 §25.1: the Route would make every request malformed."""
+    assert servers(f"wss://{host}/").edge is None
 
 
 def test_rounds_are_waited_for_longer_and_longer():

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from wic.sip.errors import MalformedUri
 from wic.sip.headers import NameAddr
 from wic.sip.params import UriParams
 from wic.sip.uri import Uri
@@ -44,8 +45,11 @@ class Servers:
         return self.urls[self._index]
 
     @property
-    def edge(self) -> NameAddr:
-        """URI of the current eP-CSCF, as the first Route of a request (TS 24.229 §5.1.2A.1.1)."""
+    def edge(self) -> NameAddr | None:
+        """URI of the current eP-CSCF, as the first Route of a request (TS 24.229 §5.1.2A.1.1).
+
+        None if its host cannot stand in a SIP URI, such as an IPv6 address with a zone.
+        """
         return _edge(self.current)
 
     @property
@@ -107,8 +111,12 @@ class Servers:
 
 
 @lru_cache(maxsize=64)  # thousands of clients have few servers
-def _edge(url: str) -> NameAddr:
+def _edge(url: str) -> NameAddr | None:
     parts = urlsplit(url)
     # RFC 7118 §5.5 has a default port for `sip` with `transport=ws`, that of WebSockets without TLS: hence always written.
     port = parts.port or (443 if parts.scheme.lower() == "wss" else 80)
-    return NameAddr("", Uri("sip", host=parts.hostname or "", port=port, params=_LOOSE))
+    try:
+        host = (parts.hostname or "").encode("idna").decode()  # as it is dialled
+        return NameAddr("", Uri.parse(str(Uri("sip", host=host, port=port, params=_LOOSE))))
+    except (UnicodeError, MalformedUri):
+        return None
