@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
@@ -27,7 +28,7 @@ def open_recording(path: Path, *, force: bool, others: dict[str, Path | None]) -
     for option, other in others.items():
         if other is not None and _is_same(path, other):
             raise ConfigurationError(f"Cannot record to {path}: it is the file of {option}.")
-    if not force and path.is_file():
+    if not force and os.path.isfile(path):
         raise ConfigurationError(f"{path} exists already: name another file, or replace it with --force.")
     return WavRecorder(path, overwrite=force)
 

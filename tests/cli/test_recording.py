@@ -66,6 +66,12 @@ def test_a_file_that_exists_is_replaced_by_force_only(tmp_path) -> None:
     assert path.read_bytes() == PRECIOUS
 
 
+@pytest.mark.parametrize("force", [True, False])
+def test_a_name_that_cannot_be_looked_up_is_one_sentence(tmp_path, force) -> None:
+    with pytest.raises(ConfigurationError, match=r"File name too long\.$"):
+        open_recording(tmp_path / f"{'a' * 300}.wav", force=force, others={})
+
+
 # with calls
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -232,6 +233,25 @@ def test_a_place_that_may_not_be_written_is_one_sentence(tmp_path: Path, monkeyp
     for name in ("old.wav", "new.wav"):
         with pytest.raises(ConfigurationError, match="Permission denied"):
             WavRecorder(tmp_path / name)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_name_that_cannot_be_looked_up_is_one_sentence(tmp_path: Path, monkeypatch, *, overwrite: bool) -> None:
+    """A superuser may search any directory, hence the error is made for one of them."""
+    with pytest.raises(ConfigurationError, match="File name too long"):
+        WavRecorder(tmp_path / f"{'a' * 300}.wav", overwrite=overwrite)
+    monkeypatch.setattr(os, "stat", lambda *_, **__: (_ for _ in ()).throw(PermissionError(errno.EACCES, "denied")))
+    with pytest.raises(ConfigurationError, match="Permission denied"):
+        WavRecorder(tmp_path / "out.wav", overwrite=overwrite)
+
+
+def test_a_pipe_that_no_one_reads_ends_the_recording_and_not_the_call(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.wav"
+    os.mkfifo(path)
+    recorder = WavRecorder(path, overwrite=False)
+    recorder.write(PcmFrame(bytes(320), 8000))  # opening it would wait for a reader, and all calls with it
+    recorder.close()
+    assert isinstance(recorder.failure, OSError)
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_call() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,7 +117,7 @@ class WavRecorder:
         self._closed = False
         self._octets = 0
         # A device or a pipe holds nothing that could be lost.
-        self._replaces = overwrite or (self.path.exists() and not self.path.is_file())
+        self._replaces = overwrite or (os.path.exists(self.path) and not os.path.isfile(self.path))
         if not self._replaces and os.path.lexists(self.path):
             raise ConfigurationError(f"Cannot record to {path}: {os.strerror(errno.EEXIST)}.")
         if (reason := _obstacle(self.path)) is not None:
@@ -129,8 +130,10 @@ class WavRecorder:
         try:
             if self._file is None:
                 # Exclusive unless it may be replaced: the file may have come into being since the call began.
-                flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if self._replaces else os.O_EXCL)
+                # Without a wait for the reader of a pipe.
+                flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | (os.O_TRUNC if self._replaces else os.O_EXCL)
                 self._file = open(os.open(self.path, flags, 0o600), "wb", buffering=0)  # noqa: SIM115 - see `close`
+                os.set_blocking(self._file.fileno(), True)
                 _write(self._file, _header(frame.rate))
             _write(self._file, frame.data)
         except OSError as error:
@@ -157,13 +160,16 @@ class WavRecorder:
 
 def _obstacle(path: Path) -> int | None:
     """Return the error number that writing a file would meet, as far as that can be told without touching it."""
-    if path.is_dir():
-        return errno.EISDIR
-    if path.exists():
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            return errno.EISDIR
         return None if os.access(path, os.W_OK) else errno.EACCES
-    if not path.parent.is_dir():
-        return errno.ENOTDIR if path.parent.exists() else errno.ENOENT
-    return None if os.access(path.parent, os.W_OK | os.X_OK) else errno.EACCES
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            return errno.ENOENT
+        return None if os.access(path.parent, os.W_OK | os.X_OK) else errno.EACCES
+    except OSError as error:  # of the way to it, or of its name
+        return error.errno
 
 
 def _write(file: FileIO, data: bytes) -> None:
