@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -103,6 +107,30 @@ def test_without_locks_clients_of_this_process_still_differ(path, monkeypatch, f
     assert first == OWN != second
     instances.give_back(first)
     assert instances.take(OWN) == OWN
+
+
+def test_a_user_without_a_home_directory(monkeypatch):
+    """As in a container that runs as any user."""
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError("no such user")))
+    instances = Instances()
+    assert instances.take(OWN) == OWN != instances.take(OWN)
+
+
+def test_clients_in_several_threads_differ(path, monkeypatch):
+    """The lock is taken without the lock of the interpreter."""
+    meeting, lockf = threading.Barrier(2), fcntl.lockf
+
+    def meet(*args):
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(0.5)
+        lockf(*args)
+
+    monkeypatch.setattr("fcntl.lockf", meet)
+    instances = Instances(path)
+    with ThreadPoolExecutor(2) as threads:
+        assert len(set(threads.map(instances.take, [OWN, OWN]))) == 2
 
 
 def test_a_row_has_an_end(path):

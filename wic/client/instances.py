@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import threading
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -36,35 +37,38 @@ class Instances:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path  # by default `instances.lock` in the state directory
         self._used: set[str] = set()
+        self._guard = threading.Lock()  # each thread may have an event loop, and clients, of its own
         # By the environment that leads to each, for a fleet asks often. They are never closed: that would end every lock of
         # this process (fcntl(2)).
         self._files: dict[tuple[str | None, ...], int] = {}
 
     def take(self, instance: str) -> str:
         """Return an instance that no other client uses: this one, or the first of its row that is free."""
-        file = self._open()
-        for number in range(_MOST):
-            candidate = instance if number == 0 else _further(instance, number)
-            if candidate not in self._used and _lock(file, candidate):
-                break
-        self._used.add(candidate)
-        return candidate
+        with self._guard:
+            file = self._open()
+            for number in range(_MOST):
+                candidate = instance if number == 0 else _further(instance, number)
+                if candidate not in self._used and _lock(file, candidate):
+                    break
+            self._used.add(candidate)
+            return candidate
 
     def give_back(self, instance: str) -> None:
         """Let another client use an instance."""
-        self._used.discard(instance)
-        for file in self._files.values():
-            with suppress(OSError):  # as where there are no locks
-                _change(file, fcntl.LOCK_UN, instance)
+        with self._guard:
+            self._used.discard(instance)
+            for file in self._files.values():
+                with suppress(OSError):  # as where there are no locks
+                    _change(file, fcntl.LOCK_UN, instance)
 
     def _open(self) -> int | None:
         place = tuple(map(os.environ.get, ("XDG_STATE_HOME", "HOME")))
         if place not in self._files:
-            path = self._path or state_directory() / "instances.lock"
             try:
+                path = self._path or state_directory() / "instances.lock"
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._files[place] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home directory
                 _log.debug("instances of other processes are unknown: %s", error)
                 return None
         return self._files[place]
