@@ -281,12 +281,15 @@ class RegistrationAgent:
 
     def _give_way(self, now: float) -> None:
         self._queue = {}
+        why = "another client has registered as the same device (instance)"
         for registration in self._registrations:
-            if registration.binding is None:  # it waits, and would come back
+            if registration.binding is None and registration is self._leading:  # the user has to be told
+                registration.abandon(why, now=now)
+            elif registration.binding is None:  # it waits, and would come back
                 self._unwanted |= {_key(registration.identity.impu)}
                 self._queue[registration] = _Command.DEREGISTER
             else:
-                registration.lose("another client has registered as the same device (instance)", now=now)
+                registration.lose(why, now=now)
 
     def forsake(self, error: WicError) -> None:
         """Stop waiting for deregistrations; `error` is their outcome unless the network still confirms them."""

@@ -230,6 +230,18 @@ class Registration:
         else:
             self._lose(error, self._anew_after(min(again_after, self.options.longest_wait), now), now)
 
+    def abandon(self, why: str, *, now: float) -> None:
+        """Make no further attempt, where there is no binding; an answer that is on its way has no consequences.
+
+        Args:
+            why: the reason, for the user.
+            now: the time.
+        """
+        self.pending = None
+        error = RegistrationFailed(f"the registration of {self.identity.impu} has ended: {why}")
+        self._end(RegisterFailed(error, Recovery(Remedy.GIVE_UP), self.identity.impu), now)
+        self.ended = True
+
     def restore(self, response: Response, *, now: float) -> bool:
         """Begin an initial registration if an answer to another request wants it (TS 24.229 §5.1.2A.1.6).
 

@@ -15,6 +15,7 @@ from wic.client.events import (
 )
 from wic.errors import ConfigurationError, RegistrationFailed, SignInNeeded
 from wic.registration import BackoffOptions, parse_impu
+from wic.sip.flow import REPLACED
 from wic.sip.trace import Direction
 
 pytestmark = pytest.mark.virtual_time
@@ -253,6 +254,31 @@ async def test_a_registration_that_comes_back_by_itself_is_told_with_its_wait(me
         assert 50.0 < lost[0].next_try <= 60.0
         assert lost[1].next_try == 60.0
         assert sum("trying again" in record.message for record in caplog.records) == 1, "while it was only suspended"
+
+
+@pytest.mark.parametrize("impus", [(), ("sip:work@ims.example",)], ids=["one", "two"])
+@pytest.mark.parametrize("on_its_way", [False, True])
+async def test_a_client_that_is_replaced_while_it_has_no_binding_is_over(memory_home, impus, on_its_way):
+    """Another one registers as the same device while this one waits, or asks again (RFC 5626 §6)."""
+    home = memory_home.home
+    home.granted = 2
+    client = memory_home.client(impus=impus)
+    told = memory_home.watched(client)
+    async with client:
+        home.register_status, home.register_headers = 503, [("Retry-After", "60")]
+        await memory_home.until(lambda: not client.bindings, 5.0)
+        if on_its_way:
+            home.deaf_to.add("REGISTER")
+            home.requests.clear()
+            await memory_home.until(lambda: home.requests, 100.0)
+        memory_home.dialled.clear()
+        await memory_home.far[-1].close(REPLACED)
+        await asyncio.sleep(100.0)
+        assert client.is_over
+        assert "another client has registered as the same device" in str(client.ended_by)
+        assert [event.final for event in told if isinstance(event, RegistrationLost)][-1]
+        assert told.kinds.count(ConnectionLost) == 1
+        assert memory_home.dialled == []
 
 
 async def test_a_further_identity_whose_registration_is_cut_is_not_lost(memory_home):
