@@ -55,14 +55,14 @@ async def open_connection(
         connection = await dial(url, handler)
         connection.keep_alive(keep_alive)
         _ = connection.flow  # not every connection has an address at once
-    except WicError:
-        raise
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
             raise  # this attempt is cancelled, and not something within the dialling
-        _log.debug("dialling %s failed", url, exc_info=True)
         if connection is not None:
             await close_connection(connection, "it cannot be used", timeout=close_timeout)
+        if isinstance(error, WicError):
+            raise
+        _log.debug("dialling %s failed", url, exc_info=error)
         raise ConnectFailed(f"dialling {url} failed: {error!r}") from error
     return connection
 

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from wic.client.events import ConnectionRestored
-from wic.errors import ConnectFailed
+from wic.errors import ConnectFailed, FlowLost
 
 pytestmark = pytest.mark.virtual_time
 
@@ -127,6 +127,23 @@ async def test_a_connection_that_fails_in_its_own_way_is_replaced(memory_home, f
         assert [url for _, url in memory_home.dialled] == ["ws://a/", "ws://b/"]
         await asyncio.sleep(1.0)
         assert len(memory_home.home.driver.connections) == left
+
+
+async def test_a_connection_that_is_lost_before_it_is_used_is_closed(memory_home):
+    """With an error of this library, as that of a transport built upon it."""
+
+    class Lost(FaultyConnection):
+        @property
+        def flow(self):
+            raise FlowLost("it has ended")
+
+    async def dial(url, handler):
+        connection = await memory_home.dial(url, handler)
+        return Lost(connection, {}) if url == "ws://a/" else connection
+
+    async with memory_home.client("alice", "ws://a/", "ws://b/", dial=dial):
+        await asyncio.sleep(1.0)
+        assert len(memory_home.home.driver.connections) == 1
 
 
 class TooEarly:
