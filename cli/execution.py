@@ -62,7 +62,7 @@ def _interrupting() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in _heeded() if number != signal.SIGINT}
+    before = {number: signal.signal(number, interrupt) for number in _heeded()}
     try:
         yield
     finally:
@@ -71,8 +71,12 @@ def _interrupting() -> Iterator[None]:
 
 
 def _heeded() -> list[signal.Signals]:
-    """Return the signals that the parent process has not switched off, as `nohup` does with SIGHUP."""
-    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    """Return the signals that end a command: all but a SIGHUP that the parent process has switched off, as `nohup` does.
+
+    A shell that runs a script switches SIGINT off for what it starts with `&`; the script has to be able to end it all the same.
+    """
+    asked = (signal.SIGINT, signal.SIGTERM)
+    return [number for number in SIGNALS if number in asked or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 async def _interruptible(work: Coroutine[None, None, ExitCode]) -> ExitCode:

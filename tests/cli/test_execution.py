@@ -121,6 +121,21 @@ def test_a_second_signal_ends_the_command_at_once(console) -> None:
     assert run_async(work, console) is ExitCode.INTERRUPTED
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_in_the_background_of_a_script_can_be_ended(console, number) -> None:
+    async def work() -> ExitCode:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+        await asyncio.Event().wait()
+        return ExitCode.DONE
+
+    before = signal.signal(number, signal.SIG_IGN)  # as a shell does with SIGINT for `wic … &`
+    try:
+        assert run_async(work, console) is ExitCode.INTERRUPTED
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
 def test_a_signal_ends_a_prompt_for_a_password(console) -> None:
     """The prompt blocks the thread, so the handlers of the event loop would never run."""
 
