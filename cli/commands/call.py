@@ -101,9 +101,9 @@ def call(
     send: tuple[str, ...],
     ladder: bool,
 ) -> None:
-    """Call TARGET from ACCOUNT: a SIP or tel URI, user@domain, or a telephone number.
+    """Call TARGET from ACCOUNT.
 
-    The call ends after --duration, at the end of the --play file, when the other side hangs up, or on Ctrl-C.
+    TARGET is a SIP or tel URI, user@domain, or a telephone number. The call ends after --duration, at the end of the --play file, when the other side hangs up, or on Ctrl-C.
     """
     name, (target,) = split_words(words, options, expected=("TARGET",))
     if send and channel is None:

@@ -123,9 +123,8 @@ network.add_command(subscriber)
 @option(
     "--leases-each",
     type=Quantity("n", click.IntRange(1, 1000)),
-    show_default="half of the pool",
     group=POOL,
-    help="Most identities lent at a time to one user, or without sign-in to one IP address; 1 to 1000.",
+    help="Most identities lent at a time to one user, or without sign-in to one IP address; 1 to 1000.  [default: half of the pool]",
 )
 @option("--sign-in-only", is_flag=True, group=POOL, help="Lend identities only to users who have signed in.")
 @common_options

@@ -67,7 +67,7 @@ def subscriber() -> None:
 @option(
     "--count",
     type=Quantity("n", click.IntRange(1, MOST_SUBSCRIBERS)),
-    help=f"Add n subscribers, NAME0001, NAME0002 and so on; up to {MOST_SUBSCRIBERS}.",
+    help=f"Add N subscribers, NAME0001, NAME0002 and so on; up to {MOST_SUBSCRIBERS}.",
 )
 @option(
     "--csv",

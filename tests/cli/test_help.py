@@ -62,6 +62,15 @@ def test_every_option_is_explained_by_a_sentence(path: tuple[str, ...], command:
     text = help_of(*path)
     assert "RANGE" not in text
     assert "x>=" not in text
+    assert "[default: (" not in text
+
+
+@pytest.mark.parametrize(("path", "group"), [each for each in ALL if isinstance(each[1], click.Group)], ids=name_of)
+def test_every_list_of_commands_has_whole_sentences(path: tuple[str, ...], group: click.Group) -> None:
+    listed = CliRunner().invoke(cli, [*path, "--help"], prog_name="wic", terminal_width=80).stdout
+    listed = listed.partition("\nCommands:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE) == group.list_commands(click.Context(group))
+    assert "..." not in listed
 
 
 @pytest.mark.parametrize(("path", "command"), LEAVES, ids=name_of)
