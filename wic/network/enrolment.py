@@ -54,11 +54,15 @@ class SubscriberIdentities:
             ConfigurationError: an identity is malformed, or stands in two registration sets.
         """
         user = self.name.rpartition(":")[2].partition("@")[0]
-        if user != self.name:
-            raise ConfigurationError(
-                f"{self.name!r} is no user part: of a whole identity, write {user or 'NAME'} only."
-            )
+        if user and user != self.name:
+            raise ConfigurationError(f"{self.name!r} is not a name: of a whole identity, write {user} only.")
         impi = f"{self.name}@{domain}"
+        try:
+            make_profile(impi, [f"sip:{impi}"])
+        except ConfigurationError:  # which speaks of an identity that was not typed
+            raise ConfigurationError(
+                f"{self.name!r} is not a name: write letters, digits, '.', '-' and '_', such as zoe.smith."
+            ) from None
         together = [PublicIdentity(f"sip:{impi}", barred=self.barred), *map(PublicIdentity, self.further)]
         apart = [PublicIdentity(impu, registration_set=number) for number, impu in enumerate(self.separate, start=1)]
         return make_profile(impi, [*together, *apart])
