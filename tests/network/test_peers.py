@@ -46,6 +46,8 @@ def test_a_peer(text, address, transport, names) -> None:
         "other.example=sip:",
         "other example=sip:192.0.2.7",
         "192.0.2.8=sip:192.0.2.7",
+        "other.example=sip:192.0.2.7:0",
+        "sip:192.0.2.7:65536",
         "=sip:192.0.2.7",
         "a=b=sip:192.0.2.7",
     ],

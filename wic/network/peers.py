@@ -64,7 +64,7 @@ class Peer:
         except MalformedUri:
             uri = Uri("")
         transport = (uri.params.get("transport") or "udp").upper()
-        if not uri.host or transport not in _TRANSPORTS or _address(domain) is not None:
+        if not uri.host or not port_of(uri) or transport not in _TRANSPORTS or _address(domain) is not None:
             raise ConfigurationError(
                 f"{text!r} is not a peer: write DOMAIN=sip:HOST:PORT or sip:HOST:PORT, with ;transport=tcp for TCP"
             )
