@@ -69,9 +69,8 @@ class SubscriberOptions:
         def read(name: str, file: Path | None) -> Secret | None:
             return None if file is None else read_secret_file(file, what=name)
 
-        asks_for_password = self.auth != AuthScheme.AKA.value and not self.pool
         return SubscriberSecrets(
-            password=new_password(self.password_file) if asks_for_password else None,
+            password=new_password(self.password_file),  # with any `auth`: rows of a CSV file may have another
             k=read("K", self.k_file),
             op=read("OP", self.op_file),
             opc=read("OPc", self.opc_file),
@@ -103,6 +102,8 @@ class SubscriberOptions:
         # TS 23.228 §5.2.1: a barred identity serves registrations only, so there has to be another one.
         if self.barred and not (self.tel or self.impu):
             raise ConfigurationError("--barred leaves no identity to call with: give another one with --impu or --tel.")
+        if self.password_file and (self.pool or self.auth == AuthScheme.AKA.value):
+            raise ConfigurationError("--password-file goes with --auth digest or bearer, and not with --pool.")
         if (secrets.k or secrets.op or secrets.opc) and self.auth != AuthScheme.AKA.value:
             raise ConfigurationError("K, OP and OPc go with --auth aka.")
         if self.auth == AuthScheme.BEARER.value and self.algorithm:

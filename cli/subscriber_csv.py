@@ -154,6 +154,7 @@ def _subscriber(row: Row, options: SubscriberOptions, secrets: SubscriberSecrets
         pool=given["pool"] in _YES if "pool" in given else options.pool,
         allow_waf=tuple(given["allow-waf"].split()) if "allow-waf" in given else options.allow_waf,
         bar_waf=tuple(given["bar-waf"].split()) if "bar-waf" in given else options.bar_waf,
+        password_file=None,  # it is read, and of use to some rows only
     )
     written = {each: Secret(given[each]) for each in SECRETS if each in given}
     if own.auth == AuthScheme.AKA.value and "password" in written:

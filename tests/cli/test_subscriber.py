@@ -396,6 +396,21 @@ def test_options_say_what_empty_cells_leave_open(lab, subscriber, csv_file) -> N
     assert [account(lab, name)["auth"] for name in ("cell-own", "cell-empty")] == ["digest", "aka"]
 
 
+@pytest.mark.parametrize("options", [("--auth", "aka"), ("--pool",)])
+def test_a_password_without_use_is_refused(lab, wic, key_file, options) -> None:
+    words = ("x", *options, "--password-file", key_file("word", "secret"), "--dir", lab.directory)
+    result = wic("network", "subscriber", "add", *words)
+    assert result.exit_code == 2
+    assert "--password-file goes with --auth digest or bearer, and not with --pool." in result.stderr
+
+
+def test_a_password_for_those_rows_that_take_one(lab, subscriber, csv_file, key_file) -> None:
+    rows = csv_file("name,auth\nword-card,\nword-own,digest\n")
+    subscriber("add", "--csv", rows, "--auth", "aka", "--password-file", key_file("word", "of all of them"))
+    assert account(lab, "word-own")["password"] == "of all of them"
+    assert account(lab, "word-card")["auth"] == "aka"
+
+
 @pytest.mark.parametrize(
     ("rows", "line", "told"),
     [
