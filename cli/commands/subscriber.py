@@ -127,18 +127,24 @@ def numbered(name: str, count: int) -> list[str]:
 
 
 def _show_one(console: Console, added: SubscriptionData, file: Path) -> None:
-    impus = added.profile.impus
-    console.document({"impi": added.profile.impi, "impus": list(impus)})
+    console.document({"impi": added.profile.impi, "impus": list(added.profile.impus)})
+    _say_one(console, added, file)
+
+
+def _say_one(console: Console, added: SubscriptionData, file: Path) -> None:
     # The password itself is never printed: it stands in the accounts file.
     where = f"; the account {added.name} is in {file}" if added.accounts else " to the pool"
     if added.sign_in is not None:
         where += f", and {sign_in_account(added.name)} for `wic login`"
-    console.say(f"Added {', '.join(impus)}{where}.")
+    console.say(f"Added {', '.join(added.profile.impus)}{where}.")
 
 
 def _show_many(console: Console, added: Sequence[SubscriptionData], file: Path) -> None:
     entries = [{"name": each.name, "impi": each.profile.impi, "impus": list(each.profile.impus)} for each in added]
     console.document({"added": len(added), "accounts": str(file), "subscribers": entries})
+    if len(added) == 1:
+        _say_one(console, added[0], file)
+        return
     first, last = added[0].profile.impus[0], added[-1].profile.impus[0]
     accounts = f"; their accounts are in {file}" if any(each.accounts for each in added) else ""
     console.say(f"Added {len(added)} subscribers, from {first} to {last}{accounts}.")

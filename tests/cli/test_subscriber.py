@@ -346,6 +346,13 @@ def test_a_count_of_subscribers(lab, wic, subscriber, registered) -> None:
     assert account(lab, "usims0001")["k"] != account(lab, "usims0002")["k"]
 
 
+def test_a_count_of_one(lab, wic) -> None:
+    result = wic("network", "subscriber", "add", "lone", "--count", "1", "--dir", lab.directory)
+    assert " ".join(result.output.split()) == (
+        f"Added sip:lone0001@ims.example; the account lone0001 is in {lab.accounts}."
+    )
+
+
 ROWS = f"""\
 name,auth,password,algorithm,k,opc,op,usim,tel,impu,separate,barred,pool,bar-waf
 csv-plain
