@@ -19,7 +19,7 @@ def show_call(
     report: CallReport,
     traffic: TrafficMonitor,
     *,
-    why: bool = True,
+    told: str = "",
     fault: CommandFailure | None = None,
     ladder: bool = False,
     last: bool = True,
@@ -30,12 +30,14 @@ def show_call(
         console: prints it.
         report: the report.
         traffic: has the messages of the call.
-        why: print the reason of the outcome; False if that was done already.
+        told: the reason of the outcome, if it was printed already; the one who waited may know it better than the report.
         fault: failure of something that was asked of the call, although the call itself was completed.
         ladder: print the ladder.
         last: whether the command ends with this call, so that its document is that of the command.
     """
     document = report.to_dict()
+    if told:
+        document["reason"] = told
     if fault is not None and report.error is None:
         document |= {"outcome": CallOutcome.FAILED.value, "reason": fault.reason, "error": fault.error}
     if last and document["error"] is not None:
@@ -45,7 +47,7 @@ def show_call(
     if ladder:
         traffic.show_ladder()
     status = f" ({report.status})" if report.status else ""
-    reason = f": {report.reason}" if why and report.reason else ""
+    reason = f": {report.reason}" if report.reason and not told else ""
     console.say(f"Call with {report.peer}: {report.outcome.value}{status}{reason}")
     show_timings(console, report.timings)
     show_media(console, {"": report})

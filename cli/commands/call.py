@@ -151,7 +151,7 @@ class PlacedCall:
         """Register, make the call and print its report, however it ends."""
         client, traffic = Client(account), TrafficMonitor(self._common)
         traffic.attach(client)
-        code, told = ExitCode.DONE, False
+        code, told = ExitCode.DONE, ""
         try:
             with self._console.progress(f"Registering {account.impu or account.name}") as progress:
                 async with client:
@@ -161,7 +161,7 @@ class PlacedCall:
         except CallFailed as error:
             # An outcome, unlike other errors: the report below is printed too.
             self._console.error(sentence(error))
-            code, told = ExitCode.FAILED, True
+            code, told = ExitCode.FAILED, clause(error)
         except asyncio.CancelledError:
             if self._call is None:
                 raise
@@ -172,7 +172,7 @@ class PlacedCall:
             if self._call is not None:
                 fault = CommandFailure.of(self._faults[0]) if self._faults else None
                 report, ladder = self._call.report(), self._wanted.ladder
-                show_call(self._console, report, traffic, why=not told, fault=fault, ladder=ladder)
+                show_call(self._console, report, traffic, told=told, fault=fault, ladder=ladder)
         return ExitCode.FAILED if self._faults and code is ExitCode.DONE else code
 
     async def _make(self, client: Client, progress: ProgressLine) -> None:

@@ -160,7 +160,8 @@ def test_a_call_without_an_answer(lab, wic, complaint, ringing) -> None:
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json", "--timeout", "1")
     assert "sip:bob@ims.example is ringing." in result.stderr
     assert "The call was not answered within 1 s" in complaint(result, code=1)
-    assert json.loads(result.stdout)["outcome"] == "cancelled"
+    document = json.loads(result.stdout)
+    assert (document["outcome"], document["reason"]) == ("cancelled", "the call was not answered within 1 s")
 
 
 def test_a_data_channel_that_cannot_be_used(lab, wic, answering, monkeypatch) -> None:
