@@ -179,7 +179,9 @@ class PlacedCall:
         target = self._wanted.target
         progress.update(f"Calling {target}; Ctrl-C gives up.")
         sinks = [] if self._recorder is None else [self._recorder]
-        made = self._call = await client.call(target, audio=self._source, sinks=sinks)
+        made = self._call = await client.call(
+            target, audio=self._source, sinks=sinks, data=self._wanted.channel is not None
+        )
         ringing = asyncio.create_task(self._tell_ringing(made, progress))
         try:
             await made.answered(timeout=self._wanted.timeout)

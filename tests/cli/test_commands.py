@@ -155,6 +155,13 @@ def test_the_reason_of_a_failed_call_is_printed_once(lab, wic, complaint) -> Non
     assert result.exit_code == 1
 
 
+@pytest.mark.parametrize(("options", "lines"), [((), 0), (("--channel", "x"), 1), (("--send", "hello"), 1)])
+def test_a_data_channel_is_offered_only_if_it_is_asked_for(lab, wic, options, lines) -> None:
+    result = wic("call", "alice", "unknown@ims.example", "--accounts", lab.accounts, "--trace", *options)
+    assert result.stderr.count("\nm=audio ") == 1
+    assert result.stderr.count("\nm=application ") == lines
+
+
 def test_a_call_without_an_answer(lab, wic, complaint, ringing) -> None:
     ringing("bob")
     result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, "--json", "--timeout", "1")
