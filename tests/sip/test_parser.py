@@ -207,6 +207,8 @@ HOSTILE = {
     "user": b"OPTIONS sip:" + b"a" * N + b" SIP/2.0\r\n\r\n",
     "uri parameters": b"OPTIONS sip:a" + b";a" * N + b"; SIP/2.0\r\n\r\n",
     "address": b"OPTIONS sip:[" + b":" * N + b"] SIP/2.0\r\n\r\n",
+    "escaped quotes": START + b'WWW-Authenticate: Digest "' + b'\\"' * N + b"\r\n\r\n",
+    "escaped quotes, closed": START + b'WWW-Authenticate: Digest "' + b'\\"' * N + b'"\r\n\r\n',
     "challenges": START + b"WWW-Authenticate: " + b'Digest a="b",' * N + b'"\r\n\r\n',
 }
 

@@ -16,8 +16,9 @@ _WITH_TOKEN = re.compile(rf"{WS}({TOKEN})(?:[ \t]++([A-Za-z0-9\-._~+/]++=*+))?{W
 _NEXT = re.compile(rf"{TOKEN}[ \t]++{TOKEN}", re.DOTALL)
 _BARE_PARAM = re.compile(rf"{TOKEN}{WS}=", re.DOTALL)
 _ELEMENT = re.compile(rf'(?:[^",]++|{QUOTED})++(?:".*+)?+|".*+', re.DOTALL)
-_CLOSED = re.compile(rf'{QUOTED}|[^"]++', re.DOTALL)
-_NO_COMMA = re.compile(rf"{QUOTED}{WS}{TOKEN}{WS}=", re.DOTALL)
+# Each matches from the start, once: a search would try again at every quote, for the rest of the text.
+_CLOSED = re.compile(rf'(?:[^"]++|{QUOTED})*+', re.DOTALL)
+_COMMAS = re.compile(rf'(?:[^"]++|{QUOTED}(?!{WS}{TOKEN}{WS}=))*+', re.DOTALL)
 _REALM = re.compile(rf"\brealm{WS}={WS}({QUOTED}|{TOKEN})", re.DOTALL | re.IGNORECASE)
 
 _NONE: Final = AuthParams()
@@ -40,9 +41,9 @@ class UnreadableAuth:
         UnreadableAuth(realm='a', fault='a comma is missing')
         """
         realm = _REALM.search(text)
-        if _CLOSED.sub("", text):
+        if _CLOSED.fullmatch(text) is None:
             fault = "a quote is not closed"
-        elif _NO_COMMA.search(text):
+        elif _COMMAS.fullmatch(text) is None:
             fault = "a comma is missing"
         else:
             fault = "it is no list of parameters"
