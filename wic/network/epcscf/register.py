@@ -8,6 +8,7 @@ only one REGISTER is on its way over a connection.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from math import inf
@@ -18,6 +19,7 @@ from wic.network.epcscf.mechanism import Mechanism, determine, determine_by_dige
 from wic.network.epcscf.trust import clean_request_from_wic, digest_credentials, withhold_keys, write_credentials
 from wic.network.epcscf.trusted_node import restore_identities
 from wic.network.trust_boundary import clean_to_outside
+from wic.sip.errors import MalformedHeader
 from wic.sip.message import Message, Response
 from wic.sip.proxy.core import ContextState, Target
 
@@ -216,10 +218,11 @@ class RegisterHandler:
     def _offer_keep_alive(self, response: Response) -> None:
         """Say how often keep-alives are wanted (RFC 6223 §4.4, RFC 5626 §4.4)."""
         every = self._context.options.flow_timer
-        via = response.via
-        if via.params.get("keep") == "":
-            response.headers.remove_first("Via")
-            response.headers.prepend("Via", via.with_param("keep", str(every)))
+        with suppress(MalformedHeader):  # what the core makes of the WIC's own Via is for the WIC to judge
+            via = response.via
+            if via.params.get("keep") == "":
+                response.headers.remove_first("Via")
+                response.headers.prepend("Via", via.with_param("keep", str(every)))
         if "outbound" in response.usable(Message.require) and "Flow-Timer" not in response.headers:
             response.headers.add("Flow-Timer", every)
 

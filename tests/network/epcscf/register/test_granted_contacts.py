@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from wic.network.epcscf.register import granted_contacts
@@ -32,3 +34,29 @@ def test_granted_contacts_are_those_that_were_asked_for(asked, granted, expected
     response = Response.build(200, headers=[("Expires", 300), *(("Contact", value) for value in granted)])
     found = granted_contacts(request, response)
     assert [(str(contact), expires) for contact, expires in found] == expected
+
+
+@pytest.mark.parametrize("via", ["", "garbage", "SIP/2.0/WSS <", "SIP/2.0/WSS a;branch=1;branch=2", "SIP/2.0/WSS a, ,"])
+async def test_a_spoilt_via_does_not_keep_the_200_from_the_wic(edge, via):
+    """RFC 3261 §16.7: of the Via values only the own one is for a proxy."""
+    alice = await edge.wic("alice")
+    alice.send(alice.register())
+    request = await edge.core.receive("REGISTER")
+    own = re.findall(r"^Via: (.*)\r$", request, re.MULTILINE)[1]
+    contact = re.findall(r"^Contact: (.*)\r$", request, re.MULTILINE)[0]
+    mangled = request.replace(f"Via: {own}", f"Via: {via}")
+    edge.core.send(
+        "\r\n".join(
+            [
+                "SIP/2.0 200 OK",
+                *re.findall(r"^(?:Via|From|To|Call-ID|CSeq): .*(?=\r$)", mangled, re.MULTILINE),
+                f"Contact: {contact};expires=600",
+                "Content-Length: 0",
+                "",
+                "",
+            ]
+        ),
+        edge.core.sender(request),
+    )
+    await alice.receive("SIP/2.0 200")
+    assert edge.associations()
