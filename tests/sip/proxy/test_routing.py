@@ -13,7 +13,7 @@ from wic.sip.proxy.routing import (
 from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
-OPTIONS = ProxyOptions(own=frozenset({("p.example", 5060), ("ims.example", None)}))
+OPTIONS = ProxyOptions(own=frozenset({("p.example", 5060)}), served=frozenset({("ims.example", None)}))
 
 
 def request(uri="sip:bob@example.com", *routes: str, **headers: object) -> Request:
@@ -66,10 +66,12 @@ class TestRoutesThatLedHere:
         assert message.uri_text == "sip:b@h"
         assert [route.uri.host for route in message.routes] == ["next"]
 
-    def test_our_own_domain_as_target_is_no_strict_router(self) -> None:
-        message = request("sip:p.example", "<sip:next;lr>")
+    @pytest.mark.parametrize("uri", ["sip:p.example", "sip:ims.example", "sip:bob@ims.example;lr"])
+    def test_our_own_domain_as_target_is_no_strict_router(self, uri: str) -> None:
+        """RFC 3261 §16.4: only a value that this proxy may have written itself."""
+        message = request(uri, "<sip:next;lr>")
         assert take_own_routes(message, OPTIONS) == ()
-        assert message.uri_text == "sip:p.example"
+        assert message.uri_text == uri
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 70), (70, 69), (1, 0)])

@@ -77,8 +77,9 @@ class Scscf:
         )
         # RFC 3261 §16.4: a Route with the domain has reached the element that is responsible for it.
         name = domain.lower()
-        own = frozenset({(node.mw.host, node.mw.port), (name, None), (name, _SIP_PORT), (name, node.mw.port)})
-        self._core = ProxyCore(node.endpoint, logic, ProxyOptions(own=own))
+        served = frozenset({(name, None), (name, _SIP_PORT), (name, node.mw.port)})
+        own = frozenset({(node.mw.host, node.mw.port)})
+        self._core = ProxyCore(node.endpoint, logic, ProxyOptions(own=own, served=served))
         self.location_service.add_observer(self.notifier)
         self.location_service.add_observer(self.expiry)
         for source in (self.expiry, commands, self.notifier.timers, self._probe.timers):

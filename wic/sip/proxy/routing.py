@@ -23,11 +23,21 @@ class ProxyOptions:
 
     own: frozenset[tuple[str, int | None]]
     """Hosts (lower case) and ports of the SIP URIs that mean this proxy; None: a URI without a port."""
+    served: frozenset[tuple[str, int | None]] = frozenset()
+    """Those that mean it in a Route of others, such as its domain; it never writes them into a Record-Route."""
 
     def is_own(self, uri: Uri) -> bool:
-        """Tell whether a URI means this proxy."""
-        host = uri.host.lower()
-        return uri.is_sip and ((host, uri.port) in self.own or (host, port_of(uri)) in self.own)
+        """Tell whether a URI in a Route means this proxy."""
+        return _is_one_of(uri, self.own) or _is_one_of(uri, self.served)
+
+    def has_written(self, uri: Uri) -> bool:
+        """Tell whether a URI may be a value that this proxy has written into a Record-Route."""
+        return is_loose(uri) and _is_one_of(uri, self.own)
+
+
+def _is_one_of(uri: Uri, known: frozenset[tuple[str, int | None]]) -> bool:
+    host = uri.host.lower()
+    return uri.is_sip and ((host, uri.port) in known or (host, port_of(uri)) in known)
 
 
 def take_own_routes(request: Request, options: ProxyOptions) -> tuple[NameAddr, ...]:
@@ -42,7 +52,7 @@ def take_own_routes(request: Request, options: ProxyOptions) -> tuple[NameAddr, 
     taken = []
     routes = request.routes
     uri = request.uri
-    if routes and is_loose(uri) and options.is_own(uri):
+    if routes and options.has_written(uri):
         # A strict router has put our Record-Route value here and the real target last.
         taken.append(routes[-1].with_uri(uri))
         request.uri = routes[-1].uri
