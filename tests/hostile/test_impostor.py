@@ -20,6 +20,8 @@ from wic.errors import (
     RegistrationFailed,
     SequenceOutOfRange,
 )
+from wic.sip.headers import fields
+from wic.sip.line_limit import LineLimit
 
 pytestmark = pytest.mark.virtual_time
 
@@ -310,8 +312,9 @@ async def test_a_grant_of_zero_seconds(impostor):
         "Path: <sip:x",
     ],
 )
-async def test_malformed_headers_of_a_200(impostor, line, caplog):
+async def test_malformed_headers_of_a_200(impostor, line, caplog, monkeypatch):
     """The binding exists; what else the registrar says is left out, and the log names it."""
+    monkeypatch.setattr(fields, "_LINE_LIMIT", LineLimit())
     impostor.answer = lambda request: [impostor.grant(request, line)]
     async with impostor.client() as client:
         await asyncio.sleep(10.0)

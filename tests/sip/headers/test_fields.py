@@ -4,8 +4,9 @@ import pytest
 
 from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedHeader
-from wic.sip.headers import CSeq
+from wic.sip.headers import CSeq, fields
 from wic.sip.headers.fields import Headers, TypedHeader
+from wic.sip.line_limit import LineLimit
 from wic.sip.message import Request
 from wic.sip.parser import parse
 
@@ -16,6 +17,11 @@ RAW = (
     b"x-Thing:one\r\n two\r\n"
     b"l: 0\r\n\r\n"
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_logged_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "_LINE_LIMIT", LineLimit())
 
 
 def received() -> Request:
@@ -229,6 +235,15 @@ def test_each_value_of_a_list_is_usable_for_itself(lines: list[str], users: list
 def test_of_a_list_no_more_is_usable_than_the_limit() -> None:
     headers = Headers([("Contact", ",".join(["<sip:a@x>"] * 300 + ["<"]))])
     assert len(headers.usable_values("contact")) == 256
+
+
+def test_what_is_left_out_is_logged_but_no_flood(caplog: pytest.LogCaptureFixture) -> None:
+    """A peer chooses how many such messages it sends."""
+    headers = Headers([("Contact", "<sip:")])
+    for _ in range(50):
+        assert headers.usable(Request.contacts) == ()
+    assert len(caplog.records) == 5
+    assert caplog.messages[0].startswith("left out of a message what cannot be used: Contact: ")
 
 
 def test_what_every_message_has_is_usable_or_not() -> None:
