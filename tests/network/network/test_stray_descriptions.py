@@ -81,3 +81,26 @@ async def test_a_repeated_ack_has_the_answer_of_the_first(ue, mw):
     alice.send(Call(alice, bob, ok, invited).within("ACK", cseq=3, body=ANSWER))
     assert sdp(await bob.receive("ACK")) == sdp(first) != ""
     assert not any(FINGERPRINT.encode() in message for message in mw)
+
+
+async def test_an_ack_of_the_other_side_has_its_own_answer(ue):
+    """Both sides may count alike (RFC 3261 §12.2.1.1)."""
+    alice, bob = await ue("alice"), await ue("bob")
+    alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
+    invited = await bob.receive("INVITE")
+    bob.send(bob.respond(invited, "200 OK", body=OFFER))
+    ok = await alice.receive("SIP/2.0 200")
+    call = Call(alice, bob, ok, invited)
+    alice.send(call.within("ACK", cseq=3, body=ANSWER))
+    first = await bob.receive("ACK")
+    bob.cseq = 2
+    bob.send(call.within_by_bob("INVITE", f"Contact: {bob.contact}"))
+    again = await alice.receive("INVITE")
+    alice.send(alice.respond(again, "200 OK", body=OFFER))
+    await bob.receive("SIP/2.0 200")
+    bob.cseq = 2
+    no_video = "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n"
+    bob.send(call.within_by_bob("ACK", body=ANSWER.replace("m=application", f"{no_video}m=application")))
+    ack = await alice.receive("ACK")
+    assert "a=fingerprint" in sdp(ack)
+    assert sdp(ack) != sdp(first)

@@ -204,7 +204,8 @@ class CallLegs:
     def ack(self, ack: PassingAck, ue: RegisteredUe, flow: Flow | None, *, now: float) -> None:
         """Pass an ACK about a call of a UE, with the answer that it may carry; without a flow it follows its Route."""
         leg, request = ue.leg(ack.taken_routes), ack.request
-        if leg is not None and leg.ack_answer is not None and leg.ack_answer[0] == request.cseq:
+        key = request.cseq, request.from_.tag, request.to.tag
+        if leg is not None and leg.ack_answer is not None and leg.ack_answer[0] == key:
             request.body = leg.ack_answer[1]  # RFC 3261 §13.2.2.4: the same ACK again
         elif leg is None or leg.pending is None:
             remove_sdp(request)  # RFC 3264 §5: no offer waits for it
@@ -213,7 +214,7 @@ class CallLegs:
                 description = read_sdp(request)
                 if description is not None:
                     self._answer_in(request, leg, leg.pending, description)
-                    leg.ack_answer = (request.cseq, request.body)
+                    leg.ack_answer = (key, request.body)
             except _REFUSALS as error:
                 _log.info("the answer in an ACK cannot be used: %s", error)
                 remove_body(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wic.network.epcscf.dialogs import OWN_RECORD_ROUTES
 from wic.network.epcscf.tables import LEG, LegInput, LegState
@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 LEG_PARAM: Final = "leg"
 """Parameter of our Record-Route on W2 that says which call a request belongs to."""
+
+AckKey: TypeAlias = "tuple[CSeq, str | None, str | None]"
+"""CSeq and tags of an ACK: both sides and every fork may have the same number."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +48,7 @@ class Leg:
     """The offers of requests that may still be answered; the INVITE's is kept, since forks may answer it in turn."""
     pending: OfferExchange | None = None
     """An offer that came in a response and waits for its answer in ACK or PRACK."""
-    ack_answer: tuple[CSeq, bytes] | None = None
+    ack_answer: tuple[AckKey, bytes] | None = None
     """The rewritten body of the ACK that answered: the ACK comes again with each repetition of the 2xx."""
     spoilt: str = ""
     """Reason to end the call as soon as it is confirmed; empty if there is none."""
