@@ -415,7 +415,7 @@ class Endpoint:
             return
         if transaction is None or response.status < 200 or (response.status < 300 and transaction.is_invite):
             return
-        if len(response.headers.get_all("Via")) > 1 and not self._is_proxy:
+        if len(response.headers.usable_values("via")) > 1 and not self._is_proxy:
             return  # RFC 3261 §8.1.3.3: it belongs to another element
         request = transaction.request
         if response.status < 300:

@@ -290,6 +290,7 @@ class TestUnreadableResponses:
             ("OPTIONS", 486, ";branch=z9hG4bK", ";branch=z9hG4bKother\r\nno header\r\nX: "),
             ("OPTIONS", 486, "Via: ", "Via: SIP/2.0/TCP a;branch="),
             ("OPTIONS", 486, "From: ", "Via: SIP/2.0/TCP other;branch=z9hG4bK2\r\nFrom: "),  # §8.1.3.3
+            ("OPTIONS", 486, "\r\nFrom: ", ", SIP/2.0/TCP other;branch=z9hG4bK2\r\nFrom: "),
             ("OPTIONS", 486, "SIP/2.0 486 ", "SIP/2.0 4867 "),
         ],
     )
