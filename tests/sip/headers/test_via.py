@@ -49,3 +49,11 @@ def test_changes_make_copies() -> None:
     assert str(via) == "SIP/2.0/TCP [2001:db8::1]:5060;branch=z9hG4bK2;rport"
     assert str(via.with_param("rport", "9")) == "SIP/2.0/TCP [2001:db8::1]:5060;branch=z9hG4bK2;rport=9"
     assert str(via.with_params(Params())) == "SIP/2.0/TCP [2001:db8::1]:5060"
+
+
+@pytest.mark.parametrize(
+    "params", ["rport;rport=9;received=h;received=h", "maddr=h;maddr=h", "ttl=1;ttl=2", "keep;keep=30"]
+)
+def test_what_a_server_has_added_instead_of_filled_in_does_no_harm(params: str) -> None:
+    """RFC 3261 §18.2.1, RFC 3581 §4, RFC 6223 §4.4: servers in use do so, and a response is found by its branch."""
+    assert Via.parse(f"SIP/2.0/UDP a;branch=z9hG4bK1;{params}").branch == "z9hG4bK1"

@@ -17,7 +17,7 @@ _VIA = re.compile(
     re.DOTALL,
 )
 _NONE: Final = Params()
-_ONCE: Final = frozenset({"branch", "received", "rport", "maddr", "ttl", "keep"})
+_ONCE: Final = frozenset({"branch"})  # `received` and `rport` are set by who decides by them; the others decide nothing
 
 
 @dataclass(frozen=True, slots=True)
