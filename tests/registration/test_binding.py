@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 
 import pytest
 from hypothesis import given
@@ -142,6 +143,7 @@ def test_what_cannot_be_used_beside_the_binding_is_left_out(
 
 
 def test_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     read(("Contact", f'{OWN};pub-gruu="nonsense"'), ("Path", "<x>"), ("Service-Route", "<tel:1>, <sip:a;lr>"))
     assert [each in caplog.text for each in ("pub-gruu", "Path", "Service-Route")] == [True] * 3
 

@@ -261,7 +261,8 @@ class Headers:
         except MalformedHeader as error:
             if header.salvage is None:
                 raise
-            logger.warning("left out of a message what cannot be used: %s", masked(str(error)))
+            # A peer sends as many of these as it likes, and each does its work: at "warning" it could fill the log.
+            logger.info("left out of a message what cannot be used: %s", masked(str(error)))
             return header.salvage(self)
 
     def usable_values(self, key: str) -> list[str]:
