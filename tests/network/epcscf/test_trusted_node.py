@@ -208,6 +208,16 @@ async def test_requests_with_a_token_go_on_without_it(edge):
     assert lines(seen, "P-Asserted-Identity") == ["<sip:alice@ims.example>"]
 
 
+async def test_credentials_that_cannot_be_read_are_no_token_and_go_no_further(edge):
+    """RFC 3261 §16.3 step 1; a token could be in there all the same (TS 33.203 §X.3)."""
+    alice = await edge.wic("alice")
+    await registered(edge, alice, edge.tokens.give("t"))
+    alice.send(alice.request("OPTIONS", "sip:x@ims.example", 'Authorization: Bearer "t', call_id="o"))
+    seen = await asyncio.wait_for(observed(edge, b"OPTIONS"), 5)
+    assert not lines(seen, "Authorization")
+    assert lines(seen, "P-Asserted-Identity") == ["<sip:alice@ims.example>"]
+
+
 async def observed(edge, start: bytes) -> bytes:
     """Wait for a message that the eP-CSCF sends to the core."""
     found: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

@@ -24,6 +24,7 @@ from wic.network.epcscf.trust import (
     called_identity,
     clean_request_from_wic,
     clean_response_from_wic,
+    has_token,
     preferred_identities,
 )
 from wic.network.node import LR
@@ -116,7 +117,7 @@ class EPcscfLogic(ProxyLogic):
             self._registers.route(context, connection, now=now)
         elif self._screened(context, now):
             pass
-        elif trusted is not None and any(each.scheme.lower() == "bearer" for each in request.auth("Authorization")):
+        elif trusted is not None and has_token(request):
 
             def proceed(proven: ProvenIdentities, now: float) -> None:
                 # Its holder has to be registered over the same connection.

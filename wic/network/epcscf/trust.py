@@ -83,6 +83,14 @@ def _uris(request: Request, name: str) -> list[Uri]:
     return found
 
 
+def has_token(request: Request) -> bool:
+    """Tell whether a request other than REGISTER has an access token; what cannot be read is none."""
+    try:
+        return any(each.scheme.lower() == "bearer" for each in request.auth("Authorization"))
+    except MalformedHeader:
+        return False
+
+
 def digest_credentials(request: Request, realm: str) -> Params | None:
     """Return the Digest credentials of a REGISTER: those for the home domain, else the first.
 
