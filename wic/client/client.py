@@ -12,7 +12,7 @@ from wic.aio import TaskSet
 from wic.client.calls import Calls
 from wic.client.connection import ClientConnection
 from wic.client.credentials import open_credentials
-from wic.client.events import ConnectionLost, ConnectionRestored, Registered, RegistrationLost
+from wic.client.events import ConnectionLost, ConnectionRestored, Deregistered, Registered, RegistrationLost
 from wic.client.instances import IN_USE
 from wic.client.options import ClientOptions
 from wic.client.targets import parse_target
@@ -352,6 +352,9 @@ class Client:
                 self._made_calls.resume()
             case RegistrationLost(impu, error, final=True):
                 self._registration_ended(impu, error)
+            case Deregistered() if self._lost is not None and not (self.bindings or self._calls.closing):
+                # The last binding there was at the end; its caller may not have waited for so long.
+                self.tasks.start(self._leave(), "the end of the registration")
             case _:
                 pass
 

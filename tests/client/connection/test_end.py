@@ -256,6 +256,23 @@ async def test_a_registration_that_comes_back_by_itself_is_told_with_its_wait(me
         assert sum("trying again" in record.message for record in caplog.records) == 1, "while it was only suspended"
 
 
+async def test_a_deregistration_that_is_confirmed_after_the_end_closes_the_connection(memory_home):
+    """Its caller had waited for so long as it would, and the refusal of the other identity was the end."""
+    home = memory_home.home
+    home.associated = []
+    client = memory_home.client("alice", impus=("sip:work@ims.example",), close_timeout=0.0)
+    async with client:
+        await memory_home.until(lambda: len(client.bindings) == 2, 5.0)
+        home.forbids = {"alice"}
+        client.refresh()
+        await client.deregister("sip:work@ims.example")
+        assert [binding.impu.user for binding in client.bindings] == ["alice", "work"]
+        await asyncio.sleep(60.0)
+        assert client.is_over
+        assert client.bindings == ()
+        assert not home.driver.connections
+
+
 @pytest.mark.parametrize("impus", [(), ("sip:work@ims.example",)], ids=["one", "two"])
 @pytest.mark.parametrize("on_its_way", [False, True])
 async def test_a_client_that_is_replaced_while_it_has_no_binding_is_over(memory_home, impus, on_its_way):
