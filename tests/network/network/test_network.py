@@ -143,7 +143,7 @@ async def test_a_network_on_all_addresses_names_one_that_others_reach(host, monk
         ({"core": "sip:no-such-host.invalid"}, "not known"),
         ({"host": "192.0.2.1"}, "192.0.2.1"),
         ({"host": "192.0.2.1", "web": False}, "not an address of this machine"),
-        ({"subscribers": ("al ice",)}, "not a public identity"),
+        ({"subscribers": ("al ice",)}, "'al ice' is not a name"),
     ],
 )
 async def test_wrong_options_are_one_sentence(options, message):

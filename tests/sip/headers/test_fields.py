@@ -242,6 +242,7 @@ def test_of_a_list_no_more_is_usable_than_the_limit() -> None:
 def test_what_is_left_out_is_logged_but_no_flood(caplog: pytest.LogCaptureFixture) -> None:
     """A peer chooses how many such messages it sends."""
     headers = Headers([("Contact", "<sip:")])
+    caplog.set_level(logging.INFO, logger="wic")
     for _ in range(50):
         assert headers.usable(Request.contacts) == ()
     assert len(caplog.records) == 5
@@ -256,7 +257,7 @@ def test_what_every_message_has_is_usable_or_not() -> None:
 
 def test_that_something_is_left_out_is_logged_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
     headers = Headers([("Contact", "<sip:a:sesame@x;;>")])
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="wic")
     assert headers.usable(Request.contacts) == ()
     assert [record.levelno for record in caplog.records] == [logging.INFO]  # no peer fills the log of an operator
     assert "Contact" in caplog.text
