@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import socket
 
 import pytest
 
+from tests.support.ports import six_free_ports
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
@@ -120,9 +120,7 @@ def test_the_log_of_refusals_forgets(caplog) -> None:
 
 async def test_a_network_is_no_peer_of_itself() -> None:
     """What a user writes into a request would reach the inside of the network."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        base = found.getsockname()[1]
-    base = min(base, 65000)
+    base = six_free_ports()
     network = ImsNetwork(NetworkOptions(web=False, port_base=base, peers=(f"sip:localhost:{base + 2}",)))
     with pytest.raises(ConfigurationError, match="is this network itself"):
         await network.__aenter__()
