@@ -47,8 +47,8 @@ class Intruder:
     async def send(self, text: str | bytes) -> None:
         await self.socket.send(text)
 
-    async def receive(self, status: int) -> Text:
-        """Return the next final response, which must have this status, or request, whose status is 0."""
+    async def expect(self, status: int) -> Text:
+        """Check the status of the next final response or request, which has 0, and return it."""
         text = await self.receive_any()
         assert text.status == status, text
         return text
@@ -106,9 +106,9 @@ class Intruder:
 
     async def registered(self, *lines: str, expires: int = 3600) -> Text:
         await self.send(self.register(*lines, expires=expires))
-        challenged = await self.receive(401)
+        challenged = await self.expect(401)
         await self.send(self.register(*lines, self.proof(challenged), expires=expires))
-        return await self.receive(200)
+        return await self.expect(200)
 
 
 @pytest.fixture(autouse=True)

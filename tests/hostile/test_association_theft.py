@@ -32,12 +32,12 @@ async def test_the_same_register_over_another_connection(intrude, on_mw):
     mallory._cseq = 10
     on_mw.clear()
     await mallory.send(mallory.register(claim("alice")))
-    await mallory.receive(401)
+    await mallory.expect(401)
     assert all("integrity-protected" not in str(each) for each in on_mw)
     await mallory.send(mallory.write("OPTIONS", BOB))
-    await mallory.receive(403)
+    await mallory.expect(403)
     await alice.send(alice.register(claim("alice")))
-    await alice.receive(200)
+    await alice.expect(200)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_the_same_register_over_another_connection(intrude, on_mw):
 async def test_integrity_protected_written_by_the_wic(intrude, on_mw, smuggled):
     mallory = await intrude("alice")
     await mallory.send(mallory.register(claim("alice", smuggled)))
-    await mallory.receive(401)
+    await mallory.expect(401)
     assert all("auth-done" not in str(each).lower() and "entity" not in str(each) for each in on_mw)
 
 
@@ -74,7 +74,7 @@ async def test_repeated_credential_parameters(intrude, on_mw, again):
     """The core behind an eP-CSCF may read the last one where the eP-CSCF reads the first."""
     mallory = await intrude("alice")
     await mallory.send(mallory.register(claim("alice", again)))
-    await mallory.receive(400)
+    await mallory.expect(400)
     assert on_mw == []
 
 
@@ -86,7 +86,7 @@ async def test_a_token_beside_digest_credentials(intrude, on_mw, first, swapped)
     mallory = await intrude("alice")
     lines = [f"Authorization: {first}", claim("alice")]
     await mallory.send(mallory.register(*(lines[::-1] if swapped else lines)))
-    refused = await mallory.receive(401)
+    refused = await mallory.expect(401)
     assert 'error="invalid_token"' in refused.one("WWW-Authenticate")
     assert on_mw == []
 
@@ -96,7 +96,7 @@ async def test_a_token_without_a_waf(ims, intrude, on_mw, first):
     """An eP-CSCF without a WAF never writes auth-done."""
     mallory = await intrude("alice")
     await mallory.send(mallory.register(f"Authorization: {first}", claim("alice")))
-    await mallory.receive(401)
+    await mallory.expect(401)
     assert all("auth-done" not in str(each) for each in on_mw)
     assert ims.hss.bindings("alice@ims.example", now=0) == []
 
@@ -114,7 +114,7 @@ async def test_a_token_without_a_waf(ims, intrude, on_mw, first):
 async def test_repeated_single_value_headers(intrude, on_mw, lines):
     mallory = await intrude("alice")
     await mallory.send(mallory.register(*lines))
-    await mallory.receive(400)
+    await mallory.expect(400)
     assert on_mw == []
 
 
@@ -142,7 +142,7 @@ async def test_headers_reserved_to_the_network(intrude, on_mw, line):
     alice = await intrude("alice")
     await alice.registered(line)
     await alice.send(alice.write("OPTIONS", "sip:unknown@ims.example", line))
-    await alice.receive(404)
+    await alice.expect(404)
     assert len(on_mw) >= 3
     assert all("bob" not in str(each) and "evil" not in str(each) for each in on_mw)
 
@@ -153,10 +153,10 @@ async def test_digest_does_not_extend_a_token_registration(ims, intrude, on_mw, 
     ims.hss.add_subscriber("carol@ims.example", ["sip:carol@ims.example"], Secret("unknown to mallory"))
     mallory = await intrude("carol")
     await mallory.send(mallory.register(f"Authorization: Bearer {await token_of('carol')}"))
-    await mallory.receive(200)
+    await mallory.expect(200)
     (before,) = ims.hss.bindings("carol@ims.example", now=0)
     await mallory.send(mallory.register(claim("carol"), expires=600_000))
-    await mallory.receive(401)
+    await mallory.expect(401)
     assert "integrity-protected" not in str(on_mw[-1])
     assert ims.hss.bindings("carol@ims.example", now=0) == [before]
 
@@ -168,15 +168,15 @@ async def test_a_token_with_the_name_of_another_user(ims, intrude, token_of):
     await alice.registered()
     bearer = f"Authorization: Bearer {await token_of('carol')}"
     await carol.send(carol.register(bearer))
-    await carol.receive(200)
+    await carol.expect(200)
     kept = ims.hss.bindings("alice@ims.example", now=0)
     await carol.send(carol.register(bearer, claim("alice"), impu=ALICE))
-    granted = await carol.receive(200)
+    granted = await carol.expect(200)
     assert granted.one("P-Associated-URI") == "<sip:carol@ims.example>"
     await carol.send(carol.register(bearer, impu=ALICE, expires=0))
-    await carol.receive(200)
+    await carol.expect(200)
     await carol.send(carol.register(claim("alice"), impu=ALICE))
-    await carol.receive(401)
+    await carol.expect(401)
     assert ims.hss.bindings("alice@ims.example", now=0) == kept
 
 
@@ -184,17 +184,17 @@ async def test_a_challenge_of_another_connection(intrude, on_mw):
     """Another connection cannot use the challenge, neither before nor after its answer."""
     alice, mallory = await intrude("alice"), await intrude("alice")
     await alice.send(alice.register())
-    challenged = await alice.receive(401)
+    challenged = await alice.expect(401)
     await mallory.send(mallory.register(claim("alice")))
-    await mallory.receive(401)
+    await mallory.expect(401)
     await alice.send(alice.register(alice.proof(challenged)))
     await mallory.send(mallory.register(claim("alice")))
-    await alice.receive(200)
-    await mallory.receive(401)
+    await alice.expect(200)
+    await mallory.expect(401)
     await mallory.send(mallory.register(alice.proof(challenged)))  # replayed
-    assert "stale=true" in str(await mallory.receive(401))
+    assert "stale=true" in str(await mallory.expect(401))
     await mallory.send(mallory.write("OPTIONS", BOB))
-    await mallory.receive(403)
+    await mallory.expect(403)
 
 
 async def test_a_second_register_while_one_is_pending(intrude, on_mw):
@@ -202,12 +202,12 @@ async def test_a_second_register_while_one_is_pending(intrude, on_mw):
     alice = await intrude("alice")
     await alice.send(alice.register())
     await alice.send(alice.register())
-    refused = await alice.receive(500)
+    refused = await alice.expect(500)
     assert int(refused.one("Retry-After")) >= 1
-    challenged = await alice.receive(401)
+    challenged = await alice.expect(401)
     assert len(on_mw) == 1
     await alice.send(alice.register(alice.proof(challenged)))
-    await alice.receive(200)
+    await alice.expect(200)
 
 
 async def test_instance_and_reg_id_of_another_user(ims, intrude):
@@ -219,6 +219,6 @@ async def test_instance_and_reg_id_of_another_user(ims, intrude):
     await bob.registered()
     assert ims.hss.bindings("alice@ims.example", now=0) == kept
     await bob.send(bob.write("OPTIONS", ALICE))
-    asked = await alice.receive(0)
+    asked = await alice.expect(0)
     await alice.send(asked.answer("200 OK"))
-    await bob.receive(200)
+    await bob.expect(200)

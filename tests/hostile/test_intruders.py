@@ -115,7 +115,7 @@ async def test_hundreds_of_challenges_for_another_user(ims, intrude):
         for number in range(150):
             mallory.call_id = f"m{number}"
             await mallory.send(mallory.register(claim(ASKS)))
-            nonces.append((await mallory.receive(401)).parameter("WWW-Authenticate", "nonce"))
+            nonces.append((await mallory.expect(401)).parameter("WWW-Authenticate", "nonce"))
         assert sqn_of(ims) >> 5 == (before >> 5) + 150
         assert alice.binding is not None
         answers = []
@@ -131,11 +131,11 @@ async def test_challenges_between_a_challenge_and_its_answer(ims, intrude):
     """Repeated requests only displace challenges of the same peer: a wrong answer to a remembered challenge gets 403."""
     alice, mallory = await intrude("usim"), await intrude("usim")
     await alice.send(alice.register(claim(ASKS)))
-    nonce = (await alice.receive(401)).parameter("WWW-Authenticate", "nonce")
+    nonce = (await alice.expect(401)).parameter("WWW-Authenticate", "nonce")
     for number in range(100):
         mallory.call_id = f"m{number}"
         await mallory.send(mallory.register(claim(ASKS)))
-        await mallory.receive(401)
+        await mallory.expect(401)
     await alice.send(alice.register(guess(nonce)))
     assert (await alice.receive_any()).status == 403
 
@@ -165,10 +165,10 @@ async def test_a_forged_auts(ims, intrude, auts, status):
     """No other challenge follows, and the counter of the HSS stays."""
     mallory = await intrude("usim")
     await mallory.send(mallory.register(claim(ASKS)))
-    nonce = (await mallory.receive(401)).parameter("WWW-Authenticate", "nonce")
+    nonce = (await mallory.expect(401)).parameter("WWW-Authenticate", "nonce")
     before = sqn_of(ims)
     await mallory.send(mallory.register(claim(ASKS, f'auts="{auts}"', nonce=nonce, response="0" * 64)))
-    refused = await mallory.receive(status)
+    refused = await mallory.expect(status)
     assert "stale" not in str(refused)
     assert sqn_of(ims) == before
 
@@ -176,7 +176,7 @@ async def test_a_forged_auts(ims, intrude, auts, status):
 async def test_the_keys_of_a_challenge_stay_in_the_network(ims, intrude):
     mallory = await intrude("usim")
     await mallory.send(mallory.register(claim(ASKS)))
-    challenge = (await mallory.receive(401)).one("WWW-Authenticate")
+    challenge = (await mallory.expect(401)).one("WWW-Authenticate")
     assert not re.search(r"\b(ik|ck)\s*=", challenge)
 
 
@@ -185,13 +185,13 @@ async def test_a_clock_that_jumps_between_challenge_and_answer(ims, intrude, clo
     """The answer is stale then, and one more challenge follows."""
     bob = await intrude("bob")
     await bob.send(bob.register())
-    challenged = await bob.receive(401)
+    challenged = await bob.expect(401)
     clock[0] = shift
     await bob.send(bob.register(bob.proof(challenged)))
-    again = await bob.receive(401)
+    again = await bob.expect(401)
     assert "stale=true" in str(again)
     await bob.send(bob.register(bob.proof(again)))
-    await bob.receive(200)
+    await bob.expect(200)
     clock[0] = 0.0
 
 
@@ -271,7 +271,7 @@ async def test_the_registration_state_of_another_user(intrude):
     for lie in ("P-Asserted-Identity", "P-Preferred-Identity"):
         lines = ["Event: reg", "Expires: 3600", contact, f"{lie}: <sip:alice@ims.example>"]
         await bob.send(bob.write("SUBSCRIBE", "sip:alice@ims.example", *lines, call_id=lie))
-        await bob.receive(403)
+        await bob.expect(403)
     await alice.expect_nothing()
 
 

@@ -70,11 +70,11 @@ async def call(intrude):
     await bob.registered()
     contact = "Contact: <sip:alice@alice.invalid;transport=ws>"
     await alice.send(alice.write("INVITE", "sip:bob@ims.example", contact, call_id="call"))
-    invited = await bob.receive(0)
+    invited = await bob.expect(0)
     await bob.send(invited.answer("200 OK", "Contact: <sip:bob@bob.invalid;transport=ws>"))
-    made = MadeDialog(alice, await alice.receive(200))
+    made = MadeDialog(alice, await alice.expect(200))
     await alice.send(made.write("ACK", made.target, made.routes))
-    assert (await bob.receive(0)).method == "ACK"
+    assert (await bob.expect(0)).method == "ACK"
     return made, bob
 
 
@@ -84,11 +84,11 @@ async def test_a_detour_within_a_call(call, trap, method, detour):
     """The request reaches bob, with his contact as Request-URI."""
     made, bob = call
     await made.wic.send(made.detoured(method, detour, trap, "Event: presence", "Expires: 60"))
-    came = await bob.receive(0)
+    came = await bob.expect(0)
     assert came.text.startswith(f"{method} sip:bob@bob.invalid;transport=ws SIP/2.0\r\n")
     assert came.all("Route") == []
     await bob.send(came.answer("200 OK", "Contact: <sip:bob@bob.invalid;transport=ws>"))
-    await made.wic.receive(200)
+    await made.wic.expect(200)
     assert not caught(trap)
 
 
@@ -96,7 +96,7 @@ async def test_a_detour_within_a_call(call, trap, method, detour):
 async def test_a_detour_of_an_ack(call, trap, detour):
     made, bob = call
     await made.wic.send(made.detoured("ACK", detour, trap))
-    assert (await bob.receive(0)).text.startswith("ACK sip:bob@bob.invalid;transport=ws ")
+    assert (await bob.expect(0)).text.startswith("ACK sip:bob@bob.invalid;transport=ws ")
     assert not caught(trap)
 
 
@@ -108,7 +108,7 @@ async def test_an_unknown_dialog(call, trap, method):
     text = made.write(method, evil.strip("<>"), [made.routes[0], evil], to="<sip:bob@ims.example>;tag=invented")
     await made.wic.send(text)
     if method != "ACK":
-        await made.wic.receive(481)
+        await made.wic.expect(481)
     await made.wic.expect_nothing()
     await bob.expect_nothing()
     assert not caught(trap)
@@ -122,12 +122,12 @@ async def test_a_detour_of_a_subscription_refresh(intrude, trap, detour):
     lines = ["Event: reg", "Expires: 3600"]
     contact = "Contact: <sip:alice@alice.invalid;transport=ws>"
     await alice.send(alice.write("SUBSCRIBE", "sip:alice@ims.example", *lines, contact, call_id="reg-event"))
-    made = MadeDialog(alice, await alice.receive(200))
-    await alice.send((await alice.receive(0)).answer("200 OK"))
+    made = MadeDialog(alice, await alice.expect(200))
+    await alice.send((await alice.expect(0)).answer("200 OK"))
     for expires in (1800, 0):
         await alice.send(made.detoured("SUBSCRIBE", detour, trap, "Event: reg", f"Expires: {expires}"))
-        await alice.receive(200)
-        notify = await alice.receive(0)
+        await alice.expect(200)
+        notify = await alice.expect(0)
         assert notify.method == "NOTIFY"
         await alice.send(notify.answer("200 OK"))
     assert not caught(trap)
@@ -142,9 +142,9 @@ async def test_challenges_of_the_called_side(call, status, header):
     made, bob = call
     alice = made.wic
     await alice.send(alice.write("INVITE", "sip:bob@ims.example", "Contact: <sip:a@a.invalid>", call_id="second"))
-    invited = await bob.receive(0)
+    invited = await bob.expect(0)
     await bob.send(invited.answer(status, f'{header}: Digest realm="ims.example", nonce="n", qop="auth"'))
-    assert not (await alice.receive(int(status[:3]))).all(header)
+    assert not (await alice.expect(int(status[:3]))).all(header)
 
 
 async def test_detours_of_the_called_side(call, trap):
@@ -154,22 +154,22 @@ async def test_detours_of_the_called_side(call, trap):
     contact = f"Contact: <sip:alice@127.0.0.1:{trap.getsockname()[1]}>"
     alice = made.wic
     await alice.send(alice.write("INVITE", "sip:bob@ims.example", contact, f"Record-Route: {evil}", call_id="second"))
-    invited = await bob.receive(0)
+    invited = await bob.expect(0)
     assert evil not in str(invited)
     answer = invited.answer("200 OK", f"Record-Route: {evil}", "Contact: <sip:bob@bob.invalid;transport=ws>")
     await bob.send(answer)
-    ok = await alice.receive(200)
+    ok = await alice.expect(200)
     assert evil not in str(ok)
     again = MadeDialog(alice, ok)
     await alice.send(again.write("ACK", again.target, again.routes))
-    assert (await bob.receive(0)).method == "ACK"
+    assert (await bob.expect(0)).method == "ACK"
     uri = re.search(r"<(.*)>", invited.one("Contact"))[1]
     routes = [f"Route: {each}" for each in [*invited.all("Record-Route")[:1], evil]]
     to, own = invited.one("From"), invited.one("To")
     text = bob.write("INFO", uri, *routes, to=to, from_=own, call_id="second").replace("tag=bob", "tag=far")
     await bob.send(text)
-    info = await alice.receive(0)
+    info = await alice.expect(0)
     assert info.method == "INFO"
     await alice.send(info.answer("200 OK"))
-    await bob.receive(200)
+    await bob.expect(200)
     assert not caught(trap)

@@ -99,8 +99,8 @@ class RawUe:
         assert self._connection is not None
         self._connection.send(text if isinstance(text, bytes) else text.encode())
 
-    async def receive(self, start: str) -> bytes:
-        """Return the next message, which has to begin so; a 100 is passed over."""
+    async def expect(self, start: str) -> bytes:
+        """Check that the next message begins so, and return it; a 100 is passed over."""
         async with asyncio.timeout(10):
             message = await self.next_message()
             while message.startswith(b"SIP/2.0 100"):
@@ -181,11 +181,11 @@ class RawUe:
     async def registered(self, *, algorithm: str = "SHA-256", **more: object) -> bytes:
         """Register, and return the 200."""
         self.send(self.register(**more))  # type: ignore[arg-type]
-        challenged = await self.receive("SIP/2.0 401")
+        challenged = await self.expect("SIP/2.0 401")
         offered = self.headers(challenged, "WWW-Authenticate")
         challenge = next(each for each in offered if self.parameter(each, "algorithm") == algorithm)
         self.send(self.register(self.credentials(challenge), **more))  # type: ignore[arg-type]
-        return await self.receive("SIP/2.0 200")
+        return await self.expect("SIP/2.0 200")
 
     def respond(self, request: bytes, status: str, *lines: str, tag: str = "", body: str = "") -> str:
         """Write the response to a request."""
@@ -219,8 +219,8 @@ class MwPeer(asyncio.DatagramProtocol):
         self._senders[data.decode()] = addr
         self._messages.put_nowait(data.decode())
 
-    async def receive(self, start: str) -> str:
-        """Return the next message, which has to begin so."""
+    async def expect(self, start: str) -> str:
+        """Check that the next message begins so, and return it."""
         async with asyncio.timeout(10):
             message = await self._messages.get()
         assert message.startswith(start), message

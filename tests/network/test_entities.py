@@ -23,7 +23,7 @@ async def test_a_phone_registers_at_the_scscf_before_there_is_an_epcscf(make_mw_
     async def open_and_register(*arguments, **more):
         scscf = await open_scscf(*arguments, **more)
         phone.send(request("REGISTER", phone.port), ("127.0.0.1", scscf.node.mw.port))
-        await phone.receive("SIP/2.0 403 Identity Not Known")
+        await phone.expect("SIP/2.0 403 Identity Not Known")
         return scscf
 
     monkeypatch.setattr(Scscf, "open", open_and_register)
@@ -38,7 +38,7 @@ async def test_a_request_on_mw_before_the_epcscf_knows_its_own_address(make_mw_p
         node = more["handler"].node
         address = (node.mw.host, node.mw.port)
         peer.send(request("OPTIONS", peer.port), address)
-        answer = await peer.receive("SIP/2.0 503")
+        answer = await peer.expect("SIP/2.0 503")
         assert "Retry-After: 1\r\n" in answer
         node.driver.closed(Flow("UDP", address, peer.address), FlowEnd(EndedBy.PEER, "unreachable"))
         return await serve(host, port, **more)

@@ -32,7 +32,7 @@ async def test_requests_are_declined_until_an_entity_serves(node, make_mw_peer) 
     peer = await make_mw_peer()
     mw = (node.mw.host, node.mw.port)
     peer.send(options(peer.port, "1"), mw)
-    assert "Retry-After: 1\r\n" in await peer.receive("SIP/2.0 503")
+    assert "Retry-After: 1\r\n" in await peer.expect("SIP/2.0 503")
 
     def answer(event: object) -> None:
         assert isinstance(event, RequestReceived)
@@ -40,7 +40,7 @@ async def test_requests_are_declined_until_an_entity_serves(node, make_mw_peer) 
 
     node.serve(answer)
     peer.send(options(peer.port, "2"), mw)
-    await peer.receive("SIP/2.0 200")
+    await peer.expect("SIP/2.0 200")
     assert node.driver.counters.failures == 0
 
 

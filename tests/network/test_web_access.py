@@ -46,7 +46,7 @@ async def bot_token(ims, name: str = "carol") -> str:
 
 async def register(wic, token: str, **more) -> bytes:
     wic.send(wic.register(f"Authorization: Bearer {token}", **more))
-    return await wic.receive("SIP/2.0 200")
+    return await wic.expect("SIP/2.0 200")
 
 
 async def test_a_web_user_registers_with_a_token(ims, ue):
@@ -57,9 +57,9 @@ async def test_a_web_user_registers_with_a_token(ims, ue):
     assert len(ims.hss.bindings("carol@ims.example", now=0)) == 1
     alice = await ue("alice")
     alice.send(alice.request("OPTIONS", "sip:carol@ims.example"))
-    asked = await visitor.receive("OPTIONS")
+    asked = await visitor.expect("OPTIONS")
     visitor.send(visitor.respond(asked, "200 OK"))
-    assert "carol@ims.example" in alice.header(await alice.receive("SIP/2.0 200"), "P-Asserted-Identity")
+    assert "carol@ims.example" in alice.header(await alice.expect("SIP/2.0 200"), "P-Asserted-Identity")
 
 
 @pytest.mark.parametrize("limits", [{"web": True, "guests": 3, "leases_each": 2, "lease_rate": 5}])
@@ -84,7 +84,7 @@ async def test_a_revoked_token_is_worth_nothing_at_once(ims, ue):
     assert (await post(ims, f"{account['waf']}/revoke", client=client, token=token))[0] == 200
     carol = await ue("carol", register=False)
     carol.send(carol.register(f"Authorization: Bearer {token}"))
-    challenge = carol.header(await carol.receive("SIP/2.0 401"), "WWW-Authenticate")
+    challenge = carol.header(await carol.expect("SIP/2.0 401"), "WWW-Authenticate")
     assert f'authz_server="{account["waf"]}"' in challenge
     assert 'error="invalid_token"' in challenge
 
@@ -121,7 +121,7 @@ FORGERIES = {
 async def test_forged_tokens(ims, ue, forge):
     carol = await ue("carol", register=False)
     carol.send(carol.register(f"Authorization: Bearer {forge(await bot_token(ims))}"))
-    assert 'error="invalid_token"' in carol.header(await carol.receive("SIP/2.0 401"), "WWW-Authenticate")
+    assert 'error="invalid_token"' in carol.header(await carol.expect("SIP/2.0 401"), "WWW-Authenticate")
     assert ims.hss.bindings("carol@ims.example", now=0) == []
 
 

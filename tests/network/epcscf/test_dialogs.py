@@ -266,8 +266,8 @@ async def call(ue):
     """A call without media."""
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", "sip:bob@ims.example", f"Contact: {alice.contact}", cseq=10))
-    bob.send(bob.respond(await bob.receive("INVITE"), "200 OK"))
-    ok = await alice.receive("SIP/2.0 200")
+    bob.send(bob.respond(await bob.expect("INVITE"), "200 OK"))
+    ok = await alice.expect("SIP/2.0 200")
 
     def within(method: str, **more) -> str:
         uri = re.search(r"<(.*)>", alice.header(ok, "Contact"))[1]
@@ -275,7 +275,7 @@ async def call(ue):
         return alice.request(method, uri, *routes, to=alice.header(ok, "To"), **more)
 
     alice.send(within("ACK", cseq=10))
-    await bob.receive("ACK")
+    await bob.expect("ACK")
     return alice, bob, within
 
 
@@ -287,7 +287,7 @@ async def test_calls_that_the_network_releases_end(call, ims):
     ims.epcscf.legs.release(ue, next(iter(ue.legs.values())), "for a test")
     ims.epcscf.node.driver.pump()
     for side in (bob, alice):
-        side.send(side.respond(await side.receive("BYE"), "200 OK"))
+        side.send(side.respond(await side.expect("BYE"), "200 OK"))
     assert inf not in [each.until for each in known]
 
 
@@ -298,5 +298,5 @@ async def test_dialogs_are_forgotten_with_a_wic_that_does_not_come_back(call, im
     await until(lambda: any(ue.state is UeState.ABSENT for ue in ues))
     assert sum(len(ue.dialogs) for ue in ues) == 2
     time_passes(ims.epcscf, 31)
-    bob.send(bob.respond(await bob.receive("BYE"), "200 OK"))
+    bob.send(bob.respond(await bob.expect("BYE"), "200 OK"))
     assert sum(len(ue.dialogs) for ue in ues) == 1

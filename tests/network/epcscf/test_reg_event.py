@@ -39,13 +39,13 @@ class Core:
 
     async def register(self, expires: int = 600) -> None:
         self.wic.send(self.wic.register(EMPTY, expires=expires))
-        request = await self.edge.core.receive("REGISTER")
+        request = await self.edge.core.expect("REGISTER")
         self.path = header(request, "Path")
         self.edge.core.grant(request, f"P-Associated-URI: <{ALICE}>, <{TEL}>", expires=expires)
-        await self.wic.receive("SIP/2.0 200")
+        await self.wic.expect("SIP/2.0 200")
 
     async def subscribed(self) -> str:
-        self.request = await self.edge.core.receive(f"SUBSCRIBE {ALICE} ")
+        self.request = await self.edge.core.expect(f"SUBSCRIBE {ALICE} ")
         self.watcher = self.edge.core.sender(self.request)
         self.edge.core.answer(self.request, "200 OK", "Contact: <sip:127.0.0.1:9>", "Expires: 600000")
         return self.request
@@ -70,7 +70,7 @@ class Core:
             body,
         ]
         self.edge.core.send("\r\n".join(text), self.watcher)
-        return await self.edge.core.receive("SIP/2.0 ")
+        return await self.edge.core.expect("SIP/2.0 ")
 
     def reginfo(self, *registrations: tuple[str, str], **more: object) -> str:
         return reginfo(*registrations, uri=self.wic.contact[1:-1], **more)  # type: ignore[arg-type]
@@ -115,7 +115,7 @@ async def test_the_network_ends_the_registration(core) -> None:
     assert (await core.notify(ended, "terminated;reason=noresource")).startswith("SIP/2.0 200")
     assert not is_registered(core)
     core.wic.send(core.wic.request("OPTIONS", "sip:bob@ims.example"))
-    await core.wic.receive("SIP/2.0 403")
+    await core.wic.expect("SIP/2.0 403")
     assert len(core.edge.epcscf.watcher) == 0
     await core.register()
     await core.subscribed()  # for the new registration
@@ -140,9 +140,9 @@ async def test_the_registration_ends_with_the_last_of_its_contacts(core) -> None
     await core.subscribed()
     own, other = core.wic.contact, "<sip:alice@second.invalid>"
     core.wic.send(core.wic.register(EMPTY, contact=f"{own}, {other}"))
-    request = await core.edge.core.receive("REGISTER")
+    request = await core.edge.core.expect("REGISTER")
     core.edge.core.answer(request, "200 OK", f"Contact: {own};expires=600", f"Contact: {other};expires=600")
-    await core.wic.receive("SIP/2.0 200")
+    await core.wic.expect("SIP/2.0 200")
     await core.notify(core.reginfo((ALICE, "unregistered")))
     assert is_registered(core)
     await core.notify(reginfo((ALICE, "unregistered"), uri=other[1:-1], version=1))
@@ -157,7 +157,7 @@ async def test_documents_that_are_none(core, body) -> None:
 
 
 async def test_a_core_that_knows_no_reg_event_is_asked_once(core) -> None:
-    request = await core.edge.core.receive("SUBSCRIBE")
+    request = await core.edge.core.expect("SUBSCRIBE")
     core.edge.core.answer(request, "489 Bad Event")
     await core.register()
     assert is_registered(core)
@@ -197,7 +197,7 @@ async def test_late_notifies_of_an_earlier_registration_change_nothing(core) -> 
     await core.notify(core.reginfo((ALICE, "registered")))
     await core.register(expires=0)
     await core.register()
-    next_one = await core.edge.core.receive("SUBSCRIBE")
+    next_one = await core.edge.core.expect("SUBSCRIBE")
     core.edge.core.answer(next_one, "200 OK", "Contact: <sip:127.0.0.1:9>", "Expires: 600000")
     assert (await core.notify(core.reginfo((ALICE, "rejected"), version=1))).startswith("SIP/2.0 200")
     assert is_registered(core)
@@ -218,11 +218,11 @@ async def test_no_new_subscription_after_a_deregistration(core) -> None:
 
 
 async def test_a_deregistration_where_the_core_knows_no_reg_event(core) -> None:
-    core.edge.core.answer(await core.edge.core.receive("SUBSCRIBE"), "489 Bad Event")
+    core.edge.core.answer(await core.edge.core.expect("SUBSCRIBE"), "489 Bad Event")
     await core.register(expires=0)
     assert len(core.edge.epcscf.watcher) == 0
     await core.register()
-    await core.edge.core.receive("SUBSCRIBE")
+    await core.edge.core.expect("SUBSCRIBE")
 
 
 async def test_a_notify_of_an_unknown_dialog_gets_481(core) -> None:

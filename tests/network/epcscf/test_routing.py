@@ -34,9 +34,9 @@ class Core:
 async def core(edge) -> Core:
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     edge.core.grant(request)
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     return Core(edge, alice, re.findall(r"^Path: (.*)\r$", request, re.MULTILINE)[0])
 
 
@@ -44,19 +44,19 @@ async def core(edge) -> Core:
 async def test_a_token_that_leads_nowhere_gets_430(core, to_tag):
     """RFC 5626 §5.3.1: the registrar wants to know that the flow is gone."""
     core.send("OPTIONS", re.sub(r"sip:\w+@", "sip:void@", core.path), to_tag=to_tag)
-    await core.edge.core.receive("SIP/2.0 430")
+    await core.edge.core.expect("SIP/2.0 430")
 
 
 async def test_a_request_within_a_dialog_may_come_along_the_path(core):
     """The eP-CSCF knows no such dialog, so the WIC decides; an offer without a call is refused."""
     core.send("INFO", core.path)
-    core.wic.send(core.wic.respond(await core.wic.receive("INFO"), "481 Call/Transaction Does Not Exist"))
-    await core.edge.core.receive("SIP/2.0 481")
+    core.wic.send(core.wic.respond(await core.wic.expect("INFO"), "481 Call/Transaction Does Not Exist"))
+    await core.edge.core.expect("SIP/2.0 481")
     core.send("INVITE", core.path)
-    await core.edge.core.receive("SIP/2.0 481")
+    await core.edge.core.expect("SIP/2.0 481")
     assert core.wic.nothing_came()
 
 
 async def test_an_ack_along_the_path_reaches_the_wic(core):
     core.send("ACK", core.path)
-    await core.wic.receive("ACK")
+    await core.wic.expect("ACK")

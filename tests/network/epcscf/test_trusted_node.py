@@ -23,15 +23,15 @@ def bearer(token: str) -> str:
 
 async def registered(edge, wic, token: str, **more) -> str:
     wic.send(wic.register(bearer(token), **more))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     edge.core.grant(request, "P-Associated-URI: <sip:alice@ims.example>")
-    await wic.receive("SIP/2.0 200")
+    await wic.expect("SIP/2.0 200")
     return request
 
 
 async def refused(edge, wic, *authorization: str) -> str:
     wic.send(wic.register(*authorization))
-    answer = await wic.receive("SIP/2.0 401")
+    answer = await wic.expect("SIP/2.0 401")
     assert edge.core.nothing_came()
     (challenge,) = lines(answer, "WWW-Authenticate")
     return challenge
@@ -42,7 +42,7 @@ async def test_the_register_to_the_core_is_that_of_the_annex(edge, form):
     token = edge.tokens.give("abc.def")
     guest = await edge.wic("guest")
     guest.send(guest.register(f"Authorization: {form.format(token)}"))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     (authorization,) = lines(request, "Authorization")
     assert authorization == (
         'Digest username="alice@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", response="", '
@@ -53,7 +53,7 @@ async def test_the_register_to_the_core_is_that_of_the_annex(edge, form):
     assert "abc.def" not in request
     assert lines(request, "Expires") == ["500"]  # §6.4.3: no longer than the token
     edge.core.grant(request, "P-Associated-URI: <sip:alice@ims.example>", expires=500)
-    granted = await guest.receive("SIP/2.0 200")
+    granted = await guest.expect("SIP/2.0 200")
     # RFC 3261 §8.2.6.2: the WIC finds its own From and To again.
     assert lines(granted, "From") == ["<sip:guest@ims.example>;tag=from-guest"]
     assert lines(granted, "To") == ["<sip:guest@ims.example>;tag=core"]
@@ -119,33 +119,33 @@ async def test_a_token_within_the_leeway_has_nothing_left(edge):
 async def test_a_token_that_ends_before_any_registration_could(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(bearer(edge.tokens.give("t", life=30))))
-    edge.core.answer(await edge.core.receive("REGISTER"), "423 Interval Too Brief", "Min-Expires: 60")
-    assert "invalid_token" in lines(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")[0]
+    edge.core.answer(await edge.core.expect("REGISTER"), "423 Interval Too Brief", "Min-Expires: 60")
+    assert "invalid_token" in lines(await alice.expect("SIP/2.0 401"), "WWW-Authenticate")[0]
     alice.send(alice.register(bearer(edge.tokens.give("t", life=300)), expires=30))
-    edge.core.answer(await edge.core.receive("REGISTER"), "423 Interval Too Brief", "Min-Expires: 60")
-    assert lines(await alice.receive("SIP/2.0 423"), "Min-Expires") == ["60"]
+    edge.core.answer(await edge.core.expect("REGISTER"), "423 Interval Too Brief", "Min-Expires: 60")
+    assert lines(await alice.expect("SIP/2.0 423"), "Min-Expires") == ["60"]
 
 
 async def test_a_core_that_does_not_trust_the_epcscf(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(bearer(edge.tokens.give("t"))))
     challenge = 'WWW-Authenticate: Digest realm="ims.example", nonce="n"'
-    edge.core.answer(await edge.core.receive("REGISTER"), "401 Unauthorized", challenge)
-    assert not lines(await alice.receive("SIP/2.0 403"), "WWW-Authenticate")
+    edge.core.answer(await edge.core.expect("REGISTER"), "401 Unauthorized", challenge)
+    assert not lines(await alice.expect("SIP/2.0 403"), "WWW-Authenticate")
 
 
 async def test_a_waf_that_cannot_be_asked(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(bearer(edge.tokens.refuse("t", WafUnreachable("it is down")))))
-    assert lines(await alice.receive("SIP/2.0 503"), "Retry-After")
+    assert lines(await alice.expect("SIP/2.0 503"), "Retry-After")
 
 
 async def test_a_register_without_credentials_is_offered_bearer(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register())
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     edge.core.answer(request, "401 Unauthorized", 'WWW-Authenticate: Digest realm="ims.example", nonce="n"')
-    offered = lines(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
+    offered = lines(await alice.expect("SIP/2.0 401"), "WWW-Authenticate")
     assert offered == [
         'Bearer realm="ims.example", scope="ims", authz_server="https://waf.example"',
         'Digest realm="ims.example", nonce="n"',
@@ -156,10 +156,10 @@ async def test_an_epcscf_that_takes_no_tokens_lets_the_core_challenge(make_edge)
     edge = await make_edge(tokens=False)
     alice = await edge.wic("alice")
     alice.send(alice.register(bearer("abc")))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     assert not lines(request, "Authorization")
     edge.core.answer(request, "401 Unauthorized", 'WWW-Authenticate: Digest realm="ims.example", nonce="n"')
-    assert len(lines(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")) == 1
+    assert len(lines(await alice.expect("SIP/2.0 401"), "WWW-Authenticate")) == 1
 
 
 async def test_the_association_ends_with_the_token(edge):
@@ -182,14 +182,14 @@ async def test_a_token_of_another_user_does_not_take_over(edge):
     alice = await edge.wic("alice")
     await registered(edge, alice, edge.tokens.give("t"))
     alice.send(alice.register(bearer(edge.tokens.give("u", "bob"))))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     assert lines(request, "To") == ["<sip:bob@ims.example>"]
     edge.core.answer(request, "403 Forbidden")
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
     (association,) = edge.associations()
     assert (association.impi, association.impu) == ("alice@ims.example", "sip:alice@ims.example")
     alice.send(alice.request("OPTIONS", "sip:x@ims.example", bearer("u")))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
 
 
 async def test_requests_with_a_token_go_on_without_it(edge):
@@ -235,7 +235,7 @@ async def test_a_bad_token_in_another_request(edge):
     await registered(edge, alice, edge.tokens.give("t"))
     edge.tokens.refuse("old", TokenInvalid(TokenFault.EXPIRED))
     alice.send(alice.request("OPTIONS", "sip:x@ims.example", bearer("old")))
-    assert "invalid_token" in lines(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")[0]
+    assert "invalid_token" in lines(await alice.expect("SIP/2.0 401"), "WWW-Authenticate")[0]
 
 
 async def test_a_caller_who_gives_up_while_the_token_is_checked(edge):
@@ -245,8 +245,8 @@ async def test_a_caller_who_gives_up_while_the_token_is_checked(edge):
     invite = alice.request("INVITE", "sip:x@ims.example", bearer("t"), f"Contact: {alice.contact}", branch="z9hG4bK-i")
     alice.send(invite)
     alice.send(alice.request("CANCEL", "sip:x@ims.example", cseq=alice.cseq, branch="z9hG4bK-i"))
-    await alice.receive("SIP/2.0 200")
-    await alice.receive("SIP/2.0 487")
+    await alice.expect("SIP/2.0 200")
+    await alice.expect("SIP/2.0 487")
     edge.tokens.hold.set()
     await settled(edge)
     assert edge.epcscf.calls == 0
@@ -285,11 +285,11 @@ async def test_headers_that_cannot_be_read_behind_a_good_token(edge):
     alice = await edge.wic("alice")
     edge.tokens.give("t")
     alice.send(alice.register(bearer("t")).replace("Expires: 3600", "Expires: soon"))
-    await alice.receive("SIP/2.0 400")
+    await alice.expect("SIP/2.0 400")
     await registered(edge, alice, "t")
     invite = alice.request("INVITE", "sip:x@ims.example", bearer("t"), f"Contact: {alice.contact}")
     alice.send(invite.replace("Contact: <sip:", "Contact: <<<"))
-    await alice.receive("SIP/2.0 400")
+    await alice.expect("SIP/2.0 400")
 
 
 @pytest.mark.parametrize(

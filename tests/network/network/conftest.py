@@ -13,11 +13,11 @@ async def call(ue):
     alice, bob = await ue("alice"), await ue("bob")
     number = 100
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=number, body=OFFER))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "200 OK", body=ANSWER))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     made = Call(alice, bob, ok, invited)
     alice.cseq = number
     alice.send(made.within("ACK", cseq=number))
-    await bob.receive("ACK")
+    await bob.expect("ACK")
     return made

@@ -68,9 +68,9 @@ async def test_nothing_of_webrtc_is_seen_on_mw(ue, mw):
     alice, bob = await ue("alice"), await ue("bob")
     mw.clear()
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "200 OK", body=ANSWER))
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     described = [message for message in mw if b"\r\n\r\nv=0" in message]
     assert len(described) == 4
     for message in described:
@@ -93,7 +93,7 @@ async def test_an_offer_in_a_nested_multipart_does_not_cross_unread(ue, mw):
     )
     mixed = {"body": body, "content_type": "multipart/mixed;boundary=outer"}
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", **mixed))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     on_mw = [message for message in mw if message.startswith(b"INVITE")]
     assert len(on_mw) == 2  # as it left the caller's eP-CSCF, and as it came back for the called one
     for message in on_mw:
@@ -103,7 +103,7 @@ async def test_an_offer_in_a_nested_multipart_does_not_cross_unread(ue, mw):
     assert "a=3ge2ae:applied" in sdp(invited)
     assert FINGERPRINT not in sdp(invited)
     bob.send(bob.respond(invited, "200 OK", body=ANSWER))
-    assert "a=setup:active" in sdp(await alice.receive("SIP/2.0 200"))
+    assert "a=setup:active" in sdp(await alice.expect("SIP/2.0 200"))
 
 
 async def test_identities_are_asserted(call, ue):
@@ -119,13 +119,13 @@ async def test_a_false_identity_and_a_route_of_its_own_are_not_passed_on(ue, mw)
     mw.clear()
     lies = ("P-Asserted-Identity: <sip:bob@ims.example>", "Route: <sip:192.0.2.1;lr>", "Feature-Caps: *;+x")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", "Privacy: id", *lies, body=OFFER))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     assert not bob.headers(invited, "P-Asserted-Identity")  # RFC 3325 §5: Privacy: id
     on_mw = next(message for message in mw if message.startswith(b"INVITE"))
     assert alice.headers(on_mw, "P-Asserted-Identity") == ["<sip:alice@ims.example>"]
     assert not any(b"192.0.2.1" in message or b"Feature-Caps" in message for message in mw)
     bob.send(bob.respond(invited, "603 Decline"))
-    await alice.receive("SIP/2.0 603")
+    await alice.expect("SIP/2.0 603")
 
 
 @pytest.mark.parametrize("ender", ["alice", "bob"])
@@ -133,57 +133,57 @@ async def test_either_side_can_hang_up(call, ims, ender):
     alice, bob = call.alice, call.bob
     if ender == "alice":
         alice.send(call.within("BYE"))
-        bob.send(bob.respond(await bob.receive("BYE"), "200 OK"))
-        await alice.receive("SIP/2.0 200")
+        bob.send(bob.respond(await bob.expect("BYE"), "200 OK"))
+        await alice.expect("SIP/2.0 200")
     else:
         bob.send(call.within_by_bob("BYE"))
-        alice.send(alice.respond(await alice.receive("BYE"), "200 OK"))
-        await bob.receive("SIP/2.0 200")
+        alice.send(alice.respond(await alice.expect("BYE"), "200 OK"))
+        await bob.expect("SIP/2.0 200")
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
 async def test_a_refused_call_leaves_nothing(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
-    bob.send(bob.respond(await bob.receive("INVITE"), "486 Busy Here"))
-    await bob.receive("ACK")
-    await alice.receive("SIP/2.0 486")
+    bob.send(bob.respond(await bob.expect("INVITE"), "486 Busy Here"))
+    await bob.expect("ACK")
+    await alice.expect("SIP/2.0 486")
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
 async def test_a_cancelled_call_leaves_nothing(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=7, branch="z9hG4bK-x", body=OFFER))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "180 Ringing"))
-    await alice.receive("SIP/2.0 180")
+    await alice.expect("SIP/2.0 180")
     alice.send(alice.request("CANCEL", BOB, cseq=7, branch="z9hG4bK-x"))
-    await alice.receive("SIP/2.0 200")
-    cancelled = await bob.receive("CANCEL")
+    await alice.expect("SIP/2.0 200")
+    cancelled = await bob.expect("CANCEL")
     bob.send(bob.respond(cancelled, "200 OK"))
     bob.send(bob.respond(invited, "487 Request Terminated"))
-    await alice.receive("SIP/2.0 487")
+    await alice.expect("SIP/2.0 487")
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
 async def test_unknown_and_absent_users(ue):
     alice = await ue("alice")
     alice.send(alice.request("INVITE", "sip:unknown@ims.example", f"Contact: {alice.contact}", body=OFFER))
-    await alice.receive("SIP/2.0 404")
+    await alice.expect("SIP/2.0 404")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id="c2", body=OFFER))
-    await alice.receive("SIP/2.0 480")
+    await alice.expect("SIP/2.0 480")
     alice.send(
         alice.request("INVITE", "sip:x@elsewhere.example", f"Contact: {alice.contact}", call_id="c3", body=OFFER)
     )
-    await alice.receive("SIP/2.0 404")
+    await alice.expect("SIP/2.0 404")
 
 
 async def test_an_unregistered_wic_may_not_call(ue):
     alice = await ue("alice", register=False)
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
     alice.send(alice.request("BYE", BOB, to=f"<{BOB}>;tag=x"))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_offers_that_cannot_be_carried(ue, ims, body, status):
     alice = await ue("alice")
     await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=body))
-    await alice.receive(f"SIP/2.0 {status}")
+    await alice.expect(f"SIP/2.0 {status}")
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
@@ -210,16 +210,16 @@ async def test_a_call_rings_at_every_contact(ue, ims):
     desk.host, desk.contact = "desk.invalid", "<sip:bob@desk.invalid;transport=ws>"
     await desk.registered(contact=desk.contact)
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
-    at_bob, at_desk = await bob.receive("INVITE"), await desk.receive("INVITE")
+    at_bob, at_desk = await bob.expect("INVITE"), await desk.expect("INVITE")
     bob.send(bob.respond(at_bob, "183 Session Progress", tag="one", body=ANSWER))
-    early = await alice.receive("SIP/2.0 183")
+    early = await alice.expect("SIP/2.0 183")
     desk.send(desk.respond(at_desk, "200 OK", tag="two", body=ANSWER))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     assert m_lines(early) == m_lines(ok)
-    cancelled = await bob.receive("CANCEL")
+    cancelled = await bob.expect("CANCEL")
     bob.send(bob.respond(cancelled, "200 OK"))
     bob.send(bob.respond(at_bob, "487 Request Terminated", tag="one"))
-    await bob.receive("ACK")
+    await bob.expect("ACK")
     await until(lambda: ims.epcscf.calls == 2 and ims.agw.contexts == 2)
 
 
@@ -228,15 +228,15 @@ async def test_the_called_one_may_make_the_offer(ue, mw, ims):
     alice, bob = await ue("alice"), await ue("bob")
     mw.clear()
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     assert sdp(invited) == ""
     bob.send(bob.respond(invited, "200 OK", body=OFFER))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     assert "a=3ge2ae:applied" in sdp(ok)
     assert [line.split()[0] for line in m_lines(ok)] == ["m=audio", "m=application"]
     call = Call(alice, bob, ok, invited)
     alice.send(call.within("ACK", body=ANSWER, cseq=3))
-    ack = await bob.receive("ACK")
+    ack = await bob.expect("ACK")
     assert [line.split()[:2] for line in m_lines(ack)][1] == ["m=video", "0"]
     assert "a=setup:active" in sdp(ack)
     assert not any(FINGERPRINT.encode() in message for message in mw)
@@ -248,19 +248,19 @@ async def test_an_offer_in_a_provisional_response_is_answered_by_the_prack(ue, m
     alice, bob = await ue("alice"), await ue("bob")
     mw.clear()
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", "Supported: 100rel", cseq=3))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "183 Session Progress", "Require: 100rel", "RSeq: 1", body=OFFER))
-    early = await alice.receive("SIP/2.0 183")
+    early = await alice.expect("SIP/2.0 183")
     assert "a=3ge2ae:applied" in sdp(early)
     call = Call(alice, bob, early, invited)
     alice.send(call.within("PRACK", "RAck: 1 3 INVITE", body=ANSWER, cseq=4))
-    prack = await bob.receive("PRACK")
+    prack = await bob.expect("PRACK")
     assert [line.split()[:2] for line in m_lines(prack)][1] == ["m=video", "0"]
     assert "a=setup:active" in sdp(prack)
     bob.send(bob.respond(prack, "200 OK"))
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     bob.send(bob.respond(invited, "200 OK"))
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     assert not any(FINGERPRINT.encode() in message for message in mw)
     assert ims.agw.contexts == 2
 
@@ -270,31 +270,31 @@ async def test_a_later_offer_keeps_its_ports(call, mw, ims):
     call.alice.send(
         call.within("INVITE", f"Contact: {call.alice.contact}", body=OFFER.replace("a=mid:0", "a=mid:0\r\na=sendonly"))
     )
-    again = await call.bob.receive("INVITE")
+    again = await call.bob.expect("INVITE")
     assert m_lines(again) == before
     assert "a=sendonly" in sdp(again)
     call.bob.send(call.bob.respond(again, "200 OK", body=ANSWER))
-    ok = await call.alice.receive("SIP/2.0 200")
+    ok = await call.alice.expect("SIP/2.0 200")
     assert m_lines(ok) == m_lines(call.ok)
     assert ims.agw.contexts == 2
 
 
 async def test_a_later_offer_may_be_refused(call, ims):
     call.alice.send(call.within("UPDATE", f"Contact: {call.alice.contact}", body=OFFER))
-    update = await call.bob.receive("UPDATE")
+    update = await call.bob.expect("UPDATE")
     call.bob.send(call.bob.respond(update, "488 Not Acceptable Here"))
-    await call.alice.receive("SIP/2.0 488")
+    await call.alice.expect("SIP/2.0 488")
     assert ims.epcscf.calls == 2
 
 
 async def test_ice_cannot_be_restarted_yet(call):
     call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=OFFER.replace("abcd", "other")))
-    await call.alice.receive("SIP/2.0 488")
+    await call.alice.expect("SIP/2.0 488")
 
 
 async def test_a_lost_connection_ends_the_call_for_the_other(call, ims):
     call.alice.cut()
-    bye = await call.bob.receive("BYE")
+    bye = await call.bob.expect("BYE")
     assert "connection" in call.bob.header(bye, "Reason")
     call.bob.send(call.bob.respond(bye, "200 OK"))
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
@@ -305,7 +305,7 @@ async def test_lost_media_end_the_call_for_both(call, ims):
     leg = next(legs(ims))
     lose_media(leg)
     for side in (call.bob, call.alice):
-        bye = await side.receive("BYE")
+        bye = await side.expect("BYE")
         assert "nothing heard" in side.header(bye, "Reason")
         side.send(side.respond(bye, "200 OK"))
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
@@ -314,38 +314,38 @@ async def test_lost_media_end_the_call_for_both(call, ims):
 async def test_media_lost_before_the_answer_refuse_the_call(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "180 Ringing"))
-    await alice.receive("SIP/2.0 180")
+    await alice.expect("SIP/2.0 180")
     leg = next(legs(ims))
     lose_media(leg)
-    await alice.receive("SIP/2.0 500")
-    bob.send(bob.respond(await bob.receive("CANCEL"), "200 OK"))
+    await alice.expect("SIP/2.0 500")
+    bob.send(bob.respond(await bob.expect("CANCEL"), "200 OK"))
     bob.send(bob.respond(invited, "487 Request Terminated"))
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
 async def test_a_request_within_an_ended_call_gets_481(call, ims):
     call.alice.send(call.within("BYE"))
-    call.bob.send(call.bob.respond(await call.bob.receive("BYE"), "200 OK"))
-    await call.alice.receive("SIP/2.0 200")
+    call.bob.send(call.bob.respond(await call.bob.expect("BYE"), "200 OK"))
+    await call.alice.expect("SIP/2.0 200")
     call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=OFFER))
-    await call.alice.receive("SIP/2.0 481")
+    await call.alice.expect("SIP/2.0 481")
 
 
 async def test_a_dialog_of_another_wic_cannot_be_entered(call, ue):
     mallory = await ue("bob", register=False)
     mallory.send(call.within("BYE"))
-    await mallory.receive("SIP/2.0 403")
+    await mallory.expect("SIP/2.0 403")
 
 
 async def test_a_message_without_media_passes(ue):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("MESSAGE", BOB, "Content-Type: text/plain"))
-    got = await bob.receive("MESSAGE")
+    got = await bob.expect("MESSAGE")
     assert not bob.headers(got, "Record-Route")
     bob.send(bob.respond(got, "200 OK"))
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
 
 
 async def test_telephone_numbers_find_their_user(ue, ims):
@@ -353,21 +353,21 @@ async def test_telephone_numbers_find_their_user(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     for number, target in enumerate(("tel:+49-30-123", "sip:+4930123@ims.example;user=phone")):
         alice.send(alice.request("OPTIONS", target, call_id=f"o{number}"))
-        bob.send(bob.respond(await bob.receive("OPTIONS"), "200 OK"))
-        await alice.receive("SIP/2.0 200")
+        bob.send(bob.respond(await bob.expect("OPTIONS"), "200 OK"))
+        await alice.expect("SIP/2.0 200")
 
 
 async def test_a_telephone_number_that_is_none(ue):
     alice = await ue("alice")
     alice.send(alice.request("OPTIONS", "tel:bob"))
-    await alice.receive("SIP/2.0 400")
+    await alice.expect("SIP/2.0 400")
 
 
 @pytest.mark.parametrize("limits", [{"agw": AgwOptions(max_contexts=1)}])
 async def test_a_gateway_without_room_says_so(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
-    await alice.receive("SIP/2.0 500")
+    await alice.expect("SIP/2.0 500")
     assert bob.nothing_came()
     await until(lambda: ims.epcscf.calls == 0)
 
@@ -375,13 +375,13 @@ async def test_a_gateway_without_room_says_so(ue, ims):
 async def test_an_answer_in_an_ack_that_cannot_be_used_ends_the_call(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "200 OK", body=OFFER))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     alice.send(Call(alice, bob, ok, invited).within("ACK", body="v=0\r\nno\r\n", cseq=3))
-    assert sdp(await bob.receive("ACK")) == ""
+    assert sdp(await bob.expect("ACK")) == ""
     for side in (bob, alice):
-        bye = await side.receive("BYE")
+        bye = await side.expect("BYE")
         side.send(side.respond(bye, "200 OK"))
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
@@ -389,20 +389,20 @@ async def test_an_answer_in_an_ack_that_cannot_be_used_ends_the_call(ue, ims):
 async def test_an_offer_in_a_response_that_cannot_be_carried_ends_the_call(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "200 OK", body=f"{HEAD}t=0 0\r\nm=image 9 udptl t38\r\nc=IN IP4 127.0.0.1\r\n"))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     assert sdp(ok) == ""
     alice.send(Call(alice, bob, ok, invited).within("ACK", cseq=3))
-    await bob.receive("ACK")
-    await bob.receive("BYE")
+    await bob.expect("ACK")
+    await bob.expect("BYE")
 
 
 async def test_a_cancel_while_the_media_are_prepared(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=7, branch="z9hG4bK-x", body=OFFER))
     alice.send(alice.request("CANCEL", BOB, cseq=7, branch="z9hG4bK-x"))
-    answers = {(await alice.receive("SIP/2.0 "))[:11] for _ in range(2)}
+    answers = {(await alice.expect("SIP/2.0 "))[:11] for _ in range(2)}
     assert answers == {b"SIP/2.0 200", b"SIP/2.0 487"}
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
     assert bob.nothing_came()
@@ -414,21 +414,21 @@ async def test_lines_that_are_given_up_free_their_ports(call, ims):
     assert len(leg.negotiator.context.lines) == 2
     less = OFFER.replace("m=application 40002", "m=application 0")
     call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=less))
-    again = await call.bob.receive("INVITE")
+    again = await call.bob.expect("INVITE")
     assert m_lines(again)[1].split()[1] == "0"
     answer = ANSWER.replace("m=application 40002", "m=application 0")
     call.bob.send(call.bob.respond(again, "200 OK", body=answer))
-    await call.alice.receive("SIP/2.0 200")
+    await call.alice.expect("SIP/2.0 200")
     await until(lambda: all(len(each.negotiator.context.lines) == 1 for each in legs(ims)))
 
 
 async def test_a_connection_lost_while_it_rings_removes_the_binding(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
-    bob.send(bob.respond(await bob.receive("INVITE"), "180 Ringing"))
-    await alice.receive("SIP/2.0 180")
+    bob.send(bob.respond(await bob.expect("INVITE"), "180 Ringing"))
+    await alice.expect("SIP/2.0 180")
     bob.cut()
-    await alice.receive("SIP/2.0 480")
+    await alice.expect("SIP/2.0 480")
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
     assert ims.hss.bindings("bob@ims.example", now=0) == []
 
@@ -436,11 +436,11 @@ async def test_a_connection_lost_while_it_rings_removes_the_binding(ue, ims):
 async def test_a_caller_that_vanishes_while_it_rings(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", body=OFFER))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "180 Ringing"))
-    await alice.receive("SIP/2.0 180")
+    await alice.expect("SIP/2.0 180")
     alice.cut()
-    bob.send(bob.respond(await bob.receive("CANCEL"), "200 OK"))
+    bob.send(bob.respond(await bob.expect("CANCEL"), "200 OK"))
     bob.send(bob.respond(invited, "487 Request Terminated"))
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
@@ -448,32 +448,32 @@ async def test_a_caller_that_vanishes_while_it_rings(ue, ims):
 async def test_an_answer_without_fingerprint_ends_the_call(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3, body=OFFER))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "200 OK", body=ANSWER.replace(f"a=fingerprint:{FINGERPRINT}\r\n", "")))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     alice.send(Call(alice, bob, ok, invited).within("ACK", cseq=3))
-    await bob.receive("ACK")
-    assert "fingerprint" in bob.header(await bob.receive("BYE"), "Reason")
+    await bob.expect("ACK")
+    assert "fingerprint" in bob.header(await bob.expect("BYE"), "Reason")
     await until(lambda: ims.epcscf.calls == 0 and ims.agw.contexts == 0)
 
 
 async def test_a_refused_new_line_frees_what_was_reserved(call, ims):
     more = OFFER.replace("m=video 0 UDP", "m=video 40004 UDP").replace("a=bundle-only\r\n", "")
     call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=more))
-    again = await call.bob.receive("INVITE")
+    again = await call.bob.expect("INVITE")
     assert len(m_lines(again)) == 3
     call.bob.send(call.bob.respond(again, "488 Not Acceptable Here"))
-    await call.alice.receive("SIP/2.0 488")
+    await call.alice.expect("SIP/2.0 488")
     await until(lambda: all(len(leg.negotiator.context.lines) == 2 for leg in legs(ims)))
 
 
 async def test_requests_within_a_call_are_counted(call, ims):
     """A BYE in a WIC's name goes above the CSeq of its last request, of any method."""
     call.alice.send(call.within("INFO", cseq=900))
-    call.bob.send(call.bob.respond(await call.bob.receive("INFO"), "200 OK"))
-    await call.alice.receive("SIP/2.0 200")
+    call.bob.send(call.bob.respond(await call.bob.expect("INFO"), "200 OK"))
+    await call.alice.expect("SIP/2.0 200")
     call.alice.cut()
-    assert call.bob.header(await call.bob.receive("BYE"), "CSeq") == "901 BYE"
+    assert call.bob.header(await call.bob.expect("BYE"), "CSeq") == "901 BYE"
 
 
 ODD = {
@@ -492,10 +492,10 @@ async def test_a_refusal_goes_back_with_odd_fields_as_they_came(ue):
     alice, bob = await ue("alice"), await ue("bob")
     for number, status in enumerate(("486 Busy Here", "480 Gone", "302 Moved", "603 Decline")):
         alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id=f"call-{number}", body=OFFER))
-        refusal = bob.respond(await bob.receive("INVITE"), status, *[f"{name}: {value}" for name, value in ODD.items()])
+        refusal = bob.respond(await bob.expect("INVITE"), status, *[f"{name}: {value}" for name, value in ODD.items()])
         bob.send(refusal.replace(f"Contact: {bob.contact}\r\n", ""))
-        await bob.receive("ACK")
-        answer = await alice.receive(f"SIP/2.0 {status}")
+        await bob.expect("ACK")
+        answer = await alice.expect(f"SIP/2.0 {status}")
         assert {name: alice.header(answer, name) for name in ODD} == ODD
 
 
@@ -504,8 +504,8 @@ async def test_a_request_within_a_call_goes_on_with_odd_fields(call, method):
     """RFC 3261 §16.3 step 1, table 2: none of them means anything there."""
     lines = [f"{name}: {value}" for name, value in ODD.items()]
     call.alice.send(call.within(method, *lines))
-    request = await call.bob.receive(method)
+    request = await call.bob.expect(method)
     assert {name: call.bob.header(request, name) for name in ODD} == ODD
     call.bob.send(call.within_by_bob(method, *lines))
-    request = await call.alice.receive(method)
+    request = await call.alice.expect(method)
     assert {name: call.alice.header(request, name) for name in ODD} == ODD

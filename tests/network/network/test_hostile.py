@@ -41,9 +41,9 @@ async def test_malformed_messages_do_no_harm(ue, text):
 async def test_a_malformed_request_that_can_be_answered_gets_400(ue):
     alice = await ue("alice")
     alice.send(alice.request("INVITE", BOB, "Content-Length: 5x"))
-    await alice.receive("SIP/2.0 400")
+    await alice.expect("SIP/2.0 400")
     alice.send(alice.register().replace("From: <sip:alice@ims.example>", "From: <sip:alice@ims.example"))
-    await alice.receive("SIP/2.0 400")
+    await alice.expect("SIP/2.0 400")
     await alive(alice)
 
 
@@ -90,17 +90,17 @@ async def test_calls_of_one_wic_are_bounded(ue, ims):
     for number in range(64):
         alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id=f"n{number}"))
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", call_id="last"))
-    await alice.receive("SIP/2.0 486")
+    await alice.expect("SIP/2.0 486")
     assert ims.epcscf.calls <= 128
 
 
 async def test_a_call_survives_the_garbage_of_its_own_wic(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}"))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     alice.send("garbage")
     bob.send(bob.respond(invited, "180 Ringing"))
-    await alice.receive("SIP/2.0 180")
+    await alice.expect("SIP/2.0 180")
     assert ims.epcscf.calls == 2
 
 
@@ -111,8 +111,8 @@ async def test_a_flood_of_one_wic_is_held_back(ue, ims):
     for number in range(40):
         alice.send(alice.request("OPTIONS", "sip:unknown@ims.example", call_id=f"n{number}"))
     await alive(bob)
-    answers = sorted([await alice.receive("SIP/2.0 ") for _ in range(40)])
+    answers = sorted([await alice.expect("SIP/2.0 ") for _ in range(40)])
     assert [answer[8:11] for answer in answers] == [b"404"] * 5 + [b"503"] * 35
     assert alice.header(answers[-1], "Retry-After") == "5"
     alice.send(alice.request("BYE", BOB, call_id="none", to=f"<{BOB}>;tag=x"))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")

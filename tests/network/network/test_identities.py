@@ -43,7 +43,7 @@ async def test_from_has_no_part_in_the_asserted_identity(ue, fay, from_, preferr
     bob = await ue("bob")
     lines = [f"P-Preferred-Identity: {each}" for each in preferred]
     fay.send(fay.request("OPTIONS", BOB, *lines, from_=f"<{from_}>;tag=f"))
-    asked = await bob.receive("OPTIONS")
+    asked = await bob.expect("OPTIONS")
     assert bob.headers(asked, "P-Asserted-Identity") == asserted
     assert not bob.headers(asked, "P-Preferred-Identity")
     assert bob.header(asked, "From") == f"<{from_}>;tag=f"
@@ -58,11 +58,11 @@ async def test_the_called_identity_answers(ue, fay, mw, called, asserted, claim)
     alice = await ue("alice")
     mw.clear()
     alice.send(alice.request("OPTIONS", called))
-    asked = await fay.receive("OPTIONS")
+    asked = await fay.expect("OPTIONS")
     assert fay.headers(asked, "P-Called-Party-ID") == [f"<{called}>"]
     for status in ("180 Ringing", "200 OK"):
         fay.send(fay.respond(asked, status, f"{claim}: <{ALICE}>"))
-        answer = await alice.receive(f"SIP/2.0 {status}")
+        answer = await alice.expect(f"SIP/2.0 {status}")
         assert alice.headers(answer, "P-Asserted-Identity") == asserted
         assert not alice.headers(answer, "P-Preferred-Identity")
     assert not any(b"P-Preferred-Identity" in message for message in mw)
@@ -72,7 +72,7 @@ async def test_the_called_identity_answers(ue, fay, mw, called, asserted, claim)
 async def test_a_service_is_asserted_by_the_network_only(ue, fay, mw, name):
     bob = await ue("bob")
     fay.send(fay.request("OPTIONS", BOB, f"{name}: {MMTEL}"))
-    asked = await bob.receive("OPTIONS")
+    asked = await bob.expect("OPTIONS")
     assert bob.headers(asked, "P-Asserted-Service") == ([MMTEL] if name == "P-Preferred-Service" else [])
     assert not bob.headers(asked, "P-Preferred-Service")
 
@@ -83,9 +83,9 @@ async def test_early_media_are_authorized_by_the_network_only(ue, mw, value):
     alice, bob = await ue("alice"), await ue("bob")
     contact = f"Contact: {alice.contact}"
     alice.send(alice.request("INVITE", BOB, contact, "P-Early-Media: supported"))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     assert bob.headers(invited, "P-Early-Media") == ["supported"]
     bob.send(bob.respond(invited, "183 Session Progress", f"P-Early-Media: {value}"))
-    assert not alice.headers(await alice.receive("SIP/2.0 183"), "P-Early-Media")
+    assert not alice.headers(await alice.expect("SIP/2.0 183"), "P-Early-Media")
     alice.send(alice.request("INVITE", BOB, contact, f"P-Early-Media: {value}", call_id="second"))
-    assert not bob.headers(await bob.receive("INVITE"), "P-Early-Media")
+    assert not bob.headers(await bob.expect("INVITE"), "P-Early-Media")

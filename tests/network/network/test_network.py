@@ -190,7 +190,7 @@ async def test_a_subscriber_may_be_held_to_one_algorithm(ims, ue):
     assert ims.hss.algorithms("alice@ims.example") == {"SHA-256"}
     alice = await ue("alice", register=False)
     alice.send(alice.register())
-    challenges = alice.headers(await alice.receive("SIP/2.0 401"), "WWW-Authenticate")
+    challenges = alice.headers(await alice.expect("SIP/2.0 401"), "WWW-Authenticate")
     offered = [alice.parameter(each, "algorithm") for each in challenges if each.startswith("Digest")]
     assert offered == ["SHA-256"]
     await ue("alice")
@@ -250,13 +250,13 @@ async def test_kill_9_and_restart(tmp_path, make_raw):
         await alice.registered()
         for number in range(2):
             alice.send(alice.request("OPTIONS", "sip:bob@ims.example", call_id=f"o{number}"))
-            await alice.receive("SIP/2.0 480")
+            await alice.expect("SIP/2.0 480")
         await bob.close()
         again = await make_raw("bob", ready)
         await again.registered()
         alice.send(alice.request("OPTIONS", "sip:bob@ims.example", call_id="o9"))
-        again.send(again.respond(await again.receive("OPTIONS"), "200 OK"))
-        await alice.receive("SIP/2.0 200")
+        again.send(again.respond(await again.expect("OPTIONS"), "200 OK"))
+        await alice.expect("SIP/2.0 200")
     finally:
         kill(process)
 

@@ -48,7 +48,7 @@ class RawCore(asyncio.DatagramProtocol):
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    async def receive(self, start: str):
+    async def expect(self, start: str):
         async with asyncio.timeout(10):
             message, where = await self.messages.get()
         assert message.startswith(start), message
@@ -83,11 +83,11 @@ async def behind_core(make_raw):
 
 async def register(core: RawCore, alice) -> str:
     alice.send(alice.register())
-    request, where = await core.receive("REGISTER")
+    request, where = await core.expect("REGISTER")
     contact = alice.header(request.encode(), "Contact")
     core.send(core.answer(request, "200 OK", f"Contact: {contact};expires=600", record_route=False), where)
-    await alice.receive("SIP/2.0 200")
-    subscribe, where = await core.receive("SUBSCRIBE")  # the eP-CSCF's own; this core tells of no registrations
+    await alice.expect("SIP/2.0 200")
+    subscribe, where = await core.expect("SUBSCRIBE")  # the eP-CSCF's own; this core tells of no registrations
     core.send(core.answer(subscribe, "489 Bad Event"), where)
     return request
 
@@ -151,7 +151,7 @@ async def test_a_call_to_a_phone_with_media(behind_core):
     own = await wic.gather()
     body = wic_sdp(own, setup="actpass")
     alice.send(alice.request("INVITE", PHONE, f"Contact: {alice.contact}", cseq=50, body=body))
-    invite, where = await core.receive("INVITE sip:phone@ims.example ")
+    invite, where = await core.expect("INVITE sip:phone@ims.example ")
     offered = invite.partition("\r\n\r\n")[2]
     assert "RTP/AVP" in offered
     phone.connect(place(offered, 0))
@@ -159,26 +159,26 @@ async def test_a_call_to_a_phone_with_media(behind_core):
     core.send(
         core.answer(invite, "183 Session Progress", "Contact: <sip:phone@127.0.0.1:9>", body=phone_sdp(phone)), where
     )
-    early = await alice.receive("SIP/2.0 183")
+    early = await alice.expect("SIP/2.0 183")
     answer = place(early.decode().partition("\r\n\r\n")[2], 0)
     await wic.connect(answer, controlling=True, dtls_role="passive")
     await packets_flow(wic, phone)
     contact = f"Contact: <sip:phone@127.0.0.1:{core.port}>"
     core.send(core.answer(invite, "200 OK", contact, body=phone_sdp(phone)), where)
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     assert ok.partition(b"\r\n\r\n")[2] == early.partition(b"\r\n\r\n")[2]
     routes = [f"Route: {value}" for value in reversed(alice.headers(ok, "Record-Route"))]
     target, to = f"sip:phone@127.0.0.1:{core.port}", alice.header(ok, "To")
     alice.send(alice.request("ACK", target, *routes, to=to, cseq=50))
-    await core.receive("ACK")
+    await core.expect("ACK")
     await packets_flow(wic, phone, sequence=2)
     # The WIC vanishes: the phone is told, with a BYE in the WIC's name.
     await wic.close()
-    bye, where = await core.receive(f"BYE sip:phone@127.0.0.1:{core.port} ")
+    bye, where = await core.expect(f"BYE sip:phone@127.0.0.1:{core.port} ")
     assert "CSeq: 51 BYE" in bye
     assert "Route:" not in bye
     core.send(core.answer(bye, "200 OK"), where)
-    alice.send(alice.respond(await alice.receive("BYE"), "200 OK"))
+    alice.send(alice.respond(await alice.expect("BYE"), "200 OK"))
     async with asyncio.timeout(5):
         while ims.agw.contexts:  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.01)
@@ -213,18 +213,18 @@ async def test_a_call_from_a_phone_with_media(behind_core):
         ]
     )
     core.send(invite, ("127.0.0.1", ims.epcscf.node.mw.port))
-    invited = await alice.receive("INVITE")
+    invited = await alice.expect("INVITE")
     offer = place(invited.decode().partition("\r\n\r\n")[2], 0)
     connecting = asyncio.create_task(wic.connect(offer, controlling=False, dtls_role="active"))
     alice.send(alice.respond(invited, "200 OK", body=wic_sdp(own, setup="active")))
-    ok, _ = await core.receive("SIP/2.0 200")
+    ok, _ = await core.expect("SIP/2.0 200")
     assert "P-Asserted-Identity: <sip:alice@ims.example>" in ok
     phone.connect(place(ok.partition("\r\n\r\n")[2], 0))
     await connecting
     await packets_flow(wic, phone)
     # No ACK has been sent when the WIC's connection is lost: the gateway ends the call in its name.
     alice.cut()
-    bye, where = await core.receive(f"BYE sip:phone@127.0.0.1:{core.port} ")
+    bye, where = await core.expect(f"BYE sip:phone@127.0.0.1:{core.port} ")
     assert f"Route: <sip:127.0.0.1:{core.port};lr>" in bye
     core.send(core.answer(bye, "200 OK"), where)
     await wic.close()
@@ -242,7 +242,7 @@ async def test_a_terminating_request_for_a_lost_connection_gets_430(behind_core)
         "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
         ("127.0.0.1", ims.epcscf.node.mw.port),
     )
-    await core.receive("SIP/2.0 430")
+    await core.expect("SIP/2.0 430")
 
 
 @pytest.mark.parametrize(("tag", "status"), [("", "404"), (";tag=x", "481")])
@@ -254,7 +254,7 @@ async def test_a_request_from_the_core_without_a_flow_is_refused(behind_core, ta
         "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
         ("127.0.0.1", ims.epcscf.node.mw.port),
     )
-    await core.receive(f"SIP/2.0 {status}")
+    await core.expect(f"SIP/2.0 {status}")
 
 
 async def test_an_answer_that_fits_no_offer_ends_the_call(behind_core):
@@ -264,36 +264,36 @@ async def test_an_answer_that_fits_no_offer_ends_the_call(behind_core):
     own = await wic.gather()
     await wic.close()
     alice.send(alice.request("INVITE", PHONE, f"Contact: {alice.contact}", cseq=50, body=wic_sdp(own, setup="actpass")))
-    invite, where = await core.receive("INVITE")
+    invite, where = await core.expect("INVITE")
     contact = f"Contact: <sip:phone@127.0.0.1:{core.port}>"
     core.send(core.answer(invite, "200 OK", contact, body="v=0\r\nnonsense\r\n"), where)
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     assert ok.endswith(b"\r\n\r\n")
     routes = [f"Route: {value}" for value in reversed(alice.headers(ok, "Record-Route"))]
     alice.send(alice.request("ACK", f"sip:phone@127.0.0.1:{core.port}", *routes, to=alice.header(ok, "To"), cseq=50))
-    await core.receive("ACK")
-    await core.receive("BYE")
-    await alice.receive("BYE")
+    await core.expect("ACK")
+    await core.expect("BYE")
+    await alice.expect("BYE")
 
 
 async def test_a_success_that_cannot_be_read_makes_no_registration(behind_core):
     ims, core, alice = behind_core
     alice.send(alice.register())
-    request, where = await core.receive("REGISTER")
+    request, where = await core.expect("REGISTER")
     contact = alice.header(request.encode(), "Contact")
     core.send(core.answer(request, "200 OK", f"Contact: <sip:, {contact};expires=600", record_route=False), where)
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     assert ims.epcscf.registrations == 0
 
 
 async def test_what_a_success_says_besides_the_binding_may_be_unreadable(behind_core):
     ims, core, alice = behind_core
     alice.send(alice.register())
-    request, where = await core.receive("REGISTER")
+    request, where = await core.expect("REGISTER")
     contact = alice.header(request.encode(), "Contact")
     odd = ("Contact: <sip:", "P-Associated-URI: <<<", "Service-Route: <>", "Require: ?", "Expires: x", "Expires: y")
     core.send(core.answer(request, "200 OK", f"Contact: {contact};expires=600", *odd, record_route=False), where)
-    answer = await alice.receive("SIP/2.0 200")
+    answer = await alice.expect("SIP/2.0 200")
     assert ims.epcscf.registrations == 1
     for line in odd:
         assert line.encode() in answer
@@ -310,7 +310,7 @@ async def test_an_offer_from_the_core_that_cannot_be_carried(behind_core):
         f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n{body}",
         ("127.0.0.1", ims.epcscf.node.mw.port),
     )
-    refused, _ = await core.receive("SIP/2.0 488")
+    refused, _ = await core.expect("SIP/2.0 488")
     assert 'Warning: 399 127.0.0.1 "no m-line' in refused
     assert alice.nothing_came()
 

@@ -24,12 +24,12 @@ async def subscribe(ue, *, expires: int = 3600, to: str = "", uri: str = ALICE, 
     """Subscribe, and return the first NOTIFY, which is answered."""
     lines = ("Event: reg", f"Contact: {ue.contact}", f"Expires: {expires}", "Accept: application/reginfo+xml", *routes)
     ue.send(ue.request("SUBSCRIBE", uri, *lines, to=to or f"<{ALICE}>", call_id="reg-event"))
-    ue.accepted = await ue.receive("SIP/2.0 200")
+    ue.accepted = await ue.expect("SIP/2.0 200")
     return await notified(ue)
 
 
 async def notified(ue) -> bytes:
-    notify = await ue.receive("NOTIFY ")
+    notify = await ue.expect("NOTIFY ")
     ue.send(ue.respond(notify, "200 OK"))
     return notify
 
@@ -99,7 +99,7 @@ async def test_the_network_deregisters_a_wic(ue, ims, event) -> None:
     assert (contact.state, contact.event) == (ContactState.TERMINATED, event)
     await watched(ims, 0)
     alice.send(alice.request("OPTIONS", "sip:bob@ims.example"))
-    await alice.receive("SIP/2.0 403 Not Registered")
+    await alice.expect("SIP/2.0 403 Not Registered")
 
 
 async def test_the_network_wants_another_proof(ue, ims) -> None:
@@ -126,7 +126,7 @@ async def test_others_may_not_watch(ue) -> None:
     await ue("alice")
     bob = await ue("bob")
     bob.send(bob.request("SUBSCRIBE", ALICE, "Event: reg", f"Contact: {bob.contact}"))
-    await bob.receive("SIP/2.0 403")
+    await bob.expect("SIP/2.0 403")
 
 
 async def test_a_subscription_outlives_a_restart_of_the_network(tmp_path, make_raw) -> None:

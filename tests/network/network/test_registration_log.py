@@ -75,9 +75,9 @@ async def test_an_expired_registration(ue, ims, logged):
 async def test_a_wrong_password(ue, logged):
     alice = await ue("alice", register=False)
     alice.send(alice.register())
-    challenge = alice.challenge(await alice.receive("SIP/2.0 401"))
+    challenge = alice.challenge(await alice.expect("SIP/2.0 401"))
     alice.send(alice.register(alice.credentials(challenge, "wrong")))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
     where = address(alice)
     assert logged("refused") == [f"refused: sip:alice@ims.example from {where}: 403 Authentication Failed"]
 
@@ -85,7 +85,7 @@ async def test_a_wrong_password(ue, logged):
 async def test_an_unknown_user(ue, logged):
     mallory = await ue("mallory", register=False)
     mallory.send(mallory.register())
-    await mallory.receive("SIP/2.0 403")
+    await mallory.expect("SIP/2.0 403")
     where = address(mallory)
     assert logged("refused") == [f"refused: sip:mallory@ims.example from {where}: 403 Identity Not Known"]
 
@@ -94,7 +94,7 @@ async def test_ipsec(ue, logged):
     alice = await ue("alice", register=False)
     aka = 'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", uri="sip:ims.example", response="", algorithm=AKAv1-MD5'
     alice.send(alice.register(aka, "Security-Client: ipsec-3gpp;alg=hmac-sha-1-96;spi-c=1;spi-s=2;port-c=3;port-s=4"))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
     assert logged("refused") == [f"refused: sip:alice@ims.example from {address(alice)}: it asks for IPsec"]
 
 
@@ -102,7 +102,7 @@ async def test_ipsec(ue, logged):
 async def test_a_token_that_is_not_good(ue, logged):
     alice = await ue("alice", register=False)
     alice.send(alice.register("Authorization: Bearer nonsense"))
-    await alice.receive("SIP/2.0 401")
+    await alice.expect("SIP/2.0 401")
     assert logged("refused") == [f"refused: REGISTER of sip:alice@ims.example from {address(alice)}: 401"]
     assert "nonsense" not in "".join(logged(""))
 

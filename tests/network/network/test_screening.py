@@ -35,7 +35,7 @@ async def test_a_request_that_needs_a_dialog_and_names_none_gets_481(ue, mw, met
     alice, bob = await ue("alice"), await ue("bob")
     mw.clear()
     alice.send(alice.request(method, BOB, f"Contact: {alice.contact}", *LINES.get(method, ()), body=body))
-    await alice.receive("SIP/2.0 481")
+    await alice.expect("SIP/2.0 481")
     assert not any(message.startswith(f"{method} {BOB}".encode()) for message in mw)
     assert bob.nothing_came()
 
@@ -47,7 +47,7 @@ async def test_a_request_that_makes_a_dialog_has_one_contact(ue, mw, method, fau
     alice, bob = await ue("alice"), await ue("bob")
     mw.clear()
     alice.send(alice.request(method, BOB, *CONTACTS[fault], *LINES[method]))
-    await alice.receive("SIP/2.0 400")
+    await alice.expect("SIP/2.0 400")
     assert not any(message.startswith(f"{method} {BOB}".encode()) for message in mw)
     assert bob.nothing_came()
 
@@ -57,9 +57,9 @@ async def test_a_request_that_makes_a_dialog_has_one_contact(ue, mw, method, fau
 async def test_a_contact_that_means_nothing_is_not_looked_at(call, method, fault):
     """Within a dialog only a target refresh has a use for it (RFC 3261 §12.2.1.1)."""
     call.alice.send(call.within(method, *CONTACTS[fault], *LINES.get(method, ())))
-    passed = await call.bob.receive(method)
+    passed = await call.bob.expect(method)
     call.bob.send(call.bob.respond(passed, "200 OK"))
-    await call.alice.receive("SIP/2.0 200")
+    await call.alice.expect("SIP/2.0 200")
 
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "SUBSCRIBE", "REFER", "NOTIFY"])
@@ -68,7 +68,7 @@ async def test_a_contact_that_means_nothing_is_not_looked_at(call, method, fault
 async def test_a_target_refresh_names_one_place(call, method, fault, sender):
     ue, within = (call.alice, call.within) if sender == "caller" else (call.bob, call.within_by_bob)
     ue.send(within(method, *CONTACTS[fault], *LINES[method]))
-    await ue.receive("SIP/2.0 400")
+    await ue.expect("SIP/2.0 400")
 
 
 @pytest.mark.parametrize("method", sorted(DIALOG_FORMING | WITHIN_DIALOG))
@@ -92,5 +92,5 @@ async def test_what_the_core_sends_is_screened_as_well(ue, ims, mw, make_mw_peer
     ]
     own = ims.epcscf.node.mw
     peer.send("\r\n".join([*lines, "", ""]), (own.host, own.port))
-    await peer.receive(f"SIP/2.0 {status}")
+    await peer.expect(f"SIP/2.0 {status}")
     assert alice.nothing_came()

@@ -8,9 +8,9 @@ BOB = "sip:bob@ims.example"
 async def ringing(ue):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}"))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "180 Ringing"))
-    await alice.receive("SIP/2.0 180")
+    await alice.expect("SIP/2.0 180")
     return alice, bob, invited
 
 
@@ -23,7 +23,7 @@ async def test_a_response_past_the_elements_on_the_way_is_dropped(ue):
         forged = forged.replace(f"Via: {via}\r\n", "", 1)
     bob.send(forged)
     bob.send(bob.respond(invited, "603 Decline"))
-    await alice.receive("SIP/2.0 603")
+    await alice.expect("SIP/2.0 603")
 
 
 async def test_only_the_caller_cancels(ue):
@@ -31,9 +31,9 @@ async def test_only_the_caller_cancels(ue):
     mallory = await ue("bob", register=False)
     cancel = alice.request("CANCEL", BOB, branch=f"z9hG4bK-alice-INVITE-{alice.cseq}", cseq=alice.cseq)
     mallory.send(cancel)
-    await mallory.receive("SIP/2.0 481")
+    await mallory.expect("SIP/2.0 481")
     bob.send(bob.respond(invited, "486 Busy Here"))
-    await alice.receive("SIP/2.0 486")
+    await alice.expect("SIP/2.0 486")
 
 
 async def test_two_wics_may_choose_the_same_branch_and_host(ue):
@@ -42,7 +42,7 @@ async def test_two_wics_may_choose_the_same_branch_and_host(ue):
     for wic in (alice, bob):
         wic.send(wic.request("OPTIONS", "sip:unknown@ims.example", call_id=f"of-{wic.user}", branch="z9hG4bK-same"))
     for wic in (alice, bob):
-        assert wic.header(await wic.receive("SIP/2.0 404"), "Call-ID") == f"of-{wic.user}"
+        assert wic.header(await wic.expect("SIP/2.0 404"), "Call-ID") == f"of-{wic.user}"
 
 
 async def test_a_flow_token_of_another_wic_leads_nowhere(ue):
@@ -52,7 +52,7 @@ async def test_a_flow_token_of_another_wic_leads_nowhere(ue):
     stolen = [route for route in routes if "leg=" in route][-1]
     to, own = bob.header(invited, "From"), f"{bob.header(invited, 'To')};tag=bob"
     bob.send(bob.request("BYE", f"sip:alice@{alice.host}", stolen, to=to, from_=own))
-    await bob.receive("SIP/2.0 403")
+    await bob.expect("SIP/2.0 403")
     bob.send(bob.request("OPTIONS", f"sip:alice@{alice.host}", stolen, call_id="new"))
-    await bob.receive("SIP/2.0 404")
+    await bob.expect("SIP/2.0 404")
     assert alice.nothing_came()

@@ -27,10 +27,10 @@ async def test_what_a_wic_can_do_is_not_what_the_gateway_can_do(ue, mw, content_
     alice, bob = await ue("alice"), await ue("bob")
     mw.clear()
     alice.send(with_body(alice.request("OPTIONS", BOB), content_type, body))
-    asked = await bob.receive("OPTIONS")
+    asked = await bob.expect("OPTIONS")
     assert sdp(asked) == ""
     bob.send(with_body(bob.respond(asked, status, "Accept: application/sdp"), content_type, body))
-    answer = await alice.receive(f"SIP/2.0 {status}")
+    answer = await alice.expect(f"SIP/2.0 {status}")
     assert sdp(answer) == ""
     assert alice.headers(answer, "Accept") == ["application/sdp"]
     assert not alice.headers(answer, "Content-Type")
@@ -43,10 +43,10 @@ async def test_a_refusal_describes_no_media(call, mw, method, content_type, body
     mw.clear()
     contact = f"Contact: {call.alice.contact}"
     call.alice.send(call.within(method, contact, *RACK[method], body=OFFER if method == "INVITE" else ""))
-    offered = await call.bob.receive(method)
+    offered = await call.bob.expect(method)
     mw.clear()
     call.bob.send(with_body(call.bob.respond(offered, "488 Not Acceptable Here"), content_type, body))
-    refused = await call.alice.receive("SIP/2.0 488")
+    refused = await call.alice.expect("SIP/2.0 488")
     assert sdp(refused) == ""
     assert not any(FINGERPRINT.encode() in message for message in mw)
 
@@ -54,18 +54,18 @@ async def test_a_refusal_describes_no_media(call, mw, method, content_type, body
 async def test_a_text_that_happens_to_be_a_description_passes(ue):
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("MESSAGE", BOB, body=OFFER))
-    assert sdp(await bob.receive("MESSAGE")) == OFFER
+    assert sdp(await bob.expect("MESSAGE")) == OFFER
 
 
 async def test_an_answer_that_no_offer_waits_for_is_taken_out_of_the_ack(ue, mw):
     alice, bob = await ue("alice"), await ue("bob")
     mw.clear()
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3, body=OFFER))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "200 OK", body=ANSWER))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     alice.send(Call(alice, bob, ok, invited).within("ACK", cseq=3, body=ANSWER))
-    assert sdp(await bob.receive("ACK")) == ""
+    assert sdp(await bob.expect("ACK")) == ""
     assert not any(FINGERPRINT.encode() in message for message in mw)
 
 
@@ -73,13 +73,13 @@ async def test_a_repeated_ack_has_the_answer_of_the_first(ue, mw):
     alice, bob = await ue("alice"), await ue("bob")
     mw.clear()
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "200 OK", body=OFFER))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     alice.send(Call(alice, bob, ok, invited).within("ACK", cseq=3, body=ANSWER))
-    first = await bob.receive("ACK")
+    first = await bob.expect("ACK")
     alice.send(Call(alice, bob, ok, invited).within("ACK", cseq=3, body=ANSWER))
-    assert sdp(await bob.receive("ACK")) == sdp(first) != ""
+    assert sdp(await bob.expect("ACK")) == sdp(first) != ""
     assert not any(FINGERPRINT.encode() in message for message in mw)
 
 
@@ -87,20 +87,20 @@ async def test_an_ack_of_the_other_side_has_its_own_answer(ue):
     """Both sides may count alike (RFC 3261 §12.2.1.1)."""
     alice, bob = await ue("alice"), await ue("bob")
     alice.send(alice.request("INVITE", BOB, f"Contact: {alice.contact}", cseq=3))
-    invited = await bob.receive("INVITE")
+    invited = await bob.expect("INVITE")
     bob.send(bob.respond(invited, "200 OK", body=OFFER))
-    ok = await alice.receive("SIP/2.0 200")
+    ok = await alice.expect("SIP/2.0 200")
     call = Call(alice, bob, ok, invited)
     alice.send(call.within("ACK", cseq=3, body=ANSWER))
-    first = await bob.receive("ACK")
+    first = await bob.expect("ACK")
     bob.cseq = 2
     bob.send(call.within_by_bob("INVITE", f"Contact: {bob.contact}"))
-    again = await alice.receive("INVITE")
+    again = await alice.expect("INVITE")
     alice.send(alice.respond(again, "200 OK", body=OFFER))
-    await bob.receive("SIP/2.0 200")
+    await bob.expect("SIP/2.0 200")
     bob.cseq = 2
     no_video = "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n"
     bob.send(call.within_by_bob("ACK", body=ANSWER.replace("m=application", f"{no_video}m=application")))
-    ack = await alice.receive("ACK")
+    ack = await alice.expect("ACK")
     assert "a=fingerprint" in sdp(ack)
     assert sdp(ack) != sdp(first)

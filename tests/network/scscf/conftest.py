@@ -173,9 +173,9 @@ async def dialog(running, outsider):
     running.bind("bob")
     host, port = outsider.address
     running.send("INVITE", BOB, f"Contact: <sip:caller@{host}:{port}>", call_id="call", peer=outsider)
-    got = await running.peer.receive("INVITE")
+    got = await running.peer.expect("INVITE")
     running.peer.answer(got, "200 OK", "Contact: <sip:bob@k.invalid>")
-    await outsider.receive("SIP/2.0 200")
+    await outsider.expect("SIP/2.0 200")
     return header(got, "Record-Route")[0]
 
 

@@ -89,12 +89,12 @@ async def test_a_call_shows_both_numbers_and_the_service(running):
         running.bind(user)
     kate = "P-Asserted-Identity: <sip:kate@ims.example>"
     running.send("OPTIONS", "sip:leo@ims.example", running.orig, kate, f"P-Preferred-Service: {MMTEL}")
-    got = await running.peer.receive("OPTIONS sip:leo@k.invalid ")
+    got = await running.peer.expect("OPTIONS sip:leo@k.invalid ")
     assert asserted(got) == ["<sip:kate@ims.example>", "<tel:+491>"]
     assert asserted(got, "P-Asserted-Service") == [MMTEL]
     assert not asserted(got, "P-Preferred-Service")
     running.peer.answer(got, "200 OK", "P-Asserted-Identity: <sip:leo@ims.example>")
-    answer = await running.peer.receive("SIP/2.0 200")
+    answer = await running.peer.expect("SIP/2.0 200")
     assert asserted(answer) == ["<sip:leo@ims.example>", "<tel:+492>"]
 
 
@@ -102,14 +102,14 @@ async def test_an_identity_in_a_response_that_cannot_be_read_passes(running):
     running.bind("alice")
     running.bind("bob")
     running.send("OPTIONS", "sip:bob@ims.example", running.orig, "P-Asserted-Identity: <sip:alice@ims.example>")
-    got = await running.peer.receive("OPTIONS sip:bob@k.invalid ")
+    got = await running.peer.expect("OPTIONS sip:bob@k.invalid ")
     running.peer.answer(got, "200 OK", "P-Asserted-Identity: <<<")
-    await running.peer.receive("SIP/2.0 200")
+    await running.peer.expect("SIP/2.0 200")
 
 
 async def test_a_stranger_asserts_no_service(running, outsider):
     running.bind("bob")
     lines = (f"P-Asserted-Service: {MMTEL}", f"P-Preferred-Service: {MMTEL}")
     running.send("OPTIONS", "sip:bob@ims.example", *lines, peer=outsider)
-    got = await running.peer.receive("OPTIONS sip:bob@k.invalid ")
+    got = await running.peer.expect("OPTIONS sip:bob@k.invalid ")
     assert not asserted(got, "P-Asserted-Service")

@@ -44,7 +44,7 @@ class Crowd:
     async def answer(self, statuses: dict[str, str], count: int = LIMIT) -> None:
         """Answer the questions of the S-CSCF, but for those about the bindings that are not named."""
         for _ in range(count):
-            asked = await self.peer.receive("OPTIONS sip:alice@")
+            asked = await self.peer.expect("OPTIONS sip:alice@")
             key = asked.partition("@")[2].partition(".")[0]
             assert f"Route: <sip:token-{key}@" in asked
             if key in statuses:
@@ -74,14 +74,14 @@ async def test_the_oldest_binding_that_leads_to_no_ue_gives_way(crowd, statuses,
     """One whose flow is gone before one that is silent, and none that answers."""
     crowd.register()
     await crowd.answer(statuses)
-    await crowd.peer.receive("SIP/2.0 200")
+    await crowd.peer.expect("SIP/2.0 200")
     assert crowd.keys == sorted({"d0", "d1", "d2", "d3", "sip:alice@new.invalid"} - {leaves})
 
 
 async def test_a_user_whose_ues_are_all_there_gets_a_reason(crowd) -> None:
     crowd.register()
     await crowd.answer(dict.fromkeys(("d0", "d1", "d2", "d3"), ALIVE))
-    await crowd.peer.receive(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
     assert len(crowd.keys) == LIMIT
 
 
@@ -93,7 +93,7 @@ async def test_a_binding_to_which_nothing_leads_gives_way(crowd) -> None:
         made = replace(made, path=path, registered_at=crowd.now - number)
         crowd.running.hss.change_bindings(IMPI, store=[made])
     crowd.register()
-    await crowd.peer.receive("SIP/2.0 200")
+    await crowd.peer.expect("SIP/2.0 200")
     assert crowd.keys == ["d0", "d1", "d2", "sip:alice@new.invalid"]
 
 
@@ -104,7 +104,7 @@ async def test_an_earlier_contact_of_the_same_instance_gives_way_unasked(crowd) 
     crowd.bind("d2", instance)
     crowd.bind(f"{instance};reg-id=1", instance)
     crowd.register(contact=f'<sip:alice@new.invalid>;+sip.instance="{instance}"')
-    await crowd.peer.receive("SIP/2.0 200")
+    await crowd.peer.expect("SIP/2.0 200")
     assert crowd.keys == sorted(["d0", "d1", f"{instance};reg-id=1", "sip:alice@new.invalid"])
 
 
@@ -112,54 +112,54 @@ async def test_registers_that_come_meanwhile_wait_for_the_same_answers(crowd) ->
     for name in ("first", "second", "third"):
         crowd.register(contact=f"<sip:alice@{name}.invalid>")
     await crowd.answer({"d0": GONE, "d1": ALIVE, "d2": GONE, "d3": ALIVE})
-    answers = [(await crowd.peer.receive("SIP/2.0 "))[8:11] for _ in range(3)]
+    answers = [(await crowd.peer.expect("SIP/2.0 "))[8:11] for _ in range(3)]
     assert answers == ["200", "200", "403"]
     assert crowd.keys == ["d1", "d3", "sip:alice@first.invalid", "sip:alice@second.invalid"]
 
 
 async def test_a_ue_that_came_back_meanwhile_stays(crowd) -> None:
     crowd.register()
-    asked = [await crowd.peer.receive("OPTIONS") for _ in range(LIMIT)]
+    asked = [await crowd.peer.expect("OPTIONS") for _ in range(LIMIT)]
     crowd.running.bind("alice", key="d0", path="new")
     for each in asked:
         crowd.peer.answer(each, GONE if "@d0." in each else ALIVE)
-    await crowd.peer.receive(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
     assert "d0" in crowd.keys
 
 
 async def test_answers_that_come_late_change_nothing(crowd) -> None:
     crowd.register()
-    asked = [await crowd.peer.receive("OPTIONS") for _ in range(LIMIT)]
-    await crowd.peer.receive("SIP/2.0 200")
+    asked = [await crowd.peer.expect("OPTIONS") for _ in range(LIMIT)]
+    await crowd.peer.expect("SIP/2.0 200")
     for each in asked:
         crowd.peer.answer(each, GONE)
     crowd.running.send("OPTIONS", "sip:ims.example")
-    await crowd.peer.receive("SIP/2.0 200")
+    await crowd.peer.expect("SIP/2.0 200")
     assert len(crowd.keys) == LIMIT
 
 
 async def test_a_register_with_too_many_contacts_asks_no_one(crowd) -> None:
     more = [f"Contact: <sip:alice@n{number}.invalid>" for number in range(LIMIT)]
     crowd.register(*more)
-    await crowd.peer.receive(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
 
 
 async def test_a_full_set_is_refreshed_and_deregistered(crowd) -> None:
     crowd.running.hss.change_bindings(IMPI, remove=["d0"])
     crowd.register()
-    await crowd.peer.receive("SIP/2.0 200")
+    await crowd.peer.expect("SIP/2.0 200")
     crowd.register()
-    await crowd.peer.receive("SIP/2.0 200")
+    await crowd.peer.expect("SIP/2.0 200")
     crowd.register("Expires: 0")
-    await crowd.peer.receive("SIP/2.0 200")
+    await crowd.peer.expect("SIP/2.0 200")
     assert crowd.keys == ["d1", "d2", "d3"]
 
 
 async def test_what_cannot_be_stored_after_the_questions(crowd, hold) -> None:
     crowd.register()
-    asked = [await crowd.peer.receive("OPTIONS") for _ in range(LIMIT)]
+    asked = [await crowd.peer.expect("OPTIONS") for _ in range(LIMIT)]
     other = hold(crowd.running.hss)
     for each in asked:
         crowd.peer.answer(each, GONE)
-    await crowd.peer.receive("SIP/2.0 503")
+    await crowd.peer.expect("SIP/2.0 503")
     other.rollback()

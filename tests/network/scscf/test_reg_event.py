@@ -104,19 +104,19 @@ class Watching:
 
     async def notified(self, status: str = "200 OK") -> str:
         """Take a NOTIFY and answer it."""
-        notify = await self.peer.receive("NOTIFY ")
+        notify = await self.peer.expect("NOTIFY ")
         self.peer.answer(notify, status)
         return notify
 
     async def subscribed(self, **more: object) -> tuple[str, RegInfo]:
         self.send(**more)  # type: ignore[arg-type]
-        accepted = await self.peer.receive("SIP/2.0 200")
+        accepted = await self.peer.expect("SIP/2.0 200")
         return accepted, document(await self.notified())
 
     async def over(self, count: int = 0) -> None:
         """Expect that many subscriptions to be left once all that was sent has been dealt with."""
         self.send(expires=1)
-        await self.peer.receive("SIP/2.0 4")
+        await self.peer.expect("SIP/2.0 4")
         assert self.count == count
 
 
@@ -169,7 +169,7 @@ async def test_the_edge_in_the_path_may_ask(watching) -> None:
 @pytest.mark.parametrize("asserted", ["sip:bob@ims.example", HIDDEN, "sip:127.0.0.1:9", "tel:+1", ""])
 async def test_other_identities_may_not_watch(watching, asserted) -> None:
     watching.send(asserted=asserted)
-    await watching.peer.receive("SIP/2.0 403")
+    await watching.peer.expect("SIP/2.0 403")
     assert watching.count == 0
 
 
@@ -195,7 +195,7 @@ async def test_subscribers_that_share_an_identity_watch_their_own_registration(
     asserted = asserted.format(edge=f"sip:{who}@{host}:{port}")
     lines = ("Event: reg", f"Record-Route: <sip:{host}:{port};lr>")
     watching.send("sip:team@ims.example", *lines, asserted=asserted, contact=contact.format(who=who))
-    await watching.peer.receive("SIP/2.0 200")
+    await watching.peer.expect("SIP/2.0 200")
     told = document(await watching.notified())
     assert [each.uri for each in told.registrations[0].contacts] == [f"sip:team@{who}.invalid;transport=ws"]
 
@@ -203,13 +203,13 @@ async def test_subscribers_that_share_an_identity_watch_their_own_registration(
 async def test_an_untrusted_element_may_not_watch(watching) -> None:
     watching.running.trusted.clear()
     watching.send()
-    await watching.peer.receive("SIP/2.0 403")
+    await watching.peer.expect("SIP/2.0 403")
 
 
 async def test_a_user_that_is_not_registered_may_not_watch(watching) -> None:
     watching.running.hss.change_bindings(IMPI, remove=["k"])
     watching.send()
-    await watching.peer.receive("SIP/2.0 403")
+    await watching.peer.expect("SIP/2.0 403")
 
 
 @pytest.mark.parametrize(
@@ -222,20 +222,20 @@ async def test_a_user_that_is_not_registered_may_not_watch(watching) -> None:
 )
 async def test_subscriptions_that_cannot_be_granted(watching, lines, more, status) -> None:
     watching.send(ALICE, *lines, **more)
-    await watching.peer.receive(f"SIP/2.0 {status}")
+    await watching.peer.expect(f"SIP/2.0 {status}")
 
 
 async def test_an_unknown_user_cannot_be_watched(watching) -> None:
     watching.send("sip:unknown@ims.example")
-    await watching.peer.receive("SIP/2.0 404")
+    await watching.peer.expect("SIP/2.0 404")
 
 
 async def test_other_packages_go_to_the_user(watching) -> None:
     watching.send(ALICE, "Event: dialog")
-    watching.peer.answer(await watching.peer.receive("SUBSCRIBE sip:alice@k.invalid"), "489 Bad Event")
-    await watching.peer.receive("SIP/2.0 489")
+    watching.peer.answer(await watching.peer.expect("SUBSCRIBE sip:alice@k.invalid"), "489 Bad Event")
+    await watching.peer.expect("SIP/2.0 489")
     watching.send(ALICE, "Event: ?")
-    await watching.peer.receive("SUBSCRIBE sip:alice@k.invalid")
+    await watching.peer.expect("SUBSCRIBE sip:alice@k.invalid")
 
 
 @pytest.mark.parametrize("event", [ContactEvent.REGISTERED, ContactEvent.REFRESHED, ContactEvent.SHORTENED])
@@ -277,8 +277,8 @@ async def test_the_last_contact_goes(watching, event) -> None:
 
 async def test_changes_are_put_together_while_a_notify_has_no_answer(watching) -> None:
     watching.send()
-    await watching.peer.receive("SIP/2.0 200")
-    first = await watching.peer.receive("NOTIFY ")
+    await watching.peer.expect("SIP/2.0 200")
+    first = await watching.peer.expect("NOTIFY ")
     watching.bind("one", ContactEvent.REGISTERED)
     watching.bind("two", ContactEvent.REGISTERED)
     watching.bind("one", ContactEvent.REFRESHED)
@@ -293,7 +293,7 @@ async def test_changes_are_put_together_while_a_notify_has_no_answer(watching) -
 
 async def test_after_a_failed_notify_the_full_state_follows(watching) -> None:
     watching.send()
-    await watching.peer.receive("SIP/2.0 200")
+    await watching.peer.expect("SIP/2.0 200")
     await watching.notified("500 No")
     watching.bind("other", ContactEvent.REGISTERED)
     told = document(await watching.notified())
@@ -311,26 +311,26 @@ async def test_refresh_and_end(watching) -> None:
     to = header(accepted, "To")
     contact = header(accepted, "Contact")[1:-1]
     watching.send(contact, to=to, call="kept", expires=600)
-    assert header(await watching.peer.receive("SIP/2.0 200"), "Expires") == "600"
+    assert header(await watching.peer.expect("SIP/2.0 200"), "Expires") == "600"
     assert document(await watching.notified()).version == 1
     watching.send(contact, to=to, call="kept", expires=0)
-    await watching.peer.receive("SIP/2.0 200")
+    await watching.peer.expect("SIP/2.0 200")
     assert header(await watching.notified(), "Subscription-State") == "terminated;reason=timeout"
     await watching.over()
     watching.send(contact, to=to, call="kept")
-    await watching.peer.receive("SIP/2.0 481")
+    await watching.peer.expect("SIP/2.0 481")
 
 
 async def test_fetching(watching) -> None:
     watching.send(expires=0)
-    await watching.peer.receive("SIP/2.0 200")
+    await watching.peer.expect("SIP/2.0 200")
     assert document(await watching.notified()).full
     await watching.over()
 
 
 async def test_a_watcher_that_is_gone_is_forgotten(watching) -> None:
     watching.send()
-    await watching.peer.receive("SIP/2.0 200")
+    await watching.peer.expect("SIP/2.0 200")
     await watching.notified("481 Gone")
     await watching.over()
 
@@ -340,7 +340,7 @@ async def test_the_oldest_subscription_gives_way(watching) -> None:
         await watching.subscribed()
     await watching.subscribed(asserted=watching.edge)  # is counted apart
     watching.send()
-    got = [await watching.peer.receive("") for _ in range(3)]
+    got = [await watching.peer.expect("") for _ in range(3)]
     for message in got:
         if message.startswith("NOTIFY"):
             watching.peer.answer(message, "200 OK")
@@ -370,7 +370,7 @@ async def test_a_restart_goes_on_with_the_dialog(watching) -> None:
     assert header(notify, "Subscription-State") == "active;expires=3500"
     assert document(notify).version == 1
     watching.send(header(accepted, "Contact")[1:-1], to=header(accepted, "To"), call="kept", expires=600)
-    await watching.peer.receive("SIP/2.0 200")
+    await watching.peer.expect("SIP/2.0 200")
     assert document(await watching.notified()).version == 2
 
 
@@ -422,10 +422,10 @@ async def test_a_watcher_is_notified_while_the_database_is_locked(running, hold,
     other = hold(running.hss)
     contact = f"Contact: <sip:{running.peer.address[0]}:{running.peer.address[1]}>"
     running.send("SUBSCRIBE", ALICE, f"P-Asserted-Identity: <{ALICE}>", "Event: reg", "Expires: 3600", contact)
-    await running.peer.receive("SIP/2.0 200")
-    running.peer.answer(await running.peer.receive("NOTIFY"), "481 Gone")
+    await running.peer.expect("SIP/2.0 200")
+    running.peer.answer(await running.peer.expect("NOTIFY"), "481 Gone")
     running.send("OPTIONS", "sip:unknown@ims.example")
-    await running.peer.receive("SIP/2.0 404")
+    await running.peer.expect("SIP/2.0 404")
     assert len(running.scscf.notifier) == 0
     assert "database is locked" in caplog.text
     other.rollback()

@@ -90,7 +90,7 @@ async def test_a_shorter_binding_advances_the_deadline(running):
     expiry.handle_timeout(now=now)
     assert expiry.next_timeout() == now + 60
     running.send("REGISTER", "sip:ims.example", VOUCHED_FOR, CONTACT, "Expires: 7")
-    await running.peer.receive("SIP/2.0 200")
+    await running.peer.expect("SIP/2.0 200")
     assert 7 <= expiry.next_timeout() - now < 17
     running.scscf.location_service.reauthenticate("bob@ims.example", within=2, now=1e9)
     assert 2 <= expiry.next_timeout() - now < 12

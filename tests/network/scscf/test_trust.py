@@ -18,10 +18,10 @@ async def test_an_untrusted_element_asserts_no_identity(running, outsider):
     running.bind("bob")
     lie = "P-Asserted-Identity: <sip:police@ims.example>"
     running.send("OPTIONS", BOB, lie, *NETWORK_ONLY, peer=outsider)
-    got = await running.peer.receive("OPTIONS sip:bob@k.invalid ")
+    got = await running.peer.expect("OPTIONS sip:bob@k.invalid ")
     assert not {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} & names(got)
     running.peer.answer(got, "200 OK", ASSERTED, *NETWORK_ONLY)
-    answer = await outsider.receive("SIP/2.0 200")
+    answer = await outsider.expect("SIP/2.0 200")
     assert "P-Asserted-Identity" in names(answer)
     assert not {"P-Charging-Vector", "P-Access-Network-Info"} & names(answer)
 
@@ -29,10 +29,10 @@ async def test_an_untrusted_element_asserts_no_identity(running, outsider):
 async def test_a_trusted_element_asserts_an_identity(running):
     running.bind("bob")
     running.send("OPTIONS", BOB, running.orig, ASSERTED, "Privacy: id", *NETWORK_ONLY)
-    got = await running.peer.receive("OPTIONS sip:bob@k.invalid ")
+    got = await running.peer.expect("OPTIONS sip:bob@k.invalid ")
     assert {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} <= names(got)
     running.peer.answer(got, "200 OK", f"P-Asserted-Identity: <{BOB}>", "Privacy: id", *NETWORK_ONLY)
-    answer = await running.peer.receive("SIP/2.0 200")
+    answer = await running.peer.expect("SIP/2.0 200")
     assert {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} <= names(answer)
 
 
@@ -42,11 +42,11 @@ async def test_header_fields_of_the_network_do_not_leave_it(running, outsider, p
     host, port = outsider.address
     privacy = ["Privacy: critical;id"] if private else []
     running.send("OPTIONS", f"sip:phone@{host}:{port}", running.orig, ASSERTED, *privacy, *NETWORK_ONLY)
-    got = await outsider.receive("OPTIONS sip:phone")
+    got = await outsider.expect("OPTIONS sip:phone")
     assert not {"P-Charging-Vector", "P-Access-Network-Info"} & names(got)
     assert ("P-Asserted-Identity" in names(got)) is not private
     outsider.answer(got, "200 OK", f"P-Asserted-Identity: <{BOB}>", *NETWORK_ONLY)
-    answer = await running.peer.receive("SIP/2.0 200")
+    answer = await running.peer.expect("SIP/2.0 200")
     assert not {"P-Asserted-Identity", "P-Charging-Vector", "P-Access-Network-Info"} & names(answer)
 
 
@@ -56,7 +56,7 @@ async def test_an_ack_is_cleaned_at_the_boundary(running, outsider, dialog):
         host, port = receiver.address
         lines = (f"Route: {dialog}, <sip:{host}:{port};lr>", *NETWORK_ONLY)
         running.send("ACK", "sip:x@elsewhere.invalid", *lines, to=f"<{BOB}>;tag=x", call_id="call", peer=sender)
-        got = await receiver.receive("ACK sip:x@elsewhere.invalid ")
+        got = await receiver.expect("ACK sip:x@elsewhere.invalid ")
         assert not {"P-Charging-Vector", "P-Access-Network-Info"} & names(got)
 
 
@@ -67,8 +67,8 @@ async def test_a_dialog_is_followed_both_ways(running, outsider, dialog):
         running.send(
             "BYE", f"sip:x@{host}:{port}", f"Route: {dialog}", to=f"<{BOB}>;tag=x", call_id="call", peer=sender
         )
-        receiver.answer(await receiver.receive("BYE"), "200 OK")
-        await sender.receive("SIP/2.0 200")
+        receiver.answer(await receiver.expect("BYE"), "200 OK")
+        await sender.expect("SIP/2.0 200")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ async def test_a_dialog_leads_to_its_two_ends_only(running, outsider, dialog, ro
     where = {"to": f"<{BOB}>;tag=x", "call_id": call_id, "peer": outsider}
     running.send("ACK", target.format(**given), f"Route: {route.format(**given)}", **where)
     running.send("INFO", target.format(**given), f"Route: {route.format(**given)}", **where)
-    await outsider.receive("SIP/2.0 403")
+    await outsider.expect("SIP/2.0 403")
     assert running.peer.nothing_came()
 
 
@@ -101,13 +101,13 @@ async def test_a_dialog_is_followed_after_a_restart(running, outsider, dialog):
     host, port = running.peer.address
     where = {"to": f"<{BOB}>;tag=x", "call_id": "call", "peer": outsider}
     running.send("BYE", f"sip:x@{host}:{port}", f"Route: {dialog}", **where)
-    await running.peer.receive("BYE")
+    await running.peer.expect("BYE")
 
 
 async def test_an_invite_without_contact_makes_no_way_back(running, outsider, header):
     running.bind("bob")
     running.send("INVITE", BOB, call_id="call", peer=outsider)
-    mark = header(await running.peer.receive("INVITE"), "Record-Route")[0]
+    mark = header(await running.peer.expect("INVITE"), "Record-Route")[0]
     where = {"to": f"<{BOB}>;tag=x", "call_id": "call", "peer": outsider}
     running.send("INFO", "sip:x@127.0.0.2:5060", f"Route: {mark}", **where)
-    await outsider.receive("SIP/2.0 403")
+    await outsider.expect("SIP/2.0 403")

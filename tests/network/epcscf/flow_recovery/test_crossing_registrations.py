@@ -21,7 +21,7 @@ class Crossing:
     async def grant(self, number: int) -> None:
         """Let the core answer one of the two."""
         self.edge.core.grant(self.requests[number])
-        await self.wics[number].receive("SIP/2.0 200")
+        await self.wics[number].expect("SIP/2.0 200")
 
     def where(self) -> list[tuple[str, int]]:
         """Return the far ends of the connections over which alice is registered."""
@@ -35,7 +35,7 @@ async def crossing(edge) -> Crossing:
     requests = []
     for wic in wics:
         wic.send(wic.register(EMPTY))
-        requests.append(await edge.core.receive("REGISTER"))
+        requests.append(await edge.core.expect("REGISTER"))
     return Crossing(edge, wics, requests)
 
 
@@ -46,7 +46,7 @@ async def test_the_later_register_counts(crossing, order):
     assert crossing.where() == [crossing.wics[1].address]
     assert crossing.edge.epcscf.registrations == 1
     crossing.wics[1].send(crossing.wics[1].register(EMPTY))
-    crossing.requests[1] = await crossing.edge.core.receive("REGISTER")
+    crossing.requests[1] = await crossing.edge.core.expect("REGISTER")
     await crossing.grant(1)
     assert not crossing.wics[1].ended.is_set()
 
@@ -56,7 +56,7 @@ async def test_a_connection_that_was_overtaken_is_not_registered(crossing):
     await crossing.grant(0)
     first = crossing.wics[0]
     first.send(first.request("OPTIONS", "sip:bob@ims.example"))
-    await first.receive("SIP/2.0 403")
+    await first.expect("SIP/2.0 403")
 
 
 async def test_an_answer_that_was_overtaken_brings_no_absent_ue_back(crossing):
@@ -72,7 +72,7 @@ async def test_a_register_that_overtakes_nothing_brings_it_back(crossing):
     first = crossing.wics[0]
     await crossing.grant(0)
     first.send(first.register(EMPTY))
-    crossing.requests[0] = await crossing.edge.core.receive("REGISTER")
+    crossing.requests[0] = await crossing.edge.core.expect("REGISTER")
     await crossing.grant(0)
     assert crossing.where() == [first.address]
     await crossing.wics[1].ended.wait()

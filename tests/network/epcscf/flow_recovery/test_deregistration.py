@@ -33,7 +33,7 @@ async def test_the_network_ends_a_registration(ims, ue, time_passes):
     await deregister(ims, "alice")
     await until(lambda: ims.epcscf.registrations == 0)
     alice.send(alice.request("OPTIONS", "sip:bob@ims.example"))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
     assert len(ims.epcscf.watcher) == 0
     time_passes(ims.epcscf, 31)
     assert not alice.ended.is_set()
@@ -48,7 +48,7 @@ async def test_a_new_registration_keeps_the_connection(ims, ue, time_passes):
     await alice.registered()
     time_passes(ims.epcscf, 100)
     alice.send(alice.request("OPTIONS", "sip:unknown@ims.example"))
-    await alice.receive("SIP/2.0 404")
+    await alice.expect("SIP/2.0 404")
 
 
 async def test_the_end_of_one_registration_is_not_that_of_another(ims, ue, time_passes):
@@ -77,7 +77,7 @@ async def test_only_the_returning_user_moves(ims, ue):
     await again.registered()
     assert ims.epcscf.registrations == 2
     both.send(both.request("OPTIONS", "sip:unknown@ims.example", call_id="o"))
-    await both.receive("SIP/2.0 404")
+    await both.expect("SIP/2.0 404")
     assert not both.ended.is_set()
 
 
@@ -108,18 +108,18 @@ async def test_a_deregistered_ue_is_forgotten_with_its_last_dialog(ims, ue, time
     both = await shared(ue)
     contact = f"Contact: {both.contact}"
     both.send(both.request("INVITE", "sip:carl@ims.example", contact, call_id="call"))
-    await both.receive("SIP/2.0 404")
+    await both.expect("SIP/2.0 404")
     ims.add_subscriber("carl", password=Secret("correct horse"))
     carl = await ue("carl")
     both.send(both.request("INVITE", "sip:carl@ims.example", contact, cseq=50, call_id="call-1"))
-    invited = await carl.receive("INVITE")
+    invited = await carl.expect("INVITE")
     carl.send(carl.respond(invited, "180 Ringing"))
-    await both.receive("SIP/2.0 180")
+    await both.expect("SIP/2.0 180")
     await both.registered(expires=0)
     time_passes(ims.epcscf, 33)
     assert known(ims) == {"alice", "bob", "carl"}  # it rings
     carl.send(carl.respond(invited, "486 Busy Here"))
-    await both.receive("SIP/2.0 486")
+    await both.expect("SIP/2.0 486")
     time_passes(ims.epcscf, 66)
     assert known(ims) == {"alice", "bob", "carl"}  # an early dialog lasts for a while
     time_passes(ims.epcscf, 400)
@@ -130,14 +130,14 @@ async def test_a_subscription_keeps_its_deregistered_ue(ims, ue, time_passes):
     both = await shared(ue)
     lines = ("Event: reg", f"Contact: {both.contact}", "Expires: 3600")
     both.send(both.request("SUBSCRIBE", "sip:alice@ims.example", *lines, call_id="reg-event"))
-    await both.receive("SIP/2.0 200")
-    both.send(both.respond(await both.receive("NOTIFY"), "200 OK"))
+    await both.expect("SIP/2.0 200")
+    both.send(both.respond(await both.expect("NOTIFY"), "200 OK"))
     both.send(both.register(expires=0))
-    challenged = await both.receive("SIP/2.0 401")
+    challenged = await both.expect("SIP/2.0 401")
     both.send(both.register(both.credentials(both.challenge(challenged)), expires=0))
-    await both.receive("SIP/2.0 200")
+    await both.expect("SIP/2.0 200")
     assert known(ims) == {"alice", "bob"}
-    notified = await both.receive("NOTIFY")
+    notified = await both.expect("NOTIFY")
     assert b"terminated" in notified
     both.send(both.respond(notified, "200 OK"))
     await until(lambda: len(ims.scscf.notifier) == 1)  # that of the eP-CSCF to bob
@@ -182,11 +182,11 @@ async def test_the_end_of_one_identity_is_not_that_of_another(ims, ue, gina):
     await until(lambda: len(ims.scscf.notifier) == 1)
     assert len(ims.epcscf.watcher) == ims.epcscf.registrations == 1
     gina.send(gina.request("OPTIONS", "sip:unknown@ims.example"))
-    await gina.receive("SIP/2.0 404")
+    await gina.expect("SIP/2.0 404")
     alice = await ue("alice")
     alice.send(alice.request("OPTIONS", "sip:gina@ims.example"))
-    gina.send(gina.respond(await gina.receive("OPTIONS"), "200 OK"))
-    await alice.receive("SIP/2.0 200")
+    gina.send(gina.respond(await gina.expect("OPTIONS"), "200 OK"))
+    await alice.expect("SIP/2.0 200")
 
 
 async def test_the_network_ends_one_identity_of_several(ims, gina):

@@ -17,16 +17,16 @@ EMPTY = (
 
 async def registered(edge, wic, *, expires: int = 600, **more) -> None:
     wic.send(wic.register(EMPTY, **more))
-    edge.core.grant(await edge.core.receive("REGISTER"), expires=expires)
-    await wic.receive("SIP/2.0 200")
+    edge.core.grant(await edge.core.expect("REGISTER"), expires=expires)
+    await wic.expect("SIP/2.0 200")
 
 
 async def test_a_connection_without_registration_is_closed(edge, time_passes):
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
-    refused = await edge.core.receive("REGISTER")
+    refused = await edge.core.expect("REGISTER")
     edge.core.answer(refused, "401 Unauthorized", 'WWW-Authenticate: Digest realm="ims.example", nonce="n"')
-    await alice.receive("SIP/2.0 401")
+    await alice.expect("SIP/2.0 401")
     time_passes(edge.epcscf, 31)
     assert not alice.ended.is_set()
     time_passes(edge.epcscf, 33)
@@ -38,8 +38,8 @@ async def test_a_wic_that_is_told_to_wait_keeps_its_connection(edge, time_passes
     """TS 24.229 §5.1.1.2.1: the UE tries again after Retry-After."""
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
-    edge.core.answer(await edge.core.receive("REGISTER"), "480 Temporarily Unavailable", f"Retry-After: {asked}")
-    await alice.receive("SIP/2.0 480")
+    edge.core.answer(await edge.core.expect("REGISTER"), "480 Temporarily Unavailable", f"Retry-After: {asked}")
+    await alice.expect("SIP/2.0 480")
     time_passes(edge.epcscf, kept + 31)
     assert not alice.ended.is_set()
     time_passes(edge.epcscf, kept + 33)
@@ -50,8 +50,8 @@ async def test_a_retry_after_does_not_end_a_registration(edge, time_passes):
     alice = await edge.wic("alice")
     await registered(edge, alice)
     alice.send(alice.register(EMPTY))
-    edge.core.answer(await edge.core.receive("REGISTER"), "480 Temporarily Unavailable", "Retry-After: 60")
-    await alice.receive("SIP/2.0 480")
+    edge.core.answer(await edge.core.expect("REGISTER"), "480 Temporarily Unavailable", "Retry-After: 60")
+    await alice.expect("SIP/2.0 480")
     time_passes(edge.epcscf, 100)
     assert edge.epcscf.registrations == 1
     time_passes(edge.epcscf, 601)
@@ -72,7 +72,7 @@ async def test_a_registration_expires_without_a_request(make_edge, time_passes):
     edge = await make_edge(reg_event=True)
     alice = await edge.wic("alice")
     await registered(edge, alice)
-    edge.core.answer(await edge.core.receive("SUBSCRIBE"), "489 Bad Event")
+    edge.core.answer(await edge.core.expect("SUBSCRIBE"), "489 Bad Event")
     time_passes(edge.epcscf, 599)
     assert edge.epcscf.registrations == len(edge.epcscf.watcher) == 1
     time_passes(edge.epcscf, 601)

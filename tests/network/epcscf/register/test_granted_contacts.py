@@ -41,7 +41,7 @@ async def test_a_spoilt_via_does_not_keep_the_200_from_the_wic(edge, via):
     """RFC 3261 §16.7: of the Via values only the own one is for a proxy."""
     alice = await edge.wic("alice")
     alice.send(alice.register())
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     own = re.findall(r"^Via: (.*)\r$", request, re.MULTILINE)[1]
     contact = re.findall(r"^Contact: (.*)\r$", request, re.MULTILINE)[0]
     mangled = request.replace(f"Via: {own}", f"Via: {via}")
@@ -58,5 +58,5 @@ async def test_a_spoilt_via_does_not_keep_the_200_from_the_wic(edge, via):
         ),
         edge.core.sender(request),
     )
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     assert edge.associations()

@@ -23,7 +23,7 @@ class Registrar:
 
     async def register(self, *contacts: str, expires: int = 600, star: bool = False) -> None:
         self.alice.send(self.alice.register(EMPTY, contact="*" if star else ", ".join(contacts), expires=expires))
-        request = await self.edge.core.receive("REGISTER")
+        request = await self.edge.core.expect("REGISTER")
         gone = list(self.bound) if star else contacts
         for each in gone:
             self.bound.pop(each, None)
@@ -31,7 +31,7 @@ class Registrar:
             self.bound |= dict.fromkeys(contacts, expires)
         listed = self.bound if self.lists_all else {each: self.bound[each] for each in contacts if each in self.bound}
         self.edge.core.answer(request, "200 OK", *(f"Contact: {each};expires={time}" for each, time in listed.items()))
-        await self.alice.receive("SIP/2.0 200")
+        await self.alice.expect("SIP/2.0 200")
 
     def held(self) -> set[str]:
         """Return the contacts that the eP-CSCF holds."""
@@ -95,8 +95,8 @@ async def test_one_register_may_remove_one_contact_and_add_another(registrar, pa
     await registrar.register(pair[0])
     alice, core = registrar.alice, registrar.edge.core
     alice.send(alice.register(EMPTY, contact=f"{pair[0]};expires=0, {pair[1]}"))
-    core.answer(await core.receive("REGISTER"), "200 OK", f"Contact: {pair[1]};expires=600")
-    await alice.receive("SIP/2.0 200")
+    core.answer(await core.expect("REGISTER"), "200 OK", f"Contact: {pair[1]};expires=600")
+    await alice.expect("SIP/2.0 200")
     assert registrar.held() == {pair[1]}
 
 
@@ -119,8 +119,8 @@ async def test_a_register_without_contacts_changes_nothing(registrar):
     await registrar.register(FIRST)
     alice, core = registrar.alice, registrar.edge.core
     alice.send(re.sub("Contact: .*\r\n", "", alice.register(EMPTY)))
-    core.answer(await core.receive("REGISTER"), "200 OK", f"Contact: {FIRST};expires=600")
-    await alice.receive("SIP/2.0 200")
+    core.answer(await core.expect("REGISTER"), "200 OK", f"Contact: {FIRST};expires=600")
+    await alice.expect("SIP/2.0 200")
     assert registrar.held() == {FIRST}
 
 

@@ -26,9 +26,9 @@ def lines(message: str | bytes, name: str) -> list[str]:
 
 async def registered(edge, wic, *authorization: str, **more) -> str:
     wic.send(wic.register(*authorization, **more))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     edge.core.grant(request)
-    await wic.receive("SIP/2.0 200")
+    await wic.expect("SIP/2.0 200")
     return request
 
 
@@ -37,12 +37,12 @@ async def test_digest_letters_a_b_and_c(make_edge):
         edge = await make_edge(integrity_protected=value)
         alice = await edge.wic("alice")
         alice.send(alice.register(EMPTY))
-        first = await edge.core.receive("REGISTER")
+        first = await edge.core.expect("REGISTER")
         assert protection(first) is None  # a)
         edge.core.answer(
             first, "401 Unauthorized", 'WWW-Authenticate: Digest realm="ims.example", nonce="n", qop="auth"'
         )
-        await alice.receive("SIP/2.0 401")
+        await alice.expect("SIP/2.0 401")
         assert protection(await registered(edge, alice, ANSWERED)) == "tls-pending"  # b)
         assert protection(await registered(edge, alice, EMPTY)) == value  # c)
         assert protection(await registered(edge, alice, ANSWERED)) == value  # c)
@@ -52,11 +52,11 @@ async def test_letters_d_and_e(edge):
     alice = await edge.wic("alice")
     host, port = alice.address
     alice.send(alice.register(EMPTY))
-    via = lines(await edge.core.receive("REGISTER"), "Via")[1]
+    via = lines(await edge.core.expect("REGISTER"), "Via")[1]
     assert f";received={host}" in via
     assert f";rport={port}" in via
     alice.send(alice.register(EMPTY, to="<sip:other@ims.example>").replace(";rport", ""))
-    via = lines(await edge.core.receive("REGISTER"), "Via")[1]
+    via = lines(await edge.core.expect("REGISTER"), "Via")[1]
     assert f";received={host}" in via
     assert "rport" not in via
 
@@ -65,9 +65,9 @@ async def test_the_answer_goes_back_over_the_same_session(edge):
     alice, other = await edge.wic("alice"), await edge.wic("alice")
     other.registration = "another"
     alice.send(alice.register(EMPTY))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     edge.core.answer(request, "401 Unauthorized", 'WWW-Authenticate: Digest realm="ims.example", nonce="n"')
-    await alice.receive("SIP/2.0 401")
+    await alice.expect("SIP/2.0 401")
     assert other.nothing_came()
 
 
@@ -84,7 +84,7 @@ async def test_a_stolen_association_is_worth_nothing(edge, claim):
     alice, thief = await edge.wic("alice"), await edge.wic("alice")
     await registered(edge, alice, ANSWERED)
     thief.send(thief.register(claim))
-    stolen = await edge.core.receive("REGISTER")
+    stolen = await edge.core.expect("REGISTER")
     assert protection(stolen) is None
     assert "authorization-entity" not in stolen
 
@@ -94,10 +94,10 @@ async def test_an_association_is_for_its_own_identities_only(edge):
     await registered(edge, alice, ANSWERED)
     for claim in (EMPTY.replace("alice@", "bob@"), EMPTY):
         alice.send(alice.register(claim, to="<sip:bob@ims.example>"))
-        request = await edge.core.receive("REGISTER")
+        request = await edge.core.expect("REGISTER")
         assert protection(request) is None
         edge.core.answer(request, "403 Forbidden")
-        await alice.receive("SIP/2.0 403")
+        await alice.expect("SIP/2.0 403")
 
 
 async def test_two_sets_of_credentials_do_not_lend_each_other_protection(edge):
@@ -105,7 +105,7 @@ async def test_two_sets_of_credentials_do_not_lend_each_other_protection(edge):
     await registered(edge, alice, ANSWERED)
     bob = EMPTY.replace("alice@", "bob@")
     alice.send(alice.register(EMPTY, bob))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     assert len(lines(request, "Authorization")) == 1
     assert "bob@" not in request
 
@@ -113,7 +113,7 @@ async def test_two_sets_of_credentials_do_not_lend_each_other_protection(edge):
 async def test_aka_is_marked_in_every_register_and_keys_stay_here(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(AKA, "Security-Client: sdes-srtp;mediasec"))
-    first = await edge.core.receive("REGISTER")
+    first = await edge.core.expect("REGISTER")
     assert protection(first) == "tls-connected"  # §6.4.1.3 a)
     assert not lines(first, "Security-Client")
     host, port = alice.address
@@ -121,7 +121,7 @@ async def test_aka_is_marked_in_every_register_and_keys_stay_here(edge):
     assert f";rport={port}" in lines(first, "Via")[1]  # b)
     challenge = 'Digest realm="ims.example", nonce="AAAA", algorithm=AKAv2-SHA-256, qop="auth", ik="0123", ck="4567"'
     edge.core.answer(first, "401 Unauthorized", f"WWW-Authenticate: {challenge}")
-    challenged = await alice.receive("SIP/2.0 401")
+    challenged = await alice.expect("SIP/2.0 401")
     assert b"ik=" not in challenged
     assert b"ck=" not in challenged
     assert b"AKAv2-SHA-256" in challenged
@@ -133,9 +133,9 @@ async def test_aka_is_marked_in_every_register_and_keys_stay_here(edge):
 async def test_ipsec_is_refused(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(AKA, "Security-Client: ipsec-3gpp;alg=hmac-sha-1-96;spi-c=1;spi-s=2;port-c=3;port-s=4"))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
     alice.send(alice.register(AKA, "Proxy-Require: sec-agree"))
-    assert b"sec-agree" in await alice.receive("SIP/2.0 420")
+    assert b"sec-agree" in await alice.expect("SIP/2.0 420")
     assert edge.core.nothing_came()
 
 
@@ -143,19 +143,19 @@ async def test_without_tls_no_protection_is_claimed(make_edge):
     edge = await make_edge(secure=False)
     alice = await edge.wic("alice")
     alice.send(alice.register(AKA))
-    assert protection(await edge.core.receive("REGISTER")) is None
+    assert protection(await edge.core.expect("REGISTER")) is None
 
 
 async def test_a_second_register_while_one_is_pending(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
-    first = await edge.core.receive("REGISTER")
+    first = await edge.core.expect("REGISTER")
     alice.send(alice.register(EMPTY))
-    refused = await alice.receive("SIP/2.0 500")
+    refused = await alice.expect("SIP/2.0 500")
     assert lines(refused, "Retry-After")
     assert edge.core.nothing_came()
     edge.core.grant(first)
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     assert edge.epcscf.registrations == 1
     await registered(edge, alice, EMPTY)
 
@@ -164,23 +164,23 @@ async def test_registers_of_other_identities_do_not_wait(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
     alice.send(alice.register(EMPTY, to="<sip:alice.two@ims.example>"))
-    both = [await edge.core.receive("REGISTER") for _ in range(2)]
+    both = [await edge.core.expect("REGISTER") for _ in range(2)]
     for request in both:
         edge.core.grant(request)
-        await alice.receive("SIP/2.0 200")
+        await alice.expect("SIP/2.0 200")
     assert edge.epcscf.registrations == 2
 
 
 async def test_keep_alives_are_offered(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY).replace(";rport", ";rport;keep"))
-    edge.core.grant(await edge.core.receive("REGISTER"), "Require: outbound")
-    granted = await alice.receive("SIP/2.0 200")
+    edge.core.grant(await edge.core.expect("REGISTER"), "Require: outbound")
+    granted = await alice.expect("SIP/2.0 200")
     assert ";keep=120" in lines(granted, "Via")[0]
     assert lines(granted, "Flow-Timer") == ["120"]
     alice.send(alice.register(EMPTY))
-    edge.core.grant(await edge.core.receive("REGISTER"), "Require: outbound", "Flow-Timer: 77")
-    granted = await alice.receive("SIP/2.0 200")
+    edge.core.grant(await edge.core.expect("REGISTER"), "Require: outbound", "Flow-Timer: 77")
+    granted = await alice.expect("SIP/2.0 200")
     assert "keep" not in lines(granted, "Via")[0]
     assert lines(granted, "Flow-Timer") == ["77"]
 
@@ -189,13 +189,13 @@ async def test_deregistration_ends_the_association_and_the_idle_connection(edge,
     alice = await edge.wic("alice")
     await registered(edge, alice, ANSWERED)
     alice.send(alice.register(EMPTY, expires=0))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     assert protection(request) == "tls-protected"
     edge.core.grant(request, expires=0)
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     assert edge.epcscf.registrations == 0
     alice.send(alice.request("OPTIONS", "sip:bob@ims.example"))
-    await alice.receive("SIP/2.0 403")
+    await alice.expect("SIP/2.0 403")
     time_passes(edge.epcscf, 31)
     assert not alice.ended.is_set()
     time_passes(edge.epcscf, 33)
@@ -206,8 +206,8 @@ async def test_registering_again_keeps_the_connection(edge, time_passes):
     alice = await edge.wic("alice")
     await registered(edge, alice, ANSWERED)
     alice.send(alice.register(EMPTY, expires=0))
-    edge.core.grant(await edge.core.receive("REGISTER"), expires=0)
-    await alice.receive("SIP/2.0 200")
+    edge.core.grant(await edge.core.expect("REGISTER"), expires=0)
+    await alice.expect("SIP/2.0 200")
     await registered(edge, alice, ANSWERED)
     time_passes(edge.epcscf, 100)
     await registered(edge, alice, EMPTY)
@@ -217,9 +217,9 @@ async def test_removing_the_contact_of_another_device_leaves_the_own_one(edge):
     alice = await edge.wic("alice")
     await registered(edge, alice, ANSWERED)
     alice.send(alice.register(EMPTY, contact="<sip:alice@lost.invalid>", expires=0))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     edge.core.answer(request, "200 OK", f"Contact: {alice.contact};expires=600")
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     assert edge.epcscf.registrations == 1
 
 
@@ -227,14 +227,14 @@ async def test_the_association_ends_with_the_last_of_its_contacts(edge):
     alice = await edge.wic("alice")
     first, second = alice.contact, "<sip:alice@second.invalid>"
     alice.send(alice.register(ANSWERED, contact=f"{first}, {second}"))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     edge.core.answer(request, "200 OK", f"Contact: {first};expires=600", f"Contact: {second};expires=600")
-    await alice.receive("SIP/2.0 200")
+    await alice.expect("SIP/2.0 200")
     for gone, left in ((first, [second]), (second, [])):
         alice.send(alice.register(EMPTY, contact=gone, expires=0))
         listed = [f"Contact: {each};expires=600" for each in left]
-        edge.core.answer(await edge.core.receive("REGISTER"), "200 OK", *listed)
-        await alice.receive("SIP/2.0 200")
+        edge.core.answer(await edge.core.expect("REGISTER"), "200 OK", *listed)
+        await alice.expect("SIP/2.0 200")
         assert edge.epcscf.registrations == len(left)
 
 
@@ -250,19 +250,19 @@ async def test_pending_transactions_outlive_a_deregistration(edge):
         "CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
         (edge.epcscf.node.mw.host, edge.epcscf.node.mw.port),
     )
-    asked = await alice.receive("OPTIONS")
+    asked = await alice.expect("OPTIONS")
     alice.send(alice.register(EMPTY, expires=0))
-    edge.core.grant(await edge.core.receive("REGISTER"), expires=0)
-    await alice.receive("SIP/2.0 200")
+    edge.core.grant(await edge.core.expect("REGISTER"), expires=0)
+    await alice.expect("SIP/2.0 200")
     alice.send(alice.respond(asked, "200 OK"))
-    assert "<sip:alice@ims.example>" in lines(await edge.core.receive("SIP/2.0 200"), "P-Asserted-Identity")[0]
+    assert "<sip:alice@ims.example>" in lines(await edge.core.expect("SIP/2.0 200"), "P-Asserted-Identity")[0]
 
 
 async def test_an_unreadable_200_registers_nothing(edge):
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
-    edge.core.answer(await edge.core.receive("REGISTER"), "200 OK", "Contact: <<<")
-    await alice.receive("SIP/2.0 200")
+    edge.core.answer(await edge.core.expect("REGISTER"), "200 OK", "Contact: <<<")
+    await alice.expect("SIP/2.0 200")
     assert edge.epcscf.registrations == 0
 
 
@@ -280,14 +280,14 @@ async def settled(edge) -> None:
         "To: <sip:unknown>\r\nCall-ID: settled\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
         address,
     )
-    await edge.core.receive("SIP/2.0 404")
+    await edge.core.expect("SIP/2.0 404")
 
 
 async def test_a_200_after_the_connection_has_closed_registers_nothing(make_edge):
     edge = await make_edge(reg_event=True)
     alice = await edge.wic("alice")
     alice.send(alice.register(EMPTY))
-    request = await edge.core.receive("REGISTER")
+    request = await edge.core.expect("REGISTER")
     await lose(edge, alice)
     edge.core.grant(request)
     await settled(edge)  # and no SUBSCRIBE came
@@ -297,7 +297,7 @@ async def test_a_200_after_the_connection_has_closed_registers_nothing(make_edge
 async def test_a_late_200_does_not_take_the_registration_away_from_the_next_connection(edge):
     first = await edge.wic("alice")
     first.send(first.register(EMPTY))
-    late = await edge.core.receive("REGISTER")
+    late = await edge.core.expect("REGISTER")
     await lose(edge, first)
     second = await edge.wic("alice")
     await registered(edge, second, EMPTY)

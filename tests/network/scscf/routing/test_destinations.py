@@ -136,7 +136,7 @@ class Attempts:
         """Wait until all that was sent has been dealt with."""
         for peer in (self.running.peer, self.outsider):
             self.running.send("OPTIONS", "sip:unknown@ims.example", call_id="end", peer=peer)
-            while "Call-ID: end" not in await peer.receive(""):
+            while "Call-ID: end" not in await peer.expect(""):
                 pass
 
 
@@ -169,19 +169,19 @@ async def test_a_binding_that_nothing_may_go_to_is_an_absent_user(running, outsi
     attempts = Attempts(running, outsider, dialog)
     attempts.contact_of_a_binding("sip:bob@127.0.0.1:9")
     for _ in range(2):
-        await outsider.receive("SIP/2.0 480")
+        await outsider.expect("SIP/2.0 480")
 
 
 async def test_a_dialog_without_a_way_back_does_not_begin(running, outsider):
     """Else the called one could not hang up."""
     running.bind("bob")
     running.send("INVITE", BOB, "Contact: <sip:x@127.0.0.1:9>", peer=outsider)
-    await outsider.receive("SIP/2.0 403 Destination Not Allowed")
+    await outsider.expect("SIP/2.0 403 Destination Not Allowed")
 
 
 async def test_a_request_within_a_dialog_to_a_stranger_does_not_end_the_dialog(running, dialog):
     """RFC 5057 §5.1: of 403 and 404, the first one ends nothing."""
     running.send("INFO", "sip:x@127.0.0.1:9", f"Route: {dialog}", **WITHIN)
-    await running.peer.receive("SIP/2.0 403")
+    await running.peer.expect("SIP/2.0 403")
     running.send("INFO", "sip:x@far.invalid", f"Route: {dialog}", **WITHIN)
-    await running.peer.receive("SIP/2.0 403")
+    await running.peer.expect("SIP/2.0 403")

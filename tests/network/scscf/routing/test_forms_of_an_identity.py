@@ -42,19 +42,19 @@ async def test_the_called_user(running, form):
     running.send("OPTIONS", form)
     if form in SECURE:
         # RFC 5630 §5.3: there is no TLS all the way.
-        assert "Warning: 380 127.0.0.1" in await running.peer.receive("SIP/2.0 480")
+        assert "Warning: 380 127.0.0.1" in await running.peer.expect("SIP/2.0 480")
     else:
-        running.peer.answer(await running.peer.receive("OPTIONS sip:alice@k.invalid "), "200 OK")
-        await running.peer.receive("SIP/2.0 200")
+        running.peer.answer(await running.peer.expect("OPTIONS sip:alice@k.invalid "), "200 OK")
+        await running.peer.expect("SIP/2.0 200")
     running.hss.change_bindings(IMPI, remove=["k"])
     running.send("OPTIONS", form)
-    assert "Warning" not in await running.peer.receive("SIP/2.0 480")
+    assert "Warning" not in await running.peer.expect("SIP/2.0 480")
 
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_asserted_user(running, form):
     running.send("OPTIONS", "sip:unknown@ims.example", running.orig, f"P-Asserted-Identity: <{form}>")
-    await running.peer.receive("SIP/2.0 404")
+    await running.peer.expect("SIP/2.0 404")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -62,7 +62,7 @@ async def test_the_registered_user(running, form):
     credentials = f'Digest username="{IMPI}", realm="ims.example", nonce="", uri="sip:ims.example", response=""'
     lines = (f'Authorization: {credentials}, integrity-protected="auth-done"', "Contact: <sip:alice@x.invalid>")
     running.send("REGISTER", "sip:ims.example", *lines, to=f"<{form}>")
-    await running.peer.receive("SIP/2.0 200")
+    await running.peer.expect("SIP/2.0 200")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -70,4 +70,4 @@ async def test_the_watched_user_and_its_watcher(running, form):
     host, port = running.peer.address
     lines = ("Event: reg", f"Contact: <sip:{host}:{port}>", f"P-Asserted-Identity: <{form}>")
     running.send("SUBSCRIBE", form, *lines, to=f"<{form}>")
-    await running.peer.receive("SIP/2.0 200")
+    await running.peer.expect("SIP/2.0 200")

@@ -28,65 +28,65 @@ PROTECTED = (
 async def test_a_request_goes_along_the_path_of_the_binding(running):
     running.bind("bob")
     running.send("OPTIONS", BOB)
-    got = await running.peer.receive("OPTIONS sip:bob@k.invalid ")
+    got = await running.peer.expect("OPTIONS sip:bob@k.invalid ")
     assert f"Route: <sip:token-k@127.0.0.1:{running.peer.address[1]};lr;ob>" in got
     assert f"P-Called-Party-ID: <{BOB}>" in got
     running.peer.answer(got, "200 OK")
-    await running.peer.receive("SIP/2.0 200")
+    await running.peer.expect("SIP/2.0 200")
 
 
 async def test_contacts_are_tried_by_preference(running):
     running.bind("bob", key="first", q=";q=1.0")
     running.bind("bob", key="second", q=";q=0.5")
     running.send("OPTIONS", BOB)
-    first = await running.peer.receive("OPTIONS sip:bob@first.invalid ")
+    first = await running.peer.expect("OPTIONS sip:bob@first.invalid ")
     running.peer.answer(first, "486 Busy Here")
-    second = await running.peer.receive("OPTIONS sip:bob@second.invalid ")
+    second = await running.peer.expect("OPTIONS sip:bob@second.invalid ")
     running.peer.answer(second, "200 OK")
-    await running.peer.receive("SIP/2.0 200")
+    await running.peer.expect("SIP/2.0 200")
 
 
 async def test_a_failed_flow_removes_its_binding(running):
     running.bind("bob")
     running.send("OPTIONS", BOB)
-    running.peer.answer(await running.peer.receive("OPTIONS"), "430 Flow Failed")
-    await running.peer.receive("SIP/2.0 480")
+    running.peer.answer(await running.peer.expect("OPTIONS"), "430 Flow Failed")
+    await running.peer.expect("SIP/2.0 480")
     assert running.hss.bindings("bob@ims.example", now=0) == []
 
 
 async def test_an_originating_request_needs_an_asserted_and_registered_identity(running):
     running.bind("bob")
     running.send("OPTIONS", BOB, running.orig)
-    await running.peer.receive("SIP/2.0 403")
+    await running.peer.expect("SIP/2.0 403")
     running.send("OPTIONS", BOB, running.orig, f"P-Asserted-Identity: <{ALICE}>")
-    running.peer.answer(await running.peer.receive("OPTIONS sip:bob@k.invalid"), "200 OK")
-    await running.peer.receive("SIP/2.0 200")
+    running.peer.answer(await running.peer.expect("OPTIONS sip:bob@k.invalid"), "200 OK")
+    await running.peer.expect("SIP/2.0 200")
     running.hss.change_bindings("alice@ims.example", remove=["k"])
     running.send("OPTIONS", BOB, running.orig, f"P-Asserted-Identity: <{ALICE}>")
-    await running.peer.receive("SIP/2.0 504")
+    await running.peer.expect("SIP/2.0 504")
 
 
 async def test_an_untrusted_element_may_not_originate(running, outsider):
     running.send("OPTIONS", BOB, running.orig, ASSERTED, peer=outsider)
-    await outsider.receive("SIP/2.0 403")
+    await outsider.expect("SIP/2.0 403")
 
 
 async def test_a_registered_user_reaches_peers_by_address_and_domain(running, outsider):
     host, port = outsider.address
     for uri in (f"sip:phone@{host}:{port}", "sip:phone@peer.example"):
         running.send("OPTIONS", uri, running.orig, ASSERTED)
-        outsider.answer(await outsider.receive(f"OPTIONS {uri} "), "200 OK")
-        await running.peer.receive("SIP/2.0 200")
+        outsider.answer(await outsider.expect(f"OPTIONS {uri} "), "200 OK")
+        await running.peer.expect("SIP/2.0 200")
     running.send("OPTIONS", f"sip:phone@{host}:{port};transport=tls", running.orig, ASSERTED)
-    await running.peer.receive("SIP/2.0 403")
+    await running.peer.expect("SIP/2.0 403")
     running.send("OPTIONS", "sip:phone@elsewhere.example", running.orig, ASSERTED)
-    await running.peer.receive("SIP/2.0 404")
+    await running.peer.expect("SIP/2.0 404")
 
 
 async def test_an_element_of_the_network_is_no_place_to_call(running):
     host, port = running.peer.address
     running.send("OPTIONS", f"sip:phone@{host}:{port}", running.orig, ASSERTED)
-    await running.peer.receive("SIP/2.0 403 Destination Not Allowed")
+    await running.peer.expect("SIP/2.0 403 Destination Not Allowed")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ async def test_an_element_of_the_network_is_no_place_to_call(running):
 )
 async def test_refused_requests(running, uri, lines, to, status):
     running.send("OPTIONS", uri, *lines, to=to)
-    await running.peer.receive(f"SIP/2.0 {status}")
+    await running.peer.expect(f"SIP/2.0 {status}")
 
 
 @pytest.mark.parametrize("max_forwards", [70, 1, 0])
@@ -115,7 +115,7 @@ async def test_options_for_the_scscf_itself(running, outsider, header, uri, max_
     """RFC 3261 §11, §16.3 step 3: monitors ask so, any element on Mw and any registered user."""
     for peer, lines in ((outsider, ()), (running.peer, (running.orig, ASSERTED))):
         running.send("OPTIONS", uri.format(mw=running.mw), *lines, peer=peer, max_forwards=max_forwards)
-        answer = await peer.receive("SIP/2.0 200 OK")
+        answer = await peer.expect("SIP/2.0 200 OK")
         assert "OPTIONS" in header(answer, "Allow")[0].split(", ")
         assert header(answer, "Accept") == ["*/*"]
         assert "path" in header(answer, "Supported")[0]
@@ -125,12 +125,12 @@ async def test_max_forwards_ends_the_way_of_what_would_go_on(running):
     running.bind("bob")
     for method in ("OPTIONS", "MESSAGE", "INVITE"):
         running.send(method, BOB, running.orig, ASSERTED, max_forwards=0)
-        await running.peer.receive("SIP/2.0 483")
+        await running.peer.expect("SIP/2.0 483")
     running.send("REGISTER", "sip:ims.example", CONTACT, max_forwards=0)
-    await running.peer.receive("SIP/2.0 401")
+    await running.peer.expect("SIP/2.0 401")
     contact = f"Contact: <sip:alice@{running.mw.host}:{running.peer.port}>"
     running.send("SUBSCRIBE", ALICE, "Event: reg", contact, ASSERTED, max_forwards=0)
-    await running.peer.receive("SIP/2.0 200")
+    await running.peer.expect("SIP/2.0 200")
 
 
 @pytest.mark.parametrize(
@@ -147,16 +147,16 @@ async def test_a_route_with_the_own_domain_is_taken(running, route):
     """RFC 3261 §16.4: it has reached the element that is responsible for the domain."""
     running.bind("bob")
     running.send("OPTIONS", BOB, f"Route: <{route.format(port=running.mw.port)}>")
-    got = await running.peer.receive("OPTIONS sip:bob@k.invalid ")
+    got = await running.peer.expect("OPTIONS sip:bob@k.invalid ")
     assert "ims.example;lr" not in got
     running.send("OPTIONS", BOB, "Route: <sip:ims.example:9;lr>")
-    await running.peer.receive("SIP/2.0 403")
+    await running.peer.expect("SIP/2.0 403")
 
 
 async def test_a_request_to_the_scscf_itself_within_a_dialog_belongs_to_none(running):
     mw = running.mw
     running.send("BYE", f"sip:{mw.host}:{mw.port}", f"Route: <sip:{mw.host}:{mw.port};lr>", to=f"<{BOB}>;tag=x")
-    await running.peer.receive("SIP/2.0 481")
+    await running.peer.expect("SIP/2.0 481")
 
 
 @pytest.mark.parametrize(
@@ -178,19 +178,19 @@ async def test_contacts_that_are_granted_and_refused(running, lines, status):
     """Within a TLS association, so that no proof stands between the request and its Contact."""
     running.bind("bob")
     running.send("REGISTER", "sip:ims.example", PROTECTED, *lines)
-    await running.peer.receive(f"SIP/2.0 {status}")
+    await running.peer.expect(f"SIP/2.0 {status}")
     granted = len(running.hss.bindings("bob@ims.example", now=0))
     assert granted == (2 if status == 200 else 1)
 
 
 async def test_register_for_another_domain_or_without_name(running):
     running.send("REGISTER", "sip:elsewhere.example", CONTACT)
-    await running.peer.receive("SIP/2.0 403")
+    await running.peer.expect("SIP/2.0 403")
     running.send("REGISTER", "sip:ims.example", CONTACT)
-    await running.peer.receive("SIP/2.0 401")
+    await running.peer.expect("SIP/2.0 401")
     malformed = PROTECTED.replace('response=""', 'response="0"')
     running.send("REGISTER", "sip:ims.example", malformed, CONTACT)
-    await running.peer.receive("SIP/2.0 401")
+    await running.peer.expect("SIP/2.0 401")
 
 
 async def test_a_user_whose_registration_is_lost_is_asked_for_a_new_one(running):
@@ -198,7 +198,7 @@ async def test_a_user_whose_registration_is_lost_is_asked_for_a_new_one(running)
     running.bind("bob")
     running.hss.change_bindings("alice@ims.example", remove=["k"])
     running.send("OPTIONS", BOB, running.orig, ASSERTED)
-    got = await running.peer.receive("SIP/2.0 504")
+    got = await running.peer.expect("SIP/2.0 504")
     mw = running.mw
     assert f"P-Asserted-Identity: <sip:orig@{mw.host}:{mw.port};lr>" in got
     assert "Content-Type: application/3gpp-ims+xml" in got
@@ -212,9 +212,9 @@ async def test_a_barred_or_unknown_identity_may_not_call(running):
     running.bind("bob")
     for asserted in (ASSERTED, "P-Asserted-Identity: <sip:unknown@ims.example>"):
         running.send("OPTIONS", BOB, running.orig, asserted)
-        await running.peer.receive("SIP/2.0 403")
+        await running.peer.expect("SIP/2.0 403")
     running.send("OPTIONS", BOB, running.orig, "P-Asserted-Identity: <sip:al@ims.example>")
-    await running.peer.receive("OPTIONS sip:bob@k.invalid")
+    await running.peer.expect("OPTIONS sip:bob@k.invalid")
 
 
 async def test_a_request_to_a_gruu_goes_to_that_instance(running):
@@ -223,23 +223,23 @@ async def test_a_request_to_a_gruu_goes_to_that_instance(running):
     gruus = running.scscf.gruus.make(binding, BOB)
     for gruu in (gruus.public, gruus.temporary):
         running.send("OPTIONS", str(gruu))
-        got = await running.peer.receive("OPTIONS sip:bob@phone.invalid ")
+        got = await running.peer.expect("OPTIONS sip:bob@phone.invalid ")
         assert f"P-Called-Party-ID: <{BOB}>" in got
         running.peer.answer(got, "200 OK")
-        await running.peer.receive("SIP/2.0 200")
+        await running.peer.expect("SIP/2.0 200")
     running.send("OPTIONS", f"{BOB};gr=urn:uuid:3")
-    await running.peer.receive("SIP/2.0 480")
+    await running.peer.expect("SIP/2.0 480")
     running.send("OPTIONS", "sip:forged@ims.example;gr")
-    await running.peer.receive("SIP/2.0 404")
+    await running.peer.expect("SIP/2.0 404")
 
 
 async def test_a_flow_that_came_back_in_the_meantime_is_kept(running):
     running.bind("bob", path="old")
     running.send("OPTIONS", BOB)
-    got = await running.peer.receive("OPTIONS")
+    got = await running.peer.expect("OPTIONS")
     running.bind("bob", path="new")
     running.peer.answer(got, "430 Flow Failed")
-    await running.peer.receive("SIP/2.0 480")
+    await running.peer.expect("SIP/2.0 480")
     assert len(running.hss.bindings("bob@ims.example", now=0)) == 1
 
 
@@ -250,21 +250,21 @@ async def test_a_register_that_cannot_be_stored_gets_an_answer(running):
         running.send(
             "REGISTER", "sip:ims.example", PROTECTED.replace("tls-yes", "auth-done"), f"{CONTACT};x={number:05000}"
         )
-        answer = await running.peer.receive("SIP/2.0 ")
+        answer = await running.peer.expect("SIP/2.0 ")
         if answer.startswith("SIP/2.0 503 "):
             break
     assert "Retry-After: 10" in answer
     limit_pages(running.hss, 10_000)
     running.send("REGISTER", "sip:ims.example", PROTECTED.replace("tls-yes", "auth-done"), CONTACT)
-    await running.peer.receive("SIP/2.0 200")
+    await running.peer.expect("SIP/2.0 200")
 
 
 async def test_a_failed_flow_is_reported_while_the_database_is_locked(running, hold):
     running.bind("bob")
     running.send("OPTIONS", BOB)
-    got = await running.peer.receive("OPTIONS")
+    got = await running.peer.expect("OPTIONS")
     other = hold(running.hss)
     running.peer.answer(got, "430 Flow Failed")
-    await running.peer.receive("SIP/2.0 480")
+    await running.peer.expect("SIP/2.0 480")
     assert len(running.hss.bindings("bob@ims.example", now=0)) == 1
     other.rollback()
