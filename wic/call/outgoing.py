@@ -25,7 +25,7 @@ from wic.sip.dialog import Dialog
 from wic.sip.events import ResponseReceived, TransactionTimedOut
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
-from wic.sip.random_source import call_id, tag
+from wic.sip.random_source import CALL_ID_OCTETS, TAG_OCTETS
 
 if TYPE_CHECKING:
     from wic.call.profile import CallProfile
@@ -73,13 +73,13 @@ class OutgoingCall(CallSession):
             random_source: for the Call-ID and the From tag.
             now: the time.
         """
-        super().__init__(endpoint, profile, call_id=call_id(random_source), table=OUTGOING_CALL)
+        super().__init__(endpoint, profile, call_id=random_source.hex(CALL_ID_OCTETS), table=OUTGOING_CALL)
         self._offer = offer
         self._branches: dict[str, _Branch] = {}
         self._challenges = 0
         self._token_refusal: Response | None = None
         self._token_renewed = False
-        self._from = NameAddr(profile.display, profile.identity).with_tag(tag(random_source))
+        self._from = NameAddr(profile.display, profile.identity).with_tag(random_source.hex(TAG_OCTETS))
         self._target = target
         self._invite = self._send(self._build_invite(1), now)
 

@@ -11,7 +11,7 @@ from wic.sip.grammar import HOST
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request
 from wic.sip.params import Params, UriParams, quote
-from wic.sip.random_source import call_id, tag
+from wic.sip.random_source import CALL_ID_OCTETS, TAG_OCTETS
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ class RegisterSeries:
         self._uri = f"sip:{identity.domain}"  # TS 24.229 §5.1.1.2.1: the home network domain
         address = f"<{identity.impu}>"
         self._head = (
-            ("From", f"{address};tag={tag(random_source)}"),
+            ("From", f"{address};tag={random_source.hex(TAG_OCTETS)}"),
             ("To", address),
-            ("Call-ID", call_id(random_source)),  # TS 24.229 §5.1.1.2.1: a new one
+            ("Call-ID", random_source.hex(CALL_ID_OCTETS)),  # TS 24.229 §5.1.1.2.1: a new one
         )
         self._cseq = 0
         extensions = EXTENSIONS if options.outbound else EXTENSIONS[:-1]

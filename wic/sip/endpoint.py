@@ -27,8 +27,7 @@ from wic.sip.message import Request, Response
 from wic.sip.methods import INITIAL_MAX_FORWARDS
 from wic.sip.params import Params
 from wic.sip.parser import MessageRefused, parse
-from wic.sip.random_source import MAGIC_COOKIE
-from wic.sip.random_source import tag as new_tag
+from wic.sip.random_source import MAGIC_COOKIE, TAG_OCTETS
 from wic.sip.routing import reply_flow, stamp_source
 from wic.sip.transaction.layer import TransactionLayer
 from wic.sip.transaction.tables import TransactionInput
@@ -338,7 +337,7 @@ class Endpoint:
         self, request: Request, flow: Flow, now: float, *, dialog: Dialog | None = None, owner: object = None
     ) -> None:
         back = reply_flow(request, flow)
-        tag = new_tag(self.random_source)
+        tag = self.random_source.hex(TAG_OCTETS)
         transaction = self._layer.start_server(request, flow, reply_flow=back, tag=tag, now=now, dialog=dialog)
         transaction.owner = owner
 
@@ -455,7 +454,7 @@ class Endpoint:
             self._layer.drop(f"ACK that deserves {status} {reason or ''}".rstrip(), flow, now=now)  # §8.2.7
             return
         if self._stateless_tag is None:
-            self._stateless_tag = new_tag(self.random_source)
+            self._stateless_tag = self.random_source.hex(TAG_OCTETS)
         try:
             response = Response.answer(request, status, reason, to_tag=self._stateless_tag, headers=headers)
             back = reply_flow(request, flow)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
-MAGIC_COOKIE = "z9hG4bK"
+MAGIC_COOKIE: Final = "z9hG4bK"
 """Begins every branch that is a transaction identifier (RFC 3261 §8.1.1.7)."""
+TAG_OCTETS: Final = 8
+"""Octets of chance in a From or To tag; RFC 3261 §19.3 asks for 32 bits or more."""
+CALL_ID_OCTETS: Final = 16
+"""Octets of chance in a Call-ID (RFC 3261 §8.1.1.4)."""
 
 
 class RandomSource(Protocol):
@@ -32,13 +36,3 @@ class CountingSource:
         """Return the prefix and the next number; the length asked for does not matter."""
         self._count += 1
         return f"{self._prefix}{self._count}"
-
-
-def tag(random_source: RandomSource) -> str:
-    """Return a new From or To tag; RFC 3261 §19.3 asks for 32 random bits or more."""
-    return random_source.hex(8)
-
-
-def call_id(random_source: RandomSource) -> str:
-    """Return a new Call-ID (RFC 3261 §8.1.1.4)."""
-    return random_source.hex(16)

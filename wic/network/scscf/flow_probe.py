@@ -19,7 +19,7 @@ from wic.sip.events import ResponseReceived, TransactionTimedOut, TransportFaile
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
 from wic.sip.proxy.routing import next_hop_uri
-from wic.sip.random_source import call_id, tag
+from wic.sip.random_source import CALL_ID_OCTETS, TAG_OCTETS
 from wic.sip.timers import TimerQueue
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ class FlowProbe:
             contact = NameAddr.parse(binding.contact).uri
             headers = [
                 *(("Route", path) for path in binding.path),
-                ("From", f"<{node.mw.uri()}>;tag={tag(node.random_source)}"),
+                ("From", f"<{node.mw.uri()}>;tag={node.random_source.hex(TAG_OCTETS)}"),
                 ("To", f"<{contact}>"),
-                ("Call-ID", call_id(node.random_source)),
+                ("Call-ID", node.random_source.hex(CALL_ID_OCTETS)),
                 ("CSeq", "1 OPTIONS"),
             ]
             request = Request.build("OPTIONS", contact, headers)

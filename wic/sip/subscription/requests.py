@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from wic.sip.headers.address import NameAddr
 from wic.sip.headers.values import CSeq
 from wic.sip.message import Request
-from wic.sip.random_source import call_id, tag
+from wic.sip.random_source import CALL_ID_OCTETS, TAG_OCTETS
 
 if TYPE_CHECKING:
     from wic.sip.dialog import Dialog
@@ -79,8 +79,8 @@ class SubscribeSeries:
     __slots__ = ("_options", "call_id", "cseq", "tag")
 
     def __init__(self, random_source: RandomSource, options: SubscriptionOptions) -> None:
-        self.call_id = call_id(random_source)
-        self.tag = tag(random_source)
+        self.call_id = random_source.hex(CALL_ID_OCTETS)
+        self.tag = random_source.hex(TAG_OCTETS)
         """The From tag."""
         self.cseq = 0
         """Of the last SUBSCRIBE outside a dialog."""
