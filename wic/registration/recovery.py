@@ -219,6 +219,8 @@ class Recovery:
     """Those of the next REGISTER, where it is sent again."""
     hint: str = ""
     """Half a sentence for the user: what to look at."""
+    until_token: bool = False
+    """Whether a failure for good is over as soon as there is another access token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +290,7 @@ def recover_from_error(error: WicError, *, token_refused: bool = False) -> Recov
             cause = Cause.UNUSABLE
         case _:
             cause = Cause.UNANSWERABLE
-    return Recovery(REMEDIES[cause].initial)
+    return Recovery(REMEDIES[cause].initial, until_token=cause is Cause.TOKEN_REFUSED_AGAIN)
 
 
 def recover_from_renewal(error: WicError) -> Recovery:

@@ -11,7 +11,7 @@ import logging
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from wic.errors import AuthenticationFailed, LocalProtocolError, RegistrationFailed, TokenRefused
+from wic.errors import AuthenticationFailed, LocalProtocolError, RegistrationFailed
 from wic.registration.binding import Binding, read_binding
 from wic.registration.events import (
     BindingLost,
@@ -105,8 +105,8 @@ class Registration:
     """The REGISTER on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
     ended: bool = field(default=False, init=False)
     """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
-    refusal: WicError | None = field(default=None, init=False)
-    """The error by which it failed for good; only an explicit `register` begins it again."""
+    refusal: Recovery | None = field(default=None, init=False)
+    """What follows the failure by which it ended for good; only an explicit `register` begins it again."""
     left: bool = field(default=False, init=False)
     """Whether a binding was given up, and its end is not told yet."""
     _state: RegistrationState = field(default=REGISTRATION.initial, init=False)
@@ -130,7 +130,7 @@ class Registration:
     @property
     def wants_token(self) -> bool:
         """Whether it failed for good, but for an access token that another one may replace."""
-        return isinstance(self.refusal, TokenRefused)
+        return self.refusal is not None and self.refusal.until_token
 
     @property
     def binding(self) -> Binding | None:
@@ -485,8 +485,8 @@ class Registration:
         self._next_try = None if again_after is None else now + again_after
         self._anew = False
         self._remove_next = False
-        given_up = isinstance(event, RegistrationFailure) and event.recovery.remedy is Remedy.GIVE_UP
-        self.refusal = event.error if given_up else None
+        recovery = event.recovery if isinstance(event, RegistrationFailure) else None
+        self.refusal = recovery if recovery is not None and recovery.remedy is Remedy.GIVE_UP else None
         self._move(RegistrationInput.ENDED if again_after is None else RegistrationInput.DEFERRED)
 
     # waits
