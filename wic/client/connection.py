@@ -48,6 +48,7 @@ from wic.registration.recovery import (
     recover_from_renewal,
     recover_from_silence,
 )
+from wic.registration.servers import edge_uri
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, TransportFailed
 from wic.sip.flow import REPLACED
@@ -327,11 +328,18 @@ class ClientConnection:
             if transport is not self._transport:  # lost while the token was fetched
                 return self._flow_lost(" meanwhile")
         try:
-            flow = await self._connect() if transport is None else transport.flow
+            if transport is None:
+                transport = self._transport = await open_connection(
+                    self._dial,
+                    self._servers.current,
+                    self.driver,
+                    keep_alive=self.options.keep_alive,
+                    close_timeout=self.options.close_timeout,
+                )
             outcome = self._outcome = asyncio.get_running_loop().create_future()
             # RFC 5626 §4.5: same instance and reg-id, so that the new flow replaces the one that failed.
-            edge = self._servers.edge if self.credentials.account.edge_route else None
-            self.agent.register(flow, now=self.driver.now, edge=edge)
+            edge = edge_uri(self._servers.current) if self.credentials.account.edge_route else None
+            self.agent.register(transport.flow, now=self.driver.now, edge=edge)
             self.driver.pump()
             with Deadline(self.options.register_timeout):
                 failure: Failure | None = await outcome
@@ -346,21 +354,6 @@ class ClientConnection:
             remedy = PHASES[failure.recovery.remedy][self._phase]
             return self._flow_lost(" meanwhile") if remedy is Remedy.RETRY else failure
         return failure
-
-    async def _connect(self) -> Flow:
-        """Dial the server whose turn it is, and return the address of the connection.
-
-        Raises:
-            WicError: there is no connection to be had.
-        """
-        transport = self._transport = await open_connection(
-            self._dial,
-            self._servers.current,
-            self.driver,
-            keep_alive=self.options.keep_alive,
-            close_timeout=self.options.close_timeout,
-        )
-        return transport.flow
 
     def _recover(self, failure: Failure) -> float | None:
         """Begin what recovery says about the failure of the connection or of the leading registration.

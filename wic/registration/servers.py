@@ -15,7 +15,7 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from wic.registration.backoff import Backoff, ConnectionBackoff
 
-__all__ = ["Servers"]
+__all__ = ["Servers", "edge_uri"]
 
 _NONE: Final[frozenset[int]] = frozenset()
 _LOOSE: Final = UriParams.of_checked(";transport=ws;lr")
@@ -43,14 +43,6 @@ class Servers:
     def current(self) -> str:
         """The server to try, or in use."""
         return self.urls[self._index]
-
-    @property
-    def edge(self) -> NameAddr | None:
-        """URI of the current eP-CSCF, as the first Route of a request (TS 24.229 §5.1.2A.1.1).
-
-        None if its host cannot stand in a SIP URI, such as an IPv6 address with a zone.
-        """
-        return _edge(self.current)
 
     @property
     def has_others(self) -> bool:
@@ -111,7 +103,11 @@ class Servers:
 
 
 @lru_cache(maxsize=64)  # thousands of clients have few servers
-def _edge(url: str) -> NameAddr | None:
+def edge_uri(url: str) -> NameAddr | None:
+    """Return the URI of the eP-CSCF with this address, as the first Route of a request (TS 24.229 §5.1.2A.1.1).
+
+    None if its host cannot stand in a SIP URI, such as an IPv6 address with a zone.
+    """
     parts = urlsplit(url)
     # RFC 7118 §5.5 has a default port for `sip` with `transport=ws`, that of WebSockets without TLS: hence always written.
     port = parts.port or (443 if parts.scheme.lower() == "wss" else 80)
