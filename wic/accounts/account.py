@@ -71,6 +71,8 @@ class Account:
 
     It stays empty as long as the identities are unknown.
     """
+    derived_instance: str = field(init=False, repr=False, compare=False, default="")
+    """The instance of this user on this machine: the one in use, unless another was chosen."""
     domain: str = field(init=False, repr=False, compare=False, default="")
     """The home domain: the host of the public identity; empty as long as that is unknown."""
 
@@ -82,13 +84,9 @@ class Account:
         self._check()
         if self.impu:  # a pool, or a token, may give it later
             object.__setattr__(self, "domain", parse_impu(self.impu).host)
-        if not self.instance and self.impu:
-            object.__setattr__(self, "instance", _derive_instance(self.impi, self.impu))
-
-    @property
-    def has_derived_instance(self) -> bool:
-        """Whether the instance is the one that is derived from machine and identities, and not one that was chosen."""
-        return bool(self.impu) and self.instance == _derive_instance(self.impi, self.impu)
+            object.__setattr__(self, "derived_instance", _derive_instance(self.impi, self.impu))
+        if not self.instance:
+            object.__setattr__(self, "instance", self.derived_instance)
 
     @classmethod
     def load(cls, name: str, path: str | os.PathLike[str] | None = None) -> Account:

@@ -171,7 +171,7 @@ class Client:
         random_source = SystemRandomSource()
         credentials = await open_credentials(self.account, random_source=random_source, usim=self.options.usim)
         account = credentials.account  # with the identities that came with a token (TS 24.371 §6.2.2)
-        if account.has_derived_instance:  # else the user has chosen which device this is
+        if account.instance == account.derived_instance:  # else the user has chosen which device this is
             self._instance = IN_USE.take(account.instance)
             if self._instance != account.instance:
                 _log.info("another client uses account %s: this one is a device of its own", account.name)

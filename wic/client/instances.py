@@ -17,7 +17,6 @@ import logging
 import os
 import threading
 import uuid
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from wic.client.state import state_directory
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["IN_USE", "Instances"]
 
 _log = logging.getLogger(__name__)
-_MOST: Final = 256  # of one account: beyond it, the last one is shared
+_MOST: Final = 256  # of one account: beyond it, each has one of chance, for a search would take long
 
 
 class Instances:
@@ -38,18 +37,20 @@ class Instances:
         self._path = path  # by default `instances.lock` in the state directory
         self._used: set[str] = set()
         self._guard = threading.Lock()  # each thread may have an event loop, and clients, of its own
-        # By the environment that leads to each, for a fleet asks often. They are never closed: that would end every lock of
-        # this process (fcntl(2)).
-        self._files: dict[tuple[str | None, ...], int] = {}
+        self._file: int | None = None  # never closed: that would end every lock of this process (fcntl(2))
 
     def take(self, instance: str) -> str:
-        """Return an instance that no other client uses: this one, or the first of its row that is free."""
+        """Return an instance that no other client uses: this one, the first of its row that is free, or a new one."""
         with self._guard:
-            file = self._open()
+            if self._file is None:
+                self._open()
             for number in range(_MOST):
-                candidate = instance if number == 0 else _further(instance, number)
-                if candidate not in self._used and _lock(file, candidate):
+                # RFC 9562 §5.5: the row is the same at every start.
+                candidate = uuid.uuid5(uuid.UUID(instance), str(number)).urn if number else instance
+                if candidate not in self._used and self._lock(candidate, fcntl.LOCK_EX | fcntl.LOCK_NB):
                     break
+            else:
+                candidate = uuid.uuid4().urn
             self._used.add(candidate)
             return candidate
 
@@ -57,43 +58,28 @@ class Instances:
         """Let another client use an instance."""
         with self._guard:
             self._used.discard(instance)
-            for file in self._files.values():
-                with suppress(OSError):  # as where there are no locks
-                    _change(file, fcntl.LOCK_UN, instance)
+            self._lock(instance, fcntl.LOCK_UN)
 
-    def _open(self) -> int | None:
-        place = tuple(map(os.environ.get, ("XDG_STATE_HOME", "HOME")))
-        if place not in self._files:
-            try:
-                path = self._path or state_directory() / "instances.lock"
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._files[place] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home directory
-                _log.debug("instances of other processes are unknown: %s", error)
-                return None
-        return self._files[place]
+    def _open(self) -> None:
+        try:
+            path = self._path or state_directory() / "instances.lock"
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home directory
+            _log.debug("instances of other processes are unknown: %s", error)
+
+    def _lock(self, instance: str, operation: int) -> bool:
+        """Lock the byte of an instance, or unlock it; return False if another process has it."""
+        if self._file is None:
+            return True
+        try:
+            fcntl.lockf(self._file, operation, 1, int.from_bytes(hashlib.sha256(instance.encode()).digest()[:7]))
+        except (BlockingIOError, PermissionError):  # fcntl(2): EAGAIN or EACCES
+            return False
+        except OSError as error:  # some network file systems have no locks
+            _log.debug("instances of other processes are unknown: %s", error)
+        return True
 
 
 IN_USE: Final = Instances()
 """Those of this process."""
-
-
-def _further(instance: str, number: int) -> str:
-    return uuid.uuid5(uuid.UUID(instance.removeprefix("urn:uuid:")), str(number)).urn  # RFC 9562 §5.5
-
-
-def _lock(file: int | None, instance: str) -> bool:
-    """Lock the byte of an instance; return False if another process has it."""
-    try:
-        if file is not None:
-            _change(file, fcntl.LOCK_EX | fcntl.LOCK_NB, instance)
-    except (BlockingIOError, PermissionError):  # fcntl(2): EAGAIN or EACCES
-        return False
-    except OSError as error:  # some network file systems have no locks
-        _log.debug("instances of other processes are unknown: %s", error)
-    return True
-
-
-def _change(file: int, operation: int, instance: str) -> None:
-    place = int.from_bytes(hashlib.sha256(instance.encode()).digest()[:7])
-    fcntl.lockf(file, operation, 1, place)
