@@ -71,6 +71,24 @@ async def test_closing_that_is_cancelled_ends_idle_connections(
     writer.transport.abort()
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_connection_in_its_tls_handshake_comes_too_late_for_a_server_that_closes(
+    waf: Waf, authority: CertificateAuthority, cancelled: bool
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", waf.port)
+    await asyncio.sleep(0.01)
+    closing = asyncio.create_task(waf.close())
+    if cancelled:
+        await asyncio.sleep(0)
+        closing.cancel()
+    await asyncio.wait([closing])
+    with contextlib.suppress(ConnectionError):
+        await writer.start_tls(client_context(ca=authority.certificate_path), server_hostname="127.0.0.1")
+        writer.write(b"GET /jwks HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await asyncio.wait_for(reader.read(), 2.0) == b""  # no answer of a closed database
+    writer.transport.abort()
+
+
 def _port(transport: asyncio.Transport) -> int | None:
     address = transport.get_extra_info("sockname")
     return address[1] if isinstance(address, tuple) else None

@@ -100,9 +100,8 @@ class WebServer:
     async def start(self) -> None:
         """Answer requests."""
         await self._runner.setup()
-        assert self._runner.server is not None, "it is set up"
         self._listener = await asyncio.get_running_loop().create_server(
-            partial(_protocol_for_connection, self._runner.server),
+            partial(_Arrival, self._take),
             sock=self._socket,
             ssl=self._context,
             backlog=BACKLOG,
@@ -112,6 +111,14 @@ class WebServer:
         self._tasks.start(_watch_clock())
         for sweep in self._sweeps:
             self._tasks.start(_sweep_repeatedly(sweep))
+
+    def _take(self) -> asyncio.Protocol | None:
+        """Return the protocol of one more connection; None if it is one too many, or comes while the server closes."""
+        server, listener = self._runner.server, self._listener
+        listens = listener is not None and listener.is_serving()
+        if server is None or not listens or len(server.connections) >= CONNECTIONS:
+            return None  # the peer may try again
+        return server()
 
     async def close(self) -> None:
         """Stop listening and end every connection; a second call has no effect."""
@@ -194,16 +201,20 @@ def _url(name: str, port: int) -> str:
     return f"https://{host.lower()}" + ("" if port == HTTPS_PORT else f":{port}")
 
 
-class _ClosingProtocol(asyncio.Protocol):
-    """Protocol of a connection that is one too many."""
+class _Arrival(asyncio.Protocol):
+    """Protocol of a connection until its TLS handshake is done: it is the server's then, unless that takes no more."""
+
+    def __init__(self, take: Callable[[], asyncio.Protocol | None]) -> None:
+        self._take = take
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close the connection."""
-        transport.close()
-
-
-def _protocol_for_connection(server: web.Server) -> asyncio.Protocol:
-    return server() if len(server.connections) < CONNECTIONS else _ClosingProtocol()  # the peer may try again
+        """Hand the connection over, or close it."""
+        protocol = self._take()
+        if protocol is None:
+            transport.close()
+        else:
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
 
 
 async def _style(request: web.Request) -> web.Response:
