@@ -10,6 +10,7 @@ import csv
 import difflib
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from wic.accounts import AuthScheme, UsimKind
@@ -91,9 +92,8 @@ def _located(path: Path, line: int) -> Iterator[None]:
 
 def _rows(path: Path, file: TextIO) -> Iterator[tuple[int, Row]]:
     """Return the rows that are not empty, each with the number of its last line; there is at least one."""
-    first = file.readline()
-    file.seek(0)
-    reader = csv.reader(file, delimiter=";" if ";" in first and "," not in first else ",", strict=True)
+    first = file.readline()  # once: a pipe has no beginning to go back to
+    reader = csv.reader(chain([first], file), delimiter=";" if ";" in first and "," not in first else ",", strict=True)
     columns: list[str] | None = None
     count = 0
     while True:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
+import threading
 import time
 import tomllib
 from pathlib import Path
@@ -449,6 +451,15 @@ def test_an_error_in_a_csv_file_has_its_line_and_adds_nothing(lab, wic, complain
     assert told in said
     assert line is None or said.startswith(f"{path}, line {line}: ")
     assert Path(lab.accounts).read_bytes() == before
+
+
+def test_a_csv_file_may_be_a_pipe(tmp_path, subscriber) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("name\npiped-a\npiped-b\n",))
+    writer.start()
+    assert subscriber("add", "--csv", pipe)["added"] == 2
+    writer.join()
 
 
 def test_a_csv_file_of_any_length_is_bounded(lab, wic, complaint, csv_file, monkeypatch) -> None:
