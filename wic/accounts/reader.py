@@ -55,8 +55,7 @@ def read_account(file: Path, name: str) -> AccountTable:
         raise ConfigurationError(f"In {file}, accounts.{name} must be a table: [accounts.{name}].")
     if not values.keys().isdisjoint(SECRETS):  # a file that only names other files may be read by all
         warn_if_shared(file, file.stat().st_mode)
-    lines = {key: line for key in values if (line := _line_of(key, name, text)) is not None}
-    return AccountTable(name, values, folder=file.parent, lines=lines)
+    return AccountTable(name, values, folder=file.parent, file_text=text)
 
 
 def near_names(wanted: str, known: Iterable[str]) -> str:
@@ -112,7 +111,7 @@ class AccountTable:
         name: the account's name in error messages.
         values: the table.
         folder: the directory at which relative file names start.
-        lines: lines of the keys in the file, for error messages.
+        file_text: the file, whose lines error messages name.
 
     Raises:
         ConfigurationError: a key is unknown, or belongs to another scheme than `auth` names.
@@ -120,14 +119,12 @@ class AccountTable:
 
     __slots__ = ("_values", "auth", "folder", "name")
 
-    def __init__(
-        self, name: str, values: Mapping[str, object], *, folder: Path, lines: Mapping[str, int] | None = None
-    ) -> None:
+    def __init__(self, name: str, values: Mapping[str, object], *, folder: Path, file_text: str = "") -> None:
         self.name = name
         self.folder = folder
         self._values = values
         self.auth = AuthScheme(self.choice("auth"))  # first: it says which other keys there may be
-        self._refuse_unknown_keys(lines or {})
+        self._refuse_unknown_keys(file_text)
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -199,7 +196,7 @@ class AccountTable:
             raise ConfigurationError(f"Account {self.name!r}: {key!r} must be a {wanted.value}.")
         return value
 
-    def _refuse_unknown_keys(self, lines: Mapping[str, int]) -> None:
+    def _refuse_unknown_keys(self, file_text: str) -> None:
         known = keys_of(None) | keys_of(self.auth)
         unknown = sorted(self._values.keys() - known)
         # A key of another scheme is a likelier mistake than an unknown one: most often `auth` was forgotten.
@@ -210,7 +207,7 @@ class AccountTable:
                     f'is for auth = "{other.value}".'
                 )
         if unknown:
-            named = ", ".join(_misspelt(key, known, lines.get(key)) for key in unknown)
+            named = ", ".join(_misspelt(key, known, _line_of(key, self.name, file_text)) for key in unknown)
             raise ConfigurationError(f"Account {self.name!r} has unknown settings: {named}.")
 
 
