@@ -31,6 +31,8 @@ def register(*lines: tuple[str, str]) -> Request:
         ([f"{DIGEST}, algorithm=AKAv2-SHA-256"], "sdes-srtp;mediasec, IPSEC-3GPP ;q=0.1", Mechanism.IPSEC),
         ([f"{DIGEST}, algorithm=AKAv2-SHA-256"], "sdes-srtp;mediasec", Mechanism.AKA),
         ([DIGEST], "ipsec-3gpp;alg=hmac-sha-1-96", Mechanism.DIGEST),
+        ([DIGEST], 'ipsec-3gpp, "', Mechanism.DIGEST),
+        ([f"{DIGEST}, algorithm=AKAv2-SHA-256"], ',ipsec-3gpp, "', Mechanism.IPSEC),
         (["Bearer abc"], None, Mechanism.TOKEN),
         (['bearer access_token="abc"'], None, Mechanism.TOKEN),
         (["Bearer"], None, Mechanism.TOKEN),

@@ -114,6 +114,17 @@ def test_gruus_are_for_a_ue_that_supports_them(make_registrar) -> None:
 
 
 @pytest.mark.usefixtures("several_sets")
+@pytest.mark.parametrize("supported", [",", '"', "gruu, <", "a b"])
+@pytest.mark.parametrize("contact", ["<sip:alice@host.invalid>", f"{CONTACT};reg-id=1"])
+def test_what_cannot_be_read_of_supported_is_not_supported(make_registrar, header, supported, contact) -> None:
+    """The answer to a REGISTER that has changed something is a 200 (RFC 3261 §10.3 step 8)."""
+    response = register(make_registrar(), f"Supported: {supported}", contact=contact)
+    assert response.startswith("SIP/2.0 200")
+    assert len(header(response, "Contact")) == 1
+    assert ("pub-gruu" in response) == ("gruu" in supported and contact.startswith(CONTACT))
+
+
+@pytest.mark.usefixtures("several_sets")
 def test_the_public_gruu_is_stable_and_hides_the_barred_identity(make_registrar) -> None:
     registrar = make_registrar()
     expected = "sip:al@ims.example;gr=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"

@@ -45,7 +45,7 @@ def determine(request: Request) -> Mechanism:
     digests = (each.params for each in credentials if each.scheme.lower() == "digest")
     mechanism = determine_by_digest(next(digests, None))
     # RFC 3329 §2.2: other mechanisms, such as those of the media plane, may stand there too.
-    wanted = (value.partition(";")[0].strip().lower() for value in request.headers.values("Security-Client"))
+    wanted = (value.partition(";")[0].strip().lower() for value in request.headers.usable_values("security-client"))
     return Mechanism.IPSEC if mechanism is Mechanism.AKA and _IPSEC in wanted else mechanism
 
 

@@ -15,7 +15,7 @@ from wic.network.scscf.location_service import BindingChange
 from wic.network.scscf.received_register import Protection, ReceivedRegister, RegistrationRefused, read_protection
 from wic.registration.reg_event.reginfo import ContactEvent
 from wic.sip.errors import MalformedHeader
-from wic.sip.message import Response
+from wic.sip.message import Message, Response
 from wic.sip.params import quote
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Registrar:
     def _contact(self, register: ReceivedRegister, binding: StoredBinding) -> str:
         """Return the Contact value that reports a binding, with its GRUUs if the UE knows them (RFC 5627 §5.2)."""
         value = f"{binding.contact};expires={max(0, round(binding.expires_at - register.now))}"
-        if "gruu" not in register.request.supported:
+        if "gruu" not in register.request.usable(Message.supported):
             return value
         gruus = self._gruus.make(binding, register.subscriber.public_name(register.identity).impu)
         return value if gruus is None else f'{value};pub-gruu="{gruus.public}";temp-gruu="{gruus.temporary}"'
@@ -290,7 +290,7 @@ def _check_order(request: Request, known: StoredBinding | None) -> None:
 def _flow_key(contact: NameAddr, request: Request) -> str | None:
     """Return the key of a binding to a flow; None if it is an ordinary one."""
     instance, reg_id = contact.params.get("+sip.instance"), contact.params.get("reg-id")
-    if not instance or not reg_id or "outbound" not in request.supported:
+    if not instance or not reg_id or "outbound" not in request.usable(Message.supported):
         return None
     if not (reg_id.isascii() and reg_id.isdigit() and 0 < int(reg_id[:11]) < 2**31):
         raise MalformedHeader("reg-id is not a number from 1 to 2**31-1")
