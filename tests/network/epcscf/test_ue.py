@@ -142,6 +142,15 @@ def test_of_several_default_identities_that_of_the_contact_is_asserted(index, co
         assert found[2] == (asserted,)
 
 
+def test_a_shared_identity_is_asserted_for_the_ue_at_the_contact(index, connection):
+    for user in "abc":
+        index.store(association(user, f"sip:{user}@x", "sip:shared@x"), connection)
+    for contact, impi in (("<sip:b@h>", "b"), ("<sip:c@h>", "c"), ("<sip:z@h>", "a")):
+        found = connection.identify(uris("sip:shared@x"), [NameAddr.parse(contact)], now=0)
+        assert found is not None
+        assert (found[0].impi, found[2]) == (impi, ("sip:shared@x",))
+
+
 # device keys
 
 

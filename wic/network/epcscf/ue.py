@@ -112,7 +112,7 @@ class W2Connection:
         Args:
             preferred: public identities in canonical form, the most preferred first. A SIP URI and a tel URI may be
                 asserted together (RFC 3325 §9.1).
-            contacts: where the UE is; of several default identities that of a registered contact is taken.
+            contacts: where the UE is; of several identities that would do, that of a registered contact is taken.
             now: by the driver's clock.
             impi: the only UE to choose from; None takes all over this connection.
 
@@ -120,13 +120,15 @@ class W2Connection:
             The UE, its association and one or two public identities; None if nothing is registered.
         """
         registered = [(ue, each) for ue, each in self.associations if each.expires_at > now and impi in (None, ue.impi)]
+        # Several subscribers may share a public identity, and a connection.
+        registered.sort(key=lambda each: not each[1].is_at(contacts))
         for first in preferred:
             for ue, association in registered:
                 if str(first) in association.impus:
                     return ue, association, tuple(_sip_and_tel(first, preferred, association))
         if not registered:
             return None
-        ue, association = next((each for each in registered if each[1].is_at(contacts)), registered[0])
+        ue, association = registered[0]
         return ue, association, association.impus[:1]
 
 
