@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,6 +155,30 @@ async def test_another_way_to_register_replaces_the_first(directory: Path) -> No
         assert ims.hss.algorithms("dora@ims.example")
         assert not ims.hss.has_usim("dora@ims.example")
         assert (ims.accounts.get("dora") or {}).keys() == {"server", "impu", "impi", "auth", "ca", "password"}
+
+
+@pytest.mark.parametrize("first", KINDS, ids=lambda each: each.name)
+@pytest.mark.parametrize("then", KINDS, ids=lambda each: each.name)
+async def test_a_subscriber_has_no_other_way_in_than_the_last_one(
+    directory: Path, first: NewSubscriber, then: NewSubscriber
+) -> None:
+    async with ImsNetwork(NetworkOptions(directory=directory, guests=0, subscribers=(), web_users=())) as ims:
+        for each in (first, then):
+            ims.add_subscribers([replace(each, name="dora", further=())])
+        assert ims.web is not None
+        waf, wwsf, impi = ims.web.waf.store, ims.web.wwsf.store, "dora@ims.example"
+        assert bool(ims.hss.algorithms(impi)) == (then.name == "with-password")
+        assert ims.hss.has_usim(impi) == (then.name == "with-usim")
+        of_the_web = [waf.users.find("dora"), waf.clients.find("dora-bot"), ims.accounts.web_password("dora")]
+        of_the_web.append(ims.accounts.get("dora-in-person"))
+        assert [each is not None for each in of_the_web] == [then.name == "with-tokens"] * 4
+        assert bool(wwsf.pairs()) == bool(waf.pool.impu("wwsf", impi)) == (then.name == "lent")
+
+
+async def test_a_subscriber_may_have_the_name_of_an_account_to_sign_in_with(directory: Path) -> None:
+    async with ImsNetwork(NetworkOptions(directory=directory, web=False)) as ims:
+        ims.add_subscribers(["dora-in-person", "dora"])
+        assert (ims.accounts.get("dora-in-person") or {})["impi"] == "dora-in-person@ims.example"
 
 
 @pytest.mark.parametrize(

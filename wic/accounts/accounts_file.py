@@ -158,6 +158,12 @@ class AccountsChange:
         """Add or replace one web user."""
         self.web_users[name] = {"password": password}
 
+    def forget_web_user(self, name: str, account: str, impi: str) -> None:
+        """Remove one web user with the account to sign in with, unless that account is another subscriber's."""
+        self.web_users.pop(name, None)
+        if self.accounts.get(account, {}).get("impi") == impi:
+            del self.accounts[account]
+
     def prepare(self) -> str:
         """Return the text to be written, once it is proved to say what it shall; nothing may be changed afterwards.
 

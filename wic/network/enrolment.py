@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from wic.accounts.accounts_file import AccountsFile, Value
     from wic.network.hss import Hss
-    from wic.network.web_files import WebFiles
+    from wic.network.waf.users import HashedPassword
+    from wic.network.web_files import OpenWebFiles, WebFiles
 
 
 def sign_in_account(name: str) -> str:
@@ -209,8 +210,10 @@ class Enrolment:
         """
         if not subscribers:
             return
+        known = any(self.hss.subscriber(each.profile.impi) is not None for each in subscribers)
+        with_web = any(each.is_web for each in subscribers) or (known and self.web.exist())
         with ExitStack() as stack:
-            web = stack.enter_context(self.web.open()) if any(each.is_web for each in subscribers) else None
+            web = stack.enter_context(self.web.open()) if with_web else None
             hashed = {} if web is None else web.hash_passwords({each.name: each.sign_in for each in subscribers})
             change = stack.enter_context(self.accounts.changing())
             for each in subscribers:
@@ -218,6 +221,8 @@ class Enrolment:
                     change.put(name, account)
                 if each.sign_in is not None:
                     change.put_web_user(each.name, each.sign_in.reveal())
+                else:
+                    change.forget_web_user(each.name, sign_in_account(each.name), each.profile.impi)
             # What takes long is done: a running network waits for these transactions with each REGISTER.
             change.prepare()
             if web is not None:
@@ -225,12 +230,21 @@ class Enrolment:
             stack.enter_context(self.hss.transaction())
             for each in subscribers:
                 self._store_in_hss(each)
-                if web is not None and each.pool:
-                    web.add_to_pool(each.profile)
-                elif web is not None and each.program is not None:
-                    web.add_user(each.name, hashed[each.name], each.profile)
-                    web.add_program(program_of(each.name), each.program, each.profile)
+                if web is not None:
+                    self._store_at_web(web, each, hashed)
             change.write()  # in one step, and before the commits, for it fails more often than they do
+
+    @staticmethod
+    def _store_at_web(web: OpenWebFiles, data: SubscriptionData, hashed: Mapping[str, HashedPassword]) -> None:
+        if data.pool:
+            web.add_to_pool(data.profile)
+        else:
+            web.remove_from_pool(data.profile.impi)
+        if data.program is None:
+            web.remove_user(data.name)
+        else:
+            web.add_user(data.name, hashed[data.name], data.profile)
+            web.add_program(program_of(data.name), data.program, data.profile)
 
     def _store_in_hss(self, data: SubscriptionData) -> None:
         profile = data.profile

@@ -41,12 +41,13 @@ class WebFiles:
         Raises:
             ConfigurationError: it has not.
         """
-        if not self._exist():
+        if not self.exist():
             raise ConfigurationError(
                 f"The network in {self._directory} has no WAF and no WWSF: start it once without --insecure and --core."
             )
 
-    def _exist(self) -> bool:
+    def exist(self) -> bool:
+        """Tell whether the network has a WAF and a WWSF."""
         return all((self._directory / name).exists() for name in (WAF_DATABASE, WWSF_DATABASE))
 
     def check_user(self, name: str, password: Secret, subscriber: SubscriberProfile) -> None:
@@ -85,9 +86,10 @@ class WebFiles:
         Raises:
             ConfigurationError: a file cannot be used.
         """
-        if self._exist():
+        if self.exist():
             with self.open() as files:
-                files.remove(name, impi)
+                files.remove_user(name)
+                files.remove_from_pool(impi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +143,13 @@ class OpenWebFiles:
         self.waf.pool.add(WWSF, subscriber.impi, impu)
         self.wwsf.add_pool_pair(subscriber.impi, impu)
 
-    def remove(self, name: str, impi: str) -> None:
-        """Remove the web user, the program and the pool pair of a subscriber."""
+    def remove_user(self, name: str) -> None:
+        """Remove a web user with its program."""
         self.waf.users.remove(name)
         self.waf.clients.remove(program_of(name))
+
+    def remove_from_pool(self, impi: str) -> None:
+        """Remove the pool pair of a subscriber."""
         self.waf.pool.remove(impi)
         self.wwsf.remove_pool_pair(impi)
 
