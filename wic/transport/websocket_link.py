@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 
 from wic.errors import HandshakeRejected
 from wic.sip.framing import CrlfKeepAlive, keep_alive
+from wic.sip.masking import masked
 from wic.transport.base import EndedBy, KeepAlive, LinkOptions
 from wic.transport.link import ENDING, Link, LinkState
 
@@ -293,7 +294,7 @@ def _is_utf8(data: bytes) -> bool:
 
 def _reason(code: int, reason: str) -> str:
     if reason:
-        return reason
+        return masked(reason)  # it goes into logs and sentences
     try:
         return CloseCode(code).name.replace("_", " ").lower()
     except ValueError:

@@ -169,6 +169,15 @@ async def test_a_peer_that_answers_nothing_is_lost(recorder):
         writer.close()
 
 
+async def test_the_reason_of_a_peer_is_one_line_without_secrets(recorder):
+    served, client = recorder(), recorder()
+    async with serving(served) as (url, _):
+        near = await connect_websocket(url, handler=client, options=PLAIN)
+        await near.close("bye\nERROR wic: forged\x1b[2J sips:a:secret@x")
+        end = await served.ends.get()
+        assert end.reason == r"bye\nERROR wic: forged\x1b[2J sips:a:***@x"
+
+
 async def test_both_ends_say_who_closed_and_why(recorder):
     served, client = recorder(), recorder()
     async with serving(served) as (url, listener):
