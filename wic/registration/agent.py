@@ -33,9 +33,9 @@ from wic.registration.recovery import Remedy, wait_after_termination
 from wic.registration.reg_event.events import (
     IdentitiesReported,
     RegEventFailed,
-    RegistrationReplaced,
     RegistrationShortened,
     RegistrationTerminated,
+    Termination,
 )
 from wic.registration.reg_event.subscription import RegEventSubscription
 from wic.registration.register_request import RegistrationOptions
@@ -281,7 +281,7 @@ class RegistrationAgent:
 
     def _give_way(self, now: float) -> None:
         self._queue = {}
-        why = "another client has registered as the same device (instance)"
+        why = Termination.REPLACED.value
         for registration in self._registrations:
             if registration.binding is None and registration is self._leading:  # the user has to be told
                 registration.abandon(why, now=now)
@@ -479,12 +479,12 @@ class RegistrationAgent:
 
     def _take_report(self, event: RegEventEvent, now: float) -> None:
         match event:
+            case RegistrationTerminated(Termination.REPLACED, last=True):
+                self._give_way(now)
             case RegistrationTerminated(reason, aors=aors, last=last):  # TS 24.229 §5.1.1.7
                 for registration in self._registrations:
                     if last or any(registration.identity.impu.matches(aor) for aor in aors):
                         registration.lose(reason.value, now=now, again_after=wait_after_termination(event))
-            case RegistrationReplaced():
-                self._give_way(now)
             case RegistrationShortened(expires):  # TS 24.229 §5.1.1.5A
                 for registration in self._registrations:
                     registration.reauthenticate(expires, now=now)

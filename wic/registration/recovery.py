@@ -204,6 +204,7 @@ TERMINATIONS: Final[Mapping[Termination, float | None]] = {
     Termination.PROBATION: _PROBATION,
     Termination.REJECTED: None,
     Termination.UNREGISTERED: None,
+    Termination.REPLACED: None,  # RFC 5626 §6
 }
 """Seconds from a registration that the network ended to an initial one, unless it names others; None is never."""
 

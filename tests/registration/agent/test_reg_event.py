@@ -74,11 +74,13 @@ class Notifier:
         assert self.household.reply(answer) == []
         return request
 
-    def notify(self, state: str = "active;expires=600000", **users: ContactEvent) -> list[AgentEvent]:
+    def notify(
+        self, *told: RegistrationInfo, state: str = "active;expires=600000", **users: ContactEvent
+    ) -> list[AgentEvent]:
         """Say what became of the contact at each user's address-of-record."""
         assert self.dialog is not None
         self.version += 1
-        registrations = tuple(self.registration(user, event) for user, event in users.items())
+        registrations = told + tuple(self.registration(user, event) for user, event in users.items())
         body = RegInfo(version=self.version, full=True, registrations=registrations).to_xml()
         headers = [
             ("Via", f"SIP/2.0/WSS p.invalid;branch=z9hG4bK{self.dialog.local_cseq}"),
@@ -240,7 +242,7 @@ def test_the_last_notify_is_waited_for_and_without_consequences(watched: tuple[H
     household.agent.deregister(now=1)
     assert household.accept() == [Deregistered(ALICE), DepartureEnded()]
     assert household.agent.is_parting
-    told = notifier.notify("terminated;reason=noresource", alice=ContactEvent.UNREGISTERED)
+    told = notifier.notify(state="terminated;reason=noresource", alice=ContactEvent.UNREGISTERED)
     assert told == [DepartureEnded()]
     assert not household.agent.is_parting
 
@@ -384,6 +386,22 @@ def test_another_client_that_registers_as_this_device_is_not_fought(
     household.agent.deregister(now=1)
     assert household.endpoint.to_send() == []
     assert household.agent.next_timeout() is None
+
+
+def test_an_identity_that_another_client_took_over_is_given_up_alone(
+    watched_with_home: tuple[Household, Notifier],
+) -> None:
+    """RFC 5626 §6: the other client has registered one identity of two."""
+    household, notifier = watched_with_home
+    notifier.notify(alice=ContactEvent.REGISTERED, home=ContactEvent.REGISTERED)
+    ours, notifier.uri = (
+        notifier.registration("home", ContactEvent.REGISTERED),
+        "sip:alice@another.invalid;transport=ws",
+    )
+    told = notifier.notify(notifier.registration("alice", ContactEvent.REGISTERED), ours)
+    assert failures(told) == [("alice", Remedy.GIVE_UP, None)]
+    assert [str(each.impu) for each in household.agent.bindings] == [str(HOME)]
+    assert household.agent.leading_impu == HOME
 
 
 def test_a_connection_that_another_one_replaced_is_the_end(watched: tuple[Household, Notifier]) -> None:

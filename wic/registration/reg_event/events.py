@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Termination(Enum):
-    """Reason of the network for the end of the registration of our contact (RFC 3680 §4.7.1, TS 24.229 §5.1.1.7)."""
+    """Reason for the end of the registration of our contact (RFC 3680 §4.7.1, TS 24.229 §5.1.1.7)."""
 
     DEACTIVATED = "deactivated"
     """Register anew, at once."""
@@ -23,6 +23,8 @@ class Termination(Enum):
     """Do not come back."""
     UNREGISTERED = "unregistered"
     EXPIRED = "expired"
+    REPLACED = "another client has registered as the same device (instance)"
+    """Do not come back: its binding took the place of ours (RFC 5626 §6), and would be replaced in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class RegEventFailed:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationTerminated:
-    """The network has ended the registration of our contact."""
+    """Our contact is not registered any more for some identities."""
 
     reason: Termination
     retry_after: float | None
@@ -53,11 +55,6 @@ class RegistrationTerminated:
     """The public user identities concerned."""
     last: bool
     """Whether none is left for this contact."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrationReplaced:
-    """Another client has registered as the same device, by which the binding of this one is gone (RFC 5626 §6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +85,5 @@ class IdentitiesReported:
 
 
 RegEventEvent: TypeAlias = (
-    RegEventActive
-    | RegEventFailed
-    | RegistrationTerminated
-    | RegistrationReplaced
-    | RegistrationShortened
-    | IdentitiesReported
+    RegEventActive | RegEventFailed | RegistrationTerminated | RegistrationShortened | IdentitiesReported
 )

@@ -11,7 +11,6 @@ from wic.registration.reg_event.events import (
     RegEventEvent,
     RegEventFailed,
     RegisteredIdentity,
-    RegistrationReplaced,
     RegistrationShortened,
     RegistrationTerminated,
     Termination,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["RegEventSubscription"]
 
 _EXPIRES: Final = 600_000  # seconds to ask for (TS 24.229 §5.1.1.3)
+_NONE: Final[frozenset[str]] = frozenset()
 _STANDING: Final = frozenset({SubscriberState.NOTIFY_WAIT, SubscriberState.PENDING, SubscriberState.ACTIVE})
 
 
@@ -60,6 +60,8 @@ class RegEventSubscription:
     _watch: RegistrationWatch | None = field(default=None, init=False)
     _active: bool = field(default=False, init=False)
     _seen: bool = field(default=False, init=False)  # whether the network has named the contact by our URI
+    _held: frozenset[str] = field(default=_NONE, init=False)  # addresses-of-record that our contact is bound to
+    _rivals: set[tuple[str, str]] = field(default_factory=set, init=False)  # and those with other URIs of our instance
     _identities: tuple[RegisteredIdentity, ...] = field(default=(), init=False)
     _implicit: set[str] = field(default_factory=set, init=False)  # addresses-of-record without a REGISTER of their own
 
@@ -121,6 +123,7 @@ class RegEventSubscription:
         self._identities = ()
         self._implicit.clear()
         self._active = self._seen = False
+        self._held, self._rivals = _NONE, set()
 
     # what happens
 
@@ -172,16 +175,11 @@ class RegEventSubscription:
         if not self._active:
             self._active = True
             self._events.append(RegEventActive())
-        own = [each for each in self._watch.table if self._is_own(each.info)]
-        held = {each.aor for each in own}
-        ended = [each for each in change.ended if self._is_own(each.info) and each.aor not in held]
-        self._events += _terminations(ended, last=not own)
-        if any(self._is_here(each.info) for each in own):
-            self._seen = True
-        elif own and self._seen and not any(self._is_here(each.info) for each in change.ended):
-            # RFC 5626 §6: our instance and reg-id, with an address that this client never had.
-            self._seen = False
-            self._events.append(RegistrationReplaced())
+        known = [each for each in self._watch.table if self._is_own(each.info)]
+        self._seen = self._seen or any(self._is_here(each.info) for each in known)
+        own = [each for each in known if self._is_ours(each.info)]
+        rivals = {(each.aor, each.info.uri) for each in known if not self._is_ours(each.info)}
+        self._events += self._terminations(change, frozenset(each.aor for each in own), rivals)
         shortened = [each.info.expires for each in change.active if self._is_own(each.info) and _is_shortened(each)]
         if shortened:  # TS 24.229 §5.1.1.5A
             self._events.append(RegistrationShortened(min(each for each in shortened if each is not None)))
@@ -197,6 +195,50 @@ class RegEventSubscription:
         if lasting != self._identities:
             self._identities = lasting
             self._events.append(IdentitiesReported(identities))
+
+    def _terminations(
+        self, change: TableChange, held: frozenset[str], rivals: set[tuple[str, str]]
+    ) -> list[RegistrationTerminated]:
+        """Say for each reason at which addresses-of-record our contact is not bound any more.
+
+        One rule for all shapes of a document: they may give our place to another contact under its id or under another
+        one, by one document for all addresses-of-record or for some of them, or not speak of it any more.
+
+        Args:
+            change: changes by the document.
+            held: addresses-of-record that our contact is bound to now.
+            rivals: those with the URI of another contact of our instance.
+        """
+        # What is not named any more, or is another device's now, has expired; the last reason concerns all that are left.
+        ends: dict[str, tuple[Termination, float | None]] = dict.fromkeys(
+            sorted(self._held), (Termination.EXPIRED, None)
+        )
+        for each in change.ended:
+            if self._is_ours(each.info):
+                wait = each.info.retry_after if each.info.event is ContactEvent.PROBATION else None  # RFC 3680 §5.1
+                ends[each.aor] = Termination(each.info.event.value), wait
+        # RFC 5626 §6: one that came with the end of ours has replaced it; an earlier run may have left others.
+        ends |= {aor: (Termination.REPLACED, None) for aor, _ in rivals - self._rivals if aor in ends}
+        self._held, self._rivals = held, rivals
+        self._implicit &= held
+        reasons: dict[Termination, list[str]] = {}
+        for aor, (reason, _) in ends.items():
+            if aor not in held:
+                reasons.setdefault(reason, []).append(aor)
+        return [
+            RegistrationTerminated(
+                reason,
+                ends[aors[0]][1],
+                tuple(uri for aor in aors if (uri := _uri(aor)) is not None),
+                last=not held and number == len(reasons),
+            )
+            for number, (reason, aors) in enumerate(reasons.items(), start=1)
+        ]
+
+    def _is_ours(self, info: ContactInfo) -> bool:
+        """Tell whether a contact of our instance is that of this client, as far as the network's URIs can tell."""
+        # A registrar that has named our URI once names it always; another one may rewrite it.
+        return self._is_here(info) or (not self._seen and self._is_own(info))
 
     def _is_own(self, info: ContactInfo) -> bool:
         """Tell whether a contact is ours: same instance and reg-id, or the same URI (RFC 5626 §6)."""
@@ -217,25 +259,6 @@ class RegEventSubscription:
 
 def _is_shortened(contact: BoundContact) -> bool:
     return contact.info.event is ContactEvent.SHORTENED and contact.info.expires is not None
-
-
-def _terminations(ended: list[BoundContact], *, last: bool) -> list[RegistrationTerminated]:
-    """Say for each reason which identities it ended; the last one concerns all that are left."""
-    reasons: dict[ContactEvent, list[BoundContact]] = {}
-    for each in ended:
-        reasons.setdefault(each.info.event, []).append(each)
-    count = len(reasons)
-    return [
-        _termination(contacts, last=last and number == count)
-        for number, contacts in enumerate(reasons.values(), start=1)
-    ]
-
-
-def _termination(ended: list[BoundContact], *, last: bool) -> RegistrationTerminated:
-    info = ended[0].info
-    aors = tuple(uri for each in ended if (uri := _uri(each.aor)) is not None)
-    wait = info.retry_after if info.event is ContactEvent.PROBATION else None  # RFC 3680 §5.1
-    return RegistrationTerminated(Termination(info.event.value), None if wait is None else float(wait), aors, last)
 
 
 def _identity(contact: BoundContact, *, implicit: bool) -> RegisteredIdentity | None:

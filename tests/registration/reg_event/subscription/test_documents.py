@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,7 +16,6 @@ from wic.registration.reg_event.events import (
     RegEventEvent,
     RegEventFailed,
     RegisteredIdentity,
-    RegistrationReplaced,
     RegistrationShortened,
     RegistrationTerminated,
     Termination,
@@ -39,6 +39,9 @@ from wic.sip.message import Request, Response
 from wic.sip.parser import parse
 from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 8443), "1")
 OTHER_FLOW = Flow("WSS", ("127.0.0.1", 40001), ("127.0.0.1", 8443), "2")
@@ -489,29 +492,81 @@ def test_events_of_others_are_left_to_them(active: World) -> None:
 ANOTHER = "sip:alice@another.invalid;transport=ws"
 
 
-def test_our_instance_with_the_address_of_another_client(active: World) -> None:
-    """Told once, however many documents say so."""
-    active.notify(registration(contact()))
-    assert RegistrationReplaced() in active.notify(registration(contact(uri=ANOTHER)))
-    assert RegistrationReplaced() not in active.notify(registration(contact(uri=ANOTHER)))
-    active.notify(registration(contact()))
-    assert RegistrationReplaced() in active.notify(registration(contact(uri=ANOTHER)))
+def replacements(told: list[RegEventEvent]) -> list[tuple[list[str], bool]]:
+    """Return the identities at which the events tell of another client, and whether none is left."""
+    ends = [each for each in told if isinstance(each, RegistrationTerminated)]
+    return [(sorted(map(str, each.aors)), each.last) for each in ends if each.reason is Termination.REPLACED]
+
+
+REPLACED: dict[str, tuple[bool, Callable[[str, str], RegistrationInfo]]] = {
+    "its id goes on": (True, lambda aor, id: registration(contact(id=f"c-{id}", uri=ANOTHER), aor=aor, id=id)),
+    "its id goes on, partial": (
+        False,
+        lambda aor, id: registration(contact(id=f"c-{id}", uri=ANOTHER), aor=aor, id=id),
+    ),
+    "another id, and ours is not named": (
+        True,
+        lambda aor, id: registration(contact(id=f"n-{id}", uri=ANOTHER), aor=aor, id=id),
+    ),
+    "a registration with another id": (
+        True,
+        lambda aor, id: registration(contact(id=f"n-{id}", uri=ANOTHER), aor=aor, id=f"n-{id}"),
+    ),
+    **{
+        f"another id, ours {event.value}{'' if full else ', partial'}": (
+            full,
+            lambda aor, id, event=event: registration(
+                contact(event, id=f"c-{id}"), contact(id=f"n-{id}", uri=ANOTHER), aor=aor, id=id
+            ),
+        )
+        for event in ContactEvent
+        if event.terminates
+        for full in (True, False)
+    },
+}
+
+
+@pytest.mark.parametrize("gone", [(ALICE,), (TEL,), (ALICE, TEL)], ids=["one", "another", "all"])
+@pytest.mark.parametrize("shape", REPLACED)
+def test_our_instance_with_the_address_of_another_client(world: World, shape: str, gone: tuple[str, ...]) -> None:
+    """Told once for each address-of-record, however many documents say so, in any shape."""
+    full, replaced = REPLACED[shape]
+    ids = {ALICE: "r1", TEL: "r2"}
+    ours = {aor: registration(contact(id=f"c-{id}"), aor=aor, id=id) for aor, id in ids.items()}
+    world.subscribe()
+    world.answer()
+    world.notify(*ours.values())
+    told = world.notify(*(replaced(aor, id) if aor in gone else ours[aor] for aor, id in ids.items()), full=full)
+    assert replacements(told) == [(sorted(gone), len(gone) == len(ids))]
+    kept = tuple(RegisteredIdentity(Uri.parse(aor)) for aor in ids if aor not in gone)
+    assert IdentitiesReported(kept) in told
+    now = {aor: registration(contact(id=f"n-{aor}", uri=ANOTHER), aor=aor, id=ids[aor]) for aor in gone}
+    assert world.notify(*(ours | now).values()) == []
+    world.notify(*ours.values())
+    assert replacements(world.notify(*(ours | now).values())) == [(sorted(gone), len(gone) == len(ids))]
 
 
 def test_an_address_that_the_registrar_has_rewritten_is_ours(world: World) -> None:
     world.subscribe()
     world.answer()
     for _ in range(2):
-        assert RegistrationReplaced() not in world.notify(registration(contact(uri="sip:alice@192.0.2.7:40112")))
+        assert not replacements(world.notify(registration(contact(uri="sip:alice@192.0.2.7:40112"))))
 
 
-def test_a_former_address_beside_ours_is_no_other_client(active: World) -> None:
+@pytest.mark.parametrize("full", [True, False])
+def test_a_former_address_beside_ours_is_no_other_client(active: World, full: bool) -> None:
     """A registrar without outbound keeps what the last run has left."""
     former = contact(id="c2", uri=ANOTHER)
     for _ in range(2):
-        assert RegistrationReplaced() not in active.notify(registration(former, contact()))
-    told = active.notify(registration(former, contact(ContactEvent.DEACTIVATED)))
-    assert RegistrationReplaced() not in told
+        assert not replacements(active.notify(registration(former, contact())))
+    told = active.notify(registration(former, contact(ContactEvent.DEACTIVATED)), full=full)
+    assert told[0] == RegistrationTerminated(Termination.DEACTIVATED, None, (Uri.parse(ALICE),), last=True)
+
+
+def test_the_end_of_a_former_address_is_no_end_of_ours(active: World) -> None:
+    active.notify(registration(contact(id="c2", uri=ANOTHER), contact()))
+    former = contact(ContactEvent.UNREGISTERED, id="c2", uri=ANOTHER)
+    assert active.notify(registration(former, contact())) == []
 
 
 @pytest.mark.parametrize("instance", [f'"<{INSTANCE[:-1]}f>"', None])
@@ -519,5 +574,5 @@ def test_other_devices_are_no_replacement(active: World, instance: str | None) -
     params = (("+sip.instance", instance),) if instance else ()
     active.notify(registration(contact()), registration(contact(id="c2"), aor=TEL, id="r2"))
     told = active.notify(registration(contact(uri=ANOTHER, unknown_params=params)), registration(aor=TEL, id="r2"))
-    assert RegistrationReplaced() not in told
-    assert any(isinstance(event, RegistrationTerminated) for event in told)
+    aors = (Uri.parse(ALICE), Uri.parse(TEL))
+    assert told[0] == RegistrationTerminated(Termination.EXPIRED, None, aors, last=True)
