@@ -6,7 +6,6 @@ P-Called-Party-ID (TS 24.229 §5.4.3.3, RFC 7315 §4.2). A server that is no S-C
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from wic.sip.errors import MalformedHeader
@@ -28,11 +27,12 @@ def find_called(request: Request, identities: Iterable[Uri]) -> Uri | None:
     return _first((_asserted(request), request.to.uri, request.uri), identities)
 
 
-def is_for_us(request: Request, *, contact: Uri, gruus: Collection[Uri], identities: Iterable[Uri]) -> bool:
+def is_for_us(request: Request, *, contact: Uri, gruus: Collection[Uri], identities: Collection[Uri]) -> bool:
     """Tell whether the Request-URI leads to this side (RFC 3261 §8.2.2.1).
 
-    Servers that find clients behind NATs rewrite it to the address that they see (`rewrite_contact` of Asterisk,
-    `fix_nated_contact` of OpenSIPS and Kamailio), which no client can know: an address with our user part is ours.
+    Servers that find clients behind NATs rewrite its host and port as they like (`rewrite_contact` of Asterisk,
+    `fix_nated_contact` of OpenSIPS and Kamailio), to an address or to a name, and may leave a GRUU or nothing but the
+    user part. So it is the user part that tells; a request over the connection of this client with none is for it too.
 
     Args:
         request: a request outside a dialog.
@@ -41,11 +41,13 @@ def is_for_us(request: Request, *, contact: Uri, gruus: Collection[Uri], identit
         identities: the public user identities of this user.
     """
     uri = request.uri
-    if uri.host and uri.host.lower() == contact.host.lower():  # random, so that no other client has it
+    own = (contact, *gruus, *identities)
+    if uri.is_sip and uri.username in {
+        "",
+        *(each.username or each.aor().opaque for each in own),
+    }:  # `opaque`: of a tel URI
         return True
-    if "gr" in uri.params:  # RFC 5627 §3.1: of this device, or of another one
-        return any(uri.aor().matches(each.aor()) and uri.params.get("gr") == each.params.get("gr") for each in gruus)
-    if uri.is_sip and _is_address(uri.host) and uri.username in ("", contact.username):
+    if uri.host and uri.host.lower() == contact.host.lower():  # random, so that no other client has it
         return True
     # A server may have mangled the Request-URI, and named the identity all the same.
     return _first((uri, _asserted(request)), identities) is not None
@@ -65,11 +67,3 @@ def _asserted(request: Request) -> Uri | None:
         except MalformedHeader:
             continue  # one that cannot be read names no identity
     return None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
