@@ -280,19 +280,38 @@ async def test_the_callbacks_are_optional() -> None:
     await kept.close()
 
 
-@pytest.mark.parametrize("takes", [2.0, 20.0])
-async def test_closing_waits_for_a_request_within_reason(keeper, takes: float) -> None:
-    """Its token is given back all the same: nothing is lost by an impatient user."""
-    source = Source(takes=takes)
+@pytest.mark.parametrize("replaced", [False, True], ids=["first", "replacement"])
+@pytest.mark.parametrize("takes", [2.0, 9.0, 20.0, 80_000.0])
+async def test_closing_waits_for_a_request_within_reason(keeper, replaced: bool, takes: float) -> None:
+    """What it brings is given back; one that takes longer ends with the keeper, and leaves no task."""
+    source = Source(takes=0.0 if replaced else takes)
     kept = keeper(source)
     asking = asyncio.create_task(kept.token())
-    await asyncio.sleep(0.1)
+    if replaced:
+        await asking
+        source.takes = takes
+        await asyncio.sleep(799.9)
+    await asyncio.sleep(0.2)
     began = asyncio.get_running_loop().time()
     await kept.close()
-    assert asyncio.get_running_loop().time() - began <= 5.1
-    assert source.given_back == ([] if takes > 5.0 else ["t1"])
-    await asyncio.sleep(30.0)
-    assert source.given_back == ["t1"]
+    assert asyncio.get_running_loop().time() - began <= 10.0
+    assert asyncio.all_tasks() <= {asyncio.current_task(), asking}
+    last = [f"t{len(source.asked)}"] if takes < 10.0 else ["t1"] if replaced else []
+    assert source.given_back == last
+    await asyncio.sleep(86_000)
     await kept.close()
-    assert source.given_back == ["t1"]
-    await asking
+    assert source.given_back == last
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+async def test_a_closing_that_is_cancelled_ends_the_request(keeper) -> None:
+    source = Source(takes=5.0)
+    kept = keeper(source)
+    asking = asyncio.create_task(kept.token())
+    await asyncio.sleep(1.0)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await kept.close()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert source.given_back == []

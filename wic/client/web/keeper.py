@@ -5,8 +5,9 @@ expires. The keeper asks for it when four fifths of the life are over, and tries
 reason of a failure may pass and the token lasts. What cannot pass, such as a sign-in that was revoked, is reported at
 once: there is time left to act on it.
 
-For any number of callers, one request is on its way at a time. It is not cancelled with the caller that started
-it: a refresh token that is used up, with its successor not stored, would end the sign-in.
+For any number of callers, one request is on its way at a time. The keeper owns it, so it is not cancelled with the caller
+that started it: a refresh token that is used up, with its successor not stored, would end the sign-in. It ends with the
+keeper at the latest, which gives it the time of one HTTP request: what that brings is stored, or given back.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _log = logging.getLogger(__name__)
 
 _REPLACE_AT = 0.8
 """Part of its life after which a token is replaced."""
-_GRACE = 5.0
-"""Seconds that `close` waits for a request."""
+_GRACE = 10.0
+"""Seconds that `close` waits for a request: those after which `JsonClient` gives an answer up."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 
@@ -122,7 +123,6 @@ class TokenKeeper:
         self._request: asyncio.Task[AccessToken] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._replacement: asyncio.Task[None] | None = None
-        self._rest: asyncio.Task[None] | None = None  # what `close` did not wait for
 
     async def token(self) -> AccessToken:
         """Return a token that has not expired.
@@ -153,27 +153,18 @@ class TokenKeeper:
         return await asyncio.shield(self._request)  # it goes on without this caller, as the head of this module says
 
     async def close(self) -> None:
-        """Stop replacing the token, and give back what was lent with it.
-
-        A request that is on its way for longer than a few seconds ends, and is given back, after this has returned.
-        """
+        """Stop replacing the token, and give back what was lent with it; no task is left."""
         self._move(KeeperInput.CLOSE)
         self._cancel_timer()
         if self._replacement is not None:
             self._replacement.cancel()
-            await asyncio.gather(self._replacement, return_exceptions=True)
-        if self._request is not None:
-            await asyncio.wait([self._request], timeout=_GRACE)
-            if self._request is not None:  # to its end, as the head of this module says, but without the caller
-                self._rest = asyncio.create_task(self._end(self._request), name="the end of an access token")
-                return
-        await self._give_back()
-
-    async def _end(self, request: asyncio.Task[AccessToken]) -> None:
-        await asyncio.wait([request])
-        await self._give_back()
-
-    async def _give_back(self) -> None:
+        if (request := self._request) is not None:
+            try:
+                await asyncio.wait([request], timeout=_GRACE)
+            finally:  # also where the caller is cancelled, and does not wait any longer
+                request.cancel()
+        left = [task for task in (self._replacement, request) if task is not None]
+        await asyncio.gather(*left, return_exceptions=True)
         current, self._current = self._current, None  # a second `close` gives nothing back again
         if current is not None:
             try:
