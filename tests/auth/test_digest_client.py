@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.counting import CountingSource
 from wic.auth import (
     AuthOutcome,
     DigestAlgorithm,
@@ -18,7 +19,6 @@ from wic.auth import (
 )
 from wic.errors import AuthenticationFailed, ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
 from wic.sip.message import Request, Response
-from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from wic.sip.params import Params

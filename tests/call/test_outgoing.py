@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from tests.support.counting import CountingSource
 from wic.auth import BearerClient, DigestClient, DigestCredentials, Secret
 from wic.call import Accepted, CallEndedBy, CallRedirected, CallState, Ended, Failed, Progressed, Released, TokenWanted
 from wic.call import outgoing as outgoing_module
@@ -24,7 +25,6 @@ from wic.sdp.errors import AnswerNotValid
 from wic.sip.events import TransactionTimedOut
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request, Response
-from wic.sip.random_source import CountingSource
 
 CHALLENGE = ("WWW-Authenticate", 'Digest realm="ims.example", nonce="n1", qop="auth", algorithm=MD5')
 PROXY_CHALLENGE = ("Proxy-Authenticate", 'Digest realm="proxy.example", nonce="n2", qop="auth", algorithm=MD5')

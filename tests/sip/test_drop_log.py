@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
+from tests.support.counting import CountingSource
 from wic.sip.drop_log import DropLog
 from wic.sip.endpoint import Endpoint
 from wic.sip.flow import Flow
-from wic.sip.random_source import CountingSource
 
 FLOW = Flow("UDP", ("10.0.0.1", 5060), ("192.0.2.4", 5060))
 

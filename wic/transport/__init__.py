@@ -1,4 +1,4 @@
-"""Shells that carry SIP: WebSocket, UDP, TCP, TLS, and a network in memory."""
+"""Shells that carry SIP: WebSocket, UDP, TCP and TLS."""
 
 from wic.transport.base import (
     Connection,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.counting import CountingSource
 from wic.auth.aka import aka_password, find_aka_algorithm, parse_nonce
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
@@ -25,7 +26,6 @@ from wic.network.scscf.registrar import Registrar
 from wic.network.scscf.server import Scscf
 from wic.network.scscf.target_lookup import TargetLookup
 from wic.sip.parser import parse
-from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.support.counting import CountingSource
 from wic.sip.message import Request
 from wic.sip.proxy.routing import (
     ProxyOptions,
@@ -10,7 +11,6 @@ from wic.sip.proxy.routing import (
     next_hop_uri,
     take_own_routes,
 )
-from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 OPTIONS = ProxyOptions(own=frozenset({("p.example", 5060)}), served=frozenset({("ims.example", None)}))

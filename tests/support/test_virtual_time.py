@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from wic.transport.virtual_time import VirtualTimeLoop
+from tests.support.virtual_time import VirtualTimeLoop
 
 
 @pytest.mark.virtual_time
