@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from wic.media import MediaTransport, PlainRtp, PortRange, Relay, RelayCounters
-from wic.media.rtp import pack_rtp
+from tests.support.rtp import pack_rtp
+from wic.media import MediaTransport, PlainRtp, PortRange, Relay
 
 RTP = pack_rtp(0, 1, 0, 1, b"sound")
 RTCP = bytes.fromhex("80c9000100000001")
@@ -27,13 +27,14 @@ async def test_joins_srtp_with_plain_rtp_both_ways(connect_pair: Connect, eventu
         end.send_rtcp(RTCP)
     await eventually(lambda: len(at_wic) == len(at_phone) == 2)
     assert sorted(at_wic) == sorted(at_phone) == sorted([RTP, RTCP])
-    assert relay.a_to_b == relay.b_to_a == RelayCounters(1, len(RTP), 1)
+    assert relay.from_b == 2
     relay.stop()
     wic.send_rtp(RTP)
     phone.send_rtp(RTP)
-    relay_again = Relay(core, access)
+    relay_again = Relay(access, core)
     phone.send_rtp(RTP)
-    await eventually(lambda: relay_again.a_to_b.rtp_packets)
+    await eventually(lambda: relay_again.from_b)
+    assert relay.from_b == 2
     relay_again.stop()
     await core.close()
     await phone.close()

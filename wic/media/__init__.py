@@ -8,7 +8,7 @@ from wic.media.codecs import available_codecs
 from wic.media.mos import Mos, estimate_mos
 from wic.media.pcm import PcmFrame
 from wic.media.plain import PlainRtp
-from wic.media.relay import Relay, RelayCounters
+from wic.media.relay import Relay
 from wic.media.rtp_transport import PacketHandler, RtpTransport
 from wic.media.sinks import Count, PcmSink, Sink
 from wic.media.sources import Echo, PcmSource, Silence, Source, Tone, WavFile
@@ -39,7 +39,6 @@ __all__ = [
     "PlainRtp",
     "PortRange",
     "Relay",
-    "RelayCounters",
     "RtpTransport",
     "Silence",
     "Sink",

@@ -50,8 +50,7 @@ class RtpLine:
     @property
     def heard_from_core(self) -> int:
         """Number of packets that have come from the core, RTCP included."""
-        counters = self._relay.b_to_a
-        return counters.rtp_packets + counters.rtcp_packets
+        return self._relay.from_b
 
     def connect_core(self, remote: TransportDescription, *, awaited: bool) -> None:
         """Send to the core's address from now on; it may change during a session.
