@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.rtp import pack_rtp
 from wic.errors import MediaFailed
 from wic.media import PlainRtp, PortRange
-from wic.media.rtp import pack_rtp
 from wic.sdp.attributes import RtcpAddress
 from wic.sdp.transport import TransportDescription
 
@@ -47,24 +47,6 @@ async def test_without_handlers_packets_are_dropped(
     one.send_rtcp(RTCP)
     await eventually(lambda: got)
     assert set(got) == {RTCP}
-
-
-async def test_one_port_for_both(ports: PortRange, eventually: Eventually) -> None:
-    one, other = (PlainRtp("127.0.0.1", ports=ports, rtcp_mux=True) for _ in range(2))
-    one.connect(other.description)
-    other.connect(one.description)
-    got: list[bytes] = []
-    other.on_rtp = other.on_rtcp = got.append
-    one.send_rtp(RTP)
-    one.send_rtcp(RTCP)
-    await eventually(lambda: len(got) == 2)
-    other.on_rtp = other.on_rtcp = None
-    one.send_rtp(RTP)
-    one.send_rtcp(RTCP)
-    await asyncio.sleep(0.02)
-    assert got == [RTP, RTCP]
-    await one.close()
-    await other.close()
 
 
 async def test_nothing_is_sent_before_the_peer_is_known_or_on_hold(ports: PortRange) -> None:
@@ -113,13 +95,6 @@ async def test_a_name_is_no_address_for_rtcp_either(ports: PortRange, name: str)
     await one.close()
 
 
-async def test_a_name_for_rtcp_does_not_matter_with_rtcp_mux(ports: PortRange) -> None:
-    one = PlainRtp("127.0.0.1", ports=ports, rtcp_mux=True)
-    one.connect(TransportDescription(address="127.0.0.1", port=5000, rtcp=RtcpAddress(5001, "media.example")))
-    assert one.remote_address == ("127.0.0.1", 5000)
-    await one.close()
-
-
 async def test_strangers_are_counted_and_not_heard(ports: PortRange, eventually: Eventually) -> None:
     one, stranger = (PlainRtp("127.0.0.1", ports=ports) for _ in range(2))
     got: list[bytes] = []
@@ -132,23 +107,3 @@ async def test_strangers_are_counted_and_not_heard(ports: PortRange, eventually:
     assert got == []
     await one.close()
     await stranger.close()
-
-
-@pytest.mark.parametrize("mux", [False, True])
-async def test_latching_follows_the_first_rtp_packet(ports: PortRange, eventually: Eventually, mux: bool) -> None:
-    gateway = PlainRtp("127.0.0.1", ports=ports, latch=True, rtcp_mux=mux)
-    phone = PlainRtp("127.0.0.1", ports=ports, rtcp_mux=mux)
-    gateway.connect(TransportDescription(address="192.0.2.99", port=5000))  # what a phone behind NAT believes
-    phone.connect(gateway.description)
-    got: list[bytes] = []
-    gateway.on_rtp = got.append
-    phone.on_rtp = phone.on_rtcp = got.append
-    phone.send_rtp(b"\x00 not RTP")
-    phone.send_rtp(RTP)
-    await eventually(lambda: got)
-    gateway.send_rtp(RTP)
-    gateway.send_rtcp(RTCP)
-    await eventually(lambda: len(got) == 3)
-    assert gateway.remote_address == ("127.0.0.1", phone.description.port)
-    await gateway.close()
-    await phone.close()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.errors import MediaFailed
-from wic.media.rtp import VERSION, is_rtcp
 from wic.media.udp import Address, PortRange
 from wic.sdp.transport import TransportDescription
 
@@ -28,42 +27,32 @@ class PlainCounters:
 
 
 class PlainRtp:
-    """One RTP/AVP m-line: a port pair for RTP and RTCP, or one port for both; an `RtpTransport`.
+    """One RTP/AVP m-line: a port pair for RTP and RTCP; an `RtpTransport`.
 
-    Packets are taken from the peer's host only, from any port of it. With `latch` the source of
-    the first RTP packet becomes the destination. A peer behind NAT needs that; but an attacker whose
-    packet comes first gets the call's media, so that it is off by default.
+    Packets are taken from the peer's host only, from any port of it. They are never sent to where packets come from:
+    an attacker whose packet comes first would get the call's media.
 
     Args:
         host: local IP address.
         ports: the range that ports come from, shared by the calls of a process.
-        rtcp_mux: RTP and RTCP on one port (RFC 5761); the odd port of the pair is freed.
-        latch: send where packets come from (RFC 4961 as gateways use it).
 
     Raises:
         MediaFailed: no port is free, or `host` is not an address of this machine.
     """
 
-    def __init__(
-        self, host: str, *, ports: PortRange = DEFAULT_PORTS, rtcp_mux: bool = False, latch: bool = False
-    ) -> None:
+    def __init__(self, host: str, *, ports: PortRange = DEFAULT_PORTS) -> None:
         self.on_rtp: PacketHandler | None = None
         self.on_rtcp: PacketHandler | None = None
         self.counters = PlainCounters()
-        self._latch = latch
         self._remote: Address | None = None
         self._remote_rtcp: Address | None = None
         self._rtp, self._rtcp = ports.bind_pair(host, self._rtp_received, self._rtcp_received)
-        self._rtcp_mux = rtcp_mux
-        if rtcp_mux:
-            self._rtcp.close()
-            self._rtcp = self._rtp
 
     @property
     def description(self) -> TransportDescription:
         """This side, for its SDP."""
         host, port = self._rtp.address
-        return TransportDescription(address=host, port=port, rtcp_mux=self._rtcp_mux)
+        return TransportDescription(address=host, port=port, rtcp_mux=False)
 
     @property
     def remote_address(self) -> Address | None:
@@ -83,9 +72,7 @@ class PlainRtp:
             self._remote = self._remote_rtcp = None
             return
         host = str(address)
-        if self._rtcp_mux and remote.rtcp_mux:  # RFC 5761 §5.1.1: only if offer and answer have it
-            self._remote_rtcp = (host, remote.port)
-        elif rtcp is not None:  # RFC 3605
+        if rtcp is not None:  # RFC 3605
             self._remote_rtcp = (host if rtcp.address is None else str(_ip_address(rtcp.address)), rtcp.port)
         else:  # RFC 3550 §11
             self._remote_rtcp = (host, min(remote.port + 1, 65535))
@@ -113,17 +100,10 @@ class PlainRtp:
         self._rtcp.close()
 
     def _rtp_received(self, packet: bytes, source: Address) -> None:
-        if self._latch and packet[:1] and packet[0] & 0xC0 == VERSION:
-            self._latch = False  # RFC 4961: a peer sends from where it receives; the first packet decides
-            self._remote = source
-            self._remote_rtcp = source if self._rtcp_mux else (source[0], min(source[1] + 1, 65535))
         # The source port may differ from the announced one behind NAT (RFC 4961 asks for the same); the host may not.
         remote = self._remote
         if remote is None or remote[0] != source[0]:
             self.counters.strangers += 1
-        elif self._rtcp_mux and is_rtcp(packet):  # RFC 5761 §4
-            if self.on_rtcp is not None:
-                self.on_rtcp(packet)
         elif self.on_rtp is not None:
             self.on_rtp(packet)
 
