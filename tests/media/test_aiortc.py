@@ -13,10 +13,10 @@ from aiortc.rtcdtlstransport import SRTP_PROFILES, generate_certificate
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from OpenSSL import SSL
 
+from tests.support.rtp import pack_rtp
 from wic.errors import ConfigurationError, ConsentLost, MediaFailed
 from wic.media import Certificate, ConsentTimes, MediaTransport, MediaTransportOptions, TransportState
 from wic.media._aiortc import MAX_QUEUED_DTLS, DtlsCertificate, IceConnection, check_versions
-from wic.media.rtp import pack_rtp
 
 if TYPE_CHECKING:
     from cryptography import x509

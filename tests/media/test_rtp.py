@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.media.rtp import RtpPacket, is_rtcp, pack_rtp, parse_rtp
+from tests.support.rtp import pack_rtp
+from wic.media.rtp import RtpPacket, is_rtcp, parse_rtp
 
 PLAIN = pack_rtp(0, 1, 160, 7, b"payload")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.rtp import pack_rtp
 from wic.errors import MediaFailed
 from wic.media import (
     AudioStream,
@@ -26,7 +27,7 @@ from wic.media import (
 )
 from wic.media.metronome import Metronome
 from wic.media.rtcp import Bye, parse_rtcp
-from wic.media.rtp import RtpPacket, pack_rtp, parse_rtp
+from wic.media.rtp import RtpPacket, parse_rtp
 from wic.sdp.codecs import G722, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec
 
 if TYPE_CHECKING:

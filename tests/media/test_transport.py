@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from tests.support.rtp import pack_rtp
 from wic.errors import ConfigurationError, FingerprintMismatch, IceFailed, MediaFailed
 from wic.media import Certificate, ConsentTimes, IceServer, MediaTransport, MediaTransportOptions, TransportState
 from wic.media._aiortc import DtlsCertificate
-from wic.media.rtp import pack_rtp
 from wic.media.transport import MAX_EARLY_PACKETS, MAX_SOURCES, MEDIA_TRANSPORT, SourceLimit, TransportInput
 from wic.media.udp import UdpPort
 from wic.sdp.attributes import Fingerprint, Setup

@@ -38,22 +38,10 @@ def is_rtcp(packet: bytes) -> bool:
     return len(packet) > 1 and 191 < packet[1] < 224
 
 
-def pack_rtp(
-    payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, *, marker: bool = False
-) -> bytes:
-    """Build a packet; sequence and timestamp are already within 16 and 32 bits.
-
-    >>> pack_rtp(0, 1, 160, 7, b"x").hex()
-    '80000001000000a00000000778'
-    """
-    second = payload_type | MARKER if marker else payload_type
-    return HEADER.pack(VERSION, second, sequence, timestamp, ssrc) + payload
-
-
 def parse_rtp(packet: bytes) -> RtpPacket | None:
     """Read a packet; None for octets that are no RTP packet of version 2.
 
-    >>> parse_rtp(pack_rtp(8, 65535, 0, 1, b"abc", marker=True)).payload
+    >>> parse_rtp(bytes.fromhex("8088ffff0000000000000001616263")).payload
     b'abc'
     """
     if len(packet) < HEADER_LENGTH:

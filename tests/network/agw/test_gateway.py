@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.counting import CountingSource
+from tests.support.rtp import pack_rtp
 from tests.support.waiting import until
 from wic.datachannel.msrp import MsrpUri
 from wic.errors import MediaFailed
 from wic.media.certificate import Certificate
 from wic.media.plain import PlainRtp
-from wic.media.rtp import pack_rtp
 from wic.media.transport import MediaTransport, MediaTransportOptions
 from wic.media.udp import PortRange
 from wic.network.agw.gateway import Agw, AgwContext, AgwOptions

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.support.rtp import pack_rtp
 from wic.media.certificate import Certificate
 from wic.media.plain import PlainRtp
-from wic.media.rtp import pack_rtp
 from wic.media.transport import MediaTransport, MediaTransportOptions
 from wic.media.udp import PortRange
 from wic.network import ImsNetwork, NetworkOptions
