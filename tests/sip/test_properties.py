@@ -11,7 +11,6 @@ from wic.sip.framing import StreamFramer
 from wic.sip.grammar import split_list
 from wic.sip.headers import AuthValue, CSeq, MediaType, NameAddr, Via
 from wic.sip.message import Request, Response
-from wic.sip.multipart import Part, compose_multipart, parse_multipart
 from wic.sip.params import AuthParams, Params, UriHeaders, UriParams, quote, unquote
 from wic.sip.parser import parse
 from wic.sip.uri import Uri
@@ -157,10 +156,3 @@ def test_responses(status: int, reason: str, via: Via, address: NameAddr, body: 
         address,
         body,
     )
-
-
-@given(st.lists(st.builds(Part.of, st.just("text/plain"), st.binary(max_size=30)), min_size=1, max_size=5))
-@unhurried
-def test_multipart(parts: list[Part]) -> None:
-    content_type, body = compose_multipart(parts, boundary="a-long-boundary-not-in-thirty-octets")
-    assert parse_multipart(content_type, body) == parts

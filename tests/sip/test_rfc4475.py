@@ -14,7 +14,7 @@ from wic.sip.framing import FrameRefused, StreamFramer
 from wic.sip.headers import MediaType
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
-from wic.sip.multipart import parse_multipart
+from wic.sip.multipart import leaves
 from wic.sip.parser import MessageRefused, parse
 from wic.sip.validate import RequestRefusal, check_request, check_response
 
@@ -278,7 +278,7 @@ def test_longreq_is_beyond_what_a_smaller_element_takes() -> None:
 
 def test_mpart01_splits_at_its_boundary() -> None:
     message = request("mpart01.dat")
-    parts = parse_multipart(message.content_type or MediaType("", ""), message.body)
+    parts = leaves(message.content_type or MediaType("", ""), message.body)
     assert [part.content_type.essence for part in parts] == ["text/plain", "application/octet-stream"]
     assert parts[0].body == b"Hello"
     assert parts[1].body.startswith(b"0\x82\x01R\x06")

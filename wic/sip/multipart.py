@@ -6,12 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from wic.errors import LocalProtocolError
 from wic.sip.errors import MalformedBody, MalformedHeader
 from wic.sip.headers.names import key_of
 from wic.sip.headers.values import MediaType
 from wic.sip.limits import Limits
-from wic.sip.params import Params
 
 _DEFAULT_LIMITS: Final = Limits()
 
@@ -26,9 +24,9 @@ class Part:
     """The content, still encoded as its header fields say."""
 
     @classmethod
-    def of(cls, content_type: str, body: bytes, *headers: tuple[str, str]) -> Part:
-        """Make a part from its type, its content and further header fields."""
-        return cls((("Content-Type", content_type), *headers), body)
+    def of(cls, content_type: str, body: bytes) -> Part:
+        """Make a part from its type and its content."""
+        return cls((("Content-Type", content_type),), body)
 
     def get(self, name: str) -> str | None:
         """Return the value of a MIME header field, or None."""
@@ -43,21 +41,6 @@ class Part:
             MalformedHeader: it does not follow the grammar.
         """
         return MediaType.parse(self.get("Content-Type") or "text/plain")
-
-    @property
-    def disposition(self) -> str | None:
-        """The disposition without its parameters, in lower case (RFC 3261 §20.11)."""
-        text = self.get("Content-Disposition")
-        return None if text is None else text.partition(";")[0].strip().lower()
-
-
-def parse_multipart(content_type: MediaType, body: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> list[Part]:
-    """Split a body of type `multipart/*` into its parts; a nested multipart stays one part.
-
-    Raises:
-        MalformedBody: the type names no boundary, or the body does not follow it.
-    """
-    return [_part(body[start:end]) for start, end in _spans(content_type, body, limits)]
 
 
 def leaves(content_type: MediaType, body: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> list[Part]:
@@ -94,25 +77,6 @@ def replace_parts(
         MalformedBody: as `leaves`.
     """
     return _replaced(Part.of(str(content_type), body), essence, content, limits, limits.nesting)
-
-
-def compose_multipart(parts: list[Part], *, boundary: str, subtype: str = "mixed") -> tuple[MediaType, bytes]:
-    """Put parts together; return the Content-Type and the body.
-
-    Raises:
-        LocalProtocolError: the boundary occurs within a part, or a header value holds a line break.
-    """
-    delimiter = b"--" + boundary.encode()
-    lines: list[bytes] = []
-    for part in parts:
-        if delimiter in part.body:
-            raise LocalProtocolError("the boundary occurs within a part")
-        head = "".join(f"{name}: {value}\r\n" for name, value in part.headers)
-        if any(octet in text for field in part.headers for text in field for octet in "\r\n\0"):
-            raise LocalProtocolError("line break or NUL in a header of a part")
-        lines += [delimiter, b"\r\n", head.encode(), b"\r\n", part.body, b"\r\n"]
-    content_type = MediaType("multipart", subtype, Params([("boundary", boundary)], quoted=["boundary"]))
-    return content_type, b"".join([*lines, delimiter, b"--\r\n"])
 
 
 def _leaves(part: Part, limits: Limits, depth: int) -> list[Part]:
@@ -152,7 +116,7 @@ def _inner_spans(part: Part, limits: Limits, depth: int) -> list[tuple[int, int]
 def _spans(content_type: MediaType, body: bytes, limits: Limits) -> list[tuple[int, int]]:
     """Return where each part begins, with the line break that ends its delimiter, and where it ends."""
     boundary = content_type.params.get("boundary")
-    if content_type.type != "multipart" or not boundary or len(boundary) > 70:  # RFC 2046 §5.1.1
+    if not boundary or len(boundary) > 70:  # RFC 2046 §5.1.1
         raise MalformedBody("no multipart type with a boundary")
     # RFC 2046 §5.1.1: the line break before a delimiter belongs to the delimiter. The first may stand without one.
     delimiter = re.compile(rb"(?:\r\n|\A)--" + re.escape(boundary.encode()) + rb"(--)?+[ \t]*+(?=\r\n|\Z)")
