@@ -24,10 +24,8 @@ MANIFEST = json.loads((VECTORS / "manifest.json").read_text(encoding="utf-8"))["
 USER_AGENT: dict[str, Any] = {
     "methods": ("ACK", "BYE", "CANCEL", "INVITE", "MESSAGE", "OPTIONS", "REGISTER"),
     "extensions": (),
-    "content_types": ("application/sdp", "multipart/mixed"),
 }
 PROXY: dict[str, Any] = {"extensions": (), "proxy": True}
-REGISTRAR: dict[str, Any] = {**USER_AGENT, "registrar": True}
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ VERDICTS: dict[str, Verdict] = {
     "insuf.dat": Unfit(400),
     "intmeth.dat": Unfit(501, "Allow"),
     "inv2543.dat": Accept(),
-    "invut.dat": Unfit(415, "Accept"),
+    "invut.dat": Accept(),  # the reader of its body answers 415: see the tests of incoming calls
     "longreq.dat": Accept(),
     "ltgtruri.dat": Unfit(400),
     "lwsdisp.dat": Accept(),
@@ -104,7 +102,7 @@ VERDICTS: dict[str, Verdict] = {
     "transports.dat": Accept(),
     "trws.dat": Unframed(400),
     "unkscm.dat": Unfit(416),
-    "unksm2.dat": Accept(),  # 400 from a registrar, below
+    "unksm2.dat": Accept(),  # a registrar looks for the address-of-record
     "unreason.dat": Accept(),
     "wsinv.dat": Accept(),
     "zeromf.dat": Accept(),
@@ -191,16 +189,13 @@ def test_zeromf_for_a_proxy() -> None:
     assert check_request(request("zeromf.dat"), **PROXY) is None
 
 
-def test_unksm2_for_a_registrar() -> None:
+def test_unksm2_is_read() -> None:
     message = request("unksm2.dat")
     assert (message.to.uri.scheme, message.from_.uri.scheme, message.contacts[0].uri.scheme) == ("isbn", "http", "name")
-    refusal = check_request(message, **REGISTRAR)
-    assert refusal is not None
-    assert refusal.status == 400
 
 
 def test_a_proxy_forwards_what_a_user_agent_refuses() -> None:
-    for name in ("esc02.dat", "intmeth.dat", "invut.dat", "sdp01.dat"):
+    for name in ("esc02.dat", "intmeth.dat", "sdp01.dat"):
         assert check_request(request(name), **PROXY) is None
 
 

@@ -45,6 +45,9 @@ KNOWN_METHODS: Final = frozenset(
 )
 """The methods of the IANA registry: they get 405 where they are not supported, any other gets 501."""
 
+_SCHEMES: Final = ("sip", "sips", "tel", "urn")
+"""Schemes of Request-URIs that lead anywhere here."""
+
 _Fields: TypeAlias = "tuple[TypedHeader[object], ...]"
 
 _EVERYWHERE: Final[_Fields] = (Message.via, Message.from_, Message.to, Message.call_id, Message.cseq)
@@ -86,10 +89,7 @@ class _Element:
 
     methods: Collection[str] | None
     extensions: Collection[str] | None
-    schemes: Collection[str]
-    content_types: Collection[str] | None
     proxy: bool
-    registrar: bool
 
 
 def check_request(
@@ -97,29 +97,23 @@ def check_request(
     *,
     methods: Collection[str] | None = None,
     extensions: Collection[str] | None = None,
-    schemes: Collection[str] = ("sip", "sips", "tel", "urn"),
-    content_types: Collection[str] | None = None,
     proxy: bool = False,
-    registrar: bool = False,
 ) -> RequestRefusal | None:
     """Return how to refuse a request, or None if it may be acted on.
 
     The first fault in the order of RFC 3261 decides: version, syntax of what every message has, method, syntax of what
-    this one is used for, agreement between the start line and CSeq, Request-URI, extensions, body. For the collections
+    this one is used for, agreement between the start line and CSeq, Request-URI, extensions. For the collections
     None means that this element leaves the question to others.
 
     Args:
         request: the request.
         methods: methods that are acted on (§8.2.1): 405 for other known ones, 501 for unknown ones.
         extensions: option tags in lower case (§8.2.2.3; for a proxy those of Proxy-Require, §16.3): 420.
-        schemes: schemes of the Request-URI (§8.2.2.1): 416.
-        content_types: types of bodies such as `application/sdp` (§8.2.3): 415.
-        proxy: the element forwards requests: methods and bodies are not its business.
-        registrar: the element keeps bindings of addresses-of-record, which are SIP URIs (§10.3): 400.
+        proxy: the element forwards requests: methods are not its business.
     """
     if request.version != VERSION:
         return RequestRefusal(505, "Version Not Supported")  # §21.5.6
-    element = _Element(methods, extensions, schemes, content_types, proxy, registrar)
+    element = _Element(methods, extensions, proxy)
     for check in _CHECKS:
         try:
             refusal = check(request, element)
@@ -223,17 +217,10 @@ def _cseq(request: Request, element: _Element) -> RequestRefusal | None:
 def _uri(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §8.2.2.1, §16.3 step 2, and §19.1.1 for the parts a Request-URI may not have."""
     uri = request.uri
-    if uri.scheme not in element.schemes:
+    if uri.scheme not in _SCHEMES:
         return RequestRefusal(416, "Unsupported URI Scheme")  # §21.4.14
     if uri.headers.text:  # §19.1.1
         return bad_request("Request-URI with header fields")
-    return None
-
-
-def _registration(request: Request, element: _Element) -> RequestRefusal | None:
-    """RFC 3261 §10.3: the address-of-record must be a SIP or SIPS URI."""
-    if element.registrar and request.method == "REGISTER" and not request.to.uri.is_sip:
-        return bad_request("To is not a SIP URI")
     return None
 
 
@@ -245,19 +232,6 @@ def _extensions(request: Request, element: _Element) -> RequestRefusal | None:
     unknown = [tag for tag in required if tag not in element.extensions]
     if unknown:
         return RequestRefusal(420, "Bad Extension", (("Unsupported", ", ".join(unknown)),))
-    return None
-
-
-def _body(request: Request, element: _Element) -> RequestRefusal | None:
-    """RFC 3261 §8.2.3; the reader of a multipart body judges its parts."""
-    if element.proxy or element.content_types is None or not request.body:
-        return None
-    types = ", ".join(element.content_types)
-    content_type = request.content_type
-    if content_type is not None and content_type.essence not in element.content_types:
-        optional = (request.headers.get("Content-Disposition") or "").lower().replace(" ", "")
-        if "handling=optional" not in optional:  # RFC 3261 §20.11
-            return RequestRefusal(415, "Unsupported Media Type", (("Accept", types),))
     return None
 
 
@@ -279,8 +253,6 @@ _CHECKS: Final[tuple[Callable[[Request, _Element], RequestRefusal | None], ...]]
     _used,
     _cseq,
     _uri,
-    _registration,
     _extensions,
-    _body,
     _answerable,
 )
