@@ -42,7 +42,7 @@ def _read(description: SessionDescription) -> None:
 
 
 def _answer(offer: SessionDescription) -> None:
-    plans = plan_answer(offer, supported={"audio": AUDIO_CODECS, "video": AUDIO_CODECS}, plain=True)
+    plans = plan_answer(offer, supported={"audio": AUDIO_CODECS, "video": AUDIO_CODECS})
     choices = [None if plan is None else MediaAnswer(transport=TRANSPORT, codecs=plan.codecs) for plan in plans]
     answer = build_answer(offer, ORIGIN, choices)
     assert len(answer.media) == len(offer.media)

@@ -65,9 +65,6 @@ class RemoteMedia:
     codecs: tuple[Codec, ...]
     direction: MediaDirection
     """As the peer wrote it, seen from the peer."""
-    ptime: int | None
-    """Milliseconds of audio per packet that the peer would like, if it says so."""
-    e2ae: ThreeGe2ae | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,18 +117,12 @@ def plan_answer(
     offer: SessionDescription,
     *,
     supported: Mapping[str, Sequence[Codec]] = _SUPPORTED,
-    direction: MediaDirection = MediaDirection.SENDRECV,
-    data_channels: bool = True,
-    plain: bool = False,
 ) -> tuple[AnswerPlan | None, ...]:
     """Plan the acceptance of each m-line of `offer`; None where it cannot be accepted.
 
     Args:
         offer: the peer's.
         supported: codecs for each kind of RTP medium; a kind that is missing is rejected.
-        direction: that this side wants.
-        data_channels: whether an SCTP m-line is wanted.
-        plain: whether RTP without DTLS is good enough.
 
     Raises:
         NoCommonCodec: media are offered, but no codec is supported.
@@ -146,14 +137,14 @@ def plan_answer(
         if remote is None:
             continue
         data = remote.transport.sctp_port is not None
-        if not (data_channels if data else remote.media in supported and (plain or remote.transport.secure)):
+        if not (data or (remote.media in supported and remote.transport.secure)):
             continue
         try:
             plans[index] = AnswerPlan(
                 index=index,
                 remote=remote,
                 codecs=() if data else common_codecs(remote.codecs, supported[remote.media]),
-                direction=answer_direction(remote.direction, direction),
+                direction=answer_direction(remote.direction, MediaDirection.SENDRECV),
                 setup=answer_setup(remote.transport.setup),
             )
         except OfferNotAcceptable as error:
@@ -195,8 +186,6 @@ def read_remote(description: SessionDescription, index: int, *, answer: bool = F
         transport=transport,
         codecs=() if data else read_codecs(media),
         direction=description.direction(index),
-        ptime=_ptime(media.attribute("ptime")),  # RFC 8866 §6.4
-        e2ae=ThreeGe2ae.parse(media.attribute("3ge2ae") or ""),
     )
 
 
@@ -242,10 +231,3 @@ def _media(
     line = MediaLine(media, transport.port, protocol, tuple(str(codec.payload_type) for codec in codecs))
     lines = (connection(transport.address), *extra, *codec_lines(codecs), attribute(direction))
     return MediaDescription.of(line, *lines, *transport_lines(transport))
-
-
-def _ptime(text: str | None) -> int | None:
-    """Return the packet time in milliseconds; a value no codec can use is as good as none."""
-    if text is None or not (text.isascii() and text.isdigit() and len(text) <= 3):
-        return None
-    return int(text) or None
