@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -18,7 +17,6 @@ from wic.client.options import ClientOptions
 from wic.client.targets import parse_target
 from wic.errors import ConfigurationError, FlowLost, LocalProtocolError, RegistrationFailed, WicError
 from wic.registration import NO_IDENTITIES, parse_impu
-from wic.sip.trace import Direction, format_message
 from wic.transport.driver import SystemRandomSource
 
 if TYPE_CHECKING:
@@ -141,14 +139,6 @@ class Client:
             observer: called with the time in seconds since the epoch, the protocol, source, target and packet.
         """
         self._packet_observers.append(observer)
-
-    def on_trace(self, write: Callable[[str], None]) -> None:
-        """Show every SIP message to `write` as text for people, secrets masked."""
-
-        def observe(_now: float, direction: Direction, data: bytes, flow: Flow) -> None:
-            write(format_message(data, direction=direction, flow=flow, at=time.time()))  # the clock of logs
-
-        self.on_message(observe)
 
     def on_event(self, listener: Callable[[ClientEvent], None]) -> None:
         """Call `listener` with each event of the connection and the registrations: see `wic.client.events`."""
