@@ -44,50 +44,37 @@ class _Stamped(NamedTuple):
     changed: int
 
 
-def client_context(
-    *, ca: Path | None = None, certificate: Path | None = None, key: Path | None = None, verify: bool = True
-) -> ssl.SSLContext:
+def client_context(*, ca: Path | None = None) -> ssl.SSLContext:
     """Return the context of a TLS client.
 
-    Building one costs milliseconds and a megabyte, so the same arguments give the same context, as
-    long as the files do not change. A caller must not change it.
+    Building one costs milliseconds and a megabyte, so the same file gives the same context, as long as it does not
+    change. A caller must not change it.
 
     Args:
         ca: a PEM file of further trust anchors, besides the system's.
-        certificate: a PEM file with the client's own certificate, if the server asks for one.
-        key: its private key, where that is in another file.
-        verify: whether to check the server's certificate and host name; False is for experiments only.
 
     Raises:
-        ConfigurationError: a file cannot be read or is not what it should be.
+        ConfigurationError: the file cannot be read or is not what it should be.
     """
-    return _client_context(_stamped(ca), _stamped(certificate), _stamped(key), verify=verify)
+    return _client_context(_stamped(ca))
 
 
 @lru_cache(maxsize=32)
-def _client_context(
-    ca: _Stamped | None, certificate: _Stamped | None, key: _Stamped | None, *, verify: bool
-) -> ssl.SSLContext:
+def _client_context(ca: _Stamped | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     # TS 33.310 Annex E, RFC 8996: nothing below TLS 1.2.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     if ca is not None:
         _load_anchors(context, ca.path)
-    if certificate is not None:
-        _load_certificate(context, certificate.path, key.path if key is not None else None)
     return context
 
 
-def server_context(*, certificate: Path, key: Path | None = None, client_ca: Path | None = None) -> ssl.SSLContext:
+def server_context(*, certificate: Path, key: Path | None = None) -> ssl.SSLContext:
     """Build the context of a TLS server.
 
     Args:
         certificate: a PEM file with the server's certificate chain.
         key: its private key, where that is in another file.
-        client_ca: a PEM file of authorities; then every client must show a certificate from one of them.
 
     Raises:
         ConfigurationError: a file cannot be read or is not what it should be.
@@ -96,9 +83,6 @@ def server_context(*, certificate: Path, key: Path | None = None, client_ca: Pat
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # as for a client
     context.options |= ssl.OP_NO_RENEGOTIATION  # a client could make the server compute without end
     _load_certificate(context, certificate, key)
-    if client_ca is not None:
-        _load_anchors(context, str(client_ca))
-        context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
