@@ -220,9 +220,11 @@ class MwPeer(asyncio.DatagramProtocol):
         self._messages.put_nowait(data.decode())
 
     async def expect(self, start: str) -> str:
-        """Check that the next message begins so, and return it."""
+        """Check that the next message but for a 100 begins so, and return it."""
         async with asyncio.timeout(10):
             message = await self._messages.get()
+            while message.startswith("SIP/2.0 100"):
+                message = await self._messages.get()
         assert message.startswith(start), message
         return message
 

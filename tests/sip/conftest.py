@@ -265,7 +265,13 @@ class Proxy(ProxyLogic):
         self.net = net
         self.host = net.host(name, role=Role.PROXY, **options)
         self.endpoint = self.host.endpoint
-        self.core = ProxyCore(self.endpoint, self, ProxyOptions(own=frozenset({self.host.address})))
+        self.core = ProxyCore(
+            self.endpoint,
+            self,
+            ProxyOptions(
+                own=frozenset({self.host.address}), extensions=("path", "gruu"), capabilities=(("Accept", "*/*"),)
+            ),
+        )
         self.host.on_event = self.take
         self.targets = targets
         self.record_routes = record_route

@@ -33,7 +33,7 @@ from wic.sip.transaction.layer import TransactionLayer
 from wic.sip.transaction.tables import TransactionInput
 from wic.sip.two_xx import AcceptedCalls, Acknowledgements
 from wic.sip.uri import bracketed
-from wic.sip.validate import check_request, check_response, check_use, is_unwritable
+from wic.sip.validate import check_request, check_response, is_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -319,9 +319,10 @@ class Endpoint:
             return
         dialog = self._dialog_of(request)
         if dialog is not None:
-            refusal = check_use(request) if self._is_proxy else None  # else it has been checked already
+            # In a dialog of its own a proxy is a user agent; a user agent has checked the request already.
+            refusal = check_request(request, extensions=self._extensions) if self._is_proxy else None
             if refusal is not None:
-                self._refuse(request, flow, refusal.status, refusal.reason, now=now)
+                self._refuse(request, flow, refusal.status, refusal.reason, refusal.headers, now=now)
             elif dialog.receive_request(request):
                 self._begin(request, flow, now, dialog=dialog)
             else:

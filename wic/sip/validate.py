@@ -131,16 +131,6 @@ def bad_request(why: str) -> RequestRefusal:
     return RequestRefusal(400, f"Bad Request: {phrase[:120]}")
 
 
-def check_use(request: Request) -> RequestRefusal | None:
-    """Return how to refuse a request that a proxy takes as a user agent, within a dialog of its own."""
-    try:
-        for field in _WITHIN_DIALOG.get(request.method, ()):
-            request.headers.read(field)
-    except MalformedHeader as error:
-        return bad_request(str(error))
-    return None
-
-
 def check_response(response: Response, *, proxy: bool = False) -> str | None:
     """Return why a response has to be dropped, or None if it is fit (RFC 3261 §18.1.2).
 

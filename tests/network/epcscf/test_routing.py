@@ -60,3 +60,23 @@ async def test_a_request_within_a_dialog_may_come_along_the_path(core):
 async def test_an_ack_along_the_path_reaches_the_wic(core):
     core.send("ACK", core.path)
     await core.wic.expect("ACK")
+
+
+@pytest.mark.parametrize(
+    ("lines", "to_tag", "status"),
+    [("", "", 200), ("Require: path\r\n", "", 200), ("Require: sec-agree\r\n", "", 420), ("", ";tag=x", 481)],
+)
+async def test_options_for_the_epcscf_itself(edge, lines, to_tag, status):
+    """RFC 3261 §11: a monitor asks on either side, and is registered nowhere."""
+    mw, wic = edge.epcscf.node.mw, await edge.wic("monitor")
+    edge.core.send(
+        f"OPTIONS sip:{mw.host}:{mw.port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{edge.core.port};branch=z9hG4bK-o\r\n"
+        f"From: <sip:m@x>;tag=m\r\nTo: <sip:{mw.host}>{to_tag}\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\n{lines}"
+        "Max-Forwards: 0\r\nContent-Length: 0\r\n\r\n",
+        (mw.host, mw.port),
+    )
+    answer = await edge.core.expect(f"SIP/2.0 {status}")
+    assert ("Supported: path, outbound" in answer) is (status == 200)
+    uri = f"sip:127.0.0.1:{edge.epcscf.port};transport=ws"
+    wic.send(wic.request("OPTIONS", uri, *filter(None, [lines.strip()]), to=f"<{uri}>{to_tag}"))
+    await wic.expect(f"SIP/2.0 {status}")

@@ -37,6 +37,7 @@ def request(uri="sip:bob@example.com", *routes: str, **headers: object) -> Reque
         ("sip:p.example:5070", False),
         ("sips:p.example", False),
         ("sip:ims.example", True),
+        ("sip:IMS.example.", True),
         ("sip:ims.example:5060", False),
         ("sip:other.example", False),
         ("tel:+1", False),
@@ -44,6 +45,20 @@ def request(uri="sip:bob@example.com", *routes: str, **headers: object) -> Reque
 )
 def test_which_uris_are_own(uri, own) -> None:
     assert OPTIONS.is_own(Uri.parse(uri)) is own
+
+
+@pytest.mark.parametrize(
+    ("uri", "routes", "addressed"),
+    [
+        ("sip:p.example", (), True),
+        ("sip:ims.example", (), True),
+        ("sip:bob@ims.example", (), False),
+        ("sip:p.example", ("<sip:next;lr>",), False),
+        ("sip:other.example", (), False),
+    ],
+)
+def test_a_request_for_the_proxy_itself(uri, routes, addressed) -> None:
+    assert OPTIONS.is_addressed(request(uri, *routes)) is addressed
 
 
 class TestRoutesThatLedHere:

@@ -65,7 +65,9 @@ class EPcscf:
         w2 = Uri("sip", host=host, port=port, params=LR)
         logic = EPcscfLogic(context, ues, legs, RegisterHandler(context, ues, recovery), recovery, w2)
         own = frozenset({(mw.host, mw.port), (host, port)})
-        self._core = ProxyCore(self.node.endpoint, logic, ProxyOptions(own=own))
+        served = frozenset({((context.options.name or host).lower(), port)})
+        proxy = ProxyOptions(own=own, served=served, extensions=("path", "outbound"))
+        self._core = ProxyCore(self.node.endpoint, logic, proxy)
         for timers in (recovery.timers, watcher.timers):
             self.node.driver.add_timer_source(timers)
         self.node.serve(self._handle)

@@ -46,12 +46,6 @@ _log = logging.getLogger(__name__)
 
 ORIGINATING = "orig"
 """User part of the Service-Route, which marks the originating case (TS 24.229 §5.4.3.2)."""
-_CAPABILITIES = (
-    ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, MESSAGE, REFER, INFO, UPDATE, PUBLISH"),
-    ("Accept", "*/*"),  # bodies pass
-    ("Supported", "path, outbound, gruu"),
-)
-"""Header fields of the answer to OPTIONS for the S-CSCF itself."""
 _STORAGE_PAUSE = 10
 """Seconds of the Retry-After while the database cannot be written."""
 _RESTORATION_BODY = (
@@ -110,8 +104,6 @@ class ScscfLogic(ProxyLogic):
         request = context.request
         if request.method == "REGISTER":
             self._register(context, now)
-        elif self._is_ping(request):
-            context.reject(200, headers=_CAPABILITIES, now=now)  # RFC 3261 §11.2
         elif context.in_dialog:
             self._follow_dialog(context, now)
         elif request.routes:
@@ -130,15 +122,9 @@ class ScscfLogic(ProxyLogic):
             context.reject(403, "Not Our Domain", now=now)
 
     def answers(self, request: Request) -> bool:
-        """Tell whether a request is for the S-CSCF itself: its registrar, its notifier, or a look whether it is there."""
-        if request.method == "REGISTER" or wants_reg_event(request):
-            return self._is_home(request.uri)
-        return self._is_ping(request)
-
-    def _is_ping(self, request: Request) -> bool:
-        """Tell whether a request asks for the capabilities of the S-CSCF, by its address or by the domain (RFC 3261 §11)."""
-        to_itself = self._is_home(request.uri) and not request.uri.user and not request.routes
-        return request.method == "OPTIONS" and to_itself and request.to.tag is None
+        """Tell whether a request is for the registrar or the notifier of the S-CSCF."""
+        is_own = request.method == "REGISTER" or (wants_reg_event(request) and not request.routes)
+        return is_own and self._is_home(request.uri)
 
     def _register(self, context: ProxyContext, now: float) -> None:
         request = context.transaction.request
@@ -179,10 +165,7 @@ class ScscfLogic(ProxyLogic):
         self._notifier.subscribe(context, watched.impu, asserted, now=now)
 
     def _follow_dialog(self, context: ProxyContext, now: float) -> None:
-        # Addressed to the S-CSCF itself: the notifier knows its own dialogs, and has been asked before.
-        if not context.request.routes and self._is_own(context.request.uri):
-            context.reject(481, now=now)
-        elif not self._is_within_dialog(context):
+        if not self._is_within_dialog(context):
             context.reject(403, now=now)
         elif self._node.flow_to(hop := next_hop(context.request)) is None:
             # RFC 5057 §5.1: a 403 ends no dialog, as a 404 does.

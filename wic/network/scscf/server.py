@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from wic.sip.events import Event
     from wic.sip.random_source import RandomSource
 
+_CAPABILITIES = (
+    ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, MESSAGE, REFER, INFO, UPDATE, PUBLISH"),
+    ("Accept", "*/*"),  # bodies pass
+)
 _SIP_PORT = 5060
 """Port of a SIP URI that names none (RFC 3261 §19.1.2)."""
 
@@ -79,7 +83,9 @@ class Scscf:
         name = domain.lower()
         served = frozenset({(name, None), (name, _SIP_PORT), (name, node.mw.port)})
         own = frozenset({(node.mw.host, node.mw.port)})
-        self._core = ProxyCore(node.endpoint, logic, ProxyOptions(own=own, served=served))
+        extensions = ("path", "outbound", "gruu")
+        proxy = ProxyOptions(own=own, served=served, extensions=extensions, capabilities=_CAPABILITIES)
+        self._core = ProxyCore(node.endpoint, logic, proxy)
         self.location_service.add_observer(self.notifier)
         self.location_service.add_observer(self.expiry)
         for source in (self.expiry, commands, self.notifier.timers, self._probe.timers):

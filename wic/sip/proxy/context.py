@@ -110,7 +110,7 @@ class ProxyLogic(ABC):
         """
 
     def answers(self, request: Request) -> bool:
-        """Tell whether this element is the recipient of a request, so that it goes no further (RFC 3261 §16.3 step 3)."""
+        """Tell whether this element is the recipient of a request, as a registrar is; OPTIONS to its address are known."""
         return False
 
     @abstractmethod

@@ -31,6 +31,7 @@ from wic.sip.proxy.context import (
     Target,
 )
 from wic.sip.proxy.routing import ProxyOptions, has_looped, loop_digest, take_own_routes
+from wic.sip.validate import check_request
 
 if TYPE_CHECKING:
     from wic.sip.endpoint import Endpoint
@@ -95,7 +96,10 @@ class ProxyCore:
         return True
 
     def _request(self, transaction: ServerTransaction, now: float) -> None:
-        """Refuse what has come too far, take the Route values that led here, and ask the logic (RFC 3261 §16.3, §16.4)."""
+        """Take the Route values that led here, answer what is for this element itself, and ask the logic about the rest.
+
+        RFC 3261 §16.3, §16.4; §8.2 for the requests that end here.
+        """
         request = transaction.request
         digest = loop_digest(request, self._salt)
         if has_looped(request, digest):  # RFC 3261 §16.3 step 4
@@ -103,9 +107,25 @@ class ProxyCore:
             return
         forwarded = request.copy()
         taken = take_own_routes(forwarded, self._options)  # §16.4
-        # §16.3 step 3: a request for this element itself is not forwarded; §11: OPTIONS are answered so, hop by hop.
-        if request.max_forwards == 0 and not self._logic.answers(forwarded):
+        to_itself = self._options.is_addressed(forwarded)
+        is_ping = to_itself and request.method == "OPTIONS"
+        is_recipient = is_ping or self._logic.answers(forwarded)
+        if (to_itself or is_recipient) and request.to.tag is not None and request.method != "REGISTER":
+            # §12.2.2: the endpoint knows the dialogs of this element. For a REGISTER a tag means nothing (§10.2).
+            self._endpoint.reply(transaction, 481, now=now)
+            return
+        if is_recipient:
+            # §8.2: towards a request for itself it is a user agent server, which minds Require; §10.3 step 2 as well.
+            refusal = check_request(request, extensions=self._options.extensions)
+            if refusal is not None:
+                self._endpoint.reply(transaction, refusal.status, refusal.reason, headers=refusal.headers, now=now)
+                return
+        elif request.max_forwards == 0:  # §16.3 step 3: a request for this element itself goes no further anyway
             self._endpoint.reply(transaction, 483, now=now)
+            return
+        if is_ping:  # §11.2
+            supported = ("Supported", ", ".join(self._options.extensions))
+            self._endpoint.reply(transaction, 200, headers=(*self._options.capabilities, supported), now=now)
             return
         context = ProxyContext(
             self._endpoint, self._logic, transaction, forwarded, taken_routes=taken, loop_digest=digest

@@ -25,10 +25,18 @@ class ProxyOptions:
     """Hosts (lower case) and ports of the SIP URIs that mean this proxy; None: a URI without a port."""
     served: frozenset[tuple[str, int | None]] = frozenset()
     """Those that mean it in a Route of others, such as its domain; it never writes them into a Record-Route."""
+    extensions: tuple[str, ...] = ()
+    """Option tags that it supports in a request for itself (RFC 3261 §8.2.2.3)."""
+    capabilities: tuple[tuple[str, object], ...] = ()
+    """Header fields of its answer to OPTIONS, besides Supported (RFC 3261 §11.2)."""
 
     def is_own(self, uri: Uri) -> bool:
         """Tell whether a URI in a Route means this proxy."""
         return _is_one_of(uri, self.own) or _is_one_of(uri, self.served)
+
+    def is_addressed(self, request: Request) -> bool:
+        """Tell whether a request goes to the proxy itself, once the Route values that led here are off."""
+        return self.is_own(request.uri) and not request.uri.user and not request.routes
 
     def has_written(self, uri: Uri) -> bool:
         """Tell whether a URI may be a value that this proxy has written into a Record-Route."""
@@ -36,7 +44,7 @@ class ProxyOptions:
 
 
 def _is_one_of(uri: Uri, known: frozenset[tuple[str, int | None]]) -> bool:
-    host = uri.host.lower()
+    host = uri.host.lower().removesuffix(".")  # RFC 3261 §25.1 allows the dot of the root
     return uri.is_sip and ((host, uri.port) in known or (host, port_of(uri)) in known)
 
 

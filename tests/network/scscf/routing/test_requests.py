@@ -95,6 +95,8 @@ async def test_an_element_of_the_network_is_no_place_to_call(running):
         ("sip:x@elsewhere.example", (), f"<{BOB}>", 403),
         (BOB, ("Route: <sip:192.0.2.1;lr>",), f"<{BOB}>", 403),
         (BOB, (), f"<{BOB}>;tag=x", 403),
+        ("sip:ims.example", (), f"<{BOB}>;tag=x", 481),
+        ("sip:ims.example", ("Require: path, sec-agree",), f"<{BOB}>", 420),
         ("sip:unknown@ims.example", (), f"<{BOB}>", 404),
         ("tel:+4912", (), f"<{BOB}>", 404),
         (BOB, (), f"<{BOB}>", 480),
@@ -119,6 +121,29 @@ async def test_options_for_the_scscf_itself(running, outsider, header, uri, max_
         assert "OPTIONS" in header(answer, "Allow")[0].split(", ")
         assert header(answer, "Accept") == ["*/*"]
         assert "path" in header(answer, "Supported")[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "uri", "lines"),
+    [
+        ("OPTIONS", "sip:ims.example", ()),
+        ("REGISTER", "sip:ims.example", (CONTACT,)),
+        ("SUBSCRIBE", ALICE, ("Event: reg", "Contact: <sip:alice@192.0.2.1>", ASSERTED)),
+    ],
+)
+async def test_extensions_that_the_scscf_itself_has_not(running, header, method, uri, lines):
+    """RFC 3261 §8.2.2.3, §10.3 step 2."""
+    running.send(method, uri, *lines, "Require: path, sec-agree")
+    assert header(await running.peer.expect("SIP/2.0 420"), "Unsupported") == ["sec-agree"]
+
+
+async def test_a_subscription_that_is_unknown(running):
+    """RFC 6665 §4.2.1: 481 has the watcher subscribe anew; one that goes along a Route is of another notifier."""
+    subscribe = ("Event: reg", "Contact: <sip:alice@192.0.2.1>", ASSERTED)
+    running.send("SUBSCRIBE", ALICE, *subscribe, to=f"<{ALICE}>;tag=x")
+    await running.peer.expect("SIP/2.0 481")
+    running.send("SUBSCRIBE", ALICE, *subscribe, "Route: <sip:192.0.2.1;lr>", to=f"<{ALICE}>;tag=x")
+    await running.peer.expect("SIP/2.0 403")
 
 
 async def test_max_forwards_ends_the_way_of_what_would_go_on(running):

@@ -397,7 +397,7 @@ class TestLoops:
         assert a.statuses == [200, 483]
         assert b.requests[0].request.max_forwards == 0
 
-    @pytest.mark.parametrize("method", ["OPTIONS", "REGISTER", "SUBSCRIBE"])
+    @pytest.mark.parametrize("method", ["PUBLISH", "REGISTER", "SUBSCRIBE"])
     def test_max_forwards_means_nothing_to_the_recipient(
         self, net, make_phone, make_proxy, make_request, method
     ) -> None:
@@ -410,6 +410,53 @@ class TestLoops:
             a.send(request, p.host)
             net.run()
         assert a.statuses == [200, 483]
+
+    @pytest.mark.parametrize("max_forwards", [0, 70])
+    def test_options_for_the_proxy_itself(self, net, make_phone, make_proxy, make_request, max_forwards) -> None:
+        """RFC 3261 §11.2: no decision of a logic comes into it."""
+        a, p = make_phone("a"), make_proxy("p")
+        request = make_request("OPTIONS", uri=p.uri)
+        request.headers.set("Max-Forwards", max_forwards)
+        a.send(request, p.host)
+        net.run()
+        assert a.statuses == [200]
+        assert (a.responses[0].supported, a.responses[0].headers.get("Accept")) == (("path", "gruu"), "*/*")
+        assert not p.contexts
+
+    @pytest.mark.parametrize("method", ["OPTIONS", "REGISTER", "SUBSCRIBE", "PUBLISH"])
+    @pytest.mark.parametrize(
+        ("required", "unsupported"),
+        [(("path",), None), (("gruu, PATH",), None), (("path, sec-agree", "x"), "sec-agree, x")],
+    )
+    def test_the_recipient_minds_require(
+        self, net, make_phone, make_proxy, make_request, method, required, unsupported
+    ) -> None:
+        """RFC 3261 §8.2.2.3, §10.3 step 2: a proxy that only passes a request on does not."""
+        a, p = make_phone("a"), make_proxy("p")
+        p.answers = lambda request: request.method == method
+        p.route = lambda context, *, now: context.reject(200, now=now)
+        for wanted in (method, "MESSAGE"):
+            request = make_request(wanted, uri=p.uri)
+            for value in required:
+                request.headers.add("Require", value)
+            a.send(request, p.host)
+            net.run()
+        assert a.statuses == [420 if unsupported else 200, 200]
+        assert a.responses[0].headers.get("Unsupported") == unsupported
+
+    @pytest.mark.parametrize("method", ["OPTIONS", "BYE", "INVITE", "MESSAGE", "NOTIFY", "SUBSCRIBE", "REGISTER"])
+    @pytest.mark.parametrize("to_itself", [True, False])
+    def test_a_request_within_an_unknown_dialog(
+        self, net, make_phone, make_proxy, make_request, method, to_itself
+    ) -> None:
+        """RFC 3261 §12.2.2: 481 by who would be the user agent; to a REGISTER the tag means nothing."""
+        a, p = make_phone("a"), make_proxy("p")
+        p.answers = lambda request: request.method == "SUBSCRIBE"
+        p.route = lambda context, *, now: context.reject(403, now=now)
+        a.send(make_request(method, uri=p.uri if to_itself else "sip:bob@10.0.0.9", to_tag="x"), p.host)
+        net.run()
+        is_its_own = method != "REGISTER" and (to_itself or method == "SUBSCRIBE")
+        assert a.statuses == [481 if is_its_own else 403]
 
     def test_an_ack_that_has_come_too_far_is_dropped(self, net, make_phone, make_proxy, make_request) -> None:
         a, b, p = make_phone("a"), make_phone("b"), make_proxy("p")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from wic.sip.dialog import Dialog, DialogId, DialogState
 from wic.sip.events import RequestReceived, ResponseReceived
 from wic.sip.headers import NameAddr
@@ -33,6 +35,23 @@ def test_requests_of_its_dialog_are_its_own(net, make_phone, make_proxy, make_re
     phone.send(make_request("SUBSCRIBE", call_id="c", to_tag="own", cseq=4), proxy.host)
     net.run()
     assert phone.statuses == [200, 500]
+
+
+@pytest.mark.parametrize(("required", "status"), [(None, 200), ("eventlist", 420)])
+def test_a_request_within_its_dialog_may_require_what_it_has_not(
+    net, make_phone, make_proxy, make_request, required, status
+) -> None:
+    """RFC 3261 §8.2.2.3, RFC 4662 §4.5: it would not understand the body."""
+    proxy, phone = make_proxy("p"), make_phone("a")
+    proxy.host.on_event = lambda event: proxy.endpoint.reply(event.transaction, 200, now=0)
+    proxy.endpoint.add_dialog(own_dialog())
+    request = make_request("NOTIFY", call_id="c", to_tag="own", cseq=5)
+    if required is not None:
+        request.headers.add("Require", required)
+    phone.send(request, proxy.host)
+    net.run()
+    assert phone.statuses == [status]
+    assert phone.responses[0].headers.get("Unsupported") == required
 
 
 def test_requests_of_other_dialogs_pass(net, make_phone, make_proxy, make_request) -> None:
