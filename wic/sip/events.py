@@ -122,3 +122,13 @@ Event: TypeAlias = (
     | MessageDropped
     | FlowClosed
 )
+
+
+def owner_of(event: Event) -> object:
+    """Return the owner of the dialog, or else of the transaction, that an event belongs to; None if there is none."""
+    match event:
+        case RequestReceived(transaction, dialog=dialog):
+            return transaction.owner if dialog is None else dialog.owner
+        case ResponseReceived(transaction) | TransactionTimedOut(transaction) | TransportFailed(transaction):
+            return transaction.owner
+    return None

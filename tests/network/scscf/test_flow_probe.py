@@ -117,6 +117,37 @@ async def test_registers_that_come_meanwhile_wait_for_the_same_answers(crowd) ->
     assert crowd.keys == ["d1", "d3", "sip:alice@first.invalid", "sip:alice@second.invalid"]
 
 
+@pytest.mark.parametrize("status", [ALIVE, "430 Flow Failed"])
+@pytest.mark.parametrize("again", [0.0, 600.0])
+async def test_ues_that_answer_at_once_are_not_asked_at_once_again(crowd, status, again) -> None:
+    """Each refused REGISTER would send a question to every UE, as fast as its sender likes."""
+    await crowd.running.restart(registrar=RegistrarOptions(max_bindings=LIMIT, probe_again=again))
+    more = "Contact: <sip:alice@another.invalid>"
+    crowd.register(more)
+    await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": status})
+    for _ in range(3):
+        await crowd.peer.receive("SIP/2.0 403")
+        crowd.register(more)
+        if not again:
+            await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": status})
+    await crowd.peer.receive("SIP/2.0 403")
+    crowd.register()
+    if again and status != ALIVE:
+        await crowd.peer.receive("SIP/2.0 200")
+        assert "d3" not in crowd.keys
+
+
+async def test_a_ue_that_has_refreshed_its_binding_since_the_round_stays(crowd) -> None:
+    crowd.register("Contact: <sip:alice@another.invalid>")
+    await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": GONE})
+    await crowd.peer.receive("SIP/2.0 403")
+    (back,) = (each for each in crowd.running.hss.bindings(IMPI, now=crowd.now) if each.key == "d3")
+    crowd.running.hss.change_bindings(IMPI, store=[replace(back, cseq=back.cseq + 1)])
+    crowd.register()
+    await crowd.peer.receive(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    assert "d3" in crowd.keys
+
+
 async def test_a_ue_that_came_back_meanwhile_stays(crowd) -> None:
     crowd.register()
     asked = [await crowd.peer.expect("OPTIONS") for _ in range(LIMIT)]

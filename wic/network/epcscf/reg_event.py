@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wic.registration.reg_event.watch import RegistrationWatch
 from wic.sip.errors import MalformedUri
-from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.events import owner_of
 from wic.sip.headers.address import NameAddr
 from wic.sip.params import UriParams
 from wic.sip.subscription.requests import SubscriptionParty
@@ -110,13 +110,7 @@ class RegEventWatcher:
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to a subscription."""
-        match event:
-            case RequestReceived(transaction, dialog=dialog):
-                owner = transaction.owner if dialog is None else dialog.owner
-            case ResponseReceived(transaction) | TransactionTimedOut(transaction) | TransportFailed(transaction):
-                owner = transaction.owner
-            case _:
-                return False
+        owner = owner_of(event)
         if not isinstance(owner, Subscription):
             return False
         # What still comes for one that is forgotten is answered as well.

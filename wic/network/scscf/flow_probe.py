@@ -2,7 +2,8 @@
 
 A UE that vanishes without a word leaves its binding behind, for a week with the usual times, and the registrar cannot
 see that. Its eP-CSCF can: it answers 430 for a connection that is gone. So the S-CSCF asks by OPTIONS along each Path,
-when a new UE needs the place of another one.
+when a new UE needs the place of another one. What they answer counts for a while: a UE that is refused and tries again at
+once would have every other one asked each time.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from wic.network.hss import StoredBinding
 from wic.sip.errors import MalformedHeader
-from wic.sip.events import ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.events import ResponseReceived, TransportFailed, owner_of
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
 from wic.sip.proxy.routing import next_hop_uri
@@ -39,13 +39,13 @@ class _Round:
 
     asked: list[StoredBinding]
     waiting: list[ProbeResult]
+    timer: ScheduledTimer
+    """End of the wait for answers."""
     failed: list[StoredBinding] = field(default_factory=list)
     answered: list[StoredBinding] = field(default_factory=list)
-    deadline: ScheduledTimer | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        return len(self.failed) + len(self.answered) == len(self.asked)
+    gone: list[StoredBinding] | None = None
+    """The result, once it is complete."""
+    counts_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +62,35 @@ class FlowProbe:
     Args:
         node: sends the questions.
         within: seconds in which a UE has to answer.
+        again: seconds after which the UEs of one registration set may be asked once more.
     """
 
-    def __init__(self, node: Node, *, within: float) -> None:
+    def __init__(self, node: Node, *, within: float, again: float) -> None:
         self.timers = TimerQueue()
         self._node = node
         self._within = within
+        self._again = again
         self._rounds: dict[tuple[str, int], _Round] = {}
 
     def ask(self, bindings: Sequence[StoredBinding], then: ProbeResult, *, now: float) -> None:
-        """Ask the bindings of one registration set, at least one; a round that is under way serves all who wait for it."""
+        """Ask the bindings of one registration set, at least one; one round serves all who wait for it, and come soon."""
         key = bindings[0].impi, bindings[0].registration_set
-        running = self._rounds.get(key)
-        if running is not None:
-            running.waiting.append(then)
-            return
-        begun = self._rounds[key] = _Round(list(bindings), [then])
-        begun.deadline = self.timers.schedule(now + self._within, partial(self._finish, key, begun))
-        for binding in bindings:
-            if not self._send(begun, binding, now):
-                begun.failed.append(binding)
-        self._settle(begun, now)
+        last = self._rounds.get(key)
+        if last is not None and last.gone is None:
+            last.waiting.append(then)
+        elif last is not None and last.gone is not None and now < last.counts_until:
+            then(last.gone, now)
+        else:
+            timer = self.timers.schedule(now + self._within, lambda now: self._finish(key, begun, now))
+            begun = self._rounds[key] = _Round(list(bindings), [then], timer)
+            for binding in bindings:
+                if not self._send(begun, binding, now):
+                    begun.failed.append(binding)
+            self._settle(begun, now)
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to a question."""
-        match event:
-            case ResponseReceived(transaction) | TransactionTimedOut(transaction) | TransportFailed(transaction):
-                question = transaction.owner
-            case _:
-                return False
+        question = owner_of(event)
         if not isinstance(question, _Question):
             return False
         begun, binding = question.round, question.binding
@@ -123,20 +123,24 @@ class FlowProbe:
         return flow is not None
 
     def _settle(self, begun: _Round, now: float) -> None:
-        key = begun.asked[0].impi, begun.asked[0].registration_set
-        if begun.is_complete and self._rounds.get(key) is begun:
-            self._finish(key, begun, now)
+        if begun.gone is None and len(begun.failed) + len(begun.answered) == len(begun.asked):
+            self._finish((begun.asked[0].impi, begun.asked[0].registration_set), begun, now)
 
     def _finish(self, key: tuple[str, int], begun: _Round, now: float) -> None:
         """Tell those who wait; answers that come later change nothing."""
-        del self._rounds[key]
-        if begun.deadline is not None:
-            begun.deadline.cancel()
+        begun.timer.cancel()
         silent = [each for each in begun.asked if each not in begun.failed and each not in begun.answered]
         _log.debug("of %d flows of %s %d are gone, %d silent", len(begun.asked), key[0], len(begun.failed), len(silent))
-        oldest_first = [*_by_age(begun.failed), *_by_age(silent)]
+        begun.gone = [*_by_age(begun.failed), *_by_age(silent)]
+        begun.counts_until = now + self._again
+        self.timers.schedule(begun.counts_until, lambda _: self._forget(key, begun))
         for then in begun.waiting:
-            then(oldest_first, now)
+            then(begun.gone, now)
+        begun.waiting.clear()
+
+    def _forget(self, key: tuple[str, int], begun: _Round) -> None:
+        if self._rounds.get(key) is begun:
+            del self._rounds[key]
 
 
 def _by_age(bindings: Sequence[StoredBinding]) -> list[StoredBinding]:

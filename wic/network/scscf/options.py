@@ -26,6 +26,8 @@ class RegistrarOptions:
     """Bindings of one implicit registration set at a time; for another one the oldest that leads to no UE gives way."""
     probe_within: float = 3.0
     """Time in which a registered UE has to show that it is there when another one needs its place."""
+    probe_again: float = 10.0
+    """Time for which what the UEs showed counts for further ones that need a place, before they are asked once more."""
     challenge_every: int | None = None
     """Challenge every Nth REGISTER of a registered UE; 1 challenges every one, None only those that an operator's command
     demands, or that neither a TLS association nor an answer to the last challenge protects."""

@@ -23,7 +23,7 @@ from wic.network.scscf.reg_event_store import StoredSubscription, SubscriptionSt
 from wic.network.scscf.reginfo_composer import ReginfoComposer
 from wic.registration.reg_event.reginfo import REGINFO, ContactEvent
 from wic.sip.errors import MalformedHeader
-from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.events import owner_of
 from wic.sip.headers.address import NameAddr
 from wic.sip.params import UriParams
 from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, SubscribeRefused, grant
@@ -163,14 +163,7 @@ class RegEventNotifier:
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to a subscription."""
-        match event:
-            # The proxy core keeps no dialogs, so that a request within one belongs to a subscription.
-            case RequestReceived(dialog=dialog) if dialog is not None:
-                owner = dialog.owner
-            case ResponseReceived(transaction) | TransactionTimedOut(transaction) | TransportFailed(transaction):
-                owner = transaction.owner
-            case _:
-                return False
+        owner = owner_of(event)
         if not isinstance(owner, NotifierSubscription):
             return False
         owner.handle(event, now=now)

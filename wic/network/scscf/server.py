@@ -65,7 +65,7 @@ class Scscf:
         )
         route, targets = node.mw.uri(ORIGINATING), TargetLookup(hss, self.gruus, domain)
         registrar = Registrar(hss, authenticator, self.location_service, route, self.gruus, options.registrar)
-        self._probe = FlowProbe(node, within=options.registrar.probe_within)
+        self._probe = FlowProbe(node, within=options.registrar.probe_within, again=options.registrar.probe_again)
         logic = ScscfLogic(
             node,
             hss,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from wic.errors import AuthenticationFailed, LocalProtocolError, RemoteProtocolError
 from wic.sip.dialog import Dialog
 from wic.sip.errors import MalformedHeader
-from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
+from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed, owner_of
 from wic.sip.masking import masked
 from wic.sip.message import Response
 from wic.sip.subscription.events import NotifyReceived, SubscriptionEnded, SubscriptionEvent, SubscriptionFailed
@@ -175,19 +175,16 @@ class Subscription:
 
     def handle(self, event: Event, *, now: float) -> bool:
         """Take an event of the endpoint; return whether it belonged to this subscription."""
-        match event:
-            case RequestReceived(transaction, dialog=dialog):
-                if transaction.owner is not self and (dialog is None or dialog.owner is not self):
-                    return False
-                self._request(event, now)
-                return True
-            case ResponseReceived(transaction) | TransactionTimedOut(transaction) | TransportFailed(transaction):
-                if transaction.owner is not self:
-                    return False
-                if transaction is self._transaction:
-                    self._progress(event, transaction.request, now)
-                return True
-        return False
+        if owner_of(event) is not self:
+            return False
+        if isinstance(event, RequestReceived):
+            self._request(event, now)
+        elif (
+            isinstance(event, (ResponseReceived, TransactionTimedOut, TransportFailed))
+            and event.transaction is self._transaction
+        ):
+            self._progress(event, event.transaction.request, now)
+        return True
 
     def _progress(
         self, event: ResponseReceived | TransactionTimedOut | TransportFailed, request: Request, now: float
