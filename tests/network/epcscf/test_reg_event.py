@@ -37,11 +37,12 @@ class Core:
         self.edge, self.wic = edge, wic
         self.cseq = 0
 
-    async def register(self, expires: int = 600) -> None:
+    async def register(self, expires: int = 600, *, associated: tuple[str, ...] = (ALICE, TEL)) -> None:
         self.wic.send(self.wic.register(EMPTY, expires=expires))
         request = await self.edge.core.expect("REGISTER")
         self.path = header(request, "Path")
-        self.edge.core.grant(request, f"P-Associated-URI: <{ALICE}>, <{TEL}>", expires=expires)
+        uris = ", ".join(f"<{each}>" for each in associated)
+        self.edge.core.grant(request, f"P-Associated-URI: {uris}", expires=expires)
         await self.wic.expect("SIP/2.0 200")
 
     async def subscribed(self) -> str:
@@ -230,3 +231,13 @@ async def test_a_notify_of_an_unknown_dialog_gets_481(core) -> None:
     core.request = core.request.replace(header(core.request, "Call-ID"), "unknown")
     assert (await core.notify(core.reginfo())).startswith("SIP/2.0 481")
     assert is_registered(core)
+
+
+async def test_another_default_identity_takes_the_place_of_the_one_before(core) -> None:
+    """Else a registrar that names another one with each 200 would be watched once more each time."""
+    await core.subscribed()
+    for number in range(3):
+        await core.register(associated=(f"sip:alice{number}@ims.example", ALICE))
+        request = await core.edge.core.expect(f"SUBSCRIBE sip:alice{number}@ims.example ")
+        core.edge.core.answer(request, "200 OK", "Contact: <sip:127.0.0.1:9>", "Expires: 600000")
+        assert len(core.edge.epcscf.watcher) == 1

@@ -54,6 +54,10 @@ class Association:
     """The contacts that were granted, the newest first; at least one."""
     service_route: tuple[NameAddr, ...]
 
+    def __post_init__(self) -> None:
+        # However many a registrar grants, in one 200 or one after another.
+        object.__setattr__(self, "bound", self.bound[:_MAX_CONTACTS])
+
     @property
     def contacts(self) -> list[NameAddr]:
         """Its contacts, the newest first."""
@@ -89,7 +93,7 @@ class Association:
         (§10.3 step 8), but registrars that list only what was asked for have been met.
         """
         kept = (each for each in earlier.bound if not self.is_at([each.contact]))
-        return replace(self, bound=(*self.bound, *kept)[:_MAX_CONTACTS])
+        return replace(self, bound=(*self.bound, *kept))
 
     def without(self, gone: Sequence[NameAddr]) -> Association | None:
         """Return it without some contacts; None if none is left."""

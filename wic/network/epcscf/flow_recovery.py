@@ -80,6 +80,8 @@ class FlowRecovery:
         if self._watcher is not None:
             path = self._context.path(connection)
             self._watcher.watch(association.impi, association.impus[0], path, now=now)
+            if earlier is not None and earlier.impus[0] != association.impus[0]:
+                self._stop_watching(association.impi, now)  # the network has made another identity the default one
 
     def _is_overtaken(self, association: Association, bound: AssociatedContact) -> bool:
         """Tell whether the core has bound a device anew since, and the answer to that came first (RFC 5626 §6)."""

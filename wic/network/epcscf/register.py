@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_MAX_ASSOCIATIONS = 256
+"""Identities, each registered with its implicit set, over one connection."""
 _PAUSE = 5
 """Seconds that a WIC is told to wait whose REGISTER came while another one is pending."""
 
@@ -84,7 +86,12 @@ class RegisterHandler:
         for answered in [impu for impu, each in connection.registers.items() if each.state is ContextState.ANSWERED]:
             del connection.registers[answered]
         connection.registers[wanted] = context
-        if mechanism is Mechanism.IPSEC:
+        associations = [each for _, each in connection.associations]
+        if len(associations) >= _MAX_ASSOCIATIONS and not any(each.holds(wanted) for each in associations):
+            # A registrar may grant any identity that is asked for.
+            _log.info("refused: %s from %s: too many identities over one connection", wanted, connection.address)
+            context.reject(403, f"More Than {_MAX_ASSOCIATIONS} Identities", now=now)
+        elif mechanism is Mechanism.IPSEC:
             _log.info("refused: %s from %s: it asks for IPsec", wanted, connection.address)
             context.reject(403, "No IPsec On W2", now=now)
         elif mechanism is Mechanism.TOKEN and self._context.trusted is not None:

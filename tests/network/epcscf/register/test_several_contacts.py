@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from wic.network.epcscf import register
+
 EMPTY = (
     'Authorization: Digest username="alice@ims.example", realm="ims.example", nonce="", '
     'uri="sip:ims.example", response=""'
@@ -129,3 +131,34 @@ async def test_contacts_of_one_association_are_bounded(registrar):
     for each in addresses:
         await registrar.register(each)
     assert registrar.held() == set(addresses[-16:])
+
+
+async def test_contacts_of_one_register_are_bounded(registrar):
+    addresses = [f"<sip:alice@{number}.invalid>" for number in range(20)]
+    await registrar.register(*addresses)
+    assert registrar.held() == set(addresses[:16])
+    await registrar.register(*DEVICES)
+    assert registrar.held() >= set(DEVICES)
+    assert len(registrar.held()) == 16
+
+
+async def test_identities_of_one_connection_are_bounded(edge, monkeypatch):
+    """A core that knows no subscribers grants each identity that a WIC makes up."""
+    monkeypatch.setattr(register, "_MAX_ASSOCIATIONS", 3)
+    alice = await edge.wic("alice")
+
+    async def ask(name: str, **more: object) -> None:
+        alice.send(alice.register(EMPTY, to=f"<sip:{name}@ims.example>", **more))
+
+    for name in ("a", "b", "c", "a"):
+        await ask(name)
+        edge.core.grant(await edge.core.expect("REGISTER"))
+        await alice.expect("SIP/2.0 200")
+    await ask("d")
+    await alice.expect("SIP/2.0 403 More Than 3 Identities")
+    await ask("b", expires=0)
+    edge.core.grant(await edge.core.expect("REGISTER"), expires=0)
+    await alice.expect("SIP/2.0 200")
+    await ask("d")
+    await edge.core.expect("REGISTER")
+    assert len(edge.associations()) == 2
