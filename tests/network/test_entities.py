@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
+
+import pytest
+
+from wic.errors import ConfigurationError
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.epcscf import server
 from wic.network.scscf.server import Scscf
 from wic.sip.flow import Flow
+from wic.sip.uri import Uri
 from wic.transport.base import EndedBy, FlowEnd
 
 
@@ -46,3 +53,30 @@ async def test_a_request_on_mw_before_the_epcscf_knows_its_own_address(make_mw_p
     monkeypatch.setattr(server, "serve_websocket", open_late)
     async with network:
         assert network.epcscf.node.driver.counters.failures == 0
+
+
+@pytest.mark.parametrize("names", [{"mw_host": "localhost"}, {"host": "localhost"}, {"host": "0.0.0.0"}])
+async def test_hosts_are_looked_up_once_at_the_start(names):
+    """What stands in Via, Path and session descriptions, and what peers are compared with, are addresses."""
+    peers = ("other.example=sip:localhost:9", "sip:192.0.2.7")
+    async with ImsNetwork(NetworkOptions(web=False, peers=peers, **names)) as network:
+        assert ip_address(network.epcscf.node.mw.host).is_loopback
+        assert network.scscf.node.flow_to(Uri.parse("sip:other.example")).remote[1] == 9
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ({"mw_host": "nowhere.invalid"}, "the host 'nowhere.invalid' is not known: .+"),
+        ({"host": "nowhere.invalid"}, "the host 'nowhere.invalid' is not known: .+"),
+        ({"mw_host": "a" * 64}, "the host 'a+' is not known: it is not a host name"),
+        ({"peers": ("sip:nowhere.invalid",)}, "the host 'nowhere.invalid' is not known: .+"),
+        ({"mw_host": "0.0.0.0"}, "the entities cannot have the address 0.0.0.0 .+: name one address"),
+        ({"mw_host": "::"}, "the entities cannot have the address :: .+: name one address"),
+    ],
+)
+async def test_hosts_that_lead_nowhere(names, sentence):
+    network = ImsNetwork(NetworkOptions(web=False, **names))
+    with pytest.raises(ConfigurationError) as refused:
+        await network.__aenter__()
+    assert re.fullmatch(sentence, str(refused.value))

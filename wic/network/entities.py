@@ -73,10 +73,13 @@ class NetworkEntities:
             ConfigurationError: a port is taken, an address is not of this machine, or the core cannot be reached.
         """
         random_source = SystemRandomSource()
-        mw_host = options.mw_host or await _towards_core(options.core)
-        peers = tuple([await _resolve(Peer.parse(each), mw_host) for each in options.peers])
+        mw_host = await _mw_address(options)
+        peers = tuple(
+            [each.at(await address_of(each.host), mw_host=mw_host) for each in map(Peer.parse, options.peers)]
+        )
         async with AsyncExitStack() as stack:
-            access = "" if options.host in ALL_ADDRESSES else options.host  # empty: candidates on every address
+            # Empty: candidates on every address.
+            access = "" if options.host in ALL_ADDRESSES else await address_of(options.host)
             agw_options = replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp)
             agw = await Agw.open(random_source, agw_options)
             stack.push_async_callback(agw.close)
@@ -155,24 +158,23 @@ class NetworkEntities:
                 waf=ports.waf if web is None else web.waf.port,
                 wwsf=ports.wwsf if web is None else web.wwsf.port,
             )
-            _refuse_own_ports(peers, {mw_host, options.host}, taken)
+            _refuse_own_ports(peers, {mw_host, access}, taken)
             return cls(agw=agw, scscf=scscf, epcscf=epcscf, web=web, ports=taken, closing=stack.pop_all())
 
 
-async def _towards_core(core: str | None) -> str:
-    """Return the address for Mw: loopback, unless the core is elsewhere."""
-    return LOOPBACK if core is None else local_address(await address_of(sip_uri(core).host))
-
-
-async def _resolve(peer: Peer, mw_host: str) -> Peer:
-    """Return a peer with the IP address of its host."""
-    return peer.at(await address_of(peer.host), mw_host=mw_host)
+async def _mw_address(options: NetworkOptions) -> str:
+    """Return the address for Mw: that of the named host, else loopback, or the one of the route to another core."""
+    if options.mw_host is None:
+        return LOOPBACK if options.core is None else local_address(await address_of(sip_uri(options.core).host))
+    address = await address_of(options.mw_host)
+    if address in ALL_ADDRESSES:  # it is written into Via, Path and session descriptions
+        raise ConfigurationError(f"the entities cannot have the address {address} towards each other: name one address")
+    return address
 
 
 def _refuse_own_ports(peers: Iterable[Peer], hosts: set[str], ports: Ports) -> None:
     """Refuse peers that are this network itself: what a UE asks for would reach the inside of it."""
     own = set(astuple(ports)) - {0}
-    hosts = {host for host in hosts if host not in ALL_ADDRESSES}
     for peer in peers:
         if peer.port in own and (peer.host in hosts or ip_address(peer.host).is_loopback):
             raise ConfigurationError(f"the peer {peer} is this network itself: name an element of another network")

@@ -54,7 +54,8 @@ class NetworkOptions:
     name: str | None = None
     """Host name for WICs and browsers; None takes the address, or for all addresses one of this machine."""
     mw_host: str | None = None
-    """Address between the entities, and towards another core; None is loopback, or the one of the route to that core."""
+    """Address between the entities, and towards another core, or a host name that is looked up at the start; None is
+    loopback, or the address of the route to that core."""
     port_base: int | None = None
     """First of six consecutive ports; None takes those of the last time, or free ones."""
     core: str | None = None

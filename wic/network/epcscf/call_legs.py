@@ -100,7 +100,7 @@ class CallLegs:
             return None
         # TS 24.371 §7.4.2 b: the o= lines are the gateway's.
         session_id = int.from_bytes(id.encode()[-7:], "big")
-        negotiator = LegNegotiator(media, self._context.options.policy, session_id, self._context.options.mw_host)
+        negotiator = LegNegotiator(media, self._context.options.policy, session_id, self._context.node.mw.host)
         leg = ue.legs[id] = Leg(id, owner.origin, context, negotiator)
         leg.count(owner.origin, context.request)
         owner.leg_id = id
