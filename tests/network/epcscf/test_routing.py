@@ -80,3 +80,17 @@ async def test_options_for_the_epcscf_itself(edge, lines, to_tag, status):
     uri = f"sip:127.0.0.1:{edge.epcscf.port};transport=ws"
     wic.send(wic.request("OPTIONS", uri, *filter(None, [lines.strip()]), to=f"<{uri}>{to_tag}"))
     await wic.expect(f"SIP/2.0 {status}")
+
+
+CHARGING = ('P-Charging-Vector: icid-value="1"', "P-Charging-Function-Addresses: ccf=192.0.2.1")
+
+
+@pytest.mark.parametrize("status", ["180 Ringing", "200 OK", "302 x", "401 x", "486 x", "503 x", "603 x"])
+@pytest.mark.parametrize("method", ["REGISTER", "INVITE", "MESSAGE"])
+async def test_charging_information_in_responses_stays_in_the_network(core, method, status):
+    """RFC 7315 §4.6, TS 24.229 §5.2.2, §5.2.6.3: no more than in requests."""
+    alice, registrar = core.wic, core.edge.core
+    contact = f"Contact: {alice.contact}"
+    alice.send(alice.register(EMPTY) if method == "REGISTER" else alice.request(method, "sip:bob@ims.example", contact))
+    registrar.answer(await registrar.expect(method), status, *CHARGING, contact)
+    assert b"P-Charging" not in await alice.expect("SIP/2.0 ")

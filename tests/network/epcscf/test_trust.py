@@ -6,7 +6,7 @@ import pytest
 
 from wic.network.epcscf.trust import (
     called_identity,
-    clean_request_from_wic,
+    clean_from_wic,
     clean_response_from_wic,
     digest_credentials,
     preferred_identities,
@@ -15,6 +15,8 @@ from wic.network.epcscf.trust import (
 )
 from wic.network.trust_boundary import clean_to_outside
 from wic.sip.message import Request, Response
+
+ACCESS = "P-Access-Network-Info"
 
 
 def test_keys_of_a_challenge_stay_with_the_epcscf():
@@ -28,11 +30,30 @@ def test_keys_of_a_challenge_stay_with_the_epcscf():
     assert untouched.headers.get_all("WWW-Authenticate") == [plain]
 
 
-def test_keys_do_not_go_on_beside_a_challenge_that_cannot_be_read():
-    challenge = 'Digest realm="x", nonce="n", ik="0123", ck="4567"'
-    response = Response.build(401, headers=[("WWW-Authenticate", challenge), ("WWW-Authenticate", "???")])
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        "???",
+        'Digest realm="y" ik="4711", ck="4711"',
+        'Digest realm="y", ik="4711, ck=4711',
+        '???, ck="4711"',
+        'Basic abc, ik="4711"',
+        "Digest ik=4711 ck=4711",
+        "",
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_challenge_that_cannot_be_read_goes_alone(unreadable, order, joined):
+    """There may be keys in it."""
+    challenge = 'Digest realm="x", nonce="n", IK="4711", ck="4711"'
+    lines = [challenge, unreadable][::order]
+    lines = [", ".join(lines)] if joined else lines
+    response = Response.build(401, headers=[("WWW-Authenticate", each) for each in lines])
     withhold_keys(response)
-    assert "WWW-Authenticate" not in response.headers
+    assert "4711" not in response.to_bytes().decode()
+    if not joined:  # within one line it is not always to be seen where one ends
+        assert 'Digest realm="x", nonce="n"' in response.headers.get_all("WWW-Authenticate")
 
 
 def credentials_sent(lines: list[str], protection: str | None) -> list[str]:
@@ -56,20 +77,48 @@ def test_credentials_for_the_home_domain_are_chosen():
     assert credentials_sent([other], None) == [other]
 
 
+def test_a_token_goes_no_further_and_takes_nothing_along():
+    home, odd = 'Digest username="a", realm="b"', 'Digest realm="x" token="abc"'
+    lines = ["Bearer abc", home, odd, 'bearer access_token="abc"']
+    message = Request.build("REGISTER", "sip:x", [("Authorization", line) for line in lines])
+    clean_from_wic(message)
+    assert message.headers.get_all("Authorization") == [home]
+
+
+NETWORK_ONLY = ["P-Charging-Vector", "P-Charging-Function-Addresses", "P-Visited-Network-ID", "P-User-Database"]
+NETWORK_ONLY += ["P-Served-User", "P-Profile-Key", "Relayed-Charge", "Restoration-Info", "Cellular-Network-Info"]
+ASSERTED = ["P-Asserted-Identity", "P-Asserted-Service", "P-Associated-URI", "P-Called-Party-ID", "Feature-Caps"]
+PREFERRED = ["P-Preferred-Identity"]
+ROUTING = ["Path", "Service-Route", "Security-Client", "Security-Verify", "Security-Server"]
+
+
+@pytest.mark.parametrize("message", ["request", "response"])
+@pytest.mark.parametrize(
+    ("clean", "removed", "kept"),
+    [
+        (clean_from_wic, [*NETWORK_ONLY, *ASSERTED, *PREFERRED, *ROUTING], ["P-Preferred-Service"]),
+        (clean_to_outside, [*NETWORK_ONLY, *PREFERRED, "P-Preferred-Service", ACCESS], [*ASSERTED, "Path"]),
+    ],
+)
+def test_what_crosses_the_boundary_is_the_same_for_requests_and_responses(message, clean, removed, kept):
+    """TS 24.229 §4.4: the trust domain ends at an interface, whichever way the transaction goes."""
+    headers = [(name, "<sip:x>") for name in (*removed, *kept)]
+    made = Request.build("INVITE", "sip:x", headers) if message == "request" else Response.build(200, headers=headers)
+    clean(made)
+    assert {name for name in (*removed, *kept) if name in made.headers} == set(kept)
+
+
 def test_credentials_that_cannot_be_read_go_no_further():
     request = Request.build("INVITE", "sip:x", [("Authorization", "Digest ="), ("Proxy-Authorization", "Bearer abc")])
-    clean_request_from_wic(request)
+    clean_from_wic(request)
     assert "Authorization" not in request.headers
     assert "Proxy-Authorization" not in request.headers
-
-
-ACCESS = "P-Access-Network-Info"
 
 
 def test_a_wic_cannot_write_access_information_of_the_network():
     own, claimed = "IEEE-802.11", "3GPP-E-UTRAN-FDD; Network-Provided"
     request = Request.build("INVITE", "sip:x", [(ACCESS, f"{own}, {claimed}"), (ACCESS, claimed)])
-    clean_request_from_wic(request)
+    clean_from_wic(request)
     assert request.headers.get_all(ACCESS) == [own]
     clean_to_outside(request)
     assert ACCESS not in request.headers
@@ -80,7 +129,7 @@ def test_a_wic_cannot_write_access_information_of_the_network():
 
 def test_a_wic_supports_early_media_and_does_not_authorize_it():
     request = Request.build("INVITE", "sip:x", [("P-Early-Media", "Supported")])
-    clean_request_from_wic(request)
+    clean_from_wic(request)
     assert request.headers.get_all("P-Early-Media") == ["Supported"]
     for values in (["sendrecv"], ["supported, sendonly"], ["supported", "gated"]):
         response = Response.build(183, headers=[("P-Early-Media", value) for value in values])

@@ -126,25 +126,25 @@ async def test_ues_that_answer_at_once_are_not_asked_at_once_again(crowd, status
     crowd.register(more)
     await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": status})
     for _ in range(3):
-        await crowd.peer.receive("SIP/2.0 403")
+        await crowd.peer.expect("SIP/2.0 403")
         crowd.register(more)
         if not again:
             await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": status})
-    await crowd.peer.receive("SIP/2.0 403")
+    await crowd.peer.expect("SIP/2.0 403")
     crowd.register()
     if again and status != ALIVE:
-        await crowd.peer.receive("SIP/2.0 200")
+        await crowd.peer.expect("SIP/2.0 200")
         assert "d3" not in crowd.keys
 
 
 async def test_a_ue_that_has_refreshed_its_binding_since_the_round_stays(crowd) -> None:
     crowd.register("Contact: <sip:alice@another.invalid>")
     await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": GONE})
-    await crowd.peer.receive("SIP/2.0 403")
+    await crowd.peer.expect("SIP/2.0 403")
     (back,) = (each for each in crowd.running.hss.bindings(IMPI, now=crowd.now) if each.key == "d3")
     crowd.running.hss.change_bindings(IMPI, store=[replace(back, cseq=back.cseq + 1)])
     crowd.register()
-    await crowd.peer.receive(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
     assert "d3" in crowd.keys
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from wic.network.epcscf.association import AssociatedContact, Association, same_binding
 from wic.network.epcscf.mechanism import Mechanism, determine, determine_by_digest, integrity_protected
-from wic.network.epcscf.trust import clean_request_from_wic, digest_credentials, withhold_keys, write_credentials
+from wic.network.epcscf.trust import clean_from_wic, digest_credentials, withhold_keys, write_credentials
 from wic.network.epcscf.trusted_node import restore_identities
 from wic.network.trust_boundary import clean_to_outside
 from wic.sip.errors import MalformedHeader
@@ -102,7 +102,7 @@ class RegisterHandler:
     def _with_digest(self, context: ProxyContext, connection: W2Connection, impu: str, now: float) -> None:
         """Forward a REGISTER whose credentials the core will check (TS 24.371 §6.4.1.2, §6.4.1.3)."""
         request = context.request
-        clean_request_from_wic(request)
+        clean_from_wic(request)
         credentials = digest_credentials(request, self._context.options.domain)
         mechanism = determine_by_digest(credentials)  # of those that go on: the WIC may have sent others, too
         impi = (credentials and credentials.get("username")) or impu
@@ -124,7 +124,7 @@ class RegisterHandler:
         """Forward a REGISTER in the name of its token's holder, or ask for a better token (TS 24.371 §6.4.2)."""
 
         def proceed(proven: ProvenIdentities, now: float) -> None:
-            clean_request_from_wic(context.request)
+            clean_from_wic(context.request)
             impu, impi = trusted.speak_for(context.request, proven), proven.authorization.impi
             order = next(self._orders)
             context.owner = ForwardedRegister(Mechanism.TOKEN, impi, impu, wanted, order, remaining=proven.remaining)

@@ -22,7 +22,7 @@ from wic.network.epcscf.tables import UeState
 from wic.network.epcscf.trust import (
     assert_identities,
     called_identity,
-    clean_request_from_wic,
+    clean_from_wic,
     clean_response_from_wic,
     has_token,
     preferred_identities,
@@ -139,8 +139,7 @@ class EPcscfLogic(ProxyLogic):
             context.reject(403, "Not Registered", now=now)
             return
         ue, association, identities = found
-        clean_request_from_wic(request)
-        request.headers.remove("P-Preferred-Identity")
+        clean_from_wic(request)
         assert_identities(request, identities)
         self._context.charging.mark(request)
         # TS 24.229 §5.2.6.3.3: the preloaded Route has to be the Service-Route of the registration; what the WIC wrote
@@ -171,8 +170,7 @@ class EPcscfLogic(ProxyLogic):
             return
         dialog.confine(request)
         dialog.passed(request, Side.WIC, now=now)
-        clean_request_from_wic(request)
-        request.headers.remove("P-Preferred-Identity")
+        clean_from_wic(request)
         leg = ue.leg(taken)
         owner = RequestContext(Side.WIC, ue, connection, leg_id="" if leg is None else leg.id)
         self._pass(context, owner, Target(), now)
@@ -281,7 +279,7 @@ class EPcscfLogic(ProxyLogic):
             dialog = ue.dialogs.find(ack.request, Side.WIC, now=now)
             if dialog is not None:
                 dialog.confine(ack.request)
-                clean_request_from_wic(ack.request)
+                clean_from_wic(ack.request)
                 self._legs.ack(ack, ue, None, now=now)
             return
         found = (self._ues.resolve(token) for token in tokens)

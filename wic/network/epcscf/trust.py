@@ -7,6 +7,7 @@ what is only between a WIC and its eP-CSCF: routing headers, credentials, tokens
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.auth.digest_server import refuse_repetition
@@ -16,35 +17,50 @@ from wic.sip.headers.address import NameAddr
 from wic.sip.headers.auth import AuthValue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wic.sip.message import Message, Request, Response
     from wic.sip.params import Params
     from wic.sip.proxy.core import Branch
     from wic.sip.uri import Uri
 
-_ROUTING = ("Path", "Service-Route", "Record-Route")
-"""The network alone says which elements are on the way."""
-_AUTHENTICATION = ("WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info")
-"""A WIC authenticates no one: a called one could guess the caller's password from an answer, or name its next nonce."""
+_ENDS_HERE = (
+    # The network alone says which elements are on the way.
+    "Path",
+    "Service-Route",
+    "Record-Route",
+    # A WIC authenticates no one: a called one could guess the caller's password from an answer, or name its next nonce.
+    "WWW-Authenticate",
+    "Proxy-Authenticate",
+    "Authentication-Info",
+    "Proxy-Authentication-Info",
+    # TS 24.371 §6.1: no security agreement on W2, TLS is there already.
+    "Security-Client",
+    "Security-Verify",
+    "Security-Server",
+    # RFC 3325 §9.2: a hint to the proxy, which asserts an identity instead.
+    "P-Preferred-Identity",
+)
+"""Header fields of a WIC that are for its eP-CSCF, or for no one: removed from its requests and responses alike."""
 _MAX_IDENTITIES = 8
 """Identities that a request may name; more are not looked at."""
-_SECURITY_AGREEMENT = ("Security-Client", "Security-Verify", "Security-Server")
 
 
-def clean_request_from_wic(request: Request) -> None:
-    """Remove from a request of a WIC what only the network may assert, and what ends at the eP-CSCF."""
-    clean_from_outside(request)
-    # TS 24.371 §6.1: no security agreement on W2, TLS is there already.
-    remove_all(request, (*_ROUTING, *_SECURITY_AGREEMENT))
-    _remove_tokens(request)
+def clean_from_wic(message: Message) -> None:
+    """Remove from a message of a WIC what only the network may assert, and what ends at the eP-CSCF."""
+    clean_from_outside(message)
+    remove_all(message, _ENDS_HERE)
+    # TS 33.203 §X.3: access tokens are for the eP-CSCF only.
+    for name in ("Authorization", "Proxy-Authorization"):
+        _filter(message, name, lambda each: None if each.scheme.lower() == "bearer" else each)
 
 
 def clean_response_from_wic(response: Response, branch: Branch | None, identities: tuple[str, ...]) -> None:
-    """Remove from a response of a WIC what only the network may assert, and assert who answers.
+    """Clean a response of a WIC, and assert who answers.
 
     TS 24.229 §5.2.6.4.4: its Record-Route has to be the one that was sent, and what it prefers to be called is removed.
     """
-    clean_from_outside(response)
-    remove_all(response, (*_ROUTING, *_AUTHENTICATION, "P-Preferred-Identity"))
+    clean_from_wic(response)
     # Only a response below 300 can make a dialog (RFC 3261 §12.1).
     if branch is not None and branch.transaction is not None and response.status < 300:
         response.headers.copy_from(branch.transaction.request.headers, "Record-Route")
@@ -121,29 +137,15 @@ def write_credentials(request: Request, credentials: Params | None, protection: 
 
 def withhold_keys(message: Message) -> None:
     """Remove the keys `ik` and `ck` from the challenges of a 401: they are for the eP-CSCF only (TS 24.229 §5.2.2)."""
-    try:
-        challenges = message.auth("WWW-Authenticate")
-    except MalformedHeader:
-        message.headers.remove("WWW-Authenticate")  # keys may be in a value that cannot be read
-        return
-    if any("ik" in each.params or "ck" in each.params for each in challenges):
-        message.headers.remove("WWW-Authenticate")
-        for each in challenges:
-            message.headers.add("WWW-Authenticate", AuthValue(each.scheme, each.params.without("ik", "ck"), each.token))
+    _filter(message, "WWW-Authenticate", lambda each: replace(each, params=each.params.without("ik", "ck")))
 
 
-def _remove_tokens(request: Request) -> None:
-    """Remove access tokens, which are for the eP-CSCF only (TS 33.203 §X.3)."""
-    for name in ("Authorization", "Proxy-Authorization"):
-        if name not in request.headers:
-            continue
-        try:
-            credentials = request.auth(name)
-        except MalformedHeader:
-            request.headers.remove(name)  # a token may be in a value that cannot be read
-            continue
-        if any(each.scheme.lower() == "bearer" for each in credentials):
-            request.headers.remove(name)
-            for each in credentials:
-                if each.scheme.lower() != "bearer":
-                    request.headers.add(name, each)
+def _filter(message: Message, name: str, change: Callable[[AuthValue], AuthValue | None]) -> None:
+    """Replace each challenge, or set of credentials, by what `change` returns; one that is None goes.
+
+    So does one that cannot be read, for there may be a secret in it: that one only.
+    """
+    values = [value for line in message.headers.get_all(name) for value in AuthValue.read_list(line)]
+    kept = [new for each in values if isinstance(each, AuthValue) and (new := change(each)) is not None]
+    if kept != values:
+        message.set_auth(name, kept)
