@@ -121,7 +121,7 @@ class ScscfLogic(ProxyLogic):
             # A request from outside to elsewhere: the S-CSCF is no relay.
             context.reject(403, "Not Our Domain", now=now)
 
-    def answers(self, request: Request) -> bool:
+    def is_recipient(self, request: Request) -> bool:
         """Tell whether a request is for the registrar or the notifier of the S-CSCF."""
         is_own = request.method == "REGISTER" or (wants_reg_event(request) and not request.routes)
         return is_own and self._is_home(request.uri)

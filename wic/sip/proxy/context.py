@@ -109,7 +109,7 @@ class ProxyLogic(ABC):
         Until then `context.request` may be changed; the changes hold for all targets.
         """
 
-    def answers(self, request: Request) -> bool:
+    def is_recipient(self, request: Request) -> bool:
         """Tell whether this element is the recipient of a request, as a registrar is; OPTIONS to its address are known."""
         return False
 

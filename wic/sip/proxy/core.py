@@ -109,7 +109,7 @@ class ProxyCore:
         taken = take_own_routes(forwarded, self._options)  # §16.4
         to_itself = self._options.is_addressed(forwarded)
         is_ping = to_itself and request.method == "OPTIONS"
-        is_recipient = is_ping or self._logic.answers(forwarded)
+        is_recipient = is_ping or self._logic.is_recipient(forwarded)
         if (to_itself or is_recipient) and request.to.tag is not None and request.method != "REGISTER":
             # §12.2.2: the endpoint knows the dialogs of this element. For a REGISTER a tag means nothing (§10.2).
             self._endpoint.reply(transaction, 481, now=now)

@@ -402,7 +402,7 @@ class TestLoops:
         self, net, make_phone, make_proxy, make_request, method
     ) -> None:
         a, p = make_phone("a"), make_proxy("p")
-        p.answers = lambda request: request.method == method
+        p.is_recipient = lambda request: request.method == method
         p.route = lambda context, *, now: context.reject(200, now=now)
         for wanted in (method, "MESSAGE"):
             request = make_request(wanted, uri=p.uri)
@@ -433,7 +433,7 @@ class TestLoops:
     ) -> None:
         """RFC 3261 §8.2.2.3, §10.3 step 2: a proxy that only passes a request on does not."""
         a, p = make_phone("a"), make_proxy("p")
-        p.answers = lambda request: request.method == method
+        p.is_recipient = lambda request: request.method == method
         p.route = lambda context, *, now: context.reject(200, now=now)
         for wanted in (method, "MESSAGE"):
             request = make_request(wanted, uri=p.uri)
@@ -451,7 +451,7 @@ class TestLoops:
     ) -> None:
         """RFC 3261 §12.2.2: 481 by who would be the user agent; to a REGISTER the tag means nothing."""
         a, p = make_phone("a"), make_proxy("p")
-        p.answers = lambda request: request.method == "SUBSCRIBE"
+        p.is_recipient = lambda request: request.method == "SUBSCRIBE"
         p.route = lambda context, *, now: context.reject(403, now=now)
         a.send(make_request(method, uri=p.uri if to_itself else "sip:bob@10.0.0.9", to_tag="x"), p.host)
         net.run()
