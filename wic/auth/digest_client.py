@@ -288,9 +288,11 @@ class ProtectionSpaces:
             return challenges
         friends = [each for each in challenges if each.realm in self.named or each.realm in self._proved_realms]
         if challenges and not friends:
+            realm = challenges[0].realm
             raise ChallengeUnsupported(
-                f"a server asks for the credentials of {self.username} in the realm {challenges[0].realm}, which is not one of"
-                " the registration; no answer is given, from which a password could be guessed, unless the account's 'realms' names the realm"
+                f"a server asks for the credentials of {self.username} in the realm {realm[:80]!r}, which the registration did not"
+                " use. It gets no answer, since a password can be guessed from one. If you trust it, add this to the account:"
+                f" realms = [{realm!r}]"
             )
         return friends
 
