@@ -209,16 +209,84 @@ async def test_a_dialled_connection_that_ends_at_once_fails_what_waited_for_it(m
     monkeypatch.setattr("wic.transport.connection_pool.connect_tcp", connect)
     left = Peer("l")
     left.ask(Flow("TCP", ("10.0.0.1", 0), RIGHT))
-    assert (await left.next(TransportFailed)).reason == "the connection was closed at once"
+    assert (await left.next(TransportFailed)).reason == "the connection ended before this could be sent"
     await left.driver.close()
 
 
-async def test_the_queue_of_a_dial_is_bounded():
+class BrittleConnection(FakeConnection):
+    """A connection that takes two messages, and ends with the third, as one whose peer reads too slowly."""
+
+    def __init__(self, handler, remote) -> None:
+        super().__init__(Flow("TCP", ("10.0.0.1", 40000), remote, "brittle"))
+        self.handler = handler
+
+    def send(self, data: bytes) -> None:
+        super().send(data)
+        if len(self.sent) == 3:
+            self.handler.closed(self.flow, FlowEnd(EndedBy.LOCAL, "the peer reads too slowly"))
+
+
+@pytest.mark.parametrize("flows", [1, 5])
+async def test_a_connection_that_ends_while_it_is_given_what_waited(monkeypatch, caplog, flows: int) -> None:
+    """Each transaction is told at once; a request that is begun upon that, over the same flow, does not fail with them."""
+    made: list[BrittleConnection] = []
+
+    async def connect(host, port, *, handler, **_):
+        if made:
+            await asyncio.Event().wait()
+        made.append(BrittleConnection(handler, (host, port)))
+        handler.opened(made[0])
+        return made[0]
+
+    class Persistent(Peer):
+        repeats = 5
+
+        def on_event(self, event) -> None:
+            super().on_event(event)
+            if isinstance(event, TransportFailed) and self.repeats:
+                self.repeats -= 1
+                self.ask(event.transaction.flow)
+
+    monkeypatch.setattr("wic.transport.connection_pool.connect_tcp", connect)
+    left = Persistent("l")
+    with caplog.at_level(logging.INFO, "wic.transport.driver"):
+        for number in range(5):
+            left.ask(Flow("TCP", ("10.0.0.1", number % flows), RIGHT))
+        failed = [await left.next(TransportFailed) for _ in range(5)]
+    assert len({each.transaction for each in failed}) == 5
+    assert len(made[0].sent) == 3
+    assert left.driver.counters.undeliverable == 2
+    assert caplog.text.count("did not send a message over") == 2
+    await asyncio.sleep(0)
+    assert left.endpoint.counters.transactions == 5
+    await left.driver.close()
+
+
+async def test_the_queue_of_a_dial_is_bounded(monkeypatch):
+    """What has failed is not sent later: all that waits is given up, and the next message begins anew."""
+    dials = asyncio.Queue()
+
+    async def connect(host, port, *, handler, **_):
+        await dials.get()
+        connection = BrittleConnection(handler, (host, port))
+        handler.opened(connection)
+        dials.put_nowait(connection)
+        return connection
+
+    monkeypatch.setattr("wic.transport.connection_pool.connect_tcp", connect)
     left = Peer("l", queue_limit=2000)
-    flow = Flow("TCP", ("127.0.0.1", 0), ("127.0.0.1", 1))
-    left.ask(flow, b"x" * 1500)
-    left.ask(flow, b"x" * 1500)
-    assert "more than 2000 bytes wait" in (await left.next(TransportFailed)).reason
+    for number in range(2):
+        left.ask(Flow("TCP", ("10.0.0.1", number), RIGHT), b"x" * 1500)
+    failed = [await left.next(TransportFailed) for _ in range(2)]
+    assert all("more than 2000 bytes wait" in each.reason for each in failed)
+    assert left.driver.counters.undeliverable == 2
+    left.ask(Flow("TCP", ("10.0.0.1", 0), RIGHT), b"y" * 1500)
+    await asyncio.sleep(0)
+    dials.put_nowait(None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    (sent,) = (await dials.get()).sent
+    assert b"yyy" in sent
     await left.driver.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wic.errors import TransportError
@@ -36,10 +37,16 @@ class ConnectionPool:
     was found for it, and fails with it.
     """
 
-    __slots__ = ("_dials", "_handler", "_open", "_options", "_queue_limit", "_ssl_context", "_tied")
+    __slots__ = ("_batch", "_dials", "_handler", "_open", "_options", "_queue_limit", "_ssl_context", "_tied")
 
     def __init__(
-        self, handler: FlowHandler, *, ssl_context: ssl.SSLContext | None, options: StreamOptions, queue_limit: int
+        self,
+        handler: FlowHandler,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        options: StreamOptions,
+        queue_limit: int,
+        batch: Callable[[Callable[[], None]], None],
     ) -> None:
         """Prepare to dial.
 
@@ -48,7 +55,10 @@ class ConnectionPool:
             ssl_context: for TLS connections; None refuses them.
             options: for each connection.
             queue_limit: octets that may wait for one connection to open.
+            batch: calls its argument, and lets no one act on what that brings before it has returned: a request that a
+                failure leads to may be for the same flow, and must not fail with it.
         """
+        self._batch = batch
         self._handler = handler
         self._ssl_context = ssl_context
         self._options = options
@@ -91,40 +101,42 @@ class ConnectionPool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._open.clear()
         for remote in tuple(self._dials):
-            self._give_up(remote, "this side shuts down")
+            self._batch(partial(self._finish, remote, remote, "this side shuts down"))
 
     def _wait(self, remote: Remote, flow: Flow, data: bytes, failed: Failed) -> None:
         dial = self._dials.get(remote)
         if dial is None:
             dial = self._dials[remote] = _Dial(asyncio.create_task(self._dial(remote), name=f"dial {flow}"))
-        # What waits is bounded, for the remote may never answer, and the deadline of a dial is seconds away.
-        if dial.octets + len(data) > self._queue_limit:
-            failed(flow, f"more than {self._queue_limit} bytes wait for the connection to open")
-            return
         dial.octets += len(data)
         dial.waiting.append((flow, data, failed))
+        # What waits is bounded, for the remote may never answer, and the deadline of a dial is seconds away. With one
+        # message all of a flow fail, so none of them may go out later, as the call of a caller that has given it up would.
+        if dial.octets > self._queue_limit:
+            dial.task.cancel()
+            self._finish(remote, remote, f"more than {self._queue_limit} bytes wait for the connection to open")
 
     async def _dial(self, remote: Remote) -> None:
         transport, (host, port) = remote
         context = self._ssl_context if transport == "TLS" else None
+        opened, reason = remote, "the connection ended before this could be sent"
         try:
             connection = await connect_tcp(
                 host, port, handler=self._handler, ssl_context=context, options=self._options
             )
+            opened = _remote(connection.flow)
         except TransportError as error:
-            self._give_up(remote, str(error))
-        else:
-            usable = self._open.get(_remote(connection.flow))
-            if usable is None:  # it ended first, when none of these flows was tied to it
-                self._give_up(remote, "the connection was closed at once")
-                return
-            for flow, data, _ in self._dials.pop(remote).waiting:  # in the order they came
-                self._send(usable, flow, data)
+            reason = str(error)
+        self._batch(partial(self._finish, remote, opened, reason))
 
-    def _give_up(self, remote: Remote, reason: str) -> None:
-        for flow, _, failed in self._dials.pop(remote).waiting:
-            failed(flow, reason)
+    def _finish(self, remote: Remote, opened: Remote, reason: str) -> None:
+        """Send what has waited for a dial, in its order, as long as there is a connection; the rest has failed."""
+        for flow, data, failed in self._dials.pop(remote).waiting:
+            if opened in self._open:  # anew each time: what is sent may be more than the peer takes, and end it
+                self._send(self._open[opened], flow, data)
+            else:
+                failed(flow, reason)
 
     def _send(self, connection: Connection, flow: Flow, data: bytes) -> None:
         # When the connection ends, transactions over `flow` have to learn of it (RFC 3261 §18.4).

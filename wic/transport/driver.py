@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
 
 from wic.sip.flow import Flow
+from wic.sip.line_limit import LineLimit
 from wic.sip.trace import Direction
 from wic.transport.alarms import alarms
 from wic.transport.base import EndedBy, FlowEnd
@@ -131,7 +132,7 @@ class Driver:
     __slots__ = (
         "_clock", "_closed", "_closing", "_connections", "_deadline", "_endpoint", "_failures", "_not_before",
         "_observers", "_options", "_pool", "_pumping", "_received", "_sent", "_sockets", "_sources", "_timer",
-        "_undelivered", "on_event",
+        "_undelivered", "_unsent", "on_event",
     )  # fmt: skip
 
     def __init__(
@@ -169,6 +170,7 @@ class Driver:
         self._closing = False
         self._closed = False
         self._received = self._sent = self._undelivered = self._failures = 0
+        self._unsent = LineLimit()
 
     @property
     def now(self) -> float:
@@ -295,7 +297,11 @@ class Driver:
         if self._pool is None:
             chosen = self._options
             self._pool = ConnectionPool(
-                self, ssl_context=chosen.ssl_context, options=chosen.stream, queue_limit=chosen.queue_limit
+                self,
+                ssl_context=chosen.ssl_context,
+                options=chosen.stream,
+                queue_limit=chosen.queue_limit,
+                batch=self._in_one,
             )
         return self._pool
 
@@ -339,8 +345,20 @@ class Driver:
             socket.send(data, flow)
 
     def _undeliverable(self, flow: Flow, reason: str) -> None:
+        """Count and log a message that is not sent, and tell the endpoint, whose transaction need not wait for its timer."""
         self._undelivered += 1
+        if (others := self._unsent.admit(now=self.now)) is not None:
+            _log.info("did not send a message over %s%s: %s", flow, others, reason)
         self._flow_failed(flow, reason)
+
+    def _in_one(self, action: Callable[[], None]) -> None:
+        """Run `action` as one step: what it sends and what fails is acted on afterwards."""
+        pumping, self._pumping = self._pumping, True
+        try:
+            action()
+        finally:
+            self._pumping = pumping
+        self.pump()
 
     def _flow_failed(self, flow: Flow, reason: str) -> None:
         self._guard("the end of a flow", self._endpoint.flow_closed, flow, reason, now=self.now)
