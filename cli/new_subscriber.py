@@ -104,8 +104,8 @@ class SubscriberOptions:
             raise ConfigurationError("--barred leaves no identity to call with: give another one with --impu or --tel.")
         if self.password_file and (self.pool or self.auth == AuthScheme.AKA.value):
             raise ConfigurationError("--password-file goes with --auth digest or bearer, and not with --pool.")
-        if (secrets.k or secrets.op or secrets.opc) and self.auth != AuthScheme.AKA.value:
-            raise ConfigurationError("K, OP and OPc go with --auth aka.")
+        if (secrets.k or secrets.op or secrets.opc) and (self.pool or self.auth != AuthScheme.AKA.value):
+            raise ConfigurationError("K, OP and OPc go with --auth aka, and not with --pool.")
         if self.auth == AuthScheme.BEARER.value and self.algorithm:
             raise ConfigurationError("--algorithm goes with --auth digest or aka.")
 

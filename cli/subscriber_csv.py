@@ -2,6 +2,9 @@
 
 The columns are named as the options of `wic network subscriber add`, and an empty cell leaves what the option says. Only
 `name` is needed; secrets stand in the file itself. Some spreadsheets separate cells by semicolons.
+
+An option that goes with one scheme of authentication only leaves the rows of the others as they are: the password those
+with AKA, the keys those without, and the algorithm those with another scheme than `--auth` names.
 """
 
 from __future__ import annotations
@@ -58,20 +61,19 @@ def read_subscribers(
     """
     secrets = options.read_secrets()
     lines: dict[str, int] = {}
-    found = []
+    found: list[SubscriptionData] = []
     has_secrets = False
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for line, row in _rows(path, file):
                 has_secrets = has_secrets or any(row.get(each) for each in SECRETS)
                 with _located(path, line):
-                    name = row["name"]
-                    if name in lines:
-                        raise ConfigurationError(f"{name} stands in line {lines[name]} already.")
-                    if len(lines) == MOST_SUBSCRIBERS:
+                    if len(found) == MOST_SUBSCRIBERS:
                         raise ConfigurationError(f"At most {MOST_SUBSCRIBERS} subscribers can be added at once.")
-                    lines[name] = line
                     found.append(prepare(_subscriber(row, options, secrets)))
+                    for each in (row["name"], *found[-1].profile.impus):
+                        if lines.setdefault(each, line) != line:
+                            raise ConfigurationError(f"{each} stands in line {lines[each]} already.")
             if has_secrets:
                 warn_if_shared(path, path.stat().st_mode)
     except OSError as error:
@@ -142,10 +144,11 @@ def _subscriber(row: Row, options: SubscriberOptions, secrets: SubscriberSecrets
     for column, choices in _CHOICES.items():
         if given.get(column, choices[0]) not in choices:
             raise ConfigurationError(f"{column} is {given[column]!r}; choose among {', '.join(choices)}.")
+    auth = given.get("auth", options.auth)
     own = replace(
         options,
-        auth=given.get("auth", options.auth),
-        algorithm=given.get("algorithm", options.algorithm),
+        auth=auth,
+        algorithm=given.get("algorithm", options.algorithm if auth == options.auth else None),
         usim=given.get("usim", options.usim),
         tel=given.get("tel"),
         impu=tuple(given.get("impu", "").split()),
@@ -157,6 +160,9 @@ def _subscriber(row: Row, options: SubscriberOptions, secrets: SubscriberSecrets
         password_file=None,  # it is read, and of use to some rows only
     )
     written = {each: Secret(given[each]) for each in SECRETS if each in given}
-    if own.auth == AuthScheme.AKA.value and "password" in written:
+    if auth == AuthScheme.AKA.value and "password" in written:
         raise ConfigurationError("A password goes with auth digest or bearer.")
-    return own.subscriber(given["name"], replace(secrets, **written))
+    unused: tuple[str, ...] = ("op", "opc") if "op" in written or "opc" in written else ()  # the row has one of them
+    if auth != AuthScheme.AKA.value or own.pool:
+        unused = ("k", "op", "opc")
+    return own.subscriber(given["name"], replace(secrets, **(dict.fromkeys(unused) | written)))

@@ -373,6 +373,16 @@ def test_subscribers_of_no_network(wic, complaint, tmp_path, monkeypatch, words,
         (("add", "zoe", "--impu", "tel:+49;ext=1"), "write tel:+49"),
         (("add", "zoe", "--impu", "sip:x@y", "--separate", "sip:x@y"), "either by itself or with others"),
         (("add", "zoe", "--tel", "nonsense"), "nonsense"),
+        (
+            ("add", "zoe", "--tel", "tel:123"),
+            "'tel:123' is not a public identity: write sip:user@domain or tel:+number",
+        ),
+        (("add", "zoe", "--impu", "tel:abc"), "'tel:abc' is not a public identity"),
+        (("add", "zoe", "--separate", "tel:+"), "'tel:+' is not a public identity"),
+        (
+            ("add", "zoe", "--impu", "sip:%61lice@IMS.example."),
+            "sip:alice@ims.example is an identity of the subscriber",
+        ),
         (("add", "zoe", "--password-file", "missing"), "missing cannot be read"),
     ],
 )

@@ -272,6 +272,7 @@ def test_a_network_that_does_not_run(lab, wic, complaint, tmp_path, monkeypatch)
     [
         (("--barred",), "--barred leaves no identity to call with"),
         (("--k-file", "k"), "go with --auth aka"),
+        (("--auth", "aka", "--k-file", "k", "--pool"), "go with --auth aka, and not with --pool"),
         (("--count", "2", "--tel", "tel:+4930987"), "name the identities of one subscriber"),
         (("--auth", "bearer", "--algorithm", "MD5"), "--algorithm goes with --auth digest or aka"),
         (("--auth", "aka", "--k-file", "k"), "give --k-file, and --op-file or --opc-file"),
@@ -413,6 +414,17 @@ def test_a_password_without_use_is_refused(lab, wic, key_file, options) -> None:
     assert "--password-file goes with --auth digest or bearer, and not with --pool." in result.stderr
 
 
+def test_keys_for_those_rows_that_take_them(lab, subscriber, csv_file, key_file) -> None:
+    """The cells of a row count before the options; OPc of a row replaces OP of the options."""
+    rows = csv_file(f"name,auth,opc,pool\nkey-word,,,\nkey-card,aka,,\nkey-own,aka,{OPC[::-1]},\nkey-lent,aka,,yes\n")
+    keys = ("--k-file", key_file("k", K), "--op-file", key_file("op", OP), "--algorithm", "SHA-256")
+    subscriber("add", "--csv", rows, *keys)
+    assert account(lab, "key-word")["auth"] == "digest"
+    assert (account(lab, "key-card")["k"], account(lab, "key-card")["opc"]) == (K, OPC)
+    assert account(lab, "key-card")["algorithm"] == "AKAv2-SHA-256"  # the option is for the rows with Digest
+    assert (account(lab, "key-own")["k"], account(lab, "key-own")["opc"]) == (K, OPC[::-1])
+
+
 def test_a_password_for_those_rows_that_take_one(lab, subscriber, csv_file, key_file) -> None:
     rows = csv_file("name,auth\nword-card,\nword-own,digest\n")
     subscriber("add", "--csv", rows, "--auth", "aka", "--password-file", key_file("word", "of all of them"))
@@ -431,6 +443,14 @@ def test_a_password_for_those_rows_that_take_one(lab, subscriber, csv_file, key_
         ("auth\naka\n", 1, "The column 'name' is missing"),
         ("name,auth\nfine,aka\n,aka\n", 3, "The name is missing."),
         ("name\nfine\n\nfine\n", 4, "fine stands in line 2 already."),
+        ("name,tel\nfine,tel:+1\nx,tel:+(1)\n", 3, "tel:+1 stands in line 2 already."),
+        ("name,impu\nfine,\nx,sip:fine@ims.example\n", 3, "sip:fine@ims.example stands in line 2 already."),
+        (
+            "name,impu\nfine,\nx,sip:alice@ims.example\n",
+            3,
+            "is an identity of the subscriber alice@ims.example already.",
+        ),
+        ("name,auth,k\nx,digest,abc\n", 2, "K, OP and OPc go with --auth aka"),
         ("name,auth\nfine,aka\nx,akka\n", 3, "auth is 'akka'; choose among digest, aka, bearer."),
         ("name,pool\nx,perhaps\n", 2, "pool is 'perhaps'; choose among yes, true, 1, no, false, 0."),
         ("name\nx,y\n", 2, "There are 2 cells below 1 columns."),

@@ -41,6 +41,35 @@ async def test_an_account_of_another_network_may_come_first(tmp_path: Path) -> N
     assert accounts.read_text("utf-8").startswith(WORK)
 
 
+async def test_an_identity_belongs_to_one_subscriber(tmp_path: Path) -> None:
+    """In any form of it, as the first one of a subscriber or a further one, checked early and again when it is stored."""
+    async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:
+        ims.add_subscriber("dora", tel="tel:+49-30-1")
+        with Provisioning(tmp_path) as one, Provisioning(tmp_path) as other:
+            forms = ("tel:+49301", "tel:+(49)301", "sip:+49301@ims.example", "sip:dora@ims.example")
+            for new in (
+                *(NewSubscriber(name="erin", further=(each,)) for each in forms),
+                NewSubscriber(name="erin", separate=("tel:+49301",)),
+                NewSubscriber(name="+49301"),
+            ):
+                with pytest.raises(ConfigurationError, match="of the subscriber dora"):
+                    one.prepare(new)
+            second = other.prepare(NewSubscriber(name="erin", auth=AuthScheme.AKA, further=("tel:+49302",)))
+            one.add(NewSubscriber(name="fred", further=("tel:+49302",)))
+            before = ims.accounts_path.read_bytes()
+            free = other.prepare(NewSubscriber(name="gina"))
+            with pytest.raises(ConfigurationError, match="of the subscriber fred"):
+                other.store([free, second])
+            assert ims.accounts_path.read_bytes() == before
+            assert {"erin@ims.example", "gina@ims.example"}.isdisjoint(each.subscriber.impi for each in one.list())
+            both = [NewSubscriber(name=name, further=("tel:+49303",)) for name in ("hans", "jana")]
+            with pytest.raises(ConfigurationError, match="of the subscriber hans"):
+                ims.add_subscribers(both)
+            one.add(NewSubscriber(name="dora", further=("tel:+49301",)))  # again, with its own
+            one.remove("fred")
+            other.store([second])
+
+
 @pytest.mark.parametrize("harm", ["deleted", "damaged"])
 async def test_a_database_that_is_lost_under_a_running_network(tmp_path: Path, caplog, harm: str) -> None:
     """Nothing is acknowledged that is not kept; the log and the operator's command say what to do, without a traceback."""

@@ -153,8 +153,8 @@ class Enrolment:
         """Return what is to be stored of a subscriber, with random secrets where it brings none.
 
         Raises:
-            ConfigurationError: an identity or a name is malformed, the algorithm is unknown, or the network has no WAF
-                and no WWSF that the subscriber needs.
+            ConfigurationError: an identity or a name is malformed or taken, the algorithm is unknown, or the network has
+                no WAF and no WWSF that the subscriber needs.
         """
         data = SubscriptionData(
             name=new.name,
@@ -163,6 +163,7 @@ class Enrolment:
             allowed_entities=new.allowed_entities,
             barred_entities=new.barred_entities,
         )
+        self.hss.check_free(data.profile)  # and again by `store`: another process may be faster
         if new.pool:
             self.web.check()
             return data
@@ -205,7 +206,7 @@ class Enrolment:
         """Store subscribers, all of them or none; those that exist get these identities, credentials and accounts.
 
         Raises:
-            ConfigurationError: an identity of the pool is taken, or a file cannot be used.
+            ConfigurationError: an identity is taken, or a file cannot be used.
             StorageFailed: a database cannot be written.
         """
         if not subscribers:

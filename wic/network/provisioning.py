@@ -111,7 +111,7 @@ class Provisioning:
         """Add subscribers, all of them or none.
 
         Raises:
-            ConfigurationError: an identity of the pool is taken, or a file cannot be used.
+            ConfigurationError: an identity is taken, or a file cannot be used.
             StorageFailed: a database cannot be written.
         """
         self._enrolment.store(subscribers)

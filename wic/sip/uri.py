@@ -136,6 +136,12 @@ class Uri:
         """Whether the scheme is `sips` (RFC 3261 §26.2.2)."""
         return self.scheme == "sips"
 
+    @property
+    def is_global_number(self) -> bool:
+        """Whether it is a telephone number that means the same everywhere: `+` and decimal digits (RFC 3966 §5.1.4)."""
+        number = _SEPARATORS.sub("", self.opaque)
+        return self.scheme == "tel" and number.startswith("+") and number[1:].isdecimal()
+
     def aor(self) -> Uri:
         """Return the address-of-record in canonical form, the key of a registrar (RFC 3261 §10.3 step 5).
 

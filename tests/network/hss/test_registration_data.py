@@ -46,7 +46,7 @@ def binding(
 
 def test_a_public_identity_can_be_shared(hss: Hss) -> None:
     second = make_profile("alice2@ims.example", ["sip:alice@ims.example"])
-    hss.add(second)
+    hss.add(second, shared=True)
     hss.change_bindings(IMPI, store=[binding("k1")])
     hss.change_bindings(second.impi, store=[binding("k2")])
     assert {b.key for b in hss.reachable("sip:alice@ims.example", now=0)} == {"k1", "k2"}

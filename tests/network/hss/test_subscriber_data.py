@@ -127,7 +127,22 @@ def test_passwords_are_hashed_with_each_algorithm(hss: Hss, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "impu", ["sip:b@x:5060", "sip:b:pw@x", "sip:b@x;lr", "sip:b@x?a=b", "tel:+49;ext=1", "sip:x", "mailto:b@x", "b@x"]
+    "impu",
+    [
+        "sip:b@x:5060",
+        "sip:b:pw@x",
+        "sip:b@x;lr",
+        "sip:b@x?a=b",
+        "tel:+49;ext=1",
+        "tel:49",
+        "tel:+",
+        "tel:+1*",
+        "tel:-;phone-context=x",
+        "tel:+1f;phone-context=x",
+        "sip:x",
+        "mailto:b@x",
+        "b@x",
+    ],
 )
 def test_an_identity_is_no_address_of_something_else(impu: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a public identity: write "):

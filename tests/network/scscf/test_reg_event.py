@@ -189,7 +189,7 @@ async def test_subscribers_that_share_an_identity_watch_their_own_registration(
     host, port = watching.peer.address
     for name in ("ann", "ben"):
         impi = f"{name}@ims.example"
-        watching.running.hss.add(SubscriberProfile(impi, (PublicIdentity("sip:team@ims.example"),)))
+        watching.running.hss.add(SubscriberProfile(impi, (PublicIdentity("sip:team@ims.example"),)), shared=True)
         more = {"contact": f"<sip:team@{name}.invalid;transport=ws>", "path": (f"<sip:{name}@{host}:{port};lr;ob>",)}
         watching.running.hss.change_bindings(impi, store=[watching.binding(name, impi=impi, **more)])
     asserted = asserted.format(edge=f"sip:{who}@{host}:{port}")

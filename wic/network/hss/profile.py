@@ -106,8 +106,10 @@ def canonical(impu: str) -> str:
     """
     with suppress(MalformedUri):
         uri = Uri.parse(impu)
-        if (uri.is_sip and uri.user) or uri.scheme == "tel":  # TS 23.003 §13.4
-            identity = uri.aor()
+        identity = uri.aor()
+        # RFC 3966 §5.1.5: a local number says where it holds; `tel:123` would be another one for each caller.
+        is_local = uri.scheme == "tel" and "phone-context" in uri.params and identity.opaque[:1] not in ("", "+")
+        if (uri.is_sip and uri.user) or uri.is_global_number or is_local:  # TS 23.003 §13.4
             # A port, a password or parameters make it an address of something else, and would be lost.
             if uri.port is not None or uri.password or uri.headers or len(uri.params) != len(identity.params):
                 raise ConfigurationError(f"{impu!r} is not a public identity: write {identity}")

@@ -20,9 +20,10 @@ from wic.auth.milenage import Milenage
 from wic.auth.sequence import SequenceCounter
 from wic.auth.tuak import Tuak, TuakOptions
 from wic.errors import ConfigurationError
-from wic.network.hss.profile import PublicIdentity, SubscriberProfile, make_profile
+from wic.network.hss.profile import PublicIdentity, SubscriberProfile, identities_of, make_profile
 from wic.network.hss.schema import MIGRATIONS
 from wic.network.sqlite_file import SqliteFile, read_json
+from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     import sqlite3
@@ -98,14 +99,22 @@ class SubscriberData(SqliteFile):
 
     # Profiles
 
-    def add(self, subscriber: SubscriberProfile, credentials: Mapping[str, str] | None = None) -> None:
+    def add(
+        self, subscriber: SubscriberProfile, credentials: Mapping[str, str] | None = None, *, shared: bool = False
+    ) -> None:
         """Add a subscriber, or replace its identities and passwords; its USIM and its bindings stay.
 
-        The credentials are H(A1) in hexadecimal, by algorithm; without them the subscriber cannot use SIP Digest.
+        Args:
+            subscriber: its identities.
+            credentials: H(A1) in hexadecimal, by algorithm; without them the subscriber cannot use SIP Digest.
+            shared: let it have identities that others have as well (TS 23.228 §5.2.1: those of one IMS subscription).
+
+        Raises:
+            ConfigurationError: another subscriber has one of the identities.
         """
         impi = subscriber.impi
         with self.transaction() as db:
-            _store_identities(db, subscriber)
+            self._store_identities(db, subscriber, shared=shared)
             # All of them: an algorithm that is not allowed any more must not stay.
             db.execute("DELETE FROM credential WHERE impi = ?", (impi,))
             db.executemany(
@@ -133,6 +142,37 @@ class SubscriberData(SqliteFile):
             f"{_IDENTITIES} WHERE impi IN (SELECT impi FROM identity WHERE impu = ?) ORDER BY impi, position", impu
         )
 
+    def check_free(self, subscriber: SubscriberProfile) -> None:
+        """Check that no other subscriber has a public identity of this one, in any form of it.
+
+        Raises:
+            ConfigurationError: another one has.
+        """
+        for impu in subscriber.impus:
+            forms = identities_of(Uri.parse(impu), self.realm)
+            marks = ", ".join("?" * len(forms))
+            taken = self.row(
+                f"SELECT impi FROM identity WHERE impu IN ({marks}) AND impi <> ?", *forms, subscriber.impi
+            )
+            if taken is not None:
+                raise ConfigurationError(f"{impu} is an identity of the subscriber {taken[0]} already")
+
+    def _store_identities(self, db: sqlite3.Connection, subscriber: SubscriberProfile, *, shared: bool = False) -> None:
+        """Write a subscriber with its identities, in a transaction of the caller: no other process can come between."""
+        if not shared:
+            self.check_free(subscriber)
+        impi = subscriber.impi
+        db.execute("INSERT OR IGNORE INTO subscriber VALUES (?)", (impi,))
+        db.execute("DELETE FROM identity WHERE impi = ?", (impi,))
+        db.executemany(
+            "INSERT INTO identity (impi, position, impu, barred, registration_set, display_name)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (impi, position, each.impu, each.barred, each.registration_set, each.display_name)
+                for position, each in enumerate(subscriber.identities)
+            ],
+        )
+
     def _subscribers(self, query: str, *values: str) -> list[SubscriberProfile]:
         found: dict[str, list[PublicIdentity]] = {}
         for impi, impu, barred, registration_set, display_name in self.rows(query, *values):
@@ -158,7 +198,7 @@ class SubscriberData(SqliteFile):
             algorithms: hash algorithms that the subscriber may use.
 
         Raises:
-            ConfigurationError: an identity is malformed, or an algorithm is unknown.
+            ConfigurationError: an identity is malformed or another subscriber's, or an algorithm is unknown.
         """
         subscriber = make_profile(impi, impus)
         self.add(subscriber, make_hashes(impi, self.realm, password, algorithms=algorithms))
@@ -185,13 +225,13 @@ class SubscriberData(SqliteFile):
         """Add a subscriber with a USIM, or give it these identities and keys; its SQN, password and bindings stay.
 
         Raises:
-            ConfigurationError: an identity is malformed.
+            ConfigurationError: an identity is malformed, or another subscriber's.
         """
         subscriber = make_profile(impi, impus)
         algorithms = usim.algorithms()
         opc = algorithms.opc if isinstance(algorithms, Milenage) else algorithms.topc
         with self.transaction() as db:
-            _store_identities(db, subscriber)
+            self._store_identities(db, subscriber)
             # The sequence number stays: a USIM with these keys would refuse one that it has seen (TS 33.102 §C.2.2).
             db.execute(
                 "INSERT INTO usim (impi, functions, k, opc, amf, settings, sqn) VALUES (?, ?, ?, ?, ?, ?, 0)"
@@ -286,17 +326,3 @@ def make_hashes(
         # RFC 7616 §3.4.2: bound to the user name and the realm, and as good as the password within it.
         hashes[algorithm.name] = make_ha1(algorithm, impi, realm, password).reveal()
     return hashes
-
-
-def _store_identities(db: sqlite3.Connection, subscriber: SubscriberProfile) -> None:
-    """Write a subscriber with its identities, in a transaction of the caller."""
-    impi = subscriber.impi
-    db.execute("INSERT OR IGNORE INTO subscriber VALUES (?)", (impi,))
-    db.execute("DELETE FROM identity WHERE impi = ?", (impi,))
-    db.executemany(
-        "INSERT INTO identity (impi, position, impu, barred, registration_set, display_name) VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (impi, position, each.impu, each.barred, each.registration_set, each.display_name)
-            for position, each in enumerate(subscriber.identities)
-        ],
-    )
