@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,44 @@ def test_the_default_file_is_in_the_configuration_directory(monkeypatch: pytest.
         ("[accounts]\nalice = 5", "must be a table"),
         ("[accounts.bob]\n[accounts.carol]", "it has: bob, carol"),
         ("", "it has: none"),
+        ("[account.alice]\n[accounts.bob]", r"it has \[account\.alice\]: write \[accounts\.alice\]\.$"),
+        ("[Accounts.alice]", r"it has \[Accounts\.alice\]: write \[accounts\.alice\]\.$"),
+        ("[alice]\nimpi = 'a'", r"it has \[alice\]: write \[accounts\.alice\]\.$"),
+        ("[accounts]\nimpi = 'a'", r"settings below \[accounts\]: write \[accounts\.alice\] above them\.$"),
+        ("[accounts.bob]\n[web_users.alice]\n", r"it has: bob\.$"),
+        ("[[accounts]]\nname = 'alice'", r"write \[accounts\.NAME\]\.$"),
         ("[accounts", "not valid TOML"),
     ],
 )
 def test_a_file_without_the_account_is_refused(write_file, text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         read_account(write_file(text), "alice")
+
+
+@pytest.mark.parametrize("text", ["[accounts.alice.home]", "[accounts]\nalice.home.impi = 'a'"])
+def test_a_name_with_a_dot_needs_quotes(write_file, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r'a dot separates: write \[accounts\."alice\.home"\]\.$'):
+        read_account(write_file(text), "alice.home")
+
+
+def test_a_fleet_parses_its_file_once(write_file, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the file changes, in any way; one that was just written is read each time."""
+    parsed: list[str] = []
+    loads = tomllib.loads
+    monkeypatch.setattr("wic.accounts.reader.tomllib.loads", lambda text: parsed.append(text) or loads(text))
+    text = "".join(f"[accounts.user{number}]\nimpi = 'a'\n" for number in range(100))
+    file = write_file(text)
+    monkeypatch.setattr("wic.accounts.reader._SETTLED", -1)
+    for number in range(100):
+        assert read_account(file, f"user{number}").text("impi") == "a"
+    assert len(parsed) == 1
+    write_file(text.replace("'a'", "'b'"), "other.toml").replace(file)  # of the same size
+    assert read_account(file, "user7").text("impi") == "b"
+    assert len(parsed) == 2
+    monkeypatch.setattr("wic.accounts.reader._SETTLED", 1 << 62)
+    for value in "cde":
+        file.write_text(text.replace("'a'", f"'{value}'"))
+        assert read_account(file, "user7").text("impi") == value
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, write_file) -> None:

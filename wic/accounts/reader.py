@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import stat
+import time
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from wic.accounts.schema import SECRET_FORMS, SECRETS, SETTINGS, AuthScheme, ValueKind, keys_of
+from wic.accounts.toml_writer import toml_key
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.sip.masking import mask_userinfo
@@ -29,6 +31,8 @@ __all__ = ["AccountTable", "check_url", "default_path", "near_names", "read_acco
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T", str, int, bool)
 _FEW = 8
+_SETTLED = 2_000_000_000
+"""Nanoseconds after which a change of a file has a time of its own, on any file system."""
 _MAX_SECRET_FILE = 16_384  # access tokens are the longest
 
 
@@ -47,15 +51,36 @@ def read_account(file: Path, name: str) -> AccountTable:
     Raises:
         ConfigurationError: there is no such file, no such table in it, or the table has unknown keys.
     """
-    text, accounts = _read(file)
+    text, document = _read(file)
+    accounts = document.get("accounts", {})
+    if not isinstance(accounts, dict):
+        raise ConfigurationError(f"In {file}, `accounts` must be a table: write [accounts.NAME].")
     if name not in accounts:
-        raise ConfigurationError(f"{file} has no account named {name!r}; {near_names(name, accounts)}")
+        raise ConfigurationError(f"{file} has no account named {name!r}; {_near_tables(name, document, accounts)}")
     values = accounts[name]
     if not isinstance(values, dict):
         raise ConfigurationError(f"In {file}, accounts.{name} must be a table: [accounts.{name}].")
     if not values.keys().isdisjoint(SECRETS):  # a file that only names other files may be read by all
         warn_if_shared(file, file.stat().st_mode)
     return AccountTable(name, values, folder=file.parent, file_text=text)
+
+
+def _near_tables(name: str, document: Mapping[str, object], accounts: Mapping[str, object]) -> str:
+    """Return the end of a sentence that helps to find an account: the table that was meant for it, or names of others."""
+    wanted = f"[accounts.{toml_key(name)}]"
+    for kind, tables in document.items():
+        if isinstance(tables, dict) and kind not in ("accounts", "web_users"):
+            if isinstance(tables.get(name), dict):
+                return f"it has [{kind}.{toml_key(name)}]: write {wanted}."
+            if kind == name:
+                return f"it has [{toml_key(name)}]: write {wanted}."
+    first, *rest = name.split(".")
+    if rest and isinstance(within := accounts.get(first), dict) and rest[0] in within:
+        return f"in a table's name a dot separates: write {wanted}."
+    names = [each for each, values in accounts.items() if isinstance(values, dict)]
+    if accounts and not names:
+        return f"it has settings below [accounts]: write {wanted} above them."
+    return near_names(name, names)
 
 
 def near_names(wanted: str, known: Iterable[str]) -> str:
@@ -73,9 +98,13 @@ def near_names(wanted: str, known: Iterable[str]) -> str:
 
 
 def _read(file: Path) -> tuple[str, Mapping[str, object]]:
+    """Return a file as text and as a document; for a fleet of accounts it is parsed once, as long as it is the same."""
     try:
-        text = file.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
+        status = file.stat()
+        version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        # Times of files are coarse: two changes at once may leave the same, so that a file just written is not kept.
+        settled = time.time_ns() - status.st_ctime_ns > _SETTLED
+        return _parse(file, version) if settled else _parse.__wrapped__(file, version)
     except FileNotFoundError:
         raise ConfigurationError(
             f"There is no accounts file {file}; name one with --accounts or $WIC_ACCOUNTS."
@@ -84,10 +113,12 @@ def _read(file: Path) -> tuple[str, Mapping[str, object]]:
         raise ConfigurationError(f"The accounts file {file} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors alike, and endlessly nested arrays
         raise ConfigurationError(f"The accounts file {file} is not valid TOML: {error}.") from error
-    accounts = document.get("accounts", {})
-    if not isinstance(accounts, dict):
-        raise ConfigurationError(f"In {file}, `accounts` must be a table: write [accounts.NAME].")
-    return text, accounts
+
+
+@lru_cache(maxsize=2)  # its texts have secrets: no more than a fleet, and its peers, need
+def _parse(file: Path, _version: tuple[int, ...]) -> tuple[str, Mapping[str, object]]:
+    text = file.read_text(encoding="utf-8")
+    return text, tomllib.loads(text)
 
 
 def _line_of(key: str, name: str, text: str) -> int | None:

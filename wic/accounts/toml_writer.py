@@ -84,7 +84,7 @@ class TomlText:
 
     def add(self, table: Path, entries: Mapping[str, Value]) -> None:
         """Add a table at the end."""
-        head = ".".join(_key(name) for name in table)
+        head = ".".join(toml_key(name) for name in table)
         self._added.append("".join([f"[{head}]\n", *(_statement(key, entries[key]) for key in entries)]))
 
     def drop(self, table: Path) -> None:
@@ -167,10 +167,11 @@ def _comment(statement: str) -> str:
 
 
 def _statement(key: str, value: Value, *, comment: str = "") -> str:
-    return f"{_key(key)} = {_value(value)}{comment}\n"
+    return f"{toml_key(key)} = {_value(value)}{comment}\n"
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
+    """Return a key as it is written, in quotes where it has to be."""
     return name if _BARE_KEY.fullmatch(name) else _value(name)  # a quoted key is written like a string
 
 
