@@ -21,6 +21,11 @@ from wic.sip.uri import Uri
         ("tel:1234", "tel:1234;phone-context=home.example"),
         ("tel:*A1;ext=3", "tel:*A1;ext=3;phone-context=home.example"),
         ("+49 30 / (12) 34-5.6", "tel:+4930123456"),
+        ("+49\xa030\u202f12\u201334", "tel:+49301234"),
+        ("300.30.12.34", "tel:300301234;phone-context=home.example"),
+        ("030.12.34.56", "tel:030123456;phone-context=home.example"),
+        ("sip:192.0.2.5", "sip:192.0.2.5"),
+        ("bob@192.0.2.5", "sip:bob@192.0.2.5"),
         ("112", "tel:112;phone-context=home.example"),
         ("(030) 12-34", "tel:0301234;phone-context=home.example"),
         ("*43#", "sip:*43%23;phone-context=home.example@home.example;user=dialstring"),
@@ -36,10 +41,54 @@ def test_targets(text, uri):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "bob", "-", "+", "()", "http://ims.example/", "sip:", "sip:b@x\r\nVia: x", "urn:service:sos", "tel:+"],
+    [
+        "",
+        " ",
+        "bob",
+        "alice@",
+        "@home.example",
+        "home.example",
+        "home.example:5060",
+        "localhost:5060",
+        "bob smith@x",
+        "tel:+49 30",
+        "-",
+        "+",
+        "()",
+        "http://ims.example/",
+        "sip:",
+        "sip:b@x\r\nVia: x",
+        "urn:service:sos",
+        "tel:+",
+    ],
 )
 def test_malformed_targets_are_refused(text):
     with pytest.raises(ConfigurationError, match=r"write sip:user@domain, tel:[+]number or a number"):
+        parse_target(text, "home.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("192.0.2.5", "192.0.2.5"),
+        (" 192.0.2.5:5060 ", "192.0.2.5:5060"),
+        ("2001:db8::1", "[2001:db8::1]"),
+        ("::1", "[::1]"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+        ("[2001:db8::1]:5060", "[2001:db8::1]:5060"),
+    ],
+)
+def test_an_address_is_no_number(text, host):
+    with pytest.raises(ConfigurationError) as refused:
+        parse_target(text, "home.example")
+    assert f"write sip:user@{host}, or sip:{host} for the host itself." in str(refused.value)
+    assert str(parse_target(f"sip:{host}", "")) == f"sip:{host}"
+    assert str(parse_target(f"sip:user@{host}", "")) == f"sip:user@{host}"
+
+
+@pytest.mark.parametrize("text", ["+49 (0)30 123", "+49(0)30123"])
+def test_a_digit_that_is_dialled_within_the_country_only(text):
+    with pytest.raises(ConfigurationError, match=r"leave out \(0\)"):
         parse_target(text, "home.example")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_target"]
 
-_DIALLED: Final = re.compile(r"\+?[0-9*#\-.()/ ]+")
-_SEPARATORS: Final = re.compile(r"[\-.()/ ]")
+# RFC 3966 §3 has -.() as visual separators; people also write blanks, slashes and the dashes of typesetting.
+_SEPARATORS: Final = re.compile(r"[\-.()/ \xa0\u2009\u202f\u2010-\u2014]")
+_DIALLED: Final = re.compile(rf"\+?(?:[0-9*#]|{_SEPARATORS.pattern})+")
 _SUBSCRIBER: Final = re.compile(r"[0-9*#]")
 _PHONE_CONTEXT = "phone-context"
 
@@ -42,7 +45,13 @@ def parse_target(text: str, domain: str) -> Uri:
     'tel:030123;phone-context=ims.example'
     """
     written = text.strip()
+    if address := _address(written):  # with dots, as a number may be: which of them was meant would be a guess
+        raise ConfigurationError(
+            f"{text!r} is an address, not a number; write sip:user@{address}, or sip:{address} for the host itself."
+        )
     if _DIALLED.fullmatch(written) and _SUBSCRIBER.search(written):
+        if written.startswith("+") and "(0)" in written:  # ITU-T E.123: dialled within the country only
+            raise ConfigurationError(f"{text!r} is two numbers; leave out (0), which is not dialled behind +.")
         return _dialled(_SEPARATORS.sub("", written), domain)
     # A colon may stand in the user part's password or in the port; a scheme stands before any "@".
     if ":" not in written.partition("@")[0] and "@" in written:
@@ -56,6 +65,16 @@ def parse_target(text: str, domain: str) -> Uri:
     return _telephone(uri, domain) if uri.scheme == "tel" else uri
 
 
+def _address(text: str) -> str:
+    """Return an IP address, with or without a port, as it stands in a URI; empty if the text is none."""
+    for written in (text, f"[{text}]"):
+        with suppress(MalformedUri, ValueError):
+            host = Uri.parse(f"sip:{written}")
+            if host.user is None and not host.params and not host.headers and ip_address(host.host):
+                return written
+    return ""
+
+
 def _telephone(uri: Uri, domain: str) -> Uri:
     """Check a tel URI, and complete a local number.
 
@@ -64,7 +83,7 @@ def _telephone(uri: Uri, domain: str) -> Uri:
     """
     number = _SEPARATORS.sub("", uri.opaque)
     # RFC 3966 §3: a global number has decimal digits only; a local one may be of letters, but no one dials such a one.
-    if not (number[1:].isdecimal() if number.startswith("+") else _SUBSCRIBER.search(number)):
+    if not (uri.is_global_number if number.startswith("+") else _SUBSCRIBER.search(number)):
         raise ConfigurationError(f"{str(uri)!r} is no telephone number; write one such as tel:+4930123.")
     if number.startswith("+") or _PHONE_CONTEXT in uri.params:
         return uri
