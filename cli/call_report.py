@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.client.call_stats import CallOutcome
@@ -23,34 +24,38 @@ def show_call(
     fault: CommandFailure | None = None,
     ladder: bool = False,
     last: bool = True,
-) -> None:
+) -> CallOutcome:
     """Print the report of a call that is over: a document for scripts; ladder, outcome and figures for users.
+
+    Both say one outcome, which is also returned, for the exit code.
 
     Args:
         console: prints it.
         report: the report.
         traffic: has the messages of the call.
         told: the reason of the outcome, if it was printed already; the one who waited may know it better than the report.
-        fault: failure of something that was asked of the call, although the call itself was completed.
+        fault: failure of something that was asked of the call, printed already: it fails a call that was completed.
         ladder: print the ladder.
         last: whether the command ends with this call, so that its document is that of the command.
     """
-    document = report.to_dict()
-    if told:
-        document["reason"] = told
+    shown_reason = "" if told else report.reason
     if fault is not None and report.error is None:
-        document |= {"outcome": CallOutcome.FAILED.value, "reason": fault.reason, "error": fault.error}
-    if last and document["error"] is not None:
-        console.failure_document(document)
+        report = replace(report, outcome=CallOutcome.FAILED, reason=fault.reason, error=fault.error)
+        shown_reason = ""
+    elif told:
+        report = replace(report, reason=told)
+    if last and report.error is not None:
+        console.failure_document(report.to_dict())
     else:
-        console.document(document)
+        console.document(report.to_dict())
     if ladder:
         traffic.show_ladder()
     status = f" ({report.status})" if report.status else ""
-    reason = f": {report.reason}" if report.reason and not told else ""
+    reason = f": {shown_reason}" if shown_reason else ""
     console.say(f"Call with {report.peer}: {report.outcome.value}{status}{reason}")
     show_timings(console, report.timings)
     show_media(console, {"": report})
+    return report.outcome
 
 
 def show_timings(console: Console, timings: dict[str, float | None]) -> None:

@@ -163,7 +163,8 @@ class AnsweredCall:
     async def take(self, source: Source | None) -> bool:
         """Answer or reject the call, and print its report when it is over; return False if something failed."""
         self._console.say(f"Call from {self._call.peer.uri}.")
-        recorder, fault = None, None
+        recorder: WavRecorder | None = None
+        fault: WicError | None = None
         try:
             recorder = _open_recording(self._common, self._wanted, number=self._number)
         except ConfigurationError as error:  # the caller is answered all the same
@@ -174,17 +175,13 @@ class AnsweredCall:
             await self._call.hangup()  # when interrupted: the report is of a call that is over
             if recorder is not None:
                 recorder.close()
-            self._show(fault if recorder is None else fault_of(recorder))
-        return self._call.report().outcome is not CallOutcome.FAILED and (
-            fault is None and (recorder is None or recorder.failure is None)
-        )
-
-    def _show(self, fault: WicError | None) -> None:
-        if fault is not None:
-            self._console.error(sentence(fault))
-        failure = None if fault is None else CommandFailure.of(fault)
-        report, ladder = self._call.report(), self._wanted.ladder
-        show_call(self._console, report, self._traffic, fault=failure, ladder=ladder, last=False)
+                fault = fault_of(recorder)
+            if fault is not None:
+                self._console.error(sentence(fault))
+            failure = None if fault is None else CommandFailure.of(fault)
+            report, ladder = self._call.report(), self._wanted.ladder
+            outcome = show_call(self._console, report, self._traffic, fault=failure, ladder=ladder, last=False)
+        return outcome is not CallOutcome.FAILED
 
     async def _serve(self, source: Source | None, sinks: list[Sink]) -> None:
         if not await self._ring():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wic.client import Client
+from wic.client import CallOutcome, Client
 from wic.client.targets import parse_target
 from wic.errors import CallFailed, MediaFailed
 from wic.media import Silence, WavFile
@@ -151,7 +151,7 @@ class PlacedCall:
         """Register, make the call and print its report, however it ends."""
         client, traffic = Client(account), TrafficMonitor(self._common)
         traffic.attach(client)
-        code, told = ExitCode.DONE, ""
+        outcome, told, interrupted = CallOutcome.FAILED, "", False
         try:
             with self._console.progress(f"Registering {account.impu or account.name}") as progress:
                 async with client:
@@ -159,21 +159,24 @@ class PlacedCall:
             self._check_texts()
         # Left by an error or a signal, the client hangs up by itself before it deregisters.
         except CallFailed as error:
+            if self._call is None:
+                raise
             # An outcome, unlike other errors: the report below is printed too.
             self._console.error(sentence(error))
-            code, told = ExitCode.FAILED, clause(error)
+            told = clause(error)
         except asyncio.CancelledError:
             if self._call is None:
                 raise
-            # The user hung up, which is how a call is meant to end once it is answered.
-            code = ExitCode.DONE if self._call.is_answered else ExitCode.INTERRUPTED
+            interrupted = True
         finally:
             self._close(traffic)
             if self._call is not None:
                 fault = CommandFailure.of(self._faults[0]) if self._faults else None
                 report, ladder = self._call.report(), self._wanted.ladder
-                show_call(self._console, report, traffic, told=told, fault=fault, ladder=ladder)
-        return ExitCode.FAILED if self._faults and code is ExitCode.DONE else code
+                outcome = show_call(self._console, report, traffic, told=told, fault=fault, ladder=ladder)
+        if outcome is CallOutcome.COMPLETED:  # also where the user hung up: a call is meant to end like that
+            return ExitCode.DONE
+        return ExitCode.INTERRUPTED if interrupted and outcome is CallOutcome.CANCELLED else ExitCode.FAILED
 
     async def _make(self, client: Client, progress: ProgressLine) -> None:
         target = self._wanted.target

@@ -4,9 +4,12 @@ import io
 import json
 from dataclasses import replace
 
+import pytest
+
 from wic.client import CallOutcome, CallReport, ChannelReport, MediaReport
 from wic_cli.call_report import show_call, show_media
 from wic_cli.console import Console
+from wic_cli.failures import CommandFailure
 from wic_cli.options import CommonOptions
 from wic_cli.traffic import TrafficMonitor
 
@@ -65,6 +68,26 @@ def test_the_document_has_the_public_keys() -> None:
     assert {"outcome", "status", "reason", "call_id", "timings", "media", "channels", "emergency"} <= set(document)
     assert {"kind", "codec", "sent", "received", "lost", "jitter_ms", "mos"} <= set(document["media"][0])
     assert "completed" in err
+
+
+FAULT = CommandFailure(outcome="failed", reason="The disk is full.", error="OutputFailed")
+
+
+@pytest.mark.parametrize("told", ["", "busy"])
+@pytest.mark.parametrize("fault", [None, FAULT])
+@pytest.mark.parametrize(
+    "outcome", [CallOutcome.COMPLETED, CallOutcome.REJECTED, CallOutcome.CANCELLED, CallOutcome.FAILED]
+)
+def test_text_document_and_exit_code_have_one_outcome(outcome, fault, told) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    console = Console(as_json=True, out=out, err=err)
+    traffic = TrafficMonitor(CommonOptions(console=console, trace=False, pcap=None))
+    report = replace(REPORT, outcome=outcome, error=None if outcome is CallOutcome.COMPLETED else "CallFailed")
+    returned = show_call(console, report, traffic, told=told, fault=fault)
+    document = json.loads(out.getvalue())
+    assert f"Call with sip:bob@ims.example: {document['outcome']} (200)" in err.getvalue()
+    assert document["outcome"] == returned == (CallOutcome.FAILED if fault and not report.error else outcome)
+    assert (document["error"] is None) == (returned is CallOutcome.COMPLETED)
 
 
 def test_the_reports_of_two_sides_are_named() -> None:
