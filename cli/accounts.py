@@ -7,6 +7,7 @@ environment variable, or from a prompt in a terminal.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.sip.masking import mask_userinfo
 
+from .help import unexpected
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     Asking: TypeAlias = Callable[[str, str, str], str]
 
+_NUMBER = re.compile(r"-?[0-9]{1,20}")
 PASSWORD_VARIABLE = environment_variable("password")
 
 
@@ -55,7 +59,7 @@ def split_words(
     if len(words) > len(wanted):
         if options.server:
             raise click.UsageError(f"Unexpected argument {words[0]!r}: give either ACCOUNT or --server, not both.")
-        raise click.UsageError(f"Unexpected argument {words[len(wanted)]!r}: expected {' '.join(wanted)}.")
+        raise unexpected(click.get_current_context(silent=True), words[len(wanted)], expected=" ".join(wanted))
     return (None, list(words)) if options.server else (words[0], list(words[1:]))
 
 
@@ -152,7 +156,8 @@ def read_settings(words: Sequence[str]) -> dict[str, object]:
         if kind is ValueKind.LIST:
             settings[key] = value.split(",")  # no URL or identity of these lists has a comma
         else:
-            settings[key] = int(value) if kind is ValueKind.NUMBER and value.isdecimal() else value
+            # A longer one stays a text, which is refused as any other: Python reads no number of thousands of digits.
+            settings[key] = int(value) if kind is ValueKind.NUMBER and _NUMBER.fullmatch(value) else value
     return settings
 
 

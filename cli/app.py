@@ -68,8 +68,12 @@ def _interruptible(ctx: click.Context) -> Iterator[None]:
         console.failure(CommandFailure.of(error))
         ctx.exit(ExitCode.INTERRUPTED)
     except click.ClickException as error:
-        console.document(CommandFailure.of(error).to_dict())
-        raise  # click prints it, below the usage
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # click 8.2: help, and no error
+            raise
+        failure = CommandFailure.of(error)
+        console.document(failure.to_dict())
+        # click prints it below the usage, in the same words.
+        raise click.UsageError(failure.reason, getattr(error, "ctx", None)) from error
 
 
 def _wants_json(words: Sequence[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 
 def sentence(error: BaseException) -> str:
     """Return an error as one sentence on one line, with a capital and a full stop; never empty."""
@@ -21,4 +23,5 @@ def with_capital(text: str) -> str:
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -12,7 +12,7 @@ import click
 from wic.errors import ConfigurationError, LocalProtocolError, WicError
 from wic.sip.masking import mask_userinfo
 
-from .error_text import sentence, with_capital
+from .error_text import sentence
 from .exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class CommandFailure:
         if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | EOFError | click.Abort):
             return INTERRUPTED
         if isinstance(error, click.ClickException):
-            reason = mask_userinfo(with_capital(" ".join(error.format_message().split())))
-            return cls(outcome="usage", reason=reason, error=click.UsageError.__name__)
+            return cls(outcome="usage", reason=mask_userinfo(sentence(error)), error=click.UsageError.__name__)
         own_mistake = isinstance(error, ConfigurationError | LocalProtocolError)  # nothing was tried
         status = getattr(getattr(error, "response", None), "status", None)
         return cls(

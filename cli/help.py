@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import math
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +25,7 @@ OPTIONS, ACCOUNT, OUTPUT, TRACING = "Options", "Account", "Output", "Tracing"
 """Groups of options; a command may have others of its own."""
 
 _FIRST_COLUMN = 30
+_EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 _NEVER_PROPOSED = frozenset({"--insecure"})
 
 
@@ -56,7 +59,6 @@ class Quantity(_Number):
 
     def __init__(self, unit: str, limits: click.IntRange | click.FloatRange) -> None:
         self.name = unit
-        limits.name = "whole number" if isinstance(limits, click.IntRange) else "number"  # for errors
         self._limits = limits
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -65,13 +67,17 @@ class Quantity(_Number):
         Raises:
             click.BadParameter: it is none, or beyond the limits.
         """
-        number = self._limits.convert(value, param, ctx)
-        if isinstance(number, float) and not math.isfinite(number):  # a whole number may be too large for a float
-            self.fail(f"{value!r} is not a valid number.", param, ctx)  # as the limits say of other text
-        return number
+        with suppress(click.BadParameter):  # whose words are a formula
+            number = self._limits.convert(value, param, ctx)
+            if isinstance(number, int) or math.isfinite(number):  # a whole number may be too large for a float
+                return number
+        kind = "whole number" if isinstance(self._limits, click.IntRange) else "number"
+        least, most = self._limits.min, self._limits.max
+        limits = f" of at least {least}" if most is None else f" from {least} to {most}"
+        self.fail(f"write a {kind}{limits}, not {str(value)[:40]!r}.", param, ctx)
 
 
-def seconds(*, at_least: float = 0.0) -> Quantity:
+def seconds(*, at_least: float = 0) -> Quantity:
     """Return the type of a duration."""
     return Quantity("seconds", click.FloatRange(min=at_least))
 
@@ -79,6 +85,17 @@ def seconds(*, at_least: float = 0.0) -> Quantity:
 def examples(*commands: str) -> str:
     """Return the epilog of a command: lines as a user types them."""
     return "\n".join(["Examples:", "", "\b", *(f"$ {command}" for command in commands)])
+
+
+def unexpected(ctx: click.Context | None, word: str, *, expected: str = "") -> click.UsageError:
+    """Return the error of an argument too many; most often it was meant as the value of a flag, such as `--trace raw`."""
+    flags = [
+        each.opts[0]
+        for each in (ctx.command.params if ctx else ())
+        if ctx and isinstance(each, click.Option) and each.is_flag and ctx.params.get(each.name or "")
+    ]
+    hint = f"; {' and '.join(flags)} {'take' if flags[1:] else 'takes'} no value" if flags else ""
+    return click.UsageError(f"Unexpected argument {word!r}{expected and f': expected {expected}'}{hint}.")
 
 
 class _WithExamples(click.Command):
@@ -102,6 +119,10 @@ class HelpCommand(_WithExamples):
         except click.NoSuchOption as error:
             near = [each for each in error.possibilities or () if each not in _NEVER_PROPOSED]
             raise click.NoSuchOption(error.option_name, possibilities=near or None, ctx=error.ctx) from None
+        except click.UsageError as error:
+            if found := _EXTRA.fullmatch(error.message):
+                raise unexpected(ctx, found[1]) from None
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group of options below its heading, in columns that all groups share."""

@@ -69,7 +69,9 @@ def test_the_instance_stays_the_same_and_differs_between_accounts(file: Path, di
     [
         ({"server": None}, "needs 'server'"),
         ({"impu": ""}, "needs 'impu'"),
-        ({"expires": 0}, "at least 1 second"),
+        ({"expires": 0}, "from 1 to 4294967295 seconds"),
+        ({"expires": -5}, "from 1 to 4294967295 seconds"),
+        ({"expires": 1 << 32}, "from 1 to 4294967295 seconds"),
         ({"password": None}, "needs 'password', 'password_file' or 'password_env'"),
         ({"auth": "aka"}, "needs 'k', 'k_file' or 'k_env'"),
         ({"server": "https://h.example/"}, "must look like wss://"),

@@ -139,6 +139,8 @@ def test_a_missing_password_is_named(monkeypatch, stdin) -> None:
         (options(**ALICE | {"server": "wss://u:hush@x/"}), "not 'wss://[*]{3}@x/'"),
         (options(**ALICE | {"impu": "nonsense"}), "'impu' must look like"),
         (options("expires=soon", **ALICE), "'expires' must be a number"),
+        (options("expires=-5", **ALICE), "'expires' must be from 1 to"),
+        (options(f"expires={'9' * 5000}", **ALICE), "'expires' must be a number"),
         (options("colour=red", **ALICE), "unknown settings: colour"),
         (options("usim=tuak", auth="aka", **ALICE | {"server": "x"}), "'server' must look like"),
         (options("client_id=bot", auth="bearer", server=SERVER), "needs one of 'waf', 'wwsf' and 'token'"),

@@ -110,9 +110,11 @@ def test_a_quantity_has_a_unit_and_limits() -> None:
 
     runner = CliRunner()
     assert runner.invoke(command, ["--after", "1.5", "--count", "5"]).output == "(1.5, 5)\n"
-    assert "0.5 is not in the range x>=1" in runner.invoke(command, ["--after", "0.5"]).output
+    assert "'--after': write a number of at least 1, not '0.5'." in runner.invoke(command, ["--after", "0.5"]).output
     assert runner.invoke(command, ["--count", "6"]).exit_code == 2
-    assert "9 is not in the range 0<=x<=5" in runner.invoke(command, ["--count", "9" * 400]).output
+    for wrong in ("-1", "6", "1.5", "many", "nan", "9" * 5000, ""):
+        told = runner.invoke(command, ["--count", wrong]).output
+        assert f"'--count': write a whole number from 0 to 5, not {wrong[:40]!r}." in told
     text = runner.invoke(command, ["--help"], prog_name="x").output
     assert text == (
         "Usage: x [OPTIONS]\n\n"

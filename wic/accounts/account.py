@@ -169,8 +169,10 @@ class Account:
         # The private identity stands in quotes in Authorization, where these would end it, or the header line.
         if not _UNQUOTABLE.isdisjoint(self.impi):
             raise ConfigurationError(f"Account {self.name!r}: 'impi' must look like user@domain.")
-        if self.expires < 1:  # RFC 3261 §10.2.2: 0 would deregister
-            raise ConfigurationError(f"Account {self.name!r}: 'expires' must be at least 1 second.")
+        if (
+            not 1 <= self.expires < 1 << 32
+        ):  # RFC 3261 §10.2.2, §20.19: 0 would deregister, and more is read as malformed
+            raise ConfigurationError(f"Account {self.name!r}: 'expires' must be from 1 to {(1 << 32) - 1} seconds.")
         if self.instance and not _INSTANCE.fullmatch(self.instance):
             raise ConfigurationError(f"Account {self.name!r}: 'instance' must look like urn:uuid:… (RFC 4122).")
 
