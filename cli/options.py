@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-TALKATIVE = ("aioice", "aiortc", "aiohttp", "websockets")
-"""Libraries that log each step at info."""
+OWN_LOGGERS = ("wic", __package__)
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -127,13 +126,14 @@ class LogFormatter(logging.Formatter):
 
 
 def log_to_standard_error(level: str) -> None:
-    """Begin to log at a level and above, such as `info`."""
+    """Begin to log at a level and above: what wic does at info, and what libraries do as well at debug."""
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter(LOG_FORMAT))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-    if level == "info":  # where users want to see calls and registrations, libraries tell each step of theirs
-        for name in TALKATIVE:
-            logging.getLogger(name).setLevel(logging.WARNING)
+    # At info users want to see calls and registrations, where some libraries tell each step of theirs.
+    logging.basicConfig(level=logging.WARNING if level == "info" else level.upper(), handlers=[handler])
+    if level == "info":
+        for name in OWN_LOGGERS:
+            logging.getLogger(name).setLevel(logging.INFO)
 
 
 accounts_option = option(

@@ -12,7 +12,7 @@ from wic.sip.trace import time_text
 from wic.transport.driver import Direction
 from wic_cli.console import Console
 from wic_cli.failures import OutputFailed
-from wic_cli.options import LOG_FORMAT, TALKATIVE, CommonOptions, LogFormatter, log_to_standard_error
+from wic_cli.options import LOG_FORMAT, OWN_LOGGERS, CommonOptions, LogFormatter, log_to_standard_error
 from wic_cli.traffic import MOST_ARROWS, TrafficMonitor, label_of
 
 FLOW = Flow("WSS", ("127.0.0.1", 40000), ("127.0.0.1", 443), "1")
@@ -121,19 +121,24 @@ def test_times_are_those_of_the_wall(monkeypatch, tmp_path) -> None:
     assert LogFormatter(LOG_FORMAT).format(record) == f"{time_text(record.created)} INFO wic: a\ufffd[2Jb"
 
 
-@pytest.mark.parametrize(("level", "talks"), [("debug", True), ("info", False)])
-def test_libraries_are_heard_at_debug_only(monkeypatch, level: str, talks: bool) -> None:
+@pytest.mark.parametrize(
+    ("level", "own", "others"),
+    [
+        ("debug", "DEBUG", "DEBUG"),
+        ("info", "INFO", "WARNING"),
+        ("warning",) + ("WARNING",) * 2,
+        ("error",) + ("ERROR",) * 2,
+    ],
+)
+def test_libraries_are_heard_at_debug_only(monkeypatch, level: str, own: str, others: str) -> None:
     """What a user wants to see at info is calls and registrations, not each candidate pair of ICE."""
-    library = logging.getLogger("aioice")
-    monkeypatch.setattr(library, "level", logging.NOTSET)
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     monkeypatch.setattr(logging.getLogger(), "level", logging.NOTSET)
+    for name in OWN_LOGGERS:
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
     log_to_standard_error(level)
-    assert library.isEnabledFor(logging.INFO) is talks
-    assert library.isEnabledFor(logging.WARNING)
-    library.setLevel(logging.NOTSET)
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name, expected in (("wic.client", own), ("wic_cli.app", own), ("aioice.ice", others), ("any.library", others)):
+        assert logging.getLevelName(logging.getLogger(name).getEffectiveLevel()) == expected
 
 
 def test_a_capture_that_is_not_complete_is_a_failure() -> None:
