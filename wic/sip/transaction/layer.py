@@ -8,12 +8,12 @@ Three things wait here to be taken away by the shell: bytes to send, events for 
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from wic.sip.drop_log import DropLog
 from wic.sip.events import (
     AckTimedOut,
     Event,
@@ -24,6 +24,8 @@ from wic.sip.events import (
     Transmit,
     TransportFailed,
 )
+from wic.sip.line_limit import LineLimit
+from wic.sip.masking import masked
 from wic.sip.message import Response
 from wic.sip.random_source import MAGIC_COOKIE
 from wic.sip.timers import TimerQueue
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from wic.sip.message import Request
     from wic.sip.timers import Timers
     from wic.sip.transaction.base import Count, Transaction
+
+logger = logging.getLogger(__name__)
 
 _Key: TypeAlias = "tuple[Hashable, ...]"
 
@@ -64,7 +68,7 @@ class TransactionLayer:
     _transmits: list[Transmit] = field(default_factory=list)
     _reported: list[Event | Callable[[], None]] = field(default_factory=list)
     _taken: int = 0
-    _drop_log: DropLog | None = None  # made with the first that is dropped
+    _drop_lines: LineLimit | None = None  # made with the first that is dropped
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -85,11 +89,11 @@ class TransactionLayer:
         self._reported.append(event)
 
     def drop(self, reason: str, flow: Flow, *, now: float) -> None:
-        """Report a message that is of no use, and log why."""
+        """Report a message that is of no use, and log why: its user would otherwise see the fault as silence only."""
         self.counts["dropped"] += 1
-        if self._drop_log is None:
-            self._drop_log = DropLog()
-        self._drop_log.note(reason, flow, now=now)
+        self._drop_lines = lines = self._drop_lines or LineLimit()
+        if (others := lines.admit(now=now)) is not None:  # unless many were dropped a moment ago
+            logger.warning("dropped a message over %s%s: %s", flow, others, masked(reason))
         self.tell(MessageDropped(reason, flow))
 
     def report(self, transaction: Transaction, action: Action) -> None:

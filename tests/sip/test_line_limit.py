@@ -5,11 +5,17 @@ import logging
 import pytest
 
 from tests.support.counting import CountingSource
-from wic.sip.drop_log import DropLog
 from wic.sip.endpoint import Endpoint
 from wic.sip.flow import Flow
+from wic.sip.timers import RFC3261
+from wic.sip.transaction.layer import TransactionLayer
 
 FLOW = Flow("UDP", ("10.0.0.1", 5060), ("192.0.2.4", 5060))
+
+
+@pytest.fixture
+def layer() -> TransactionLayer:
+    return TransactionLayer(timers=RFC3261)
 
 
 @pytest.fixture(autouse=True)
@@ -17,28 +23,29 @@ def warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, logger="wic")
 
 
-def test_each_line_says_why_and_from_where(caplog: pytest.LogCaptureFixture) -> None:
-    DropLog().note("response 200: To is missing", FLOW, now=0.0)
+def test_each_line_says_why_and_from_where(layer: TransactionLayer, caplog: pytest.LogCaptureFixture) -> None:
+    layer.drop("response 200: To is missing", FLOW, now=0.0)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage() == f"dropped a message over {FLOW}: response 200: To is missing"
 
 
-def test_a_flood_is_five_lines_in_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
-    log = DropLog()
+def test_a_flood_is_five_lines_in_ten_seconds(layer: TransactionLayer, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(100):
-        log.note(f"number {number}", FLOW, now=number * 0.01)
+        layer.drop(f"number {number}", FLOW, now=number * 0.01)
     assert len(caplog.records) == 5
-    log.note("later", FLOW, now=10.0)
-    log.note("and again", FLOW, now=10.0)
+    layer.drop("later", FLOW, now=10.0)
+    layer.drop("and again", FLOW, now=10.0)
     assert [record.getMessage().partition(str(FLOW))[2] for record in caplog.records[5:]] == [
         " (and 95 more messages, not logged): later",
         ": and again",
     ]
 
 
-def test_secrets_and_line_breaks_of_the_peer_stay_out(caplog: pytest.LogCaptureFixture) -> None:
-    DropLog().note("malformed start line 'Authorization: Bearer abcdefgh'\r\nforged line", FLOW, now=0.0)
+def test_secrets_and_line_breaks_of_the_peer_stay_out(
+    layer: TransactionLayer, caplog: pytest.LogCaptureFixture
+) -> None:
+    layer.drop("malformed start line 'Authorization: Bearer abcdefgh'\r\nforged line", FLOW, now=0.0)
     (message,) = [record.getMessage() for record in caplog.records]
     assert "abcdefgh" not in message
     assert message.isprintable()
