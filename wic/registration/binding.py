@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from wic.errors import RegistrationFailed
 from wic.registration.implicit_set import ImplicitSet
 from wic.sip.errors import MalformedHeader, MalformedUri
-from wic.sip.headers import NameAddr
 from wic.sip.masking import masked
 from wic.sip.message import Response
 from wic.sip.routing import port_of
