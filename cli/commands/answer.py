@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wic.client import CallOutcome, Client
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, LocalProtocolError, MediaFailed
 from wic.media import Echo, Silence, WavFile
 
 from ..accounts import find_account, split_words
@@ -213,5 +213,9 @@ class AnsweredCall:
     async def _serve_channel(self, channel: DataChannel) -> None:
         async for message in channel:
             self._console.say(message_text(channel, message))
-            if self._wanted.echo:
+            if not self._wanted.echo:
+                continue
+            try:
                 await channel.send(message)
+            except (MediaFailed, LocalProtocolError) as error:  # closed meanwhile, or longer than the caller takes
+                self._console.error(sentence(error))

@@ -12,7 +12,8 @@ import wave
 import pytest
 
 from wic import __version__
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, LocalProtocolError, MediaFailed
+from wic.media import DataChannel
 
 CALL_KEYS = {"outcome", "status", "reason", "call_id", "timings", "media", "channels", "emergency"}
 MEDIA_KEYS = {"kind", "codec", "sent", "received", "lost", "jitter_ms", "mos"}
@@ -251,6 +252,26 @@ def test_answer(lab, wic, tmp_path) -> None:
     assert (tmp_path / "heard.wav").stat().st_size > 44
     assert (tmp_path / "heard-2.wav").stat().st_size > 44
     assert lab.contacts("bob") == []
+
+
+@pytest.mark.parametrize("error", [MediaFailed("the channel is closed"), LocalProtocolError("the peer takes 1 octet")])
+def test_an_echo_that_the_caller_does_not_take_ends_no_call(lab, wic, monkeypatch, error) -> None:
+    send = DataChannel.send
+
+    async def refuse(self: DataChannel, message: str | bytes) -> None:
+        if self.received:
+            raise error
+        await send(self, message)
+
+    async def twice():
+        return await asyncio.gather(*(lab.call("alice", "bob", text="hi", echo=False) for _ in range(2)))
+
+    monkeypatch.setattr(DataChannel, "send", refuse)
+    caller = lab.start(twice())
+    result = wic("answer", "bob", "--accounts", lab.accounts, "--calls", "2", "--echo")
+    assert [report.outcome for report, _ in caller.result(15)] == ["completed", "completed"]
+    assert result.exit_code == 0, result.output
+    assert result.stderr.lower().count(f"error: {error}.") == 2
 
 
 def test_answer_plays_a_file(lab, wic, tmp_path, make_wav) -> None:
