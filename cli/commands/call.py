@@ -12,7 +12,7 @@ import click
 
 from wic.client import CallOutcome, Client
 from wic.client.targets import parse_target
-from wic.errors import CallFailed, MediaFailed
+from wic.errors import CallFailed, LocalProtocolError, MediaFailed
 from wic.media import Silence, WavFile
 
 from ..accounts import find_account, split_words
@@ -224,7 +224,7 @@ class PlacedCall:
                     self._unsent -= 1
                 async for message in channel:
                     self._console.say(message_text(channel, message))
-        except MediaFailed as error:  # the call itself goes on
+        except (MediaFailed, LocalProtocolError) as error:  # also a text longer than the peer takes; the call goes on
             self._note(MediaFailed(f"the data channel {label} could not be used: {clause(error)}"))
 
     def _check_texts(self) -> None:

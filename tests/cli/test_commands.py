@@ -189,6 +189,19 @@ def test_a_data_channel_that_cannot_be_used(lab, wic, answering, monkeypatch) ->
     assert result.exit_code == 1
 
 
+def test_a_text_that_the_other_side_does_not_take(lab, wic, answering, complaint, monkeypatch) -> None:
+    async def refuse(self, message):
+        raise LocalProtocolError("the peer takes 1 octet")
+
+    bob = answering("bob")
+    monkeypatch.setattr(DataChannel, "send", refuse)
+    words = ("--send", "a", "--duration", "0.3", "--json")
+    result = wic("call", "alice", "sip:bob@ims.example", "--accounts", lab.accounts, *words)
+    bob.result(10)
+    assert complaint(result, code=1) == "The data channel chat could not be used: the peer takes 1 octet."
+    assert json.loads(result.stdout)["error"] == "MediaFailed"
+
+
 def test_texts_that_the_end_of_the_call_left_unsent(lab, wic, answering, complaint, monkeypatch) -> None:
     from wic.client.channels import ChannelOpening
 
