@@ -485,6 +485,9 @@ def test_a_proved_realm_lasts_while_the_registration_is_made_anew(registered, ch
     client.forget()
     asked = challenge(f'Digest realm="{HOME}", nonce="n"', status=407, header="Proxy-Authenticate")
     client.challenged(request_to("sip:bob@ims.example", "BYE"), asked)
+    again = request_to("sip:bob@ims.example", "BYE")
+    client.authorize(again)
+    assert [value.params.get("nonce") for value in again.auth("Proxy-Authorization")] == ["n"]
 
 
 def test_proved_realms_without_end_do_not_fill_the_memory(

@@ -121,12 +121,11 @@ async def test_the_echo_bot_of_the_readme(home):
             frames = call.audio
             await call.answered(timeout=10)
 
-            async def heard(frames=frames):
-                async for frame in frames:
-                    if level_at(array("h", frame.data), frame.rate, 500) > 0.8:
-                        return
-
-            await heard()
+            async for frame in frames:
+                if level_at(array("h", frame.data), frame.rate, 500) > 0.8:
+                    break
+            else:
+                pytest.fail("the call ended before its tone came back")
             await call.hangup()
         talking.cancel()
 

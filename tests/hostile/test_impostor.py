@@ -101,6 +101,7 @@ async def test_an_account_may_refuse_older_akas(impostor):
     ]
     client = impostor.client(auth=AuthScheme.AKA, password=None, aka=settings)
     await refused(client, ChallengeUnsupported)
+    assert len(impostor.registers()) == 1
 
 
 async def test_a_network_without_the_key(impostor):

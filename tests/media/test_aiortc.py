@@ -60,7 +60,8 @@ async def test_chosen_addresses_take_the_place_of_those_of_the_machine(
     connect_pair: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("aioice.ice.get_host_addresses")
-    await connect_pair()
+    one, _ = await connect_pair()
+    assert {candidate.host for candidate in one._connection.local_candidates} == set(LOOPBACK)
 
 
 async def test_a_single_check_is_not_followed_by_a_pause(

@@ -425,7 +425,8 @@ async def test_consent_can_be_revoked(connect_pair: Connect, eventually: Eventua
     connection.request_received = lambda message, addr, protocol: connection.respond_error(  # type: ignore[method-assign]
         message, addr, protocol, (403, "Forbidden")
     )
-    await eventually(lambda: one.state is TransportState.FAILED)
+    await eventually(lambda: one.state is not TransportState.CONNECTED)
+    assert one.state is TransportState.FAILED
 
 
 async def test_steps_out_of_order_are_refused(connect_pair: Connect, certificates: Certificates) -> None:

@@ -10,7 +10,7 @@ import pytest
 from wic.errors import CallRejected
 from wic.media import Silence
 
-from .transcript import compare
+from .transcript import expect_recorded
 
 if TYPE_CHECKING:
     from .conftest import Scene
@@ -23,7 +23,7 @@ async def test_a_call_with_audio_and_a_channel(scene: Scene) -> None:
     await asyncio.gather(incoming.answer(audio=Silence()), call.answered(timeout=10))
     await call.hangup()
     await scene.until(lambda: scene.said.answered("BYE") == 3)
-    compare("call", scene.said.of("INVITE "), scene.names())
+    expect_recorded("call", scene.said.of("INVITE "), scene.names())
 
 
 async def test_a_call_that_the_caller_gives_up(scene: Scene) -> None:
@@ -35,7 +35,7 @@ async def test_a_call_that_the_caller_gives_up(scene: Scene) -> None:
     await incoming.ended()
     await scene.until(lambda: scene.said.answered("INVITE") == 3)
     seen = scene.said.of("INVITE ")
-    compare(
+    expect_recorded(
         "cancel", [each for each in seen if not each.title.endswith("INVITE 1") or each.status > 180], scene.names()
     )
 
@@ -47,7 +47,7 @@ async def test_a_call_that_is_declined(scene: Scene) -> None:
     with pytest.raises(CallRejected):
         await call.answered(timeout=10)
     seen = scene.said.of("INVITE ")
-    compare("decline", [each for each in seen if each.status > 180 or "ACK" in each.title], scene.names())
+    expect_recorded("decline", [each for each in seen if each.status > 180 or "ACK" in each.title], scene.names())
 
 
 async def test_a_call_with_a_token(scene: Scene) -> None:
@@ -55,4 +55,4 @@ async def test_a_call_with_a_token(scene: Scene) -> None:
     call = await carol.call("sip:bob@ims.example", audio=Silence(), data=False)
     with pytest.raises(CallRejected):
         await call.answered(timeout=10)
-    compare("call_bearer", scene.said.of("INVITE "), scene.names())
+    expect_recorded("call_bearer", scene.said.of("INVITE "), scene.names())

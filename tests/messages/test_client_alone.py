@@ -10,7 +10,7 @@ import pytest
 from tests.support.impostor import Impostor
 from wic.media import MediaTransportOptions
 
-from .transcript import Names, Transcript, compare
+from .transcript import Names, Transcript, expect_recorded
 
 if TYPE_CHECKING:
     from tests.support.impostor import Text
@@ -58,7 +58,7 @@ async def test_refreshes(server: Impostor) -> None:
             await asyncio.sleep(1)
     # RFC 3261 §10.2.4; TS 24.229 §5.1.1.4.1: at half of 600 s.
     assert round(server.times[2] - server.times[1]) == 300
-    compare("refresh", [each for each in said if each.sent], Names())
+    expect_recorded("refresh", [each for each in said if each.sent], Names())
 
 
 def write(method: str, uri: str, number: int, *lines: str, to: str = "<sip:alice@ims.example>", body: str = "") -> str:
@@ -110,4 +110,4 @@ async def test_answers_requests_within_a_call(server: Impostor) -> None:
                 server.send(write("ACK", uri, number, to=to))
         await call.ended()
         await answering
-    compare("answers", [each for each in said if each.sent and each.header("Call-ID") == "call"], Names())
+    expect_recorded("answers", [each for each in said if each.sent and each.header("Call-ID") == "call"], Names())

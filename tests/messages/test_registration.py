@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .transcript import compare
+from .transcript import expect_recorded
 
 if TYPE_CHECKING:
     from .conftest import Scene
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 async def test_with_a_usim(scene: Scene) -> None:
     alice = await scene.registered("alice")
     await scene.deregister(alice)
-    compare("register_aka", scene.said.of("REGISTER "), scene.names())
-    compare("subscribe", scene.said.of("SUBSCRIBE "), scene.names())
+    expect_recorded("register_aka", scene.said.of("REGISTER "), scene.names())
+    expect_recorded("subscribe", scene.said.of("SUBSCRIBE "), scene.names())
 
 
 async def test_with_a_password(scene: Scene) -> None:
     bob = await scene.registered("bob")
     await scene.deregister(bob)
-    compare("register_digest", scene.said.of("REGISTER "), scene.names())
+    expect_recorded("register_digest", scene.said.of("REGISTER "), scene.names())
 
 
 async def test_with_a_token(scene: Scene) -> None:
     carol = await scene.registered("carol")
     await scene.deregister(carol)
-    compare("register_bearer", scene.said.of("REGISTER "), scene.names())
+    expect_recorded("register_bearer", scene.said.of("REGISTER "), scene.names())
     subscribe = [each for each in scene.said.of("SUBSCRIBE ") if each.title.endswith("-> SUBSCRIBE 1")]
-    compare("subscribe_bearer", subscribe, scene.names())
+    expect_recorded("subscribe_bearer", subscribe, scene.names())
 
 
 async def test_the_subscription_of_the_epcscf(scene: Scene) -> None:
@@ -36,4 +36,4 @@ async def test_the_subscription_of_the_epcscf(scene: Scene) -> None:
     await scene.deregister(alice)
     of_the_wic = scene.said.of("SUBSCRIBE ")[0].header("Call-ID")
     own = [each for each in scene.said if each.header("CSeq").split()[1] in ("SUBSCRIBE", "NOTIFY")]
-    compare("subscribe_epcscf", [each for each in own if each.header("Call-ID") != of_the_wic], scene.names())
+    expect_recorded("subscribe_epcscf", [each for each in own if each.header("Call-ID") != of_the_wic], scene.names())

@@ -150,7 +150,7 @@ def golden(name: str) -> dict[str, str]:
     return {title: f"{message.strip()}\n" for title, _, message in blocks}
 
 
-def compare(name: str, seen: Iterable[Seen], names: Names) -> None:
+def expect_recorded(name: str, seen: Iterable[Seen], names: Names) -> None:
     """See that these messages, and no others, are those of a golden file.
 
     A 100 is sent only when the answer takes long, and what is lost is sent again; neither counts.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def handshake(server: ssl.SSLContext, ca: Path, name: str) -> None:
-    """Run a TLS handshake in memory."""
+def handshake(server: ssl.SSLContext, ca: Path, name: str) -> list[str]:
+    """Run a TLS handshake in memory; return the names in the certificate of the server."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = ssl.create_default_context(cafile=ca).wrap_bio(to_client, to_server, server_hostname=name)
     listener = server.wrap_bio(to_server, to_client, server_side=True)
@@ -25,11 +25,13 @@ def handshake(server: ssl.SSLContext, ca: Path, name: str) -> None:
             except ssl.SSLWantReadError:
                 continue
             sides.remove(side)
+    return [each for _, each in (client.getpeercert() or {})["subjectAltName"]]
 
 
 def test_clients_that_trust_the_ca_accept_the_server(tmp_path: Path) -> None:
     authority = CertificateAuthority(tmp_path)
-    handshake(authority.server_context("127.0.0.1", "localhost"), authority.certificate_path, "127.0.0.1")
+    names = handshake(authority.server_context("127.0.0.1", "localhost"), authority.certificate_path, "127.0.0.1")
+    assert sorted(names) == ["127.0.0.1", "localhost"]
 
 
 def test_other_names_are_not_accepted(tmp_path: Path) -> None:

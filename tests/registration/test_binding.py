@@ -174,7 +174,9 @@ def test_when_to_refresh(expires: int, refresh: float) -> None:
 )
 def test_any_answer_is_read_or_refused(headers: list[tuple[str, object]]) -> None:
     with contextlib.suppress(RegistrationFailed):
-        read(*headers)
+        binding = read(*headers)
+        assert 0 < binding.refresh_after <= max(binding.expires, 1)
+        assert binding.expires_at == 100.0 + binding.expires
 
 
 OWN_INSTANCE = ';+sip.instance="<urn:uuid:0c67446e-f1a1-11d9-94d3-000a95a0e128>"'

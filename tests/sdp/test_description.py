@@ -99,6 +99,7 @@ def test_any_octets_are_read_or_refused(octets: bytes) -> None:
     for data in (octets, HEAD.encode() + b"m=audio 9 RTP/AVP 0\r\n" + octets):
         try:
             description = SessionDescription.parse(data)
+            assert SessionDescription.parse(description.to_bytes()) == description
             for index in range(len(description.media)):
                 read_transport(description, index)
         except WicError:

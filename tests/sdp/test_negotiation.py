@@ -113,7 +113,13 @@ def test_an_answer_that_fits() -> None:
     offer = described(
         "audio 1 UDP/TLS/RTP/SAVPF 0", "video 0 UDP/TLS/RTP/SAVPF 96\r\na=bundle-only", "image 1 udptl t38"
     )
-    check_answer(offer, described("audio 9 RTP/SAVPF 0", "video 3 UDP/TLS/RTP/SAVPF 96", "image 0 udptl t38"))
+    lines = ["audio 9 RTP/SAVPF 0", "video 3 UDP/TLS/RTP/SAVPF 96", "image 0 udptl t38"]
+    check_answer(offer, described(*lines))
+    for index, line in enumerate(lines):
+        with pytest.raises(AnswerNotValid):
+            check_answer(
+                offer, described(*[*lines[:index], line.replace(line.split()[0], "text"), *lines[index + 1 :]])
+            )
 
 
 @pytest.mark.parametrize(

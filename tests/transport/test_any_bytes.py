@@ -125,13 +125,14 @@ def test_any_bytes_instead_of_a_handshake(chunks):
 @given(st.lists(FRAMES | MESSAGES | st.binary(max_size=20), max_size=8), st.integers(1, 400))
 def test_any_frames_after_a_handshake(frames, size):
     data = HANDSHAKE + b"".join(frames)
-    asyncio.run(feed(websocket, [data[start : start + size] for start in range(0, len(data), size)]))
+    pieces = asyncio.run(feed(websocket, [data[start : start + size] for start in range(0, len(data), size)]))
+    assert pieces.messages == asyncio.run(feed(websocket, [data])).messages
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(SIP_PIECES | st.binary(max_size=50), max_size=20))
 def test_any_bytes_in_a_stream(chunks):
-    asyncio.run(feed(stream, chunks))
+    assert asyncio.run(feed(stream, chunks)).messages == asyncio.run(feed(stream, [b"".join(chunks)])).messages
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,8 @@ async def test_a_random_source_that_fails_stops_no_reconnection(memory_home, dra
         await asyncio.sleep(60.0)
         memory_home.down.clear()
         await memory_home.until(lambda: ConnectionRestored in told.kinds, 120.0)
+        assert client.is_connected
+        assert client.binding.flow_timer == 120
 
 
 class FaultyConnection:

@@ -176,8 +176,10 @@ async def test_a_subscription_that_is_lost_is_made_anew(core) -> None:
 async def test_a_core_that_ends_the_subscription_is_asked_again_later(core) -> None:
     await core.subscribed()
     await core.notify(core.reginfo((ALICE, "registered")), "terminated;reason=rejected")
+    first = core.request
+    assert core.edge.core.nothing_came()
     await core.register()
-    await core.subscribed()
+    assert header(await core.subscribed(), "Call-ID") != header(first, "Call-ID")
 
 
 async def test_a_deregistration_takes_the_subscription_along(core) -> None:

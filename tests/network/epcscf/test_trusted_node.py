@@ -279,6 +279,7 @@ async def test_a_good_token_after_a_bad_one(edge):
     alice = await edge.wic("alice")
     await refused(edge, alice, bearer(edge.tokens.refuse("bad", TokenInvalid(TokenFault.EXPIRED))))
     await registered(edge, alice, edge.tokens.give("good"))
+    assert edge.epcscf.registrations == 1
 
 
 async def test_headers_that_cannot_be_read_behind_a_good_token(edge):
@@ -290,6 +291,7 @@ async def test_headers_that_cannot_be_read_behind_a_good_token(edge):
     invite = alice.request("INVITE", "sip:x@ims.example", bearer("t"), f"Contact: {alice.contact}")
     alice.send(invite.replace("Contact: <sip:", "Contact: <<<"))
     await alice.expect("SIP/2.0 400")
+    assert edge.core.nothing_came()
 
 
 @pytest.mark.parametrize(

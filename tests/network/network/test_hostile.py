@@ -22,7 +22,7 @@ MALFORMED = [
 ]
 
 
-async def alive(wic) -> None:
+async def expect_life(wic) -> None:
     """See that the connection still carries requests: an OPTIONS gets its answer."""
     wic.send(wic.request("OPTIONS", "sip:unknown@ims.example", call_id="alive"))
     async with asyncio.timeout(5):
@@ -35,7 +35,7 @@ async def alive(wic) -> None:
 async def test_malformed_messages_do_no_harm(ue, text):
     alice = await ue("alice")
     alice.send(text)
-    await alive(alice)
+    await expect_life(alice)
 
 
 async def test_a_malformed_request_that_can_be_answered_gets_400(ue):
@@ -44,7 +44,7 @@ async def test_a_malformed_request_that_can_be_answered_gets_400(ue):
     await alice.expect("SIP/2.0 400")
     alice.send(alice.register().replace("From: <sip:alice@ims.example>", "From: <sip:alice@ims.example"))
     await alice.expect("SIP/2.0 400")
-    await alive(alice)
+    await expect_life(alice)
 
 
 @pytest.mark.parametrize("method", ["INVITE", "REGISTER", "BYE", "OPTIONS", "ACK", "CANCEL", "PUBLISH", "PRACK"])
@@ -63,7 +63,7 @@ async def test_malformed_headers_do_no_harm(ue, method, line):
     alice = await ue("alice")
     alice.send(alice.request(method, BOB, line, to=f"<{BOB}>;tag=x"))
     alice.send(alice.request(method, BOB, line, call_id="other"))
-    await alive(alice)
+    await expect_life(alice)
 
 
 async def test_stray_responses_are_dropped(ue, ims):
@@ -72,7 +72,7 @@ async def test_stray_responses_are_dropped(ue, ims):
         "SIP/2.0 200 OK\r\nVia: SIP/2.0/WSS bob-host.invalid;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n"
         "To: <sip:b@c>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
     )
-    await alive(alice)
+    await expect_life(alice)
     assert bob.nothing_came()
 
 
@@ -81,7 +81,7 @@ async def test_a_peer_that_sends_too_much_at_once_loses_its_connection_only(ue):
     alice.send(b"x" * 5_000_000)
     async with asyncio.timeout(5):
         await alice.ended.wait()
-    await alive(bob)
+    await expect_life(bob)
 
 
 async def test_calls_of_one_wic_are_bounded(ue, ims):
@@ -110,7 +110,7 @@ async def test_a_flood_of_one_wic_is_held_back(ue, ims):
     alice, bob = await ue("alice"), await ue("bob")
     for number in range(40):
         alice.send(alice.request("OPTIONS", "sip:unknown@ims.example", call_id=f"n{number}"))
-    await alive(bob)
+    await expect_life(bob)
     answers = sorted([await alice.expect("SIP/2.0 ") for _ in range(40)])
     assert [answer[8:11] for answer in answers] == [b"404"] * 5 + [b"503"] * 35
     assert alice.header(answers[-1], "Retry-After") == "5"

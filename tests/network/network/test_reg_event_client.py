@@ -118,4 +118,5 @@ async def test_a_restart_of_the_network_leaves_one_subscription_of_each(tmp_path
             network.scscf.location_service.reauthenticate(IMPI, within=2, now=time.time())
             network.scscf.node.driver.pump()
             await wire.until(lambda: wire.count("NOTIFY") == 3 and wire.count("REGISTER") > before)
+            assert len(network.scscf.notifier) == 2
             await stack.aclose()

@@ -173,6 +173,7 @@ async def test_a_register_with_too_many_contacts_asks_no_one(crowd) -> None:
     more = [f"Contact: <sip:alice@n{number}.invalid>" for number in range(LIMIT)]
     crowd.register(*more)
     await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    assert crowd.peer.nothing_came()
 
 
 async def test_a_full_set_is_refreshed_and_deregistered(crowd) -> None:
@@ -194,3 +195,4 @@ async def test_what_cannot_be_stored_after_the_questions(crowd, hold) -> None:
         crowd.peer.answer(each, GONE)
     await crowd.peer.expect("SIP/2.0 503")
     other.rollback()
+    assert len(crowd.keys) == LIMIT

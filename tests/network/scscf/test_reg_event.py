@@ -158,12 +158,14 @@ async def test_a_contact_without_instance_has_no_gruu(watching) -> None:
 
 @pytest.mark.parametrize("asserted", [ALICE, TEL])
 async def test_any_identity_of_the_set_may_ask(watching, asserted) -> None:
-    await watching.subscribed(asserted=asserted)
+    _, told = await watching.subscribed(asserted=asserted)
+    assert [each.aor for each in told.registrations] == [ALICE, TEL]
 
 
 async def test_the_edge_in_the_path_may_ask(watching) -> None:
     """TS 24.229 §5.4.2.1.1."""
-    await watching.subscribed(asserted=watching.edge)
+    _, told = await watching.subscribed(asserted=watching.edge)
+    assert [each.aor for each in told.registrations] == [ALICE, TEL]
 
 
 @pytest.mark.parametrize("asserted", ["sip:bob@ims.example", HIDDEN, "sip:127.0.0.1:9", "tel:+1", ""])

@@ -24,6 +24,7 @@ from wic.sip.events import (
 )
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
+from wic.sip.parser import parse
 
 if TYPE_CHECKING:
     from wic.sip.transaction.client import ClientTransaction
@@ -211,6 +212,7 @@ TestTransactionLayer.settings = settings(
 def test_no_bytes_make_it_raise(data, flow) -> None:
     endpoint = Endpoint(random_source=CountingSource())
     endpoint.receive(data, flow, now=0.0)
+    assert all(parse(each.data).to_bytes() == each.data for each in endpoint.to_send())
 
 
 @settings(max_examples=200, deadline=None)
@@ -235,3 +237,4 @@ def test_no_mutilated_message_makes_it_raise(seed, cuts) -> None:
         data[at : at + dice.randrange(3)] = dice.choice([b"", b";", b",", b'"', b"\r\n", b"\x00", b"\xff", b"<", b" "])
     endpoint = Endpoint(random_source=CountingSource())
     endpoint.receive(bytes(data), UDP, now=0.0)
+    assert all(parse(each.data).to_bytes() == each.data for each in endpoint.to_send())

@@ -49,6 +49,7 @@ async def test_a_new_registration_keeps_the_connection(ims, ue, time_passes):
     time_passes(ims.epcscf, 100)
     alice.send(alice.request("OPTIONS", "sip:unknown@ims.example"))
     await alice.expect("SIP/2.0 404")
+    assert not alice.ended.is_set()
 
 
 async def test_the_end_of_one_registration_is_not_that_of_another(ims, ue, time_passes):

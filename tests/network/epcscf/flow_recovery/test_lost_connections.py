@@ -259,6 +259,7 @@ async def test_a_wic_without_instance_is_not_waited_for(ue, ims):
     alice.cut()
     bob.send(bob.respond(await bob.expect("BYE"), "200 OK"))
     await until(lambda: ims.epcscf.calls == 0)
+    assert [each.impi for each in ims.epcscf.ues] == ["bob@ims.example"]
 
 
 async def test_a_call_without_ack_does_not_survive(ue, ims):
@@ -285,6 +286,7 @@ async def test_an_idle_connection_with_a_call_is_kept(call, ims, time_passes):
     call.alice.send(call.within("alice", "BYE", cseq=20))
     call.bob.send(call.bob.respond(await call.bob.expect("BYE"), "200 OK"))
     await call.alice.expect("SIP/2.0 200")
+    assert not call.alice.ended.is_set()
     time_passes(ims.epcscf, 100)
     await call.alice.ended.wait()
 

@@ -211,6 +211,7 @@ async def test_registering_again_keeps_the_connection(edge, time_passes):
     await registered(edge, alice, ANSWERED)
     time_passes(edge.epcscf, 100)
     await registered(edge, alice, EMPTY)
+    assert not alice.ended.is_set()
 
 
 async def test_removing_the_contact_of_another_device_leaves_the_own_one(edge):
