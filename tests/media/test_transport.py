@@ -450,13 +450,14 @@ async def test_closing_while_it_connects_ends_the_wait(
 ) -> None:
     one, other = (MediaTransport(certificate, options) for certificate in certificates)
     offer, answer = await one.gather(), await other.gather()
-    connecting = asyncio.create_task(one.connect(answer, controlling=True, dtls_role="passive"))
+    reachable = answer if dtls else replace(answer, candidates=())  # ICE then waits for the checks of the peer
+    connecting = asyncio.create_task(one.connect(reachable, controlling=True, dtls_role="passive"))
     if dtls:
         peer = asyncio.create_task(other.connect(offer, controlling=False, dtls_role="passive"))
         await eventually(lambda: one.state is TransportState.HANDSHAKING)
         peer.cancel()
     else:
-        await asyncio.sleep(0.05)
+        await eventually(lambda: one.state is TransportState.CHECKING)
     await one.close()
     with pytest.raises(MediaFailed):
         await connecting

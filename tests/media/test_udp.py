@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from tests.support.ports import six_free_ports
 from wic.errors import MediaFailed
 from wic.media.udp import Address, PortRange, UdpPort
 
@@ -65,26 +66,28 @@ async def test_an_address_of_another_machine_is_refused() -> None:
 
 
 async def test_pairs_are_even_and_odd_and_handed_out_in_turn() -> None:
-    ports = PortRange(42001, 42006)
+    base = six_free_ports()
+    ports = PortRange(base + 1, base + 6)
     assert len(ports) == 2
     first = ports.bind_pair("127.0.0.1", ignore, ignore)
     second = ports.bind_pair("127.0.0.1", ignore, ignore)
-    assert [port.address[1] for port in (*first, *second)] == [42002, 42003, 42004, 42005]
+    assert [port.address[1] for port in (*first, *second)] == [base + 2, base + 3, base + 4, base + 5]
     with pytest.raises(MediaFailed, match="all 2 RTP port pairs"):
         ports.bind_pair("127.0.0.1", ignore, ignore)
     for port in first:
         port.close()
     third = ports.bind_pair("127.0.0.1", ignore, ignore)
-    assert third[0].address[1] == 42002
+    assert third[0].address[1] == base + 2
     for port in (*second, *third):
         port.close()
 
 
 async def test_a_pair_needs_both_ports() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 42011))
-        pair = PortRange(42010, 42013).bind_pair("127.0.0.1", ignore, ignore)
-    assert pair[0].address[1] == 42012
+        base = six_free_ports()
+        taken.bind(("127.0.0.1", base + 1))
+        pair = PortRange(base, base + 3).bind_pair("127.0.0.1", ignore, ignore)
+    assert pair[0].address[1] == base + 2
     for port in pair:
         port.close()
 

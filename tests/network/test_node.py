@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from tests.support.waiting import until
 from wic.errors import ConfigurationError
 from wic.network.node import Node, address_of, local_address, sip_uri
 from wic.sip.events import RequestReceived
@@ -105,7 +106,7 @@ def test_a_core_that_is_no_sip_uri(text: str) -> None:
 async def test_a_node_whose_closing_is_cancelled_gives_its_port_back(turns) -> None:
     node = await Node.open("127.0.0.1", 0)
     _, writer = await asyncio.open_connection(node.mw.host, node.mw.port)
-    await asyncio.sleep(0.01)  # so that the node has the connection, and says farewell to it
+    await until(lambda: node.driver.connections)  # it says farewell to it
     closing = asyncio.create_task(node.close())
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -5,6 +5,7 @@ import errno
 
 import pytest
 
+from tests.support.waiting import until
 from wic.errors import ConfigurationError
 from wic.transport.listener import SocketListener, cannot_listen
 from wic.transport.websocket import serve_websocket
@@ -49,7 +50,7 @@ async def test_a_close_that_is_cancelled_ends_every_connection_at_once(turns, gr
     if greeted:
         await reader.readuntil(b"\r\n\r\n")  # it will not answer the farewell
     else:
-        await asyncio.sleep(0.01)
+        await until(lambda: listener.counters.open)
     closing = asyncio.create_task(listener.close())
     for _ in range(turns):
         await asyncio.sleep(0)

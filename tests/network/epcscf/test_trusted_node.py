@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tests.support.waiting import until
 from wic.network.epcscf.trusted_node import cap_expiry
 from wic.network.tokens import TokenFault, TokenInvalid, WafUnreachable
 from wic.sip.message import Request
@@ -202,7 +203,7 @@ async def test_requests_with_a_token_go_on_without_it(edge):
         )
     )
     # The Service-Route of this core leads nowhere, so that the request is looked at here.
-    seen = await asyncio.wait_for(observed(edge, b"OPTIONS"), 5)
+    seen = await asyncio.wait_for(observed(edge, b"OPTIONS"), 10)
     assert b"Bearer" not in seen
     assert lines(seen, "Authorization") == [digest]
     assert lines(seen, "P-Asserted-Identity") == ["<sip:alice@ims.example>"]
@@ -213,7 +214,7 @@ async def test_credentials_that_cannot_be_read_are_no_token_and_go_no_further(ed
     alice = await edge.wic("alice")
     await registered(edge, alice, edge.tokens.give("t"))
     alice.send(alice.request("OPTIONS", "sip:x@ims.example", 'Authorization: Bearer "t', call_id="o"))
-    seen = await asyncio.wait_for(observed(edge, b"OPTIONS"), 5)
+    seen = await asyncio.wait_for(observed(edge, b"OPTIONS"), 10)
     assert not lines(seen, "Authorization")
     assert lines(seen, "P-Asserted-Identity") == ["<sip:alice@ims.example>"]
 
@@ -255,8 +256,7 @@ async def test_a_caller_who_gives_up_while_the_token_is_checked(edge):
 
 async def settled(edge) -> None:
     """Wait until every check is over."""
-    while edge.epcscf.pending_tasks:  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(0.001)
+    await until(lambda: not edge.epcscf.pending_tasks)
 
 
 async def test_a_connection_that_goes_while_the_token_is_checked(edge):
@@ -264,12 +264,10 @@ async def test_a_connection_that_goes_while_the_token_is_checked(edge):
     edge.tokens.give("t")
     edge.tokens.hold = asyncio.Event()
     alice.send(alice.register(bearer("t")))
-    while not edge.tokens.asked:  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(0.001)
+    await until(lambda: edge.tokens.asked)
     driver = edge.epcscf.node.driver
     alice.cut()
-    while driver.connections:  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(0.001)
+    await until(lambda: not driver.connections)
     edge.tokens.hold.set()
     await settled(edge)
     assert edge.core.nothing_came()

@@ -179,7 +179,7 @@ async def test_a_call_to_a_phone_with_media(behind_core):
     assert "Route:" not in bye
     core.send(core.answer(bye, "200 OK"), where)
     alice.send(alice.respond(await alice.expect("BYE"), "200 OK"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while ims.agw.contexts:  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.01)
     await phone.close()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
+from tests.support.waiting import until
 from wic.network.hss import CommandAction, CommandOutcome, Hss
 from wic.network.scscf.timers import OperatorCommandPoller
 from wic.registration.reg_event.reginfo import ContactEvent
@@ -70,9 +69,7 @@ def test_commands_of_another_process_are_executed(make_registrar, hss, tmp_path)
 async def test_a_running_scscf_executes_a_command_at_once(running, tmp_path) -> None:
     with Hss(tmp_path / "hss.db", realm="ims.example") as operator:
         number = operator.submit_command(IMPI, CommandAction.DEREGISTER, reason="deactivated", now=1e9)
-        async with asyncio.timeout(2):
-            while operator.command_outcome(number) is None:  # noqa: ASYNC110 - another process has no events either
-                await asyncio.sleep(0.02)
+        await until(lambda: operator.command_outcome(number) is not None)
         assert operator.command_outcome(number) is CommandOutcome.DONE
         assert operator.bindings(IMPI, now=1e9) == []
 

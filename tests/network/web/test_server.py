@@ -67,7 +67,7 @@ async def test_closing_that_is_cancelled_ends_idle_connections(
     closing.cancel()
     await asyncio.wait([closing])
     with contextlib.suppress(ConnectionError):
-        await asyncio.wait_for(reader.read(), 2.0)  # to its end
+        await asyncio.wait_for(reader.read(), 10.0)  # to its end
     writer.transport.abort()
 
 
@@ -85,7 +85,7 @@ async def test_a_connection_in_its_tls_handshake_comes_too_late_for_a_server_tha
     with contextlib.suppress(ConnectionError):
         await writer.start_tls(client_context(ca=authority.certificate_path), server_hostname="127.0.0.1")
         writer.write(b"GET /jwks HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert await asyncio.wait_for(reader.read(), 2.0) == b""  # no answer of a closed database
+        assert await asyncio.wait_for(reader.read(), 10.0) == b""  # no answer of a closed database
     writer.transport.abort()
 
 
