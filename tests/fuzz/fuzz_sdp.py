@@ -10,10 +10,14 @@ import sys
 from dataclasses import replace
 
 from wic.errors import NegotiationFailed
-from wic.sdp import AUDIO_CODECS, Fingerprint, Origin, SdpRefused, SessionDescription, TransportDescription
+from wic.sdp.attributes import Fingerprint
+from wic.sdp.codecs import AUDIO_CODECS
+from wic.sdp.description import Origin, SessionDescription
+from wic.sdp.errors import SdpRefused
 from wic.sdp.gateway import MsrpPlace, RtpPlace, read_msrp, to_mw_offer, to_wic_answer, to_wic_offer
 from wic.sdp.line_map import LineKind, Side, map_offer
 from wic.sdp.profile import MediaAnswer, build_answer, plan_answer, read_remote
+from wic.sdp.transport import TransportDescription
 
 ORIGIN = Origin("-", 1, 1, "192.0.2.1")
 TRANSPORT = TransportDescription(address="192.0.2.1", port=5000, fingerprints=(Fingerprint("sha-256", "AB"),))

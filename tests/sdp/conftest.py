@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.sdp import Candidate, Fingerprint, TransportDescription
+from wic.sdp.attributes import Fingerprint
+from wic.sdp.candidate import Candidate
+from wic.sdp.transport import TransportDescription
 
 if TYPE_CHECKING:
     from collections.abc import Callable

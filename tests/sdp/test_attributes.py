@@ -4,8 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.sdp import Fingerprint, Fmtp, MediaDirection, RtcpAddress, Rtpmap, SdpRefused, Setup, ThreeGe2ae
-from wic.sdp.attributes import address_type, parse_number, parse_tls_id
+from wic.sdp.attributes import (
+    Fingerprint,
+    Fmtp,
+    MediaDirection,
+    RtcpAddress,
+    Rtpmap,
+    Setup,
+    ThreeGe2ae,
+    address_type,
+    parse_number,
+    parse_tls_id,
+)
+from wic.sdp.errors import SdpRefused
 
 
 @pytest.mark.parametrize("text", ["", "-1", "65536", "1e3", "٣", "9" * 40, " 1"])

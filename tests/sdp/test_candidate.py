@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.sdp import Candidate, SdpRefused
+from wic.sdp.candidate import Candidate
+from wic.sdp.errors import SdpRefused
 
 WORD = st.from_regex(r"[!-~]{1,20}", fullmatch=True)
 EXTENSIONS = st.tuples(WORD.filter(lambda word: word not in ("raddr", "rport", "tcptype")), WORD)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from wic.sdp import AUDIO_CODECS, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec, MediaDescription, MediaLine
-from wic.sdp.codecs import codec_lines, read_codecs
+from wic.sdp.codecs import AUDIO_CODECS, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec, codec_lines, read_codecs
+from wic.sdp.description import MediaDescription, MediaLine
 from wic.sdp.line import attribute
 
 

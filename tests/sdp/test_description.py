@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wic.errors import WicError
-from wic.sdp import MediaDirection, MediaLine, Origin, SdpLimits, SdpRefused, SessionDescription
+from wic.sdp.attributes import MediaDirection
+from wic.sdp.description import MediaLine, Origin, SdpLimits, SessionDescription
+from wic.sdp.errors import SdpRefused
 from wic.sdp.transport import read_transport
 
 if TYPE_CHECKING:

@@ -5,16 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.sdp import (
-    AUDIO_CODECS,
-    PCMA,
-    AnswerNotValid,
-    MediaDirection,
-    Origin,
-    SdpRefused,
-    SessionDescription,
-    TransportDescription,
-)
+from wic.sdp.attributes import MediaDirection
+from wic.sdp.codecs import AUDIO_CODECS, PCMA
+from wic.sdp.description import Origin, SessionDescription
+from wic.sdp.errors import AnswerNotValid, SdpRefused
 from wic.sdp.gateway import MsrpPlace, RtpPlace, read_msrp, to_mw_answer, to_mw_offer, to_wic_answer, to_wic_offer
 from wic.sdp.line_map import LineMap, Side, map_offer
 from wic.sdp.negotiation import check_answer, continued
@@ -22,6 +16,8 @@ from wic.sdp.profile import MediaAnswer, MediaOffer, build_answer, build_offer, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from wic.sdp.transport import TransportDescription
 
 AGW = Origin("-", 100, 1, "198.51.100.1")
 WIC = Origin("-", 1, 1, "192.0.2.1")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.sdp import SessionDescription
+from wic.sdp.description import SessionDescription
 from wic.sdp.line_map import GatewayPolicy, LineKind, LineMap, Side, line_of, map_offer
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\n"

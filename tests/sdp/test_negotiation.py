@@ -4,23 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wic.sdp import (
-    AUDIO_CODECS,
-    OPUS,
-    PCMA,
-    PCMU,
-    TELEPHONE_EVENT,
-    TELEPHONE_EVENT_48000,
-    AnswerNotValid,
-    Codec,
-    MediaDescription,
-    MediaDirection,
-    NoCommonCodec,
-    OfferNotAcceptable,
-    SdpRefused,
-    SessionDescription,
-    Setup,
-)
+from wic.sdp.attributes import MediaDirection, Setup
+from wic.sdp.codecs import AUDIO_CODECS, OPUS, PCMA, PCMU, TELEPHONE_EVENT, TELEPHONE_EVENT_48000, Codec
+from wic.sdp.description import MediaDescription, SessionDescription
+from wic.sdp.errors import AnswerNotValid, NoCommonCodec, OfferNotAcceptable, SdpRefused
 from wic.sdp.line import Line
 from wic.sdp.negotiation import (
     agreed_codecs,

@@ -5,22 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.sdp import (
-    AUDIO_CODECS,
-    OPUS,
-    PCMA,
-    TELEPHONE_EVENT,
-    MediaDirection,
-    NoCommonCodec,
-    OfferNotAcceptable,
-    Origin,
-    SdpRefused,
-    SessionDescription,
-    Setup,
-    TransportDescription,
-)
+from wic.sdp.attributes import MediaDirection, Setup
+from wic.sdp.codecs import AUDIO_CODECS, OPUS, PCMA, TELEPHONE_EVENT
+from wic.sdp.description import Origin, SessionDescription
+from wic.sdp.errors import NoCommonCodec, OfferNotAcceptable, SdpRefused
 from wic.sdp.negotiation import agreed_codecs, check_answer, common_codecs, dtls_role
 from wic.sdp.profile import MediaAnswer, MediaOffer, build_answer, build_offer, plan_answer, read_remote
+from wic.sdp.transport import TransportDescription
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.sdp import RtcpAddress, SdpRefused, SessionDescription, Setup, TransportDescription
-from wic.sdp.transport import read_transport, transport_lines
+from wic.sdp.attributes import RtcpAddress, Setup
+from wic.sdp.description import SessionDescription
+from wic.sdp.errors import SdpRefused
+from wic.sdp.transport import TransportDescription, read_transport, transport_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
