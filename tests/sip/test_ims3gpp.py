@@ -45,6 +45,11 @@ def test_restoration(inside: str, root: str) -> None:
     assert service.wants_initial_registration
 
 
+@pytest.mark.parametrize("service", [RESTORATION, AlternativeService("emergency", reason="<112> & co.")])
+def test_a_proposal_is_read_as_it_was_written(service: AlternativeService) -> None:
+    assert read_alternative_service(response(service.to_xml().decode())) == service
+
+
 def test_an_emergency_call() -> None:
     service = read_alternative_service(response(document("<type>emergency</type><reason/>")))
     assert service == AlternativeService("emergency")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from xml.sax.saxutils import escape
 
 from wic.sip.errors import MalformedBody
 from wic.sip.multipart import find_part
@@ -35,6 +36,14 @@ class AlternativeService:
     def wants_initial_registration(self) -> bool:
         """Whether the S-CSCF lost the registration and wants it anew (TS 24.229 §5.1.2A.1.6)."""
         return self.type == "restoration" and self.action == "initial-registration"
+
+    def to_xml(self) -> bytes:
+        """Return the body that makes the proposal."""
+        action = f"<action>{self.action}</action>" if self.action else ""
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<ims-3gpp version="1"><alternative-service>'
+            f"<type>{self.type}</type><reason>{escape(self.reason)}</reason>{action}</alternative-service></ims-3gpp>\n"
+        ).encode()
 
 
 def read_alternative_service(message: Message) -> AlternativeService | None:

@@ -94,3 +94,23 @@ async def test_charging_information_in_responses_stays_in_the_network(core, meth
     alice.send(alice.register(EMPTY) if method == "REGISTER" else alice.request(method, "sip:bob@ims.example", contact))
     registrar.answer(await registrar.expect(method), status, *CHARGING, contact)
     assert b"P-Charging" not in await alice.expect("SIP/2.0 ")
+
+
+EMERGENCIES = ["urn:service:sos", "URN:service:SOS.police", "tel:112", "tel:1-1-2;phone-context=ims.example"]
+EMERGENCIES += ["sip:911@ims.example;user=phone", "sip:%3112@IMS.example", "sips:112;phone-context=+49@ims.example"]
+ORDINARY = ["urn:service:sosage", "urn:service:counseling", "tel:1120", "tel:+49112", "sip:112@other.example"]
+
+
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE", "FOO"])
+@pytest.mark.parametrize("uri", [*EMERGENCIES, *ORDINARY])
+async def test_an_emergency_call_is_refused_with_another_way(core, method, uri):
+    """TS 24.371 §7.4.4, TS 24.229 §5.2.10.4: the UE believes it by the URI in its Path."""
+    core.wic.send(core.wic.request(method, uri, f"Contact: {core.wic.contact}"))
+    if uri in ORDINARY:
+        await core.edge.core.expect(f"{method} {uri} ")
+        return
+    refused = await core.wic.expect("SIP/2.0 380 Alternative Service")
+    assert core.wic.headers(refused, "P-Asserted-Identity") == [core.path]
+    assert core.wic.headers(refused, "Content-Type") == ["application/3gpp-ims+xml"]
+    assert b"<type>emergency</type>" in refused
+    assert core.edge.core.nothing_came()

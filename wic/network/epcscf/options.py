@@ -54,6 +54,8 @@ class EPcscfOptions:
     """Web pages that may connect, such as `https://wwsf.example:8081`, besides those of this host; None lets in all."""
     native_clients: bool = True
     """Whether clients may connect that name no Origin, as browsers always do (TS 33.203 §X.2.1)."""
+    emergency_numbers: tuple[str, ...] = ("112", "911")
+    """Numbers that get 380, as emergency service URNs do: a WIC can make no emergency calls (TS 24.371 §7.4.4)."""
     flow_timer: int = 120
     """Interval of the keep-alives that a WIC should send (RFC 5626 §4.4, RFC 6223)."""
     grace: float = 30.0

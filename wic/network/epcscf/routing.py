@@ -17,7 +17,7 @@ from wic.network.epcscf.call_legs import CONNECTION_LOST, RETURN_PAUSE
 from wic.network.epcscf.context import RequestContext
 from wic.network.epcscf.leg import LEG_PARAM
 from wic.network.epcscf.register import ForwardedRegister
-from wic.network.epcscf.screening import screen
+from wic.network.epcscf.screening import is_emergency, screen
 from wic.network.epcscf.tables import UeState
 from wic.network.epcscf.trust import (
     assert_identities,
@@ -33,6 +33,7 @@ from wic.sdp.body import remove_sdp
 from wic.sdp.line_map import Side
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
+from wic.sip.ims3gpp import IMS_3GPP, AlternativeService
 from wic.sip.message import Response
 from wic.sip.methods import DIALOG_FORMING, TARGET_REFRESH
 from wic.sip.proxy.core import ProxyLogic, Target
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from wic.sip.proxy.core import PassingAck, PassingResponse, ProxyContext
     from wic.sip.uri import Uri
 
+_NO_EMERGENCY_CALLS = AlternativeService("emergency", reason="Make emergency calls by a telephone").to_xml()
 _PAUSE = 5
 """Seconds that a WIC which sends too much is told to wait."""
 
@@ -137,6 +139,11 @@ class EPcscfLogic(ProxyLogic):
         found = connection.identify(preferred_identities(request), contacts, now=now, impi=impi)
         if found is None:
             context.reject(403, "Not Registered", now=now)
+            return
+        if is_emergency(request.uri, self._context.options.emergency_numbers, self._context.options.domain):
+            # TS 24.371 §7.4.4. TS 24.229 §5.2.10.4: the UE believes it by the URI in Path.
+            headers = [("P-Asserted-Identity", f"<{self._context.path(connection)}>"), ("Content-Type", IMS_3GPP)]
+            context.reject(380, headers=headers, body=_NO_EMERGENCY_CALLS, now=now)
             return
         ue, association, identities = found
         clean_from_wic(request)

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from wic.sip.methods import DIALOG_FORMING, TARGET_REFRESH, WITHIN_DIALOG
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wic.sip.message import Request
+    from wic.sip.uri import Uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,14 @@ class ScreeningRefusal:
 
     status: int
     reason: str | None = None
+
+
+def is_emergency(uri: Uri, numbers: Collection[str], domain: str) -> bool:
+    """Tell whether a Request-URI names an emergency service, or is one of its numbers (TS 24.371 §7.4.4)."""
+    if uri.is_sip:
+        return uri.host.lower() == domain.lower() and uri.username.partition(";")[0] in numbers
+    name = uri.aor().opaque.lower()
+    return name in numbers if uri.scheme == "tel" else f"{name}.".startswith("service:sos.")  # RFC 5031 §4.2
 
 
 def screen(request: Request) -> ScreeningRefusal | None:

@@ -18,7 +18,7 @@ from wic.network.scscf.registrar import CrowdedRegistration
 from wic.network.scscf.trust import DialogMarks, TrustBoundary, next_hop
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
-from wic.sip.ims3gpp import IMS_3GPP
+from wic.sip.ims3gpp import IMS_3GPP, AlternativeService
 from wic.sip.message import Response
 from wic.sip.methods import DIALOG_FORMING
 from wic.sip.proxy.core import PassingResponse, ProxyLogic, Target
@@ -48,11 +48,7 @@ ORIGINATING = "orig"
 """User part of the Service-Route, which marks the originating case (TS 24.229 §5.4.3.2)."""
 _STORAGE_PAUSE = 10
 """Seconds of the Retry-After while the database cannot be written."""
-_RESTORATION_BODY = (
-    b'<?xml version="1.0" encoding="UTF-8"?>\n'
-    b'<ims-3gpp version="1"><alternative-service><type>restoration</type><reason/>'
-    b"<action>initial-registration</action></alternative-service></ims-3gpp>\n"
-)
+_RESTORATION = AlternativeService("restoration", "initial-registration").to_xml()
 """Asks the UE to register initially (TS 24.229 §7.6)."""
 
 
@@ -200,7 +196,7 @@ class ScscfLogic(ProxyLogic):
             # §5.1.2A.1.6: the UE believes a 504 only from a URI of its Service-Route.
             asserted = f"<{self._node.mw.uri(ORIGINATING)}>"
             headers = [("P-Asserted-Identity", asserted), ("Content-Type", IMS_3GPP)]
-            context.reject(504, "Registration Lost", headers=headers, body=_RESTORATION_BODY, now=now)
+            context.reject(504, "Registration Lost", headers=headers, body=_RESTORATION, now=now)
         else:
             self._assertions.add_number(context.request)
             self._assertions.assert_service(context.request)
