@@ -31,6 +31,12 @@ def test_a_barred_identity_may_be_registered_and_is_not_shown(make_registrar, he
 
 
 @pytest.mark.usefixtures("several_sets")
+def test_a_ue_learns_the_time(make_registrar, header) -> None:
+    """RFC 3261 §10.3 step 8, §20.17."""
+    assert header(register(make_registrar()), "Date") == ["Sun, 09 Sep 2001 01:46:40 GMT"]
+
+
+@pytest.mark.usefixtures("several_sets")
 def test_registering_one_identity_registers_its_set_and_no_other(make_registrar) -> None:
     registrar = make_registrar()
     register(registrar)

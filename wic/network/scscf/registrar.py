@@ -7,6 +7,7 @@ TS 24.229 §5.3.1.2), the user has to be authenticated, the Contacts have to be 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from wic.auth.digest_server import find_credentials
@@ -174,8 +175,9 @@ class Registrar:
         self, register: ReceivedRegister, authenticated: Authenticated, update: BindingUpdate, tag: str
     ) -> Response:
         bindings = update.applied_to(register.bindings)
-        # RFC 3261 §10.3 step 8: all bindings, with the time that each has left.
+        # RFC 3261 §10.3 step 8: all bindings, with the time that each has left, and the date.
         headers: list[tuple[str, object]] = [("Contact", self._contact(register, binding)) for binding in bindings]
+        headers.append(("Date", formatdate(register.now, usegmt=True)))
         # RFC 3327 §5.3: the Path that is stored; TS 24.229 §5.4.1.2.2F: Service-Route and P-Associated-URI.
         headers += [("Path", value) for value in register.request.headers.get_all("Path")]
         headers.append(("Service-Route", f"<{self._service_route}>"))
