@@ -124,7 +124,7 @@ network.add_command(subscriber)
     "--leases-each",
     type=Quantity("n", click.IntRange(1, 1000)),
     group=POOL,
-    help="Most identities lent at a time to one user, or without sign-in to one IP address; 1 to 1000.  [default: half of the pool]",
+    help="Most identities lent at a time to one user, or without sign-in to one IP address; 1 to 1000.  [default: half of the pool, up to 16 to one user]",
 )
 @option("--sign-in-only", is_flag=True, group=POOL, help="Lend identities only to users who have signed in.")
 @common_options

@@ -43,6 +43,24 @@ async def test_other_grants_are_not_affected(client) -> None:
     assert (await client.refresh(other)).status == 200
 
 
+async def test_consents_of_one_client_for_one_user_are_bounded(waf: Waf, client, clock, monkeypatch) -> None:
+    """A browser that is signed in can ask for codes as fast as it likes."""
+    monkeypatch.setattr("wic.network.waf.tokens.MAX_CONSENTS", 3)
+    tokens = []
+    for _ in range(5):
+        clock.now += 1
+        tokens.append((await client.tokens())["refresh_token"])
+    assert [(await client.refresh(token)).status for token in tokens] == [400, 400, 200, 200, 200]
+    row = waf.store.database.row("SELECT count(*), (SELECT count(*) FROM access_token) FROM consent")
+    assert row == (3, 6)
+
+
+async def test_sessions_of_one_user_are_bounded(waf: Waf, monkeypatch) -> None:
+    monkeypatch.setattr("wic.network.waf.users.MAX_SESSIONS", 3)
+    sessions = [waf.store.sessions.open("carol", expires_at=10 + number) for number in range(5)]
+    assert [waf.store.sessions.user(each, now=0) for each in sessions] == [None, None, "carol", "carol", "carol"]
+
+
 async def test_two_simultaneous_uses(client) -> None:
     token = (await client.tokens())["refresh_token"]
     answers = await asyncio.gather(client.refresh(token), client.refresh(token))

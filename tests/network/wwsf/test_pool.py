@@ -229,6 +229,27 @@ async def test_a_signed_in_browser_gets_a_pair(waf: Waf, make_wwsf, open_browser
         assert (await lease(page, headers=headers)).status == 403
 
 
+async def test_one_user_gets_no_large_share_of_a_large_pool(
+    waf: Waf, make_wwsf, open_browser, client, monkeypatch
+) -> None:
+    """An address may stand for many users; a browser session, or a token, stands for one."""
+    monkeypatch.setattr("wic.network.wwsf.pool.USER_LEASES", 2)
+    wwsf = await make_wwsf(waf, pool=PoolOptions(anonymous=True))
+    for number in range(3, 11):
+        waf.store.pool.add("wwsf", f"pool{number}@ims.example", f"sip:pool{number}@ims.example")
+        wwsf.store.add_pool_pair(f"pool{number}@ims.example", f"sip:pool{number}@ims.example")
+    token = (await client.tokens())["access_token"]
+    page = client.browser
+    page.url = wwsf.url
+    back = await page.get((await page.get("/signin")).location)
+    assert (await page.get(back.location)).status == 303
+    by_session = [(await lease(page)).status for _ in range(3)]
+    wic = open_browser(wwsf.url)
+    by_token = (await lease(wic, headers={"Authorization": f"Bearer {token}"})).status
+    by_address = [(await lease(wic)).status for _ in range(6)]
+    assert (by_session, by_token, by_address) == ([201, 201, 429], 429, [*[201] * 5, 429])
+
+
 async def test_leases_are_limited_by_address(waf: Waf, make_wwsf, open_browser, clock) -> None:
     wwsf = await make_wwsf(waf, pool=PoolOptions(anonymous=True, rate=3, leases_each=2))
     wic = open_browser(wwsf.url)

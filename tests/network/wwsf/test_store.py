@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.web.browser_session import fingerprint
 from wic.network.web.database import WebDatabase
 from wic.network.wwsf import WwsfStore
-from wic.network.wwsf.store import MIGRATIONS
+from wic.network.wwsf.store import MIGRATIONS, WwsfSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,3 +98,28 @@ def test_leases_of_an_older_file(tmp_path: Path) -> None:
         assert store.prolong("returned", now=0, until=200) is None
         assert store.remove_pool_pair("lent")
         assert store.leases_of("user carol", now=0) == 1
+
+
+def test_sessions_of_one_user_are_bounded(store: WwsfStore, monkeypatch) -> None:
+    monkeypatch.setattr("wic.network.wwsf.store.MAX_SESSIONS", 3)
+
+    def sign_in(id: str, subject: str, end: float) -> None:
+        token = Secret("t")
+        made = WwsfSession(
+            subject=subject,
+            impi="i",
+            impus=(),
+            access_token=token,
+            token_expires_at=end,
+            renew_at=end,
+            refresh_token=None,
+            expires_at=end,
+        )
+        store.save_session(id, made)
+
+    sign_in("dave's", "dave", 1)
+    for number in range(5):
+        sign_in(f"carol's {number}", "carol", 10 + number)
+    sign_in("carol's 2", "carol", 12)  # renewed
+    left = [id for id in ("dave's", *(f"carol's {n}" for n in range(5))) if store.session(id, now=0)]
+    assert left == ["dave's", "carol's 2", "carol's 3", "carol's 4"]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from wic.network.web.database import WebDatabase
 
 ALGORITHM = "ES256"
+MAX_CONSENTS = 256
+"""Consents of one client for one user, such as of one browser that signs in again and again."""
 KEY_ANNOUNCED = 2 * 3600.0
 """Seconds for which a key is published before it signs: longer than resource servers cache the keys."""
 
@@ -74,7 +76,9 @@ class Consents:
         self._db = database
 
     def add(self, consent: Consent) -> Consent:
-        """Store a new consent, and return it."""
+        """Store a new consent, and return it; of too many of one client for one identity the oldest ends."""
+        condition = "impi = ? AND client = ? AND user IS ?"
+        self._db.make_room("consent", MAX_CONSENTS, condition, consent.impi, consent.client, consent.user)
         identities = (consent.impi, json.dumps(consent.impus), consent.wwsf)
         self._db.change(
             "INSERT INTO consent VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from wic.errors import ConfigurationError
 from wic.network.sqlite_file import read_json
-from wic.network.web.browser_session import fingerprint, new_secret
+from wic.network.web.browser_session import MAX_SESSIONS, fingerprint, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,6 +162,7 @@ class WebSessions:
         It is never one that the browser had before it signed in: that could have been planted (session fixation).
         """
         session_id = new_secret()
+        self._db.make_room("session", MAX_SESSIONS, "user = ?", user)
         self._db.change("INSERT INTO session VALUES (?, ?, ?)", fingerprint(session_id), user, expires_at)
         return session_id
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiohttp import web
 
+MAX_SESSIONS = 64
+"""Sessions of one user at one server; for another one the oldest ends."""
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 

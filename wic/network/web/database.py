@@ -25,6 +25,11 @@ class WebDatabase(SqliteFile):
     def __init__(self, path: Path, migrations: Sequence[str]) -> None:
         super().__init__(path, [tuple(filter(str.strip, script.split(";"))) for script in migrations])
 
+    def make_room(self, table: str, most: int, condition: str, *values: str | None) -> None:
+        """Make room for one row among those that a condition selects: those that end first go."""
+        chosen = f"SELECT id FROM {table} WHERE {condition} ORDER BY expires_at DESC LIMIT -1 OFFSET {most - 1}"
+        self.change(f"DELETE FROM {table} WHERE id IN ({chosen})", *values)
+
 
 class WebStore:
     """Store of a web server in one database file, as a context manager."""

@@ -22,7 +22,8 @@ class PoolOptions:
     """Whether users may remain anonymous."""
     leases_each: int | None = None
     """Leases that one user may have at a time, those counted that were given back and are held; anonymous users of one
-    address count as one user. None allows half of the pool, so that no user and no address can take all of it."""
+    address count as one user. None allows half of the pool, so that no address can take all of it, and no more than 16
+    to one who has signed in."""
     rate: int = 60
     """Leases that one address may ask for in a minute."""
     hold_until_expiry: bool = False

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 RESERVED = 30.0
 """Seconds for which a pair is set aside while its token is requested."""
+USER_LEASES = 16
+"""Leases of one user who has signed in, in however many tabs, unless the options say otherwise."""
 POOL_PATH = "/pool/lease"
 
 
@@ -53,8 +55,9 @@ class PoolEndpoint:
         context = self._context
         self._admit(request)
         holder = await self._holder(request)
-        # One user or address must not take the whole pool.
-        most = self._options.leases_each or max(1, len(context.store.pairs()) // 2)
+        # One user or address must not take the whole pool; an address may stand for many users.
+        share = max(1, len(context.store.pairs()) // 2)
+        most = self._options.leases_each or (min(share, USER_LEASES) if holder.startswith("user ") else share)
         if context.store.leases_of(holder, now=context.now) >= most:
             raise JsonError("too_many_leases", "give one back first", status=429, headers=self._until_next_free())
         reserved = context.store.reserve(holder, now=context.now, until=context.now + RESERVED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.sqlite_file import read_json
-from wic.network.web.browser_session import fingerprint, new_secret
+from wic.network.web.browser_session import MAX_SESSIONS, fingerprint, new_secret
 from wic.network.web.database import WebStore
 from wic.sip.state_table import StateTable
 
@@ -259,7 +259,9 @@ class WwsfStore(WebStore):
         return None if row is None else str(row[0])
 
     def save_session(self, session_id: str, session: WwsfSession) -> None:
-        """Store a session."""
+        """Store a session; of too many of one user the oldest ends."""
+        own = fingerprint(session_id)
+        self.database.make_room("session", MAX_SESSIONS, "subject = ? AND id <> ?", session.subject, own)
         self.database.change(
             "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             fingerprint(session_id),
