@@ -30,6 +30,7 @@ from wic.registration.register_request import EXTENSIONS
 from wic.sip.errors import MalformedBody, MalformedHeader
 from wic.sip.headers import NameAddr
 from wic.sip.ims3gpp import read_alternative_service
+from wic.sip.message import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from wic.registration.binding import Binding
     from wic.registration.reg_event.events import RegistrationTerminated
     from wic.registration.register_request import RegisterParameters
-    from wic.sip.message import Response
 
 MAX_ROUNDS: Final = 8
 """REGISTERs in a row: two invalid challenges of AKA and a right one make four, other parameters come on top."""
@@ -362,10 +362,7 @@ def _with_required(response: Response, parameters: RegisterParameters) -> tuple[
 
 
 def _lasting_longer(response: Response, parameters: RegisterParameters) -> tuple[RegisterParameters, str]:
-    try:
-        least = response.min_expires  # RFC 3261 §20.23
-    except MalformedHeader:
-        least = None
+    least = response.usable(Response.min_expires)  # RFC 3261 §20.23
     possible = least is not None and parameters.expires < least <= _MAX_EXPIRES
     changed = parameters.lasting(least) if least is not None and possible else parameters
     return changed, "it does not say how long it would be"

@@ -326,10 +326,7 @@ class Response(Message):
 
     def retry_delay(self, *, longest: float = LONGEST_RETRY_DELAY) -> float | None:
         """Return the seconds that its Retry-After makes this side wait; None without one that can be read."""
-        try:
-            asked = self.retry_after
-        except MalformedHeader:
-            return None
+        asked = self.usable(Response.retry_after)
         return None if asked is None else asked.delay(longest=longest)
 
     def copy(self) -> Response:

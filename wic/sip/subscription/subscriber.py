@@ -248,10 +248,7 @@ class Subscription:
 
     def _raise_expires(self, response: Response) -> bool:
         """Ask for what a 423 demands (RFC 6665 §4.1.2.1); False if it makes no sense."""
-        try:
-            least = response.min_expires
-        except MalformedHeader:
-            return False
+        least = response.usable(Response.min_expires)
         if least is None or not self._expires < least <= _MAX_EXPIRES or self._rounds >= _MAX_ROUNDS:
             return False
         self._expires = least
