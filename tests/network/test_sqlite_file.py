@@ -278,6 +278,24 @@ def test_a_log_that_is_deleted_while_it_is_open(path: Path) -> None:
             add(file, "b")
 
 
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("file_too", [False, True])
+def test_a_log_that_is_damaged_while_it_is_open(store: str, file_too: bool, path: Path) -> None:
+    """What it holds would be gone with the process: SQLite itself reads it from memory until then."""
+    file, _, writes = STORES[store](path)
+    log = path.with_name(f"{path.name}-wal")
+    assert log.stat().st_size
+    for damaged in (log, path) if file_too else (log,):
+        with open(damaged, "r+b") as content:
+            content.write(b"\xff" * min(damaged.stat().st_size, 8000))
+    for call in (*writes, file.data_version):
+        with pytest.raises(
+            StorageFailed, match=f"cannot use the database {path}: its write-ahead log is damaged; stop"
+        ):
+            call()
+    file.close()
+
+
 def test_checkpoints_are_no_damage(path: Path) -> None:
     with SqliteFile(path, MIGRATIONS) as file, SqliteFile(path, MIGRATIONS) as other:
         for name in "abcd":

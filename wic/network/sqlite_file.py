@@ -16,7 +16,7 @@ import json
 import os
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from wic.errors import ConfigurationError, StorageFailed
@@ -33,6 +33,8 @@ _BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process."""
 _BUSY_PAUSE = 0.02
 """Seconds between two attempts where SQLite does not wait itself."""
+_LOG_BEGINS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+"""First octets of a write-ahead log, by the byte order of its checksums (SQLite file format §4.1)."""
 
 
 class SqliteFile:
@@ -167,10 +169,26 @@ class SqliteFile:
                 f"the database {self._path} was deleted or replaced while it was in use: stop what uses it,"
                 " restore a copy of the file, and start again"
             )
+        if log is not None and not to_read:
+            self._check_log()
         # With a write-ahead log only a checkpoint, of any process, changes the file: few changes are looked at.
         if found is not None and self._seen is not None and (found.st_mtime_ns, found.st_size) != self._seen:
             self._check_content()
             self._seen = found.st_mtime_ns, found.st_size
+
+    def _check_log(self) -> None:
+        # SQLite reads the beginning of the log at the next start only, and would find nothing of what was committed.
+        begin = b""
+        with (
+            suppress(FileNotFoundError),
+            open(f"{self._target}-wal", "rb") as file,
+        ):  # it has no locks that closing it ends
+            begin = file.read(4)
+        if begin and begin not in _LOG_BEGINS:
+            raise StorageFailed(
+                f"cannot use the database {self._path}: its write-ahead log is damaged; stop what uses it, and restore a copy"
+                " of the file"
+            )
 
     def _check_content(self) -> None:
         with self._guarded("use"), closing(sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT)) as fresh:
