@@ -280,7 +280,7 @@ class RegistrationAgent:
         self._settle(now)
 
     def _give_way(self, now: float) -> None:
-        self._queue = {}
+        self._keep_departures()
         why = Termination.REPLACED.value
         for registration in self._registrations:
             if registration.binding is None and registration is self._leading:  # the user has to be told
@@ -315,9 +315,7 @@ class RegistrationAgent:
         for watch in (self._reg_event, self._parting):
             mine = mine or (watch is not None and watch.handle(event, now=now))
         if isinstance(event, FlowClosed) and event.flow == self._flow:
-            # What waits for its turn needs a new flow, but for a deregistration, which ends with an error now.
-            leaving = {each for each, command in self._queue.items() if command is _Command.DEREGISTER}
-            self._queue = {each: command for each, command in self._queue.items() if each in leaving}
+            self._keep_departures()  # what else waits for its turn needs a new flow
         # A flow whose transaction failed is as good as closed, as the next event will say: nothing more goes over it.
         self._settle(now, proceed=not isinstance(event, TransportFailed))
         return mine
@@ -364,6 +362,10 @@ class RegistrationAgent:
             if not self._parting.is_leaving:
                 self.part()
                 self.listener(DepartureEnded())
+
+    def _keep_departures(self) -> None:
+        """Forget what waits for its turn, but for deregistrations, which end where there is no flow or no binding."""
+        self._queue = {each: command for each, command in self._queue.items() if command is _Command.DEREGISTER}
 
     def _proceed(self, now: float) -> None:
         """Carry out the commands that wait, until a REGISTER is on its way (TS 24.229 §5.1.1.2.1: one at a time)."""

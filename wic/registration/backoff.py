@@ -72,9 +72,8 @@ class Backoff:
             least = min(options.base_time, 2.0 ** min(self.failures - 1, _MAX_DOUBLINGS))
             return min(max(retry_after, least), options.max_time)
         if self.failures == 1:
-            return self.chance() * min(
-                options.base_time / 3, _LONGEST_FIRST
-            )  # TS 24.229 §5.1.1.2.1: within five minutes
+            # TS 24.229 §5.1.1.2.1: within five minutes.
+            return self.chance() * min(options.base_time / 3, _LONGEST_FIRST)
         wait = min(options.max_time, options.base_time * 2.0 ** min(self.failures, _MAX_DOUBLINGS))
         return wait * (1 + self.chance()) / 2  # from 50 to 100 per cent
 

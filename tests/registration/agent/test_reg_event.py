@@ -410,3 +410,15 @@ def test_a_connection_that_another_one_replaced_is_the_end(watched: tuple[Househ
     assert failures(household.told()) == [("alice", Remedy.GIVE_UP, None)]
     household.agent.register(FLOW, now=1)
     assert household.endpoint.to_send() == []
+
+
+def test_a_deregistration_that_waits_its_turn_ends_with_a_connection_that_was_replaced(
+    watched_with_home: tuple[Household, Notifier],
+) -> None:
+    household, _ = watched_with_home
+    household.agent.add(WORK, now=0)  # its REGISTER is on its way
+    household.agent.deregister(HOME, now=0)
+    assert household.agent.is_leaving
+    household.agent.give_way(now=1)
+    assert DepartureEnded() in household.told()
+    assert not household.agent.is_leaving
