@@ -102,12 +102,12 @@ def add(
             )
         with Provisioning(directory) as provisioning:
             if csv_file is not None:
-                found = read_subscribers(csv_file, new, provisioning.prepare)
+                found = read_subscribers(csv_file, new, provisioning.enrolment.prepare)
             else:
                 secrets = new.read_secrets()
                 names = [name or ""] if count is None else numbered(name or "", count)
-                found = [provisioning.prepare(new.subscriber(each, secrets)) for each in names]
-            provisioning.store(found)
+                found = [provisioning.enrolment.prepare(new.subscriber(each, secrets)) for each in names]
+            provisioning.enrolment.store(found)
             if count is None and csv_file is None:
                 _show_one(common.console, found[0], provisioning.accounts.path)
             else:

@@ -34,7 +34,7 @@ def add(count: int) -> dict[str, float]:
         asyncio.run(start_once(directory))
         memory, began = resident_bytes(), cpu_seconds()
         with Provisioning(directory) as provisioning:
-            provisioning.store([provisioning.prepare(each) for each in subscribers])
+            provisioning.enrolment.store([provisioning.enrolment.prepare(each) for each in subscribers])
             added = cpu_seconds() - began
             listed = len(provisioning.list())
             used = cpu_seconds() - began - added

@@ -32,7 +32,7 @@ async def test_an_account_of_another_network_may_come_first(tmp_path: Path) -> N
     accounts = tmp_path / "accounts.toml"
     accounts.write_text(WORK + accounts.read_text("utf-8"), "utf-8")
     with Provisioning(tmp_path) as provisioning:
-        assert provisioning.add(NewSubscriber(name="dora")).impi == "dora@ims.example"
+        assert provisioning.enrolment.add(NewSubscriber(name="dora")).impi == "dora@ims.example"
         dora = provisioning.accounts.get("dora") or {}
         assert (dora["server"], dora["impi"], dora["ca"]) == (server, "dora@ims.example", "ca.pem")
     assert accounts.read_text("utf-8").startswith(WORK)
@@ -53,21 +53,21 @@ async def test_an_identity_belongs_to_one_subscriber(tmp_path: Path) -> None:
                 NewSubscriber(name="+49301"),
             ):
                 with pytest.raises(ConfigurationError, match="of the subscriber dora"):
-                    one.prepare(new)
-            second = other.prepare(NewSubscriber(name="erin", auth=AuthScheme.AKA, further=("tel:+49302",)))
-            one.add(NewSubscriber(name="fred", further=("tel:+49302",)))
+                    one.enrolment.prepare(new)
+            second = other.enrolment.prepare(NewSubscriber(name="erin", auth=AuthScheme.AKA, further=("tel:+49302",)))
+            one.enrolment.add(NewSubscriber(name="fred", further=("tel:+49302",)))
             before = ims.accounts_path.read_bytes()
-            free = other.prepare(NewSubscriber(name="gina"))
+            free = other.enrolment.prepare(NewSubscriber(name="gina"))
             with pytest.raises(ConfigurationError, match="of the subscriber fred"):
-                other.store([free, second])
+                other.enrolment.store([free, second])
             assert ims.accounts_path.read_bytes() == before
             assert {"erin@ims.example", "gina@ims.example"}.isdisjoint(each.subscriber.impi for each in one.list())
             both = [NewSubscriber(name=name, further=("tel:+49303",)) for name in ("hans", "jana")]
             with pytest.raises(ConfigurationError, match="of the subscriber hans"):
                 ims.add_subscribers(both)
-            one.add(NewSubscriber(name="dora", further=("tel:+49301",)))  # again, with its own
+            one.enrolment.add(NewSubscriber(name="dora", further=("tel:+49301",)))  # again, with its own
             one.remove("fred")
-            other.store([second])
+            other.enrolment.store([second])
 
 
 @pytest.mark.parametrize("harm", ["deleted", "damaged"])
@@ -139,8 +139,8 @@ async def test_each_file_is_written_once(directory: Path, monkeypatch) -> None:
         before = ims.hss.data_version()
         monkeypatch.setattr(accounts_file, "replace_file", replace_file)
         with Provisioning(directory) as provisioning:
-            provisioning.store([provisioning.prepare(each) for each in KINDS])
-            provisioning.store([])
+            provisioning.enrolment.store([provisioning.enrolment.prepare(each) for each in KINDS])
+            provisioning.enrolment.store([])
         assert written == [ims.accounts_path]
         assert ims.hss.data_version() == before + 1, "one transaction"
 
@@ -168,11 +168,11 @@ async def test_a_failure_leaves_nothing_behind(directory: Path, monkeypatch, sta
         "wwsf": "wic.network.wwsf.store.WwsfStore.add_pool_pair",
     }[stage]
     with Provisioning(directory) as provisioning:
-        prepared = [provisioning.prepare(each) for each in KINDS]
+        prepared = [provisioning.enrolment.prepare(each) for each in KINDS]
         with monkeypatch.context() as patched:
             patched.setattr(target, fail)
             with pytest.raises(ConfigurationError, match="it cannot be"):
-                provisioning.store(prepared)
+                provisioning.enrolment.store(prepared)
         assert provisioning.accounts.get("with-password") is None
     assert everything(directory) == before
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wic.accounts.accounts_file import Value
-    from wic.network.enrolment import NewSubscriber, SubscriptionData
     from wic.network.hss import SubscriberProfile
 
 _EXECUTED_WITHIN = 3.0
@@ -72,7 +71,8 @@ class Provisioning:
         own = self._of_the_network(accounts)
         self.domain = self.hss.realm = str(own.get("impi", "")).partition("@")[2]
         self._web = WebFiles(directory)
-        self._enrolment = Enrolment(self.hss, self.accounts, self._web, self._servers(own))
+        self.enrolment = Enrolment(self.hss, self.accounts, self._web, self._servers(own))
+        """Adds subscribers."""
 
     def _of_the_network(self, accounts: Sequence[Mapping[str, Value]]) -> Mapping[str, Value]:
         """Return the account of a subscriber: the user may keep accounts of other networks in the same file."""
@@ -89,32 +89,6 @@ class Provisioning:
         self.hss.close()
 
     # Subscribers
-
-    def add(self, new: NewSubscriber) -> SubscriberProfile:
-        """Add a subscriber with its accounts; one that exists gets other credentials.
-
-        Raises:
-            ConfigurationError: a value cannot be used, the network lacks the WAF that it needs, or a file cannot be written.
-            StorageFailed: a database cannot be written.
-        """
-        return self._enrolment.add(new)
-
-    def prepare(self, new: NewSubscriber) -> SubscriptionData:
-        """Check a subscriber to be added, and return what `store` takes; nothing is changed.
-
-        Raises:
-            ConfigurationError: a value cannot be used, or the network lacks the WAF that it needs.
-        """
-        return self._enrolment.prepare(new)
-
-    def store(self, subscribers: Sequence[SubscriptionData]) -> None:
-        """Add subscribers, all of them or none.
-
-        Raises:
-            ConfigurationError: an identity is taken, or a file cannot be used.
-            StorageFailed: a database cannot be written.
-        """
-        self._enrolment.store(subscribers)
 
     def list(self) -> list[SubscriberStatus]:
         """Return every subscriber."""

@@ -90,7 +90,7 @@ async def test_every_request_carries_the_token(ims: ImsNetwork, seen: ReceivedRe
 
 async def test_a_web_user_with_a_telephone_number(ims: ImsNetwork) -> None:
     with Provisioning(ims.accounts_path.parent) as provisioning:
-        provisioning.add(NewSubscriber(name="dave", auth=AuthScheme.BEARER, further=("tel:+4930123",)))
+        provisioning.enrolment.add(NewSubscriber(name="dave", auth=AuthScheme.BEARER, further=("tel:+4930123",)))
     async with Client(account(ims, "dave"), OPTIONS) as client:
         assert set(map(str, client.identities.usable)) == {"sip:dave@ims.example", "tel:+4930123"}
 
@@ -119,7 +119,9 @@ async def test_a_web_user_has_an_account_to_sign_in_with(ims: ImsNetwork, browse
     if name == "erin":
         with Provisioning(ims.accounts_path.parent) as provisioning:
             password, further = Secret("her password"), ("tel:+4930123",)
-            provisioning.add(NewSubscriber(name="erin", auth=AuthScheme.BEARER, further=further, password=password))
+            provisioning.enrolment.add(
+                NewSubscriber(name="erin", auth=AuthScheme.BEARER, further=further, password=password)
+            )
     found = Account.load(f"{name}-in-person", ims.accounts_path)
     assert found.web is not None
     with pytest.raises(SignInNeeded, match=f"wic login {name}-in-person"):
