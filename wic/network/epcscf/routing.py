@@ -234,10 +234,9 @@ class EPcscfLogic(ProxyLogic):
     def _screened(self, context: ProxyContext, now: float) -> bool:
         """Refuse a request that may pass in neither direction; return whether that was done."""
         refusal = screen(context.request)
-        if refusal is None:
-            return False
-        context.reject(refusal.status, refusal.reason, now=now)
-        return True
+        if refusal is not None:
+            context.reject(*refusal, now=now)
+        return refusal is not None
 
     def _pass(self, context: ProxyContext, owner: RequestContext, target: Target, now: float) -> None:
         """Forward a request, after its session description has been taken care of."""
