@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.subscribers import add_with_password
 from wic.auth import Secret
 
 from .conftest import WITH_WEB
@@ -150,7 +151,7 @@ async def test_headers_reserved_to_the_network(intrude, on_mw, line):
 @WITH_WEB
 async def test_digest_does_not_extend_a_token_registration(ims, intrude, on_mw, token_of):
     """A registration by token ends with the token (TS 24.371 §6.4.3), even if the user has a password as well."""
-    ims.hss.add_subscriber("carol@ims.example", ["sip:carol@ims.example"], Secret("unknown to mallory"))
+    add_with_password(ims.hss, "carol@ims.example", ["sip:carol@ims.example"], Secret("unknown to mallory"))
     mallory = await intrude("carol")
     await mallory.send(mallory.register(f"Authorization: Bearer {await token_of('carol')}"))
     await mallory.expect(200)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.subscribers import add_with_password
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError, StorageFailed
 from wic.network.hss import Hss
@@ -207,7 +208,7 @@ def open_hss(path: Path) -> tuple[SqliteFile, list[Callable[[], object]], list[C
         lambda: hss.command_outcome(1),
     ]
     writes = [
-        lambda: hss.add_subscriber("a@ims.example", ["sip:a@ims.example"], Secret("s")),
+        lambda: add_with_password(hss, "a@ims.example", ["sip:a@ims.example"], Secret("s")),
         lambda: hss.change_bindings("a", remove=["x"]),
         lambda: hss.expire(now=0),
         lambda: hss.next_vector("a", bytes(16)),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.subscribers import add_with_password
 from wic.auth.aka import AutsRefused, make_auts
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
@@ -111,14 +112,14 @@ def test_a_barred_identity_is_neither_associated_nor_shown() -> None:
 )
 def test_invalid_identities_are_refused(hss: Hss, impi: str, impus: list[str], algorithms: list[str]) -> None:
     with pytest.raises(ConfigurationError):
-        hss.add_subscriber(impi, impus, Secret("x"), algorithms=algorithms)
+        add_with_password(hss, impi, impus, Secret("x"), algorithms=algorithms)
 
 
 # SIP Digest
 
 
 def test_passwords_are_hashed_with_each_algorithm(hss: Hss, tmp_path: Path) -> None:
-    bob = hss.add_subscriber("bob@ims.example", ["sip:bob@IMS.example", "tel:+49-30-1"], Secret("Circle of Life"))
+    bob = add_with_password(hss, "bob@ims.example", ["sip:bob@IMS.example", "tel:+49-30-1"], Secret("Circle of Life"))
     assert bob.impus == ("sip:bob@ims.example", "tel:+49301")
     expected = hashlib.md5(b"bob@ims.example:ims.example:Circle of Life", usedforsecurity=False).hexdigest()
     assert hss.ha1("bob@ims.example", "MD5") == expected
@@ -196,7 +197,7 @@ def test_an_auts_resynchronises_the_sequence(hss: Hss) -> None:
 
 
 def test_without_a_usim_there_is_no_vector(hss: Hss) -> None:
-    hss.add_subscriber(IMPI, [IMPU], Secret("x"))
+    add_with_password(hss, IMPI, [IMPU], Secret("x"))
     assert hss.next_vector(IMPI, RAND) is None
     assert hss.usim(IMPI) is None
     hss.resynchronise(IMPI, RAND, bytes(14))
@@ -206,7 +207,7 @@ def test_without_a_usim_there_is_no_vector(hss: Hss) -> None:
 
 def test_a_subscriber_may_have_a_usim_and_a_password(hss: Hss) -> None:
     hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
-    hss.add_subscriber(IMPI, [IMPU], Secret("x"))
+    add_with_password(hss, IMPI, [IMPU], Secret("x"))
     assert hss.has_usim(IMPI)
     hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
     assert hss.algorithms(IMPI)

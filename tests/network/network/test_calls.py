@@ -17,6 +17,7 @@ from tests.support.raw_calls import (
     m_lines,
     sdp,
 )
+from tests.support.subscribers import add_with_password
 from tests.support.waiting import until
 from wic.auth.secret import Secret
 from wic.errors import MediaFailed
@@ -349,7 +350,7 @@ async def test_a_message_without_media_passes(ue):
 
 
 async def test_telephone_numbers_find_their_user(ue, ims):
-    ims.hss.add_subscriber("bob@ims.example", [BOB, "tel:+4930123"], Secret("correct horse"))
+    add_with_password(ims.hss, "bob@ims.example", [BOB, "tel:+4930123"], Secret("correct horse"))
     alice, bob = await ue("alice"), await ue("bob")
     for number, target in enumerate(("tel:+49-30-123", "sip:+4930123@ims.example;user=phone")):
         alice.send(alice.request("OPTIONS", target, call_id=f"o{number}"))

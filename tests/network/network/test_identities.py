@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.raw_calls import ALICE, BOB
+from tests.support.subscribers import add_with_password
 from wic.auth.secret import Secret
 from wic.network.hss import PublicIdentity
 
@@ -16,7 +17,7 @@ MMTEL = "urn:urn-7:3gpp-service.ims.icsi.mmtel"
 async def fay(ims, ue):
     """A user of two SIP URIs and a telephone number."""
     identities = tuple(map(PublicIdentity, (FIRST, SECOND, NUMBER)))
-    ims.hss.add_subscriber("fay@ims.example", identities, Secret("correct horse"))
+    add_with_password(ims.hss, "fay@ims.example", identities, Secret("correct horse"))
     return await ue("fay")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.counting import CountingSource
+from tests.support.subscribers import add_with_password
 from wic.auth.aka import aka_password, find_aka_algorithm, parse_nonce
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
@@ -142,7 +143,7 @@ async def make_running(tmp_path, make_mw_peer):
             running = RunningScscf(tmp_path, await make_mw_peer(), ScscfOptions(**options))
             with Hss(running.path, realm="ims.example") as hss:
                 for user in ("alice", "bob"):
-                    hss.add_subscriber(f"{user}@ims.example", [f"sip:{user}@ims.example"], Secret("x"))
+                    add_with_password(hss, f"{user}@ims.example", [f"sip:{user}@ims.example"], Secret("x"))
             await running.start()
             stack.push_async_callback(running.stop)
             return running
@@ -329,7 +330,7 @@ def with_usim(hss):
 
 @pytest.fixture
 def with_password(hss):
-    hss.add_subscriber(IMPI, [ALICE, "tel:+4930123"], Secret(PASSWORD))
+    add_with_password(hss, IMPI, [ALICE, "tel:+4930123"], Secret(PASSWORD))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.support.subscribers import add_with_password
 from wic.auth.secret import Secret
 from wic.network.hss import Hss, PublicIdentity, make_profile
 from wic.network.scscf.assertions import Assertions
@@ -47,7 +48,7 @@ def hss(tmp_path):
 )
 def test_the_number_beside_an_asserted_sip_uri(hss, identities, given, expected):
     profile = make_profile("kate@ims.example", identities)
-    hss.add_subscriber(profile.impi, profile.identities, Secret("x"))
+    add_with_password(hss, profile.impi, profile.identities, Secret("x"))
     request = Request.build("INVITE", "sip:x", [("P-Asserted-Identity", f"<{each}>") for each in given])
     Assertions(hss, ()).add_number(request)
     assert request.headers.get_all("P-Asserted-Identity") == [f"<{each}>" for each in expected]
@@ -55,7 +56,7 @@ def test_the_number_beside_an_asserted_sip_uri(hss, identities, given, expected)
 
 def test_the_number_has_its_name(hss):
     named = PublicIdentity(NUMBER, display_name="Kate")
-    hss.add_subscriber("kate@ims.example", (PublicIdentity(SIP), named), Secret("x"))
+    add_with_password(hss, "kate@ims.example", (PublicIdentity(SIP), named), Secret("x"))
     request = Request.build("INVITE", "sip:x", [("P-Asserted-Identity", f"<{SIP}>")])
     Assertions(hss, ()).add_number(request)
     assert request.headers.get_all("P-Asserted-Identity")[1] == f'"Kate" <{NUMBER}>'
@@ -85,7 +86,7 @@ def test_a_preferred_service_that_the_user_has_is_asserted(hss, preferred, expec
 async def test_a_call_shows_both_numbers_and_the_service(running):
     for user, number in (("kate", "tel:+491"), ("leo", "tel:+492")):
         identities = (PublicIdentity(f"sip:{user}@ims.example"), PublicIdentity(number))
-        running.hss.add_subscriber(f"{user}@ims.example", identities, Secret("x"))
+        add_with_password(running.hss, f"{user}@ims.example", identities, Secret("x"))
         running.bind(user)
     kate = "P-Asserted-Identity: <sip:kate@ims.example>"
     running.send("OPTIONS", "sip:leo@ims.example", running.orig, kate, f"P-Preferred-Service: {MMTEL}")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.subscribers import add_with_password
 from wic.auth.aka import make_auts
 from wic.sip.params import quote
 
@@ -101,7 +102,7 @@ def test_the_password_of_another_subscriber_is_refused(make_registrar, header, h
     from wic.auth.secret import Secret
 
     registrar = make_registrar()
-    hss.add_subscriber("bob@ims.example", ["sip:bob@ims.example"], Secret("bobs"))
+    add_with_password(hss, "bob@ims.example", ["sip:bob@ims.example"], Secret("bobs"))
     challenge = header(registrar.register(), "WWW-Authenticate")[0]
     answer = registrar.answer(challenge, b"bobs", impi="bob@ims.example")
     assert registrar.register(answer).startswith("SIP/2.0 403 Identity Not Known")

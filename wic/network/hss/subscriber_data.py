@@ -181,29 +181,6 @@ class SubscriberData(SqliteFile):
 
     # SIP Digest; passwords themselves are not kept (RFC 7616 §3.4.2)
 
-    def add_subscriber(
-        self,
-        impi: str,
-        impus: Sequence[str | PublicIdentity],
-        password: Secret,
-        *,
-        algorithms: Sequence[str] = DIGEST_ALGORITHMS,
-    ) -> SubscriberProfile:
-        """Add a subscriber with a password, or replace its identities and password; its bindings stay.
-
-        Args:
-            impi: private identity, such as `alice@ims.example`.
-            impus: public identities, the default one first: SIP or tel URIs.
-            password: hashed with each algorithm, and not kept.
-            algorithms: hash algorithms that the subscriber may use.
-
-        Raises:
-            ConfigurationError: an identity is malformed or another subscriber's, or an algorithm is unknown.
-        """
-        subscriber = make_profile(impi, impus)
-        self.add(subscriber, make_hashes(impi, self.realm, password, algorithms=algorithms))
-        return subscriber
-
     def remove_passwords(self, impi: str) -> bool:
         """Take SIP Digest from a subscriber; return whether it had a password."""
         with self.transaction() as db:

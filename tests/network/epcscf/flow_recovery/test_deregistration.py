@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.support.subscribers import add_with_password
 from tests.support.waiting import until
 from wic.auth.secret import Secret
 from wic.network.epcscf.reg_event import ContactsEnded
@@ -165,7 +166,7 @@ async def test_two_users_of_a_lost_connection_come_back_one_by_one(ims, ue):
 async def gina(ims, ue):
     """A user of two registration sets, both of them registered by one contact (TS 24.229 §5.1.1.2)."""
     identities = (PublicIdentity("sip:gina@ims.example"), PublicIdentity(OFFICE, registration_set=1))
-    ims.hss.add_subscriber("gina@ims.example", identities, Secret("correct horse"))
+    add_with_password(ims.hss, "gina@ims.example", identities, Secret("correct horse"))
     made = await ue("gina")
     await register_office(made)
     await until(lambda: len(ims.scscf.notifier) == 2)
