@@ -26,7 +26,10 @@ from wic.network.own_flows import OwnFlows
 from wic.network.peers import Peer
 from wic.network.scscf.options import RegistrarOptions, ScscfOptions
 from wic.network.scscf.server import Scscf
-from wic.network.web_access import WebAccess, WebAccessOptions, make_validator, open_waf
+from wic.network.tokens import TokenValidator
+from wic.network.waf import WafOptions
+from wic.network.web_access import WebAccess, open_waf
+from wic.network.web_files import WAF_DATABASE
 from wic.registration.reg_event.reginfo import ContactEvent
 from wic.transport.driver import SystemRandomSource
 
@@ -98,26 +101,24 @@ class NetworkEntities:
                 scscf = await Scscf.open(hss, trust=own_flows.holds, options=scscf_options)
                 stack.push_async_callback(scscf.close)
 
-            waf, web_options, issuers = None, None, options.issuers
+            waf, issuers = None, options.issuers
             # Access tokens go over TLS only (RFC 6750 §5.3).
             if options.web and ssl_context is not None:
-                web_options = WebAccessOptions(
-                    directory=directory,
+                waf_options = WafOptions(
+                    database=directory / WAF_DATABASE,
+                    ssl_context=ssl_context,
                     domain=options.domain,
                     host=options.host,
                     name=name,
-                    ssl_context=ssl_context,
-                    ca=directory / CA_FILE,
-                    waf_port=ports.waf,
-                    wwsf_port=ports.wwsf,
-                    pool=options.pool,
+                    port=ports.waf,
                 )
-                waf, issuer = await open_waf(web_options)
+                waf, issuer = await open_waf(waf_options)
                 stack.push_async_callback(waf.close)
                 issuers = (issuer, *issuers)
 
-            validator = make_validator(issuers, None if ssl_context is None else directory / CA_FILE)
-            if validator is not None:
+            validator = None
+            if issuers:
+                validator = TokenValidator(issuers, ca=None if ssl_context is None else directory / CA_FILE)
                 stack.push_async_callback(validator.close)
             epcscf_options = EPcscfOptions(
                 domain=options.domain,
@@ -145,10 +146,10 @@ class NetworkEntities:
                 scscf.node.destinations.add(epcscf.node.mw.host, epcscf.node.mw.port)
 
             web = None
-            if waf is not None and web_options is not None:
+            if waf is not None:
                 # Only an S-CSCF of ours can be told to end the registration of the last holder.
                 on_lent = None if scscf is None else partial(_end_registration, scscf)
-                web = await WebAccess.open(web_options, waf, wss=epcscf.url, on_lent=on_lent)
+                web = await WebAccess.open(waf, wss=epcscf.url, port=ports.wwsf, pool=options.pool, on_lent=on_lent)
                 stack.push_async_callback(web.wwsf.close)
             taken = Ports(
                 wss=epcscf.port,

@@ -11,59 +11,30 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from wic.auth.secret import Secret
-from wic.network.tokens import Introspection, TokenValidator, TrustedIssuer
-from wic.network.waf import Waf, WafOptions
-from wic.network.web_files import WAF_DATABASE, WWSF, WWSF_DATABASE
+from wic.network.certificates import CA_FILE
+from wic.network.tokens import Introspection, TrustedIssuer
+from wic.network.waf import Waf
+from wic.network.web_files import WWSF, WWSF_DATABASE
 from wic.network.wwsf import Wwsf, WwsfOptions
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
-    from pathlib import Path
 
+    from wic.network.waf import WafOptions
     from wic.network.wwsf.options import PoolOptions
 
 _EPCSCF = "epcscf"
 """The eP-CSCF's name at the WAF, for introspection."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebAccessOptions:
-    """Options that WAF and WWSF of an embedded network have in common, and their ports."""
-
-    directory: Path
-    """Directory of their databases."""
-    domain: str
-    """Home domain."""
-    host: str
-    name: str
-    """Host name in their URLs."""
-    ssl_context: ssl.SSLContext
-    ca: Path
-    """Certificate of the CA that has signed theirs."""
-    pool: PoolOptions
-    """Options of the WWSF's pool."""
-    waf_port: int = 0
-    wwsf_port: int = 0
-
-
-async def open_waf(options: WebAccessOptions) -> tuple[Waf, TrustedIssuer]:
+async def open_waf(options: WafOptions) -> tuple[Waf, TrustedIssuer]:
     """Open the WAF; return it with what the eP-CSCF has to know about it.
 
     Raises:
         ConfigurationError: the port is taken, the address is not of this machine, or the database cannot be used.
         StorageFailed: the database cannot be written.
     """
-    waf = await Waf.open(
-        WafOptions(
-            database=options.directory / WAF_DATABASE,
-            ssl_context=options.ssl_context,
-            domain=options.domain,
-            host=options.host,
-            name=options.name,
-            port=options.waf_port,
-        )
-    )
+    waf = await Waf.open(options)
     secret = _new_secret()
     try:
         waf.store.clients.add(_EPCSCF, secret, grants=())
@@ -88,14 +59,15 @@ class WebAccess:
 
     @classmethod
     async def open(
-        cls, options: WebAccessOptions, waf: Waf, *, wss: str, on_lent: Callable[[str], None] | None
+        cls, waf: Waf, *, wss: str, port: int, pool: PoolOptions, on_lent: Callable[[str], None] | None
     ) -> Self:
-        """Open the WWSF beside a WAF.
+        """Open the WWSF beside a WAF, with the same address and certificate.
 
         Args:
-            options: the options that the WAF was opened with.
             waf: the WAF.
             wss: the eP-CSCF's WebSocket URL.
+            port: to listen on; 0 takes a free one.
+            pool: options of the pool.
             on_lent: ends the registration of the last holder of a private identity; None where that cannot be done, so
                 that a pair of the pool rests until its token has expired.
 
@@ -103,21 +75,22 @@ class WebAccess:
             ConfigurationError: the port is taken, the address is not of this machine, or the database cannot be used.
             StorageFailed: the database of the WAF cannot be written.
         """
-        secret = _new_secret()
+        secret, options = _new_secret(), waf.options
+        directory = options.database.parent
         wwsf = await Wwsf.open(
             WwsfOptions(
-                database=options.directory / WWSF_DATABASE,
+                database=directory / WWSF_DATABASE,
                 ssl_context=options.ssl_context,
                 wss=wss,
                 client_id=WWSF,
                 client_secret=secret,
                 issuer=waf.url,
-                ca=options.ca,
+                ca=directory / CA_FILE,
                 domain=options.domain,
                 host=options.host,
                 name=options.name,
-                port=options.wwsf_port,
-                pool=replace(options.pool, hold_until_expiry=on_lent is None),
+                port=port,
+                pool=replace(pool, hold_until_expiry=on_lent is None),
                 on_lent=on_lent,
             )
         )
@@ -136,11 +109,6 @@ class WebAccess:
         """
         self.waf.store.pool.add(WWSF, impi, impu)
         self.wwsf.store.add_pool_pair(impi, impu)
-
-
-def make_validator(issuers: tuple[TrustedIssuer, ...], ca: Path | None) -> TokenValidator | None:
-    """Return the validator of the tokens of these issuers; None if there are none."""
-    return TokenValidator(issuers, ca=ca) if issuers else None
 
 
 def _new_secret() -> Secret:
