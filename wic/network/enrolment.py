@@ -255,7 +255,7 @@ class Enrolment:
             self.hss.add(profile, data.hashes)
             self.hss.remove_usim(profile.impi)
         else:
-            self.hss.add_usim(profile.impi, profile.identities, data.usim)
+            self.hss.add_usim(profile, data.usim)
             self.hss.remove_passwords(profile.impi)
         if data.allowed_entities or data.barred_entities:
             self.hss.set_entities(profile.impi, allowed=data.allowed_entities, barred=data.barred_entities)

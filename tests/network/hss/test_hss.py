@@ -38,7 +38,7 @@ CHANGES: dict[str, Callable[[Hss], object]] = {
 def hss(tmp_path: Path) -> Iterator[Hss]:
     """Database with one subscriber, which does not wait for a lock."""
     with Hss(tmp_path / "hss.db", realm="ims.example") as database:
-        database.add_usim(IMPI, ["sip:alice@ims.example"], UsimKeys.made_up())
+        database.add_usim(make_profile(IMPI, ["sip:alice@ims.example"]), UsimKeys.made_up())
         with database.transaction() as db:
             db.execute("PRAGMA busy_timeout = 0")
         yield database

@@ -161,7 +161,7 @@ def test_an_identity_is_listed_once() -> None:
 
 
 def test_a_vector_is_the_published_one(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, op=OP, amf=bytes.fromhex("b9b9")))
+    hss.add_usim(make_profile(IMPI, [IMPU]), UsimKeys(k=K, op=OP, amf=bytes.fromhex("b9b9")))
     vector = hss.next_vector(IMPI, RAND)
     assert vector is not None
     assert vector.xres.hex() == "a54211d5e3ba50bf"
@@ -171,22 +171,22 @@ def test_a_vector_is_the_published_one(hss: Hss) -> None:
 
 
 def test_each_vector_has_another_index_and_a_higher_sequence(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
+    hss.add_usim(make_profile(IMPI, [IMPU]), UsimKeys(k=K, opc=OPC))
     numbers = [sqn_of(hss.next_vector(IMPI, RAND)) for _ in range(40)]
     assert [number >> 5 for number in numbers] == list(range(1, 41))
     assert {number & 31 for number in numbers} == set(range(32))
 
 
 def test_new_keys_go_on_with_the_sequence(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], UsimKeys(k=bytes(16), opc=OPC))
+    hss.add_usim(make_profile(IMPI, [IMPU]), UsimKeys(k=bytes(16), opc=OPC))
     hss.next_vector(IMPI, RAND)
-    hss.add_usim(IMPI, [IMPU, "tel:+49"], UsimKeys(k=K, opc=OPC))
+    hss.add_usim(make_profile(IMPI, [IMPU, "tel:+49"]), UsimKeys(k=K, opc=OPC))
     assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 2
     assert hss.subscriber(IMPI) == make_profile(IMPI, [IMPU, "tel:+49"])
 
 
 def test_an_auts_resynchronises_the_sequence(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
+    hss.add_usim(make_profile(IMPI, [IMPU]), UsimKeys(k=K, opc=OPC))
     hss.resynchronise(IMPI, RAND, make_auts(FUNCTIONS, RAND, 5000 << 5 | 9))
     assert sqn_of(hss.next_vector(IMPI, RAND)) >> 5 == 5001
     with pytest.raises(AutsRefused):
@@ -206,10 +206,10 @@ def test_without_a_usim_there_is_no_vector(hss: Hss) -> None:
 
 
 def test_a_subscriber_may_have_a_usim_and_a_password(hss: Hss) -> None:
-    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
+    hss.add_usim(make_profile(IMPI, [IMPU]), UsimKeys(k=K, opc=OPC))
     add_with_password(hss, IMPI, [IMPU], Secret("x"))
     assert hss.has_usim(IMPI)
-    hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
+    hss.add_usim(make_profile(IMPI, [IMPU]), UsimKeys(k=K, opc=OPC))
     assert hss.algorithms(IMPI)
     assert hss.remove_passwords(IMPI)
     assert not hss.remove_passwords(IMPI)
@@ -218,7 +218,7 @@ def test_a_subscriber_may_have_a_usim_and_a_password(hss: Hss) -> None:
 
 def test_tuak_keeps_its_lengths(hss: Hss) -> None:
     usim = UsimKeys(functions="tuak", k=bytes(32), op=bytes(32), tuak=TuakOptions(res_bits=128, iterations=2))
-    hss.add_usim(IMPI, [IMPU], usim)
+    hss.add_usim(make_profile(IMPI, [IMPU]), usim)
     topc = Tuak(bytes(32), top=bytes(32), options=usim.tuak).topc
     assert hss.usim(IMPI) == UsimKeys(functions="tuak", k=bytes(32), opc=topc, tuak=usim.tuak)
     vector = hss.next_vector(IMPI, RAND)
@@ -251,7 +251,7 @@ def test_no_sequence_number_is_given_twice_after_kill_9(tmp_path: Path) -> None:
     """Kill the HSS again and again; a number that was seen outside never comes back."""
     path = tmp_path / "hss.db"
     with Hss(path, realm="ims.example") as hss:
-        hss.add_usim(IMPI, [IMPU], UsimKeys(k=K, opc=OPC))
+        hss.add_usim(make_profile(IMPI, [IMPU]), UsimKeys(k=K, opc=OPC))
     script = f"""
 import pathlib
 from wic.network.hss import Hss

@@ -17,7 +17,7 @@ from tests.support.subscribers import add_with_password
 from wic.auth.aka import aka_password, find_aka_algorithm, parse_nonce
 from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
-from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys
+from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys, make_profile
 from wic.network.peers import Peer
 from wic.network.scscf.authentication import RegisterAuthenticator
 from wic.network.scscf.gruu import GruuFactory
@@ -325,7 +325,7 @@ def card() -> Card:
 
 @pytest.fixture
 def with_usim(hss):
-    hss.add_usim(IMPI, [ALICE, "tel:+4930123"], UsimKeys(k=K, opc=OPC))
+    hss.add_usim(make_profile(IMPI, [ALICE, "tel:+4930123"]), UsimKeys(k=K, opc=OPC))
 
 
 @pytest.fixture

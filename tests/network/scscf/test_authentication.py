@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.subscribers import add_with_password
 from wic.auth.aka import make_auts
+from wic.network.hss import make_profile
 from wic.sip.params import quote
 
 IMPI = "alice@ims.example"
@@ -555,6 +556,6 @@ def test_the_oldest_record_gives_way(make_registrar, card, monkeypatch, hss) -> 
     monkeypatch.setattr("wic.network.scscf.authentication._MAX_AKA_USERS", 1)
     registrar = make_registrar()
     challenged = first(registrar)
-    hss.add_usim("bob@ims.example", ["sip:bob@ims.example"], hss.usim(IMPI))
+    hss.add_usim(make_profile("bob@ims.example", ["sip:bob@ims.example"]), hss.usim(IMPI))
     registrar.register(registrar.digest("tls-connected", impi="bob@ims.example"), impu="sip:bob@ims.example")
     assert "stale=true" in registrar.register(registrar.answer_aka(challenged, card))

@@ -20,7 +20,7 @@ from wic.auth.milenage import Milenage
 from wic.auth.sequence import SequenceCounter
 from wic.auth.tuak import Tuak, TuakOptions
 from wic.errors import ConfigurationError
-from wic.network.hss.profile import PublicIdentity, SubscriberProfile, identities_of, make_profile
+from wic.network.hss.profile import PublicIdentity, SubscriberProfile, identities_of
 from wic.network.hss.schema import MIGRATIONS
 from wic.network.sqlite_file import SqliteFile, read_json
 from wic.sip.uri import Uri
@@ -198,13 +198,12 @@ class SubscriberData(SqliteFile):
 
     # IMS AKA
 
-    def add_usim(self, impi: str, impus: Sequence[str | PublicIdentity], usim: UsimKeys) -> SubscriberProfile:
+    def add_usim(self, subscriber: SubscriberProfile, usim: UsimKeys) -> None:
         """Add a subscriber with a USIM, or give it these identities and keys; its SQN, password and bindings stay.
 
         Raises:
-            ConfigurationError: an identity is malformed, or another subscriber's.
+            ConfigurationError: another subscriber has one of the identities.
         """
-        subscriber = make_profile(impi, impus)
         algorithms = usim.algorithms()
         opc = algorithms.opc if isinstance(algorithms, Milenage) else algorithms.topc
         with self.transaction() as db:
@@ -214,9 +213,8 @@ class SubscriberData(SqliteFile):
                 "INSERT INTO usim (impi, functions, k, opc, amf, settings, sqn) VALUES (?, ?, ?, ?, ?, ?, 0)"
                 " ON CONFLICT (impi) DO UPDATE SET functions = excluded.functions, k = excluded.k,"
                 " opc = excluded.opc, amf = excluded.amf, settings = excluded.settings",
-                (impi, usim.functions, usim.k, opc, usim.amf, json.dumps(asdict(usim.tuak))),
+                (subscriber.impi, usim.functions, usim.k, opc, usim.amf, json.dumps(asdict(usim.tuak))),
             )
-        return subscriber
 
     def remove_usim(self, impi: str) -> bool:
         """Take the USIM from a subscriber; return whether there was one."""
