@@ -143,7 +143,7 @@ def test_what_cannot_be_used_beside_the_binding_is_left_out(
 
 
 def test_what_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     read(("Contact", f'{OWN};pub-gruu="nonsense"'), ("Path", "<x>"), ("Service-Route", "<tel:1>, <sip:a;lr>"))
     assert [each in caplog.text for each in ("pub-gruu", "Path", "Service-Route")] == [True] * 3
 

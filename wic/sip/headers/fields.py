@@ -21,7 +21,6 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import TOKEN, WS, is_token, split_list, split_usable
 from wic.sip.headers.names import DISPLAY, KEYS, display_name, key_of
 from wic.sip.limits import Limits
-from wic.sip.line_limit import LineLimit
 from wic.sip.masking import masked
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ Index = dict[str, list[str]]
 FOLD: Final = re.compile(r"\r\n(?![ \t])")
 """What ends a header line: a line break that is no folding."""
 
-_LINE_LIMIT: Final = LineLimit()
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 _UNREAD: Final[Any] = object()
 _NO_LINES: Final[list[str]] = []
@@ -261,8 +259,10 @@ class Headers:
         except MalformedHeader as error:
             if header.salvage is None:
                 raise
-            # A peer sends as many of these as it likes, and each does its work: at "warning" it could fill the log.
-            logger.info("left out of a message what cannot be used: %s", masked(str(error)))
+            # The message does its work without. A peer sends as many of these as it likes, so that they are told at the
+            # level of every message only, and could not fill a log at any other.
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("left out of a message what cannot be used: %s", masked(str(error)))
             return header.salvage(self)
 
     def usable_values(self, key: str) -> list[str]:
@@ -349,18 +349,6 @@ class TypedHeader(Generic[T_co]):
         if found is _UNREAD:
             found = read[self] = self.parse(message.headers)
         return found
-
-
-def _limit_lines(record: logging.LogRecord) -> bool:
-    """Keep a flood out of the log."""
-    others = _LINE_LIMIT.admit(now=record.created)  # here is no clock
-    if others is None:
-        return False
-    record.msg += others
-    return True
-
-
-logger.addFilter(_limit_lines)
 
 
 def required(name: str, parse: Callable[[str], T]) -> TypedHeader[T]:
