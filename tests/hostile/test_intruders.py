@@ -79,7 +79,9 @@ class Stranger:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(self.socket, data)
         async with asyncio.timeout(10):
-            while (text := Text((await loop.sock_recv(self.socket, 65536)).decode())).status < 200:
+            while (
+                text := Text((await loop.sock_recv(self.socket, 65536)).decode(errors="surrogateescape"))
+            ).status < 200:
                 pass
         return text
 

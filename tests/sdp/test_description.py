@@ -53,9 +53,12 @@ def test_a_recorded_offer_comes_out_octet_for_octet(vector: Callable[[str], byte
     ]
 
 
-def test_octets_that_are_no_utf_8_survive() -> None:
-    wire = HEAD.encode() + b"i=caf\xe9\r\n"
-    assert SessionDescription.parse(wire).to_bytes() == wire
+def test_octets_that_are_no_utf_8_survive_and_are_read_as_text() -> None:
+    wire = HEAD.encode() + b"i=caf\xe9\r\na=label:\xe9\r\na=\xff\r\n"
+    description = SessionDescription.parse(wire)
+    assert description.to_bytes() == wire
+    assert description.attribute("label") == "\ufffd"
+    assert description.has("\ufffd")
 
 
 def test_blank_lines_are_passed_over() -> None:

@@ -42,6 +42,10 @@ FAULTS = {
     "repeated number": ("1", "1"),
     "quoted value in a URI": ('<sip:gw@10.0.0.1;x-id="aGVsbG8=">',),
     "garbage": (';;,<"=%\u00e9',),
+    "Latin-1 octet": ('"M\udcfcller" <sip:a@x>;x="\udce9";y=\udcff',),
+    "octets of no text": ("\udcff\udc80",),
+    "NUL in a quoted string": ('"a\0b\\\0" <sip:a@x>;x="\0"',),
+    "control octets": ('"\x01\x1b[2J\x7f" <sip:a@x>\x08',),
     "repeated parameter": ("<sip:a@x>;tag=1;expires=2;TAG=1;Expires=2",),
 }
 
@@ -70,7 +74,7 @@ def raw(method: str, lines: list[str], *, to_tag: str = "", branch: str = "z9hG4
     ]
     names = {line.partition(":")[0] for line in lines}
     head += [line for line in ("Max-Forwards: 70", "Contact: <sip:a@h>") if line.partition(":")[0] not in names]
-    return "\r\n".join([*head, *lines, "Content-Length: 0", "", ""]).encode()
+    return "\r\n".join([*head, *lines, "Content-Length: 0", "", ""]).encode(errors="surrogateescape")
 
 
 def faulty(fields: set[str]) -> Iterator[tuple[str, list[str]]]:
@@ -161,14 +165,14 @@ class Proxy:
 
 
 def passed_on(sent: list[bytes], lines: list[str]) -> bool:
-    found = [message.decode().split("\r\n") for message in sent]
+    found = [message.decode(errors="surrogateescape").split("\r\n") for message in sent]
     return bool(found) and all(line in found[-1] for line in lines)
 
 
 def unlike(data: bytes, lines: list[str]) -> list[str]:
     """Return the lines of a message but for those of the fields of some lines, and its Via, which has a random branch."""
     names = {"Via", *(line.partition(":")[0] for line in lines)}
-    return [line for line in data.decode().split("\r\n") if line.partition(":")[0] not in names]
+    return [line for line in data.decode(errors="surrogateescape").split("\r\n") if line.partition(":")[0] not in names]
 
 
 @pytest.mark.parametrize("to_tag", ["", ";tag=own"])
@@ -192,7 +196,7 @@ def answer_to(data: bytes, status: int, lines: list[str]) -> bytes:
     request = parse(data)
     assert isinstance(request, Request)
     head, _, rest = Response.answer(request, status, to_tag="own").to_bytes().decode().partition("\r\nContent-Length")
-    return "\r\n".join([head, *lines, f"Content-Length{rest}"]).encode()
+    return "\r\n".join([head, *lines, f"Content-Length{rest}"]).encode(errors="surrogateescape")
 
 
 STATUSES = sorted(REASONS.keys() - {100, 503})

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Self
 
 from wic.errors import LocalProtocolError
+from wic.sip.headers.fields import readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Section:
         values: dict[str, list[str]] = {}
         for line in self.lines:
             if line.kind == "a":
-                name, value = _split_attribute(line.value)
+                name, value = _split_attribute(readable(line.value))  # only the line keeps octets that are no text
                 values.setdefault(name, []).append(value)
         return values
 

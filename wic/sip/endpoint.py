@@ -33,7 +33,7 @@ from wic.sip.transaction.layer import TransactionLayer
 from wic.sip.transaction.tables import TransactionInput
 from wic.sip.two_xx import AcceptedCalls, Acknowledgements
 from wic.sip.uri import bracketed
-from wic.sip.validate import check_request, check_response, is_unwritable
+from wic.sip.validate import check_request, check_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,9 +98,7 @@ class Endpoint:
         except MessageRefused as refused:
             self._refuse_unread(refused, flow, now)
             return
-        if is_unwritable(message, data):
-            self._layer.drop("characters that no element can write anew", flow, now=now)
-        elif isinstance(message, Response):
+        if isinstance(message, Response):
             self._layer.counts["responses_received"] += 1
             self._response(message, flow, now)
         else:

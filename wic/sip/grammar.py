@@ -16,15 +16,18 @@ WS = r"[ \t]*+"
 """White space within a line; folding is undone before any value is parsed."""
 QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 """A quoted string with its escapes."""
-PLAIN = r'[^\x00-\x20\x7f;,"<>?\\]*+'
-"""The value of a parameter without quotes: a token or a host, and what is met in the field (`=`, `/`)."""
+PLAIN = r'[^\x00-\x20\x7f\ufffd;,"<>?\\]*+'
+"""The value of a parameter without quotes: a token or a host, and what is met in the field (`=`, `/`).
+
+U+FFFD, here and in the patterns of other identifiers, stands for an octet that is no text: two could not be told apart.
+"""
 PARAM = rf"{TOKEN}(?:{WS}={WS}(?:{QUOTED}|{PLAIN}))?"
 """One `name` or `name=value`."""
 PARAMS = rf"(?:{WS};{WS}{PARAM})*+"
 """The parameters of a header field value."""
 HOST = r"[A-Za-z0-9_.\-]++|\[[0-9A-Fa-f:.]++\]"
 """A name, an IPv4 address, or an IPv6 reference (not yet checked as an address)."""
-REQUEST_URI = r"[^\x00-\x20\x7f]++"
+REQUEST_URI = r"[!-~]++"
 """What can stand in a start line between two spaces; whether it is a URI is seen when it is read."""
 URI_PARAMS = r"(?:;[A-Za-z0-9\-_.!~*'()\[\]/:&+$%]++(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$%=]*+)?)*+"
 """The parameters of a URI; `=` in a value is met in the field."""

@@ -15,7 +15,17 @@ from wic.sip.errors import MalformedHeader
 from wic.sip.grammar import REQUEST_URI, TOKEN
 from wic.sip.headers.address import NameAddr
 from wic.sip.headers.auth import AuthValue
-from wic.sip.headers.fields import Headers, TypedHeader, each, each_of_line, optional, required, tokens, topmost
+from wic.sip.headers.fields import (
+    FORBIDDEN,
+    Headers,
+    TypedHeader,
+    each,
+    each_of_line,
+    optional,
+    required,
+    tokens,
+    topmost,
+)
 from wic.sip.headers.values import (
     LONGEST_RETRY_DELAY,
     CSeq,
@@ -43,7 +53,7 @@ VERSION: Final = "SIP/2.0"
 
 _METHOD: Final = re.compile(TOKEN)
 _REQUEST_URI: Final = re.compile(REQUEST_URI)
-_CALL_ID: Final = re.compile(r"[^\s,]++")
+_CALL_ID: Final = re.compile(r"[^\s,\ufffd]++")
 _AUTH: Final = {
     name: each_of_line(name, AuthValue.parse_list)
     for name in ("WWW-Authenticate", "Authorization", "Proxy-Authenticate", "Proxy-Authorization")
@@ -177,10 +187,7 @@ class Message:
             lines.append(line)
         if not counted:
             lines.append(f"Content-Length: {length}")
-        try:
-            return "\r\n".join([*lines, "", ""]).encode() + self.body
-        except UnicodeEncodeError as error:
-            raise LocalProtocolError(f"header text is not Unicode: {error}") from error
+        return "\r\n".join([*lines, "", ""]).encode(errors="surrogateescape") + self.body
 
 
 class Request(Message):
@@ -336,8 +343,8 @@ class Response(Message):
     def _start_line(self) -> str:
         if not 100 <= self.status <= 699:
             raise LocalProtocolError(f"{self.status} cannot be a status")
-        if any(octet in self.reason for octet in "\r\n\0"):
-            raise LocalProtocolError("line break or NUL in a reason phrase")
+        if FORBIDDEN.search(self.reason):
+            raise LocalProtocolError("line break, NUL or lone surrogate in a reason phrase")
         return f"{VERSION} {self.status} {self.reason}"
 
     def __repr__(self) -> str:

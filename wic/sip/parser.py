@@ -11,7 +11,7 @@ from typing import Final
 
 from wic.errors import RemoteProtocolError
 from wic.sip.grammar import REQUEST_URI, TOKEN
-from wic.sip.headers.fields import FOLD, Field, Headers, split_fields, unfolded
+from wic.sip.headers.fields import FOLD, Field, Headers, readable, split_fields, unfolded
 from wic.sip.headers.names import key_of
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
@@ -19,8 +19,6 @@ from wic.sip.message import Request, Response
 _REQUEST_LINE: Final = re.compile(rf"({TOKEN}) ({REQUEST_URI}) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE | re.ASCII)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) (.*)", re.IGNORECASE | re.ASCII)
 _LIKE_REQUEST: Final = re.compile(r"\S.*[ \t]SIP/[0-9]++\.[0-9]++[ \t]*+", re.IGNORECASE | re.ASCII)
-# RFC 3261 §25.1: quoted-pair may hide a NUL; nowhere else is one allowed.
-_BARE_NUL: Final = re.compile(r"(?<!\\)\x00")
 _LENGTH: Final = re.compile(r"[0-9]{1,16}")
 _DEFAULT_LIMITS: Final = Limits()
 _CONTENT_LENGTH: Final = Request.content_length
@@ -69,10 +67,7 @@ def parse(data: bytes, *, limits: Limits = _DEFAULT_LIMITS, datagram: bool = Tru
     end = data.find(b"\r\n\r\n", 0, limits.head_size + 4)
     if end < 0:
         raise _no_end(data, limits)
-    try:
-        head = data[:end].decode()
-    except UnicodeDecodeError as error:
-        raise _refused(data[:end].decode(errors="replace"), f"head is not UTF-8: {error.reason}", limits) from None
+    head = data[:end].decode(errors="surrogateescape")
     body = data[end + 4 :]
     start, headers = _split(head, limits)
     message = _start(start, headers, head, limits)
@@ -96,14 +91,14 @@ def _split(head: str, limits: Limits) -> tuple[str, Headers]:
     breaks = len(lines) - 1
     if head.count("\n") != breaks or head.count("\r") != breaks:
         raise _refused(head, "line break that is not CRLF", limits)  # §7
-    if "\0" in head and _BARE_NUL.search(head):
-        raise _refused(head, "NUL in the head", limits)
     if breaks > limits.header_count or len(head) > limits.header_size:
         _check_lines(head, limits)
-    split = split_fields(lines[1:])
-    if isinstance(split, str):  # folding is rare: it is found by the line that is no header field
+    # Octets that are no text are rare, and so is folding: that is found by the line that is no header field.
+    split = head if readable(head) != head else split_fields(lines[1:])
+    if isinstance(split, str):
         lines = FOLD.split(head)
-        split = split_fields(lines[1:], folded=True)
+        lines[0] = readable(lines[0])
+        split = split_fields(lines[1:], odd=True)
         if isinstance(split, str):
             raise _refused(head, f"malformed header line {split[:80]!r}", limits)
     return lines[0], Headers.of_lines(*split, limits.list_values)
@@ -146,18 +141,19 @@ def _content_length(headers: Headers, head: str, limits: Limits) -> int | None:
 def _no_end(data: bytes, limits: Limits) -> MessageRefused:
     if len(data) > limits.head_size:
         return _refused(_beginning(data, limits), f"head of more than {limits.head_size} octets", limits, status=513)
-    return _refused(data.decode(errors="replace"), "head without an end", limits)
+    return _refused(data.decode(errors="surrogateescape"), "head without an end", limits)
 
 
 def _beginning(data: bytes, limits: Limits) -> str:
     """Return the lines of a head that is too long, or of a message that is, as far as they are within the limit."""
     head, end, _ = data[: limits.head_size].lstrip(b"\r\n").partition(b"\r\n\r\n")
-    return (head if end else head.rpartition(b"\r\n")[0]).decode(errors="replace")
+    return (head if end else head.rpartition(b"\r\n")[0]).decode(errors="surrogateescape")
 
 
 def _refused(head: str, why: str, limits: Limits, *, status: int = 400) -> MessageRefused:
     """Refuse a head: with an answer where it is that of a request, else in silence."""
     start, _, rest = head.partition("\r\n")
+    start = readable(start)
     if _LIKE_REQUEST.fullmatch(start):
         method, _, uri = start.strip(" \t").partition(" ")
         headers = _answered_headers(rest, limits)
@@ -169,15 +165,15 @@ def _refused(head: str, why: str, limits: Limits, *, status: int = 400) -> Messa
 
 
 def _answered_headers(rest: str, limits: Limits) -> Headers:
-    """Return the fields of a broken head that a request and its response have in common, as far as they can be written."""
+    """Return the fields of a broken head that a request and its response have in common, but for one with a bare CR or LF."""
     fields: list[Field] = []
     for line in FOLD.split(rest)[: limits.header_count]:
         name, _, value = line.partition(":")
         key = key_of(name.rstrip(" \t"))
-        if key in _ANSWERED and not _UNSAFE.search(value.replace("\r\n", "")):
-            fields.append((key, name, unfolded(value), None))
+        if key in _ANSWERED and not _BARE_BREAK.search(value.replace("\r\n", "")):
+            fields.append((key, name, readable(unfolded(value)), line))
     return Headers.of_lines(fields, None, limits.list_values)
 
 
 _ANSWERED: Final = ("via", "from", "to", "call-id", "cseq")
-_UNSAFE: Final = re.compile(r"[\r\n\x00\ufffd]")
+_BARE_BREAK: Final = re.compile(r"[\r\n]")

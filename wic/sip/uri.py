@@ -21,7 +21,7 @@ _SIP = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _TEL = re.compile(rf"tel:(\+?[0-9A-Fa-f*#\-.()]++)({URI_PARAMS})", re.IGNORECASE | re.ASCII)
-_OTHER = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):([^\x00-\x20\x7f<>\"]++)")
+_OTHER = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):([^\x00-\x20\x7f\ufffd<>\"]++)")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _THREE_COLONS = re.compile(r"(?<!:):::(?!:)")
 _SEPARATORS = re.compile(r"[-.()]")

@@ -67,8 +67,6 @@ _OUTSIDE_DIALOG: Final[dict[str, _Fields]] = {
     **dict.fromkeys(DIALOG_FORMING, (Message.contacts, Message.record_routes)),  # a dialog is made of them (§12.1.1)
 }
 """The same, for a request without a To tag."""
-_REWRITTEN: Final = ("Via", "Route", "Record-Route", "Path", "Service-Route", "Call-ID", "Reason")
-_REWRITTEN_PARAMETERS: Final = ("From", "To", "Contact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,23 +145,6 @@ def check_response(response: Response, *, proxy: bool = False) -> str | None:
     except MalformedHeader as error:
         return str(error)
     return None
-
-
-def is_unwritable(message: Request | Response, data: bytes) -> bool:
-    """Tell whether something cannot go out again that an element on the way has to write anew.
-
-    RFC 3261 §25.1 allows a NUL in quoted strings and RFC 4475 §3.1.1.2 shows one; no value of ours goes out with it.
-    """
-    if isinstance(message, Request) and not message.uri_text.isprintable():
-        return True
-    if b"\0" not in data:
-        return False
-    headers = message.headers
-    texts = [line for name in _REWRITTEN for line in headers.get_all(name)]
-    texts += [line.rpartition(">")[2] for name in _REWRITTEN_PARAMETERS for line in headers.get_all(name)]
-    if isinstance(message, Response):
-        texts.append(message.reason)
-    return any("\0" in text for text in texts)
 
 
 def _syntax(request: Request, element: _Element) -> RequestRefusal | None:

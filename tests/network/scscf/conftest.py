@@ -262,7 +262,7 @@ class TextRegistrar:
             *lines,
             "Content-Length: 0\r\n\r\n",
         ]
-        request = parse("\r\n".join(text).encode())
+        request = parse("\r\n".join(text).encode(errors="surrogateescape"))
         response = self._registrar.register(request, trusted=trusted, tag="t", now=self.now)
         return response.to_bytes().decode()
 

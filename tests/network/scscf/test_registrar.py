@@ -150,3 +150,20 @@ def test_a_trusted_node_may_register_for_a_short_time(make_registrar) -> None:
     registrar = make_registrar()
     assert ";expires=7" in registrar.register(registrar.digest("auth-done"), "Expires: 7")
     assert registrar.register(registrar.digest("tls-yes"), "Expires: 7").startswith("SIP/2.0 423 ")
+
+
+@pytest.mark.parametrize("odd", ["\udcfc", "\0", "\\\0", "\x07", "\udced\udca0\udc80"])
+@pytest.mark.usefixtures("several_sets")
+def test_octets_of_a_contact_that_are_no_text_are_stored_and_shown_like_any_other(
+    make_registrar, header, hss, odd
+) -> None:
+    registrar = make_registrar()
+    contact = f'"M{odd}ller" <sip:alice@host.invalid>;x="{odd}"'
+    for _ in range(2):
+        (bound,) = header(register(registrar, f"Subject: {odd}", contact=contact), "Contact")
+        assert "<sip:alice@host.invalid>" in bound
+    (binding,) = hss.bindings(IMPI, now=registrar.now)
+    assert binding.contact.encode()
+    registrar.now += 1
+    register(registrar, "Expires: 0", contact=contact)
+    assert not hss.bindings(IMPI, now=registrar.now)

@@ -43,6 +43,8 @@ class UnreadableAuth:
         realm = _REALM.search(text)
         if _CLOSED.fullmatch(text) is None:
             fault = "a quote is not closed"
+        elif "\ufffd" in text:
+            fault = "it has octets that are not UTF-8"
         elif _COMMAS.fullmatch(text) is None:
             fault = "a comma is missing"
         else:
@@ -85,6 +87,8 @@ class AuthValue:
         match = _WITH_TOKEN.fullmatch(text)
         if match is not None:
             return cls(match[1], token=match[2])
+        if "\ufffd" in text:  # a proof is made of octets, and here they are lost
+            return None
         match = _WITH_PARAMS.fullmatch(text)
         return None if match is None else cls(match[1], AuthParams.of_checked(match[2]))
 

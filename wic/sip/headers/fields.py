@@ -4,6 +4,9 @@ A field is a line: it is found by any spelling of its name, and goes out byte fo
 has changed it. Its value is taken apart only when it is asked for, and what was read is kept until that field
 changes, for most elements on the way need three or four fields of twenty.
 
+Not all octets are text: a peer may write Latin-1, or a NUL. Only the line keeps them, so that they go on unchanged where the
+field does; the value has U+FFFD there, and can be logged, stored and shown like any other text.
+
 A typed view is one `TypedHeader`, made by `required`, `optional`, `topmost`, `each` or `tokens`: it names the header and
 the parser of one value. `wic.sip.message` declares all of them, a line each. Whether a header that may stand once is
 there twice is found out where it is read, so that it matters to those who use it, and to no other (RFC 3261 §7.3.1).
@@ -32,14 +35,19 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Field = tuple[str, str, str, str | None]
-"""Key, name as spelled, value without folding, and the line as it came (None once it is ours)."""
+"""Key, name as spelled, value, and the line as it came (None once it is ours).
+
+The value has its folding undone and is `readable`. The line has, as a lone surrogate, each octet that was not UTF-8.
+"""
 Index = dict[str, list[str]]
 """The values of each key."""
 
 FOLD: Final = re.compile(r"\r\n(?![ \t])")
 """What ends a header line: a line break that is no folding."""
 
-_FORBIDDEN: Final = re.compile(r"[\r\n\0]")
+FORBIDDEN: Final = re.compile(r"[\r\n\0\ud800-\udfff]")
+"""What no text of ours may have: it would end its line, or cannot be encoded."""
+_UNREADABLE: Final = re.compile(r"[\0\ud800-\udfff]")
 _UNREAD: Final[Any] = object()
 _NO_LINES: Final[list[str]] = []
 _LIST_VALUES: Final = Limits().list_values
@@ -84,7 +92,7 @@ class Headers:
     @property
     def _fields(self) -> list[Field]:
         if isinstance(self._held, str):
-            split = split_fields(FOLD.split(self._held) if self._held else [], folded=True)
+            split = split_fields(FOLD.split(self._held) if self._held else [], odd=True)
             assert not isinstance(split, str), "what was packed is no header"
             self._held = split[0]
         return self._held
@@ -183,9 +191,11 @@ class Headers:
         place = self._first(key_of(name))
         if place is None:
             return
-        key, spelling, value, _ = self._fields[place]
-        rest = split_list(value)[1:]
-        self._fields[place : place + 1] = [(key, spelling, ", ".join(rest), None)] if rest else []
+        key, spelling, value, line = self._fields[place]
+        rest = ", ".join(split_list(value)[1:])
+        if rest and line is not None:  # the other values are not ours: their octets go on as they came
+            line = f"{DISPLAY.get(key, spelling)}: {', '.join(split_list(unfolded(line.partition(':')[2]))[1:])}"
+        self._fields[place : place + 1] = [(key, spelling, rest, line)] if rest else []
         self._changed(key)
 
     def copy_from(self, other: Headers, *names: str) -> None:
@@ -225,12 +235,12 @@ class Headers:
         """Return keys and the lines that go out.
 
         Raises:
-            LocalProtocolError: a value of ours holds CR, LF or NUL.
+            LocalProtocolError: a value of ours holds CR, LF, NUL or a lone surrogate.
         """
         fields = self._fields
-        if _FORBIDDEN.search("".join([value for _, _, value, line in fields if line is None])):
-            name = next(name for _, name, value, line in fields if line is None and _FORBIDDEN.search(value))
-            raise LocalProtocolError(f"line break or NUL in the value of {name}")
+        if FORBIDDEN.search("".join([value for _, _, value, line in fields if line is None])):
+            name = next(name for _, name, value, line in fields if line is None and FORBIDDEN.search(value))
+            raise LocalProtocolError(f"line break, NUL or lone surrogate in the value of {name}")
         return [
             (key, f"{DISPLAY.get(key, name)}: {value}" if line is None else line) for key, name, value, line in fields
         ]
@@ -273,7 +283,7 @@ class Headers:
         """Become one text, to save memory; it is taken apart again when something is asked for.
 
         Raises:
-            LocalProtocolError: a value of ours holds CR, LF or NUL.
+            LocalProtocolError: a value of ours holds CR, LF, NUL or a lone surrogate.
         """
         if not isinstance(self._held, str):
             self._held = "\r\n".join([line for _, line in self.lines()])
@@ -456,12 +466,12 @@ def _named(name: str, parse: Callable[[str], T], text: str) -> T:
         raise MalformedHeader(f"{name}: {error}") from error
 
 
-def split_fields(lines: Iterable[str], *, folded: bool = False) -> tuple[list[Field], Index] | str:
+def split_fields(lines: Iterable[str], *, odd: bool = False) -> tuple[list[Field], Index] | str:
     """Take header lines apart, in one pass.
 
     Args:
         lines: without their line breaks.
-        folded: whether some may be folded.
+        odd: whether some may be folded, or have octets that are no text.
 
     Returns:
         The fields and their index, or the first line that is no header field.
@@ -473,7 +483,7 @@ def split_fields(lines: Iterable[str], *, folded: bool = False) -> tuple[list[Fi
         key = KEYS.get(name) or key_of(name.rstrip(" \t"))
         if key is None or not colon:
             return line
-        value = unfolded(value) if folded else value.strip(" \t")
+        value = readable(unfolded(value)) if odd else value.strip(" \t")
         fields.append((key, name, value, line))
         if key in index:
             index[key].append(value)
@@ -485,3 +495,10 @@ def split_fields(lines: Iterable[str], *, folded: bool = False) -> tuple[list[Fi
 def unfolded(value: str) -> str:
     """Return a value as one line: each fold is one space (RFC 3261 §7.3.1)."""
     return " ".join([part.strip(" \t") for part in value.split("\r\n")]).strip(" ")
+
+
+def readable(text: str) -> str:
+    """Return text of a message with U+FFFD for each NUL and each octet that is not UTF-8, fit for any use."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return _UNREADABLE.sub("\ufffd", text)
