@@ -160,6 +160,16 @@ def test_a_reason_phrase_is_text_for_people(phrase: bytes, rest: bytes) -> None:
     assert response.to_bytes()
 
 
+@pytest.mark.parametrize("start", [b"SIP/2.0 486", b"SIP/2.0 486 ", b"sip/2.0 486"])
+@pytest.mark.parametrize("rest", [b"\r\n", b"no header\r\n\r\n"])
+def test_a_reason_phrase_may_be_left_out(start: bytes, rest: bytes) -> None:
+    data = start + b"\r\n" + FIELDS + rest
+    response = parse(data) if rest == b"\r\n" else refused(data).response
+    assert isinstance(response, Response)
+    assert (response.status, response.reason) == (486, "")
+    assert response.to_bytes().startswith(b"SIP/2.0 486 \r\nVia: ")  # RFC 3261 §7.2
+
+
 @pytest.mark.parametrize(
     "field",
     [
@@ -219,7 +229,9 @@ def test_a_broken_request_line_is_answered(start: bytes) -> None:
         b"SIP/2.0 99 x",
         b"SIP/2.0 700 x",
         b"SIP/2.0 2000 x",
-        b"SIP/2.0 200",
+        b"SIP/2.0 200\t",
+        b"SIP/2.0 200OK",
+        b"SIP/2.0",
         b"SIP/3.0 200 OK",
         b"SIP/2.0  200 OK",
         b"SIP/2.0 200 OK\r\n folded",

@@ -67,10 +67,10 @@ def _rejection(response: Response, why: str) -> CallRejected:
         contacts = response.usable(Message.contacts)  # each is a target of its own (RFC 3261 §8.1.3.4)
         where = ", ".join(str(contact.uri) for contact in contacts) or "nowhere"
         return CallRedirected(
-            f"the call was redirected to {where} ({_line(response)})", response=response, contacts=contacts
+            f"the call was redirected to {where} ({response.summary})", response=response, contacts=contacts
         )
     phrase = _PHRASES.get(response.status, "the call was rejected")
-    return CallRejected(f"{phrase} ({_line(response)}){why}", response=response)
+    return CallRejected(f"{phrase} ({response.summary}){why}", response=response)
 
 
 def cancelled(response: Response | None = None, *, end: Request | None = None) -> CallCancelled:
@@ -103,10 +103,6 @@ def connection_lost(reason: str, *, request: Request | None = None) -> CallFaile
     error = CallFailed(f"the connection to the network was lost: {reason}")
     error.__cause__ = FlowLost(reason if request is None else f"{reason}, during {request.method}")
     return error
-
-
-def _line(response: Response) -> str:
-    return f"{response.status} {response.reason}".rstrip()
 
 
 def farewell(bye: Request) -> tuple[str, CallFailed | None]:

@@ -120,7 +120,7 @@ class IncomingCall(CallSession):
         """
         if self._undecided:
             response = self._respond(status, now, reason=reason, headers=[warning(why, self._profile)] if why else [])
-            text = f"this side rejected the call ({response.status} {response.reason})"
+            text = f"this side rejected the call ({response.summary})"
             self._finish(Failed(CallFailed(text, response=response)))
 
     def hangup(self, *, now: float) -> None:

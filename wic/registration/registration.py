@@ -407,10 +407,9 @@ class Registration:
             self._move(RegistrationInput.ACCEPTED)
 
     def _refusal(self, response: Response, purpose: Purpose, hint: str) -> RegistrationFailed:
-        phrase = f" {response.reason}" if response.reason.isprintable() else ""
         what = "deregister" if purpose is Purpose.REMOVAL else "register"
         return RegistrationFailed(
-            f"{self.identity.domain} refused to {what} {self.identity.impu}: {response.status}{phrase[:80]}"
+            f"{self.identity.domain} refused to {what} {self.identity.impu}: {response.summary}"
             + (f"; {hint}" if hint else ""),
             response=response,
         )

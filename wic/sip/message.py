@@ -327,6 +327,16 @@ class Response(Message):
         return cls(status, reason_of(status) if reason is None else reason, ours, body)
 
     @property
+    def summary(self) -> str:
+        """Status and phrase for a sentence: the usual phrase where there is none, or one that cannot be shown.
+
+        >>> Response.build(486, "").summary
+        '486 Busy Here'
+        """
+        phrase = self.reason if self.reason and self.reason.isprintable() else reason_of(self.status)
+        return f"{self.status} {phrase[:80]}"
+
+    @property
     def is_final(self) -> bool:
         """Whether no other response follows it."""
         return self.status >= 200

@@ -17,7 +17,8 @@ from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
 
 _REQUEST_LINE: Final = re.compile(rf"({TOKEN}) ({REQUEST_URI}) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE | re.ASCII)
-_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) (.*)", re.IGNORECASE | re.ASCII)
+# RFC 3261 §7.2 has a space and a phrase, which may be empty; deployed stacks leave out both.
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE | re.ASCII)
 _LIKE_REQUEST: Final = re.compile(r"\S.*[ \t]SIP/[0-9]++\.[0-9]++[ \t]*+", re.IGNORECASE | re.ASCII)
 _LENGTH: Final = re.compile(r"[0-9]{1,16}")
 _DEFAULT_LIMITS: Final = Limits()
@@ -123,7 +124,7 @@ def _start(line: str, headers: Headers, head: str, limits: Limits) -> Message:
         return request
     match = _STATUS_LINE.fullmatch(line)
     if match is not None:
-        return Response(int(match[1]), match[2], headers)
+        return Response(int(match[1]), match[2] or "", headers)
     raise _refused(head, f"malformed start line {line[:80]!r}", limits)
 
 
@@ -160,7 +161,7 @@ def _refused(head: str, why: str, limits: Limits, *, status: int = 400) -> Messa
         partial = Request(method, uri, headers) if all(name in headers for name in _ANSWERED) else None
         return MessageRefused(why, status_hint=status, partial=partial)
     match = _STATUS_LINE.fullmatch(start)
-    response = None if match is None else Response(int(match[1]), match[2], _answered_headers(rest, limits))
+    response = None if match is None else Response(int(match[1]), match[2] or "", _answered_headers(rest, limits))
     return MessageRefused(why, status_hint=None, response=response)
 
 

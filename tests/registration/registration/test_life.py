@@ -196,11 +196,14 @@ def test_a_refusal_after_a_challenge_hints_at_the_credentials(world: World) -> N
     assert str(event.error).endswith(": 403 Authentication Failed; check the private identity and the password")
 
 
-def test_a_phrase_that_would_play_with_a_terminal_is_left_out(world: World) -> None:
+@pytest.mark.parametrize("reason", ["\x1b[2J", ""])
+def test_the_usual_phrase_stands_for_one_that_would_play_with_a_terminal_and_for_none(
+    world: World, reason: str
+) -> None:
     world.registration.register(now=0)
-    (event,) = world.answer(404, reason="\x1b[2J")
+    (event,) = world.answer(404, reason=reason)
     assert isinstance(event, RegisterFailed)
-    assert str(event.error).endswith(": 404")
+    assert str(event.error).endswith(": 404 Not Found")
 
 
 def test_retry_after_is_obeyed(world: World) -> None:

@@ -290,8 +290,7 @@ class Subscription:
         self._start(_Timer.REFRESH, now + refresh_after(seconds))
 
     def _refused(self, request: Request, response: Response, now: float) -> None:
-        phrase = f" {response.reason}" if response.reason.isprintable() else ""
-        text = f"the subscription to {self.options.package!r} was refused: {response.status}{phrase[:80]}"
+        text = f"the subscription to {self.options.package!r} was refused: {response.summary}"
         error = SubscriptionFailed(text, request=request, response=response)
         wait = response.retry_delay()
         if wait is not None:
