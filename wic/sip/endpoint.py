@@ -387,6 +387,8 @@ class Endpoint:
     def _response(self, response: Response, flow: Flow, now: float) -> None:
         """Give a response to its transaction, unless it is a 2xx that the user has had (RFC 3261 §13.2.2.4)."""
         fault = check_response(response, proxy=self._is_proxy)
+        if fault is not None and self._layer.restore_cseq(response):
+            fault = check_response(response, proxy=self._is_proxy)
         if fault is not None:
             self._drop_response(response, fault, flow, now)  # §18.1.2
             return
@@ -407,6 +409,7 @@ class Endpoint:
         §21.5.3 has for an invalid response. A 2xx to INVITE begins a dialog: without it there is nothing to be ended.
         """
         self._layer.drop(f"response {response.status}: {fault}", flow, now=now)
+        self._layer.restore_cseq(response)
         try:
             transaction = self._layer.find_client(response, flow)
         except MalformedHeader:

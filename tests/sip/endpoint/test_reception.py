@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.counting import CountingSource
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
-from wic.sip.events import AckReceived, MessageDropped, RequestReceived, StrayResponse
+from wic.sip.events import AckReceived, MessageDropped, RequestReceived, ResponseReceived, StrayResponse
 from wic.sip.flow import Flow
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
@@ -285,8 +285,6 @@ class TestUnreadableResponses:
         [
             ("INVITE", 200, "From: <sip:a@h>", "From: <sip:"),  # it is repeated, and its dialog is not known
             ("OPTIONS", 180, "From: <sip:a@h>", "From: <sip:"),
-            ("OPTIONS", 486, "CSeq: 1 OPTIONS", "CSeq: x OPTIONS"),
-            ("OPTIONS", 486, "CSeq: 1 OPTIONS", "X"),
             ("OPTIONS", 486, ";branch=z9hG4bK", ";branch=z9hG4bKother\r\nno header\r\nX: "),
             ("OPTIONS", 486, "Via: ", "Via: SIP/2.0/TCP a;branch="),
             ("OPTIONS", 486, "From: ", "Via: SIP/2.0/TCP other;branch=z9hG4bK2\r\nFrom: "),  # §8.1.3.3
@@ -296,6 +294,95 @@ class TestUnreadableResponses:
     )
     def test_any_other_changes_nothing(self, method, status, old, new) -> None:
         assert self.sent(method, status, old, new) == ([], [])
+
+
+class TestResponsesWithoutCSeq:
+    """RFC 3261 §17.1.3 matches by branch and CSeq method: the branch of a single request says which CSeq it had."""
+
+    FAULTS = (
+        "",
+        "CSeq: x\r\n",
+        "CSeq: 1\r\n",
+        "CSeq: 1 \udce9\r\n",
+        "CSeq: 1 {0}\r\nCSeq: 1 {0}\r\n",
+        "CSeq: 4294967296 {0}\r\n",
+    )
+
+    def sent(self, method: str, role: Role, **options) -> tuple[Endpoint, Request]:
+        ours = endpoint(role=role, **options)
+        headers = [("From", "<sip:a@h>;tag=1"), ("To", "<sip:b@h>"), ("Call-ID", "c"), ("CSeq", f"7 {method}")]
+        request = Request.build(method, "sip:b@h", headers)
+        if role is Role.PROXY:
+            request.headers.prepend("Via", "SIP/2.0/TCP other;branch=z9hG4bK9")
+        ours.send_request(request, TCP, now=0.0)
+        (transmit,) = ours.to_send()
+        return ours, parse(transmit.data)
+
+    def receive(self, ours: Endpoint, request: Request, status: int, fault: str, flow=TCP) -> None:
+        response = Response.answer(request, status, to_tag="x", headers=[("Contact", "<sip:b@h>")])
+        response.headers.remove("CSeq")
+        head, end, body = response.to_bytes().decode().partition("Content-Length")
+        data = f"{head}{fault.format(request.method)}{end}{body}".encode(errors="surrogateescape")
+        ours.receive(data, flow, now=0.0)
+
+    @pytest.mark.parametrize("role", Role)
+    @pytest.mark.parametrize("fault", FAULTS)
+    @pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "REGISTER", "BYE"])
+    def test_it_is_that_of_its_request(self, method, fault, role) -> None:
+        for status in (100, 180, 200, 302, 486, 603):
+            ours, request = self.sent(method, role)
+            self.receive(ours, request, status, fault)
+            told = [event.response for event in events(ours) if isinstance(event, ResponseReceived)]
+            if status == 100 and role is Role.USER_AGENT:
+                assert len(told) <= 1
+            else:
+                assert [response.status for response in told] == [status]
+            for response in told:
+                assert str(response.cseq) == f"7 {method}"
+                assert parse(response.to_bytes()).cseq == request.cseq
+            assert ours.counters.dropped == 0
+            acks = [transmit.data[:4] for transmit in ours.to_send()]
+            assert acks == ([b"ACK "] if method == "INVITE" and status >= 300 else [])
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_a_head_that_is_broken_elsewhere_as_well_ends_a_failure_with_its_status(self, fault) -> None:
+        ours, request = self.sent("INVITE", Role.USER_AGENT)
+        self.receive(ours, request, 486, f"no header\r\n{fault}")
+        assert [event.response.status for event in events(ours) if isinstance(event, ResponseReceived)] == [486]
+        assert [transmit.data[:4] for transmit in ours.to_send()] == [b"ACK "]
+
+    def test_it_is_dropped_while_a_cancel_has_the_same_branch(self) -> None:
+        """It may be the answer to either; Timer C or that of the CANCEL ends the INVITE (§9.1)."""
+        ours, request = self.sent("INVITE", Role.USER_AGENT)
+        self.receive(ours, request, 180, "")
+        ours.cancel(events(ours)[0].transaction, now=0.0)
+        (transmit,) = ours.to_send()
+        cancel = parse(transmit.data)
+        self.receive(ours, request, 487, "")
+        assert [type(event) for event in events(ours)] == [MessageDropped]
+        ours.receive(Response.answer(cancel, 200, to_tag="x").to_bytes(), TCP, now=0.0)
+        self.receive(ours, request, 487, "")
+        assert [event.response.status for event in events(ours)] == [487]
+
+    @pytest.mark.parametrize("flow", [TCP, WSS])
+    def test_one_of_another_branch_connection_or_sender_changes_nothing(self, flow) -> None:
+        """A CSeq that can be read is never replaced."""
+        ours, request = self.sent("INVITE", Role.USER_AGENT)
+        ours.receive(
+            Response.answer(request, 486, to_tag="x", headers=[]).to_bytes().replace(b"7 INVITE", b"7 BYE"),
+            TCP,
+            now=0.0,
+        )
+        other = request.copy()
+        if flow is TCP:
+            other.headers.set("Via", request.headers.get("Via").replace("branch=z9hG4bK", "branch=z9hG4bKother"))
+        self.receive(ours, other, 486, "", flow)
+        other.headers.set("Via", "SIP/2.0/TCP h;branch=")
+        self.receive(ours, other, 486, "", flow)
+        other.headers.set("Via", "SIP/2.0/TCP")
+        self.receive(ours, other, 486, "", flow)
+        assert not [event for event in events(ours) if isinstance(event, ResponseReceived)]
+        assert ours.counters.dropped == 4
 
 
 def test_a_stream_needs_content_length_and_a_datagram_does_not() -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from wic.sip.errors import MalformedHeader
 from wic.sip.events import (
     AckTimedOut,
     Event,
@@ -33,6 +35,7 @@ from wic.sip.transaction.base import Counters
 from wic.sip.transaction.client import ClientTransaction
 from wic.sip.transaction.server import ServerTransaction
 from wic.sip.transaction.tables import Action
+from wic.sip.validate import KNOWN_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -205,6 +208,23 @@ class TransactionLayer:
         if transaction.flow != flow and (transaction.flow.exclusive or flow.exclusive):  # RFC 7118 §5.3
             return None
         return transaction
+
+    def restore_cseq(self, response: Response) -> bool:
+        """Give a response without a readable CSeq that of the only request with its branch; tell whether that was done.
+
+        RFC 3261 §17.1.3 asks for the method of CSeq because a CANCEL has the branch of its INVITE: where one of both is
+        left, the branch alone is as unique (§8.1.1.7). The value is no guess, for the peer had to copy it (§8.2.6.2).
+        """
+        with suppress(MalformedHeader):
+            _ = response.cseq
+            return False
+        with suppress(MalformedHeader):
+            branch = response.via.branch or ""
+            found = [self._clients[branch, method] for method in KNOWN_METHODS if (branch, method) in self._clients]
+            if len(found) == 1:
+                response.headers.set("CSeq", found[0].request.cseq)
+                return True
+        return False
 
     def find_server(self, request: Request, flow: Flow, *, method: str | None = None) -> ServerTransaction | None:
         """Find the transaction that a request belongs to (RFC 3261 §17.2.3).
