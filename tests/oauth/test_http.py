@@ -127,7 +127,11 @@ async def test_compressed_answers_are_not_unpacked(server, json_client) -> None:
         await json_client.get(f"{server.url}/a")
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[1]", b'"a"', b"\xff", b"[" * 100_000, b'{"a":' * 50_000], ids=len)
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b"[1]", b'"a"', b"\xff", b"[" * 100_000, b'{"a":' * 50_000, b'{"a": "\\ud800"}', b'{"\\udc00": 1}'],
+    ids=len,
+)
 async def test_answers_that_are_no_json_object(server, json_client, body: bytes) -> None:
     server.says("/a", body=body)
     with pytest.raises(RemoteProtocolError, match="not a JSON object"):

@@ -142,7 +142,7 @@ class JsonClient:
         # A redirect would carry the form, with its code or token, to a server that was not asked.
         if 300 <= response.status < 400:
             raise _bad_answer(url, "wants to redirect, which is not followed; use the address it really has")
-        document = _parse(body)
+        document = json_object(body)
         success = 200 <= response.status < 300
         if document is None and success and body and not ignore_content:
             raise _bad_answer(url, "sent something that is not a JSON object")
@@ -189,9 +189,12 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _parse(body: bytes) -> dict[str, object] | None:
+def json_object(text: bytes) -> dict[str, object] | None:
+    """Return the JSON object that a peer has sent; None for anything else."""
     try:
-        document = json.loads(body)
+        document = json.loads(text)
+        # RFC 8259 §8.2: an escape may stand for half a character, which could neither be sent on nor stored.
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):  # bad JSON or UTF-8, or nested too deep
         return None
     return document if isinstance(document, dict) else None

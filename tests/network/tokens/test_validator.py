@@ -91,6 +91,8 @@ async def test_a_token_without_a_wwsf(issuer: Any, validator: TokenValidator) ->
         ({"impi": None}, TokenFault.MALFORMED),
         ({"impi": ""}, TokenFault.MALFORMED),
         ({"impi": ["a"]}, TokenFault.MALFORMED),
+        ({"impi": "\ud800@ims.example"}, TokenFault.MALFORMED),
+        ({"other": ["\udcff"]}, TokenFault.MALFORMED),
         ({"impi": "a\r\nVia: x"}, TokenFault.MALFORMED),
         ({"impi": "a" * 513}, TokenFault.MALFORMED),
         ({"impu": None}, TokenFault.MALFORMED),

@@ -7,13 +7,12 @@ type, algorithm and issuer. When the signature is verified, `read_claims` checks
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wic.network.tokens.errors import TokenFault, TokenInvalid
+from wic.oauth.http import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,10 +113,10 @@ def read_unverified(token: str) -> UnverifiedToken:
 
 def _json_object(part: str) -> dict[str, object]:
     try:
-        value = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError):
-        raise TokenInvalid(TokenFault.MALFORMED) from None
-    if not isinstance(value, dict):
+        value = json_object(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+    except ValueError:
+        value = None
+    if value is None:
         raise TokenInvalid(TokenFault.MALFORMED)
     return value
 
