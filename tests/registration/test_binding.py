@@ -170,7 +170,14 @@ def test_when_to_refresh(expires: int, refresh: float) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["Contact", "Expires", "Service-Route", "Require", "Flow-Timer"]), st.text()))
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Contact", "Expires", "Service-Route", "Require", "Flow-Timer"]),
+            st.text()
+            | st.integers(0, 10**12).map(str)
+            | st.integers(0, 10**12).map(lambda number: f"{OWN};expires={number}"),
+        )
+    )
 )
 def test_any_answer_is_read_or_refused(headers: list[tuple[str, object]]) -> None:
     with contextlib.suppress(RegistrationFailed):

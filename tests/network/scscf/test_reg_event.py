@@ -113,6 +113,12 @@ class Watching:
         accepted = await self.peer.expect("SIP/2.0 200")
         return accepted, document(await self.notified())
 
+    async def refreshed(self, accepted: str, expires: int) -> str:
+        """Subscribe again in the dialog of a 200, and return the next 200."""
+        way = {"to": header(accepted, "To"), "call": header(accepted, "Call-ID")}
+        self.send(header(accepted, "Contact")[1:-1], **way, expires=expires)
+        return await self.peer.expect("SIP/2.0 200")
+
     async def over(self, count: int = 0) -> None:
         """Expect that many subscriptions to be left once all that was sent has been dealt with."""
         self.send(expires=1)
@@ -309,17 +315,13 @@ async def test_a_prove_flag_is_part_of_the_full_state(watching) -> None:
 
 
 async def test_refresh_and_end(watching) -> None:
-    accepted, _ = await watching.subscribed(call="kept")
-    to = header(accepted, "To")
-    contact = header(accepted, "Contact")[1:-1]
-    watching.send(contact, to=to, call="kept", expires=600)
-    assert header(await watching.peer.expect("SIP/2.0 200"), "Expires") == "600"
+    accepted, _ = await watching.subscribed()
+    assert header(await watching.refreshed(accepted, 600), "Expires") == "600"
     assert document(await watching.notified()).version == 1
-    watching.send(contact, to=to, call="kept", expires=0)
-    await watching.peer.expect("SIP/2.0 200")
+    await watching.refreshed(accepted, 0)
     assert header(await watching.notified(), "Subscription-State") == "terminated;reason=timeout"
     await watching.over()
-    watching.send(contact, to=to, call="kept")
+    watching.send(header(accepted, "Contact")[1:-1], to=header(accepted, "To"), call=header(accepted, "Call-ID"))
     await watching.peer.expect("SIP/2.0 481")
 
 
@@ -371,8 +373,7 @@ async def test_a_restart_goes_on_with_the_dialog(watching) -> None:
     assert header(notify, "From") == header(accepted, "To")
     assert header(notify, "Subscription-State") == "active;expires=3500"
     assert document(notify).version == 1
-    watching.send(header(accepted, "Contact")[1:-1], to=header(accepted, "To"), call="kept", expires=600)
-    await watching.peer.expect("SIP/2.0 200")
+    await watching.refreshed(accepted, 600)
     assert document(await watching.notified()).version == 2
 
 
