@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wic.accounts import WebAuthorization
-    from wic.client.web import AccessToken
     from wic.client.web.device import UserCode
+    from wic.oauth.tokens import AccessToken
 
     from ..console import Console
 

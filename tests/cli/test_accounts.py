@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from wic.accounts import PoolAccess
 from wic.accounts.schema import SECRETS, environment_variable
 from wic.client import AuthScheme
-from wic.client.web import PoolAccess
 from wic.errors import ConfigurationError
 from wic_cli.accounts import find_account, new_password, read_settings, split_words
 from wic_cli.options import AccountOptions

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from wic.accounts import WebAuthorization
 from wic.auth import Secret, bearer_challenge, read_bearer
 from wic.client import Account, AuthScheme, Client, ClientOptions
 from wic.client.events import ConnectionLost, Refreshed, RegistrationLost
-from wic.client.web import AccessToken, WebAuthorization
 from wic.errors import (
     CallRejected,
     ConfigurationError,
@@ -18,6 +18,7 @@ from wic.errors import (
     SignInFailed,
     TokenRefused,
 )
+from wic.oauth.tokens import AccessToken
 
 ISSUER = "https://waf.example"
 
@@ -68,7 +69,7 @@ def refuse_token(context, now):
 @pytest.fixture
 def carol(memory_home, monkeypatch):
     """A web user, and a network that accepts the tokens it has not `refused`."""
-    monkeypatch.setattr("wic.client.web.TokenKeeper", Keeper)
+    monkeypatch.setattr("wic.client.web.keeper.TokenKeeper", Keeper)
     memory_home.refused = set()
     memory_home.shown = []
 
@@ -531,7 +532,7 @@ async def test_a_lease_of_an_identity_that_cannot_be_registered_is_given_back(ca
 @pytest.fixture
 def caller(home, monkeypatch):
     """A web user who calls in a network that asks every INVITE for a token that it has not `refused`."""
-    monkeypatch.setattr("wic.client.web.TokenKeeper", Keeper)
+    monkeypatch.setattr("wic.client.web.keeper.TokenKeeper", Keeper)
     home.refused = {"token1"}
     home.answers["REGISTER"] = home.grant
 

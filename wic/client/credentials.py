@@ -16,11 +16,11 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wic.accounts import Account
+    from wic.accounts import Account, WebAuthorization
     from wic.auth import Authenticator
     from wic.auth.usim import Usim
-    from wic.client.web import AccessToken, WebAuthorization
     from wic.errors import WicError
+    from wic.oauth.tokens import AccessToken
     from wic.sip.random_source import RandomSource
 
 __all__ = ["Credentials", "WebCredentials", "open_credentials"]
@@ -59,7 +59,7 @@ class WebCredentials(Credentials):
 
     def __init__(self, account: Account, web: WebAuthorization) -> None:
         """Create credentials without a token; `open` gets the first one."""
-        from wic.client.web import TokenKeeper  # an HTTP client, which others need not load
+        from wic.client.web.keeper import TokenKeeper  # an HTTP client, which others need not load
 
         # RFC 8898 §2.1.1: only the servers that the user named may ask for a token.
         self._bearer = BearerClient(form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.support.json_server import json_client, other_server, server
-from wic.client.web import WebAuthorization
+from wic.accounts import WebAuthorization
 from wic.client.web.store import TokenStore
 from wic.transport.tls import client_context
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wic.accounts import WebAuthorization
 from wic.auth import Secret
-from wic.client.web import TokenKeeper, WebAuthorization
+from wic.client.web.keeper import TokenKeeper
 from wic.errors import ConnectFailed, LocalProtocolError, SignInFailed, SignInNeeded
 from wic.oauth.tokens import AccessToken
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from wic.accounts import PoolAccess
 from wic.auth import Secret
-from wic.client.web import PoolAccess
 from wic.client.web.keeper import choose_source
 from wic.client.web.pool import PoolLease
 from wic.client.web.store import StoreKey

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from wic.accounts import PoolAccess
 from wic.auth import Secret
-from wic.client.web import PoolAccess
 from wic.client.web.keeper import choose_source
 from wic.client.web.pool import PoolLease
 from wic.client.web.sources import ClientCredentials, ConfiguredToken, StoredToken

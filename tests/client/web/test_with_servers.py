@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from wic.accounts import PoolAccess, WebAuthorization
 from wic.auth import Secret
-from wic.client.web import PoolAccess, TokenKeeper, WebAuthorization
-from wic.client.web.keeper import choose_source
+from wic.client.web.keeper import TokenKeeper, choose_source
 from wic.client.web.sign_in import sign_in_by_browser, sign_in_by_device, sign_out
 from wic.errors import SignInFailed, SignInNeeded
 from wic.network.certificates import CertificateAuthority
