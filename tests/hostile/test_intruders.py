@@ -150,7 +150,8 @@ async def test_a_gap_in_the_sequence_is_closed(ims, gap):
     with ims.hss.transaction() as db:
         db.execute("UPDATE usim SET sqn = ?", (((1 << 35) + (gap << 5)) % 2**48,))
     async with usim_client(ims) as client:
-        assert client.binding is not None
+        (bound,) = ims.hss.bindings("usim@ims.example", now=0)
+        assert str(client.binding.contact.uri) in bound.contact
 
 
 @pytest.mark.parametrize(

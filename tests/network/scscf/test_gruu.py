@@ -77,7 +77,8 @@ def test_temporary_gruus_outlive_a_restart(make_registrar, hss, tmp_path) -> Non
     _, temporary = gruus(register(registrar, "Supported: gruu", contact=CONTACT))
     with Hss(tmp_path / "hss.db", realm="ims.example") as later:
         targets = TargetLookup(later, GruuFactory(later, "ims.example", CountingSource("x")), "ims.example")
-        assert targets.find(Uri.parse(temporary), now=registrar.now).bindings
+        (bound,) = targets.find(Uri.parse(temporary), now=registrar.now).bindings
+        assert bound.contact == CONTACT
 
 
 @pytest.mark.parametrize(

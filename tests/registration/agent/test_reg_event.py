@@ -218,11 +218,13 @@ def test_an_identity_that_is_ended_is_usable_again_with_the_next_200(watched: tu
 
 def test_the_subscription_moves_with_the_registration(watched: tuple[Household, Notifier]) -> None:
     household, notifier = watched
+    assert notifier.dialog is not None
+    tag = notifier.dialog.id.local_tag
     household.cut()
     household.flow = Flow("WSS", ("127.0.0.1", 40001), ("127.0.0.1", 8443), "2")
     household.agent.register(household.flow, now=1)
     household.accept()
-    assert notifier.take().to.tag is not None, "it is the same subscription"
+    assert notifier.take().to.tag == tag, "it is the same subscription"
 
 
 def test_a_registration_begun_anew_is_watched_anew(watched: tuple[Household, Notifier]) -> None:

@@ -59,7 +59,7 @@ def test_the_identity_and_its_registration(agent: RegistrationAgent, wanted: Uri
 
 @pytest.mark.parametrize("uri", ["sip:t@ims.example;gr", "sip:work@ims.example;gr=1", "sip:alice@ims.example;gr=1"])
 def test_the_gruus_are_ours(agent: RegistrationAgent, uri: str) -> None:
-    assert agent.called(invite(uri)) is not None
+    assert agent.called(invite(uri)) == (ALICE, agent.bindings[0])  # To names the identity that was called
 
 
 @pytest.mark.parametrize("uri", ["sip:mallory@ims.example", "sip:t2@ims.example;gr"])
