@@ -106,9 +106,10 @@ async def test_the_identities_that_the_network_asserts(memory_home, caller):
         assert [str(each.peer.uri) for each in client.calls] == ["sip:x@ims.example"] * 3
 
 
-STRANGERS = {"another user": "sip:mallory@ims.example", "a GRUU of another device": "sip:alice@ims.example;gr=2"}
+STRANGERS = {"another user": "sip:mallory@ims.example", "a GRUU of another user": "sip:mallory@ims.example;gr=1"}
 OWN = {"the contact": None, "the identity": "sip:alice@ims.example", "the GRUU": "sip:alice@ims.example;gr=1"}
 OWN |= {"an address that a server sees": "sip:alice@192.0.2.7:40112;transport=ws"}
+OWN |= {"a GRUU that it does not know": "sip:alice@ims.example;gr=2"}
 
 
 @pytest.mark.parametrize("uri", STRANGERS.values(), ids=STRANGERS)
