@@ -75,9 +75,9 @@ class RequestRefusal:
 
     status: int
     """400 to 599."""
-    reason: str
-    """Reason phrase that names the fault."""
-    headers: tuple[tuple[str, str], ...] = ()
+    reason: str | None = None
+    """Reason phrase that names the fault; None takes the usual one."""
+    headers: tuple[tuple[str, object], ...] = ()
     """Header fields that the status asks for, such as Allow."""
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from wic.network.epcscf.trust import (
-    called_identity,
     clean_from_wic,
     clean_response_from_wic,
     digest_credentials,
-    preferred_identities,
+    identities_in,
     withhold_keys,
     write_credentials,
 )
@@ -155,6 +154,8 @@ def test_a_private_identity_does_not_leave_the_network():
     ("values", "preferred"),
     [
         ([], []),
+        (['"A" <sip:a@b;x=y>'], ["sip:a@b"]),
+        (["<<<"], []),
         (["<sip:a@b;transport=ws>, <tel:+49-30-1>"], ["sip:a@b", "tel:+49301"]),
         (["<<<", "<sip:a@b>"], ["sip:a@b"]),
         (["<sip:a@b>, <<<"], []),
@@ -164,14 +165,7 @@ def test_a_private_identity_does_not_leave_the_network():
 )
 def test_identities_that_cannot_be_read_are_not_preferred(values, preferred):
     request = Request.build("INVITE", "sip:x", [("P-Preferred-Identity", value) for value in values])
-    assert [str(uri) for uri in preferred_identities(request)] == preferred
-
-
-def test_the_called_identity_is_what_the_core_says():
-    request = Request.build("INVITE", "sip:x", [("P-Called-Party-ID", '"A" <sip:a@b;x=y>')])
-    assert [str(uri) for uri in called_identity(request)] == ["sip:a@b"]
-    assert called_identity(Request.build("INVITE", "sip:x", [("P-Called-Party-ID", "<<<")])) == []
-    assert called_identity(Request.build("INVITE", "sip:x")) == []
+    assert [str(uri) for uri in identities_in(request, "P-Preferred-Identity")] == preferred
 
 
 @pytest.mark.parametrize(

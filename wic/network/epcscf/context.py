@@ -9,7 +9,6 @@ from wic.sip.params import UriParams
 
 if TYPE_CHECKING:
     from wic.aio import TaskSet
-    from wic.network.epcscf.charging import Charging
     from wic.network.epcscf.leg import Leg
     from wic.network.epcscf.options import EPcscfOptions
     from wic.network.epcscf.trusted_node import TrustedNode
@@ -30,7 +29,6 @@ class EPcscfContext:
     node: Node
     options: EPcscfOptions
     tasks: TaskSet
-    charging: Charging
     core: Flow
     """Next hop of REGISTERs, and of requests without a Route that leads anywhere."""
     trusted: TrustedNode | None
@@ -39,6 +37,13 @@ class EPcscfContext:
     def path(self, connection: W2Connection) -> Uri:
         """Return the URI in Path for a connection (RFC 5626 §5.1)."""
         return self.node.mw.uri(connection.path_token, _OB)
+
+    def charging_vector(self) -> str:
+        """Return the value of a new P-Charging-Vector, by which the charging records of all elements are put together."""
+        icid = self.node.random_source.hex(16)
+        # RFC 7315 §4.6. TS 24.229 §5.2.2: an originating IOI of type 1 names the network of the P-CSCF.
+        ioi = f"Type 1{self.options.domain}"
+        return f'icid-value="{icid}";icid-generated-at={self.node.mw.host};orig-ioi="{ioi}"'
 
     def core_flow(self, message: Message) -> Flow:
         """Return the flow for a message that the eP-CSCF itself sends to the core."""

@@ -112,10 +112,6 @@ class Dialogs:
     def __iter__(self) -> Iterator[KnownDialog]:
         return iter(self._known.values())
 
-    def any_last(self, *, now: float) -> bool:
-        """Tell whether one of them is not over."""
-        return any(each.until > now for each in self)
-
     def find(self, message: Message, origin: Side, *, now: float) -> KnownDialog | None:
         """Return the dialog of a request that comes from one side, or of the request that a response answers."""
         found = self._known.get(id := _id(message, origin))

@@ -14,7 +14,8 @@ def allowed_origins(options: EPcscfOptions) -> tuple[str | re.Pattern[str] | Non
     """Return the values of Origin that are let in, where None stands for its absence; None lets in all."""
     if options.origins is None:
         return None
-    pages = [_pages_of(host) for host in _names_of(options.name or options.host)]
+    hosts = map(re.escape, _names_of(options.name or options.host))
+    pages = [re.compile(rf"https?://{host}(:[0-9]{{1,5}})?", re.IGNORECASE) for host in hosts]  # from any port
     return (*options.origins, *pages, *([None] if options.native_clients else []))
 
 
@@ -27,8 +28,3 @@ def _names_of(host: str) -> list[str]:
     if address.is_unspecified:
         return []
     return [f"[{address}]" if address.version == 6 else host, *(["localhost"] if address.is_loopback else [])]
-
-
-def _pages_of(host: str) -> re.Pattern[str]:
-    """Return a pattern of the origins of a host's pages, from any port."""
-    return re.compile(rf"https?://{re.escape(host)}(:[0-9]{{1,5}})?", re.IGNORECASE)

@@ -26,11 +26,9 @@ from wic.sip.uri import Uri
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from wic.network.epcscf.charging import Charging
-    from wic.network.node import Node
+    from wic.network.epcscf.context import EPcscfContext
     from wic.registration.reg_event.table import TableChange
     from wic.sip.events import Event
-    from wic.sip.flow import Flow
     from wic.sip.subscription.events import SubscriptionEnded
     from wic.sip.timers import ScheduledTimer
 
@@ -69,11 +67,9 @@ class _Watched:
 class RegEventWatcher:
     """Subscriber to the registration state of the eP-CSCF's UEs."""
 
-    def __init__(self, node: Node, core: Flow, charging: Charging) -> None:
-        self._node = node
-        self._core = core  # next hop of the SUBSCRIBEs
-        self._charging = charging
-        self._own = node.mw.uri(params=UriParams())
+    def __init__(self, context: EPcscfContext) -> None:
+        self._context = context
+        self._own = context.node.mw.uri(params=UriParams())
         self.timers = TimerQueue()
         """Refreshes, further attempts, and ends of cancelled subscriptions; a `TimerSource` of the driver."""
         self._watches: dict[str, dict[str, _Watched]] = {}  # by private and default public identity
@@ -99,7 +95,9 @@ class RegEventWatcher:
         subscription = watched.watch.subscription
         self._by_subscription[subscription] = watched
         contact = NameAddr("", self._own)
-        subscriber = SubscriptionParty(resource=Uri.parse(impu), identity=self._own, contact=contact, flow=self._core)
+        subscriber = SubscriptionParty(
+            resource=Uri.parse(impu), identity=self._own, contact=contact, flow=self._context.core
+        )
         subscription.subscribe(subscriber, now=now)
 
     def keep(self, impi: str, impus: Collection[str], *, now: float) -> None:
@@ -124,9 +122,9 @@ class RegEventWatcher:
 
     def _new_watch(self, impi: str, impu: str, path: Uri) -> _Watched:
         # TS 24.229 §5.2.3: in its own name, as an element of the trust domain, and as it stands in Path.
-        headers = (("P-Asserted-Identity", NameAddr("", path)), ("P-Charging-Vector", self._charging.vector()))
+        headers = (("P-Asserted-Identity", NameAddr("", path)), ("P-Charging-Vector", self._context.charging_vector()))
         watch = RegistrationWatch(
-            self._node.endpoint,
+            self._context.node.endpoint,
             expires=_EXPIRES,
             headers=headers,
             timers=self.timers,
@@ -160,7 +158,7 @@ class RegEventWatcher:
     def _cancel(self, watched: _Watched, now: float) -> None:
         self._remove(watched)
         if watched.watch.subscription.state in _LIVE:
-            wait = self._node.endpoint.options.timers.timeout
+            wait = self._context.node.endpoint.options.timers.timeout
             watched.until = self.timers.schedule(now + wait, lambda _: self._let_go(watched))
         else:
             self._let_go(watched)

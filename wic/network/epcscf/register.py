@@ -148,7 +148,7 @@ class RegisterHandler:
         if "path" not in request.usable(Message.supported):
             request.headers.add("Supported", "path")
         request.headers.set("P-Visited-Network-ID", f'"{self._context.options.domain}"')
-        self._context.charging.mark(request)
+        request.headers.set("P-Charging-Vector", self._context.charging_vector())
         context.forward([Target(flow=self._context.core)], now=now)
 
     # responses

@@ -21,11 +21,10 @@ from wic.network.epcscf.screening import is_emergency, screen
 from wic.network.epcscf.tables import UeState
 from wic.network.epcscf.trust import (
     assert_identities,
-    called_identity,
     clean_from_wic,
     clean_response_from_wic,
     has_token,
-    preferred_identities,
+    identities_in,
 )
 from wic.network.node import LR
 from wic.network.trust_boundary import clean_to_outside
@@ -136,7 +135,7 @@ class EPcscfLogic(ProxyLogic):
         request = context.request
         contacts = request.contacts if request.method in TARGET_REFRESH else ()
         # TS 24.229 §5.2.6.3.1: From has no part in this.
-        found = connection.identify(preferred_identities(request), contacts, now=now, impi=impi)
+        found = connection.identify(identities_in(request, "P-Preferred-Identity"), contacts, now=now, impi=impi)
         if found is None:
             context.reject(403, "Not Registered", now=now)
             return
@@ -148,7 +147,7 @@ class EPcscfLogic(ProxyLogic):
         ue, association, identities = found
         clean_from_wic(request)
         assert_identities(request, identities)
-        self._context.charging.mark(request)
+        request.headers.set("P-Charging-Vector", self._context.charging_vector())
         # TS 24.229 §5.2.6.3.3: the preloaded Route has to be the Service-Route of the registration; what the WIC wrote
         # is replaced by it.
         request.headers.remove("Route")
@@ -194,7 +193,8 @@ class EPcscfLogic(ProxyLogic):
         if context.in_dialog:
             self._within_dialog_from_core(context, ue, connection, now)
             return
-        called, contact = called_identity(context.request), NameAddr("", context.request.uri)
+        # TS 24.229 §5.2.6.4.3: the identity that the core has called, if it says so.
+        called, contact = identities_in(context.request, "P-Called-Party-ID")[:1], NameAddr("", context.request.uri)
         found = None if connection is None else connection.identify(called, [contact], now=now)
         if connection is None or found is None:
             # RFC 5626 §5.3.1: the connection is gone, which the registrar wants to know.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Self
 from wic.aio import TaskSet
 from wic.errors import ConfigurationError
 from wic.network.epcscf.call_legs import CallLegs
-from wic.network.epcscf.charging import Charging
 from wic.network.epcscf.context import EPcscfContext
 from wic.network.epcscf.flow_recovery import FlowRecovery
 from wic.network.epcscf.origins import allowed_origins
@@ -107,13 +106,12 @@ class EPcscf:
                 node=node,
                 options=options,
                 tasks=TaskSet(),
-                charging=Charging(node.random_source, options.domain, node.mw.host),
                 core=await _core_flow(node, options.core),
                 trusted=None if validator is None else TrustedNode(validator, options, wall_clock),
             )
             ues = UeIndex(node.random_source, options)
             legs = CallLegs(context, ues, agw)
-            watcher = RegEventWatcher(node, context.core, context.charging)
+            watcher = RegEventWatcher(context)
             recovery = FlowRecovery(context, ues, legs, watcher if options.reg_event else None)
             # Its address, which is free to choose, is needed to know our own routes: until then Mw is answered with 503.
             listener = await serve_websocket(

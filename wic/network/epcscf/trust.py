@@ -67,19 +67,6 @@ def clean_response_from_wic(response: Response, branch: Branch | None, identitie
     assert_identities(response, identities)  # TS 24.229 §5.2.6.4.4: the P-CSCF asserts who answers
 
 
-def preferred_identities(request: Request) -> list[Uri]:
-    """Return the identities that a WIC prefers to be asserted, the most preferred first.
-
-    What cannot be read is no identity of the WIC: P-Preferred-Identity is a hint (RFC 3325 §9.2).
-    """
-    return _uris(request, "P-Preferred-Identity")
-
-
-def called_identity(request: Request) -> list[Uri]:
-    """Return the public identity that the core has called (TS 24.229 §5.2.6.4.3), if it says so."""
-    return _uris(request, "P-Called-Party-ID")[:1]
-
-
 def assert_identities(message: Message, identities: tuple[str, ...]) -> None:
     """Write who the sender of a message is, if that is known."""
     message.headers.remove("P-Asserted-Identity")
@@ -87,15 +74,16 @@ def assert_identities(message: Message, identities: tuple[str, ...]) -> None:
         message.headers.add("P-Asserted-Identity", f"<{identity}>")
 
 
-def _uris(request: Request, name: str) -> list[Uri]:
-    """Return the identities that a header field names, without those that cannot be read."""
+def identities_in(request: Request, name: str) -> list[Uri]:
+    """Return the identities that a header field names, the nearest first, without those that cannot be read.
+
+    None is needed: P-Preferred-Identity is a hint of the WIC (RFC 3325 §9.2), and P-Called-Party-ID one of the core.
+    """
     found = []
-    try:
+    with suppress(MalformedHeader):  # not even its values can be told apart
         for value in request.headers.values(name)[:_MAX_IDENTITIES]:
             with suppress(MalformedHeader):
                 found.append(NameAddr.parse(value).uri.aor())
-    except MalformedHeader:
-        pass  # not even its values can be told apart
     return found
 
 

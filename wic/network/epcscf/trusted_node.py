@@ -18,6 +18,7 @@ from wic.sip.headers.auth import AuthValue
 from wic.sip.params import AuthParams
 from wic.sip.proxy.core import ContextState
 from wic.sip.uri import Uri
+from wic.sip.validate import RequestRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,14 +51,6 @@ class Validator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRefusal:
-    """Answer to a request whose token is not accepted."""
-
-    status: int
-    headers: tuple[tuple[str, object], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ProvenIdentities:
     """Identities that a valid token proves, and the rest of its life."""
 
@@ -82,9 +75,9 @@ class TrustedNode:
         """Return the challenge that asks for a token (RFC 8898 §4)."""
         return bearer_challenge(realm=self._domain, scope=self._scope, authz_server=self._authz_server, error=error)
 
-    def refusal(self, error: str) -> TokenRefusal:
+    def refusal(self, error: str) -> RequestRefusal:
         """Return the answer to a request with a token that is not good enough (RFC 8898 §2.2: 401, never 403)."""
-        return TokenRefusal(401, (("WWW-Authenticate", self.challenge(error)),))
+        return RequestRefusal(401, headers=(("WWW-Authenticate", self.challenge(error)),))
 
     async def admit(
         self, context: ProxyContext, driver: Driver, proceed: Callable[[ProvenIdentities, float], None]
@@ -95,7 +88,7 @@ class TrustedNode:
         try:
             if context.state is ContextState.ANSWERED:
                 return  # meanwhile the connection has gone, or the caller has given up
-            if isinstance(found, TokenRefusal):
+            if isinstance(found, RequestRefusal):
                 user, (host, port) = context.request.from_.uri.aor(), context.flow.remote
                 _log.info("refused: %s of %s from %s:%d: %d", context.request.method, user, host, port, found.status)
                 context.reject(found.status, now=now, headers=found.headers)
@@ -106,7 +99,7 @@ class TrustedNode:
         finally:
             driver.pump()
 
-    async def check(self, request: Request) -> ProvenIdentities | TokenRefusal:
+    async def check(self, request: Request) -> ProvenIdentities | RequestRefusal:
         """Check the token of a request that has Bearer credentials."""
         try:
             token = read_bearer(request)
@@ -120,7 +113,7 @@ class TrustedNode:
         except WafUnreachable as error:
             # The token may be good: a 401 would have the WIC throw it away.
             _log.warning("a token cannot be checked: %s", error)
-            return TokenRefusal(503, (("Retry-After", _PAUSE),))
+            return RequestRefusal(503, headers=(("Retry-After", _PAUSE),))
         except ProtocolError as error:
             # RFC 6750 §3.1 says 400 to HTTP; RFC 8898 §2.2 has 401 for every fault of a token.
             _log.info("credentials without a token that can be read: %s", error)

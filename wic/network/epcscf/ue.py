@@ -166,7 +166,8 @@ class RegisteredUe:
 
     def is_finished(self, *, now: float) -> bool:
         """Tell whether nothing is registered any more, and no call and no dialog goes on."""
-        return self._state is UeState.DEREGISTERED and not self.legs and not self.dialogs.any_last(now=now)
+        goes_on = self.legs or any(dialog.until > now for dialog in self.dialogs)
+        return self._state is UeState.DEREGISTERED and not goes_on
 
     def leg(self, taken: Iterable[NameAddr]) -> Leg | None:
         """Return the call that our Record-Route values name, if it is one of this UE."""

@@ -13,8 +13,6 @@ from wic.sip.headers.address import NameAddr
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wic.network.hss import Hss, PublicIdentity
     from wic.sip.message import Message, Request
 
@@ -48,16 +46,11 @@ class Assertions:
     def _number(self, asserted: Uri) -> PublicIdentity | None:
         """Return the number of an identity: the same one as a tel URI, else the first of its registration set."""
         impu = str(asserted)
-        numbers = list(self._numbers(impu))
+        used = ((each, each.identity(impu)) for each in self._hss.holders(impu))
+        sets = (holder.associated(own.registration_set) for holder, own in used if own is not None and not own.barred)
+        numbers = [each for associated in sets for each in associated if each.impu.startswith("tel:")]
         same = f"tel:{asserted.username.partition(';')[0]}"
         return next((each for each in numbers if each.impu == same), next(iter(numbers), None))
-
-    def _numbers(self, impu: str) -> Iterator[PublicIdentity]:
-        for holder in self._hss.holders(impu):
-            identity = holder.identity(impu)
-            if identity is not None and not identity.barred:
-                associated = holder.associated(identity.registration_set)
-                yield from (each for each in associated if each.impu.startswith("tel:"))
 
     def assert_service(self, request: Request) -> None:
         """Assert the first service that the UE prefers and the user may have (TS 24.229 §5.4.3.2, RFC 6050 §4.2).

@@ -80,7 +80,7 @@ class RegisterAuthenticator:
         digest = DigestVerifier(realm, key=key, random_source=random_source, algorithms=algorithms)
         self._digest = DigestScheme(hss, digest, options)
         self._aka = AkaScheme(hss, AkaVerifier(realm, answer_within=options.answer_within), random_source, options)
-        self._trusted_node = TrustedNodeScheme(hss, options)
+        self._barred = options.barred_entities  # for all subscribers; the HSS has those of one
 
     def authenticate(self, register: ReceivedRegister) -> Authenticated:
         """Authenticate the sender of a REGISTER.
@@ -89,10 +89,15 @@ class RegisterAuthenticator:
             RegistrationRefused: a challenge has to be answered first (401), or authentication has failed (403).
             StorageFailed: the HSS cannot store the sequence number of a vector.
         """
+        impi = register.subscriber.impi
         # TS 33.203 Annex U, TS 24.371 §6.4.2: the eP-CSCF has taken an access token.
         if register.protection is Protection.DONE:
-            return self._trusted_node.authenticate(register)
-        impi = register.subscriber.impi
+            # TS 24.371 §A.3.2 step 6: it names the WAF of a third party; without a name it was the operator's own.
+            entity = register.credentials and register.credentials.get("authorization-entity")
+            if entity and (entity in self._barred or not self._hss.may_authorize(impi, entity)):
+                _log.warning("%s may not vouch for %s", entity, impi)
+                raise RegistrationRefused(403, "Authorization Entity Barred")
+            return Authenticated()
         has_password = bool(self._hss.algorithms(impi))
         # TS 24.371 §6.4.1.3: `tls-connected` marks a REGISTER of AKA over TLS.
         asks_for_aka = register.protection is Protection.CONNECTED or find_aka_algorithm(register.algorithm) is not None
@@ -102,24 +107,6 @@ class RegisterAuthenticator:
             return self._digest.authenticate(register)
         # Without credentials at the HSS only an eP-CSCF can vouch for the subscriber (TS 33.203 Annex U).
         raise RegistrationRefused(403, "Authentication Failed")
-
-
-class TrustedNodeScheme:
-    """Trusted-node authentication (TS 33.203 Annex U, TS 24.371 §6.4.2, §A.3.2 step 6)."""
-
-    def __init__(self, hss: Hss, options: RegistrarOptions) -> None:
-        self._hss = hss
-        self._barred = options.barred_entities  # for all subscribers; the HSS has those of one
-
-    def authenticate(self, register: ReceivedRegister) -> Authenticated:
-        """Check the entity that vouches for the user; see `RegisterAuthenticator.authenticate`."""
-        # TS 24.371 §A.3.2 step 6: the eP-CSCF names the WAF of a third party; without a name it was the operator's own.
-        entity = None if register.credentials is None else register.credentials.get("authorization-entity")
-        impi = register.subscriber.impi
-        if entity and (entity in self._barred or not self._hss.may_authorize(impi, entity)):
-            _log.warning("%s may not vouch for %s", entity, impi)
-            raise RegistrationRefused(403, "Authorization Entity Barred")
-        return Authenticated()
 
 
 class DigestScheme:

@@ -200,17 +200,14 @@ class ScscfLogic(ProxyLogic):
         else:
             self._assertions.add_number(context.request)
             self._assertions.assert_service(context.request)
-            self._forward_for_caller(context, now)
-
-    def _forward_for_caller(self, context: ProxyContext, now: float) -> None:
-        uri = context.request.uri
-        if self._is_home(uri) or uri.scheme == "tel":
-            self._terminate(context, now)
-        elif self._node.destinations.lead_out(uri):
-            context.forward(now=now)
-        else:
-            # RFC 3261 §21.4.5: 404 for a domain that is not handled; an address is known, and not allowed (§21.4.4).
-            self._refuse_destination(context, uri, 404 if not uri.is_sip or is_name(uri) else 403, now)
+            uri = context.request.uri
+            if self._is_home(uri) or uri.scheme == "tel":
+                self._terminate(context, now)
+            elif self._node.destinations.lead_out(uri):
+                context.forward(now=now)
+            else:
+                # RFC 3261 §21.4.5: 404 for a domain that is not handled; an address is known, and not allowed (§21.4.4).
+                self._refuse_destination(context, uri, 404 if not uri.is_sip or is_name(uri) else 403, now)
 
     def _caller_is_registered(self, context: ProxyContext) -> bool | None:
         """Tell whether the caller is registered, by the identity that a trusted eP-CSCF has asserted.

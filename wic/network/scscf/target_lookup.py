@@ -42,7 +42,7 @@ class TargetLookup:
         if uri.is_sip and uri.params.get("gr") == "":
             instance = self._gruus.read_temporary(uri)
             return None if instance is None else self._of_instance(instance, now)
-        impu = self._impu(uri)
+        impu = next((impu for impu in identities_of(uri, self._domain) if self._may_be_called(impu)), None)
         if impu is None:
             return None
         bindings: Iterable[StoredBinding] = self._hss.reachable(impu, now=now)
@@ -59,10 +59,6 @@ class TargetLookup:
         bindings = self._hss.bindings(instance.impi, registration_set=instance.registration_set, now=now)
         own = (binding for binding in bindings if binding.instance == instance.instance)
         return CalledParty(associated[0].impu, _newest_flows(own))
-
-    def _impu(self, uri: Uri) -> str | None:
-        """Return the public identity that a Request-URI means, if the HSS has it and it is not barred."""
-        return next((impu for impu in identities_of(uri, self._domain) if self._may_be_called(impu)), None)
 
     def _may_be_called(self, impu: str) -> bool:
         identities = [holder.identity(impu) for holder in self._hss.holders(impu)]
