@@ -74,6 +74,7 @@ def test_the_number_has_its_name(hss):
         ([f"urn:urn-7:3gpp-service.other, {MMTEL}"], MMTEL),
         (["urn:urn-7:3gpp-service.other"] * 8 + [MMTEL], None),
         (['"unclosed'], None),
+        ([f",{MMTEL}", '"unclosed'], MMTEL),
     ],
 )
 def test_a_preferred_service_that_the_user_has_is_asserted(hss, preferred, expected):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wic.sip.errors import MalformedHeader
 from wic.sip.headers.address import NameAddr
 from wic.sip.uri import Uri
 
@@ -57,10 +56,7 @@ class Assertions:
 
         Without one nothing is asserted: what a user may not have is taken out of the request, which goes on.
         """
-        try:
-            preferred = request.headers.values("P-Preferred-Service")[:_MAX_SERVICES]
-        except MalformedHeader:
-            preferred = []
+        preferred = request.headers.usable_values("p-preferred-service")[:_MAX_SERVICES]
         request.headers.remove("P-Preferred-Service")
         service = next((each for each in preferred if self._is_subscribed(each)), None)
         if service is not None:
