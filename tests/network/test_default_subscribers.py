@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
+from wic.accounts import AuthScheme
 from wic.client import Account, Client, ClientOptions
 from wic.media import Silence
-from wic.network import ImsNetwork, NetworkOptions
+from wic.network import ImsNetwork, NetworkOptions, NewSubscriber
+from wic.network.directory import DATABASE_FILE
 
 SCHEMES = {
     "alice": 'integrity-protected="tls-connected"',
@@ -53,3 +55,16 @@ async def test_a_call_goes_on_over_a_new_connection():
             assert ims.epcscf.calls == 2
             await call.hangup()
             await other.ended()
+
+
+async def test_a_web_user_of_a_lost_database_stays_one(tmp_path):
+    """The WAF has a database of its own, so that the secrets in the accounts file are as good as before."""
+    options = NetworkOptions(directory=tmp_path, subscribers=("dora",), usims=(), web_users=(), guests=0)
+    async with ImsNetwork(options) as ims:
+        ims.add_subscribers([NewSubscriber(name="dora", auth=AuthScheme.BEARER)])
+        before = ims.accounts.get("dora")
+    (tmp_path / DATABASE_FILE).unlink()
+    async with ImsNetwork(options) as ims:
+        assert ims.accounts.get("dora") == before
+        async with Client(Account.load("dora", path=ims.accounts_path)):
+            assert ims.epcscf.registrations == 1

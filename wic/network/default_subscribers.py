@@ -53,6 +53,9 @@ class DefaultSubscribers:
         # The account of a lost database still has the secret: the subscriber gets it back, with the same scheme.
         if account.get("auth") == AuthScheme.AKA.value:
             return NewSubscriber(name=name, auth=AuthScheme.AKA, usim=_usim(name, account))
+        if account.get("auth") == AuthScheme.BEARER.value:
+            hss.add(SubscriberIdentities(name=name).profile(hss.realm))  # the WAF has the rest
+            return None
         password = account.get("password")
         return NewSubscriber(name=name, password=Secret(password) if isinstance(password, str) else None)
 
