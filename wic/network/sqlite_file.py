@@ -16,7 +16,7 @@ import json
 import os
 import sqlite3
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from wic.errors import ConfigurationError, StorageFailed
@@ -63,6 +63,7 @@ class SqliteFile:
             self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
             self._target, self._identity = target, _identity(os.stat(target))
             self._log: tuple[int, int] | None = None  # identity of the write-ahead log, once there is one
+            self._log_file: int | None = None  # it has no locks, which the end of any descriptor would end (fcntl(2))
             self._seen: tuple[int, int] | None = None  # time and size of the file when it was looked at last
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"cannot open the database {path}: {error}") from error
@@ -163,27 +164,23 @@ class SqliteFile:
         # SQLite makes the log with the first change, and removes it with the last connection only.
         if log is not None and self._log is None:
             self._log = _identity(log)
+            self._log_file = os.open(f"{self._target}-wal", os.O_RDONLY)
         log_is_there = self._log is None or (log is not None and _identity(log) == self._log)
         if not (there and log_is_there) and not (found is None and to_read):
             raise StorageFailed(
                 f"the database {self._path} was deleted or replaced while it was in use: stop what uses it,"
                 " restore a copy of the file, and start again"
             )
-        if log is not None and not to_read:
-            self._check_log()
+        if self._log_file is not None and not to_read:
+            self._check_log(self._log_file)
         # With a write-ahead log only a checkpoint, of any process, changes the file: few changes are looked at.
         if found is not None and self._seen is not None and (found.st_mtime_ns, found.st_size) != self._seen:
             self._check_content()
             self._seen = found.st_mtime_ns, found.st_size
 
-    def _check_log(self) -> None:
+    def _check_log(self, log: int) -> None:
         # SQLite reads the beginning of the log at the next start only, and would find nothing of what was committed.
-        begin = b""
-        with (
-            suppress(FileNotFoundError),
-            open(f"{self._target}-wal", "rb") as file,
-        ):  # it has no locks that closing it ends
-            begin = file.read(4)
+        begin = os.pread(log, 4, 0)
         if begin and begin not in _LOG_BEGINS:
             raise StorageFailed(
                 f"cannot use the database {self._path}: its write-ahead log is damaged; stop what uses it, and restore a copy"
@@ -243,6 +240,9 @@ class SqliteFile:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        if self._log_file is not None:
+            os.close(self._log_file)
+            self._log_file = None
 
     def __enter__(self) -> Self:
         """Return the open file."""
