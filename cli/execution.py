@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from wic.errors import WicError
 
+from .exit_codes import ExitCode
 from .failures import CommandFailure
+from .signals import SIGNALS, Terminated, heeded, interrupting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-    from types import FrameType
+    from collections.abc import Callable, Coroutine
 
     from .console import Console
-    from .exit_codes import ExitCode
-
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)  # Windows has no SIGHUP
-"""Signals after which a command cleans up before it ends; SIGHUP comes when its terminal is closed."""
 
 
-def run_async(work: Callable[[], Coroutine[None, None, ExitCode]], console: Console) -> ExitCode:
+def run_async(
+    work: Callable[[], Coroutine[None, None, ExitCode]], console: Console, *, service: bool = False
+) -> ExitCode:
     """Run the coroutine of a command to its end.
 
     SIGINT, SIGTERM and SIGHUP cancel it, so that it deregisters and closes before it ends; a second signal
@@ -35,66 +31,60 @@ def run_async(work: Callable[[], Coroutine[None, None, ExitCode]], console: Cons
     Args:
         work: makes the coroutine, which returns the exit code. It may prompt: it is called before the loop takes the signals.
         console: prints an error.
+        service: whether SIGTERM is the expected end of the command, also while it starts.
     """
-    return run_sync(lambda: asyncio.run(_interruptible(work())), console)
+
+    def run() -> ExitCode:
+        coroutine = work()
+        # None comes between the two ways to heed signals: what is blocked meets the handlers of the loop.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        return asyncio.run(_interruptible(coroutine, set(map(int, mask)), service=service))
+
+    return run_sync(run, console, service=service)
 
 
-def run_sync(work: Callable[[], ExitCode], console: Console) -> ExitCode:
+def run_sync(work: Callable[[], ExitCode], console: Console, *, service: bool = False) -> ExitCode:
     """Run the function of a command, and turn its error into a sentence, a document and an exit code.
 
     Args:
         work: the function, which returns the exit code.
         console: prints an error.
+        service: whether SIGTERM is the expected end of the command.
     """
     try:
-        with _interrupting():
+        with interrupting():
             return work()
     except (WicError, asyncio.CancelledError, KeyboardInterrupt, EOFError, click.Abort) as error:
+        if service and isinstance(error, Terminated):
+            return ExitCode.DONE
         failure = CommandFailure.of(error)
         console.failure(failure)
         return failure.code
 
 
-@contextmanager
-def _interrupting() -> Iterator[None]:
-    """Let every signal end blocking code, such as a prompt for a password, as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in _heeded()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _heeded() -> list[signal.Signals]:
-    """Return the signals that end a command: all but a SIGHUP that the parent process has switched off, as `nohup` does.
-
-    A shell that runs a script switches SIGINT off for what it starts with `&`; the script has to be able to end it all the same.
-    """
-    asked = (signal.SIGINT, signal.SIGTERM)
-    return [number for number in SIGNALS if number in asked or signal.getsignal(number) is not signal.SIG_IGN]
-
-
-async def _interruptible(work: Coroutine[None, None, ExitCode]) -> ExitCode:
-    """Cancel the work at the first signal; the second one meets the default handler."""
+async def _interruptible(work: Coroutine[None, None, ExitCode], mask: set[int], *, service: bool) -> ExitCode:
+    """Cancel the work at the first signal; the second one meets the default handler. `mask` lets blocked signals in."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
-    signals = _heeded()
+    signals = heeded()
+    first: list[signal.Signals] = []
 
-    def interrupt() -> None:
+    def interrupt(received: signal.Signals) -> None:
+        first.append(received)
         # Without our handlers the next signal raises KeyboardInterrupt, or ends the process: a way out if cleaning up hangs.
         for number in signals:
             loop.remove_signal_handler(number)
         task.cancel()
 
     for number in signals:
-        loop.add_signal_handler(number, interrupt)
+        loop.add_signal_handler(number, interrupt, number)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
         return await task
+    except asyncio.CancelledError:
+        if service and first == [signal.SIGTERM]:
+            return ExitCode.DONE
+        raise
     except BaseExceptionGroup as group:
         raise _error_of(group) from group
     finally:

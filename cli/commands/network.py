@@ -178,7 +178,7 @@ def up(
                 await until_terminated()
         return ExitCode.DONE
 
-    exit_with(run_async(work, common.console))
+    exit_with(run_async(work, common.console, service=True))
 
 
 def _show(console: Console, ims: ImsNetwork) -> None:

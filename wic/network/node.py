@@ -65,9 +65,9 @@ async def open_pair(host: str, port: int, driver: Driver) -> tuple[DatagramSocke
         # A UDP port that the system gave may be taken for TCP: then another one is tried.
         try:
             return datagrams, await serve_tcp(host, datagrams.address[1], handler=driver)
-        except ConfigurationError:
+        except BaseException as error:
             await datagrams.close()
-            if port or attempt == _ATTEMPTS - 1:
+            if not isinstance(error, ConfigurationError) or port or attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
 
