@@ -20,7 +20,7 @@ from ..options import CommonOptions, common_options_without_sip
 from ..subscriber_csv import MOST_SUBSCRIBERS, read_subscribers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wic.network.enrolment import SubscriptionData
 
@@ -51,6 +51,17 @@ def subscriber() -> None:
 
     A running network applies every change at once.
     """
+
+
+def _provision(common: CommonOptions, directory: Path, work: Callable[[Provisioning], None]) -> None:
+    """Run the work of a command with the subscribers of a directory."""
+
+    def run() -> ExitCode:
+        with Provisioning(directory) as provisioning:
+            work(provisioning)
+        return ExitCode.DONE
+
+    exit_with(run_sync(run, common.console))
 
 
 @subscriber.command(
@@ -95,26 +106,24 @@ def add(
     if count is not None and csv_file is not None:
         raise click.UsageError("--count goes with NAME, not with --csv.")
 
-    def work() -> ExitCode:
+    def work(provisioning: Provisioning) -> None:
         if (count or csv_file) and (new.tel or new.impu or new.separate):
             raise ConfigurationError(
                 "--tel, --impu and --separate name the identities of one subscriber; those of many go into a --csv file."
             )
-        with Provisioning(directory) as provisioning:
-            if csv_file is not None:
-                found = read_subscribers(csv_file, new, provisioning.enrolment.prepare)
-            else:
-                secrets = new.read_secrets()
-                names = [name or ""] if count is None else numbered(name or "", count)
-                found = [provisioning.enrolment.prepare(new.subscriber(each, secrets)) for each in names]
-            provisioning.enrolment.store(found)
-            if count is None and csv_file is None:
-                _show_one(common.console, found[0], provisioning.accounts.path)
-            else:
-                _show_many(common.console, found, provisioning.accounts.path)
-        return ExitCode.DONE
+        if csv_file is not None:
+            found = read_subscribers(csv_file, new, provisioning.enrolment.prepare)
+        else:
+            secrets = new.read_secrets()
+            names = [name or ""] if count is None else numbered(name or "", count)
+            found = [provisioning.enrolment.prepare(new.subscriber(each, secrets)) for each in names]
+        provisioning.enrolment.store(found)
+        if count is None and csv_file is None:
+            _show_one(common.console, found[0], provisioning.accounts.path)
+        else:
+            _show_many(common.console, found, provisioning.accounts.path)
 
-    exit_with(run_sync(work, common.console))
+    _provision(common, directory, work)
 
 
 def numbered(name: str, count: int) -> list[str]:
@@ -159,36 +168,34 @@ def list_(common: CommonOptions, directory: Path) -> None:
     Shows their identities, authentication schemes and registered contacts.
     """
 
-    def work() -> ExitCode:
-        with Provisioning(directory) as provisioning:
-            rows = provisioning.list()
-            common.console.document(
+    def work(provisioning: Provisioning) -> None:
+        rows = provisioning.list()
+        common.console.document(
+            [
+                {
+                    "impi": each.subscriber.impi,
+                    "impus": list(each.subscriber.impus),
+                    "auth": list(each.schemes),
+                    "contacts": list(each.contacts),
+                }
+                for each in rows
+            ]
+        )
+        common.console.table(
+            "Subscribers",
+            ["IMPI", "IMPUs", "auth", "contacts"],
+            [
                 [
-                    {
-                        "impi": each.subscriber.impi,
-                        "impus": list(each.subscriber.impus),
-                        "auth": list(each.schemes),
-                        "contacts": list(each.contacts),
-                    }
-                    for each in rows
+                    each.subscriber.impi,
+                    ", ".join(each.subscriber.impus),
+                    ", ".join(each.schemes),
+                    ", ".join(each.contacts) or "-",
                 ]
-            )
-            common.console.table(
-                "Subscribers",
-                ["IMPI", "IMPUs", "auth", "contacts"],
-                [
-                    [
-                        each.subscriber.impi,
-                        ", ".join(each.subscriber.impus),
-                        ", ".join(each.schemes),
-                        ", ".join(each.contacts) or "-",
-                    ]
-                    for each in rows
-                ],
-            )
-        return ExitCode.DONE
+                for each in rows
+            ],
+        )
 
-    exit_with(run_sync(work, common.console))
+    _provision(common, directory, work)
 
 
 @subscriber.command(epilog=examples("wic network subscriber remove zoe --dir ims"))
@@ -198,14 +205,12 @@ def list_(common: CommonOptions, directory: Path) -> None:
 def remove(common: CommonOptions, directory: Path, name: str) -> None:
     """Remove subscriber NAME with its bindings and its account."""
 
-    def work() -> ExitCode:
-        with Provisioning(directory) as provisioning:
-            impi = provisioning.remove(name)
-            common.console.document({"removed": impi})
-            common.console.say(f"Removed {impi}.")
-        return ExitCode.DONE
+    def work(provisioning: Provisioning) -> None:
+        impi = provisioning.remove(name)
+        common.console.document({"removed": impi})
+        common.console.say(f"Removed {impi}.")
 
-    exit_with(run_sync(work, common.console))
+    _provision(common, directory, work)
 
 
 @subscriber.command(
@@ -237,14 +242,12 @@ def deregister(common: CommonOptions, directory: Path, name: str, reason: str, r
     The network running in DIR ends it and sends a NOTIFY to the WIC and to all other watchers of the registration.
     """
 
-    def work() -> ExitCode:
-        with Provisioning(directory) as provisioning:
-            impi = provisioning.deregister(name, reason=ContactEvent(reason), retry_after=retry_after)
-            common.console.document({"deregistered": impi, "reason": reason})
-            common.console.say(f"Deregistered {impi}.")
-        return ExitCode.DONE
+    def work(provisioning: Provisioning) -> None:
+        impi = provisioning.deregister(name, reason=ContactEvent(reason), retry_after=retry_after)
+        common.console.document({"deregistered": impi, "reason": reason})
+        common.console.say(f"Deregistered {impi}.")
 
-    exit_with(run_sync(work, common.console))
+    _provision(common, directory, work)
 
 
 @subscriber.command(epilog=examples("wic network subscriber reauthenticate zoe --dir ims --within 10"))
@@ -264,11 +267,9 @@ def reauthenticate(common: CommonOptions, directory: Path, name: str, within: in
     The network running in DIR shortens the registration; the WIC has to authenticate again before it ends.
     """
 
-    def work() -> ExitCode:
-        with Provisioning(directory) as provisioning:
-            impi = provisioning.reauthenticate(name, within=within)
-            common.console.document({"reauthenticating": impi, "within": within})
-            common.console.say(f"{impi} has {within} seconds to authenticate again.")
-        return ExitCode.DONE
+    def work(provisioning: Provisioning) -> None:
+        impi = provisioning.reauthenticate(name, within=within)
+        common.console.document({"reauthenticating": impi, "within": within})
+        common.console.say(f"{impi} has {within} seconds to authenticate again.")
 
-    exit_with(run_sync(work, common.console))
+    _provision(common, directory, work)

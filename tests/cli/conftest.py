@@ -27,6 +27,7 @@ from wic_cli.app import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from concurrent.futures import Future
 
 WIC = Path(sys.executable).with_name("wic")
 
@@ -148,6 +149,19 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One network for all modules: each test uses subscribers of its own, or leaves them as they were."""
     with Lab(tmp_path_factory.mktemp("ims")) as running:
         yield running
+
+
+@pytest.fixture
+def answering(lab: Lab) -> Callable[..., Future]:
+    """Let a subscriber answer one call beside the command."""
+
+    def start(name: str, **how: object) -> Future:
+        ready = threading.Event()
+        future = lab.start(lab.answer(name, ready, **how))
+        assert ready.wait(10)
+        return future
+
+    return start
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import signal
-import threading
 import wave
 
 import pytest
@@ -17,19 +16,6 @@ from wic.media import DataChannel
 
 CALL_KEYS = {"outcome", "status", "reason", "call_id", "timings", "media", "channels", "emergency"}
 MEDIA_KEYS = {"kind", "codec", "sent", "received", "lost", "jitter_ms", "mos"}
-
-
-@pytest.fixture
-def answering(lab):
-    """Let a subscriber answer one call beside the command."""
-
-    def start(name, **how):
-        ready = threading.Event()
-        future = lab.start(lab.answer(name, ready, **how))
-        assert ready.wait(10)
-        return future
-
-    return start
 
 
 def test_the_version_and_the_commands(wic) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import wave
 from pathlib import Path
 
@@ -75,19 +74,6 @@ def test_a_name_that_cannot_be_looked_up_is_one_sentence(tmp_path, force) -> Non
 # with calls
 
 
-@pytest.fixture
-def answering(lab):
-    """Let a subscriber answer one call beside the command."""
-
-    def start(name, **how):
-        ready = threading.Event()
-        future = lab.start(lab.answer(name, ready, **how))
-        assert ready.wait(10)
-        return future
-
-    return start
-
-
 @pytest.mark.parametrize("words", [("call", "alice", "bob@ims.example"), ("answer", "alice")])
 def test_files_are_refused_before_anything_is_tried(lab, wic, complaint, tmp_path, make_wav, words) -> None:
     played = make_wav(tmp_path / "played.wav", 440)
@@ -98,25 +84,21 @@ def test_files_are_refused_before_anything_is_tried(lab, wic, complaint, tmp_pat
     assert played.read_bytes() == before
 
 
-def test_a_rejected_call_leaves_the_file_as_it_was(lab, wic, answering, tmp_path) -> None:
+@pytest.mark.parametrize(("how", "code"), [({"reject": 486}, 1), ({"seconds": 0.5}, 0)])
+def test_a_recording_replaces_the_file_by_force_if_the_call_is_answered(
+    lab, wic, answering, tmp_path, how, code
+) -> None:
     path = tmp_path / "old.wav"
     path.write_bytes(PRECIOUS)
-    bob = answering("bob", reject=486)
+    bob = answering("bob", **how)
     result = wic("call", "alice", "bob@ims.example", "--accounts", lab.accounts, "--record", path, "--force")
     bob.result(10)
-    assert result.exit_code == 1
-    assert path.read_bytes() == PRECIOUS
-
-
-def test_a_recording_replaces_the_file_by_force(lab, wic, answering, tmp_path) -> None:
-    path = tmp_path / "old.wav"
-    path.write_bytes(PRECIOUS)
-    bob = answering("bob", seconds=0.5)
-    result = wic("call", "alice", "bob@ims.example", "--accounts", lab.accounts, "--record", path, "--force")
-    bob.result(10)
-    assert result.exit_code == 0, result.output
-    with wave.open(str(path)) as heard:
-        assert heard.getnframes() > 0
+    assert result.exit_code == code, result.output
+    if code:
+        assert path.read_bytes() == PRECIOUS
+    else:
+        with wave.open(str(path)) as heard:
+            assert heard.getnframes() > 0
 
 
 def test_a_full_disk_is_said(lab, wic, answering, complaint) -> None:
