@@ -110,7 +110,7 @@ def test_the_longest_token_fits_into_a_message() -> None:
 
 
 def test_a_challenged_request_is_sent_again_with_the_token() -> None:
-    client = BearerClient(token=TOKEN, everywhere=False, trusted_servers=[WAF])
+    client = BearerClient(token=TOKEN, everywhere=False, trusted_servers=[WAF], realms=["x"])
     invite = sent(client, "INVITE", "sip:bob@ims.example")
     client.challenged(invite, answer(bearer_challenge(realm="x", authz_server=WAF)))
     assert credentials(sent(client, "INVITE", "sip:bob@ims.example")) == [f"Bearer {TOKEN.reveal()}", None]
@@ -119,8 +119,36 @@ def test_a_challenged_request_is_sent_again_with_the_token() -> None:
     client.accepted(invite, Response.build(200))
 
 
-def test_no_list_of_challenged_addresses_grows_for_ever() -> None:
+@pytest.mark.parametrize("status", [401, 407])
+@pytest.mark.parametrize("realm", ["evil.example", "", "x\x7f" * 100])
+def test_a_called_peer_that_names_no_server_gets_no_token(status: int, realm: str) -> None:
+    client = BearerClient(token=TOKEN, everywhere=False, trusted_servers=[WAF])
+    header = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    invite = sent(client, "INVITE", "sip:eve@ims.example")
+    with pytest.raises(ChallengeUnsupported, match=r"names no authorization server.*realms = ") as refused:
+        client.challenged(invite, answer(bearer_challenge(realm=realm), status=status, header=header))
+    assert str(refused.value).isprintable()
+    assert credentials(sent(client, "INVITE", "sip:eve@ims.example")) == [None, None]
+
+
+def test_the_realm_of_a_registrar_is_trusted_in_calls() -> None:
+    client = BearerClient(everywhere=False)
+    with pytest.raises(TokenRefused):
+        client.challenged(sent(client), answer(bearer_challenge(realm="ims.example")))
+    client.use(TOKEN)
+    client.challenged(sent(client, "INVITE"), answer(bearer_challenge(realm="ims.example")))
+    assert read_bearer(sent(client, "INVITE")) == TOKEN
+
+
+def test_no_list_of_realms_grows_for_ever() -> None:
     client = BearerClient(token=TOKEN, everywhere=False)
+    for number in range(100):
+        client._trusts(request("REGISTER", "sip:ims.example"), BearerChallenge("Authorization", realm=str(number)))
+    assert len(client._registrar_realms) == 8
+
+
+def test_no_list_of_challenged_addresses_grows_for_ever() -> None:
+    client = BearerClient(token=TOKEN, everywhere=False, realms=["x"])
     for number in range(100):
         client.challenged(request("MESSAGE", f"sip:{number}@x"), answer('Bearer realm="x"'))
     carrying = [number for number in range(100) if credentials(sent(client, "MESSAGE", f"sip:{number}@x"))[0]]
@@ -128,14 +156,14 @@ def test_no_list_of_challenged_addresses_grows_for_ever() -> None:
 
 
 def test_a_proxy_gets_its_own_header_from_then_on() -> None:
-    client = BearerClient(token=TOKEN, everywhere=False)
+    client = BearerClient(token=TOKEN, everywhere=False, realms=["x"])
     invite = sent(client, "INVITE", "sip:bob@ims.example")
     client.challenged(invite, answer('Bearer realm="x"', status=407, header="Proxy-Authenticate"))
     assert credentials(sent(client, "BYE", "sip:bob@10.0.0.1")) == [None, f"Bearer {TOKEN.reveal()}"]
 
 
 def test_a_server_and_a_proxy_that_ask_at_once_both_get_it() -> None:
-    client = BearerClient(token=TOKEN, everywhere=False)
+    client = BearerClient(token=TOKEN, everywhere=False, realms=["x", "y"])
     response = answer('Bearer realm="x"', status=407, header="Proxy-Authenticate")
     response.headers.add("WWW-Authenticate", 'Bearer realm="y"')
     client.challenged(sent(client, "INVITE", "sip:bob@ims.example"), response)

@@ -124,7 +124,7 @@ _ALL = (
     Setting(key="impus", meaning="Further public user identities to register", kind=_LIST),
     Setting(
         key="realms",
-        meaning="Realms whose servers may ask for the password or USIM in a call, besides those of the registration",
+        meaning="Realms whose servers may ask for password, USIM or token in a call, besides those of the registration",
         kind=_LIST,
     ),
     Setting(

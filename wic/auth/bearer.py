@@ -31,6 +31,7 @@ MAX_TOKEN: Final = 8192
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]++=*+")  # RFC 6750 §2.1
 _MAX_PARAMETER = 1024  # characters of a parameter that is shown to the user
+_MAX_REGISTRAR_REALMS = 8  # realms in which REGISTER was challenged; the oldest is forgotten
 _MAX_CHALLENGED_URIS = 16  # Request-URIs that the token is carried to; the oldest is forgotten
 
 
@@ -79,6 +80,7 @@ class BearerClient:
         form: BearerForm = BearerForm.RFC8898,
         everywhere: bool = True,
         trusted_servers: Iterable[str] = (),
+        realms: Iterable[str] = (),
     ) -> None:
         """Keep a token.
 
@@ -88,6 +90,7 @@ class BearerClient:
             everywhere: whether all requests carry it (TS 24.371 §7.2.1, Release 17), or only REGISTER and those
                 that were challenged (RFC 8898 §2.1.3, §2.1.4).
             trusted_servers: URLs of authorization servers that a challenge may name.
+            realms: realms in which a challenge to any request is answered though it names no server.
 
         Raises:
             ConfigurationError: the token cannot stand in a header.
@@ -96,6 +99,8 @@ class BearerClient:
         self._form = form
         self._everywhere = everywhere
         self._trusted = {_same_server(server) for server in trusted_servers}
+        self._realms = set(realms)
+        self._registrar_realms: deque[str] = deque(maxlen=_MAX_REGISTRAR_REALMS)
         self._challenged_uris: deque[str] = deque(maxlen=_MAX_CHALLENGED_URIS)
         self._proxies_ask = False
 
@@ -132,16 +137,15 @@ class BearerClient:
         """Take in the challenges of a 401 or 407 (RFC 8898 §2.1.1).
 
         Raises:
-            ChallengeUnsupported: none of them is a Bearer challenge, or an element that was not shown the token names
-                a server that is not trusted.
+            ChallengeUnsupported: none of them is a Bearer challenge, or an element that was not shown the token is not
+                to be trusted with it.
             TokenRefused: the network wants another token than it got, or there is none yet.
         """
         challenges = read_bearer_challenges(response)
         if not challenges:
             asked = f"the network asks for {name_challenges(response)}, which an access token cannot answer"
             raise ChallengeUnsupported(explain_challenges(response, f"{asked}; see the account's 'auth'"))
-        # RFC 8898 §2.1.1: the UAC checks the URL against a preconfigured list; no URL means the server we know.
-        trusted = [each for each in challenges if each.authz_server is None or self._trusts(each.authz_server)]
+        trusted = [each for each in challenges if self._trusts(request, each)]
         carried = [each for each in challenges if self._carried(request, each.header)]
         if self._token is None or not (trusted or carried):
             raise _request_for_token(challenges[0], trusted)  # RFC 8898 §2.1.1
@@ -158,8 +162,16 @@ class BearerClient:
         """Name nothing to check: a 401 says itself what is wrong with a token."""
         return ""
 
-    def _trusts(self, server: str) -> bool:
-        return _same_server(server) in self._trusted
+    def _trusts(self, request: Request, challenge: BearerChallenge) -> bool:
+        """Tell whether the element that made a challenge may see the token, which is good for others as well."""
+        if challenge.authz_server is not None:  # RFC 8898 §2.1.1: the UAC checks the URL against a preconfigured list
+            return _same_server(challenge.authz_server) in self._trusted
+        # No URL means the server we know. A REGISTER goes to the account's own servers; another request may be answered
+        # by the peer that is called, or by any proxy on the way.
+        realm = challenge.realm or ""
+        if request.method == "REGISTER" and realm not in self._registrar_realms:
+            self._registrar_realms.append(realm)
+        return self._everywhere or realm in self._realms or realm in self._registrar_realms
 
     def _remember(self, header: str, request: Request) -> None:
         """Carry the token where it was asked for: past a proxy always, to a UAS by its Request-URI."""
@@ -247,6 +259,12 @@ def _request_for_token(first: BearerChallenge, trusted: list[BearerChallenge]) -
     """Make the error for a challenge for which there is no token."""
     if trusted:
         return _refusal("the network asks for an access token", trusted[0])
+    if first.authz_server is None:
+        return ChallengeUnsupported(
+            f"a server asks for the access token in the realm {(first.realm or '')[:80]!r}, and names no authorization server. It"
+            " gets none, since the token is good at others as well. If you trust it, add this to the account:"
+            f" realms = [{first.realm or ''!r}]"
+        )
     return ChallengeUnsupported(
         f"the network asks for an access token of {_named(first)}, which is not trusted here; if it is the right WAF,"
         " name it in authz_servers"

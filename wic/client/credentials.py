@@ -62,7 +62,9 @@ class WebCredentials(Credentials):
         from wic.client.web.keeper import TokenKeeper  # an HTTP client, which others need not load
 
         # RFC 8898 §2.1.1: only the servers that the user named may ask for a token.
-        self._bearer = BearerClient(form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted)
+        self._bearer = BearerClient(
+            form=web.form, everywhere=web.everywhere, trusted_servers=web.trusted, realms=account.realms
+        )
         super().__init__(account, self._bearer)
         self._keeper = TokenKeeper(web, on_token=self._replaced, on_failed=lambda error: self.on_failed(error))
 
