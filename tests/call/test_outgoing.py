@@ -444,7 +444,7 @@ def test_a_stranger_that_asks_for_the_password_gets_no_answer(scripted, challeng
     scripted.reply(401 if challenge is CHALLENGE else 407, headers=(challenge,))
     error = only(scripted.alice.told, Failed).error
     assert isinstance(error.__cause__, ChallengeUnsupported)
-    assert "no answer is given, from which a password could be guessed" in str(error)
+    assert "It gets no answer, since a password can be guessed from one" in str(error)
     assert scripted.alice.sent_methods() == ["INVITE", "ACK"]
 
 
