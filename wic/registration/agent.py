@@ -283,13 +283,12 @@ class RegistrationAgent:
         self._keep_departures()
         why = Termination.REPLACED.value
         for registration in self._registrations:
-            if registration.binding is None and registration is self._leading:  # the user has to be told
-                registration.abandon(why, now=now)
-            elif registration.binding is None:  # it waits, and would come back
+            idle = registration.binding is None and registration.pending is None
+            if idle and registration is not self._leading:  # it waits, and would come back
                 self._unwanted |= {_key(registration.identity.impu)}
                 self._queue[registration] = _Command.DEREGISTER
             else:
-                registration.lose(why, now=now)
+                registration.abandon(why, now=now)
 
     def forsake(self, error: WicError) -> None:
         """Stop waiting for deregistrations; `error` is their outcome unless the network still confirms them."""

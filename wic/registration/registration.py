@@ -231,15 +231,20 @@ class Registration:
             self._lose(error, self._anew_after(min(again_after, self.options.longest_wait), now), now)
 
     def abandon(self, why: str, *, now: float) -> None:
-        """Make no further attempt, where there is no binding; an answer that is on its way has no consequences.
+        """Take note that the binding belongs to another client: make no further attempt, and ignore an answer to come.
+
+        A removal that was sent has the answer that it gets.
 
         Args:
             why: the reason, for the user.
             now: the time.
         """
+        if self._state is RegistrationState.REMOVING:
+            return
         self.pending = None
         error = RegistrationFailed(f"the registration of {self.identity.impu} has ended: {why}")
-        self._end(RegisterFailed(error, Recovery(Remedy.GIVE_UP), self.identity.impu), now)
+        failure = RegisterFailed if self._binding is None else BindingLost
+        self._end(failure(error, Recovery(Remedy.GIVE_UP), self.identity.impu), now)
         self.ended = True
 
     def restore(self, response: Response, *, now: float) -> bool:

@@ -414,6 +414,43 @@ def test_a_connection_that_another_one_replaced_is_the_end(watched: tuple[Househ
     assert household.endpoint.to_send() == []
 
 
+@pytest.mark.parametrize("status", [200, 423, 401, 503])
+def test_a_refresh_on_its_way_takes_nothing_from_the_other_client(
+    watched: tuple[Household, Notifier], status: int
+) -> None:
+    household, _ = watched
+    household.agent.refresh(now=1)
+    register = household.take()
+    household.agent.give_way(now=1)
+    assert failures(household.told()) == [("alice", Remedy.GIVE_UP, None)]
+    contact = [("Contact", f"{register.contacts[0]};expires=7200")] if status == 200 else []
+    assert household.reply(Response.answer(register, status, to_tag="r", headers=contact)) == []
+    assert household.endpoint.to_send() == []
+    assert household.agent.bindings == ()
+
+
+def test_a_first_registration_on_its_way_takes_nothing_from_the_other_client(
+    watched: tuple[Household, Notifier],
+) -> None:
+    household, _ = watched
+    household.agent.add(HOME, now=1)
+    register = household.take()
+    household.agent.give_way(now=1)
+    assert [impu for impu, remedy, _ in failures(household.told()) if remedy is Remedy.GIVE_UP] == ["alice", "home"]
+    assert household.grant(register) == []
+    assert household.endpoint.to_send() == []
+    assert household.agent.bindings == ()
+
+
+def test_a_removal_on_its_way_ends_by_its_answer(watched: tuple[Household, Notifier]) -> None:
+    household, _ = watched
+    household.agent.deregister(now=1)
+    register = household.take()
+    household.agent.give_way(now=1)
+    assert household.agent.is_leaving
+    assert DepartureEnded() in household.grant(register, 0)
+
+
 def test_a_deregistration_that_waits_its_turn_ends_with_a_connection_that_was_replaced(
     watched_with_home: tuple[Household, Notifier],
 ) -> None:
