@@ -272,7 +272,8 @@ class Subscription:
             self._failures = 0
         told = response.usable(Response.expires)
         granted = self._expires if told is None else min(told, self._expires)
-        if granted and self._state in _LIVE:
+        # Without a dialog there is nothing to refresh yet: the NOTIFY that makes it says how long it lasts.
+        if granted and self._state in _LIVE and self._dialog is not None:
             self._lasts(granted, now)
 
     def _establish(self, dialog: Dialog, now: float) -> None:
@@ -376,6 +377,8 @@ class Subscription:
         self._take(SubscriberInput.NOTIFY_ACTIVE if active else SubscriberInput.NOTIFY_PENDING)
         if not fetching:
             self._stop(_Timer.N)
+            if self._expires_at is None and expires is None:
+                expires = self._expires  # as asked for, until an answer says otherwise
             # RFC 6665 §4.1.2.4: the notifier may shorten it.
             if expires and (self._expires_at is None or now + expires < self._expires_at - 1):
                 self._lasts(expires, now)

@@ -309,6 +309,21 @@ def test_a_notify_makes_the_dialog_that_the_answer_did_not(world: World) -> None
     assert world.subscription.state is State.ACTIVE
 
 
+@pytest.mark.parametrize("expires", ["2", "40"])
+def test_an_answer_that_makes_no_dialog_begins_no_time(world: World, expires: str) -> None:
+    """A refresh outside a dialog would be a second subscription."""
+    world.subscribe()
+    headers = [("Contact", "<sip:"), ("Expires", expires)]
+    world.server.endpoint.respond(
+        world.last.transaction, Response.answer(world.last.request, 200, to_tag="server", headers=headers), now=0
+    )
+    asked = world.last
+    world.run(20)
+    assert world.last is asked
+    assert world.notify("active") == 200
+    assert world.subscription.expires_at == 3620
+
+
 @pytest.mark.parametrize("expires", ["x", "1;x=1", ""])
 def test_an_answer_whose_time_cannot_be_read_grants_what_was_asked_for(world: World, expires: str) -> None:
     world.subscribe()
