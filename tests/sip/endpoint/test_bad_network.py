@@ -212,7 +212,8 @@ TestTransactionLayer.settings = settings(
 def test_no_bytes_make_it_raise(data, flow) -> None:
     endpoint = Endpoint(random_source=CountingSource())
     endpoint.receive(data, flow, now=0.0)
-    assert all(parse(each.data).to_bytes() == each.data for each in endpoint.to_send())
+    answers = [each.data for each in endpoint.to_send() if each.data != b"\r\n"]  # RFC 5626 §4.4.1: a pong
+    assert all(parse(answer).to_bytes() == answer for answer in answers)
 
 
 @settings(max_examples=200, deadline=None)
