@@ -11,8 +11,7 @@ from typing import Final
 
 from wic.errors import RemoteProtocolError
 from wic.sip.grammar import REQUEST_URI, TOKEN
-from wic.sip.headers.fields import FOLD, Field, Headers, readable, split_fields, unfolded
-from wic.sip.headers.names import key_of
+from wic.sip.headers.fields import FOLD, Field, Headers, readable, split_fields
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
 
@@ -169,10 +168,9 @@ def _answered_headers(rest: str, limits: Limits) -> Headers:
     """Return the fields of a broken head that a request and its response have in common, but for one with a bare CR or LF."""
     fields: list[Field] = []
     for line in FOLD.split(rest)[: limits.header_count]:
-        name, _, value = line.partition(":")
-        key = key_of(name.rstrip(" \t"))
-        if key in _ANSWERED and not _BARE_BREAK.search(value.replace("\r\n", "")):
-            fields.append((key, name, readable(unfolded(value)), line))
+        split = split_fields([line], odd=True)
+        if not isinstance(split, str) and not _BARE_BREAK.search(line.replace("\r\n", "")):
+            fields += [field for field in split[0] if field[0] in _ANSWERED]
     return Headers.of_lines(fields, None, limits.list_values)
 
 

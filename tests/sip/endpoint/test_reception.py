@@ -438,6 +438,13 @@ class TestOctetsThatAreNoText:
         (transmit,) = ours.to_send()
         assert b'To: "\xe9\0" <sip:b@h>;tag=' in transmit.data
 
+    @pytest.mark.parametrize("broken", ["V", "To", "Call-ID ", "i\r\n x", ": x", "To: a\rb", "T\udce9: x"])
+    def test_what_is_no_field_is_in_no_answer_to_a_broken_head(self, broken) -> None:
+        """The answer itself is a message."""
+        response = answer(endpoint(), raw().replace(b"Max-", f"{broken}\r\nMax-".encode(errors="surrogateescape")))
+        assert response.status == 400
+        assert len(response.headers) == 6
+
     @pytest.mark.parametrize("odd", ["\\\0", "\0", "\udce9"])
     def test_a_display_name_with_it_is_answered(self, odd) -> None:
         ours = endpoint()
