@@ -47,6 +47,11 @@ class _Round:
     """The result, once it is complete."""
     counts_until: float = 0.0
 
+    def covers(self, bindings: Sequence[StoredBinding]) -> bool:
+        """Tell whether it has asked all of these; one that was registered since has not been asked for its flow."""
+        asked = {(each.key, each.path) for each in self.asked}
+        return all((each.key, each.path) in asked for each in bindings)
+
 
 @dataclass(frozen=True, slots=True)
 class _Question:
@@ -78,7 +83,7 @@ class FlowProbe:
         last = self._rounds.get(key)
         if last is not None and last.gone is None:
             last.waiting.append(then)
-        elif last is not None and last.gone is not None and now < last.counts_until:
+        elif last is not None and last.gone is not None and now < last.counts_until and last.covers(bindings):
             then(last.gone, now)
         else:
             timer = self.timers.schedule(now + self._within, lambda now: self._finish(key, begun, now))
