@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, make_profile
+from wic.errors import ConfigurationError
+from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys, make_profile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,11 @@ def test_a_public_identity_can_be_shared(hss: Hss) -> None:
     hss.change_bindings(second.impi, store=[binding("k2")])
     assert {b.key for b in hss.reachable("sip:alice@ims.example", now=0)} == {"k1", "k2"}
     assert [b.key for b in hss.reachable("tel:+491234", now=0)] == ["k1"]
+    hss.add(second)  # again: with other credentials it keeps what it has
+    hss.add_usim(second, UsimKeys.made_up())
+    more = make_profile(second.impi, ["sip:alice@ims.example", "tel:+491234"])
+    with pytest.raises(ConfigurationError, match=r"tel:\+491234 is an identity of the subscriber"):
+        hss.add(more)
 
 
 def test_expired_bindings_do_not_count(hss: Hss) -> None:

@@ -143,12 +143,17 @@ class SubscriberData(SqliteFile):
         )
 
     def check_free(self, subscriber: SubscriberProfile) -> None:
-        """Check that no other subscriber has a public identity of this one, in any form of it.
+        """Check that no other subscriber has a public identity that is new to this one, in any form of it.
+
+        Files of earlier versions have subscribers that share identities: those stay theirs.
 
         Raises:
             ConfigurationError: another one has.
         """
+        known = self.subscriber(subscriber.impi)
         for impu in subscriber.impus:
+            if known is not None and known.identity(impu) is not None:
+                continue
             forms = identities_of(Uri.parse(impu), self.realm)
             marks = ", ".join("?" * len(forms))
             taken = self.row(
