@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -89,8 +90,10 @@ def test_an_older_schema_is_brought_up_to_date(path: Path) -> None:
 def test_a_newer_schema_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    before = os.listdir("/proc/self/fd")
     with pytest.raises(ConfigurationError, match="newer version"):
         SqliteFile(path, MIGRATIONS)
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_file_that_is_no_database_is_refused(path: Path, tmp_path: Path) -> None:
@@ -295,6 +298,20 @@ def test_a_log_that_is_damaged_while_it_is_open(store: str, file_too: bool, path
         with pytest.raises(StorageFailed, match=f"cannot use the database {path}: {words}; stop"):
             call()
     file.close()
+
+
+@pytest.mark.parametrize("call", ["open", "pread"])
+def test_a_log_that_cannot_be_read(call: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    SqliteFile(path, MIGRATIONS).close()
+    with SqliteFile(path, MIGRATIONS) as file:
+        with monkeypatch.context() as broken:
+            broken.setattr(f"wic.network.sqlite_file.os.{call}", fail)
+            with pytest.raises(StorageFailed, match=f"cannot use the database {path}: .*Input/output error"):
+                add(file, "a")
+        add(file, "b")
 
 
 def test_checkpoints_are_no_damage(path: Path) -> None:

@@ -72,10 +72,10 @@ class SqliteFile:
             opened = os.stat(target)
             self._seen = opened.st_mtime_ns, opened.st_size
         except StorageFailed as error:
-            self._db.close()
+            self.close()
             raise ConfigurationError(str(error)) from error
         except BaseException:
-            self._db.close()
+            self.close()
             raise
 
     def _prepare(self, migrations: Sequence[Sequence[str]]) -> None:
@@ -162,30 +162,29 @@ class SqliteFile:
         found, log = _status(self._target), _status(f"{self._target}-wal")
         there = found is not None and _identity(found) == self._identity
         # SQLite makes the log with the first change, and removes it with the last connection only.
-        if log is not None and self._log is None:
-            self._log = _identity(log)
-            self._log_file = os.open(f"{self._target}-wal", os.O_RDONLY)
+        try:
+            if log is not None and self._log is None:
+                self._log_file = os.open(f"{self._target}-wal", os.O_RDONLY)
+                self._log = _identity(log)
+            begin = b"" if self._log_file is None or to_read else os.pread(self._log_file, 4, 0)
+        except OSError as error:
+            raise StorageFailed(f"cannot use the database {self._path}: {error}") from error
         log_is_there = self._log is None or (log is not None and _identity(log) == self._log)
         if not (there and log_is_there) and not (found is None and to_read):
             raise StorageFailed(
                 f"the database {self._path} was deleted or replaced while it was in use: stop what uses it,"
                 " restore a copy of the file, and start again"
             )
-        if self._log_file is not None and not to_read:
-            self._check_log(self._log_file)
-        # With a write-ahead log only a checkpoint, of any process, changes the file: few changes are looked at.
-        if found is not None and self._seen is not None and (found.st_mtime_ns, found.st_size) != self._seen:
-            self._check_content()
-            self._seen = found.st_mtime_ns, found.st_size
-
-    def _check_log(self, log: int) -> None:
         # SQLite reads the beginning of the log at the next start only, and would find nothing of what was committed.
-        begin = os.pread(log, 4, 0)
         if begin and begin not in _LOG_BEGINS:
             raise StorageFailed(
                 f"cannot use the database {self._path}: its write-ahead log is damaged; stop what uses it, and restore a copy"
                 " of the file"
             )
+        # With a write-ahead log only a checkpoint, of any process, changes the file: few changes are looked at.
+        if found is not None and self._seen is not None and (found.st_mtime_ns, found.st_size) != self._seen:
+            self._check_content()
+            self._seen = found.st_mtime_ns, found.st_size
 
     def _check_content(self) -> None:
         with self._guarded("use"), closing(sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT)) as fresh:
