@@ -376,7 +376,7 @@ class RegistrationAgent:
         while self._queue and all(each.pending is None for each in self._registrations):
             registration = next(iter(self._queue))
             match self._queue.pop(registration):
-                case _Command.REGISTER:
+                case _Command.REGISTER if not registration.ended:  # else it ended for good while it waited
                     # RFC 5626 §4.3: over the flow there is now
                     registration.register(now=now, flow=self._flow, edge=self._edge)
                 case _Command.DEREGISTER:

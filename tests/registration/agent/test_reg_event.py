@@ -461,3 +461,17 @@ def test_a_deregistration_that_waits_its_turn_ends_with_a_connection_that_was_re
     household.agent.give_way(now=1)
     assert DepartureEnded() in household.told()
     assert not household.agent.is_leaving
+
+
+def test_an_identity_that_ended_for_good_does_not_take_its_turn_any_more(
+    watched_with_home: tuple[Household, Notifier],
+) -> None:
+    """TS 24.229 §5.1.1.7: its REGISTER over a new connection waits for that of the main identity, and is dropped."""
+    household, notifier = watched_with_home
+    household.agent.register(FLOW, now=5)
+    register = household.take()
+    told = notifier.notify(alice=ContactEvent.REGISTERED, home=ContactEvent.REJECTED)
+    assert failures(told) == [("home", Remedy.GIVE_UP, None)]
+    household.grant(register)
+    assert household.endpoint.to_send() == []
+    assert [binding.impu for binding in household.agent.bindings] == [ALICE]
