@@ -44,7 +44,7 @@ from wic.registration.tables import RegistrationState
 from wic.sip.events import FlowClosed, ResponseReceived, TransportFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from wic.auth import Authenticator
     from wic.errors import WicError
@@ -276,13 +276,12 @@ class RegistrationAgent:
 
     def give_way(self, *, now: float) -> None:
         """Take note that another client has registered as the same device: its binding is neither fought for nor removed."""
-        self._give_way(now)
+        self._give_way(self._registrations, now)
         self._settle(now)
 
-    def _give_way(self, now: float) -> None:
-        self._keep_departures()
+    def _give_way(self, concerned: Iterable[Registration], now: float) -> None:
         why = Termination.REPLACED.value
-        for registration in self._registrations:
+        for registration in concerned:
             idle = registration.binding is None and registration.pending is None
             if idle and registration is not self._leading:  # it waits, and would come back
                 self._unwanted |= {_key(registration.identity.impu)}
@@ -314,7 +313,8 @@ class RegistrationAgent:
         for watch in (self._reg_event, self._parting):
             mine = mine or (watch is not None and watch.handle(event, now=now))
         if isinstance(event, FlowClosed) and event.flow == self._flow:
-            self._keep_departures()  # what else waits for its turn needs a new flow
+            # What waits for its turn needs a new flow, but for deregistrations, which end without one.
+            self._queue = {each: command for each, command in self._queue.items() if command is _Command.DEREGISTER}
         # A flow whose transaction failed is as good as closed, as the next event will say: nothing more goes over it.
         self._settle(now, proceed=not isinstance(event, TransportFailed))
         return mine
@@ -361,10 +361,6 @@ class RegistrationAgent:
             if not self._parting.is_leaving:
                 self.part()
                 self.listener(DepartureEnded())
-
-    def _keep_departures(self) -> None:
-        """Forget what waits for its turn, but for deregistrations, which end where there is no flow or no binding."""
-        self._queue = {each: command for each, command in self._queue.items() if command is _Command.DEREGISTER}
 
     def _proceed(self, now: float) -> None:
         """Carry out the commands that wait, until a REGISTER is on its way (TS 24.229 §5.1.1.2.1: one at a time)."""
@@ -480,12 +476,15 @@ class RegistrationAgent:
 
     def _take_report(self, event: RegEventEvent, now: float) -> None:
         match event:
-            case RegistrationTerminated(Termination.REPLACED, last=True):
-                self._give_way(now)
             case RegistrationTerminated(reason, aors=aors, last=last):  # TS 24.229 §5.1.1.7
-                for registration in self._registrations:
-                    if last or any(registration.identity.impu.matches(aor) for aor in aors):
-                        registration.lose(reason.value, now=now, again_after=wait_after_termination(event))
+                concerned = [
+                    each for each in self._registrations if last or any(each.identity.impu.matches(aor) for aor in aors)
+                ]
+                if reason is Termination.REPLACED:
+                    self._give_way(concerned, now)
+                    return
+                for registration in concerned:
+                    registration.lose(reason.value, now=now, again_after=wait_after_termination(event))
             case RegistrationShortened(expires):  # TS 24.229 §5.1.1.5A
                 for registration in self._registrations:
                     registration.reauthenticate(expires, now=now)

@@ -475,3 +475,23 @@ def test_an_identity_that_ended_for_good_does_not_take_its_turn_any_more(
     household.grant(register)
     assert household.endpoint.to_send() == []
     assert [binding.impu for binding in household.agent.bindings] == [ALICE]
+
+
+@pytest.mark.parametrize("status", [200, 423, 401, 503])
+def test_a_refresh_on_its_way_takes_no_single_identity_from_the_other_client(
+    watched_with_home: tuple[Household, Notifier], status: int
+) -> None:
+    household, notifier = watched_with_home
+    users = {user: notifier.registration(user, ContactEvent.REGISTERED) for user in ("alice", "home")}
+    notifier.notify(*users.values())
+    household.agent.refresh(now=5)
+    household.accept()
+    refresh = household.take()
+    notifier.uri = "sip:alice@another.invalid;transport=ws"
+    told = notifier.notify(users["alice"], notifier.registration("home", ContactEvent.REGISTERED))
+    assert failures(told) == [("home", Remedy.GIVE_UP, None)]
+    assert not any("the network ended" in str(each.error) for each in told if isinstance(each, RegistrationFailure))
+    contact = [("Contact", f"{refresh.contacts[0]};expires=7200")] if status == 200 else []
+    household.reply(Response.answer(refresh, status, to_tag="r", headers=contact))
+    assert household.endpoint.to_send() == [], "a removal would end the binding of the other client"
+    assert [binding.impu for binding in household.agent.bindings] == [ALICE]
