@@ -68,3 +68,15 @@ async def test_a_web_user_of_a_lost_database_stays_one(tmp_path):
         assert ims.accounts.get("dora") == before
         async with Client(Account.load("dora", path=ims.accounts_path)):
             assert ims.epcscf.registrations == 1
+
+
+@pytest.mark.parametrize("auth", AuthScheme)
+@pytest.mark.parametrize("lost", ["nothing", "accounts.toml", DATABASE_FILE])
+async def test_a_guest_that_was_added_again_is_not_lent_to_others(tmp_path, auth, lost):
+    options = NetworkOptions(directory=tmp_path, subscribers=(), usims=(), web_users=(), guests=3)
+    async with ImsNetwork(options) as ims:
+        ims.add_subscribers([NewSubscriber(name="guest-2", auth=auth)])
+    (tmp_path / lost).unlink(missing_ok=True)
+    async with ImsNetwork(options) as ims:
+        assert [pair.impi for pair in ims.web.wwsf.store.pairs()] == ["guest-1@ims.example", "guest-3@ims.example"]
+        assert ims.accounts.get("guest")

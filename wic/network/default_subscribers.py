@@ -115,15 +115,22 @@ class DefaultWebUsers:
     def add_guests(self, number: int, *, anonymous: bool) -> None:
         """Fill the pool with identities, and add one account that borrows from it, without signing in if `anonymous`.
 
+        A subscriber that was given credentials or an account under such a name is its own, and not lent to others.
+
         Raises:
             ConfigurationError: the accounts file cannot be written.
         """
         hss = self._enrolment.hss
         for each in range(1, number + 1):
-            subscriber = SubscriberIdentities(name=f"{GUEST}-{each}").profile(hss.realm)
-            if hss.subscriber(subscriber.impi) is None:
+            name = f"{GUEST}-{each}"
+            subscriber = SubscriberIdentities(name=name).profile(hss.realm)
+            impi = subscriber.impi
+            authenticated = hss.algorithms(impi) or hss.has_usim(impi) or self._web.waf.store.users.find(name) is not None
+            if authenticated or self._accounts.get(name) is not None:
+                continue
+            if hss.subscriber(impi) is None:
                 hss.add(subscriber)
-            self._web.add_pool_pair(subscriber.impi, subscriber.impus[0])
+            self._web.add_pool_pair(impi, subscriber.impus[0])
         if number and self._accounts.get(GUEST) is None:
             wwsf = {"wwsf": self._web.wwsf.url, "pool": "anonymous" if anonymous else "signed-in"}
             own = {"server": self._enrolment.servers.wss, "auth": AuthScheme.BEARER.value, "ca": CA_FILE}
