@@ -4,6 +4,7 @@
 
     WicError
       ConfigurationError
+        PortTaken
       ProtocolError
         LocalProtocolError
         RemoteProtocolError          .status_hint: the answer that the protocol asks for
@@ -107,6 +108,10 @@ class WicError(Exception):
 
 class ConfigurationError(WicError):
     """Configuration that cannot work; the message says in one sentence what to change."""
+
+
+class PortTaken(ConfigurationError):
+    """Port on which another program listens."""
 
 
 class StorageFailed(WicError):

@@ -27,12 +27,13 @@ HANDSHAKE = (
     ],
 )
 def test_an_address_that_cannot_be_used_is_told_in_one_sentence(number, words):
-    assert cannot_listen("127.0.0.1", 443, OSError(*[number] * (number is not None), "Too many open files")) == words
+    error = OSError(*[number] * (number is not None), "Too many open files")
+    assert str(cannot_listen("127.0.0.1", 443, error)) == words
 
 
 def test_a_free_port_is_not_named() -> None:
     error = OSError(errno.EMFILE, "Too many open files")
-    assert cannot_listen("127.0.0.1", 0, error) == "Cannot listen on 127.0.0.1: Too many open files."
+    assert str(cannot_listen("127.0.0.1", 0, error)) == "Cannot listen on 127.0.0.1: Too many open files."
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64])

@@ -125,7 +125,9 @@ class DefaultWebUsers:
             name = f"{GUEST}-{each}"
             subscriber = SubscriberIdentities(name=name).profile(hss.realm)
             impi = subscriber.impi
-            authenticated = hss.algorithms(impi) or hss.has_usim(impi) or self._web.waf.store.users.find(name) is not None
+            authenticated = (
+                hss.algorithms(impi) or hss.has_usim(impi) or self._web.waf.store.users.find(name) is not None
+            )
             if authenticated or self._accounts.get(name) is not None:
                 continue
             if hss.subscriber(impi) is None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from wic.accounts.accounts_file import AccountsFile
-from wic.errors import ConfigurationError, LocalProtocolError
+from wic.errors import LocalProtocolError, PortTaken
 from wic.network.certificates import CA_FILE, CertificateAuthority
 from wic.network.default_subscribers import DefaultSubscribers, DefaultWebUsers
 from wic.network.directory import ACCOUNTS_FILE, DATABASE_FILE, NetworkDirectory, Ports
@@ -222,13 +222,9 @@ async def _open_entities(
     open_on = partial(NetworkEntities.open, options, name=name, directory=directory, hss=hss, ssl_context=context)
     if options.port_base is not None:  # the user relies on these: a taken one is an error
         return await open_on(ports=Ports.from_base(options.port_base))
-    remembered = Ports.remembered(directory)
     try:
-        return await open_on(ports=remembered)
-    except ConfigurationError:
-        # Free ports were refused as well: the fault is another one than a taken port.
-        if remembered == Ports():
-            raise
+        return await open_on(ports=Ports.remembered(directory))
+    except PortTaken:
         return await open_on(ports=Ports())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from wic.errors import ConfigurationError
 from wic.sip.flow import Flow
 from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.listener import cannot_listen
@@ -93,5 +92,5 @@ async def open_udp(host: str, port: int, *, handler: FlowHandler) -> DatagramSoc
     try:
         transport, callbacks = await loop.create_datagram_endpoint(lambda: _Callbacks(handler), local_addr=(host, port))
     except OSError as error:
-        raise ConfigurationError(cannot_listen(host, port, error)) from None
+        raise cannot_listen(host, port, error) from None
     return DatagramSocket(transport, callbacks, handler)

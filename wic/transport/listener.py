@@ -6,7 +6,7 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING
 
-from wic.errors import ConfigurationError
+from wic.errors import ConfigurationError, PortTaken
 from wic.transport.base import ListenerCounters
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class SocketListener:
         try:
             server = await asyncio.get_running_loop().create_server(acceptor.accept, host, port, backlog=backlog)
         except (OSError, UnicodeError) as error:
-            raise ConfigurationError(cannot_listen(host, port, error)) from None
+            raise cannot_listen(host, port, error) from None
         return cls(server, acceptor)
 
     @property
@@ -105,16 +105,16 @@ class _Refused(asyncio.Protocol):
         transport.close()
 
 
-def cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> str:
-    """Say in one sentence why an address cannot be listened on, and what to do."""
+def cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> ConfigurationError:
+    """Return an error that says why an address cannot be listened on, and what to do."""
     # The codec for host names raises a UnicodeError for a label that is empty, or longer than 63 octets.
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken; choose another one."
+        return PortTaken(f"Port {port} on {host} is taken; choose another one.")
     # From Python 3.13 on, asyncio says in words only that no address could be bound.
     if number in (errno.EADDRNOTAVAIL, None):
-        return f"{host} is not an address of this machine; choose one that is."
+        return ConfigurationError(f"{host} is not an address of this machine; choose one that is.")
     if number in (errno.EACCES, errno.EPERM):
-        return f"Listening on port {port} of {host} is not allowed; choose a port above 1023."
+        return ConfigurationError(f"Listening on port {port} of {host} is not allowed; choose a port above 1023.")
     where = f"{host} port {port}" if port else host  # 0: any free port
-    return f"Cannot listen on {where}: {getattr(error, 'strerror', None) or error}."
+    return ConfigurationError(f"Cannot listen on {where}: {getattr(error, 'strerror', None) or error}.")

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -104,17 +104,30 @@ async def test_a_port_base_gives_fixed_ports_and_a_taken_one_is_named(tmp_path):
             pass
 
 
-async def test_ports_are_remembered_unless_they_are_taken(tmp_path):
+@pytest.mark.parametrize("entity", [each.name for each in fields(Ports)])
+async def test_ports_are_remembered_unless_they_are_taken(tmp_path, entity):
     options = NetworkOptions(directory=tmp_path)
     async with ImsNetwork(replace(options, port_base=six_free_ports())) as ims:
         url = ims.wss_url
     async with ImsNetwork(options) as ims:
         assert ims.wss_url == url
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", Ports.remembered(tmp_path).wss))
+        port = getattr(Ports.remembered(tmp_path), entity)
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        async with ImsNetwork(options) as ims:
-            assert ims.wss_url != url
+        async with ImsNetwork(options):
+            assert getattr(Ports.remembered(tmp_path), entity) != port
+
+
+async def test_another_fault_than_a_taken_port_is_not_answered_by_other_ports(tmp_path):
+    """A peer at a port of the network itself would be one of another network when this one moved away from it."""
+    options = NetworkOptions(directory=tmp_path, web=False)
+    async with ImsNetwork(options):
+        ports = Ports.remembered(tmp_path)
+    with pytest.raises(ConfigurationError, match="is this network itself"):
+        async with ImsNetwork(replace(options, peers=(f"other.example=sip:127.0.0.1:{ports.scscf}",))):
+            pass
+    assert Ports.remembered(tmp_path) == ports
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

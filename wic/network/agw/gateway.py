@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from wic.aio import TaskSet
-from wic.errors import ConfigurationError, MediaFailed
+from wic.errors import MediaFailed
 from wic.media.certificate import Certificate
 from wic.media.plain import PlainRtp
 from wic.media.transport import MediaTransport, MediaTransportOptions, TransportState
@@ -83,7 +83,7 @@ class Agw:
         try:
             hub = await MsrpHub.open(host, port, random_source)
         except OSError as error:
-            raise ConfigurationError(cannot_listen(host, port, error)) from error
+            raise cannot_listen(host, port, error) from error
         return cls(chosen, hub)
 
     @property

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 
 from wic.aio import TaskSet
-from wic.errors import ConfigurationError, StorageFailed
+from wic.errors import StorageFailed
 from wic.network.web.forms import MAX_BODY
 from wic.network.web.pages import SHARED_PAGES
 from wic.network.web.responses import finish_response
 from wic.oauth.clocks import ClockWatch
 from wic.oauth.server_log import http_log
+from wic.transport.listener import cannot_listen
 
 if TYPE_CHECKING:
     import ssl
@@ -66,8 +67,7 @@ class WebServer:
             self._socket.listen(BACKLOG)
         except OSError as error:
             self._socket.close()
-            where = f"{host} port {port}" if port else host  # 0: any free port
-            raise ConfigurationError(f"cannot listen on {where}: {error.strerror}") from error
+            raise cannot_listen(host, port, error) from error
         self.port: int = self._socket.getsockname()[1]
         self.url = _url(name or host, self.port)
         self._context = ssl_context
