@@ -239,7 +239,8 @@ class AuthParams(Params):
 
     __slots__ = ()
 
-    _grammar = re.compile(rf"(?:{WS}{PARAM}(?:{WS},{WS}{PARAM})*+)?{WS}", re.DOTALL)
+    # RFC 9110 §5.6.1.2: a recipient passes over empty elements.
+    _grammar = re.compile(rf"[ \t,]*+(?:{PARAM}(?:{WS},[ \t,]*+|{WS}\Z))*+", re.DOTALL)
     _before = ""
     _between = ", "
 

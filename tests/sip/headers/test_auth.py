@@ -42,6 +42,20 @@ def test_several_challenges_in_one_line() -> None:
     assert len(AuthValue.parse_list('Digest realm="a"')) == 1
 
 
+@pytest.mark.parametrize("empty", [",", " ,", ", ", " , ", ",,", " ,, , "])
+def test_empty_elements_of_a_list_say_nothing(empty: str) -> None:
+    """RFC 9110 §5.6.1.2: wherever in the list, that of one challenge or of all."""
+    first, second = 'realm="a, b"', 'nonce="1"'
+    only = AuthValue.parse(f"Digest {empty}{first}{empty}{second}{empty}")
+    assert [*only.params.items()] == [("realm", "a, b"), ("nonce", "1")]
+    assert [*AuthParams.parse(f"{empty}{first}{empty}{second}{empty}").items()] == [*only.params.items()]
+    listed = AuthValue.parse_list(f"{empty}Digest {empty}{first}{empty}{second}{empty}Bearer {first}{empty}")
+    assert [(each.scheme, dict(each.params.items())) for each in listed] == [
+        ("Digest", {"realm": "a, b", "nonce": "1"}),
+        ("Bearer", {"realm": "a, b"}),
+    ]
+
+
 @pytest.mark.parametrize(
     "text", ["", "Digest realm=", 'Digest realm="a', "Digest a b", "Digest ,", 'Digest a="1" b="2"']
 )

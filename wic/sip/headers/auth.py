@@ -11,7 +11,8 @@ from wic.sip.grammar import PARAM, QUOTED, TOKEN, WS
 from wic.sip.params import AuthParams, Params, unquote
 
 _PARAMETERS = rf"{PARAM}(?:{WS},(?:{WS}{PARAM})?+)*+"  # RFC 9110 §5.6.1: a recipient passes over empty elements
-_WITH_PARAMS = re.compile(rf"{WS}({TOKEN})[ \t]++({_PARAMETERS}){WS}", re.DOTALL)
+_BEFORE = rf"(?:[ \t]++|{WS},[ \t,]*+(?={TOKEN}{WS}=))"  # empty elements right after the scheme as well
+_WITH_PARAMS = re.compile(rf"{WS}({TOKEN}){_BEFORE}({_PARAMETERS}){WS}", re.DOTALL)
 _WITH_TOKEN = re.compile(rf"{WS}({TOKEN})(?:[ \t]++([A-Za-z0-9\-._~+/]++=*+))?{WS}")
 _NEXT = re.compile(rf"{TOKEN}[ \t]++{TOKEN}", re.DOTALL)
 _BARE_PARAM = re.compile(rf"{TOKEN}{WS}=", re.DOTALL)
