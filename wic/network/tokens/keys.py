@@ -2,8 +2,8 @@
 
 A token with an unknown `kid` may be signed with a new key, so the keys are fetched anew for it; but not for each such
 token, or invented names would become a flood of requests to the WAF. So it is with a signature that no known key has made:
-the issuer may have put another key under the same `kid`, and forged tokens must not cost a request each. A WAF that is away does not make its keys invalid:
-the old ones count until others can be fetched.
+the issuer may have put another key under the same `kid`, and forged tokens must not cost a request each. A WAF that is
+away does not make its keys invalid: the old ones count until others can be fetched.
 """
 
 from __future__ import annotations
