@@ -136,6 +136,14 @@ async def watching(make_running):
     return made
 
 
+@pytest.mark.parametrize(("q", "told"), [("0", "0"), ("1.000", "1.000"), ("best", None), ("", None), ("0.1234", None)])
+async def test_a_preference_that_is_no_number_is_left_out(watching, q, told) -> None:
+    """A watcher that checks the schema of RFC 3680 could read nothing of the document."""
+    watching.bind(contact=f"<sip:alice@k.invalid;transport=ws>;q={q}")
+    _, document = await watching.subscribed()
+    assert document.registrations[0].contacts[0].q == told
+
+
 async def test_the_first_notify_has_the_full_state(watching) -> None:
     accepted, told = await watching.subscribed()
     assert header(accepted, "Expires") == "3600"

@@ -120,7 +120,7 @@ def _contact(
         event=event,
         expires=expires,
         retry_after=retry_after,
-        q=contact.params.get("q"),
+        q=contact.q_text,  # RFC 3680 §5.4: a decimal number, or the watcher can read nothing of the document
         callid=binding.call_id,
         cseq=binding.cseq,
         display_name=contact.display or None,

@@ -84,8 +84,13 @@ class NameAddr:
     @property
     def q(self) -> float:
         """The preference of a Contact, 0 to 1; 1 where it is absent or malformed (RFC 3261 §16.6)."""
+        return float(self.q_text or 1)
+
+    @property
+    def q_text(self) -> str | None:
+        """The preference of a Contact as it stands there; None where it is absent or malformed."""
         text = self.params.get("q") or ""
-        return float(text) if _Q.fullmatch(text) else 1.0
+        return text if _Q.fullmatch(text) else None
 
     def with_tag(self, tag: str) -> NameAddr:
         """Return a copy with that tag."""
