@@ -13,6 +13,7 @@ import csv
 import difflib
 from contextlib import contextmanager
 from dataclasses import replace
+from io import StringIO
 from itertools import chain
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
@@ -20,6 +21,7 @@ from wic.accounts import AuthScheme, UsimKind
 from wic.accounts.reader import warn_if_shared
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
+from wic.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,16 +66,16 @@ def read_subscribers(
     found: list[SubscriptionData] = []
     has_secrets = False
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for line, row in _rows(path, file):
-                has_secrets = has_secrets or any(row.get(each) for each in SECRETS)
-                with _located(path, line):
-                    if len(found) == MOST_SUBSCRIBERS:
-                        raise ConfigurationError(f"At most {MOST_SUBSCRIBERS} subscribers can be added at once.")
-                    found.append(prepare(_subscriber(row, options, secrets)))
-                    for each in (row["name"], *found[-1].profile.impus):
-                        if lines.setdefault(each, line) != line:
-                            raise ConfigurationError(f"{each} stands in line {lines[each]} already.")
+        text = StringIO(read_file(path).decode("utf-8-sig"), newline="")
+        for line, row in _rows(path, text):
+            has_secrets = has_secrets or any(row.get(each) for each in SECRETS)
+            with _located(path, line):
+                if len(found) == MOST_SUBSCRIBERS:
+                    raise ConfigurationError(f"At most {MOST_SUBSCRIBERS} subscribers can be added at once.")
+                found.append(prepare(_subscriber(row, options, secrets)))
+                for each in (row["name"], *found[-1].profile.impus):
+                    if lines.setdefault(each, line) != line:
+                        raise ConfigurationError(f"{each} stands in line {lines[each]} already.")
             if has_secrets:
                 warn_if_shared(path, path.stat().st_mode)
     except OSError as error:

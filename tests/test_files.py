@@ -1,14 +1,13 @@
 from __future__ import annotations
 
+import os
 import stat
-from typing import TYPE_CHECKING
+import threading
+from pathlib import Path
 
 import pytest
 
-from wic.files import replace_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from wic.files import open_to_write, read_file, replace_file, write_all
 
 
 def test_a_file_is_replaced_with_its_permissions(tmp_path: Path) -> None:
@@ -31,3 +30,53 @@ def test_a_failure_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch:
         replace_file(path, b"two")
     assert path.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """Return a pipe with no program at its other end."""
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+def test_a_pipe_without_a_program_at_its_other_end_is_not_waited_for(pipe: Path) -> None:
+    assert read_file(pipe) == b""
+    with pytest.raises(OSError, match="No such device or address"):
+        open_to_write(pipe, replace=True)
+
+
+def test_a_pipe_is_read_to_its_end() -> None:
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        for _ in range(100):
+            os.write(writing, bytes(5000))
+        os.close(writing)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert len(read_file(Path(f"/dev/fd/{reading}"))) == 500_000
+    writer.join()
+    os.close(reading)
+
+
+def test_a_reader_that_is_too_slow_ends_what_is_written_and_holds_nothing_up(pipe: Path) -> None:
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with open_to_write(pipe, replace=True) as file:
+        with pytest.raises(OSError, match="its reader is too slow"):
+            write_all(file, bytes(5_000_000))  # a part of it
+        with pytest.raises(OSError, match="its reader is too slow"):
+            write_all(file, bytes(5))  # nothing
+    os.close(reading)
+
+
+def test_what_has_no_end_is_not_read_for_ever() -> None:
+    with pytest.raises(OSError, match="it has more than 1000 octets"):
+        read_file(Path("/dev/zero"), most=1000)
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        read_file(tmp_path)
+    with pytest.raises(IsADirectoryError):
+        open_to_write(tmp_path, replace=True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime
 import json
+import os
 import re
 import signal
 import socket
@@ -528,3 +529,39 @@ def test_a_pipe_gets_plain_text(start_wic, lab) -> None:
     assert process.returncode == 0, err
     assert "\x1b" not in out + err
     assert "Registered sip:carol@ims.example" in out
+
+
+def described(*words: str) -> tuple[str, ...]:
+    return ("register", "--server", "wss://127.0.0.1:1/", "--impu", "sip:alice@ims.example", "--once", *words)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory", "/dev/zero"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("register", "alice", "--once", "--accounts", "FILE"),
+        described("--password-file", "FILE"),
+        described("--password-file", "SECRET", "--ca", "FILE"),
+        described("--auth", "aka", "--set", "k_file=FILE"),
+        described("--auth", "bearer", "--set", "token_file=FILE"),
+        ("call", "alice", "sip:bob@ims.example", "--accounts", "ACCOUNTS", "--play", "FILE"),
+        ("call", "alice", "sip:bob@ims.example", "--accounts", "ACCOUNTS", "--record", "FILE", "--play", "FILE"),
+        ("answer", "alice", "--accounts", "ACCOUNTS", "--play", "FILE"),
+        ("register", "alice", "--accounts", "ACCOUNTS", "--once", "--pcap", "FILE"),
+        ("network", "subscriber", "add", "--dir", "LAB", "--csv", "FILE"),
+        ("network", "subscriber", "add", "frida", "--dir", "LAB", "--password-file", "FILE"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_is_none(lab, wic, complaint, tmp_path, words, kind) -> None:
+    """No command waits for the other end of a pipe, or reads a device without an end."""
+    if kind == "/dev/zero" and "--pcap" in words:
+        kind = "missing/capture"  # a device takes a capture
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "secret").write_text("correct horse\n")
+    (tmp_path / "secret").chmod(0o600)
+    places = {"FILE": tmp_path / kind, "SECRET": tmp_path / "secret", "ACCOUNTS": lab.accounts, "LAB": lab.directory}
+    for name, place in places.items():
+        words = tuple(word.replace(name, str(place)) for word in words)
+    complaint(wic(*words), code=2)

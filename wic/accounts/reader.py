@@ -21,6 +21,7 @@ from wic.accounts.schema import SECRET_FORMS, SECRETS, SETTINGS, AuthScheme, Val
 from wic.accounts.toml_writer import toml_key
 from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
+from wic.files import open_to_read, read_file
 from wic.sip.masking import mask_userinfo
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _read(file: Path) -> tuple[str, Mapping[str, object]]:
 
 @lru_cache(maxsize=2)  # its texts have secrets: no more than a fleet, and its peers, need
 def _parse(file: Path, _version: tuple[int, ...]) -> tuple[str, Mapping[str, object]]:
-    text = file.read_text(encoding="utf-8")
+    text = read_file(file).decode()
     return text, tomllib.loads(text)
 
 
@@ -296,7 +297,7 @@ def read_secret_file(path: Path, *, what: str = "password") -> Secret:
         ConfigurationError: the file cannot be read, or its first line is empty.
     """
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             mode = os.fstat(file.fileno()).st_mode  # of this very file: the path may lead elsewhere by now
             data = file.read(_MAX_SECRET_FILE + 1)
             text = data.decode()

@@ -9,14 +9,13 @@ Format: draft-ietf-opsawg-pcapng (section header, interface description, enhance
 
 from __future__ import annotations
 
-import errno
 import ipaddress
-import os
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from wic.errors import ConfigurationError
+from wic.files import open_to_write, write_all
 from wic.sip.masking import mask_secrets
 
 if TYPE_CHECKING:
@@ -65,11 +64,10 @@ class Capture:
         try:
             if path.is_file() and not _may_replace(path):
                 raise ConfigurationError(f"{path} exists already and is no capture: name another file.")
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            # Without a buffer: a reader of the growing file sees whole blocks.
+            self._file = open_to_write(path, replace=True)
         except OSError as error:
             raise ConfigurationError(f"Cannot write the capture {path}: {error.strerror}.") from error
-        # Without a buffer: a reader of the growing file sees whole blocks.
-        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
         self._octets = 0
         self.packets = 0
         section = _block(_SECTION_HEADER, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))  # version 1.0, of unknown length
@@ -102,14 +100,12 @@ class Capture:
 
     def _write(self, block: bytes) -> None:
         try:
-            if self._file.write(block) == len(block):
-                self._octets += len(block)
-                return
-            self.failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # the disk took a part of it
+            write_all(self._file, block)
+            self._octets += len(block)
         except OSError as error:  # what is captured goes on
             self.failure = error
-        with suppress(OSError):  # a pipe cannot be cut
-            self._file.truncate(self._octets)  # the file ends with a whole block
+            with suppress(OSError):  # a pipe cannot be cut
+                self._file.truncate(self._octets)  # the file ends with a whole block
 
     def __enter__(self) -> Self:
         """Use as a context manager that closes the file."""

@@ -13,12 +13,15 @@ import av
 from av.error import FFmpegError
 
 from wic.errors import ConfigurationError
+from wic.files import open_to_write, write_all
 from wic.media.pcm import samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
     from os import PathLike
+
+    from av.container import InputContainer
 
     from wic.media.pcm import PcmFrame
 
@@ -39,7 +42,7 @@ def check_wav(path: str | PathLike[str]) -> float:
         ConfigurationError: it cannot be opened, is cut off, or has no sound in it that can be read.
     """
     try:
-        with av.open(str(path), format="wav") as container:
+        with _open(path) as container:
             seconds = float(container.duration or 0) / av.time_base
             found = bool(container.streams.audio)
     except FFmpegError as error:
@@ -52,6 +55,13 @@ def check_wav(path: str | PathLike[str]) -> float:
             f"Cannot play {path}: it is cut off; its header announces {announced} octets of sound, and {there} are there."
         )
     return seconds
+
+
+def _open(path: str | PathLike[str]) -> InputContainer:
+    """Open a file; FFmpeg would wait for the writer of a pipe."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigurationError(f"Cannot play {path}: it is not a file.")
+    return av.open(str(path), format="wav")
 
 
 def _data_octets(path: Path) -> tuple[int, int]:
@@ -75,7 +85,7 @@ def read_wav(path: str | PathLike[str], rate: int) -> Iterator[bytes]:
     """
     resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
     try:
-        with av.open(str(path), format="wav") as container:
+        with _open(path) as container:
             for decoded in container.decode(audio=0):
                 yield from map(samples_of, resampler.resample(decoded))
             yield from map(samples_of, resampler.resample(None))
@@ -130,12 +140,9 @@ class WavRecorder:
         try:
             if self._file is None:
                 # Exclusive unless it may be replaced: the file may have come into being since the call began.
-                # Without a wait for the reader of a pipe.
-                flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | (os.O_TRUNC if self._replaces else os.O_EXCL)
-                self._file = open(os.open(self.path, flags, 0o600), "wb", buffering=0)  # noqa: SIM115 - see `close`
-                os.set_blocking(self._file.fileno(), True)
-                _write(self._file, _header(frame.rate))
-            _write(self._file, frame.data)
+                self._file = open_to_write(self.path, replace=self._replaces)
+                write_all(self._file, _header(frame.rate))
+            write_all(self._file, frame.data)
         except OSError as error:
             # A full disk ends the recording, and must not end the call.
             self.failure = error
@@ -170,16 +177,6 @@ def _obstacle(path: Path) -> int | None:
         return None if os.access(path.parent, os.W_OK | os.X_OK) else errno.EACCES
     except OSError as error:  # of the way to it, or of its name
         return error.errno
-
-
-def _write(file: FileIO, data: bytes) -> None:
-    """Write all of the data.
-
-    Raises:
-        OSError: a part of it, or nothing, could be written.
-    """
-    if file.write(data) != len(data):  # the last block of a disk took a part
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _header(rate: int) -> bytes:

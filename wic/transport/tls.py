@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import ssl
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from wic.errors import ConfigurationError, ConnectFailed
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from wic.files import read_file
 
 _UNTRUSTED = "its certificate is not trusted; pass the CA with --ca FILE, or set 'ca' in the account"
 # From OpenSSL's x509_vfy.h; Python names only the number.
@@ -113,14 +112,17 @@ def _phrase(name: str) -> str:
 
 def _load_anchors(context: ssl.SSLContext, path: str) -> None:
     try:
-        context.load_verify_locations(cafile=path)
-    except ssl.SSLError:
+        context.load_verify_locations(cadata=read_file(Path(path)).decode("ascii", "ignore"))
+    except (ssl.SSLError, ValueError):  # ValueError: nothing is in it
         raise ConfigurationError(f"{path} does not hold PEM certificates.") from None
     except OSError as error:
         raise ConfigurationError(f"The CA file {path} cannot be read: {error.strerror}.") from None
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: Path | str, key: Path | str | None) -> None:
+    for each in (certificate, key or certificate):
+        if os.path.exists(each) and not os.path.isfile(each):  # OpenSSL would wait for the writer of a pipe
+            raise ConfigurationError(f"{each} is not a file.")
     try:
         context.load_cert_chain(certificate, key)
     except ssl.SSLError:
