@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"-?[0-9]{1,20}")
 PASSWORD_VARIABLE = environment_variable("password")
+_DESCRIPTION = ("impu", "impi", "auth", "password_file", "ca", "insecure", "settings")
+"""Fields of `AccountOptions` that describe an account beside `--server`."""
 
 
 def split_words(
@@ -71,12 +73,16 @@ def find_account(name: str | None, options: AccountOptions) -> Account:
         options: the file, or the description of the account.
 
     Raises:
-        ConfigurationError: there is no such account, or something that it needs is missing.
+        ConfigurationError: there is no such account, something that it needs is missing, or it is named and described.
     """
     if name is not None:
         # Half an account from each place: which of the two counts would be a guess.
-        if options.settings:
-            raise ConfigurationError("--set goes with --server; an ACCOUNT has its settings in the accounts file.")
+        for described in _DESCRIPTION:
+            if getattr(options, described):
+                flag = "set" if described == "settings" else described.replace("_", "-")
+                raise ConfigurationError(
+                    f"--{flag} goes with --server; an ACCOUNT has its settings in the accounts file."
+                )
         return Account.load(name, options.accounts)
     named_by = options.impu or mask_userinfo(options.server or "")  # the name in error messages
 
@@ -119,8 +125,8 @@ def describe_account(options: AccountOptions, ask: Asking) -> dict[str, object]:
     Raises:
         ConfigurationError: something that the account needs is missing, or a secret is on the command line.
     """
-    auth = AuthScheme(options.auth)
-    settings: dict[str, object] = {"server": options.server, "auth": options.auth, "insecure": options.insecure}
+    auth = AuthScheme(options.auth or SETTINGS["auth"].default)
+    settings: dict[str, object] = {"server": options.server, "auth": auth.value, "insecure": options.insecure}
     if options.impu:
         settings |= {"impu": options.impu, "impi": options.impi or options.impu.split(":", 1)[-1]}
     elif auth is not AuthScheme.BEARER:  # a token says the identities it stands for

@@ -48,7 +48,7 @@ class AccountOptions:
     server: str | None
     impu: str | None
     impi: str | None
-    auth: str
+    auth: str | None
     password_file: Path | None
     ca: Path | None
     insecure: bool
@@ -155,10 +155,8 @@ def account_options(command: Callable[Concatenate[AccountOptions, P], None]) -> 
     @option(
         "--auth",
         type=click.Choice(SETTINGS["auth"].choices),
-        default=SETTINGS["auth"].default,
-        show_default=True,
         group=ACCOUNT,
-        help=_meaning("auth"),
+        help=f"{_meaning('auth')}  [default: {SETTINGS['auth'].default}]",
     )
     @option(
         "--password-file",

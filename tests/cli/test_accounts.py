@@ -4,7 +4,7 @@ import io
 import os
 import pty
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 import pytest
@@ -16,9 +16,6 @@ from wic.errors import ConfigurationError
 from wic_cli.accounts import find_account, new_password, read_settings, split_words
 from wic_cli.options import AccountOptions
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 K = "465b5ce8b199b49faa5f0a2ee238a6bc"
 OPC = "cd63cb71954a9f4e48a5994e37a02baf"
 SERVER = "wss://pcscf.example/"
@@ -27,8 +24,8 @@ ALICE = {"server": SERVER, "impu": "sip:alice@ims.example"}
 
 def options(*settings: str, **changes: object) -> AccountOptions:
     """Make the account options of a command line; `settings` are the values of --set."""
-    none = dict.fromkeys(("accounts", "server", "impu", "impi", "password_file", "ca"))
-    return AccountOptions(**{**none, "auth": "digest", "insecure": False, "settings": settings, **changes})
+    none = dict.fromkeys(("accounts", "server", "impu", "impi", "auth", "password_file", "ca"))
+    return AccountOptions(**{**none, "insecure": False, "settings": settings, **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -286,6 +283,18 @@ def test_a_missing_or_wrong_setting_is_named(monkeypatch, given: AccountOptions,
     assert sentence in str(refused.value)
 
 
-def test_settings_go_with_a_server() -> None:
-    with pytest.raises(ConfigurationError, match="--set goes with --server"):
-        find_account("alice", options("waf=https://a"))
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        (options("waf=https://a"), "--set"),
+        (options(impu="sip:bob@ims.example"), "--impu"),
+        (options(impi="bob@ims.example"), "--impi"),
+        (options(auth="digest"), "--auth"),
+        (options(password_file=Path("secret")), "--password-file"),
+        (options(ca=Path("ca.pem")), "--ca"),
+        (options(insecure=True), "--insecure"),
+    ],
+)
+def test_a_named_account_is_not_described_by_options(given: AccountOptions, flag: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{flag} goes with --server; an ACCOUNT has its settings in"):
+        find_account("alice", given)
