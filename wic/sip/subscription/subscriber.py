@@ -272,9 +272,11 @@ class Subscription:
             self._failures = 0
         told = response.usable(Response.expires)
         granted = self._expires if told is None else min(told, self._expires)
-        # Without a dialog there is nothing to refresh yet: the NOTIFY that makes it says how long it lasts.
-        if granted and self._state in _LIVE and self._dialog is not None:
-            self._lasts(granted, now)
+        if granted and self._state in _LIVE:
+            if self._dialog is None:
+                self._expires_at = now + granted  # to be refreshed once a NOTIFY has made the dialog
+            else:
+                self._lasts(granted, now)
 
     def _establish(self, dialog: Dialog, now: float) -> None:
         self.endpoint.cease_to_await_dialog(self._series.call_id, self._series.tag)
@@ -284,7 +286,7 @@ class Subscription:
             self._rounds = 0
             self._send(now)  # it was to be ended before it had begun
 
-    def _lasts(self, seconds: int, now: float) -> None:
+    def _lasts(self, seconds: float, now: float) -> None:
         """Take note of how long it lasts."""
         self._expires_at = now + seconds
         self._start(_Timer.EXPIRY, self._expires_at)
@@ -377,10 +379,13 @@ class Subscription:
         self._take(SubscriberInput.NOTIFY_ACTIVE if active else SubscriberInput.NOTIFY_PENDING)
         if not fetching:
             self._stop(_Timer.N)
-            if self._expires_at is None and expires is None:
-                expires = self._expires  # as asked for, until an answer says otherwise
+            ends = self._expires_at
+            if _Timer.EXPIRY not in self._running:
+                # As the NOTIFY says, else as the answer has said; before that answer as was asked for.
+                granted = self._expires if ends is None else max(1.0, ends - now)
+                self._lasts(expires or granted, now)
             # RFC 6665 §4.1.2.4: the notifier may shorten it.
-            if expires and (self._expires_at is None or now + expires < self._expires_at - 1):
+            elif expires and ends is not None and now + expires < ends - 1:
                 self._lasts(expires, now)
         self.listener(NotifyReceived(request, state))
 

@@ -309,9 +309,11 @@ def test_a_notify_makes_the_dialog_that_the_answer_did_not(world: World) -> None
     assert world.subscription.state is State.ACTIVE
 
 
-@pytest.mark.parametrize("expires", ["2", "40"])
-def test_an_answer_that_makes_no_dialog_begins_no_time(world: World, expires: str) -> None:
-    """A refresh outside a dialog would be a second subscription."""
+@pytest.mark.parametrize(
+    ("expires", "state", "end"), [("2", "active", 21), ("40", "active", 40), ("40", "active;expires=90", 110)]
+)
+def test_the_time_of_an_answer_that_makes_no_dialog(world: World, expires: str, state: str, end: float) -> None:
+    """It ends no subscription that has no dialog yet, and a NOTIFY that names no time does not prolong it."""
     world.subscribe()
     headers = [("Contact", "<sip:"), ("Expires", expires)]
     world.server.endpoint.respond(
@@ -320,8 +322,8 @@ def test_an_answer_that_makes_no_dialog_begins_no_time(world: World, expires: st
     asked = world.last
     world.run(20)
     assert world.last is asked
-    assert world.notify("active") == 200
-    assert world.subscription.expires_at == 3620
+    assert world.notify(state) == 200
+    assert world.subscription.expires_at == end
 
 
 @pytest.mark.parametrize("expires", ["x", "1;x=1", ""])
