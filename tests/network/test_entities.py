@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import pytest
 
 from wic.errors import ConfigurationError
-from wic.network import ImsNetwork, NetworkOptions
+from wic.network import ImsNetwork, NetworkOptions, entities
 from wic.network.epcscf import server
 from wic.network.scscf.server import Scscf
 from wic.sip.flow import Flow
@@ -62,6 +64,20 @@ async def test_hosts_are_looked_up_once_at_the_start(names):
     async with ImsNetwork(NetworkOptions(web=False, peers=peers, **names)) as network:
         assert ip_address(network.epcscf.node.mw.host).is_loopback
         assert network.scscf.node.flow_to(Uri.parse("sip:other.example")).remote[1] == 9
+
+
+async def test_a_name_of_several_addresses_means_one_of_them(tmp_path, monkeypatch):
+    """A WIC that has reached the eP-CSCF reaches its media, WAF and WWSF too, at the address that was looked up."""
+
+    async def look_up(host):
+        return {"edge.example": "127.0.0.2"}.get(host, host)
+
+    monkeypatch.setattr(entities, "address_of", look_up)
+    async with ImsNetwork(NetworkOptions(host="edge.example", directory=tmp_path)) as network:
+        for url in map(urlsplit, (network.wss_url, network.web.waf.url, network.web.wwsf.url)):
+            assert url.hostname == "edge.example"
+            _, writer = await asyncio.open_connection("127.0.0.2", url.port)
+            writer.close()
 
 
 @pytest.mark.parametrize(

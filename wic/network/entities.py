@@ -76,13 +76,12 @@ class NetworkEntities:
             ConfigurationError: a port is taken, an address is not of this machine, or the core cannot be reached.
         """
         random_source = SystemRandomSource()
-        mw_host = await _mw_address(options)
+        host, mw_host = await address_of(options.host), await _mw_address(options)
         peers = tuple(
             [each.at(await address_of(each.host), mw_host=mw_host) for each in map(Peer.parse, options.peers)]
         )
         async with AsyncExitStack() as stack:
-            # Empty: candidates on every address.
-            access = "" if options.host in ALL_ADDRESSES else await address_of(options.host)
+            access = "" if host in ALL_ADDRESSES else host  # empty: candidates on every address
             agw_options = replace(options.agw, access_address=access, core_address=mw_host, msrp_port=ports.msrp)
             agw = await Agw.open(random_source, agw_options)
             stack.push_async_callback(agw.close)
@@ -108,7 +107,7 @@ class NetworkEntities:
                     database=directory / WAF_DATABASE,
                     ssl_context=ssl_context,
                     domain=options.domain,
-                    host=options.host,
+                    host=host,
                     name=name,
                     port=ports.waf,
                 )
@@ -122,7 +121,7 @@ class NetworkEntities:
                 stack.push_async_callback(validator.close)
             epcscf_options = EPcscfOptions(
                 domain=options.domain,
-                host=options.host,
+                host=host,
                 name=name,
                 port=ports.wss,
                 mw_host=mw_host,
