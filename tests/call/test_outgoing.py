@@ -6,7 +6,18 @@ import pytest
 
 from tests.support.counting import CountingSource
 from wic.auth import BearerClient, DigestClient, DigestCredentials, Secret
-from wic.call import Accepted, CallEndedBy, CallRedirected, CallState, Ended, Failed, Progressed, Released, TokenWanted
+from wic.call import (
+    Accepted,
+    CallEndedBy,
+    CallRedirected,
+    CallState,
+    EmergencyCallRefused,
+    Ended,
+    Failed,
+    Progressed,
+    Released,
+    TokenWanted,
+)
 from wic.call import outgoing as outgoing_module
 from wic.errors import (
     AuthenticationFailed,
@@ -24,7 +35,9 @@ from wic.errors import (
 from wic.sdp.errors import AnswerNotValid
 from wic.sip.events import TransactionTimedOut
 from wic.sip.headers.address import NameAddr
+from wic.sip.ims3gpp import AlternativeService
 from wic.sip.message import Request, Response
+from wic.sip.uri import Uri
 
 CHALLENGE = ("WWW-Authenticate", 'Digest realm="ims.example", nonce="n1", qop="auth", algorithm=MD5')
 PROXY_CHALLENGE = ("Proxy-Authenticate", 'Digest realm="proxy.example", nonce="n2", qop="auth", algorithm=MD5')
@@ -314,6 +327,30 @@ def test_a_redirection_is_not_followed(scripted, headers, uris):
     assert isinstance(error, CallRedirected)
     assert [str(contact.uri) for contact in error.contacts] == uris
     assert (uris[0] if uris else "nowhere") in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "asserted", "service", "kind"),
+    [
+        (380, "<sip:token@edge.example;lr>", "emergency", EmergencyCallRefused),
+        (380, "<sip:token@mallory.example;lr>", "emergency", CallRedirected),
+        (380, "<sip:", "emergency", CallRedirected),
+        (380, "<sip:token@edge.example;lr>", "restoration", CallRedirected),
+        (380, "<sip:token@edge.example;lr>", "", CallRedirected),
+        (302, "<sip:token@edge.example;lr>", "emergency", CallRedirected),
+    ],
+)
+def test_an_emergency_call_is_known_by_an_answer_of_the_network_only(scripted, status, asserted, service, kind):
+    """TS 24.371 §7.2.4, TS 24.229 §5.2.10.4: a called one could say so as well."""
+    network = (Uri.parse("sip:token@edge.example;lr"),)
+    scripted.dial(dataclasses.replace(scripted.alice.profile, network=network))
+    body = AlternativeService(service).to_xml() if service else b"<"
+    headers = (("P-Asserted-Identity", asserted), ("Content-Type", "application/3gpp-ims+xml"))
+    asked = scripted.received("INVITE")
+    answer = Response.answer(asked.request, status, to_tag="b1", headers=headers, body=body)
+    scripted.bob.endpoint.respond(asked.transaction, answer, now=scripted.now)
+    scripted.run()
+    assert type(only(scripted.alice.told, Failed).error) is kind
 
 
 def test_no_answer_in_time_has_the_request_on_its_cause(scripted):

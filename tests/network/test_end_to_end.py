@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.waiting import until
+from wic.call import EmergencyCallRefused
 from wic.client import Account, CallOutcome, Client
 from wic.errors import CallRejected, RegistrationFailed
 from wic.media import Echo, MediaTransport, Silence, Tone
@@ -66,6 +67,17 @@ async def test_a_declined_call(ims):
         assert refused.value.response is not None
         assert refused.value.response.status == 603
         await until(lambda: ims.agw.contexts == 0)
+
+
+@pytest.mark.parametrize("dialled", ["112", "sip:911@ims.example"])
+async def test_an_emergency_call(ims, dialled):
+    """TS 24.371 §7.2.4: the user is told, and it is not tried again."""
+    async with client(ims, "alice") as alice:
+        call = await alice.call(dialled, audio=Silence())
+        with pytest.raises(EmergencyCallRefused, match="takes this for an emergency call"):
+            await call.answered(timeout=10)
+        report = call.report()
+        assert (report.emergency, report.outcome, report.status) == (True, CallOutcome.REJECTED, 380)
 
 
 async def test_a_wrong_password(ims):

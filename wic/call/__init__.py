@@ -1,7 +1,7 @@
 """The INVITE session as a usage of SIP, without I/O (TS 24.371 §7)."""
 
 from wic.call.agreement import Agreement
-from wic.call.errors import CallRedirected
+from wic.call.errors import CallRedirected, EmergencyCallRefused
 from wic.call.events import (
     Accepted,
     CallEndedBy,
@@ -33,6 +33,7 @@ __all__ = [
     "CallSession",
     "CallState",
     "Confirmed",
+    "EmergencyCallRefused",
     "Ended",
     "Failed",
     "IncomingCall",

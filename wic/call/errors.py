@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING
 from wic.errors import CallCancelled, CallFailed, CallRejected, FlowLost, RequestTimeout
 from wic.sip.errors import MalformedHeader
 from wic.sip.headers.values import Reason
+from wic.sip.ims3gpp import believed_alternative
 from wic.sip.message import Message
 from wic.sip.reasons import Q850_CAUSES, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from wic.sip.headers.address import NameAddr
     from wic.sip.message import Request, Response
     from wic.sip.transaction.client import ClientTransaction
+    from wic.sip.uri import Uri
 
-__all__ = ["CallRedirected", "cancelled", "connection_lost", "farewell", "rejection", "timed_out"]
+__all__ = [
+    "CallRedirected",
+    "EmergencyCallRefused",
+    "cancelled",
+    "connection_lost",
+    "farewell",
+    "rejection",
+    "timed_out",
+]
 
 _PHRASES = {
     401: "the network wants other credentials",
@@ -50,19 +60,29 @@ class CallRedirected(CallRejected):
         self.contacts = contacts
 
 
-def rejection(response: Response, *, cause: Exception | None = None) -> CallRejected:
+class EmergencyCallRefused(CallRejected):
+    """The network took the call for an emergency call, and carries none of a WIC (TS 24.371 §7.2.4): not to be repeated."""
+
+
+def rejection(response: Response, *, network: Collection[Uri] = (), cause: Exception | None = None) -> CallRejected:
     """Make the error for a final response that is not a success.
 
     Args:
         response: the response.
+        network: URIs by which answers of the eP-CSCF itself are known.
         cause: the reason for which this side did not send the request again, as the response asked.
     """
-    error = _rejection(response, "" if cause is None else f": {cause}")
+    error = _rejection(response, network, "" if cause is None else f": {cause}")
     error.__cause__ = cause
     return error
 
 
-def _rejection(response: Response, why: str) -> CallRejected:
+def _rejection(response: Response, network: Collection[Uri], why: str) -> CallRejected:
+    if response.status == 380:
+        service = believed_alternative(response, network)
+        if service is not None and service.type == "emergency":
+            text = "the network takes this for an emergency call, which it does not carry: call by a telephone"
+            return EmergencyCallRefused(f"{text} ({response.summary})", response=response)
     if response.status < 400:
         contacts = response.usable(Message.contacts)  # each is a target of its own (RFC 3261 §8.1.3.4)
         where = ", ".join(str(contact.uri) for contact in contacts) or "nowhere"

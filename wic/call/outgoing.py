@@ -231,7 +231,7 @@ class OutgoingCall(CallSession):
         elif response.status in (401, 407):
             self._challenged_again(response, now)
         else:
-            self._finish(Failed(rejection(response)))
+            self._finish(Failed(rejection(response, network=self._profile.network)))
 
     def _challenged_again(self, response: Response, now: float) -> None:
         """Repeat the INVITE with credentials (RFC 3261 §22.2), or end the call if there are none to try."""

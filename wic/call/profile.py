@@ -39,6 +39,8 @@ class CallProfile:
     """Name to show to the other side."""
     routes: tuple[NameAddr, ...] = ()
     """Preloaded routes of the registration (TS 24.229 §5.1.2A.1.1, RFC 3608)."""
+    network: tuple[Uri, ...] = ()
+    """URIs by which answers of the eP-CSCF and the S-CSCF themselves are known."""
     features: Params = _NO_PARAMS
     """Feature tags of the contact, for answers to OPTIONS (RFC 3840 §5)."""
     user_agent: str = ""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from wic.call import IncomingCall
+from wic.call import EmergencyCallRefused, IncomingCall
 from wic.errors import CallCancelled, CallRejected
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class CallReport:
     messages_dropped: int = 0
     """SIP messages that the client dropped during the call, as they could not be read; the log has the reasons."""
     emergency: bool = False
-    """Whether the network took it for an emergency call; this version cannot tell."""
+    """Whether the network took it for an emergency call, and refused it (TS 24.371 §7.2.4)."""
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values, ready for JSON."""
@@ -120,6 +120,7 @@ class CallStats:
         self._status: int | None = None
         self._reason = ""
         self._error: str | None = None
+        self._emergency = False
 
     def rang(self) -> None:
         """Note that the called side is being alerted."""
@@ -140,6 +141,7 @@ class CallStats:
         self._reason = reason
         self._error = None if error is None else type(error).__name__
         self._outcome = self._judge(error)
+        self._emergency = isinstance(error, EmergencyCallRefused)
         if error is not None and error.response is not None:  # else it stays 200, or None
             self._status = error.response.status
 
@@ -161,6 +163,7 @@ class CallStats:
             },
             media=() if audio is None else (_media_report(audio),),
             messages_dropped=self._session.messages_dropped - self._dropped_before,
+            emergency=self._emergency,
             channels=tuple(
                 ChannelReport(label=c.label, protocol=c.protocol, sent=c.sent, received=c.received) for c in channels
             ),

@@ -122,6 +122,7 @@ class Calls:
             features=agent.identity.contact_header(None).params,
             flow=self.connection.flow,
             routes=() if binding is None else binding.routes,
+            network=() if binding is None else binding.network,
             user_agent=self.options.user_agent,
             authenticator=self.connection.credentials.authenticator,
         )

@@ -67,6 +67,11 @@ class Binding:
         return (edge, *route)  # TS 24.229 §5.1.2A.1.1
 
     @property
+    def network(self) -> tuple[Uri, ...]:
+        """The URIs by which answers of the eP-CSCF and the S-CSCF themselves are known (see `believed_alternative`)."""
+        return tuple(address.uri for address in (*self.service_route, *self.path))
+
+    @property
     def implicit_set(self) -> ImplicitSet:
         """The identities that this binding is good for."""
         return ImplicitSet(self.impu, tuple(each.uri for each in self.associated_uris))

@@ -27,9 +27,7 @@ from wic.errors import (
 )
 from wic.registration.reg_event.events import Termination
 from wic.registration.register_request import EXTENSIONS
-from wic.sip.errors import MalformedBody, MalformedHeader
-from wic.sip.headers import NameAddr
-from wic.sip.ims3gpp import read_alternative_service
+from wic.sip.ims3gpp import believed_alternative
 from wic.sip.message import Response
 
 if TYPE_CHECKING:
@@ -311,19 +309,12 @@ def wait_after_termination(event: RegistrationTerminated) -> float | None:
 def wants_restoration(response: Response, binding: Binding | None) -> bool:
     """Tell whether an answer says that the S-CSCF lost the registration, and can be believed.
 
-    Any request may get such a 504. It is believed if its P-Asserted-Identity equals a URI of the Service-Route or the
-    Path of the binding (TS 24.229 §5.1.2A.1.6).
+    Any request may get such a 504 (TS 24.229 §5.1.2A.1.6).
     """
-    if response.status != 504 or binding is None or not response.body:
+    if response.status != 504 or binding is None:
         return False
-    try:
-        asserted = [NameAddr.parse(value).uri for value in response.headers.values("P-Asserted-Identity")]
-        service = read_alternative_service(response)
-    except (MalformedHeader, MalformedBody):
-        return False
-    trusted = [address.uri for address in (*binding.service_route, *binding.path)]  # S-CSCF or P-CSCF
-    believed = any(uri.matches(known) for uri in asserted for known in trusted)
-    return believed and service is not None and service.wants_initial_registration
+    service = believed_alternative(response, binding.network)
+    return service is not None and service.wants_initial_registration
 
 
 # reading a refusal

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
-from wic.sip.errors import MalformedBody
+from wic.sip.errors import MalformedBody, MalformedHeader
+from wic.sip.headers.address import NameAddr
 from wic.sip.multipart import find_part
 from wic.sip.xml_body import parse_xml
 
 if TYPE_CHECKING:
-    from wic.sip.message import Message
+    from collections.abc import Collection
+
+    from wic.sip.message import Message, Response
+    from wic.sip.uri import Uri
     from wic.sip.xml_body import Element
 
 IMS_3GPP: Final = "application/3gpp-ims+xml"
@@ -66,6 +70,20 @@ def read_alternative_service(message: Message) -> AlternativeService | None:
         raise MalformedBody(f"root element {root.name[:80]!r} instead of ims-3gpp")
     service = root.find("alternative-service")
     return None if service is None else _read(service)
+
+
+def believed_alternative(response: Response, network: Collection[Uri]) -> AlternativeService | None:
+    """Return the alternative service that an answer proposes, if an element of the network has made it.
+
+    Its P-Asserted-Identity has to equal a URI of the Service-Route or the Path: the S-CSCF's of a 504 (TS 24.229
+    §5.1.2A.1.6), the P-CSCF's of a 380 (§5.2.10.4). One that cannot be read is none.
+    """
+    try:
+        asserted = [NameAddr.parse(value).uri for value in response.headers.values("P-Asserted-Identity")]
+        service = read_alternative_service(response)
+    except (MalformedHeader, MalformedBody):
+        return None
+    return service if any(uri.matches(known) for uri in asserted for known in network) else None
 
 
 def _read(service: Element) -> AlternativeService:
