@@ -3,7 +3,7 @@
 import pytest
 
 from wic.sip.dialog import Dialog, DialogState
-from wic.sip.events import AckReceived, AckTimedOut, RequestReceived, ResponseReceived
+from wic.sip.events import AckReceived, AckTimedOut, RequestReceived, ResponseReceived, StrayResponse
 from wic.sip.message import Response
 
 
@@ -153,3 +153,35 @@ def test_each_fork_gets_its_own_ack(net, make_request) -> None:
     net.run()
     tags = [event.response.to.tag for event in call.a.take(ResponseReceived)]
     assert tags == [call.transaction.tag, "other"]
+
+
+def test_a_callee_that_invents_forks_gets_no_further_than_some(net, make_request) -> None:
+    """Each 2xx is kept for 64*T1, so that their number is bounded; those that are known still get their ACK again."""
+    call = Call(net, make_request)
+    flow = call.a.flow_to(call.b)
+
+    def success(tag: str) -> bytes:
+        response = call.response.copy()
+        response.headers.set("To", f"<sip:bob@example.com>;tag={tag}")
+        return response.to_bytes()
+
+    for number in range(200):
+        call.a.endpoint.receive(success(f"t{number}"), flow, now=0.0)
+    net.run()
+    responses = [event.response for event in call.a.take(ResponseReceived)]
+    assert [each.to.tag for each in responses] == [f"t{number}" for number in range(64)]
+    call.a.endpoint.send_ack(Dialog.from_response(call.invite.request, responses[0]).ack(responses[0]), flow, now=0.0)
+    net.run()
+    before = len(net.lines())
+    call.a.endpoint.receive(success("t0"), flow, now=0.0)
+    net.run()
+    assert net.lines(before) == ["a ACK"]
+
+
+def test_a_2xx_of_no_call_is_not_kept(net, make_request) -> None:
+    call = Call(net, make_request)
+    stray = call.response.to_bytes().replace(b"branch=z9hG4bK", b"branch=z9hG4bKx")
+    for _ in range(2):
+        call.a.endpoint.receive(stray, call.a.flow_to(call.b), now=0.0)
+    net.run()
+    assert len(call.a.take(StrayResponse)) == 2

@@ -394,13 +394,15 @@ class Endpoint:
             return
         transaction = self._layer.find_client(response, flow)
         accepts = 200 <= response.status < 300 and response.cseq.method == "INVITE" and not self._is_proxy
-        if accepts and not self._sent_acks().received(response, now=now):
+        if accepts and self._sent_acks().repeats(response):
             self._layer.counts["absorbed"] += 1
         elif transaction is None:
             self._layer.counts["dropped"] += 1
             self._layer.tell(StrayResponse(response, flow))  # RFC 6026 §8.9
         elif not transaction.receive(response, flow, now=now):
             self._layer.counts["absorbed"] += 1
+        elif accepts:
+            self._sent_acks().received(response, now=now)
 
     def _drop_response(self, response: Response, fault: str, flow: Flow, now: float) -> None:
         """Drop a response that cannot be read; a final one ends its transaction, for there will be no other.

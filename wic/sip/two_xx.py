@@ -101,17 +101,18 @@ class Acknowledgements:
     def __len__(self) -> int:
         return len(self._acks)
 
-    def received(self, response: Response, *, now: float) -> bool:
-        """Take a 2xx to INVITE; False means that it came before and needs nothing more."""
+    def repeats(self, response: Response) -> bool:
+        """Tell whether a 2xx to INVITE came before, and needs nothing more than its ACK again (RFC 3261 §13.2.2.4)."""
         key = _key(response)
-        if key not in self._acks:
-            self._remember(key, None, now)
-            return True
-        ack = self._acks[key]
-        if ack is not None:  # RFC 3261 §13.2.2.4: each repetition gets the ACK again
+        ack = self._acks.get(key)
+        if ack is not None:
             self.layer.counts["retransmitted"] += 1
             self.layer.send(ack.flow, ack.data)
-        return False
+        return key in self._acks
+
+    def received(self, response: Response, *, now: float) -> None:
+        """Take the first 2xx of a fork; its ACK has to be sent by the user."""
+        self._remember(_key(response), None, now)
 
     def sent(self, ack: Request, flow: Flow, data: bytes, *, now: float) -> None:
         """Keep an ACK for as long as its 2xx may be repeated."""

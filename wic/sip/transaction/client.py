@@ -7,7 +7,7 @@ the CANCEL until a provisional response has come, because before that the peer m
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wic.sip.flow import Flow
 from wic.sip.message import Request
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from wic.sip.message import Message, Response
     from wic.sip.transaction.base import Layer
 
+_MAX_FORKS: Final = 64
+"""To tags of 2xx to one INVITE; a callee may invent any number, and each 2xx is kept for 64*T1, here or on the way."""
+_NO_FORKS: Final[frozenset[str | None]] = frozenset()
+
 
 class ClientTransaction(Transaction):
     """A request that was sent; made by `Endpoint.send_request`."""
 
-    __slots__ = ("_ack", "_cancel", "_cancel_sent", "_data", "_response", "response_flow", "sent_by")
+    __slots__ = ("_ack", "_cancel", "_cancel_sent", "_data", "_forks", "_response", "response_flow", "sent_by")
 
     def __init__(
         self, layer: Layer, *, id: str, sent_by: str, request: Request, flow: Flow, owner: object, quiet: bool
@@ -35,6 +39,7 @@ class ClientTransaction(Transaction):
         """Host and port of our Via in lower case; a response has to bring them back (RFC 3261 §18.1.2)."""
         self._data = request.to_bytes()
         self._response: Response | None = None
+        self._forks = _NO_FORKS
         self.response_flow = flow
         """Flow of the last response."""
         self._ack: tuple[Flow, bytes] | None = None
@@ -54,6 +59,10 @@ class ClientTransaction(Transaction):
     def receive(self, response: Response, flow: Flow, *, now: float) -> bool:
         """Take a response; False means that it told nothing new."""
         given = _input(response.status)
+        if given is TransactionInput.SUCCESS and self.is_invite and (tag := response.to.tag) not in self._forks:
+            if len(self._forks) >= _MAX_FORKS:
+                return False
+            self._forks |= {tag}
         self.response_flow = flow
         before, self._response = self._response, response
         row = self.take(given, now)

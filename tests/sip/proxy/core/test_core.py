@@ -74,6 +74,18 @@ class TestTwoProxies:
         assert a.statuses == [180, 200]
         assert len(b.acks) == 1
 
+    def test_invented_forks_are_no_burden(self, two_proxies) -> None:
+        """A proxy keeps each 2xx for as long as it may be repeated."""
+        net, a, b, _, _ = two_proxies
+        response = next(m for _, who, m in net.sent if who == "b" and m.status == 200)
+        q = next(host for host in net.hosts.values() if host.name == "q")
+        for number in range(100):
+            other = response.copy()
+            other.headers.set("To", f"<sip:bob@example.com>;tag=t{number}")
+            q.endpoint.receive(other.to_bytes(), q.flow_to(b.host), now=net.now)
+        net.run()
+        assert a.statuses == [180] + [200] * 64
+
     def test_nothing_is_left_behind(self, two_proxies) -> None:
         net, a, _, p, q = two_proxies
         a.send(a.dialogs[-1].create_request("BYE"))
