@@ -143,8 +143,10 @@ def test_extensions() -> None:
         ("text/plain, application/*", None),
         ("text/plain", 406),
         ("", None),
-        ("sdp", 400),
-        (",", 400),
+        ("text/plain, sdp", 406),
+        ("application/sdp,", None),
+        ("sdp", None),
+        (",", None),
     ],
 )
 def test_an_answer_must_be_acceptable(accept: str, expected: int | None) -> None:

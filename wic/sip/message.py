@@ -116,6 +116,8 @@ class Message:
     """The Retry-After header; see `Response.retry_delay`."""
     content_type = optional("Content-Type", MediaType.parse)  # RFC 3261 §20.15
     """The type of the body."""
+    accept = each("Accept", MediaType.parse)  # RFC 3261 §20.1
+    """The types of bodies that the sender understands."""
     content_length = optional("Content-Length", number_up_to(2**31))  # RFC 3261 §20.14
     """Content-Length as it came, in octets."""
     require = tokens("Require")  # RFC 3261 §20.32

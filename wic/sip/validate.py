@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wic.sip.errors import MalformedHeader
-from wic.sip.headers.values import MediaType
 from wic.sip.message import VERSION, Message, Request, Response
 from wic.sip.methods import DIALOG_FORMING, TARGET_REFRESH
 from wic.sip.random_source import MAGIC_COOKIE
@@ -210,10 +209,8 @@ def _answerable(request: Request, element: _Element) -> RequestRefusal | None:
     """RFC 3261 §13.2.1, §20.1: an INVITE whose Accept has no session description leaves no answer possible."""
     if element.proxy or request.method != "INVITE":
         return None
-    ranges = request.headers.values("Accept")
-    if not any(ranges):
-        return None
-    if any(MediaType.parse(text).accepts("application/sdp") for text in ranges):
+    ranges = request.usable(Message.accept)  # §8.2: what cannot be read refuses nothing
+    if not ranges or any(each.accepts("application/sdp") for each in ranges):
         return None
     return RequestRefusal(406, "Not Acceptable", (("Warning", '399 wic "Accept lacks application/sdp"'),))
 

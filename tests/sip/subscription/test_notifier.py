@@ -201,12 +201,12 @@ def test_what_is_refused(headers: tuple[tuple[str, object], ...], status: int, s
     assert (refused.value.status_hint, refused.value.headers) == (status, (said,))
 
 
-@pytest.mark.parametrize("accept", ["a/b", "x/y, a/*;q=0.5", "*/*"])
+@pytest.mark.parametrize("accept", ["a/b", "x/y, a/*;q=0.5", "*/*", "a/b,", "x"])
 def test_bodies_that_are_accepted(accept: str) -> None:
     assert grant(subscribe(("Event", "reg"), ("Accept", accept)), OPTIONS, tag="t", contact=CONTACT).expires == 3600
 
 
-@pytest.mark.parametrize("headers", [(("Event", "?"),), (("Event", "reg"), ("Expires", "x")), (("Event", "reg"), ("Accept", "x"))])  # fmt: skip
+@pytest.mark.parametrize("headers", [(("Event", "?"),), (("Event", "reg"), ("Expires", "x"))])
 def test_what_cannot_be_read(headers: tuple[tuple[str, object], ...]) -> None:
     with pytest.raises(MalformedHeader):
         grant(subscribe(*headers), OPTIONS, tag="t", contact=CONTACT)
@@ -427,7 +427,7 @@ def test_the_end_of_an_interval_that_is_not_awaited(world: World) -> None:
         ("SUBSCRIBE", (("Event", "dialog"),), 489, ("Allow-Events", "reg")),
         ("SUBSCRIBE", (("Event", "reg;id=8"),), 481, None),
         ("SUBSCRIBE", (("Event", "reg;id=7"), ("Expires", 1)), 423, ("Min-Expires", "60")),
-        ("SUBSCRIBE", (("Event", "reg;id=7"), ("Accept", "?")), 400, None),
+        ("SUBSCRIBE", (("Event", "reg;id=7"), ("Accept", "x/y")), 406, ("Accept", "a/b")),
     ],
 )
 def test_requests_that_are_refused(

@@ -10,8 +10,8 @@ from wic.errors import RemoteProtocolError
 from wic.sip.dialog import Dialog
 from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
-from wic.sip.headers.values import MediaType, SubscriptionState
-from wic.sip.message import Response
+from wic.sip.headers.values import SubscriptionState
+from wic.sip.message import Message, Response
 from wic.sip.subscription.rules import ENDS_USAGE
 from wic.sip.subscription.tables import NOTIFIER, NotifierInput, NotifierState
 from wic.sip.validate import bad_request
@@ -329,7 +329,7 @@ def _judge(request: Request, options: NotifierOptions) -> int:
     if request.event is None or request.event.package != options.package:
         headers = (("Allow-Events", options.package),)
         raise SubscribeRefused("no such event package", status_hint=489, headers=headers)  # §8.3.2
-    ranges = [MediaType.parse(value) for value in request.headers.values("Accept")]
+    ranges = request.usable(Message.accept)
     if ranges and not any(each.accepts(options.content_type) for each in ranges):
         # RFC 6665 §4.2.1.1: a body of another kind is all that there would be.
         raise SubscribeRefused("no acceptable body", status_hint=406, headers=(("Accept", options.content_type),))
