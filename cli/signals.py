@@ -37,9 +37,15 @@ def heeded() -> list[signal.Signals]:
 
 
 def note_signals() -> None:
-    """Keep signals from now on until `interrupting` raises the first of them."""
+    """Keep signals from now on until `interrupting` raises the first of them; a second one ends the process at once."""
     for number in heeded():
-        signal.signal(number, lambda number, _frame: _noted.append(number))
+        signal.signal(number, _note)
+
+
+def _note(number: int, _frame: FrameType | None) -> None:
+    _noted.append(number)
+    # A way out if loading hangs, or the end of the process: it may wait for a thread, and nothing is raised there.
+    signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

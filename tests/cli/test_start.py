@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -94,3 +95,30 @@ def test_ctrl_c_interrupts_a_network_that_starts(tmp_path: Path, step: tuple[str
     assert (ended.returncode, ended.stderr) == (3, "")
     assert json.loads(ended.stdout)["outcome"] == "interrupted"
     assert list(tmp_path.glob("wic-network-*")) == []
+
+
+HANGING = """
+import sys, threading
+from wic_cli.start import main
+threading.Thread(target=threading.Event().wait).start()
+sys.argv = ["wic", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_program_that_hangs(number: signal.Signals) -> None:
+    """Where no command runs the first one is only noted: at the end of the process nothing would come of it."""
+    hanging = subprocess.Popen([sys.executable, "-c", HANGING], stdout=subprocess.PIPE)
+    try:
+        assert hanging.stdout is not None
+        assert hanging.stdout.read(3) == b"wic"  # the version has been printed
+        for _ in range(100):  # two that come at once are one
+            hanging.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                hanging.wait(0.1)
+                break
+        assert hanging.returncode == -number
+    finally:
+        hanging.kill()
+        hanging.communicate()
