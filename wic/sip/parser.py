@@ -153,7 +153,7 @@ def _beginning(data: bytes, limits: Limits) -> str:
 def _refused(head: str, why: str, limits: Limits, *, status: int = 400) -> MessageRefused:
     """Refuse a head: with an answer where it is that of a request, else in silence."""
     start, _, rest = head.partition("\r\n")
-    start = readable(start)
+    start = _BARE_BREAK.sub(" ", readable(start))  # a reason phrase that has one could not go on
     if _LIKE_REQUEST.fullmatch(start):
         method, _, uri = start.strip(" \t").partition(" ")
         headers = _answered_headers(rest, limits)

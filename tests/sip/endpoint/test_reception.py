@@ -274,6 +274,12 @@ class TestUnreadableResponses:
             assert [ack.method for ack in acks] == (["ACK"] if method == "INVITE" else [])
 
     @pytest.mark.parametrize("role", Role)
+    @pytest.mark.parametrize("octet", ["\r", "\n"])
+    def test_a_phrase_with_a_line_break_can_go_on(self, octet, role) -> None:
+        (response,), _ = self.sent("INVITE", 486, "Busy", f"Busy{octet}now", role=role)
+        assert parse(response.to_bytes()).reason == "Busy now Here"
+
+    @pytest.mark.parametrize("role", Role)
     @pytest.mark.parametrize(("old", "new"), FAULTS)
     def test_a_success_counts_as_502(self, old, new, role) -> None:
         (response,), _ = self.sent("OPTIONS", 200, old, new, role=role)
