@@ -103,17 +103,18 @@ class Params:
         """Wrap the parameters of a header field value, which have matched the grammar.
 
         RFC 3261 §7.3.1: no name may stand there twice. Only with a parameter that something is decided by does that
-        matter: two elements could take a different one of both.
+        matter: two elements could take a different one of both. Nor may such a one have octets that are no text, not
+        even in quotes, for two that differ in them could not be told apart.
 
         Args:
             text: the list with its leading semicolon.
             once: names in lower case, of the parameters that something is decided by.
 
         Raises:
-            MalformedHeader: one of them is there twice.
+            MalformedHeader: one of them is there twice, or has such octets.
         """
         params = cls.of_checked(text)
-        if text.count(";") > 1:
+        if text.count(";") > 1 or "\ufffd" in text:
             pairs = cls._pattern.findall(text)
             values = params._values = {key.lower(): value for key, value in reversed(pairs)}
             if len(values) < len(pairs):
@@ -121,6 +122,10 @@ class Params:
                 for name in values:
                     if name in once and names.count(name) > 1:
                         raise MalformedHeader(f"the parameter {name} is repeated")
+            if "\ufffd" in text:
+                for name, value in values.items():
+                    if name in once and "\ufffd" in value:
+                        raise MalformedHeader(f"the parameter {name} has octets that are no text")
         return params
 
     @classmethod

@@ -260,7 +260,7 @@ def test_that_something_is_left_out_is_logged_without_secrets(caplog: pytest.Log
 
 
 @pytest.mark.parametrize("name", ["Via", "From", "Contact", "Event", "Content-Type"])
-def test_a_parameter_that_decides_something_may_stand_once(name: str) -> None:
+def test_a_parameter_that_decides_something_is_unmistakable(name: str) -> None:
     """RFC 3261 §7.3.1: two elements could go by a different one of both; of others none goes by any."""
     values = {"Via": "SIP/2.0/UDP a", "Event": "reg", "Content-Type": "multipart/mixed"}
     decisive = {"Via": "branch", "From": "tag", "Contact": "expires", "Event": "id", "Content-Type": "boundary"}[name]
@@ -275,5 +275,8 @@ def test_a_parameter_that_decides_something_may_stand_once(name: str) -> None:
     for params in (f";{decisive}=1;x=2;{decisive.upper()}=1", f';x="a;b";{decisive};{decisive}'):
         with pytest.raises(MalformedHeader, match=f"{name}: the parameter {decisive} is repeated"):
             Headers([(name, value + params)]).read(view)
-    for params in (f";x=1;x=2;{decisive}=1", f';x=";{decisive}=2";{decisive}=1'):
+    for params in (f';{decisive}="a\ufffd"', f';x;{decisive}="a\ufffd"'):
+        with pytest.raises(MalformedHeader, match=f"{name}: the parameter {decisive} has octets that are no text"):
+            Headers([(name, value + params)]).read(view)
+    for params in (f";x=1;x=2;{decisive}=1", f';x=";{decisive}=2";{decisive}=1', f';x="\ufffd";{decisive}=1'):
         assert Headers([(name, value + params)]).read(view)
