@@ -169,9 +169,8 @@ class Account:
         # The private identity stands in quotes in Authorization, where these would end it, or the header line.
         if not _UNQUOTABLE.isdisjoint(self.impi):
             raise ConfigurationError(f"Account {self.name!r}: 'impi' must look like user@domain.")
-        if (
-            not 1 <= self.expires < 1 << 32
-        ):  # RFC 3261 §10.2.2, §20.19: 0 would deregister, and more is read as malformed
+        # RFC 3261 §10.2.2: 0 would deregister; §20.19: no span is longer than 2**32-1.
+        if not 1 <= self.expires < 1 << 32:
             raise ConfigurationError(f"Account {self.name!r}: 'expires' must be from 1 to {(1 << 32) - 1} seconds.")
         if self.instance and not _INSTANCE.fullmatch(self.instance):
             raise ConfigurationError(f"Account {self.name!r}: 'instance' must look like urn:uuid:… (RFC 4122).")

@@ -32,7 +32,8 @@ def is_for_us(request: Request, *, contact: Uri, gruus: Collection[Uri], identit
 
     Servers that find clients behind NATs rewrite its host and port as they like (`rewrite_contact` of Asterisk,
     `fix_nated_contact` of OpenSIPS and Kamailio), to an address or to a name, and may leave a GRUU or nothing but the
-    user part. So it is the user part that tells; a request over the connection of this client with none is for it too.
+    user part. So it is the user part that tells. Without one a request is for this client as well, whose connection it
+    came over.
 
     Args:
         request: a request outside a dialog.
@@ -41,11 +42,8 @@ def is_for_us(request: Request, *, contact: Uri, gruus: Collection[Uri], identit
         identities: the public user identities of this user.
     """
     uri = request.uri
-    own = (contact, *gruus, *identities)
-    if uri.is_sip and uri.username in {
-        "",
-        *(each.username or each.aor().opaque for each in own),
-    }:  # `opaque`: of a tel URI
+    own = {each.username or each.aor().opaque for each in (contact, *gruus, *identities)}  # `opaque`: of a tel URI
+    if uri.is_sip and uri.username in {"", *own}:
         return True
     if uri.host and uri.host.lower() == contact.host.lower():  # random, so that no other client has it
         return True
