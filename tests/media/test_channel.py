@@ -151,6 +151,16 @@ async def test_names_and_limits_are_checked(ends: Ends) -> None:
         ends[0].open("x", max_retransmits=1, max_lifetime_ms=1)
 
 
+async def test_half_a_character_is_refused(ends: Ends) -> None:
+    for names in (("\udcff",), ("x", "\udcff")):
+        with pytest.raises(LocalProtocolError, match="half a character"):
+            ends[0].open(*names)
+    channel = ends[0].open("x")
+    with pytest.raises(LocalProtocolError, match="half a character"):
+        await channel.send("\udcff")
+    await channel.send("good")
+
+
 async def test_a_channel_that_is_not_accepted_is_given_up(connect_pair: Connect) -> None:
     server, _ = await connect_pair()
     channels = await server.start_sctp(5000, 5000)

@@ -121,10 +121,10 @@ class DataChannel:
         """Send one message; waits while the channel is opening or a megabyte is under way.
 
         Raises:
-            LocalProtocolError: longer than the peer accepts.
+            LocalProtocolError: longer than the peer accepts, or a text that cannot be encoded.
             MediaFailed: the channel is closed.
         """
-        size = len(message.encode()) if isinstance(message, str) else len(message)
+        size = _octets(message)
         # RFC 8841 §6: the peer's limit; 0 stands for any size.
         if self._max_message_size and size > self._max_message_size:
             raise LocalProtocolError(f"a message of {size} octets; the peer takes {self._max_message_size}")
@@ -227,12 +227,12 @@ class DataChannels:
         """Open a channel; it is usable once `DataChannel.opened` returns, and `send` waits for that.
 
         Raises:
-            LocalProtocolError: a name that is too long, or both limits of retransmission.
+            LocalProtocolError: a name that is too long or cannot be encoded, or both limits of retransmission.
             MediaFailed: the association has ended.
         """
         if self._sctp.state == "closed":
             raise MediaFailed("the SCTP association has ended")
-        if max(len(label.encode()), len(protocol.encode())) > MAX_LABEL:
+        if max(_octets(label), _octets(protocol)) > MAX_LABEL:
             raise LocalProtocolError("label and protocol of a data channel have at most 65,535 octets")
         if max_retransmits is not None and max_lifetime_ms is not None:  # RFC 8832 §5.1: a channel has one type
             raise LocalProtocolError("a data channel limits retransmissions by number or by time, not both")
@@ -263,3 +263,15 @@ class DataChannels:
     def _ended(self) -> None:
         if self.on_closed is not None:
             self.on_closed()
+
+
+def _octets(message: str | bytes) -> int:
+    """Return the length of a message on the wire.
+
+    Raises:
+        LocalProtocolError: it is a text that cannot be encoded.
+    """
+    try:
+        return len(message.encode()) if isinstance(message, str) else len(message)
+    except UnicodeEncodeError:  # as of an argument of a command that is not UTF-8
+        raise LocalProtocolError("a text has half a character, which UTF-8 cannot express") from None
