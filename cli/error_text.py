@@ -8,7 +8,7 @@ import click
 def sentence(error: BaseException) -> str:
     """Return an error as one sentence on one line, with a capital and a full stop; never empty."""
     text = with_capital(_line(error))
-    return text if text.endswith((".", "?", "!", "…")) else f"{text}."
+    return text if text.endswith((".", "?", "!", "…", "?)")) else f"{text}."
 
 
 def clause(error: BaseException) -> str:

@@ -16,6 +16,7 @@ def test_a_sentence_is_one_line_and_never_empty() -> None:
         ("Nothing listens there.", "Nothing listens there."),
         ("ims.example refused the call", "ims.example refused the call."),
         ("127.0.0.1 is away", "127.0.0.1 is away."),
+        ("no such option (did you mean --for?)", "No such option (did you mean --for?)"),
     ],
 )
 def test_a_sentence_has_a_capital_and_a_full_stop(text: str, expected: str) -> None:
