@@ -3,8 +3,8 @@
 The columns are named as the options of `wic network subscriber add`, and an empty cell leaves what the option says. Only
 `name` is needed; secrets stand in the file itself. Some spreadsheets separate cells by semicolons.
 
-An option that goes with one scheme of authentication only leaves the rows of the others as they are: the password those
-with AKA, the keys those without, and the algorithm those with another scheme than `--auth` names.
+An option applies to the rows that have a use for it: the password to those without a USIM, the keys to those with one, and
+the algorithm to those with the scheme that `--auth` names.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def read_subscribers(
     Args:
         path: the file.
         options: those of the command line, for empty cells.
-        prepare: checks a subscriber (see `Provisioning.prepare`).
+        prepare: checks a subscriber (see `Enrolment.prepare`).
 
     Raises:
         ConfigurationError: the file or a row of it cannot be used; the message names the line.
