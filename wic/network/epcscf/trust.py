@@ -75,15 +75,14 @@ def assert_identities(message: Message, identities: tuple[str, ...]) -> None:
 
 
 def identities_in(request: Request, name: str) -> list[Uri]:
-    """Return the identities that a header field names, the nearest first, without those that cannot be read.
+    """Return the identities that a header field names, in their order, without those that cannot be read.
 
-    None is needed: P-Preferred-Identity is a hint of the WIC (RFC 3325 §9.2), and P-Called-Party-ID one of the core.
+    A request does without any: P-Preferred-Identity is a hint of the WIC (RFC 3325 §9.2), P-Called-Party-ID of the core.
     """
     found = []
-    with suppress(MalformedHeader):  # not even its values can be told apart
-        for value in request.headers.values(name)[:_MAX_IDENTITIES]:
-            with suppress(MalformedHeader):
-                found.append(NameAddr.parse(value).uri.aor())
+    for value in request.headers.usable_values(name.lower())[:_MAX_IDENTITIES]:
+        with suppress(MalformedHeader):
+            found.append(NameAddr.parse(value).uri.aor())
     return found
 
 
