@@ -48,7 +48,7 @@ class _Round:
     counts_until: float = 0.0
 
     def covers(self, bindings: Sequence[StoredBinding]) -> bool:
-        """Tell whether it has asked all of these; one that was registered since has not been asked for its flow."""
+        """Tell whether it has asked all of these; a UE that is new since then, or has come by another flow, it has not."""
         asked = {(each.key, each.path) for each in self.asked}
         return all((each.key, each.path) in asked for each in bindings)
 
@@ -78,7 +78,7 @@ class FlowProbe:
         self._rounds: dict[tuple[str, int], _Round] = {}
 
     def ask(self, bindings: Sequence[StoredBinding], then: ProbeResult, *, now: float) -> None:
-        """Ask the bindings of one registration set, at least one; one round serves all who wait for it, and come soon."""
+        """Ask the bindings of one registration set, at least one; a round serves all who ask while it runs and soon after."""
         key = bindings[0].impi, bindings[0].registration_set
         last = self._rounds.get(key)
         if last is not None and last.gone is None:

@@ -129,9 +129,10 @@ class Registrar:
         others = update.others(register.bindings)
         # A UE that forgets its contact with each start leaves the old one behind: the newest registration wins.
         leaving = [BindingChange(each, ContactEvent.UNREGISTERED) for each in others if update.supersedes(each)]
-        # RFC 5626 §5.3.1: of those whose flow has failed the oldest one gives way, unless its UE has registered since.
-        unchanged = [each for each in others if not update.supersedes(each)]
-        leaving += [BindingChange(each, ContactEvent.DEACTIVATED) for each in gone if each in unchanged]
+        # RFC 5626 §5.3.1: of those whose flow has failed the oldest one gives way. One whose UE has registered since is
+        # not equal to what was asked.
+        staying = [each for each in others if not update.supersedes(each)]
+        leaving += [BindingChange(each, ContactEvent.DEACTIVATED) for each in gone if each in staying]
         if len(leaving) < update.surplus:
             return None
         return replace(update, changes=(*leaving[: update.surplus], *update.changes))

@@ -110,7 +110,7 @@ class ProxyLogic(ABC):
         """
 
     def is_recipient(self, request: Request) -> bool:
-        """Tell whether this element is the recipient of a request, as a registrar is; OPTIONS to its address are known."""
+        """Tell whether a request ends at this element, as at a registrar; the core itself knows of OPTIONS to its address."""
         return False
 
     @abstractmethod

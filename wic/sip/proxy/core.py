@@ -115,7 +115,7 @@ class ProxyCore:
             self._endpoint.reply(transaction, 481, now=now)
             return
         if is_recipient:
-            # §8.2: towards a request for itself it is a user agent server, which minds Require; §10.3 step 2 as well.
+            # §8.2, §10.3 step 2: what ends here is checked as by a user agent server, Require included.
             refusal = check_request(request, extensions=self._options.extensions)
             if refusal is not None:
                 self._endpoint.reply(transaction, refusal.status, refusal.reason, headers=refusal.headers, now=now)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyOptions:
-    """Addresses that mean a proxy."""
+    """Addresses that mean a proxy, and what it supports where a request is for itself."""
 
     own: frozenset[tuple[str, int | None]]
     """Hosts (lower case) and ports of the SIP URIs that mean this proxy; None: a URI without a port."""
