@@ -158,6 +158,19 @@ def test_a_proved_nonce_that_is_rejected_later_gets_another_try(
         client.challenged(register(client), challenge(*verifier.make_challenges(now=9)))
 
 
+def test_a_proved_nonce_that_is_given_out_again_gets_one_answer_more(
+    client: DigestClient, register: Register, challenge: MakeChallenge
+) -> None:
+    """A registrar whose nonces last, and whose user has another password now, is not asked until the attempt ends."""
+    again = 'Digest realm="r", nonce="n", qop="auth"'
+    client.challenged(register(client), challenge(again))
+    for _ in range(2):  # an answer that is accepted proves the nonce anew
+        client.accepted(register(client), success())
+        client.challenged(register(client), challenge(again))
+    with pytest.raises(AuthenticationFailed, match="does not accept the password"):
+        client.challenged(register(client), challenge(again))
+
+
 def test_calls_that_are_challenged_side_by_side_do_not_disturb_each_other(
     client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wic.client import Client
+from wic.client.events import ClientEvent, RegistrationLost
 from wic.errors import AuthenticationFailed
 
 from .peers import probe, wics
@@ -71,6 +72,26 @@ async def test_gives_up_on_a_wrong_password(peers: Peers, algorithm: str) -> Non
         await client.__aenter__()
     assert wire.answers("REGISTER") == [401, 401]
     assert await probe.options(kamailio.address, "alice") == 480
+
+
+@both_algorithms
+async def test_gives_up_when_the_password_is_another_one_at_a_refresh(peers: Peers, algorithm: str) -> None:
+    """Within one second, Kamailio gives out the nonce again that has been accepted."""
+    kamailio = await _kamailio(peers, algorithm)
+    wire = Wire()
+    told: list[ClientEvent] = []
+    client = Client(wics.account(kamailio))
+    client.on_message(wire.record)
+    client.on_event(told.append)
+    async with client:
+        await kamailio.operate("htable.sets", "users", "alice", "another")
+        client.refresh()
+        await wire.until(lambda: wire.answers("REGISTER").count(401) == 3, seconds=5)
+    assert wire.answers("REGISTER") == [401, 200, 401, 401]
+    (lost,) = [event for event in told if isinstance(event, RegistrationLost)]
+    assert isinstance(lost.error, AuthenticationFailed)
+    assert lost.final
+    assert "does not accept the password" in str(lost.error)
 
 
 @both_algorithms

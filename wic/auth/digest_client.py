@@ -3,7 +3,8 @@
 Nonces are kept by protection space: one realm behind one header (RFC 3261 §22.1). A nonce is *proved* once a response
 made with it was accepted, and that is what tells a wrong password from a nonce that has expired:
 
-- a challenge that answers a proved nonce means that the nonce is used up, whether or not it says `stale=true`;
+- a challenge that answers a proved nonce means that the nonce is used up, whether or not it says `stale=true`; one that
+  gives out the same nonce again gets one more answer, and after that the nonce has to be proved anew;
 - a challenge that answers an unproved nonce means that the password is wrong, unless it says `stale=true`, which is
   believed twice in a row (RFC 7616 §3.3 sets no limit; a network that calls every nonce stale would never end).
 
@@ -313,8 +314,12 @@ class ProtectionSpaces:
         space = self._spaces.get((challenge.header, challenge.realm))
         sent = _sent(request, challenge.header, challenge.realm)
         used = sent.get("nonce") if sent is not None and sent.get("response") else None
-        if space is None or used is None or used in space.proved:
-            return  # nothing was answered yet, or the nonce is used up
+        if space is None or used is None:
+            return  # nothing was answered yet
+        if used in space.proved:
+            if challenge.nonce == used:  # not used up: one more refusal is about the password
+                space.proved = tuple(nonce for nonce in space.proved if nonce != used)
+            return
         if space.count > 1:  # its first use got some other answer, so that it was neither stale nor wrong then
             space.stale_strikes = 0
             return
