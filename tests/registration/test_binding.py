@@ -200,6 +200,16 @@ OWN_URI = "<sip:alice@x7k2.invalid;transport=ws>"
         ([OWN_URI, f"<sip:other@b.invalid>{OWN_INSTANCE};reg-id=1"], 1),
         ([f"{OWN_URI}{OWN_INSTANCE};reg-id=2"], None),
         (["<sip:alice@phone.example>"], None),
+        # A registrar that puts in the address of the connection, and leaves the instance out.
+        (["<sip:alice@192.0.2.7:4321;transport=ws>;expires=60"], 0),
+        (["<sip:alice@192.0.2.7:4321;transport=ws;alias=192.0.2.7~4321~5>"], 0),
+        (["<sip:alice@phone.example>", "<sip:alice@[2001:db8::7]:4321;transport=ws>"], 1),
+        ([f"<sip:alice@192.0.2.{n}:4321;transport=ws>;expires={30 + n % 2}" for n in (2, 3, 4)], 1),
+        (["<sip:alice@192.0.2.7:4321;transport=ws>;expires=60", OWN_URI], 1),
+        (['<sip:alice@192.0.2.7:4321;transport=ws>;+sip.instance="<urn:uuid:1>"'], None),
+        (["<sip:bob@192.0.2.7:4321;transport=ws>"], None),
+        (["<sip:alice@192.0.2.7:4321>"], None),
+        (["<tel:+358401234567>"], None),
         ([], None),
     ],
 )

@@ -200,6 +200,13 @@ def same_device(contact: NameAddr, own: NameAddr) -> bool:
 def find_own(contacts: Sequence[NameAddr], own: NameAddr) -> NameAddr | None:
     """Return our contact among those of a 200: the one with our reg-id, else one of our device, else None."""
     ours = [contact for contact in contacts if same_device(contact, own)]
+    if not ours:
+        # OpenSIPS leaves the instance out, and its `fix_nated_contact` puts the address of the connection in place of ours.
+        # Several devices of a user look alike then; the time that was granted last is the longest.
+        host, port = own.uri.host, own.uri.port
+        bare = [contact for contact in contacts if "+sip.instance" not in contact.params]
+        rewritten = [contact for contact in bare if contact.uri.replace(host=host, port=port).matches(own.uri)]
+        return max(rewritten, key=lambda contact: contact.expires or 0, default=None)
     if len(ours) == 1:
         return ours[0]
     exact = [contact for contact in ours if contact.params.get("reg-id") == own.params.get("reg-id")]
