@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 OTHER_DEVICE = "urn:uuid:00000000-0000-4000-8000-000000000002"
 REGINFO = "{urn:ietf:params:xml:ns:reginfo}"
+contact_kept_or_rewritten = pytest.mark.parametrize("rewrite", [False, True])
 SOON = ClientOptions(backoff=BackoffOptions(first_time=0.2, base_time=1.0))
 
 
@@ -87,8 +88,8 @@ async def _registered(kamailio: Kamailio, *, instance: str = "", expires: int = 
         yield watching
 
 
-async def _kamailio(peers: Peers, *, watch_seconds: int = 600) -> Kamailio:
-    options = KamailioOptions(reg_event=True, watch_seconds=watch_seconds)
+async def _kamailio(peers: Peers, *, watch_seconds: int = 600, rewrite: bool = False) -> Kamailio:
+    options = KamailioOptions(reg_event=True, watch_seconds=watch_seconds, rewrite=rewrite)
     return await peers.start(Kamailio(peers.directory, options))
 
 
@@ -115,8 +116,9 @@ async def test_the_subscription_is_refreshed(peers: Peers) -> None:
         assert "tag=" in subscribes[1].header("To")
 
 
-async def test_hears_of_a_second_device(peers: Peers) -> None:
-    kamailio = await _kamailio(peers)
+@contact_kept_or_rewritten
+async def test_hears_of_a_second_device(peers: Peers, rewrite: bool) -> None:
+    kamailio = await _kamailio(peers, rewrite=rewrite)
     async with _registered(kamailio) as first:
         async with _registered(kamailio, instance=OTHER_DEVICE) as second:
             other = _own_contact(second.client)
@@ -128,8 +130,9 @@ async def test_hears_of_a_second_device(peers: Peers) -> None:
     assert first.wire.answers("REGISTER") == [401, 200, 200]
 
 
-async def test_an_operator_removes_the_user(peers: Peers) -> None:
-    kamailio = await _kamailio(peers)
+@contact_kept_or_rewritten
+async def test_an_operator_removes_the_user(peers: Peers, rewrite: bool) -> None:
+    kamailio = await _kamailio(peers, rewrite=rewrite)
     async with _registered(kamailio) as watching:
         waiting = asyncio.ensure_future(anext(watching.client.incoming()))
         await kamailio.operate("ul.rm", "location", "alice")
@@ -144,8 +147,9 @@ async def test_an_operator_removes_the_user(peers: Peers) -> None:
     assert len(watching.wire.requests("SUBSCRIBE")) == 1
 
 
-async def test_an_operator_removes_the_other_device(peers: Peers) -> None:
-    kamailio = await _kamailio(peers)
+@contact_kept_or_rewritten
+async def test_an_operator_removes_the_other_device(peers: Peers, rewrite: bool) -> None:
+    kamailio = await _kamailio(peers, rewrite=rewrite)
     async with _registered(kamailio) as first, _registered(kamailio, instance=OTHER_DEVICE) as second:
         other = _own_contact(second.client)
         await kamailio.operate("ul.rm_contact", "location", "alice", other)
@@ -156,8 +160,9 @@ async def test_an_operator_removes_the_other_device(peers: Peers) -> None:
         assert [each["Address"] for each in await kamailio.contacts("alice")] == [_own_contact(first.client)]
 
 
-async def test_kamailio_is_restarted(peers: Peers) -> None:
-    kamailio = await _kamailio(peers)
+@contact_kept_or_rewritten
+async def test_kamailio_is_restarted(peers: Peers, rewrite: bool) -> None:
+    kamailio = await _kamailio(peers, rewrite=rewrite)
     async with _registered(kamailio) as watching:
         begun = len(watching.wire)
         first = watching.wire.requests("SUBSCRIBE")[0].header("Call-ID")

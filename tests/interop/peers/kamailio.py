@@ -38,6 +38,8 @@ class KamailioOptions:
     """Longest subscription to it, in seconds."""
     nonce_seconds: int = 300
     """Seconds for which a Digest nonce is valid; later a challenge has stale=true."""
+    rewrite: bool = False
+    """Whether it puts the address of the connection into a Contact, in place of the name that the client has given."""
 
 
 class Kamailio(Peer):
@@ -88,6 +90,8 @@ class Kamailio(Peer):
         }
         if self.options.rtpengine is not None:
             defines |= {"RTPENGINE": f'"udp:{self.options.rtpengine.ng}"', "RECORD": "1"}
+        if self.options.rewrite:
+            defines["REWRITE"] = "1"
         if self.options.reg_event:
             defines |= {"REG_EVENT": f'"text://{self._tables}"', "SERVER": f'"sip:{self.address}"'}
         settings = [part for name, value in defines.items() for part in ("-A", f"{name}={value}")]

@@ -59,6 +59,7 @@ class RegEventSubscription:
     _flow: Flow | None = field(default=None, init=False)
     _watch: RegistrationWatch | None = field(default=None, init=False)
     _active: bool = field(default=False, init=False)
+    _granted: Uri | None = field(default=None, init=False)  # our URI as the registrar keeps it
     _seen: bool = field(default=False, init=False)  # whether the network has named the contact by our URI
     _held: frozenset[str] = field(default=_NONE, init=False)  # addresses-of-record that our contact is bound to
     _rivals: set[tuple[str, str]] = field(default_factory=set, init=False)  # and those with other URIs of our instance
@@ -157,6 +158,7 @@ class RegEventSubscription:
         )
 
     def _subscriber(self, binding: Binding, flow: Flow) -> SubscriptionParty:
+        self._granted = binding.contact.uri
         # TS 24.229 §5.1.1.3: a SIP URI that is the default identity, or the registered one; what is barred is neither.
         uris = (each for each in binding.identities if each.scheme in ("sip", "sips"))
         identity = next(uris, binding.default_identity)
@@ -248,9 +250,9 @@ class RegEventSubscription:
         return self._is_here(info)
 
     def _is_here(self, info: ContactInfo) -> bool:
-        """Tell whether a contact has the URI of this client."""
+        """Tell whether a contact has the URI of this client, also where the registrar has rewritten it."""
         uri = _uri(info.uri)
-        return uri is not None and uri.matches(self.contact.uri)
+        return uri is not None and any(uri.matches(own) for own in (self.contact.uri, self._granted) if own is not None)
 
     def _ended(self, event: SubscriptionEnded) -> None:
         self._active = False

@@ -75,6 +75,7 @@ class World:
 
     user_agent: str | None = None
     own: NameAddr = field(default_factory=lambda: IDENTITY.contact_header(1))
+    granted: NameAddr | None = None
     now: float = 0.0
 
     def __post_init__(self) -> None:
@@ -93,7 +94,7 @@ class World:
     @property
     def binding(self) -> Binding:
         return Binding(
-            contact=self.own,
+            contact=self.granted or self.own,
             expires=600000,
             expires_at=600000,
             impu=Uri.parse(ALICE),
@@ -551,6 +552,18 @@ def test_an_address_that_the_registrar_has_rewritten_is_ours(world: World) -> No
     world.answer()
     for _ in range(2):
         assert not replacements(world.notify(registration(contact(uri="sip:alice@192.0.2.7:40112"))))
+
+
+@pytest.mark.parametrize("event", [ContactEvent.UNREGISTERED, ContactEvent.DEACTIVATED, ContactEvent.EXPIRED])
+def test_an_address_of_the_200_is_ours_without_an_instance(world: World, event: ContactEvent) -> None:
+    """Kamailio rewrites the URI behind `fix_nated_contact`, and names no instance."""
+    world.granted = NameAddr.parse("<sip:alice@192.0.2.7:40112;transport=ws>")
+    kept: dict[str, object] = {"uri": str(world.granted.uri), "unknown_params": ()}
+    world.subscribe()
+    world.answer()
+    assert IdentitiesReported((RegisteredIdentity(Uri.parse(ALICE)),)) in world.notify(registration(contact(**kept)))
+    told = world.notify(registration(contact(event, **kept)))
+    assert told[0] == RegistrationTerminated(Termination(event.value), None, (Uri.parse(ALICE),), last=True)
 
 
 @pytest.mark.parametrize("full", [True, False])
