@@ -169,6 +169,20 @@ async def test_answers_that_come_late_change_nothing(crowd) -> None:
     assert len(crowd.keys) == LIMIT
 
 
+async def test_a_ue_that_answers_late_does_not_give_way_to_the_next(crowd) -> None:
+    crowd.register("Contact: <sip:alice@another.invalid>")
+    asked = [await crowd.peer.expect("OPTIONS") for _ in range(LIMIT)]
+    (late,) = (each for each in asked if "@d2." in each)
+    for each in asked:
+        if each is not late:
+            crowd.peer.answer(each, ALIVE)
+    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    crowd.peer.answer(late, ALIVE)
+    crowd.register()
+    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    assert "d2" in crowd.keys
+
+
 async def test_a_register_with_too_many_contacts_asks_no_one(crowd) -> None:
     more = [f"Contact: <sip:alice@n{number}.invalid>" for number in range(LIMIT)]
     crowd.register(*more)

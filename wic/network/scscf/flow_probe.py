@@ -84,7 +84,7 @@ class FlowProbe:
         if last is not None and last.gone is None:
             last.waiting.append(then)
         elif last is not None and last.gone is not None and now < last.counts_until and last.covers(bindings):
-            then(last.gone, now)
+            then([each for each in last.gone if each not in last.answered], now)  # one that was silent may be late
         else:
             timer = self.timers.schedule(now + self._within, lambda now: self._finish(key, begun, now))
             begun = self._rounds[key] = _Round(list(bindings), [then], timer)
@@ -132,7 +132,7 @@ class FlowProbe:
             self._finish((begun.asked[0].impi, begun.asked[0].registration_set), begun, now)
 
     def _finish(self, key: tuple[str, int], begun: _Round, now: float) -> None:
-        """Tell those who wait; answers that come later change nothing."""
+        """Tell those who wait; answers that come later count for those who come later."""
         begun.timer.cancel()
         silent = [each for each in begun.asked if each not in begun.failed and each not in begun.answered]
         _log.debug("of %d flows of %s %d are gone, %d silent", len(begun.asked), key[0], len(begun.failed), len(silent))
