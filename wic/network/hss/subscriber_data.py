@@ -107,7 +107,7 @@ class SubscriberData(SqliteFile):
         Args:
             subscriber: its identities.
             credentials: H(A1) in hexadecimal, by algorithm; without them the subscriber cannot use SIP Digest.
-            shared: let it have identities that others have as well (TS 23.228 §5.2.1: those of one IMS subscription).
+            shared: let it have identities that others have as well (TS 23.228 §4.3.3.4: those of one IMS subscription).
 
         Raises:
             ConfigurationError: another subscriber has one of the identities.
