@@ -106,7 +106,7 @@ class Registration:
     ended: bool = field(default=False, init=False)
     """Whether this side, or the network, has ended it for good; only an explicit `register` begins it again."""
     refusal: Recovery | None = field(default=None, init=False)
-    """What follows the failure by which it ended for good; only an explicit `register` begins it again."""
+    """Consequence of the failure by which it ended for good; only an explicit `register` begins it again."""
     left: bool = field(default=False, init=False)
     """Whether a binding was given up, and its end is not told yet."""
     _state: RegistrationState = field(default=REGISTRATION.initial, init=False)
@@ -233,7 +233,7 @@ class Registration:
     def abandon(self, why: str, *, now: float) -> None:
         """Take note that the binding belongs to another client: make no further attempt, and ignore an answer to come.
 
-        A removal that was sent has the answer that it gets.
+        A removal that was sent ends by its answer.
 
         Args:
             why: the reason, for the user.

@@ -19,7 +19,8 @@ QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 PLAIN = r'[^\x00-\x20\x7f\ufffd;,"<>?\\]*+'
 """The value of a parameter without quotes: a token or a host, and what is met in the field (`=`, `/`).
 
-U+FFFD, here and in the patterns of other identifiers, stands for an octet that is no text: two could not be told apart.
+U+FFFD, which stands for an octet that is no text, is left out here and in the patterns of other identifiers: two that have it
+could not be told apart.
 """
 PARAM = rf"{TOKEN}(?:{WS}={WS}(?:{QUOTED}|{PLAIN}))?"
 """One `name` or `name=value`."""

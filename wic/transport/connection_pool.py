@@ -55,8 +55,8 @@ class ConnectionPool:
             ssl_context: for TLS connections; None refuses them.
             options: for each connection.
             queue_limit: octets that may wait for one connection to open.
-            batch: calls its argument, and lets no one act on what that brings before it has returned: a request that a
-                failure leads to may be for the same flow, and must not fail with it.
+            batch: calls its argument, and holds the events that come of it back until it has returned: a request that
+                follows a failure may be for the same flow, and must not fail with it.
         """
         self._batch = batch
         self._handler = handler

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 _REPLACE_AT = 0.8
 """Part of its life after which a token is replaced."""
 _GRACE = 10.0
-"""Seconds that `close` waits for a request: those after which `JsonClient` gives an answer up."""
+"""Seconds that `close` waits for a request: the time limit of `JsonClient` for an answer."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 

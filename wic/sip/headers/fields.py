@@ -46,7 +46,7 @@ FOLD: Final = re.compile(r"\r\n(?![ \t])")
 """What ends a header line: a line break that is no folding."""
 
 FORBIDDEN: Final = re.compile(r"[\r\n\0\ud800-\udfff]")
-"""What no text of ours may have: it would end its line, or cannot be encoded."""
+"""Characters that no text of ours may have: they would end its line, or cannot be encoded."""
 _UNREADABLE: Final = re.compile(r"[\0\ud800-\udfff]")
 _UNREAD: Final[Any] = object()
 _NO_LINES: Final[list[str]] = []
