@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MAX_ASSOCIATIONS = 256
-"""Identities, each registered with its implicit set, over one connection."""
+"""Pairs of a private and a public identity, each registered with its implicit set, over one connection."""
 _PAUSE = 5
 """Seconds that a WIC is told to wait whose REGISTER came while another one is pending."""
 
@@ -86,12 +86,7 @@ class RegisterHandler:
         for answered in [impu for impu, each in connection.registers.items() if each.state is ContextState.ANSWERED]:
             del connection.registers[answered]
         connection.registers[wanted] = context
-        associations = [each for _, each in connection.associations]
-        if len(associations) >= _MAX_ASSOCIATIONS and not any(each.holds(wanted) for each in associations):
-            # A registrar may grant any identity that is asked for.
-            _log.info("refused: %s from %s: too many identities over one connection", wanted, connection.address)
-            context.reject(403, f"More Than {_MAX_ASSOCIATIONS} Identities", now=now)
-        elif mechanism is Mechanism.IPSEC:
+        if mechanism is Mechanism.IPSEC:
             _log.info("refused: %s from %s: it asks for IPsec", wanted, connection.address)
             context.reject(403, "No IPsec On W2", now=now)
         elif mechanism is Mechanism.TOKEN and self._context.trusted is not None:
@@ -117,8 +112,7 @@ class RegisterHandler:
                 existing=self._context.options.integrity_protected,
             )
         write_credentials(request, credentials, protection)
-        context.owner = ForwardedRegister(mechanism, impi, impu, impu, next(self._orders))
-        self._forward(context, connection, now)
+        self._forward(context, connection, ForwardedRegister(mechanism, impi, impu, impu, next(self._orders)), now)
 
     def _with_token(self, context: ProxyContext, connection: W2Connection, trusted: TrustedNode, wanted: str) -> None:
         """Forward a REGISTER in the name of its token's holder, or ask for a better token (TS 24.371 §6.4.2)."""
@@ -127,13 +121,22 @@ class RegisterHandler:
             clean_from_wic(context.request)
             impu, impi = trusted.speak_for(context.request, proven), proven.authorization.impi
             order = next(self._orders)
-            context.owner = ForwardedRegister(Mechanism.TOKEN, impi, impu, wanted, order, remaining=proven.remaining)
-            self._forward(context, connection, now)
+            forwarded = ForwardedRegister(Mechanism.TOKEN, impi, impu, wanted, order, remaining=proven.remaining)
+            self._forward(context, connection, forwarded, now)
 
         self._context.tasks.start(trusted.admit(context, self._context.node.driver, proceed))
 
-    def _forward(self, context: ProxyContext, connection: W2Connection, now: float) -> None:
+    def _forward(
+        self, context: ProxyContext, connection: W2Connection, forwarded: ForwardedRegister, now: float
+    ) -> None:
         """Send a REGISTER to the core, with what TS 24.229 §5.2.2 has the P-CSCF add."""
+        if _is_one_too_many(connection, forwarded):
+            # A registrar may grant any identity that is asked for.
+            address = connection.address
+            _log.info("refused: %s from %s: too many identities over one connection", forwarded.wanted, address)
+            context.reject(403, f"More Than {_MAX_ASSOCIATIONS} Identities", now=now)
+            return
+        context.owner = forwarded
         request = context.request
         request.headers.remove("Route")
         via = request.via
@@ -232,6 +235,17 @@ class RegisterHandler:
                 response.headers.prepend("Via", via.with_param("keep", str(every)))
         if "outbound" in response.usable(Message.require) and "Flow-Timer" not in response.headers:
             response.headers.add("Flow-Timer", every)
+
+
+def _is_one_too_many(connection: W2Connection, forwarded: ForwardedRegister) -> bool:
+    """Tell whether a REGISTER could make one association more than one connection may have."""
+    ue = connection.ues.get(forwarded.impi)
+    if ue is not None and any(each.holds(forwarded.impu) for each in ue.associations.values()):
+        return False
+    owners = [each.owner for each in connection.registers.values() if each.state is not ContextState.ANSWERED]
+    pending = {(each.impi, each.impu) for each in owners if isinstance(each, ForwardedRegister)}
+    known = {(ue.impi, each.impu) for ue, each in connection.associations}
+    return len(known | pending) >= _MAX_ASSOCIATIONS
 
 
 def _associated(response: Response) -> tuple[str, ...]:

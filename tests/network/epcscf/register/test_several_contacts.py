@@ -142,13 +142,16 @@ async def test_contacts_of_one_register_are_bounded(registrar):
     assert len(registrar.held()) == 16
 
 
-async def test_identities_of_one_connection_are_bounded(edge, monkeypatch):
+@pytest.mark.parametrize("made_up", ["public", "private"])
+async def test_identities_of_one_connection_are_bounded(edge, monkeypatch, made_up):
     """A core that knows no subscribers grants each identity that a WIC makes up."""
     monkeypatch.setattr(register, "_MAX_ASSOCIATIONS", 3)
     alice = await edge.wic("alice")
 
     async def ask(name: str, **more: object) -> None:
-        alice.send(alice.register(EMPTY, to=f"<sip:{name}@ims.example>", **more))
+        public, private = (name, "alice") if made_up == "public" else ("alice", name)
+        credentials = EMPTY.replace("alice@", f"{private}@")
+        alice.send(alice.register(credentials, to=f"<sip:{public}@ims.example>", **more))
 
     for name in ("a", "b", "c", "a"):
         await ask(name)
@@ -161,4 +164,9 @@ async def test_identities_of_one_connection_are_bounded(edge, monkeypatch):
     await alice.expect("SIP/2.0 200")
     await ask("d")
     await edge.core.expect("REGISTER")
+    if made_up == "public":  # of one that is private only one REGISTER at a time is on its way
+        await ask("e")
+        await alice.expect("SIP/2.0 403 More Than 3 Identities")
+        await ask("a")
+        await edge.core.expect("REGISTER")
     assert len(edge.associations()) == 2
