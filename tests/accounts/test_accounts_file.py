@@ -71,8 +71,8 @@ def test_web_users_are_kept_beside_the_accounts(tmp_path: Path) -> None:
     again = AccountsFile(file.path)
     assert (again.web_password("carol"), again.web_password("dave")) == ("secret", None)
     assert again.names() == ["alice"]
-    again.remove_web_user("dave")
-    again.remove_web_user("carol")
+    with again.changing() as change:
+        change.web_users.pop("carol")
     assert AccountsFile(file.path).web_password("carol") is None
 
 
@@ -80,7 +80,8 @@ def test_accounts_are_removed_by_private_identity(tmp_path: Path) -> None:
     file = AccountsFile(tmp_path / "accounts.toml")
     file.put("alice", ALICE)
     file.put("bob", {"impi": "bob@ims.example"})
-    file.remove("alice@ims.example")
+    with file.changing() as change:
+        change.remove("alice@ims.example")
     assert AccountsFile(file.path).names() == ["bob"]
 
 
@@ -195,7 +196,8 @@ def test_everything_else_in_the_file_stays_as_it_is(tmp_path: Path) -> None:
     assert path.read_text("utf-8") == moved
     file.put("carol", {"auth": "bearer"})
     assert path.read_text("utf-8") == f'{moved}\n\n[accounts.carol]\nauth = "bearer"\n'
-    file.remove("bob@ims.example")
+    with file.changing() as change:
+        change.remove("bob@ims.example")
     text = path.read_text("utf-8")
     assert "bob" not in text
     assert "# He listens.\n[accounts.work]" in text
@@ -206,7 +208,8 @@ def test_a_file_without_changes_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "accounts.toml"
     path.write_text(WRITTEN, "utf-8")
     before = path.stat()
-    AccountsFile(path).remove("unknown@ims.example")
+    with AccountsFile(path).changing() as change:
+        change.remove("unknown@ims.example")
     assert path.stat() == before
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,12 @@ from wic.errors import ConfigurationError, RegistrationFailed
 from wic.network import ImsNetwork, NetworkOptions
 from wic.network.directory import DATABASE_FILE
 from wic.network.enrolment import NewSubscriber
-from wic.network.hss import UsimKeys
+from wic.network.hss import Hss, UsimKeys
 from wic.network.provisioning import Provisioning
 from wic.network.waf import WafStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 WORK = '[accounts.work]\nserver = "wss://pcscf.work.example/"\nimpi = "me@work.example"\ninsecure = true\n\n'
@@ -175,6 +176,44 @@ async def test_a_failure_leaves_nothing_behind(directory: Path, monkeypatch, sta
                 provisioning.enrolment.store(prepared)
         assert provisioning.accounts.get("with-password") is None
     assert everything(directory) == before
+
+
+@pytest.mark.parametrize("stage", ["accounts", "hss", "waf", "wwsf", "the last commit"])
+async def test_a_removal_that_fails_can_be_repeated(directory: Path, monkeypatch, stage: str) -> None:
+    """At each step where a removal can be cut short, the next one finds the subscriber and removes the rest."""
+    async with ImsNetwork(NetworkOptions(directory=directory)):
+        pass
+    before = everything(directory)
+    transaction = Hss.transaction
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConfigurationError("it cannot be")
+
+    @contextmanager
+    def cut_short(hss: Hss) -> Iterator[sqlite3.Connection]:
+        with transaction(hss) as db:
+            yield db
+            if db.in_transaction and hss.subscriber("dora@ims.example") is None:
+                fail()
+
+    target, instead = {
+        "accounts": ("wic.accounts.accounts_file.AccountsChange.write", fail),
+        "hss": ("wic.network.hss.Hss.remove", fail),
+        "waf": ("wic.network.waf.users.WebUsers.remove", fail),
+        "wwsf": ("wic.network.wwsf.store.WwsfStore.remove_pool_pair", fail),
+        "the last commit": ("wic.network.hss.Hss.transaction", cut_short),
+    }[stage]
+    with Provisioning(directory) as provisioning:
+        provisioning.enrolment.add(NewSubscriber(name="dora", auth=AuthScheme.BEARER))
+        with monkeypatch.context() as patched:
+            patched.setattr(target, instead)
+            with pytest.raises(ConfigurationError, match="it cannot be"):
+                provisioning.remove("dora")
+    with Provisioning(directory) as provisioning:
+        assert provisioning.remove("dora") == "dora@ims.example"
+    after = everything(directory)
+    assert str(after.pop(1)).split() == str(before.pop(1)).split(), "but for an empty line"
+    assert after == before
 
 
 async def test_another_way_to_register_replaces_the_first(directory: Path) -> None:

@@ -62,21 +62,10 @@ class AccountsFile:
         with self.changing() as change:
             change.put_web_user(name, password)
 
-    def remove_web_user(self, name: str) -> None:
-        """Remove one web user and write the file."""
-        with self.changing() as change:
-            change.web_users.pop(name, None)
-
     def put(self, name: str, entry: Mapping[str, Value]) -> None:
         """Add one account, or give it another way to register, and write the file."""
         with self.changing() as change:
             change.put(name, entry)
-
-    def remove(self, impi: str) -> None:
-        """Remove the accounts with this private identity and write the file."""
-        with self.changing() as change:
-            for name in [name for name, entry in change.accounts.items() if entry.get("impi") == impi]:
-                del change.accounts[name]
 
     def move(self, server: str, *, domain: str, ca: str | None, web: Mapping[str, str]) -> None:
         """Point every account of the network to the address where it listens now, and write the file.
@@ -157,6 +146,11 @@ class AccountsChange:
     def put_web_user(self, name: str, password: str) -> None:
         """Add or replace one web user."""
         self.web_users[name] = {"password": password}
+
+    def remove(self, impi: str) -> None:
+        """Remove the accounts with this private identity."""
+        for name in [name for name, entry in self.accounts.items() if entry.get("impi") == impi]:
+            del self.accounts[name]
 
     def forget_web_user(self, name: str, account: str, impi: str) -> None:
         """Remove one web user with the account to sign in with, unless that account is another subscriber's."""

@@ -129,7 +129,7 @@ class AccountServers:
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """Adds subscribers, each with an account; one that exists gets other credentials.
+    """Adds subscribers, each with an account, and removes them; one that exists gets other credentials.
 
     Args:
         hss: the subscriber database.
@@ -234,6 +234,29 @@ class Enrolment:
                 if web is not None:
                     self._store_at_web(web, each, hashed)
             change.write()  # in one step, and before the commits, for it fails more often than they do
+
+    def remove(self, impi: str) -> None:
+        """Remove all that is stored of a subscriber, or nothing.
+
+        Raises:
+            ConfigurationError: a file cannot be used.
+            StorageFailed: a database cannot be written.
+        """
+        name = impi.partition("@")[0]
+        with ExitStack() as stack:
+            web = stack.enter_context(self.web.open()) if self.web.exist() else None
+            change = stack.enter_context(self.accounts.changing())
+            change.remove(impi)
+            change.web_users.pop(name, None)
+            change.prepare()  # as above
+            # The HSS commits last: while it knows the subscriber, a removal that a crash has cut short can be repeated.
+            stack.enter_context(self.hss.transaction())
+            self.hss.remove(impi)
+            if web is not None:
+                stack.enter_context(web.transaction())
+                web.remove_user(name)
+                web.remove_from_pool(impi)
+            change.write()  # before the commits, as above
 
     @staticmethod
     def _store_at_web(web: OpenWebFiles, data: SubscriptionData, hashed: Mapping[str, HashedPassword]) -> None:

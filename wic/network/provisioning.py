@@ -70,9 +70,8 @@ class Provisioning:
         self.hss = Hss(directory / DATABASE_FILE, realm="")  # which the account of a subscriber tells
         own = self._of_the_network(accounts)
         self.domain = self.hss.realm = str(own.get("impi", "")).partition("@")[2]
-        self._web = WebFiles(directory)
-        self.enrolment = Enrolment(self.hss, self.accounts, self._web, self._servers(own))
-        """Adds subscribers."""
+        self.enrolment = Enrolment(self.hss, self.accounts, WebFiles(directory), self._servers(own))
+        """Adds and removes subscribers."""
 
     def _of_the_network(self, accounts: Sequence[Mapping[str, Value]]) -> Mapping[str, Value]:
         """Return the account of a subscriber: the user may keep accounts of other networks in the same file."""
@@ -110,17 +109,15 @@ class Provisioning:
             name: user part of the identities, or the whole private identity.
 
         Raises:
-            ConfigurationError: there is no such subscriber.
+            ConfigurationError: there is no such subscriber, or a file cannot be used.
+            StorageFailed: a database cannot be written.
         """
         impi = self._impi(name)
         # Watchers and eP-CSCF learn of the end while the bindings still are there; without an S-CSCF it goes without.
         if self.hss.bindings(impi, now=time.time()):
             # RFC 3680 §4.7.1: `rejected` tells the UE not to try again.
             self._command(impi, CommandAction.DEREGISTER, reason=ContactEvent.REJECTED.value)
-        self.hss.remove(impi)
-        self.accounts.remove(impi)
-        self.accounts.remove_web_user(impi.partition("@")[0])
-        self._web.remove(impi.partition("@")[0], impi)
+        self.enrolment.remove(impi)
         return impi
 
     # Operator commands

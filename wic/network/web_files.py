@@ -76,21 +76,6 @@ class WebFiles:
         ):
             yield OpenWebFiles(waf, wwsf)
 
-    def remove(self, name: str, impi: str) -> None:
-        """Remove the web user, the program and the pool pair of a subscriber.
-
-        Args:
-            name: of the web user.
-            impi: of the subscriber.
-
-        Raises:
-            ConfigurationError: a file cannot be used.
-        """
-        if self.exist():
-            with self.open() as files:
-                files.remove_user(name)
-                files.remove_from_pool(impi)
-
 
 @dataclass(frozen=True, slots=True)
 class OpenWebFiles:
