@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+from typing import NoReturn
 
 import pytest
 
 from tests.support.waiting import until
 from wic.errors import ConfigurationError
+from wic.network.agw.gateway import Agw
+from wic.transport.driver import SystemRandomSource
 from wic.transport.listener import SocketListener, cannot_listen
 from wic.transport.websocket import serve_websocket
 
@@ -40,6 +44,27 @@ def test_a_free_port_is_not_named() -> None:
 async def test_what_is_not_a_host_name_cannot_be_listened_on(host) -> None:
     with pytest.raises(ConfigurationError, match=f"^{host} is not an address of this machine; choose one that is.$"):
         await SocketListener.open(host, 0, lambda _: pytest.fail("no link"), max_connections=1, backlog=1)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAFNOSUPPORT], ids=["no descriptor", "no such family"])
+@pytest.mark.parametrize("told_by_asyncio", [False, True], ids=["server without a socket", "error without a number"])
+async def test_an_address_without_a_socket_is_refused_for_its_reason(number, told_by_asyncio, monkeypatch) -> None:
+    """asyncio passes over an address for which it gets no socket, and says nothing, or what is not so."""
+
+    def no_socket(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    async def no_server(*_: object, **__: object) -> NoReturn:
+        raise OSError("could not bind on any address out of []")
+
+    monkeypatch.setattr("socket.socket", no_socket)
+    if told_by_asyncio:
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_server", no_server)
+    words = f"^Cannot listen on 127.0.0.1: {os.strerror(number)}.$"
+    with pytest.raises(ConfigurationError, match=words):
+        await SocketListener.open("127.0.0.1", 0, lambda _: pytest.fail("no link"), max_connections=1, backlog=1)
+    with pytest.raises(ConfigurationError, match=words):
+        await Agw.open(SystemRandomSource())
 
 
 @pytest.mark.parametrize("greeted", [False, True], ids=["in its handshake", "open"])

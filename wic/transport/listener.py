@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import socket
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError, PortTaken
@@ -71,7 +73,7 @@ class SocketListener:
         """
         acceptor = _Acceptor(make_link, max_connections)
         try:
-            server = await asyncio.get_running_loop().create_server(acceptor.accept, host, port, backlog=backlog)
+            server = await listen(acceptor.accept, host, port, backlog=backlog)
         except (OSError, UnicodeError) as error:
             raise cannot_listen(host, port, error) from None
         return cls(server, acceptor)
@@ -105,13 +107,42 @@ class _Refused(asyncio.Protocol):
         transport.close()
 
 
+async def listen(
+    accept: Callable[[], asyncio.BaseProtocol], host: str, port: int, *, backlog: int = 100, start_serving: bool = True
+) -> asyncio.Server:
+    """Return a server that has a socket.
+
+    Args:
+        accept: makes the protocol of a connection.
+        host: the address to listen on.
+        port: its port; 0 takes a free one.
+        backlog: connections that may wait to be accepted.
+        start_serving: accept connections at once.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        UnicodeError: it is no host name.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(accept, host, port, backlog=backlog, start_serving=start_serving)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+    else:
+        if server.sockets:
+            return server
+    # asyncio passes over an address for which the system gives it no socket: the next attempt tells why.
+    socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+
 def cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> ConfigurationError:
     """Return an error that says why an address cannot be listened on, and what to do."""
     # The codec for host names raises a UnicodeError for a label that is empty, or longer than 63 octets.
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
         return PortTaken(f"Port {port} on {host} is taken; choose another one.")
-    # From Python 3.13 on, asyncio says in words only that no address could be bound.
     if number in (errno.EADDRNOTAVAIL, None):
         return ConfigurationError(f"{host} is not an address of this machine; choose one that is.")
     if number in (errno.EACCES, errno.EPERM):

@@ -15,6 +15,7 @@ from wic.aio import TaskSet
 from wic.datachannel.msrp import MsrpFramer, MsrpLimits, MsrpRefused, MsrpRequest, MsrpUri
 from wic.datachannel.msrp_session import Content, ContentFailed, MsrpSession, respond
 from wic.errors import LocalProtocolError
+from wic.transport.listener import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,9 +273,8 @@ class MsrpHub:
             OSError: the port is taken, or the address is not of this machine.
         """
         hub: Self
-        loop = asyncio.get_running_loop()
         # Bound and not serving yet: connections come in when the hub that takes them is there.
-        server = await loop.create_server(lambda: _MsrpOpening(hub), host, port, start_serving=False)
+        server = await listen(lambda: _MsrpOpening(hub), host, port, start_serving=False)
         hub = cls(server, random_source)
         await server.start_serving()
         return hub
