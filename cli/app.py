@@ -15,7 +15,7 @@ import click
 from wic import __version__
 
 from .console import Console
-from .error_text import clause
+from .error_text import clause, shortage
 from .exit_codes import ExitCode
 from .failures import CommandFailure, OutputFailed, OutputStream
 from .help import HelpGroup, examples
@@ -114,7 +114,8 @@ def main() -> None:
     except Exception as error:  # `run_sync` has printed every error that wic raises on purpose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         kind = type(error).__name__
-        reason = f"{clause(error)} ({kind}): this is a fault in wic; --log-level debug shows where."
+        fault = f"{clause(error)} ({kind}): this is a fault in wic; --log-level debug shows where."
+        reason = shortage(error) or fault
         _fail(CommandFailure(outcome="failed", reason=reason, error=kind))
     finally:
         for stream in streams:

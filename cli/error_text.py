@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 import click
+
+_USED_UP = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT})
 
 
 def sentence(error: BaseException) -> str:
@@ -14,6 +18,13 @@ def sentence(error: BaseException) -> str:
 def clause(error: BaseException) -> str:
     """Return an error as a part of a sentence that goes on, or ends with a full stop of its own."""
     return _line(error).removesuffix(".")
+
+
+def shortage(error: object) -> str | None:
+    """Return the sentence about a resource of this machine that is used up; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _USED_UP:
+        return None
+    return f"{error.strerror}{'; allow more with `ulimit -n`' if error.errno == errno.EMFILE else ''}."
 
 
 def with_capital(text: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from wic.errors import WicError
 
+from .error_text import shortage
 from .exit_codes import ExitCode
 from .failures import CommandFailure
 from .signals import SIGNALS, Terminated, heeded, interrupting
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .console import Console
+
+_log = logging.getLogger(__name__)
+_SHORTAGE_AGAIN: Final = 60.0
+"""Seconds after which it is told again that a resource is used up."""
 
 
 def run_async(
@@ -65,6 +71,7 @@ def run_sync(work: Callable[[], ExitCode], console: Console, *, service: bool = 
 async def _interruptible(work: Coroutine[None, None, ExitCode], mask: set[int], *, service: bool) -> ExitCode:
     """Cancel the work at the first signal; the second one meets the default handler. `mask` lets blocked signals in."""
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_ErrorReporter())
     task = asyncio.ensure_future(work)
     signals = heeded()
     first: list[signal.Signals] = []
@@ -90,6 +97,24 @@ async def _interruptible(work: Coroutine[None, None, ExitCode], mask: set[int], 
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+class _ErrorReporter:
+    """Handler of errors that no caller awaits; of a resource that is used up it tells once in a while, without a traceback.
+
+    While there are no descriptors left, asyncio reports each connection that waits to be accepted, every second again.
+    """
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log an error."""
+        if (told := shortage(context.get("exception"))) is None:
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._silent_until:
+            self._silent_until = loop.time() + _SHORTAGE_AGAIN
+            _log.error("%s: %s", context.get("message"), told)
 
 
 def _error_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

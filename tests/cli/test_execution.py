@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import signal
@@ -53,6 +54,26 @@ def test_the_result_is_the_exit_code(console, errors) -> None:
 def test_errors_become_a_sentence_and_an_exit_code(console, errors, error, code) -> None:
     assert run_async(raising(error), console) is code
     assert errors.getvalue() == f"Error: {sentence(error)}\n"
+
+
+def test_a_shortage_is_told_once_and_without_a_traceback(console, caplog) -> None:
+    """asyncio reports it for each connection that waits, as long as there is no descriptor for it."""
+
+    async def work() -> ExitCode:
+        loop = asyncio.get_running_loop()
+        error = OSError(errno.EMFILE, "Too many open files")
+        for _ in range(100):
+            loop.call_exception_handler({"message": "socket.accept() out of system resource", "exception": error})
+        loop.call_exception_handler({"message": "it failed", "exception": ValueError("another")})
+        return ExitCode.DONE
+
+    assert run_async(work, console) is ExitCode.DONE
+    shortage, other = caplog.records
+    assert shortage.getMessage() == (
+        "socket.accept() out of system resource: Too many open files; allow more with `ulimit -n`."
+    )
+    assert shortage.exc_info is None
+    assert (other.getMessage(), other.exc_info is None) == ("it failed", False)
 
 
 def test_of_a_group_the_first_wic_error_is_printed(console, errors) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import errno
 import json
 import os
 import re
@@ -410,17 +411,30 @@ def test_a_subscriber_that_cannot_be_made(lab, wic, complaint, words, told) -> N
 # the outermost frame
 
 
-def test_a_fault_of_wic_is_one_sentence_too(monkeypatch, capsys) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            RuntimeError("unheard of"),
+            "unheard of (RuntimeError): this is a fault in wic; --log-level debug shows where.",
+        ),
+        (OSError(2, "No such file"), "[Errno 2] No such file (FileNotFoundError): this is a fault in wic;"),
+        (OSError(errno.EMFILE, "Too many open files"), "Error: Too many open files; allow more with `ulimit -n`.\n"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Error: Cannot allocate memory.\n"),
+    ],
+    ids=["fault", "another error of the system", "descriptors", "memory"],
+)
+def test_an_unexpected_error_is_one_sentence_too(monkeypatch, capsys, error, told) -> None:
     from wic_cli import app
 
     def broken(**_: object) -> None:
-        raise RuntimeError("unheard of")
+        raise error
 
     monkeypatch.setattr(app, "cli", broken)
     with pytest.raises(SystemExit) as ended:
         app.main()
     assert ended.value.code == 1
-    assert "unheard of (RuntimeError): this is a fault in wic" in capsys.readouterr().err
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("register", "alice"), ("--help",)])
