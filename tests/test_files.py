@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,38 @@ def test_a_failure_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch:
     with pytest.raises(OSError, match="No space left"):
         replace_file(path, b"two")
     assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_draft_of_a_killed_writer_is_used_again(tmp_path: Path) -> None:
+    """Accounts hold secrets: those of a draft must not stay on the disk, one more with each crash."""
+    path = tmp_path / "a"
+    killed = (
+        "import os; os.fsync = lambda _: os._exit(9); replace_file(Path({!r}), b'longer than the last one', mode=0o644)"
+    )
+    program = f"from pathlib import Path; from wic.files import replace_file; {killed.format(str(path))}"
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", program], timeout=30, check=False).returncode == 9
+    assert len(list(tmp_path.iterdir())) == 1, "one draft"
+    replace_file(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_do_not_mix_their_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, contents = tmp_path / "a", [bytes([number]) * 4096 for number in range(8)]
+    placed: list[bytes] = []
+    replace = Path.replace
+
+    def noted(draft: Path, target: Path) -> None:
+        placed.append(draft.read_bytes())
+        replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    with ThreadPoolExecutor(len(contents)) as threads:
+        list(threads.map(lambda data: replace_file(path, data), contents))
+    assert sorted(placed) == contents
     assert list(tmp_path.iterdir()) == [path]
 
 

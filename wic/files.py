@@ -7,14 +7,14 @@ event loop: one without a writer is empty, and one whose reader is away or too s
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from io import BufferedReader, FileIO
+    from pathlib import Path
 
 __all__ = ["open_to_read", "open_to_write", "read_file", "replace_file", "write_all"]
 
@@ -30,20 +30,37 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    # In the same directory, hence on the same file system: rename(2) is one step only there.
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)  # before there are contents to read
+    # In the same directory, hence on the same file system: rename(2) is one step only there. There is one name for all
+    # drafts, so that the next one takes the place of what a process that was killed has left.
+    draft = path.with_name(f".{path.name}.draft")
+    with os.fdopen(_lock(draft), "wb") as file:
+        try:
+            file.truncate()
+            os.fchmod(file.fileno(), mode)  # before there are contents to read
             file.write(data)
             file.flush()
-            os.fsync(descriptor)  # a rename that outlives a power failure must not name an empty file
-        draft.replace(path)
-    except BaseException:
-        with suppress(OSError):  # the first error counts
-            draft.unlink()
-        raise
+            os.fsync(file.fileno())  # a rename that outlives a power failure must not name an empty file
+            draft.replace(path)
+        except BaseException:
+            with suppress(OSError):  # the first error counts
+                draft.unlink()
+            raise
+
+
+def _lock(draft: Path) -> int:
+    """Open a draft once no other writer has it."""
+    while True:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(draft), os.fstat(descriptor)):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # the writer before has put it in place
 
 
 def open_to_read(path: Path) -> BufferedReader:

@@ -34,7 +34,7 @@ main()
 LOADING = [("import", 1), ("import", 40), ("import", 400)]
 """The first module, one of the root command, one of a command."""
 OPENING = [
-    ("tempfile.mkstemp", 1),  # the first file that is made, the key of the CA
+    ("os.rename", 1),  # the first file that is made, the key of the CA
     ("sqlite3.connect", 1),  # the HSS
     ("sqlite3.connect", 2),  # the WAF
     *(("socket.bind", number) for number in (1, 2, 3, 4, 5)),  # entity by entity
