@@ -243,6 +243,27 @@ async def test_a_subscriber_has_no_other_way_in_than_the_last_one(
         assert bool(wwsf.pairs()) == bool(waf.pool.impu("wwsf", impi)) == (then.name == "lent")
 
 
+async def test_the_other_way_in_of_another_process_ends_too(directory: Path, monkeypatch) -> None:
+    """Two commands add one subscriber: what the first one has stored meanwhile is replaced by the second."""
+    async with ImsNetwork(NetworkOptions(directory=directory)):
+        pass
+    changing = accounts_file.AccountsFile.changing
+
+    @contextmanager
+    def after_another(file: accounts_file.AccountsFile) -> Iterator[accounts_file.AccountsChange]:
+        monkeypatch.undo()
+        with Provisioning(directory) as other:
+            other.enrolment.add(NewSubscriber(name="dora", auth=AuthScheme.BEARER))
+        with changing(file) as change:
+            yield change
+
+    with Provisioning(directory) as provisioning, WafStore(directory / "waf.sqlite") as waf:
+        monkeypatch.setattr(accounts_file.AccountsFile, "changing", after_another)
+        provisioning.enrolment.add(NewSubscriber(name="dora"))
+        assert provisioning.hss.algorithms("dora@ims.example")
+        assert (waf.users.find("dora"), waf.clients.find("dora-bot")) == (None, None)
+
+
 async def test_a_subscriber_may_have_the_name_of_an_account_to_sign_in_with(directory: Path) -> None:
     async with ImsNetwork(NetworkOptions(directory=directory, web=False)) as ims:
         ims.add_subscribers(["dora-in-person", "dora"])

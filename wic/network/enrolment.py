@@ -211,12 +211,14 @@ class Enrolment:
         """
         if not subscribers:
             return
-        known = any(self.hss.subscriber(each.profile.impi) is not None for each in subscribers)
-        with_web = any(each.is_web for each in subscribers) or (known and self.web.exist())
         with ExitStack() as stack:
-            web = stack.enter_context(self.web.open()) if with_web else None
+            web = stack.enter_context(self.web.open()) if any(each.is_web for each in subscribers) else None
             hashed = {} if web is None else web.hash_passwords({each.name: each.sign_in for each in subscribers})
             change = stack.enter_context(self.accounts.changing())
+            # One that is known may be a web user, and under the lock only no other process is about to make it one.
+            known = any(self.hss.subscriber(each.profile.impi) is not None for each in subscribers)
+            if web is None and known and self.web.exist():
+                web = stack.enter_context(self.web.open())
             for each in subscribers:
                 for name, account in each.accounts.items():
                     change.put(name, account)
