@@ -268,6 +268,7 @@ class ClientConnection:
         finally:  # a caller that is cancelled has deregistered all the same
             over = self.is_over and not self.agent.bindings  # what still waits then, waits in vain
             if impu is None or over or not self.agent.lives:  # TS 24.371 §6A.2: the last one closes the connection
+                self.agent.forsake(RegistrationFailed("the deregistration was interrupted"))  # what still waits
                 self._finish()
                 await self.leave()
 

@@ -360,6 +360,7 @@ async def test_deregistrations_that_are_not_answered_leave_no_connection(memory_
 @pytest.mark.parametrize("after", [0.001, 0.015, 1.0])
 async def test_a_deregistration_that_is_cancelled_is_the_end(memory_home, impu, after):
     client = memory_home.client()
+    told = memory_home.watched(client)
     async with client:
         taking = asyncio.create_task(anext(client.incoming(), None))
         memory_home.home.deaf_to = {"REGISTER"} if after == 1.0 else set()
@@ -371,6 +372,8 @@ async def test_a_deregistration_that_is_cancelled_is_the_end(memory_home, impu, 
         assert client.bindings == ()
         await memory_home.until(lambda: not memory_home.home.driver.connections, 1.0)
         assert await taking is None
+    (ended,) = departures(told)
+    assert str(ended.error) == "the deregistration was interrupted"
 
 
 async def test_an_unanswered_deregistration_is_waited_for_once(memory_home):
