@@ -259,7 +259,7 @@ def test_a_network_that_does_not_run(lab, wic, complaint, tmp_path, monkeypatch)
     lab.do(run_once())
     there = ("--dir", tmp_path / "ims")
     told = complaint(wic("network", "subscriber", "deregister", "alice", *there), code=1)
-    assert told.startswith("No S-CSCF runs in ")
+    assert told.startswith("No S-CSCF has answered within 0.1 s: unless it runs, start it with `wic network up ")
     for words in (("--auth", "bearer"), ("--pool",)):
         told = complaint(wic("network", "subscriber", "add", "zoe", *words, *there), code=2)
         assert "has no WAF and no WWSF" in told

@@ -132,7 +132,7 @@ class Provisioning:
 
         Raises:
             ConfigurationError: there is no such subscriber.
-            CommandFailed: it is not registered, or no S-CSCF runs.
+            CommandFailed: it is not registered, or no S-CSCF has answered.
         """
         impi = self._impi(name)
         outcome = self._command(impi, CommandAction.DEREGISTER, reason=reason.value, seconds=retry_after)
@@ -148,7 +148,7 @@ class Provisioning:
 
         Raises:
             ConfigurationError: there is no such subscriber.
-            CommandFailed: it is not registered, or no S-CSCF runs.
+            CommandFailed: it is not registered, or no S-CSCF has answered.
         """
         impi = self._impi(name)
         self._require_done(impi, self._command(impi, CommandAction.REAUTHENTICATE, seconds=within))
@@ -171,7 +171,8 @@ class Provisioning:
     def _require_done(self, impi: str, outcome: CommandOutcome | None) -> None:
         if outcome is None:
             raise CommandFailed(
-                f"No S-CSCF runs in {self._directory}: start it with `wic network up --dir {self._directory}`."
+                f"No S-CSCF has answered within {_EXECUTED_WITHIN:g} s: unless it runs, start it with"
+                f" `wic network up --dir {self._directory}`."
             )
         if outcome is CommandOutcome.NOT_REGISTERED:
             raise CommandFailed(f"{impi} is not registered.")
