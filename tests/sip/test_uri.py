@@ -115,6 +115,21 @@ def test_address_of_record(text: str, aor: str) -> None:
     assert str(Uri.parse(text).aor()) == aor
 
 
+@pytest.mark.parametrize(
+    ("text", "is_global"),
+    [
+        ("tel:+49-(30).123;ext=1", True),
+        ("tel:70-42;phone-context=example.com", False),
+        ("tel:+49ABC", False),
+        ("tel:+-", False),
+        ("sip:+4930123@example.com", False),
+    ],
+)
+def test_global_number(text: str, is_global: bool) -> None:
+    """RFC 3966 §5.1.4."""
+    assert Uri.parse(text).is_global_number is is_global
+
+
 EQUIVALENT = [
     ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtlanTa.CoM;Transport=tcp"),
     ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),

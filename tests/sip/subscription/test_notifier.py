@@ -428,6 +428,7 @@ def test_the_end_of_an_interval_that_is_not_awaited(world: World) -> None:
         ("SUBSCRIBE", (("Event", "reg;id=8"),), 481, None),
         ("SUBSCRIBE", (("Event", "reg;id=7"), ("Expires", 1)), 423, ("Min-Expires", "60")),
         ("SUBSCRIBE", (("Event", "reg;id=7"), ("Accept", "x/y")), 406, ("Accept", "a/b")),
+        ("SUBSCRIBE", (("Event", "reg;id=7"), ("Expires", "x")), 400, None),
     ],
 )
 def test_requests_that_are_refused(
