@@ -288,6 +288,29 @@ async def test_a_later_offer_may_be_refused(call, ims):
     assert ims.epcscf.calls == 2
 
 
+async def test_later_offers_that_get_no_answer_are_forgotten(call, ims):
+    """A 2xx without a description is the end of its offer, which frees what it has reserved."""
+    offer = OFFER.replace("m=video 0", "m=audio 9").replace("rtpmap:96 VP8/90000", "rtpmap:96 opus/48000/2")
+    for _ in range(12):
+        call.alice.send(call.within("UPDATE", f"Contact: {call.alice.contact}", body=offer))
+        update = await call.bob.expect("UPDATE")
+        call.bob.send(call.bob.respond(update, "200 OK"))
+        await call.alice.expect("SIP/2.0 200")
+    assert all(len(leg.exchanges) <= 2 for leg in legs(ims))
+
+
+async def test_only_some_offers_of_a_call_may_wait_for_answers(call, ims):
+    for _ in range(8):
+        call.alice.send(call.within("UPDATE", f"Contact: {call.alice.contact}", body=OFFER))
+        await call.bob.expect("UPDATE")
+    call.alice.send(call.within("UPDATE", f"Contact: {call.alice.contact}", body=OFFER))
+    refused = await call.alice.expect("SIP/2.0 500 Too Many Offers")
+    assert call.alice.header(refused, "Retry-After") == "5"
+    assert all(leg.waiting_offers == 8 for leg in legs(ims))
+    call.alice.send(call.within("BYE"))
+    await call.bob.expect("BYE")
+
+
 async def test_ice_cannot_be_restarted_yet(call):
     call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=OFFER.replace("abcd", "other")))
     await call.alice.expect("SIP/2.0 488")

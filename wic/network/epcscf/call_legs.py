@@ -35,6 +35,10 @@ _log = logging.getLogger(__name__)
 CONNECTION_LOST = "Connection Lost"
 RETURN_PAUSE = 5
 """Seconds after which a request to an absent UE may be tried again."""
+_MAX_OFFERS = 8
+"""Offers within the dialogs of a call, with all its forks, that wait for their answers."""
+_OFFER_PAUSE = 5
+"""Seconds after which one more may be tried."""
 _WITH_OFFERS = frozenset({"INVITE", "UPDATE", "PRACK"})
 _ABOUT_MEDIA = _WITH_OFFERS | {"OPTIONS"}
 """Methods whose messages describe media of their sender (RFC 3261 §11.2); elsewhere a description is a text like others."""
@@ -111,12 +115,16 @@ class CallLegs:
     ) -> None:
         driver = self._context.node.driver
         try:
-            leg.exchanges[context], rewritten = await leg.negotiator.offer(description, owner.origin)
+            for unanswered in leg.take_unanswered():
+                await leg.negotiator.rollback(unanswered)
+            if leg.waiting_offers < _MAX_OFFERS:
+                leg.exchanges[context], rewritten = await leg.negotiator.offer(description, owner.origin)
+                write_sdp(context.request, rewritten)
+                context.forward([target], now=driver.now)
+            else:  # RFC 3311 §5.2
+                context.reject(500, "Too Many Offers", now=driver.now, headers=[("Retry-After", _OFFER_PAUSE)])
         except _REFUSALS as error:
             self._refuse(context, owner, error, driver.now)
-        else:
-            write_sdp(context.request, rewritten)
-            context.forward([target], now=driver.now)
         driver.pump()
 
     def _refuse(self, context: ProxyContext, owner: RequestContext, error: Exception, now: float) -> None:

@@ -11,6 +11,7 @@ from wic.network.epcscf.tables import LEG, LegInput, LegState
 from wic.sdp.line_map import Side
 from wic.sip.headers.values import CSeq
 from wic.sip.message import Message, Request
+from wic.sip.proxy.core import ContextState
 from wic.sip.routing import route
 
 if TYPE_CHECKING:
@@ -60,6 +61,24 @@ class Leg:
     def state(self) -> LegState:
         """Current state."""
         return self._state
+
+    @property
+    def waiting_offers(self) -> int:
+        """Offers within the dialog that may still be answered."""
+        return len(self.exchanges) - len(self._unanswered()) - (self.context in self.exchanges)
+
+    def take_unanswered(self) -> list[OfferExchange]:
+        """Take out the offers within the dialog that will have no answer: of a 2xx without one, or of silence."""
+        return [self.exchanges.pop(each) for each in self._unanswered()]
+
+    def _unanswered(self) -> list[ProxyContext]:
+        return [
+            each
+            for each in self.exchanges
+            if each is not self.context
+            and each.state is ContextState.ANSWERED
+            and all(branch.final is not None for branch in each.branches)
+        ]
 
     def take(self, given: LegInput) -> None:
         """Move to the state that the table names for an input."""
