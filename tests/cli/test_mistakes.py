@@ -437,6 +437,28 @@ def test_an_unexpected_error_is_one_sentence_too(monkeypatch, capsys, error, tol
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "Error: Too many open files.\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "/tmp/x"), "Error: /tmp/x: No space left on device.\n"),
+        (FileNotFoundError("No usable temporary directory found"), "Error: No usable temporary directory found.\n"),
+        (TimeoutError(), "Error: No answer came in time.\n"),
+    ],
+)
+def test_a_failure_of_the_system_is_no_fault_of_wic(monkeypatch, capsys, error, told) -> None:
+    from wic_cli import app
+
+    def failing(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app, "cli", failing)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == told
+
+
 @pytest.mark.parametrize("words", [("register", "alice"), ("--help",)])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])
 def test_ctrl_c_before_the_command_begins(wic, monkeypatch, error, words) -> None:
@@ -579,3 +601,36 @@ def test_a_file_that_is_none(lab, wic, complaint, tmp_path, words, kind) -> None
     for name, place in places.items():
         words = tuple(word.replace(name, str(place)) for word in words)
     complaint(wic(*words), code=2)
+
+
+@pytest.mark.parametrize(
+    "url", ["wss://u:hunter2@host:x/", "u:hunter2@host", "wss:/u:hunter2@host", "wss://u:hun/hunter2@host"]
+)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("register", "--server", "URL", "--impu", "sip:alice@ims.example"),
+        ("register", "--server", "wss://127.0.0.1:1/", "--impu", "URL"),
+        ("register", "--server", "wss://127.0.0.1:1/", "--auth", "bearer", "--set", "waf=URL"),
+        ("register", "--server", "wss://127.0.0.1:1/", "--auth", "bearer", "--set", "wwsf=URL"),
+        ("register", "--server", "wss://127.0.0.1:1/", "--auth", "bearer", "--set", "URL"),
+        ("register", "URL", "--accounts", "ACCOUNTS"),
+        ("register", "alice", "URL"),
+        ("call", "alice", "URL", "--accounts", "ACCOUNTS"),
+        ("network", "up", "--core", "URL"),
+        ("network", "up", "--peer", "x=URL"),
+        ("network", "up", "--origin", "URL"),
+        ("network", "up", "--third-party-waf", "URL"),
+        ("network", "up", "--domain", "URL"),
+        ("network", "up", "--host", "URL"),
+        ("network", "up", "--name", "URL"),
+        ("network", "subscriber", "add", "URL", "--dir", "LAB"),
+        ("network", "subscriber", "add", "frida", "--impu", "URL", "--dir", "LAB"),
+    ],
+    ids=" ".join,
+)
+def test_a_password_that_is_typed_in_a_wrong_place_is_not_repeated(lab, wic, words, url) -> None:
+    places = {"URL": url, "ACCOUNTS": lab.accounts, "LAB": str(lab.directory)}
+    result = wic(*[re.sub("|".join(places), lambda found: places[found[0]], word) for word in words], "--json")
+    assert result.exit_code in (1, 2)
+    assert "hunter2" not in result.output

@@ -40,6 +40,13 @@ def test_values_are_masked_and_names_kept(text: str, shown: str) -> None:
         ("wss://u:p@q@x", "wss://***@x"),
         ("https://x/a@b, https://x?a@b", "https://x/a@b, https://x?a@b"),
         ("sip:a@b", "sip:a@b"),
+        ("'u:p@x' is, u:p@q@x", "'***@x' is, ***@x"),
+        ("--server=u:p@x, waf=u:p@x:9/y", "--server=***@x, waf=***@x:9/y"),
+        ("wss:u:p@x wss:/u:p@x", "***@x ***@x"),
+        ("wss://u:p/q#r?s@x/", "wss://***@x/"),
+        ("y=sip:u:p@x sips:u:p@x", "y=sip:***@x sips:***@x"),
+        ("https://x:80/a@b https://[::1]:80/a@b", "https://x:80/a@b https://[::1]:80/a@b"),
+        ("a@b: no; line 3: a@b, tel:+1@x", "a@b: no; line 3: a@b, tel:+1@x"),
     ],
 )
 def test_users_and_passwords_of_urls_are_masked(text: str, shown: str) -> None:
@@ -49,6 +56,7 @@ def test_users_and_passwords_of_urls_are_masked(text: str, shown: str) -> None:
 @pytest.mark.parametrize("piece", [b"sip:", b'response="', b"Bearer ", b"a=crypto:1 x inline:", b"ik=", b"sip:a:"])
 def test_masking_takes_linear_time(piece: bytes) -> None:
     assert mask_secrets(piece * 200_000)
+    assert mask_userinfo(piece.decode() * 20_000)
 
 
 def test_a_text_for_a_log_is_one_line_without_secrets() -> None:

@@ -54,8 +54,9 @@ class SubscriberIdentities:
         Raises:
             ConfigurationError: an identity is malformed, or stands in two registration sets.
         """
-        user = self.name.rpartition(":")[2].partition("@")[0]
-        if user and user != self.name:
+        scheme, _, rest = self.name.rpartition(":")
+        user = rest.partition("@")[0]
+        if user and user != self.name and scheme in ("", "sip", "sips", "tel"):  # else it may be a password
             raise ConfigurationError(f"{self.name!r} is not a name: of a whole identity, write {user} only.")
         impi = f"{self.name}@{domain}"
         try:

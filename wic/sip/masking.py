@@ -27,16 +27,22 @@ _MEDIA_KEYS: Final = re.compile(
 _URI_PASSWORD: Final = re.compile(rb"(\bsips?:[^\s:@<>\"]{1,128}+:)[^\s@<>\"\[\]]{1,128}+(?=@)", re.IGNORECASE)
 
 
-_USERINFO: Final = re.compile(r"(?<=//)[^/?#\s]*@")
+_USERINFO: Final = re.compile(
+    r"""(?<=//)[^/?#\s]*@  # RFC 3986 §3.2: userinfo ends with the last @ before a slash
+    |(?<=//)[^/?#\s:@\[]*:(?![0-9]*[/?#])\S*@  # a password with a slash, which is no port
+    |(\bsips?:)[^\s:@<>"]{1,256}+:\S{1,512}@
+    |(?<![^\s'"=(,<])(?!(?:sips?|tel|urn|mailto):)[^\s:@/'"=(,<>]{1,256}+:(?!//)\S{1,512}@  # a URL that lacks //""",
+    re.VERBOSE,
+)
 
 
 def mask_userinfo(text: str) -> str:
-    """Return a text without the user names and passwords of the URLs in it (RFC 3986 §3.2.1).
+    """Return a text without the user names and passwords of the URLs in it (RFC 3986 §3.2.1), mistyped ones as well.
 
-    >>> mask_userinfo("wss://alice:secret@ims.example/")
-    'wss://***@ims.example/'
+    >>> mask_userinfo("wss://alice:secret@ims.example/"), mask_userinfo("alice:secret@ims.example")
+    ('wss://***@ims.example/', '***@ims.example')
     """
-    return _USERINFO.sub(f"{MASK.decode()}@", text)
+    return _USERINFO.sub(rf"\1{MASK.decode()}@", text)
 
 
 def mask_secrets(data: bytes) -> bytes:
