@@ -109,7 +109,8 @@ def main() -> None:
     sys.stderr = cast("TextIO", OutputStream(sys.stderr, essential=False))
     try:
         cli(prog_name="wic")
-    except OutputFailed as error:  # help, or another text of click
+    # A text of click that cannot be written; or the system, which is out of space, of files, or of time.
+    except (OutputFailed, OSError) as error:
         _fail(CommandFailure.of(error))
     except Exception as error:  # `run_sync` has printed every error that wic raises on purpose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)

@@ -35,4 +35,8 @@ def with_capital(text: str) -> str:
 
 def _line(error: BaseException) -> str:
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    if isinstance(error, OSError) and error.strerror:  # without its number
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif isinstance(error, TimeoutError):
+        text = text or "no answer came in time"
     return " ".join(text.split()) or type(error).__name__

@@ -346,6 +346,14 @@ def test_demo(wic, monkeypatch) -> None:
     assert "Two WICs registered" in result.stderr
 
 
+def test_a_demo_without_a_text_from_the_other_side_has_failed(wic, monkeypatch) -> None:
+    monkeypatch.setattr("wic_cli.commands.demo.TALK", 0)
+    result = wic("demo", "--json")
+    assert result.exit_code == 1, result.output
+    assert json.loads(result.stdout)["error"] == "CallFailed"
+    assert "The demo failed" in result.stderr
+
+
 def test_network_up(lab, wic, tmp_path) -> None:
     directory = tmp_path / "ims"
     ready = lab.start(lab.interrupt_when((directory / "accounts.toml").exists, signal.SIGTERM))

@@ -5,7 +5,8 @@ from wic_cli.error_text import clause, sentence
 
 
 def test_a_sentence_is_one_line_and_never_empty() -> None:
-    assert sentence(TimeoutError()) == "TimeoutError."
+    assert sentence(TimeoutError()) == "No answer came in time."
+    assert sentence(KeyError()) == "KeyError."
     assert sentence(RegistrationFailed("a\n  b")) == "A b."
 
 
