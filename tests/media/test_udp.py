@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.support.ports import six_free_ports
-from wic.errors import MediaFailed
+from wic.errors import ConfigurationError, MediaFailed
 from wic.media.udp import Address, PortRange, UdpPort
 
 
@@ -99,5 +99,5 @@ async def test_a_host_that_is_not_this_machine_has_no_ports() -> None:
 
 @pytest.mark.parametrize(("first", "last"), [(0, 10), (10, 10), (60000, 70000), (11, 12)])
 def test_a_range_must_hold_a_pair(first: int, last: int) -> None:
-    with pytest.raises(ValueError, match="port"):
+    with pytest.raises(ConfigurationError, match="port"):
         PortRange(first, last)

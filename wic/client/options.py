@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from wic._version import __version__
 from wic.media import MediaTransportOptions
+from wic.option_checks import NumericOptions
 from wic.registration import BackoffOptions
 from wic.sip.timers import TS24229_UE, Timers
 from wic.transport.base import KeepAlive
@@ -29,9 +30,10 @@ _MEDIA: Final = MediaTransportOptions()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClientOptions:
+class ClientOptions(NumericOptions):
     """Options of a `Client`; times are in seconds."""
 
+    may_be_zero: ClassVar = ("close_timeout", "call_grace", "goodbye_grace", "max_waiting_calls")
     user_agent: str = f"wic/{__version__}"
     """The product that User-Agent and Server name; empty names none."""
     connect_timeout: float = 10.0

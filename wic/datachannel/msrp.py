@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from wic.errors import LocalProtocolError, RemoteProtocolError
+from wic.option_checks import NumericOptions
 
 _IDENT = r"[A-Za-z0-9][A-Za-z0-9.\-+%=]{3,31}"
 _START = re.compile(rf"MSRP ({_IDENT}) (?:([A-Z]{{1,32}})|([0-9]{{3}})(?: ([^\r\n]*))?)")
@@ -26,7 +27,7 @@ class MsrpRefused(RemoteProtocolError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MsrpLimits:
+class MsrpLimits(NumericOptions):
     """Limits of what a peer may send at once.
 
     Attributes:

@@ -43,6 +43,7 @@ from OpenSSL import SSL
 
 from wic.errors import ConfigurationError
 from wic.media.udp import Address, UdpPort
+from wic.option_checks import NumericOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ check_versions()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ConsentTimes:
+class ConsentTimes(NumericOptions):
     """Times of consent checks (RFC 7675 §5.1), in seconds."""
 
     interval: float = 5.0

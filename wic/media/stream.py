@@ -15,6 +15,7 @@ from wic.media.pcm import FRAME_MS, PcmFrame
 from wic.media.reception import ReceptionStatistics
 from wic.media.reports import ReportExchange
 from wic.media.rtp import HEADER, HEADER_LENGTH, MARKER, VERSION, parse_rtp
+from wic.option_checks import NumericOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioStreamOptions:
+class AudioStreamOptions(NumericOptions):
     """Options of a stream."""
 
     rtcp_interval: float = 2.5

@@ -24,6 +24,7 @@ from wic.errors import ConfigurationError, ConsentLost, FingerprintMismatch, Ice
 from wic.media._aiortc import ConsentTimes, DtlsTransport, SctpTransport, make_ice
 from wic.media.channel import DEFAULT_MAX_MESSAGE_SIZE, DataChannels
 from wic.media.rtp import is_rtcp
+from wic.option_checks import NumericOptions
 from wic.sdp.attributes import Setup
 from wic.sdp.candidate import Candidate
 from wic.sdp.transport import TransportDescription
@@ -64,7 +65,7 @@ _CONSENT: Final = ConsentTimes()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MediaTransportOptions:
+class MediaTransportOptions(NumericOptions):
     """Options of transports; times in seconds."""
 
     addresses: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING
 
-from wic.errors import MediaFailed
+from wic.errors import ConfigurationError, MediaFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,11 +110,11 @@ class PortRange:
 
     def __init__(self, first: int = 40000, last: int = 49999) -> None:
         if not 1 <= first < last <= 65535:
-            raise ValueError("a port range goes from a lower to a higher port below 65536")
+            raise ConfigurationError("a port range goes from a lower to a higher port below 65536")
         self._first = first + first % 2  # RTP takes even ports
         self._pairs = (last + 1 - self._first) // 2
         if self._pairs < 1:
-            raise ValueError("a port range holds at least one even port and the odd one after it")
+            raise ConfigurationError("a port range holds at least one even port and the odd one after it")
         self._next = 0
 
     def __len__(self) -> int:

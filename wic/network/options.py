@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from wic.errors import ConfigurationError
 from wic.network.agw.gateway import AgwOptions
 from wic.network.peers import Peer
 from wic.network.wwsf.options import PoolOptions
 from wic.oauth.urls import HTTPS_OR_HTTP, is_usable_url
+from wic.option_checks import NumericOptions
 from wic.sip.grammar import HOST
 from wic.sip.timers import RFC3261, Timers
 
@@ -38,13 +39,14 @@ class Ready(TypedDict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkOptions:
+class NetworkOptions(NumericOptions):
     """Options of an `ImsNetwork`.
 
     Raises:
         ConfigurationError: the domain, the host name or a peer is malformed, or an origin is not as browsers send it.
     """
 
+    may_be_zero: ClassVar = ("guests", "grace")
     directory: Path | None = None
     """Directory of CA, database, accounts and ports; None takes a temporary one that is removed in the end."""
     domain: str = "ims.example"
@@ -107,6 +109,7 @@ class NetworkOptions:
         return PoolOptions(anonymous=self.anonymous, leases_each=self.leases_each, rate=self.lease_rate)
 
     def __post_init__(self) -> None:
+        NumericOptions.__post_init__(self)
         if _HOST.fullmatch(self.domain) is None:
             raise ConfigurationError(f"{self.domain!r} is not a domain: write it like ims.example")
         if self.name is not None and _HOST.fullmatch(self.name) is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import ConfigurationError
+from wic.option_checks import NumericOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ _MAX_DOUBLINGS: Final = 32  # beyond any max-time: keeps the power small
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BackoffOptions:
+class BackoffOptions(NumericOptions):
     """The times of RFC 5626 §4.5, in seconds.
 
     Raises:
@@ -35,8 +36,7 @@ class BackoffOptions:
     """`max-time`; also the most that a Retry-After can ask for."""
 
     def __post_init__(self) -> None:
-        if min(self.first_time, self.base_time, self.max_time) <= 0:
-            raise ConfigurationError("the times of a back-off must be positive")
+        NumericOptions.__post_init__(self)
         if self.first_time > _LONGEST_FIRST:
             raise ConfigurationError(f"the first wait of a back-off must not be longer than {_LONGEST_FIRST:g} s")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wic.errors import ConfigurationError
+from wic.option_checks import NumericOptions
 from wic.sip.grammar import HOST
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request
@@ -84,7 +85,7 @@ def websocket_contact(user: str | None, host: str) -> Uri:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RegistrationOptions:
+class RegistrationOptions(NumericOptions):
     """Options of a registration."""
 
     expires: int = 600000

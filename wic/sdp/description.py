@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
+from wic.option_checks import NumericOptions
 from wic.sdp.attributes import MediaDirection, address_type, parse_number
 from wic.sdp.errors import SdpRefused
 from wic.sdp.line import Line, Section
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SdpLimits:
+class SdpLimits(NumericOptions):
     """Limits of a description; a larger one is refused with 488."""
 
     size: int = 65536

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from wic.option_checks import NumericOptions
 from wic.sip.limits import Limits
 from wic.sip.params import Params
 from wic.sip.timers import RFC3261, Timers
@@ -31,9 +32,10 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointOptions:
+class EndpointOptions(NumericOptions):
     """Options of an `Endpoint`."""
 
+    may_be_zero: ClassVar = ("max_transactions", "retry_after")
     role: Role = Role.USER_AGENT
     timers: Timers = RFC3261
     methods: frozenset[str] | None = None

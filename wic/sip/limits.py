@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wic.option_checks import NumericOptions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NumericOptions):
     """Caps on what is read; beyond them a message is refused, never cut. Sizes are octets."""
 
     message_size: int = 262_144

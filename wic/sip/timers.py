@@ -11,8 +11,9 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from wic.option_checks import NumericOptions
 from wic.sip.state_table import MachineEnum
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ _ABSORPTION: Final = frozenset({Timer.D, Timer.I, Timer.J, Timer.K})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timers:
+class Timers(NumericOptions):
     """T1, T2 and T4 in seconds, and everything that follows from them.
 
     >>> RFC3261.duration(Timer.B, reliable=False)
@@ -69,6 +70,7 @@ class Timers:
     [0.5, 1.0, 2.0, 4.0, 4.0]
     """
 
+    may_be_zero: ClassVar = ("trying",)
     t1: float = 0.5
     """The round trip time estimate."""
     t2: float = 4.0

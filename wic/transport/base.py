@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from wic.option_checks import NumericOptions
 
 if TYPE_CHECKING:
     from wic.sip.flow import Flow
@@ -140,7 +142,7 @@ class ListenerCounters:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KeepAlive:
+class KeepAlive(NumericOptions):
     """Keep-alive of a connection (RFC 5626 §4.4.1, RFC 7118 §6).
 
     A peer that was heard since the last check is alive, so a busy connection sends nothing extra.
@@ -155,9 +157,10 @@ class KeepAlive:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LinkOptions:
+class LinkOptions(NumericOptions):
     """Options of every connection over TCP; times are in seconds."""
 
+    may_be_zero: ClassVar = ("close_timeout",)
     open_timeout: float = 10.0
     """For TCP, TLS and the message protocol's handshake together."""
     close_timeout: float = 3.0

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeAlias
 
+from wic.option_checks import NumericOptions
 from wic.sip.flow import Flow
 from wic.sip.line_limit import LineLimit
 from wic.sip.trace import Direction
@@ -94,7 +95,7 @@ class SystemRandomSource:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DriverOptions:
+class DriverOptions(NumericOptions):
     """Options for sending."""
 
     ssl_context: ssl.SSLContext | None = None

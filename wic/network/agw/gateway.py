@@ -20,6 +20,7 @@ from wic.media.transport import MediaTransport, MediaTransportOptions, Transport
 from wic.media.udp import PortRange
 from wic.network.agw.lines import MAX_MESSAGE_SIZE, SCTP_PORT, DataLine, Line, Role, RtpLine
 from wic.network.agw.msrp import MsrpHub
+from wic.option_checks import NumericOptions
 from wic.transport.listener import cannot_listen
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgwOptions:
+class AgwOptions(NumericOptions):
     """Addresses, ports and limits of an eIMS-AGW; times in seconds."""
 
     access_address: str = "127.0.0.1"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from wic.option_checks import NumericOptions
 from wic.sdp.line_map import GatewayPolicy
 from wic.sip.timers import RFC3261, Timers
 from wic.transport.base import KeepAlive
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EPcscfOptions:
+class EPcscfOptions(NumericOptions):
     """Options of an `EPcscf`; times in seconds."""
 
+    may_be_zero: ClassVar = ("grace", "linger", "max_sessions_per_flow", "flow_timer")
     domain: str = "ims.example"
     """Home domain."""
     host: str = "127.0.0.1"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from wic.auth.aka import AKA_ALGORITHMS
 from wic.network.hss import DIGEST_ALGORITHMS
+from wic.option_checks import NumericOptions
 from wic.sip.timers import RFC3261, Timers
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrarOptions:
+class RegistrarOptions(NumericOptions):
     """Limits and demands of a registrar; times in seconds."""
 
+    may_be_zero: ClassVar = ("min_expires", "probe_within", "probe_again", "answer_within")
     min_expires: int = 60
     """Shorter registrations get 423, unless a trusted node asks for them: a token may have less time left."""
     max_expires: int = 600_000
@@ -42,9 +44,10 @@ class RegistrarOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegEventNotifierOptions:
+class RegEventNotifierOptions(NumericOptions):
     """Limits of the reg-event notifier; times in seconds."""
 
+    may_be_zero: ClassVar = ("min_expires", "interval")
     min_expires: int = 60
     """Shorter subscriptions get 423."""
     max_expires: int = 600_000
@@ -56,7 +59,7 @@ class RegEventNotifierOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScscfOptions:
+class ScscfOptions(NumericOptions):
     """Addresses, algorithms and limits of an S-CSCF."""
 
     domain: str = "ims.example"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from wic.network.web.throttle import ThrottleOptions
+from wic.option_checks import NumericOptions
 
 if TYPE_CHECKING:
     import ssl
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetimes:
+class Lifetimes(NumericOptions):
     """Lifetimes in seconds."""
 
     access: float = 3600.0
@@ -35,9 +36,10 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WafOptions:
+class WafOptions(NumericOptions):
     """Options of a `Waf`."""
 
+    may_be_zero: ClassVar = ("poll_interval",)
     database: Path
     """Its SQLite file."""
     ssl_context: ssl.SSLContext

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from wic.option_checks import NumericOptions
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -39,9 +41,10 @@ def counted_address(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThrottleOptions:
+class ThrottleOptions(NumericOptions):
     """Options of a `FailureThrottle`."""
 
+    may_be_zero: ClassVar = ("free",)
     free: int = 5
     """Failures without a wait."""
     base: float = 1.0

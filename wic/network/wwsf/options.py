@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wic.option_checks import NumericOptions
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolOptions:
+class PoolOptions(NumericOptions):
     """Options of the pool of a WWSF (TS 24.371 §6.3.2)."""
 
     anonymous: bool = False
@@ -33,7 +35,7 @@ class PoolOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WwsfOptions:
+class WwsfOptions(NumericOptions):
     """Options of a `Wwsf`."""
 
     database: Path

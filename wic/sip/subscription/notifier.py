@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from wic.errors import RemoteProtocolError
+from wic.option_checks import NumericOptions
 from wic.sip.dialog import Dialog
 from wic.sip.errors import MalformedHeader
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
@@ -44,9 +45,10 @@ _ENDS: Final = ENDS_USAGE | {408, 430}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NotifierOptions:
+class NotifierOptions(NumericOptions):
     """Settings of a notifier by event package and operator; times in seconds."""
 
+    may_be_zero: ClassVar = ("min_expires", "interval")
     package: str
     """Event package, such as `reg`."""
     content_type: str

@@ -6,8 +6,9 @@ All SUBSCRIBEs of a subscription share Call-ID and From tag, and their CSeq rise
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from wic.option_checks import NumericOptions
 from wic.sip.headers.address import NameAddr
 from wic.sip.headers.values import CSeq
 from wic.sip.message import Request
@@ -46,9 +47,10 @@ class SubscriberCredentials(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SubscriptionOptions:
+class SubscriptionOptions(NumericOptions):
     """Subject of a subscription."""
 
+    may_be_zero: ClassVar = ("expires",)
     package: str
     """Event package, such as `reg`."""
     accept: tuple[str, ...] = ()
