@@ -25,7 +25,8 @@ tokens = st.text(TOKEN, min_size=1, max_size=12)
 # Any text may stand in a quoted string but line breaks and NUL, which no one may send, and lone surrogates.
 texts = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20)
 pairs = st.lists(st.tuples(tokens, st.none() | texts), max_size=5)
-params = pairs.map(Params)
+# RFC 3261 §7.3.1: no name twice, which is refused where something is decided by it.
+params = st.lists(st.tuples(tokens, st.none() | texts), max_size=5, unique_by=lambda each: each[0].lower()).map(Params)
 uri_pairs = st.lists(st.tuples(texts.filter(bool), st.none() | texts), max_size=4)
 hosts = (
     st.from_regex(r"\A[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,5}){0,2}\Z")
