@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import DigestAlgorithm, DigestClient, DigestCredentials, DigestVerifier, Secret, make_ha1
 from wic.sip.message import Request, Response
+from wic.sip.random_source import CountingSource
 
 REALM = "ims.example"
 USER = "alice@ims.example"

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import AkaClient, AkaUser, AkaVerifier, Milenage, SoftUsim, find_aka_algorithm, make_vector
 from wic.auth.aka import DEFAULT_AMF, format_auts, make_auts, make_nonce
 from wic.auth.challenge import CREDENTIALS_OF
@@ -19,6 +18,7 @@ from wic.errors import (
     UsimFailed,
 )
 from wic.sip.message import Request, Response
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from wic.sip.params import Params

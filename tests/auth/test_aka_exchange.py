@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.counting import CountingSource
 from wic.auth import (
     AKA_ALGORITHMS,
     AkaClient,
@@ -30,6 +29,7 @@ from wic.auth import (
 from wic.auth.aka import DEFAULT_AMF
 from wic.errors import AuthenticationFailed, NetworkNotTrusted, SequenceOutOfRange
 from wic.sip.message import Request, Response
+from wic.sip.random_source import CountingSource
 
 K, OP = b"k" * 16, b"o" * 16
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.counting import CountingSource
 from wic.auth import (
     AkaClient,
     AkaUser,
@@ -22,6 +21,7 @@ from wic.auth import (
 from wic.auth.aka import DEFAULT_AMF, AkaAlgorithm
 from wic.sip.message import Request, Response
 from wic.sip.params import AuthParams
+from wic.sip.random_source import CountingSource
 
 IMPI = "alice@ims.example"
 REALM = "ims.example"

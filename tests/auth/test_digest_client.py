@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import (
     AuthOutcome,
     DigestAlgorithm,
@@ -19,6 +18,7 @@ from wic.auth import (
 )
 from wic.errors import AuthenticationFailed, ChallengeUnsupported, ConfigurationError, NetworkNotTrusted
 from wic.sip.message import Request, Response
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from wic.sip.params import Params

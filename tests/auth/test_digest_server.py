@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.counting import CountingSource
 from wic.auth import AuthOutcome, DigestAlgorithm, DigestClient, DigestVerifier, Secret, Verdict
 from wic.sip.message import Request, Response
 from wic.sip.params import AuthParams
+from wic.sip.random_source import CountingSource
 
 Lookup = Callable[[str, DigestAlgorithm], Secret | None]
 Register = Callable[..., Request]

@@ -8,9 +8,9 @@ from urllib.request import Request as HttpRequest
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import AuthOutcome, DigestAlgorithm, DigestVerifier, Secret
 from wic.sip.message import Request
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,11 +14,11 @@ import time
 
 from measuring import heading, table
 
-from tests.support.counting import CountingSource
 from wic.sip.endpoint import Endpoint
 from wic.sip.events import RequestReceived, ResponseReceived
 from wic.sip.flow import Flow
 from wic.sip.message import Request
+from wic.sip.random_source import CountingSource
 
 PAIRS = 20_000
 RATE = 1_000

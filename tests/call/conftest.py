@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.call import CallProfile, IncomingCall, OutgoingCall, receive_call
 from wic.sdp.attributes import Fingerprint, Setup
 from wic.sdp.codecs import OPUS, PCMU
@@ -19,6 +18,7 @@ from wic.sip.flow import Flow
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

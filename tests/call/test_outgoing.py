@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import BearerClient, DigestClient, DigestCredentials, Secret
 from wic.call import (
     Accepted,
@@ -37,6 +36,7 @@ from wic.sip.events import TransactionTimedOut
 from wic.sip.headers.address import NameAddr
 from wic.sip.ims3gpp import AlternativeService
 from wic.sip.message import Request, Response
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 CHALLENGE = ("WWW-Authenticate", 'Digest realm="ims.example", nonce="n1", qop="auth", algorithm=MD5')

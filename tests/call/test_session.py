@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import DigestClient, DigestCredentials, Secret
 from wic.call import CallEndedBy, CallState, Ended, Failed, Released
 from wic.call.state import CallInput
 from wic.errors import CallFailed, FlowLost
 from wic.sip.events import FlowClosed, MessageDropped, TransactionTimedOut, TransportFailed
 from wic.sip.message import Response
+from wic.sip.random_source import CountingSource
 
 
 def test_both_sides_hang_up_at_once(wire):

@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.memory import MemoryNetwork
-from tests.support.memory import Path as NetworkPath
 from wic.auth import DigestAlgorithm, Secret, make_ha1
 from wic.auth.digest_server import AuthOutcome, DigestVerifier
 from wic.client import Account, Client, ClientOptions
@@ -27,6 +25,8 @@ from wic.sip.headers.address import NameAddr
 from wic.sip.parser import parse
 from wic.sip.proxy.core import PassingResponse, ProxyContext, ProxyCore, ProxyLogic, ProxyOptions, Target
 from wic.transport.driver import Driver, SystemRandomSource
+from wic.transport.memory import MemoryNetwork
+from wic.transport.memory import Path as NetworkPath
 from wic.transport.websocket import serve_websocket
 
 if TYPE_CHECKING:

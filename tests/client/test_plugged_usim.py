@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import AkaResult, MacFailure, Milenage, SoftUsim, make_vector
 from wic.auth.aka import DEFAULT_AMF, make_nonce
 from wic.client import Account, AuthScheme, Client
 from wic.client.credentials import open_credentials
 from wic.client.events import Refreshed, RegistrationLost
 from wic.errors import ConfigurationError, NetworkNotTrusted, UsimFailed
+from wic.sip.random_source import CountingSource
 
 FUNCTIONS = Milenage(b"k" * 16, op=b"o" * 16)
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.datachannel.msrp import MsrpFramer, MsrpLimits, MsrpRequest, MsrpResponse, MsrpUri
 from wic.datachannel.msrp_session import (
     CHUNK_SIZE,
@@ -13,6 +12,7 @@ from wic.datachannel.msrp_session import (
     MsrpSession,
 )
 from wic.errors import LocalProtocolError
+from wic.sip.random_source import CountingSource
 
 ALICE = MsrpUri("127.0.0.1", 7001, "alice")
 BOB = MsrpUri("127.0.0.1", 7002, "bob")

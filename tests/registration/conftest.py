@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import (
     AkaUser,
     AkaVerifier,
@@ -38,6 +37,7 @@ from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

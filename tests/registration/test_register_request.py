@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.errors import ConfigurationError
 from wic.registration import Identity, RegistrationOptions, websocket_contact
 from wic.registration.register_request import RegisterSeries
+from wic.sip.random_source import CountingSource
 
 
 def test_the_contact_of_a_wic(identity: Identity) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.sip.dialog import Dialog
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.events import AckReceived, CancelReceived, RequestReceived, ResponseReceived
@@ -19,6 +18,7 @@ from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
 from wic.sip.proxy.core import ProxyCore, ProxyLogic, ProxyOptions
+from wic.sip.random_source import CountingSource
 from wic.sip.routing import port_of
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.sip.endpoint import Endpoint
 from wic.sip.flow import Flow
+from wic.sip.random_source import CountingSource
 from wic.sip.timers import RFC3261
 from wic.sip.transaction.layer import TransactionLayer
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.sip.dialog import Dialog, DialogId, DialogState
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.events import RequestReceived, ResponseReceived
@@ -21,6 +20,7 @@ from wic.sip.headers.names import DISPLAY
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
 from wic.sip.proxy.core import ProxyCore, ProxyLogic, ProxyOptions, Target
+from wic.sip.random_source import CountingSource
 from wic.sip.reasons import REASONS
 from wic.sip.validate import KNOWN_METHODS
 

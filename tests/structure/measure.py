@@ -423,7 +423,7 @@ def values_of_a_refusal(tree: Path) -> list[str]:
         await client.__aexit__(None, None, None)
         return refused
 
-    from tests.support.virtual_time import VirtualTimeLoop
+    from wic.transport.virtual_time import VirtualTimeLoop
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:  # the refresh is due in half of 600 s
         made = runner.run(run())

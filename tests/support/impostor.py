@@ -11,10 +11,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.support.memory import MemoryNetwork
-from tests.support.memory import Path as NetworkPath
 from wic.auth import Secret
 from wic.client import Account, Client, ClientOptions
+from wic.transport.memory import MemoryNetwork
+from wic.transport.memory import Path as NetworkPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.virtual_time import VirtualTimeLoop
 from wic.transport.alarms import Deadline, alarms
+from wic.transport.virtual_time import VirtualTimeLoop
 
 
 def in_virtual_time(main):

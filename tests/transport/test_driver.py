@@ -6,16 +6,16 @@ from itertools import count
 
 import pytest
 
-from tests.support.counting import CountingSource
-from tests.support.memory import MemoryNetwork, Path
 from wic.errors import ConfigurationError
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import FlowClosed, RequestReceived, ResponseReceived, TransactionTimedOut, Transmit, TransportFailed
 from wic.sip.flow import Flow
 from wic.sip.message import Request
+from wic.sip.random_source import CountingSource
 from wic.transport.base import EndedBy, FlowEnd
 from wic.transport.datagram import open_udp
 from wic.transport.driver import Direction, Driver, DriverOptions, SystemRandomSource
+from wic.transport.memory import MemoryNetwork, Path
 from wic.transport.stream import StreamOptions, connect_tcp, serve_tcp
 from wic.transport.websocket import WebSocketOptions, connect_websocket, serve_websocket
 

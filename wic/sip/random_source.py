@@ -18,3 +18,21 @@ class RandomSource(Protocol):
     def hex(self, octets: int) -> str:
         """Return a token that carries `octets` octets of chance and is made of token characters only."""
         ...
+
+
+class CountingSource:
+    """Random source that counts, for tests and for the replay of a trace.
+
+    >>> random_source = CountingSource()
+    >>> random_source.hex(8), random_source.hex(8)
+    ('t1', 't2')
+    """
+
+    def __init__(self, prefix: str = "t") -> None:
+        self._prefix = prefix
+        self._count = 0
+
+    def hex(self, octets: int) -> str:
+        """Return the prefix and the next number; the length asked for does not matter."""
+        self._count += 1
+        return f"{self._prefix}{self._count}"

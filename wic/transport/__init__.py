@@ -1,1 +1,1 @@
-"""Shells that carry SIP: WebSocket, UDP, TCP and TLS."""
+"""Shells that carry SIP: WebSocket, UDP, TCP, TLS, and a network in memory."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from tests.support.rtp import pack_rtp
 from tests.support.waiting import until
 from wic.datachannel.msrp import MsrpUri
@@ -22,6 +21,7 @@ from wic.network.agw.lines import DataLine, RtpLine
 from wic.sdp.attributes import Setup
 from wic.sdp.gateway import MsrpPlace
 from wic.sdp.transport import TransportDescription
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.datachannel.msrp import MsrpUri
 from wic.datachannel.msrp_session import Content
 from wic.network.agw import msrp
 from wic.network.agw.msrp import MsrpHub
+from wic.sip.random_source import CountingSource
 
 PEER = MsrpUri("127.0.0.1", 9, "peer")
 

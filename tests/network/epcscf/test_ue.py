@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.network.epcscf.association import AssociatedContact, Association
 from wic.network.epcscf.mechanism import Mechanism
 from wic.network.epcscf.options import EPcscfOptions
@@ -16,6 +15,7 @@ from wic.sdp.line_map import Side
 from wic.sip.flow import Flow
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request, Response
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

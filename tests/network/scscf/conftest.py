@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from tests.support.subscribers import add_with_password
 from wic.auth.aka import aka_password, find_aka_algorithm, parse_nonce
 from wic.auth.milenage import Milenage
@@ -27,6 +26,7 @@ from wic.network.scscf.registrar import Registrar
 from wic.network.scscf.server import Scscf
 from wic.network.scscf.target_lookup import TargetLookup
 from wic.sip.parser import parse
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.network.hss import Hss, StoredBinding
 from wic.network.scscf.gruu import GruuFactory
 from wic.network.scscf.target_lookup import TargetLookup
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 IMPI = "alice@ims.example"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.counting import CountingSource
 from wic.auth import AkaClient, AuthOutcome, Milenage, SequenceArray, SequenceCounter, SoftUsim, UsimState
 from wic.errors import NetworkNotTrusted, SequenceOutOfRange, UsimFailed
 from wic.registration import Backoff, BindingSuspended, Refreshed, Registered, RegisterFailed
 from wic.sip.message import Response
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.counting import CountingSource
 from wic.auth import AkaClient, DigestClient, DigestCredentials, Milenage, Secret, SoftUsim
 from wic.registration import (
     Backoff,
@@ -24,6 +23,7 @@ from wic.registration import (
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import RequestReceived, ResponseReceived, TransactionTimedOut, TransportFailed
 from wic.sip.flow import Flow
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

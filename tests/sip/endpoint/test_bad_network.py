@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.counting import CountingSource
 from wic.sip.dialog import Dialog
 from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import (
@@ -25,6 +24,7 @@ from wic.sip.events import (
 from wic.sip.flow import Flow
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
+from wic.sip.random_source import CountingSource
 
 if TYPE_CHECKING:
     from wic.sip.transaction.client import ClientTransaction

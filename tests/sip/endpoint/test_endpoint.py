@@ -2,7 +2,6 @@ import dataclasses
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.errors import LocalProtocolError
 from wic.sip.dialog import Dialog
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
@@ -17,6 +16,7 @@ from wic.sip.flow import Flow
 from wic.sip.message import Response
 from wic.sip.params import Params
 from wic.sip.parser import parse
+from wic.sip.random_source import CountingSource
 from wic.sip.transaction.tables import TransactionState
 
 UDP = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.sip.endpoint import Endpoint, EndpointOptions, Role
 from wic.sip.events import AckReceived, MessageDropped, RequestReceived, ResponseReceived, StrayResponse
 from wic.sip.flow import Flow
 from wic.sip.limits import Limits
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
+from wic.sip.random_source import CountingSource
 
 UDP = Flow("UDP", ("10.0.0.1", 5060), ("192.0.2.4", 5060))
 TCP = Flow("TCP", ("10.0.0.1", 5060), ("192.0.2.4", 4444), "1")

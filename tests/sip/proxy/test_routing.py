@@ -1,6 +1,5 @@
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.sip.message import Request
 from wic.sip.proxy.routing import (
     ProxyOptions,
@@ -11,6 +10,7 @@ from wic.sip.proxy.routing import (
     next_hop_uri,
     take_own_routes,
 )
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 OPTIONS = ProxyOptions(own=frozenset({("p.example", 5060)}), served=frozenset({("ims.example", None)}))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.auth import DigestClient, DigestCredentials, Secret
 from wic.errors import LocalProtocolError
 from wic.registration import Binding, Identity, websocket_contact
@@ -38,6 +37,7 @@ from wic.sip.flow import Flow
 from wic.sip.headers import NameAddr
 from wic.sip.message import Request, Response
 from wic.sip.parser import parse
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.registration import Binding, Identity, websocket_contact
 from wic.registration.reg_event.events import (
     IdentitiesReported,
@@ -30,6 +29,7 @@ from wic.sip.endpoint import Endpoint, EndpointOptions
 from wic.sip.events import RequestReceived
 from wic.sip.flow import Flow
 from wic.sip.headers import NameAddr
+from wic.sip.random_source import CountingSource
 from wic.sip.subscription.notifier import NotifierOptions, NotifierSubscription, grant
 from wic.sip.timers import TimerQueue
 from wic.sip.uri import Uri

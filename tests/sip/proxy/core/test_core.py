@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.support.counting import CountingSource
 from wic.errors import ConfigurationError
 from wic.sip.endpoint import Endpoint
 from wic.sip.events import FlowClosed, ResponseReceived
@@ -10,6 +9,7 @@ from wic.sip.flow import Flow
 from wic.sip.headers.address import NameAddr
 from wic.sip.message import Request
 from wic.sip.proxy.core import ContextState, ProxyCore, ProxyOptions, Target
+from wic.sip.random_source import CountingSource
 from wic.sip.uri import Uri
 
 

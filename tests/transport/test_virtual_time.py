@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.support.virtual_time import VirtualTimeLoop
+from wic.transport.virtual_time import VirtualTimeLoop
 
 
 @pytest.mark.virtual_time

@@ -4,18 +4,11 @@ import asyncio
 
 import pytest
 
-from tests.support.memory import MemoryNetwork, Path
-from tests.support.recorder import Recorder
 from wic.sip.flow import Flow
 from wic.transport.base import EndedBy, KeepAlive
+from wic.transport.memory import MemoryNetwork, Path
 
 pytestmark = pytest.mark.virtual_time
-
-
-@pytest.fixture
-def recorder() -> type[Recorder]:
-    return Recorder
-
 
 LEFT, RIGHT = ("10.0.0.1", 5060), ("10.0.0.2", 5060)
 
