@@ -58,6 +58,16 @@ def test_one_line_of_data_channels_is_enough() -> None:
     assert map_offer(described(DATA, DATA), Side.WIC, lines) == lines
 
 
+@pytest.mark.parametrize(("line", "side"), [(AUDIO, Side.WIC), (MW_AUDIO, Side.MW)])
+def test_no_more_lines_are_carried_than_the_policy_allows(line: str, side: Side) -> None:
+    """Each takes sockets of the gateway. What is carried once stays, and what comes later finds no place."""
+    policy = GatewayPolicy(max_lines=3)
+    lines = map_offer(described(*[line] * 2), side, policy=policy)
+    more = map_offer(described(*[line] * 40), side, lines, policy)
+    assert [pair.kind for pair in more.pairs] == [LineKind.RTP] * 3 + [LineKind.DROPPED] * 37
+    assert map_offer(described(*[line] * 40), side, more, policy) == more
+
+
 @pytest.mark.parametrize(
     ("line", "side", "policy", "kind"),
     [

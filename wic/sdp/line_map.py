@@ -49,6 +49,8 @@ class GatewayPolicy:
     """Refuse a WIC's RTP without `a=3ge2ae:requested` (TS 24.371 §7.4.2 leaves the choice)."""
     msrp: bool = True
     """Join data channels with MSRP (TS 24.371 §8.4.2); if not, they are refused."""
+    max_lines: int = 8
+    """M-lines of one call that are carried; further ones are answered with port 0, for each takes several sockets."""
 
 
 DEFAULT_POLICY = GatewayPolicy()
@@ -117,8 +119,10 @@ def map_offer(
     for index, media in enumerate(offer.media):
         known = lines.pair(side, index)
         kind = _kind(media, side, policy)
-        if kind is LineKind.DATA and any(pair.kind is kind and pair is not known for pair in lines.pairs):
-            kind = LineKind.DROPPED  # a browser takes one SCTP association only
+        carried = [pair.kind for pair in lines.pairs if pair is not known and pair.kind is not LineKind.DROPPED]
+        # A browser takes one SCTP association only.
+        if len(carried) >= policy.max_lines or (kind is LineKind.DATA and kind in carried):
+            kind = LineKind.DROPPED
         if known is None:
             lines = LineMap((*lines.pairs, _pair(lines, kind, side, index, media)))
         elif known.kind is LineKind.DROPPED and kind is not LineKind.DROPPED:
