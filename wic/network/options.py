@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from wic.errors import ConfigurationError
 from wic.network.agw.gateway import AgwOptions
 from wic.network.peers import Peer
 from wic.network.wwsf.options import PoolOptions
-from wic.oauth.urls import HTTPS_OR_HTTP, is_usable_url
+from wic.oauth.urls import HTTPS_OR_HTTP, is_host, is_usable_url
 from wic.option_checks import NumericOptions
 from wic.sip.grammar import HOST
 from wic.sip.timers import RFC3261, Timers
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from wic.network.scscf.options import RegistrarOptions
     from wic.network.tokens import TrustedIssuer
 
-_HOST = re.compile(rf"(?:{HOST})|[0-9A-Fa-f:.]+", re.ASCII)  # or an IPv6 address without brackets
+_HOST = re.compile(HOST, re.ASCII)
 # RFC 6454 §6.2: scheme, host and port, without a path.
 _ORIGIN = re.compile(r"https?://[^/?#@\sA-Z]+")
 
@@ -43,7 +45,7 @@ class NetworkOptions(NumericOptions):
     """Options of an `ImsNetwork`.
 
     Raises:
-        ConfigurationError: the domain, the host name or a peer is malformed, or an origin is not as browsers send it.
+        ConfigurationError: the domain, the host, its name or a peer is malformed, or an origin is not as browsers send it.
     """
 
     may_be_zero: ClassVar = ("guests", "grace")
@@ -110,10 +112,13 @@ class NetworkOptions(NumericOptions):
 
     def __post_init__(self) -> None:
         NumericOptions.__post_init__(self)
-        if _HOST.fullmatch(self.domain) is None:
-            raise ConfigurationError(f"{self.domain!r} is not a domain: write it like ims.example")
-        if self.name is not None and _HOST.fullmatch(self.name) is None:
-            raise ConfigurationError(f"{self.name!r} is not a host name: write it like pcscf.example")
+        for name, meaning, example in (
+            (self.domain, "a domain", "ims.example"),
+            (self.name, "a host name", "pcscf.example"),
+            (self.host, "an address", "192.0.2.7"),
+        ):
+            if name is not None and not _is_name_or_address(name):
+                raise ConfigurationError(f"{name!r} is not {meaning}: write it like {example}")
         for peer in self.peers:
             Peer.parse(peer)
         for origin in self.origins or ():
@@ -121,3 +126,10 @@ class NetworkOptions(NumericOptions):
                 raise ConfigurationError(
                     f"{origin!r} is not an origin of a web page: write https://HOST or https://HOST:PORT, in lower case"
                 )
+
+
+def _is_name_or_address(text: str) -> bool:
+    with suppress(ValueError):
+        ip_address(text)  # IPv6 without brackets
+        return True
+    return _HOST.fullmatch(text) is not None and is_host(text)

@@ -31,7 +31,7 @@ def is_usable_url(text: str, schemes: Collection[str] = HTTPS, *, fragment: bool
     """
     try:
         parts = urlsplit(text)
-        names_host = _is_host(parts.hostname or "") and parts.port != 0 and parts.username is None
+        names_host = is_host(parts.hostname or "") and parts.port != 0 and parts.username is None
     except ValueError:  # a port that is no number, an IPv6 address without its end
         return False
     return (
@@ -43,7 +43,7 @@ def is_usable_url(text: str, schemes: Collection[str] = HTTPS, *, fragment: bool
     )
 
 
-def _is_host(name: str) -> bool:
+def is_host(name: str) -> bool:
     """Tell whether a host has the form of a domain name (RFC 1035 §2.3.4), as addresses have too."""
     return len(name) <= 253 and all(1 <= len(label) <= 63 for label in name.removesuffix(".").split("."))
 
