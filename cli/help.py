@@ -44,6 +44,16 @@ class GroupedOption(click.Option):
         if isinstance(self.type, Quantity):
             self.metavar = self.type.name.upper()  # click derives it too, but the reference pages ask for it
 
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Read the value; an empty path, as of a variable that is not set, is no word for the current directory.
+
+        Raises:
+            click.BadParameter: it is wrong.
+        """
+        if value == "" and isinstance(self.type, click.Path):
+            raise click.BadParameter("write a path, not an empty text.", ctx, self)
+        return super().type_cast_value(ctx, value)
+
 
 option = functools.partial(click.option, cls=GroupedOption)
 """Decorator that adds an option; `group` names its group."""

@@ -139,3 +139,12 @@ def test_a_mistyped_option_never_proposes_to_give_up_security(
 def test_other_options_are_proposed() -> None:
     told = CliRunner().invoke(cli, ["call", "--duraton"], prog_name="wic").stderr
     assert re.search(r"Did you mean '?--duration'?\?", told)
+
+
+@pytest.mark.parametrize(("path", "command"), LEAVES, ids=name_of)
+def test_no_option_takes_an_empty_path(path: tuple[str, ...], command: click.Command) -> None:
+    for each in command.params:
+        if isinstance(each.type, click.Path):
+            result = CliRunner().invoke(cli, [*path, f"{each.opts[0]}="], prog_name="wic")
+            assert result.exit_code == 2
+            assert f"'{each.opts[0]}': write a path, not an empty text." in result.stderr
