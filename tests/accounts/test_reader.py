@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, write_file) -> No
         read_account(tmp_path / "none.toml", "alice")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_account(tmp_path, "alice")
-    with pytest.raises(ConfigurationError, match="not valid TOML"):
+    with pytest.raises(ConfigurationError, match="is not UTF-8 text"):
         read_account(write_file(b"\xff\xfe"), "alice")
 
 

@@ -184,7 +184,7 @@ def test_an_accounts_file_that_cannot_be_used(wic, complaint, tmp_path, content,
 def test_an_accounts_file_that_cannot_be_read(wic, complaint, tmp_path) -> None:
     assert "Is a directory" in complaint(wic("register", "alice", "--accounts", tmp_path), code=2)
     (tmp_path / "x").write_bytes(b"\xff\xfe")
-    assert "not valid TOML" in complaint(wic("register", "alice", "--accounts", tmp_path / "x"), code=2)
+    assert "is not UTF-8 text" in complaint(wic("register", "alice", "--accounts", tmp_path / "x"), code=2)
 
 
 def test_a_wrong_password_gets_one_honest_retry(lab, account, wic, complaint) -> None:

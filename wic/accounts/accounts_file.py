@@ -131,6 +131,8 @@ class AccountsChange:
         try:
             text = path.read_text("utf-8") if path.exists() else ""
             document = tomllib.loads(text)
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"the accounts file {path} is not UTF-8 text") from None
         except (OSError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"cannot read the accounts file {path}: {error}") from error
         accounts, web_users = (_tables(path, document, kind) for kind in ("accounts", "web_users"))

@@ -112,7 +112,9 @@ def _read(file: Path) -> tuple[str, Mapping[str, object]]:
         ) from None
     except OSError as error:
         raise ConfigurationError(f"The accounts file {file} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors alike, and endlessly nested arrays
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"The accounts file {file} is not UTF-8 text.") from None
+    except (ValueError, RecursionError) as error:  # the latter of endlessly nested arrays
         raise ConfigurationError(f"The accounts file {file} is not valid TOML: {error}.") from error
 
 
