@@ -231,19 +231,19 @@ def remove(common: CommonOptions, directory: Path, name: str) -> None:
 @option(
     "--retry-after",
     type=Quantity("seconds", click.IntRange(1, 86400)),
-    default=60,
-    show_default=True,
-    help="Time before the WIC registers again, with --reason probation; up to 86400.",
+    help="Time before the WIC registers again, with --reason probation; up to 86400.  [default: 60]",
 )
 @common_options_without_sip
-def deregister(common: CommonOptions, directory: Path, name: str, reason: str, retry_after: int) -> None:
+def deregister(common: CommonOptions, directory: Path, name: str, reason: str, retry_after: int | None) -> None:
     """End the registration of subscriber NAME.
 
     The network running in DIR ends it and sends a NOTIFY to the WIC and to all other watchers of the registration.
     """
+    if retry_after is not None and reason != ContactEvent.PROBATION.value:
+        raise click.UsageError("--retry-after goes with --reason probation.")
 
     def work(provisioning: Provisioning) -> None:
-        impi = provisioning.deregister(name, reason=ContactEvent(reason), retry_after=retry_after)
+        impi = provisioning.deregister(name, reason=ContactEvent(reason), retry_after=retry_after or 60)
         common.console.document({"deregistered": impi, "reason": reason})
         common.console.say(f"Deregistered {impi}.")
 

@@ -383,6 +383,7 @@ def test_subscribers_of_no_network(wic, complaint, tmp_path, monkeypatch, words,
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("deregister", "bob", "--retry-after", "30"), "--retry-after goes with --reason probation"),
         (("remove", "mallory"), "The network has no subscriber mallory@ims.example; it has"),
         (("add", "b ob"), "'b ob' is not a name: write letters, digits, '.', '-' and '_'"),
         (("add", ""), "'' is not a name: write letters"),
