@@ -122,6 +122,13 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
         AccountsFile(path)
 
 
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="is not UTF-8 text"):
+        AccountsFile(path)
+
+
 def test_a_directory_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot write"):
         AccountsFile(tmp_path / "missing" / "accounts.toml").put("alice", ALICE)
