@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from wic.call import ALLOWED, SUPPORTED
@@ -75,6 +75,7 @@ __all__ = ["ClientConnection"]
 _log = logging.getLogger(__name__)
 _METHODS: Final = frozenset(ALLOWED)
 _EXTENSIONS: Final = frozenset(SUPPORTED)
+_registration_options: Final = lru_cache(maxsize=64)(RegistrationOptions)  # thousands of clients have few
 _FAREWELL: Final = 0.5
 """Seconds to wait for the NOTIFY that ends the subscription to reg-event, after the last deregistration."""
 
@@ -134,7 +135,7 @@ class ClientConnection:
             impus=tuple(map(parse_impu, account.impus)),
             credentials=self.credentials.authenticator,
             listener=self._take,
-            options=RegistrationOptions(expires=account.expires, user_agent=options.user_agent or None),
+            options=_registration_options(expires=account.expires, user_agent=options.user_agent or None),
             make_backoff=make_backoff,
             reg_event=options.reg_event,
         )

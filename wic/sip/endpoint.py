@@ -16,7 +16,7 @@ dialog that was registered here, such as that of a subscription of its own.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wic.errors import LocalProtocolError
 from wic.sip.dialog import DialogId
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "EndpointOptions", "Role"]
 
+_RETRY_AFTER: Final = 5  # seconds, while there are too many transactions
 _DEFAULT_OPTIONS = EndpointOptions()
 _NO_PARAMS = Params()
 _PING = b"\r\n\r\n"
@@ -300,9 +301,9 @@ class Endpoint:
             self._layer.counts["absorbed"] += 1
         elif request.method == "CANCEL":
             self._cancel(request, flow, now)
-        elif self._layer.servers >= options.max_transactions:  # §21.5.4
+        elif self._layer.servers >= options.limits.transactions:  # §21.5.4
             self._layer.counts["overloaded"] += 1
-            self._refuse(request, flow, 503, headers=[("Retry-After", options.retry_after)], now=now)
+            self._refuse(request, flow, 503, headers=[("Retry-After", _RETRY_AFTER)], now=now)
         else:
             self._new_request(request, flow, now)
 

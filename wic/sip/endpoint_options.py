@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
-from wic.option_checks import NumericOptions
 from wic.sip.limits import Limits
 from wic.sip.params import Params
 from wic.sip.timers import RFC3261, Timers
@@ -32,10 +31,9 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointOptions(NumericOptions):
+class EndpointOptions:
     """Options of an `Endpoint`."""
 
-    may_be_zero: ClassVar = ("max_transactions", "retry_after")
     role: Role = Role.USER_AGENT
     timers: Timers = RFC3261
     methods: frozenset[str] | None = None
@@ -53,7 +51,3 @@ class EndpointOptions(NumericOptions):
     """
     via_params: Params = _RPORT
     """Parameters of our Via after the branch, in every request (RFC 3581 `rport`)."""
-    max_transactions: int = 50_000
-    """Requests beyond that many open server transactions get 503; each takes about 5 kB while it waits."""
-    retry_after: int = 5
-    """Seconds of the Retry-After on that 503."""

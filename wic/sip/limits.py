@@ -1,8 +1,9 @@
-"""Limits on the size of messages and their parts."""
+"""Limits on what peers can send: sizes of messages and their parts, and open transactions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wic.option_checks import NumericOptions
 
@@ -11,6 +12,9 @@ from wic.option_checks import NumericOptions
 class Limits(NumericOptions):
     """Caps on what is read; beyond them a message is refused, never cut. Sizes are octets."""
 
+    may_be_zero: ClassVar = ("transactions",)
+    transactions: int = 50_000
+    """Open server transactions, beyond which requests get 503; each takes about 5 kB while it waits."""
     message_size: int = 262_144
     """A whole message, start line to end of body."""
     head_size: int = 65_536

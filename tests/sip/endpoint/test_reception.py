@@ -131,7 +131,7 @@ class TestRefusals:
 
     def test_the_ack_of_a_refusal_without_transaction_is_absorbed(self) -> None:
         for role in Role:
-            ours = endpoint(role=role, max_transactions=0)
+            ours = endpoint(role=role, limits=Limits(transactions=0))
             response = answer(ours, raw("INVITE", "Contact: <sip:a@h>"))
             assert (response.status, response.headers.get("Retry-After")) == (503, "5")
             assert ours.counters.overloaded == 1
@@ -163,7 +163,7 @@ class TestUserAgent:
         assert event.flow is event.transaction.flow is event.transaction.reply_flow is WSS
 
     def test_the_transaction_is_open_until_its_limit(self) -> None:
-        ours = endpoint(max_transactions=2)
+        ours = endpoint(limits=Limits(transactions=2))
         for n in range(3):
             response = answer(ours, raw(branch=f"z9hG4bK{n}", cseq=f"{n} OPTIONS"))
         assert response.status == 503
