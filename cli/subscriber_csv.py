@@ -76,8 +76,8 @@ def read_subscribers(
                 for each in (row["name"], *found[-1].profile.impus):
                     if lines.setdefault(each, line) != line:
                         raise ConfigurationError(f"{each} stands in line {lines[each]} already.")
-            if has_secrets:
-                warn_if_shared(path, path.stat().st_mode)
+        if has_secrets:
+            warn_if_shared(path, path.stat().st_mode)
     except OSError as error:
         raise ConfigurationError(f"The file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:

@@ -491,7 +491,7 @@ def test_a_csv_file_that_others_can_read(lab, subscriber, csv_file, caplog) -> N
     path = csv_file("name,password\nshown,secret\nother\n")
     path.chmod(0o644)
     subscriber("add", "--csv", path)
-    assert f"other users can read the secrets in {path}" in caplog.text
+    assert caplog.messages == [f"other users can read the secrets in {path}; chmod 600 it"]
     caplog.clear()
     path.write_text("name\nhidden\n")
     subscriber("add", "--csv", path)
