@@ -110,8 +110,10 @@ def test_what_has_no_end_is_not_read_for_ever() -> None:
         read_file(Path("/dev/zero"), most=1000)
 
 
-def test_a_directory_is_no_file(tmp_path: Path) -> None:
+def test_a_directory_is_no_file_and_takes_no_descriptor(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
     with pytest.raises(IsADirectoryError):
         read_file(tmp_path)
     with pytest.raises(IsADirectoryError):
         open_to_write(tmp_path, replace=True)
+    assert os.listdir("/proc/self/fd") == before

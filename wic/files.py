@@ -69,7 +69,8 @@ def open_to_read(path: Path) -> BufferedReader:
     Raises:
         OSError: it cannot be opened, or is a directory.
     """
-    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115 - the caller closes it
+    # By an opener, for what `os.open` returns stays open where it is a directory.
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115 - the caller closes it
     os.set_blocking(file.fileno(), True)  # a program that writes to a pipe may take its time
     return file
 
