@@ -15,7 +15,7 @@ import click
 from wic import __version__
 
 from .console import Console
-from .error_text import clause, shortage
+from .error_text import clause
 from .exit_codes import ExitCode
 from .failures import CommandFailure, OutputFailed, OutputStream
 from .help import HelpGroup, examples
@@ -109,15 +109,14 @@ def main() -> None:
     sys.stderr = cast("TextIO", OutputStream(sys.stderr, essential=False))
     try:
         cli(prog_name="wic")
-    # A text of click that cannot be written; or the system, which is out of space, of files, or of time.
-    except (OutputFailed, OSError) as error:
-        _fail(CommandFailure.of(error))
     except Exception as error:  # `run_sync` has printed every error that wic raises on purpose
-        logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        kind = type(error).__name__
-        fault = f"{clause(error)} ({kind}): this is a fault in wic; --log-level debug shows where."
-        reason = shortage(error) or fault
-        _fail(CommandFailure(outcome="failed", reason=reason, error=kind))
+        logging.getLogger(__name__).debug("failed", exc_info=True)
+        failure = CommandFailure.of(error)
+        # Else click cannot write a text; or the system is out of space, of files, or of time.
+        if not isinstance(error, OutputFailed | OSError):
+            fault = f"{clause(error)} ({failure.error}): this is a fault in wic; --log-level debug shows where."
+            failure = CommandFailure(outcome="failed", reason=fault, error=failure.error)
+        _fail(failure)
     finally:
         for stream in streams:
             _finish(stream)

@@ -22,9 +22,7 @@ def clause(error: BaseException) -> str:
 
 def shortage(error: object) -> str | None:
     """Return the sentence about a resource of this machine that is used up; None for any other error."""
-    if not isinstance(error, OSError) or error.errno not in _USED_UP:
-        return None
-    return f"{error.strerror}{'; allow more with `ulimit -n`' if error.errno == errno.EMFILE else ''}."
+    return sentence(error) if isinstance(error, OSError) and error.errno in _USED_UP else None
 
 
 def with_capital(text: str) -> str:
@@ -37,6 +35,8 @@ def _line(error: BaseException) -> str:
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if isinstance(error, OSError) and error.strerror:  # without its number
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        if error.errno == errno.EMFILE:
+            text = f"{text}; allow more with `ulimit -n`"
     elif isinstance(error, TimeoutError):
         text = text or "no answer came in time"
     return " ".join(text.split()) or type(error).__name__
