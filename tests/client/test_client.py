@@ -184,7 +184,7 @@ async def test_a_refused_port():
 
 
 async def test_an_untrusted_certificate(secure_home):
-    with pytest.raises(ConnectFailed, match="its certificate is not trusted; pass the CA with --ca FILE"):
+    with pytest.raises(ConnectFailed, match="its certificate is not trusted; set 'ca' in the account"):
         await Client(secure_home.account("alice", ca=None)).__aenter__()
 
 

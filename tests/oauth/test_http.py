@@ -49,7 +49,7 @@ async def test_the_certificate_is_checked(secure_server, tmp_path: Path) -> None
         with pytest.raises(ConnectFailed, match="its certificate is for another host name"):
             await client.get(f"{secure_server.url.replace('127.0.0.1', 'localhost')}/a")
     async with JsonClient() as client:
-        with pytest.raises(ConnectFailed, match="its certificate is not trusted; pass the CA with --ca FILE"):
+        with pytest.raises(ConnectFailed, match="its certificate is not trusted; set 'ca' in the account"):
             await client.get(f"{secure_server.url}/a")
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from wic.errors import ConfigurationError, ConnectFailed
 from wic.files import read_file
 
-_UNTRUSTED = "its certificate is not trusted; pass the CA with --ca FILE, or set 'ca' in the account"
+_UNTRUSTED = "its certificate is not trusted; set 'ca' in the account, or pass the CA with --ca FILE beside --server"
 # From OpenSSL's x509_vfy.h; Python names only the number.
 _CERTIFICATE_FAULTS = {
     9: "its certificate is not valid yet",
