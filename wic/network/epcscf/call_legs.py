@@ -8,6 +8,7 @@ a request; in a response it is taken out, and the call is released after its ACK
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wic.errors import MediaFailed, NegotiationFailed
@@ -163,26 +164,38 @@ class CallLegs:
         if initial and response.status >= 200:
             leg.success = response.copy()  # before it is rewritten: requests of our own follow it
             leg.take(LegInput.SUCCESS)
+        exchange = leg.exchanges.get(context)
         try:
             description = read_sdp(response)
-            if description is None:
-                passing.release(now=now)
-            elif (exchange := leg.exchanges.get(context)) is not None:
+            if exchange is not None:
                 self._answered(passing, leg, exchange, description, now)
+            elif description is None:
+                passing.release(now=now)
             else:
                 self._context.tasks.start(self._offered_back(passing, leg, owner, description))
         except _REFUSALS as error:
             self._spoil(passing, leg, error, now)
 
     def _answered(
-        self, passing: PassingResponse, leg: Leg, exchange: OfferExchange, description: SessionDescription, now: float
+        self,
+        passing: PassingResponse,
+        leg: Leg,
+        exchange: OfferExchange,
+        description: SessionDescription | None,
+        now: float,
     ) -> None:
-        write_sdp(passing.response, leg.negotiator.answer(exchange, description))
-        if passing.response.status >= 200:
+        context, final = passing.context, passing.response.status >= 200
+        if description is not None:
+            write_sdp(passing.response, leg.negotiator.answer(exchange, description))
+            if not final:
+                leg.exchanges[context] = replace(exchange, answer=description)
+        elif leg.context is not context:  # RFC 3262 §5: a reliable provisional response may have had the answer
+            description = exchange.answer
+        if final and description is not None:
             self._context.tasks.start(leg.negotiator.commit(exchange, description))
             # Of the INVITE another fork may answer the same offer (RFC 3261 §13.2.2.4).
-            if leg.context is not passing.context:
-                del leg.exchanges[passing.context]
+            if leg.context is not context:
+                del leg.exchanges[context]
         passing.release(now=now)
 
     async def _offered_back(

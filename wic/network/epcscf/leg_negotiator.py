@@ -36,6 +36,8 @@ class OfferExchange:
     """The m-lines, should the offer be accepted."""
     added: frozenset[int]
     """The lines that the eIMS-AGW has reserved for it."""
+    answer: SessionDescription | None = None
+    """The answer that came in a provisional response."""
 
 
 class LegNegotiator:
