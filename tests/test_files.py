@@ -51,6 +51,19 @@ def test_the_draft_of_a_killed_writer_is_used_again(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_draft_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command under sudo that was killed must not keep its user from writing ever after."""
+    path, user = tmp_path / "a", os.geteuid()
+    with monkeypatch.context() as context:
+        context.setattr("os.geteuid", lambda: user + 1)
+        context.setattr(Path, "replace", lambda draft, _: draft.rename(tmp_path / draft.name))
+        replace_file(path, b"of another user")
+    (left,) = tmp_path.iterdir()
+    replace_file(path, b"own")
+    assert path.read_bytes() == b"own"
+    assert left.read_bytes() == b"of another user"
+
+
 def test_writers_do_not_mix_their_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, contents = tmp_path / "a", [bytes([number]) * 4096 for number in range(8)]
     placed: list[bytes] = []

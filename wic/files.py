@@ -31,8 +31,9 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         OSError: it cannot be written.
     """
     # In the same directory, hence on the same file system: rename(2) is one step only there. There is one name for all
-    # drafts, so that the next one takes the place of what a process that was killed has left.
-    draft = path.with_name(f".{path.name}.draft")
+    # drafts of a user, so that the next one takes the place of what a process that was killed has left. What another user
+    # has left, as after sudo, may be closed to this one, or stay open to the other.
+    draft = path.with_name(f".{path.name}.{os.geteuid()}.draft")
     with os.fdopen(_lock(draft), "wb") as file:
         try:
             file.truncate()
@@ -69,8 +70,8 @@ def open_to_read(path: Path) -> BufferedReader:
     Raises:
         OSError: it cannot be opened, or is a directory.
     """
-    # By an opener, for what `os.open` returns stays open where it is a directory.
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115 - the caller closes it
+    # By an opener: what `os.open` returns by itself stays open where it is a directory.
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - the caller closes it
     os.set_blocking(file.fileno(), True)  # a program that writes to a pipe may take its time
     return file
 
@@ -94,8 +95,11 @@ def open_to_write(path: Path, *, replace: bool) -> FileIO:
     Raises:
         OSError: it cannot be opened, exists and may not be replaced, or is a pipe without a reader.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_TRUNC if replace else os.O_EXCL)
-    return open(os.open(path, flags, 0o600), "wb", buffering=0)
+    return open(path, "wb" if replace else "xb", buffering=0, opener=_open_at_once)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK, 0o600)
 
 
 def write_all(file: FileIO, data: bytes) -> None:
