@@ -12,7 +12,7 @@ from wic.option_checks import NumericOptions
 class Limits(NumericOptions):
     """Caps on what is read; beyond them a message is refused, never cut. Sizes are octets."""
 
-    may_be_zero: ClassVar = ("transactions",)
+    may_be_zero: ClassVar = ("transactions", "nesting")
     transactions: int = 50_000
     """Open server transactions, beyond which requests get 503; each takes about 5 kB while it waits."""
     message_size: int = 262_144
@@ -28,6 +28,6 @@ class Limits(NumericOptions):
     list_values: int = 256
     """Values of one list header field, such as Via or Route."""
     nesting: int = 4
-    """Multipart bodies within multipart bodies."""
+    """Multipart bodies within multipart bodies; 0 refuses all."""
     parts: int = 64
     """Parts of one multipart body."""

@@ -44,11 +44,11 @@ def counted_address(text: str) -> str:
 class ThrottleOptions(NumericOptions):
     """Options of a `FailureThrottle`."""
 
-    may_be_zero: ClassVar = ("free",)
+    may_be_zero: ClassVar = ("free", "base", "longest")
     free: int = 5
     """Failures without a wait."""
     base: float = 1.0
-    """Seconds to wait after the next failure; each further one doubles them."""
+    """Seconds to wait after the next failure; each further one doubles them. 0 for no waits."""
     longest: float = 900.0
     """Longest wait in seconds."""
     forget: float = 3600.0
