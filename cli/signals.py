@@ -45,7 +45,8 @@ def note_signals() -> None:
 def _note(number: int, _frame: FrameType | None) -> None:
     _noted.append(number)
     # A way out if loading hangs, or the end of the process: it may wait for a thread, and nothing is raised there.
-    signal.signal(number, signal.SIG_DFL)
+    for each in heeded():
+        signal.signal(each, signal.SIG_DFL)
 
 
 @contextmanager

@@ -122,3 +122,13 @@ def test_a_second_signal_ends_a_program_that_hangs(number: signal.Signals) -> No
     finally:
         hanging.kill()
         hanging.communicate()
+
+
+def test_the_second_signal_may_be_another_one() -> None:
+    """After a Ctrl-C that came to nothing a service manager, or the user, sends SIGTERM."""
+    program = (
+        "import os, signal; from wic_cli.signals import note_signals; note_signals()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=30, check=False).returncode == -signal.SIGTERM
