@@ -64,21 +64,19 @@ class Leg:
 
     @property
     def waiting_offers(self) -> int:
-        """Offers within the dialog that may still be answered."""
-        return len(self.exchanges) - len(self._unanswered()) - (self.context in self.exchanges)
+        """Offers within the dialog without an answer as yet."""
+        return len(self.exchanges) - (self.context in self.exchanges)
 
     def take_unanswered(self) -> list[OfferExchange]:
         """Take out the offers within the dialog that will have no answer: of a 2xx without one, or of silence."""
-        return [self.exchanges.pop(each) for each in self._unanswered()]
-
-    def _unanswered(self) -> list[ProxyContext]:
-        return [
+        over = [
             each
             for each in self.exchanges
             if each is not self.context
             and each.state is ContextState.ANSWERED
             and all(branch.final is not None for branch in each.branches)
         ]
+        return [self.exchanges.pop(each) for each in over]
 
     def take(self, given: LegInput) -> None:
         """Move to the state that the table names for an input."""
