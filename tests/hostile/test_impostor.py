@@ -326,8 +326,10 @@ async def test_malformed_headers_of_a_200(impostor, line, caplog):
 
 async def test_a_contact_of_a_200_that_cannot_be_read(impostor):
     impostor.answer = lambda request: [impostor.grant(request, contact=request.one("Contact").replace(">", "", 1))]
-    await refused(impostor.client(), RegistrationFailed, "the registrar's answer cannot be read: Contact")
-    assert len(impostor.registers()) == 1
+    async with impostor.client() as client:
+        await asyncio.sleep(10.0)
+        assert client.binding is not None
+        assert len(impostor.registers()) == 1
 
 
 @pytest.mark.parametrize(

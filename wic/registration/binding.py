@@ -115,7 +115,7 @@ def read_binding(
         edge: URI of the eP-CSCF that it came by, for the routes of requests; None leaves it out.
 
     Raises:
-        RegistrationFailed: it does not list our contact so that it can be read, or grants no time.
+        RegistrationFailed: it lists the contacts of others only, or grants no time.
     """
     contact = _own_contact(response, own)
     # RFC 3261 §10.2.4: the time that the Contact names counts before that of Expires. All else is there to be used
@@ -150,17 +150,17 @@ def _next_hop(uri: Uri) -> tuple[str, int]:
 
 
 def _own_contact(response: Response, own: NameAddr) -> NameAddr:
-    """Return our contact among the bindings; malformed contacts of other devices are passed over."""
+    """Return our contact among the bindings, or as it was sent if the answer does not say how the registrar keeps it."""
     if "Contact" not in response.headers:
         return own  # RFC 3261 §10.3 step 8 has every 200 list the bindings; one that lists none is taken at its word
-    found = find_own(response.usable(Response.contacts), own)
-    if found is not None:
-        return found
     try:
-        _ = response.contacts
-    except MalformedHeader as error:
-        raise RegistrationFailed(f"the registrar's answer cannot be read: {error}", response=response) from error
-    raise RegistrationFailed("the registrar's answer does not list this contact", response=response)
+        contacts = response.contacts
+    except MalformedHeader:  # an entry that cannot be read is passed over, and it may be ours
+        return find_own(response.usable(Response.contacts), own) or own
+    found = find_own(contacts, own)
+    if found is None:
+        raise RegistrationFailed("the registrar's answer does not list this contact", response=response)
+    return found
 
 
 def _routes(response: Response) -> tuple[NameAddr, ...]:

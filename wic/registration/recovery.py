@@ -66,7 +66,7 @@ class Cause(Enum):
     TOKEN_REFUSED_AGAIN = "the next access token, refused as well"
     NO_TOKEN = "a web server that gives no access token"
     TOKEN_DELAYED = "a web server that cannot be reached, or asks to come back later"
-    UNUSABLE = "a 2xx that cannot be read, or grants nothing"
+    UNUSABLE = "a 2xx that lists contacts of others only, or grants nothing"
     REDIRECTED = "300, 301, 302"
     USE_PROXY = "305"
     IN_VAIN = "408, 500, 504"

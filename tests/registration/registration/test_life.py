@@ -375,11 +375,22 @@ def test_420_drops_the_extensions_that_the_registrar_does_not_know(world: World)
     assert world.sent[1].supported == ("path", "outbound")
 
 
-def test_a_malformed_contact_is_a_failure_at_once(world: World) -> None:
+def test_contacts_of_others_only_are_a_failure_at_once(world: World) -> None:
     world.registration.register(now=0)
-    (event,) = world.answer(200, ("Contact", "<nonsense"))
+    (event,) = world.answer(200, ("Contact", "<sip:other@phone.example>"))
     assert isinstance(event, RegisterFailed)
-    assert "cannot be read" in str(event.error)
+    assert "does not list this contact" in str(event.error)
+
+
+@pytest.mark.parametrize("contact", ["<nonsense", '<sip:a@b>;q="\ufffd'])
+def test_a_contact_that_cannot_be_read_ends_no_registration(world: World, contact: str) -> None:
+    """Neither in the first answer nor in that to a refresh."""
+    world.registration.register(now=0)
+    (event,) = world.answer(200, ("Contact", contact))
+    assert isinstance(event, Registered)
+    world.registration.refresh(now=1)
+    (event,) = world.answer(200, ("Contact", contact))
+    assert isinstance(event, Refreshed)
 
 
 def test_503_without_retry_after_wants_another_server(world: World) -> None:
