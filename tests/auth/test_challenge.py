@@ -130,6 +130,9 @@ FAULTS = {
     'Digest realm="bad", nonce="\x07"': (
         "the challenge of realm bad cannot be read: its nonce is too long or holds control characters"
     ),
+    'Digest realm="bad", nonce="2", opaque="\ufffd"': (
+        "the challenge of realm bad cannot be read: its opaque has octets that are not UTF-8"
+    ),
     'Digest realm="b\x07", nonce="2", @': "a challenge cannot be read: it is no list of parameters",
     "=": "a challenge cannot be read: it is no list of parameters",
     'Digest realm="' + "b" * 90 + '" nonce="2"': "a challenge cannot be read: a comma is missing",

@@ -55,6 +55,11 @@ def test_a_user_is_asked_for_what_there_is_a_hash_of(
     assert [value.params.get("algorithm") for value in challenges] == offered
 
 
+@pytest.mark.parametrize("name", ["opaque", "x"])
+def test_octets_that_are_no_text_in_an_unused_parameter(name: str, good: dict[str, str], check: Check) -> None:
+    assert check({**good, name: "\ufffd"}).outcome is AuthOutcome.OK
+
+
 def test_right_credentials(good: dict[str, str], check: Check) -> None:
     verdict = check(good)
     assert (verdict.outcome, verdict.username, verdict.stale) == (AuthOutcome.OK, "alice@ims.example", False)

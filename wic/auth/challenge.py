@@ -173,4 +173,6 @@ def _repeatable(value: str | None, name: str) -> str:
         raise RemoteProtocolError(f"it has no {name}")
     if len(value) > MAX_VALUE or _CONTROL.search(value):
         raise RemoteProtocolError(f"its {name} is too long or holds control characters")
+    if "\ufffd" in value:
+        raise RemoteProtocolError(f"its {name} has octets that are not UTF-8")
     return value

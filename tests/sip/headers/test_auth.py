@@ -72,6 +72,23 @@ def test_malformed(text: str) -> None:
         AuthValue.parse_list(text)
 
 
+@pytest.mark.parametrize("name", ["opaque", "x", "Domain", "title", "integrity-protected"])
+def test_octets_that_are_no_text_do_no_harm_where_nothing_is_decided_by_them(name: str) -> None:
+    for text in (f'Digest {name}="\ufffd", realm="a", nonce="b"', f'Digest realm="a", nonce="b",{name}="x\ufffd"'):
+        (value,) = AuthValue.parse_list(text)
+        assert (value.params.get("realm"), value.params.get("nonce"), str(value)) == ("a", "b", text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["username", "Realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "auts", "access_token"],
+)
+def test_octets_that_are_no_text_are_lost_to_a_proof(name: str) -> None:
+    for text in (f'Digest {name}="\ufffd", x="a"', f'Digest x="a", {name}="a", {name}="\ufffd"'):
+        with pytest.raises(MalformedHeader):
+            AuthValue.parse_list(text)
+
+
 def test_repr_keeps_secrets() -> None:
     value = AuthValue.parse('Digest username="alice", response="6629fae4"')
     assert repr(value) == "AuthValue('Digest', username, response)"

@@ -23,6 +23,10 @@ _COMMAS = re.compile(rf'(?:[^"]++|{QUOTED}(?!{WS}{TOKEN}{WS}=))*+', re.DOTALL)
 _REALM = re.compile(rf"\brealm{WS}={WS}({QUOTED}|{TOKEN})", re.DOTALL | re.IGNORECASE)
 
 _NONE: Final = AuthParams()
+_USED: Final = frozenset(
+    ("username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "auts", "access_token")
+)
+"""Parameters, by their names in lower case, that a proof is made of, or that something is decided by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +92,15 @@ class AuthValue:
         match = _WITH_TOKEN.fullmatch(text)
         if match is not None:
             return cls(match[1], token=match[2])
-        if "\ufffd" in text:  # a proof is made of octets, and here they are lost
-            return None
         match = _WITH_PARAMS.fullmatch(text)
-        return None if match is None else cls(match[1], AuthParams.of_checked(match[2]))
+        if match is None:
+            return None
+        params = AuthParams.of_checked(match[2])
+        if "\ufffd" in text:  # a proof is made of octets, and here they are lost
+            lost = {name.lower() for name, value in params.items() if value is not None and "\ufffd" in value}
+            if not lost.isdisjoint(_USED):
+                return None
+        return cls(match[1], params)
 
     @classmethod
     def parse_list(cls, text: str) -> list[AuthValue]:
