@@ -357,18 +357,34 @@ class TestResponsesWithoutCSeq:
         assert [event.response.status for event in events(ours) if isinstance(event, ResponseReceived)] == [486]
         assert [transmit.data[:4] for transmit in ours.to_send()] == [b"ACK "]
 
-    def test_it_is_dropped_while_a_cancel_has_the_same_branch(self) -> None:
-        """It may be the answer to either; Timer C or that of the CANCEL ends the INVITE (§9.1)."""
+    @pytest.mark.parametrize(("status", "told"), [(183, 183), (487, 487), (100, None), (200, None), (481, None)])
+    @pytest.mark.parametrize("role", Role)
+    def test_while_a_cancel_has_the_same_branch_its_status_decides(self, status, told, role) -> None:
+        """RFC 3261 §9.2, RFC 4320 §4.1: 487 and what rings are no answers to a CANCEL; others may be to either."""
+        ours, request = self.sent("INVITE", role)
+        self.receive(ours, request, 180, "")
+        ours.cancel(events(ours)[0].transaction, now=0.0)
+        ours.to_send()
+        self.receive(ours, request, status, "")
+        (event,) = events(ours)
+        if told is None:
+            assert isinstance(event, MessageDropped)
+        else:
+            assert (event.response.status, event.response.cseq) == (told, request.cseq)
+        assert [transmit.data[:4] for transmit in ours.to_send()] == ([b"ACK "] if told == 487 else [])
+
+    def test_a_cancel_that_is_answered_leaves_the_branch_to_its_invite(self) -> None:
+        """Timer C or that of the CANCEL ends an INVITE whose answer was dropped (§9.1)."""
         ours, request = self.sent("INVITE", Role.USER_AGENT)
         self.receive(ours, request, 180, "")
         ours.cancel(events(ours)[0].transaction, now=0.0)
         (transmit,) = ours.to_send()
         cancel = parse(transmit.data)
-        self.receive(ours, request, 487, "")
+        self.receive(ours, request, 500, "")
         assert [type(event) for event in events(ours)] == [MessageDropped]
         ours.receive(Response.answer(cancel, 200, to_tag="x").to_bytes(), TCP, now=0.0)
-        self.receive(ours, request, 487, "")
-        assert [event.response.status for event in events(ours)] == [487]
+        self.receive(ours, request, 500, "")
+        assert [event.response.status for event in events(ours)] == [500]
 
     @pytest.mark.parametrize("flow", [TCP, WSS])
     def test_one_of_another_branch_connection_or_sender_changes_nothing(self, flow) -> None:

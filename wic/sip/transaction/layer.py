@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_TO_INVITE = frozenset([*range(101, 200), 487])
+"""Statuses that answer no CANCEL, but the INVITE that it cancels (RFC 3261 §9.2, RFC 4320 §4.1)."""
 _Key: TypeAlias = "tuple[Hashable, ...]"
 
 
@@ -213,7 +215,8 @@ class TransactionLayer:
         """Give a response without a readable CSeq that of the only request with its branch; tell whether that was done.
 
         RFC 3261 §17.1.3 asks for the method of CSeq because a CANCEL has the branch of its INVITE: where one of both is
-        left, the branch alone is as unique (§8.1.1.7). The value is no guess, for the peer had to copy it (§8.2.6.2).
+        left, the branch alone is as unique (§8.1.1.7), and where both are, some statuses are. The value is no guess, for
+        the peer had to copy it (§8.2.6.2).
         """
         with suppress(MalformedHeader):
             _ = response.cseq
@@ -221,6 +224,8 @@ class TransactionLayer:
         with suppress(MalformedHeader):
             branch = response.via.branch or ""
             found = [self._clients[branch, method] for method in KNOWN_METHODS if (branch, method) in self._clients]
+            if len(found) > 1 and response.status in _TO_INVITE:
+                found = [each for each in found if each.is_invite]
             if len(found) == 1:
                 response.headers.set("CSeq", found[0].request.cseq)
                 return True
