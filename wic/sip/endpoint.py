@@ -22,7 +22,7 @@ from wic.errors import LocalProtocolError
 from wic.sip.dialog import DialogId
 from wic.sip.endpoint_options import EndpointOptions, Role
 from wic.sip.errors import MalformedHeader
-from wic.sip.events import AckReceived, CancelReceived, FlowClosed, StrayResponse
+from wic.sip.events import AckReceived, CancelReceived, FlowClosed
 from wic.sip.message import Request, Response
 from wic.sip.methods import INITIAL_MAX_FORWARDS
 from wic.sip.params import Params
@@ -398,8 +398,7 @@ class Endpoint:
         if accepts and self._sent_acks().repeats(response):
             self._layer.counts["absorbed"] += 1
         elif transaction is None:
-            self._layer.counts["dropped"] += 1
-            self._layer.tell(StrayResponse(response, flow))  # RFC 6026 §8.9
+            self._layer.counts["dropped"] += 1  # RFC 6026 §8.9: a proxy forwards it no more
         elif not transaction.receive(response, flow, now=now):
             self._layer.counts["absorbed"] += 1
         elif accepts:

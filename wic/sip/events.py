@@ -63,14 +63,6 @@ class ResponseReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class StrayResponse:
-    """A response arrived that belongs to no transaction; RFC 6026 §8.9 forbids to forward it."""
-
-    response: Response
-    flow: Flow
-
-
-@dataclass(frozen=True, slots=True)
 class TransactionTimedOut:
     """No final response came: Timer B or F, or a CANCEL that went unheeded. Treat it as a 408."""
 
@@ -115,7 +107,6 @@ Event: TypeAlias = (
     | AckReceived
     | CancelReceived
     | ResponseReceived
-    | StrayResponse
     | TransactionTimedOut
     | TransportFailed
     | AckTimedOut

@@ -18,7 +18,6 @@ from wic.sip.events import (
     MessageDropped,
     RequestReceived,
     ResponseReceived,
-    StrayResponse,
     TransactionTimedOut,
 )
 from wic.sip.flow import Flow
@@ -77,7 +76,7 @@ def test_calls_survive_a_bad_network(make_net, make_request, seed) -> None:
 
 UDP = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
 BACK = Flow("UDP", UDP.remote, UDP.local)
-LATE = AckReceived | AckTimedOut | CancelReceived | StrayResponse | MessageDropped
+LATE = AckReceived | AckTimedOut | CancelReceived | MessageDropped
 
 
 class TransactionLayer(RuleBasedStateMachine):
