@@ -223,18 +223,18 @@ class RegEventSubscription:
         ends |= {aor: (Termination.REPLACED, None) for aor, _ in rivals - self._rivals if aor in ends}
         self._held, self._rivals = held, rivals
         self._implicit &= held
-        reasons: dict[Termination, list[str]] = {}
-        for aor, (reason, _) in ends.items():
-            if aor not in held:
-                reasons.setdefault(reason, []).append(aor)
+        found = {aor: end for aor, end in ends.items() if aor not in held}
+        # Not in the order of the addresses-of-record, which means nothing: the last reason concerns all that are left.
+        # So another client is told of last, which ends the registrations that have expired along with it.
+        reasons = [reason for reason in Termination if any(each is reason for each, _ in found.values())]
         return [
             RegistrationTerminated(
                 reason,
-                ends[aors[0]][1],
-                tuple(uri for aor in aors if (uri := _uri(aor)) is not None),
-                last=not held and number == len(reasons),
+                max((wait for each, wait in found.values() if each is reason and wait is not None), default=None),
+                tuple(uri for aor, (each, _) in found.items() if each is reason and (uri := _uri(aor)) is not None),
+                last=not held and reason is reasons[-1],
             )
-            for number, (reason, aors) in enumerate(reasons.items(), start=1)
+            for reason in reasons
         ]
 
     def _is_ours(self, info: ContactInfo) -> bool:

@@ -212,12 +212,13 @@ def test_identities_and_gruus(world: World) -> None:
     assert world.notify(registration(contact(**gruus)), implicit()) == []
 
 
+@pytest.mark.parametrize("waits", [(30, None), (None, 30), (10, 30)])
 @pytest.mark.parametrize("event", [each for each in ContactEvent if each.terminates])
-def test_the_network_ends_the_registration(active: World, event: ContactEvent) -> None:
-    """TS 24.229 §5.1.1.7."""
+def test_the_network_ends_the_registration(active: World, event: ContactEvent, waits: tuple[int | None, ...]) -> None:
+    """TS 24.229 §5.1.1.7; of several waits the longest."""
     events = active.notify(
-        registration(contact(event, retry_after=30), state=AorState.TERMINATED),
-        implicit(event),
+        registration(contact(event, retry_after=waits[0]), state=AorState.TERMINATED),
+        implicit(event, retry_after=waits[1]),
         state="terminated;reason=noresource",
     )
     wait = 30 if event is ContactEvent.PROBATION else None
@@ -242,8 +243,8 @@ def test_identities_that_go_for_different_reasons(active: World) -> None:
     one = contact(ContactEvent.REJECTED)
     other = contact(ContactEvent.PROBATION, "c2", retry_after=30)
     (first, second, _) = active.notify(registration(one), registration(other, aor=TEL, id="r2"))
-    assert first == RegistrationTerminated(Termination.REJECTED, None, (Uri.parse(ALICE),), last=False)
-    assert second == RegistrationTerminated(Termination.PROBATION, 30, (Uri.parse(TEL),), last=True)
+    assert first == RegistrationTerminated(Termination.PROBATION, 30, (Uri.parse(TEL),), last=False)
+    assert second == RegistrationTerminated(Termination.REJECTED, None, (Uri.parse(ALICE),), last=True)
 
 
 def test_a_full_state_without_us(active: World) -> None:
@@ -545,6 +546,14 @@ def test_our_instance_with_the_address_of_another_client(world: World, shape: st
     assert world.notify(*(ours | now).values()) == []
     world.notify(*ours.values())
     assert replacements(world.notify(*(ours | now).values())) == [(sorted(gone), len(gone) == len(ids))]
+
+
+@pytest.mark.parametrize(("expired", "replaced", "ids"), [(ALICE, TEL, ("r1", "r2")), (TEL, ALICE, ("r2", "r1"))])
+def test_another_client_is_told_of_last(active: World, expired: str, replaced: str, ids: tuple[str, str]) -> None:
+    there = registration(contact(id="n", uri=ANOTHER), aor=replaced, id=ids[1])
+    first, last, _ = active.notify(there, registration(aor=expired, id=ids[0]))
+    assert first == RegistrationTerminated(Termination.EXPIRED, None, (Uri.parse(expired),), last=False)
+    assert last == RegistrationTerminated(Termination.REPLACED, None, (Uri.parse(replaced),), last=True)
 
 
 def test_an_address_that_the_registrar_has_rewritten_is_ours(world: World) -> None:
