@@ -58,7 +58,8 @@ class OperatorCommands(SqliteFile):
 
     def pending_commands(self, *, now: float) -> list[OperatorCommand]:
         """Return the commands that are not executed yet; abandoned ones are deleted."""
-        # A process that was killed cannot delete its command; it must not be executed at the next start of an S-CSCF.
+        # A process that was killed cannot delete its command. An S-CSCF that starts within that time still executes it,
+        # as the operator asked for; one that starts later, perhaps after days, must not.
         with self.transaction() as db:
             db.execute("DELETE FROM orders WHERE given_at < ?", (now - _ABANDONED_AFTER,))
             rows = db.execute(
