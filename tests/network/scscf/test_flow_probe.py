@@ -81,7 +81,8 @@ async def test_the_oldest_binding_that_leads_to_no_ue_gives_way(crowd, statuses,
 async def test_a_user_whose_ues_are_all_there_gets_a_reason(crowd) -> None:
     crowd.register()
     await crowd.answer(dict.fromkeys(("d0", "d1", "d2", "d3"), ALIVE))
-    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    refusal = await crowd.peer.expect(f"SIP/2.0 480 More Than {LIMIT} Contacts")
+    assert "\r\nRetry-After: 10\r\n" in refusal
     assert len(crowd.keys) == LIMIT
 
 
@@ -113,7 +114,7 @@ async def test_registers_that_come_meanwhile_wait_for_the_same_answers(crowd) ->
         crowd.register(contact=f"<sip:alice@{name}.invalid>")
     await crowd.answer({"d0": GONE, "d1": ALIVE, "d2": GONE, "d3": ALIVE})
     answers = [(await crowd.peer.expect("SIP/2.0 "))[8:11] for _ in range(3)]
-    assert answers == ["200", "200", "403"]
+    assert answers == ["200", "200", "480"]
     assert crowd.keys == ["d1", "d3", "sip:alice@first.invalid", "sip:alice@second.invalid"]
 
 
@@ -126,11 +127,11 @@ async def test_ues_that_answer_at_once_are_not_asked_at_once_again(crowd, status
     crowd.register(more)
     await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": status})
     for _ in range(3):
-        await crowd.peer.expect("SIP/2.0 403")
+        await crowd.peer.expect("SIP/2.0 480")
         crowd.register(more)
         if not again:
             await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": status})
-    await crowd.peer.expect("SIP/2.0 403")
+    await crowd.peer.expect("SIP/2.0 480")
     crowd.register()
     if again and status != ALIVE:
         await crowd.peer.expect("SIP/2.0 200")
@@ -140,11 +141,11 @@ async def test_ues_that_answer_at_once_are_not_asked_at_once_again(crowd, status
 async def test_a_ue_that_has_refreshed_its_binding_since_the_round_stays(crowd) -> None:
     crowd.register("Contact: <sip:alice@another.invalid>")
     await crowd.answer({"d0": ALIVE, "d1": ALIVE, "d2": ALIVE, "d3": GONE})
-    await crowd.peer.expect("SIP/2.0 403")
+    await crowd.peer.expect("SIP/2.0 480")
     (back,) = (each for each in crowd.running.hss.bindings(IMPI, now=crowd.now) if each.key == "d3")
     crowd.running.hss.change_bindings(IMPI, store=[replace(back, cseq=back.cseq + 1)])
     crowd.register()
-    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    await crowd.peer.expect(f"SIP/2.0 480 More Than {LIMIT} Contacts")
     assert "d3" in crowd.keys
 
 
@@ -154,8 +155,21 @@ async def test_a_ue_that_came_back_meanwhile_stays(crowd) -> None:
     crowd.running.bind("alice", key="d0", path="new")
     for each in asked:
         crowd.peer.answer(each, GONE if "@d0." in each else ALIVE)
-    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    await crowd.peer.expect(f"SIP/2.0 480 More Than {LIMIT} Contacts")
     assert "d0" in crowd.keys
+
+
+async def test_a_demand_to_authenticate_meanwhile_keeps_no_binding(crowd) -> None:
+    """TS 24.229 §5.4.1.6: it changes the binding, and brings its UE not back."""
+    crowd.register()
+    asked = [await crowd.peer.expect("OPTIONS") for _ in range(LIMIT)]
+    known = crowd.running.hss.bindings(IMPI, now=crowd.now)
+    shorter = [replace(each, prove=True, expires_at=each.expires_at - 1) for each in known]
+    crowd.running.hss.change_bindings(IMPI, store=shorter)
+    for each in asked:
+        crowd.peer.answer(each, GONE if "@d1." in each else ALIVE)
+    await crowd.peer.expect("SIP/2.0 200")
+    assert crowd.keys == ["d0", "d2", "d3", "sip:alice@new.invalid"]
 
 
 async def test_answers_that_come_late_change_nothing(crowd) -> None:
@@ -176,10 +190,10 @@ async def test_a_ue_that_answers_late_does_not_give_way_to_the_next(crowd) -> No
     for each in asked:
         if each is not late:
             crowd.peer.answer(each, ALIVE)
-    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    await crowd.peer.expect(f"SIP/2.0 480 More Than {LIMIT} Contacts")
     crowd.peer.answer(late, ALIVE)
     crowd.register()
-    await crowd.peer.expect(f"SIP/2.0 403 More Than {LIMIT} Contacts")
+    await crowd.peer.expect(f"SIP/2.0 480 More Than {LIMIT} Contacts")
     assert "d2" in crowd.keys
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from math import ceil
 from typing import TYPE_CHECKING
 
 from wic.auth.digest_server import find_credentials
@@ -62,6 +63,7 @@ class Registrar:
         self._service_route = service_route  # which requests of registered users have to take
         self._gruus = gruus
         self._options = options
+        self._crowded = f"More Than {options.max_bindings} Contacts"  # the phrase of a refusal
 
     def register(self, request: Request, *, trusted: bool, tag: str, now: float) -> Response | CrowdedRegistration:
         """Return the response to a REGISTER, or what is needed for it: the bindings that lead to no UE any more.
@@ -83,7 +85,7 @@ class Registrar:
             if roomy is None:
                 others = tuple(each for each in update.others(register.bindings) if not update.supersedes(each))
                 if len(register.bindings) < update.surplus or not others:
-                    raise self._no_room()
+                    raise RegistrationRefused(403, self._crowded)  # RFC 3261 §21.4.4: it shall not be tried again
                 return CrowdedRegistration(register, authenticated, tag, others)
         except MalformedHeader as error:
             return Response.answer(request, 400, str(error), to_tag=tag)
@@ -110,14 +112,13 @@ class Registrar:
             update = request_bindings(register, self._options, proved=crowded.authenticated.proved)
             roomy = self._with_room(update, register, gone)
             if roomy is None:
-                raise self._no_room()
+                # RFC 3261 §21.4.18: in a while, when the UEs may be asked once more, one may have left. No 503, by which
+                # the eP-CSCF or the UE would turn to another server.
+                pause = max(1, ceil(self._options.probe_again))
+                raise RegistrationRefused(480, self._crowded, ("Retry-After", pause))
         except RegistrationRefused as refused:
             return refused.answer(register.request, crowded.tag)
         return self._store(roomy, register, crowded.authenticated, crowded.tag)
-
-    def _no_room(self) -> RegistrationRefused:
-        # RFC 3261 §21.4.4: it shall not be tried again.
-        return RegistrationRefused(403, f"More Than {self._options.max_bindings} Contacts")
 
     @staticmethod
     def _with_room(
@@ -129,10 +130,10 @@ class Registrar:
         others = update.others(register.bindings)
         # A UE that forgets its contact with each start leaves the old one behind: the newest registration wins.
         leaving = [BindingChange(each, ContactEvent.UNREGISTERED) for each in others if update.supersedes(each)]
-        # RFC 5626 §5.3.1: of those whose flow has failed the oldest one gives way. One whose UE has registered since is
-        # not equal to what was asked.
-        staying = [each for each in others if not update.supersedes(each)]
-        leaving += [BindingChange(each, ContactEvent.DEACTIVATED) for each in gone if each in staying]
+        # RFC 5626 §5.3.1: of those whose flow has failed the oldest one gives way, unless its UE has registered since.
+        staying = {_origin(each): each for each in others if not update.supersedes(each)}
+        found = (staying.get(_origin(each)) for each in gone)
+        leaving += [BindingChange(each, ContactEvent.DEACTIVATED) for each in found if each is not None]
         if len(leaving) < update.surplus:
             return None
         return replace(update, changes=(*leaving[: update.surplus], *update.changes))
@@ -198,6 +199,11 @@ class Registrar:
             return value
         gruus = self._gruus.make(binding, register.subscriber.public_name(register.identity).impu)
         return value if gruus is None else f'{value};pub-gruu="{gruus.public}";temp-gruu="{gruus.temporary}"'
+
+
+def _origin(binding: StoredBinding) -> tuple[object, ...]:
+    """Return what tells the REGISTER that made a binding; a demand to authenticate again changes none of it."""
+    return binding.key, binding.path, binding.call_id, binding.cseq
 
 
 def _associated(identity: PublicIdentity) -> str:
