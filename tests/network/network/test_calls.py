@@ -223,6 +223,7 @@ async def test_a_call_rings_at_every_contact(ue, ims):
     ok = await alice.expect("SIP/2.0 200")
     assert m_lines(early) == m_lines(ok)
     cancelled = await bob.expect("CANCEL")
+    assert b'\r\nReason: SIP;cause=200;text="Call completed elsewhere"\r\n' in cancelled  # RFC 3326 §3.1
     bob.send(bob.respond(cancelled, "200 OK"))
     bob.send(bob.respond(at_bob, "487 Request Terminated", tag="one"))
     await bob.expect("ACK")

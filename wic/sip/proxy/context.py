@@ -77,6 +77,8 @@ CONTEXT: Final = StateTable(
 _HELPFUL: Final = (401, 407, 415, 420, 484)
 _CHALLENGES: Final = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
 # The target did not answer; any other response of the class says more.
+_ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
+"""Reason of a CANCEL to those that have not answered while another one did (RFC 3326 §3.1)."""
 _NO_ANSWER: Final = (408, 487, 503)
 
 
@@ -336,7 +338,7 @@ class ProxyContext:
                 self.endpoint.respond(self.transaction, known.response, now=now)
             return
         self._chosen = True
-        self.cancel(now=now)
+        self.cancel(now=now, reason=_ELSEWHERE)
         self._successes[tag] = self._pass(branch, response, now)
 
     def _settle(self, now: float) -> None:
