@@ -18,7 +18,8 @@ from wic.auth.milenage import Milenage
 from wic.auth.secret import Secret
 from wic.auth.tuak import Tuak, TuakOptions
 from wic.errors import ConfigurationError
-from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys, make_profile
+from wic.network.hss import Hss, PublicIdentity, StoredBinding, SubscriberProfile, UsimKeys, identities_of, make_profile
+from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +92,28 @@ def test_a_profile_is_read_as_it_was_written(hss: Hss) -> None:
     hss.add(TWO_SETS)
     assert hss.subscriber(IMPI) == TWO_SETS
     assert hss.holders("sip:work@ims.example") == [TWO_SETS]
+
+
+@pytest.mark.parametrize(
+    ("identity", "forms"),
+    [
+        (
+            "tel:123;phone-context=ims.example",
+            ["tel:1-23;phone-context=IMS.example", "sip:123@IMS.example", "sips:123@ims.example;user=phone"],
+        ),
+        ("sip:123@ims.example", ["tel:1-23;phone-context=ims.example", "sip:123@ims.example:5060"]),
+        ("tel:*21#;phone-context=ims.example", ["sip:*21%23@ims.example"]),
+    ],
+)
+def test_a_local_number_is_one_identity_in_every_form(hss: Hss, identity: str, forms: list[str]) -> None:
+    hss.add(make_profile("one@ims.example", [identity]))
+    for form in forms:
+        assert [name for name in identities_of(Uri.parse(form), "ims.example") if hss.holders(name)] == [identity]
+        with pytest.raises(ConfigurationError, match="of the subscriber one@"):
+            hss.check_free(make_profile("two@ims.example", [str(Uri.parse(form).aor())]))
+    for other in ("sip:123@other.example", "tel:123;phone-context=other.example", "sip:12a@ims.example"):
+        names = identities_of(Uri.parse(other), "ims.example")
+        assert "tel:123;phone-context=ims.example" not in names
 
 
 def test_a_barred_identity_is_neither_associated_nor_shown() -> None:

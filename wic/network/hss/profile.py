@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wic.errors import ConfigurationError
 from wic.sip.errors import MalformedUri
+from wic.sip.params import UriParams
 from wic.sip.uri import Uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_LOCAL_NUMBER = re.compile(r"[0-9*#]+")  # RFC 3966 §3, without separators and hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,9 @@ def identities_of(uri: Uri, domain: str) -> tuple[str, ...]:
     if uri.is_sip and (uri.params.get("user") == "phone" or number.startswith("+")):
         # TS 24.229 §5.3.2.1: a SIP URI that holds a number means the same user as the tel URI.
         found.append(Uri("tel", opaque=number).aor())
+    if uri.is_sip and aor.host == domain.lower() and _LOCAL_NUMBER.fullmatch(uri.username):
+        # RFC 3966 §5.1.5: a local number of the home domain, as the tel URI says by its context.
+        found.append(Uri("tel", opaque=uri.username, params=UriParams([("phone-context", domain)])).aor())
     # A subscriber may have a number as a SIP URI only.
     elif uri.scheme == "tel":
         found.append(Uri("sip", aor.opaque, host=domain))
