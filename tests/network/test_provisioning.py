@@ -264,6 +264,32 @@ async def test_the_other_way_in_of_another_process_ends_too(directory: Path, mon
         assert (waf.users.find("dora"), waf.clients.find("dora-bot")) == (None, None)
 
 
+@pytest.mark.parametrize("new", KINDS[:2], ids=lambda each: each.name)
+async def test_a_subscriber_with_credentials_is_added_again_without_the_web(
+    directory: Path, new: NewSubscriber
+) -> None:
+    async with ImsNetwork(NetworkOptions(directory=directory)) as ims:
+        ims.add_subscribers([new])
+    for name in ("waf.sqlite", "wwsf.sqlite"):
+        (directory / name).write_bytes(b"damaged" * 1000)
+    with Provisioning(directory) as provisioning:
+        provisioning.enrolment.add(replace(new, further=("tel:+492",)))
+        assert provisioning.hss.holders("tel:+492")
+
+
+@pytest.mark.parametrize("web", [True, False])
+async def test_a_web_user_of_another_network_stays(directory: Path, web: bool) -> None:
+    """It has the name of a subscriber of this one, and one accounts file serves both."""
+    async with ImsNetwork(NetworkOptions(directory=directory, web=web)) as ims:
+        ims.accounts.put_web_user("dora", "of the other network")
+        for _ in range(2):
+            ims.add_subscribers(["dora", *KINDS[2:3] * web])
+        assert ims.accounts.web_password("dora") == "of the other network"
+        with Provisioning(directory) as provisioning:
+            provisioning.remove("dora")
+        assert ims.accounts.web_password("dora") == "of the other network"
+
+
 async def test_a_subscriber_may_have_the_name_of_an_account_to_sign_in_with(directory: Path) -> None:
     async with ImsNetwork(NetworkOptions(directory=directory, web=False)) as ims:
         ims.add_subscribers(["dora-in-person", "dora"])

@@ -216,22 +216,23 @@ class Enrolment:
             web = stack.enter_context(self.web.open()) if any(each.is_web for each in subscribers) else None
             hashed = {} if web is None else web.hash_passwords({each.name: each.sign_in for each in subscribers})
             change = stack.enter_context(self.accounts.changing())
-            # One that is known may be a web user, and under the lock only no other process is about to make it one.
-            known = any(self.hss.subscriber(each.profile.impi) is not None for each in subscribers)
-            if web is None and known and self.web.exist():
+            # Under the lock only no other process is about to make one a web user.
+            may_be_web = any(self._may_be_web(each.profile.impi) for each in subscribers)
+            if web is None and may_be_web and self.web.exist():
                 web = stack.enter_context(self.web.open())
             for each in subscribers:
                 for name, account in each.accounts.items():
                     change.put(name, account)
                 if each.sign_in is not None:
                     change.put_web_user(each.name, each.sign_in.reveal())
-                else:
+                elif web is not None and web.has_user(each.name):  # else it is the entry of another network
                     change.forget_web_user(each.name, sign_in_account(each.name), each.profile.impi)
             # What takes long is done: a running network waits for these transactions with each REGISTER.
             change.prepare()
+            # The HSS commits last: while it has no credentials, a change that a crash has cut short asks the WAF again.
+            stack.enter_context(self.hss.transaction())
             if web is not None:
                 stack.enter_context(web.transaction())
-            stack.enter_context(self.hss.transaction())
             for each in subscribers:
                 self._store_in_hss(each)
                 if web is not None:
@@ -250,7 +251,8 @@ class Enrolment:
             web = stack.enter_context(self.web.open()) if self.web.exist() else None
             change = stack.enter_context(self.accounts.changing())
             change.remove(impi)
-            change.web_users.pop(name, None)
+            if web is not None and web.has_user(name):  # as above
+                change.web_users.pop(name, None)
             change.prepare()  # as above
             # The HSS commits last: while it knows the subscriber, a removal that a crash has cut short can be repeated.
             stack.enter_context(self.hss.transaction())
@@ -260,6 +262,11 @@ class Enrolment:
                 web.remove_user(name)
                 web.remove_from_pool(impi)
             change.write()  # before the commits, as above
+
+    def _may_be_web(self, impi: str) -> bool:
+        """Tell whether a subscriber is known and has no credentials of its own, as web users and lent ones have none."""
+        hss = self.hss
+        return hss.subscriber(impi) is not None and not hss.algorithms(impi) and not hss.has_usim(impi)
 
     @staticmethod
     def _store_at_web(web: OpenWebFiles, data: SubscriptionData, hashed: Mapping[str, HashedPassword]) -> None:

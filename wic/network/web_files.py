@@ -108,6 +108,10 @@ class OpenWebFiles:
 
         self.waf.users.store(WebUser(name, subscriber.impi, _usable(subscriber)), password)
 
+    def has_user(self, name: str) -> bool:
+        """Tell whether there is a web user of this name."""
+        return self.waf.users.find(name) is not None
+
     def add_program(self, client_id: str, secret: Secret, subscriber: SubscriberProfile) -> None:
         """Add a program that gets tokens for a subscriber in its own name, or replace it.
 
