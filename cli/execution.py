@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -13,11 +15,13 @@ from wic.errors import WicError
 
 from .error_text import shortage
 from .exit_codes import ExitCode
-from .failures import CommandFailure
+from .failures import CommandFailure, OutputFailed, ReaderGone
 from .signals import SIGNALS, Terminated, heeded, interrupting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from wic.client import Client
 
     from .console import Console
 
@@ -71,8 +75,9 @@ def run_sync(work: Callable[[], ExitCode], console: Console, *, service: bool = 
 async def _interruptible(work: Coroutine[None, None, ExitCode], mask: set[int], *, service: bool) -> ExitCode:
     """Cancel the work at the first signal; the second one meets the default handler. `mask` lets blocked signals in."""
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_ErrorReporter())
     task = asyncio.ensure_future(work)
+    reporter = _ErrorReporter(task)
+    loop.set_exception_handler(reporter)
     signals = heeded()
     first: list[signal.Signals] = []
 
@@ -86,31 +91,51 @@ async def _interruptible(work: Coroutine[None, None, ExitCode], mask: set[int], 
     for number in signals:
         loop.add_signal_handler(number, interrupt, number)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    code, error = ExitCode.FAILED, None
     try:
-        return await task
-    except asyncio.CancelledError:
-        if service and first == [signal.SIGTERM]:
-            return ExitCode.DONE
-        raise
+        code = await task
     except BaseExceptionGroup as group:
-        raise _error_of(group) from group
+        error = _error_of(group)
+    except (asyncio.CancelledError, OutputFailed, ReaderGone) as single:
+        error = single
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+    if error is None or isinstance(error, asyncio.CancelledError):
+        error = reporter.output_error or error
+    if first and isinstance(error, OutputFailed | ReaderGone):
+        error = (
+            asyncio.CancelledError()
+        )  # with its terminal a command loses its output too: the signal is what ended it
+    if error is None or (service and first == [signal.SIGTERM] and isinstance(error, asyncio.CancelledError)):
+        return code if error is None else ExitCode.DONE
+    raise error
 
 
 class _ErrorReporter:
-    """Handler of errors that no caller awaits; of a resource that is used up it tells once in a while, without a traceback.
+    """Handler of errors that no caller awaits, as those of callbacks.
 
-    While there are no descriptors left, asyncio reports each connection that waits to be accepted, every second again.
+    Of a resource that is used up it tells once in a while, without a traceback: while there are no descriptors left, asyncio
+    reports each connection that waits to be accepted, every second again. Output that cannot be written ends the command.
+
+    Args:
+        command: the task of the command.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, command: asyncio.Task[ExitCode]) -> None:
+        self._command = command
         self._silent_until = 0.0
+        self.output_error: OutputFailed | ReaderGone | None = None
+        """The first error of output, which the end of the command tells."""
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log an error."""
-        if (told := shortage(context.get("exception"))) is None:
+        """Log an error, or end the command with it."""
+        error = context.get("exception")
+        if isinstance(error, OutputFailed | ReaderGone):
+            if self.output_error is None:
+                self.output_error = error
+                self._command.cancel()
+        elif (told := shortage(error)) is None:
             loop.default_exception_handler(context)
         elif loop.time() >= self._silent_until:
             self._silent_until = loop.time() + _SHORTAGE_AGAIN
@@ -128,6 +153,21 @@ def _error_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
         else:
             leaves.append(error)
     return next((leaf for leaf in leaves if isinstance(leaf, WicError)), leaves[0])
+
+
+@asynccontextmanager
+async def registered(client: Client) -> AsyncIterator[None]:
+    """Register a client for the length of a block; a first signal lets its deregistration finish, a second ends it."""
+    await client.__aenter__()
+    try:
+        yield
+    finally:
+        closing = asyncio.ensure_future(client.__aexit__(*sys.exc_info()))
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
 
 
 async def until_terminated() -> None:

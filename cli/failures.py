@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -26,6 +27,10 @@ class OutputFailed(WicError):
     def of(cls, file: str | Path, error: OSError) -> OutputFailed:
         """Name the file and the cause, such as a full disk."""
         return cls(f"{file} could not be written in full: {error.strerror or error}")
+
+class ReaderGone(BrokenPipeError):
+    """Standard output whose reader wants no more, which is no fault: click ends the command."""
+
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +93,8 @@ class OutputStream:
         """Write a text.
 
         Raises:
-            OutputFailed: the disk is full, or fails.
+            OutputFailed: the disk is full, or fails, or the terminal was closed.
+            ReaderGone: a pipe has no reader any more.
         """
         try:
             return self._stream.write(text)
@@ -100,7 +106,8 @@ class OutputStream:
         """Pass on what was written.
 
         Raises:
-            OutputFailed: the disk is full, or fails.
+            OutputFailed: the disk is full, or fails, or the terminal was closed.
+            ReaderGone: a pipe has no reader any more.
         """
         try:
             self._stream.flush()
@@ -108,10 +115,11 @@ class OutputStream:
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        if not self._essential:
+        # A thread draws the progress line; the next text of the command fails as well.
+        if not self._essential or threading.current_thread() is not threading.main_thread():
             return
-        if error.errno == errno.EPIPE:  # the reader wants no more, which is no fault: click ends the command
-            raise error
+        if error.errno == errno.EPIPE:
+            raise ReaderGone(error.errno, error.strerror) from error
         raise OutputFailed.of("Standard output", error) from error
 
     def __getattr__(self, name: str) -> object:

@@ -17,7 +17,7 @@ from ..accounts import find_account, split_words
 from ..call_report import show_call
 from ..error_text import sentence
 from ..event_text import message_text
-from ..execution import exit_with, run_async
+from ..execution import exit_with, registered, run_async
 from ..exit_codes import ExitCode
 from ..failures import CommandFailure
 from ..help import HelpCommand, Quantity, examples, option, seconds
@@ -122,7 +122,7 @@ async def _answer_calls(
     taken: list[asyncio.Task[bool]] = []
     with TrafficMonitor(common) as traffic:
         traffic.attach(client)
-        async with client, asyncio.TaskGroup() as group:
+        async with registered(client), asyncio.TaskGroup() as group:
             common.console.say(f"{client.account.impu} is registered and waiting for calls.", style="green")
             async for call in client.incoming():
                 one = AnsweredCall(common, traffic, wanted, call, number=len(taken) + 1)

@@ -19,7 +19,7 @@ from ..accounts import find_account, split_words
 from ..call_report import show_call
 from ..error_text import clause, sentence
 from ..event_text import message_text
-from ..execution import exit_with, run_async
+from ..execution import exit_with, registered, run_async
 from ..exit_codes import ExitCode
 from ..failures import CommandFailure
 from ..help import HelpCommand, examples, option, seconds
@@ -154,7 +154,7 @@ class PlacedCall:
         outcome, told, interrupted = CallOutcome.FAILED, "", False
         try:
             with self._console.progress(f"Registering {account.impu or account.name}") as progress:
-                async with client:
+                async with registered(client):
                     await self._make(client, progress)
             self._check_texts()
         # Left by an error or a signal, the client hangs up by itself before it deregisters.

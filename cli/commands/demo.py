@@ -17,7 +17,7 @@ from wic.network import ImsNetwork
 from wic.network.names import SCSCF
 
 from ..call_report import show_media, show_timings
-from ..execution import exit_with, run_async
+from ..execution import exit_with, registered, run_async
 from ..exit_codes import ExitCode
 from ..failures import CommandFailure
 from ..help import HelpCommand, examples
@@ -78,7 +78,7 @@ async def _demo(common: CommonOptions) -> ExitCode:
             traffic.attach_network(ims, SCSCF)
             traffic.attach(bob, "bob")
             progress.update("Registering alice and bob over WSS")
-            async with bob, alice:  # bob first: alice may call as soon as she is registered
+            async with registered(bob), registered(alice):  # bob first: alice may call as soon as she is registered
                 clients = {"alice": alice, "bob": bob}
                 outcome.registrations += [
                     _registration(each, traffic.algorithms.get(name)) for name, each in clients.items()

@@ -13,7 +13,7 @@ from wic.client.events import RegistrationLost
 
 from ..accounts import find_account, split_words
 from ..event_text import event_text
-from ..execution import exit_with, run_async
+from ..execution import exit_with, registered, run_async
 from ..exit_codes import ExitCode
 from ..help import HelpCommand, examples, option, seconds
 from ..options import AccountOptions, CommonOptions, account_options, common_options
@@ -63,7 +63,7 @@ async def _register(common: CommonOptions, account: Account, *, duration: float 
         traffic.attach(client)
         identity = account.impu or "a user of the access token"  # which names the identities
         with common.console.progress(f"Registering {identity} at {account.server or 'the WWSF'}"):
-            await stack.enter_async_context(client)
+            await stack.enter_async_context(registered(client))
         _show(common, client, traffic, started)
         # Not before: the first registration is printed in full above.
         client.on_event(lambda event: tell(common.console, client, event))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import io
 import os
@@ -12,8 +13,9 @@ import pytest
 from wic.errors import ConfigurationError, LocalProtocolError, RegistrationFailed
 from wic_cli.console import Console
 from wic_cli.error_text import sentence
-from wic_cli.execution import run_async, run_sync, until_terminated
+from wic_cli.execution import registered, run_async, run_sync, until_terminated
 from wic_cli.exit_codes import ExitCode
+from wic_cli.failures import OutputFailed, ReaderGone
 
 
 @pytest.fixture
@@ -140,6 +142,68 @@ def test_a_second_signal_ends_the_command_at_once(console) -> None:
         return ExitCode.DONE
 
     assert run_async(work, console) is ExitCode.INTERRUPTED
+
+
+class SlowClient:
+    """A client whose deregistration takes a while, during which signals come."""
+
+    def __init__(self, signals: int) -> None:
+        self._signals = signals
+        self.deregistered = False
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, *_: object) -> None:
+        for _ in range(self._signals):
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(5):
+                await asyncio.sleep(0)
+        self.deregistered = True
+
+
+@pytest.mark.parametrize(("signals", "finished", "code"), [(0, True, 0), (1, True, 3), (2, False, 3)])
+def test_a_first_signal_lets_a_deregistration_finish(console, signals, finished, code) -> None:
+    client = SlowClient(signals)
+
+    async def work() -> ExitCode:
+        async with registered(client):
+            pass
+        return ExitCode.DONE
+
+    assert run_async(work, console) == code
+    assert client.deregistered is finished
+
+
+@pytest.mark.parametrize("error", [OutputFailed("Standard output is full"), ReaderGone(errno.EPIPE, "Broken pipe")])
+@pytest.mark.parametrize("ends", [False, True])
+def test_output_that_fails_in_a_callback_ends_the_command_once(console, errors, caplog, error, ends) -> None:
+    cleaned = []
+
+    def fail() -> NoReturn:
+        raise error
+
+    async def work() -> ExitCode:
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(3):
+                loop.call_soon(fail)
+            if not ends:
+                await asyncio.Event().wait()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1)
+        finally:
+            cleaned.append(True)
+        return ExitCode.DONE
+
+    if isinstance(error, ReaderGone):
+        with pytest.raises(ReaderGone):
+            run_async(work, console)
+    else:
+        assert run_async(work, console) is ExitCode.FAILED
+        assert errors.getvalue() == "Error: Standard output is full.\n"
+    assert cleaned
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
 import signal
 import subprocess
+import termios
 from typing import NoReturn
 
 import click
@@ -165,6 +167,30 @@ def test_ctrl_c(monkeypatch, wic, tmp_path, path) -> None:
     words = words_of(path, directory=str(tmp_path), accounts="x")
     document = failure_of(wic(*words, "--json"), 3)
     assert (document["outcome"], document["error"]) == ("interrupted", "Interrupted")
+
+
+@pytest.mark.parametrize("command", ["register", "answer"])
+def test_a_terminal_that_is_closed(lab, tmp_path, command) -> None:
+    """Its end is a signal, and output that cannot be written: the command deregisters, and tells of neither."""
+    ours, theirs = pty.openpty()
+    with (tmp_path / "errors").open("w+b") as errors:
+        process = subprocess.Popen(
+            [str(WIC), command, "carol", "--accounts", lab.accounts],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=errors,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - it takes no lock
+        )
+        os.close(theirs)
+        shown = b""
+        while b"registered" not in shown.lower():
+            shown += os.read(ours, 1000)
+        os.close(ours)
+        assert process.wait(15) == 3
+        assert lab.contacts("carol") == []
+        errors.seek(0)
+        assert errors.read() == b""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
