@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,22 @@ def seconds(*, at_least: float = 0) -> Quantity:
 def examples(*commands: str) -> str:
     """Return the epilog of a command: lines as a user types them."""
     return "\n".join(["Examples:", "", "\b", *(f"$ {command}" for command in commands)])
+def refuse_without_effect(where: str, *names: str) -> None:
+    """Refuse options of the running command that are given and would have no effect.
+
+    Args:
+        where: the other option that decides that, such as `goes with --record`.
+        names: the options, by the names of their parameters.
+
+    Raises:
+        click.UsageError: one of them is given, also with the value that it has by default.
+    """
+    ctx = click.get_current_context()
+    for each in ctx.command.params:
+        if each.name in names and ctx.get_parameter_source(each.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{each.opts[0]} {where}.", ctx)
+
+
 
 
 def unexpected(ctx: click.Context | None, word: str, *, expected: str = "") -> click.UsageError:

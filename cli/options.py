@@ -17,7 +17,7 @@ from wic.accounts.schema import SETTINGS
 from wic.sip.trace import time_text
 
 from .console import Console, clean
-from .help import ACCOUNT, OUTPUT, TRACING, option
+from .help import ACCOUNT, OUTPUT, TRACING, option, refuse_without_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +178,8 @@ def account_options(command: Callable[Concatenate[AccountOptions, P], None]) -> 
     @functools.wraps(command)  # click keeps the options that are already there on the function
     def with_account(*args: P.args, **kwargs: P.kwargs) -> None:
         fields = {name: kwargs.pop(name) for name in AccountOptions.__dataclass_fields__}
+        if fields["server"]:
+            refuse_without_effect("names the file of an ACCOUNT, and does not go with --server", "accounts")
         command(AccountOptions(**fields), *args, **kwargs)  # type: ignore[arg-type]
 
     return with_account

@@ -20,7 +20,7 @@ from ..event_text import message_text
 from ..execution import exit_with, registered, run_async
 from ..exit_codes import ExitCode
 from ..failures import CommandFailure
-from ..help import HelpCommand, Quantity, examples, option, seconds
+from ..help import HelpCommand, Quantity, examples, option, refuse_without_effect, seconds
 from ..options import AccountOptions, CommonOptions, account_options, common_options
 from ..recording import fault_of, open_recording
 from ..traffic import TrafficMonitor
@@ -101,6 +101,10 @@ def answer(
     """
     if sum((echo, play is not None, reject is not None)) > 1:
         raise click.UsageError("--echo, --play and --reject exclude each other.")
+    if reject is not None:
+        refuse_without_effect("does not go with --reject", "record")
+    if record is None:
+        refuse_without_effect("goes with --record", "force")
     name, _ = split_words(words, options, expected=())
     wanted = AnswerOptions(
         calls=calls, echo=echo, play=play, record=record, force=force, after=after, reject=reject, ladder=ladder
@@ -140,7 +144,7 @@ def _open_recording(common: CommonOptions, wanted: AnswerOptions, *, number: int
         ConfigurationError: its file exists, or cannot be written.
     """
     path = wanted.record
-    if path is None or wanted.reject is not None:
+    if path is None:
         return None
     if number > 1:
         path = path.with_stem(f"{path.stem}-{number}")

@@ -22,7 +22,7 @@ from ..event_text import message_text
 from ..execution import exit_with, registered, run_async
 from ..exit_codes import ExitCode
 from ..failures import CommandFailure
-from ..help import HelpCommand, examples, option, seconds
+from ..help import HelpCommand, examples, option, refuse_without_effect, seconds
 from ..options import AccountOptions, CommonOptions, account_options, common_options
 from ..recording import fault_of, open_recording
 from ..traffic import TrafficMonitor
@@ -105,6 +105,8 @@ def call(
 
     TARGET is a SIP or tel URI, user@domain, or a telephone number. The call ends after --duration, at the end of the --play file, when the other side hangs up, or on Ctrl-C.
     """
+    if record is None:
+        refuse_without_effect("goes with --record", "force")
     name, (target,) = split_words(words, options, expected=("TARGET",))
     if send and channel is None:
         channel = "chat"

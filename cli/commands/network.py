@@ -13,7 +13,7 @@ from wic.network.tokens import TrustedIssuer
 
 from ..execution import exit_with, run_async, until_terminated
 from ..exit_codes import ExitCode
-from ..help import HelpGroup, Quantity, examples, option
+from ..help import HelpGroup, Quantity, examples, option, refuse_without_effect
 from ..options import CommonOptions, common_options
 from ..traffic import TrafficMonitor
 from .subscriber import subscriber
@@ -149,6 +149,8 @@ def up(
 
     The network has an eP-CSCF, an eIMS-AGW, an S-CSCF with its HSS, a WAF and a WWSF. With --json it prints one line with their addresses as soon as all of them listen. With --log-level info it logs registrations, deregistrations and refusals.
     """
+    if insecure:  # no WWSF runs
+        refuse_without_effect("does not go with --insecure", "guests", "leases_each", "sign_in_only")
 
     def options() -> NetworkOptions:
         audience = f"sip:{domain}"  # RFC 7519 §4.1.3: whom a token of another WAF has to be for

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wic.accounts import AuthScheme
 from wic.errors import ConfigurationError
 from wic.network.enrolment import sign_in_account
 from wic.network.provisioning import Provisioning
@@ -14,7 +15,7 @@ from wic.registration.reg_event.reginfo import ContactEvent
 
 from ..execution import exit_with, run_sync
 from ..exit_codes import ExitCode
-from ..help import HelpGroup, Quantity, examples, option
+from ..help import HelpGroup, Quantity, examples, option, refuse_without_effect
 from ..new_subscriber import SubscriberOptions, new_subscriber_options
 from ..options import CommonOptions, common_options_without_sip
 from ..subscriber_csv import MOST_SUBSCRIBERS, read_subscribers
@@ -103,8 +104,13 @@ def add(
     """
     if (name is None) == (csv_file is None):
         raise click.UsageError("Give either NAME or --csv FILE.")
-    if count is not None and csv_file is not None:
-        raise click.UsageError("--count goes with NAME, not with --csv.")
+    if csv_file is not None:
+        refuse_without_effect("goes with NAME, not with --csv", "count")
+    # An option of a CSV file is for those of its rows that have a use for it.
+    elif new.pool:
+        refuse_without_effect("does not go with --pool", "auth", "algorithm", "usim")
+    elif new.auth != AuthScheme.AKA.value:
+        refuse_without_effect("goes with --auth aka", "usim")
 
     def work(provisioning: Provisioning) -> None:
         if (count or csv_file) and (new.tel or new.impu or new.separate):
@@ -239,8 +245,8 @@ def deregister(common: CommonOptions, directory: Path, name: str, reason: str, r
 
     The network running in DIR ends it and sends a NOTIFY to the WIC and to all other watchers of the registration.
     """
-    if retry_after is not None and reason != ContactEvent.PROBATION.value:
-        raise click.UsageError("--retry-after goes with --reason probation.")
+    if reason != ContactEvent.PROBATION.value:
+        refuse_without_effect("goes with --reason probation", "retry_after")
 
     def work(provisioning: Provisioning) -> None:
         impi = provisioning.deregister(name, reason=ContactEvent(reason), retry_after=retry_after or 60)

@@ -271,7 +271,7 @@ def test_a_network_that_does_not_run(lab, wic, complaint, tmp_path, monkeypatch)
     [
         (("--barred",), "--barred leaves no identity to call with"),
         (("--k-file", "k"), "go with --auth aka"),
-        (("--auth", "aka", "--k-file", "k", "--pool"), "go with --auth aka, and not with --pool"),
+        (("--k-file", "k", "--pool"), "go with --auth aka, and not with --pool"),
         (("--count", "2", "--tel", "tel:+4930987"), "name the identities of one subscriber"),
         (("--auth", "bearer", "--algorithm", "MD5"), "--algorithm goes with --auth digest or aka"),
         (("--auth", "aka", "--k-file", "k"), "give --k-file, and --op-file or --opc-file"),
