@@ -355,9 +355,22 @@ def test_an_origin_in_another_form_than_browsers_send(wic, complaint, origin) ->
     assert "https://HOST:PORT" in complaint(wic("network", "up", "--origin", origin), code=2)
 
 
-@pytest.mark.parametrize("issuer", ["http://waf.example", "https://a..b", "https://u:p@waf.example", ""])
-def test_a_third_party_waf_that_cannot_be_one(wic, complaint, issuer) -> None:
-    assert "write https://HOST" in complaint(wic("network", "up", "--third-party-waf", issuer), code=2)
+@pytest.mark.parametrize(
+    "issuer",
+    ["http://waf.example", "https://a..b", "https://u:p@waf.example", "https://a?b", "https://a#", "waf.example", ""],
+)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("network", "up", "--third-party-waf"),
+        ("network", "subscriber", "add", "zoe", "--dir", "LAB", "--allow-waf"),
+        ("network", "subscriber", "add", "zoe", "--dir", "LAB", "--bar-waf"),
+    ],
+    ids=" ".join,
+)
+def test_a_third_party_waf_that_cannot_be_one(lab, wic, complaint, words, issuer) -> None:
+    words = [str(lab.directory) if word == "LAB" else word for word in words]
+    assert "write https://HOST" in complaint(wic(*words, issuer), code=2)
 
 
 def test_an_agw_that_this_version_lacks(wic) -> None:
@@ -385,8 +398,9 @@ def test_subscribers_of_no_network(wic, complaint, tmp_path, monkeypatch, words,
     [
         (("deregister", "bob", "--retry-after", "30"), "--retry-after goes with --reason probation"),
         (("remove", "mallory"), "The network has no subscriber mallory@ims.example; it has"),
-        (("add", "b ob"), "'b ob' is not a name: write letters, digits, '.', '-' and '_'"),
+        (("add", "b ob"), "'b ob' is not a name: write letters, digits, '.', '-', '_' and '+'"),
         (("add", ""), "'' is not a name: write letters"),
+        (("add", "%41"), "'%41' is not a name: write letters"),
         (("add", "@ims.example"), "'@ims.example' is not a name: write letters"),
         (("add", "zoe@ims.example"), "of a whole identity, write zoe only"),
         (("add", "sip:zoe@ims.example"), "of a whole identity, write zoe only"),

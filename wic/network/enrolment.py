@@ -7,6 +7,7 @@ be wrong with a subscriber is found by `prepare`, before anything is stored.
 
 from __future__ import annotations
 
+import re
 import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from wic.auth.secret import Secret
 from wic.errors import ConfigurationError
 from wic.network.certificates import CA_FILE
 from wic.network.hss import DIGEST_ALGORITHMS, PublicIdentity, SubscriberProfile, UsimKeys, make_hashes, make_profile
+from wic.network.tokens.issuer import check_issuer
 from wic.network.web_files import program_of
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from wic.network.hss import Hss
     from wic.network.waf.users import HashedPassword
     from wic.network.web_files import OpenWebFiles, WebFiles
+
+
+_NAME = re.compile(r"[A-Za-z0-9._+\-]+")
 
 
 def sign_in_account(name: str) -> str:
@@ -58,13 +63,11 @@ class SubscriberIdentities:
         user = rest.partition("@")[0]
         if user and user != self.name and scheme in ("", "sip", "sips", "tel"):  # else it may be a password
             raise ConfigurationError(f"{self.name!r} is not a name: of a whole identity, write {user} only.")
-        impi = f"{self.name}@{domain}"
-        try:
-            make_profile(impi, [f"sip:{impi}"])
-        except ConfigurationError:  # which speaks of an identity that was not typed
+        if not _NAME.fullmatch(self.name):  # RFC 3261 §19.1.4: %41 would be another way to write A
             raise ConfigurationError(
-                f"{self.name!r} is not a name: write letters, digits, '.', '-' and '_', such as zoe.smith."
-            ) from None
+                f"{self.name!r} is not a name: write letters, digits, '.', '-', '_' and '+', such as zoe.smith."
+            )
+        impi = f"{self.name}@{domain}"
         together = [PublicIdentity(f"sip:{impi}", barred=self.barred), *map(PublicIdentity, self.further)]
         apart = [PublicIdentity(impu, registration_set=number) for number, impu in enumerate(self.separate, start=1)]
         return make_profile(impi, [*together, *apart])
@@ -164,6 +167,8 @@ class Enrolment:
             allowed_entities=new.allowed_entities,
             barred_entities=new.barred_entities,
         )
+        for entity in (*new.allowed_entities, *new.barred_entities):
+            check_issuer(entity)  # TS 24.371 §6.4.2: the eP-CSCF names a third party by its issuer URL
         self.hss.check_free(data.profile)  # and again by `store`: another process may be faster
         if new.pool:
             self.web.check()

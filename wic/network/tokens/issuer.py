@@ -51,8 +51,22 @@ class TrustedIssuer:
     """Whether each token is introspected as well, so that revocations count at once."""
 
     def __post_init__(self) -> None:
-        introspection_url = self.introspection.url if self.introspection else None
-        for url in (self.issuer, self.jwks_uri, introspection_url):
-            if url is not None and not is_usable_url(url):
-                shown = mask_userinfo(url)
-                raise ConfigurationError(f"{shown!r} is not the URL of a WAF: write https://HOST or https://HOST/PATH")
+        check_issuer(self.issuer)
+        for url in (self.jwks_uri, self.introspection.url if self.introspection else None):
+            if url is not None:
+                _check_url(url)
+
+
+def check_issuer(url: str) -> None:
+    """Refuse a text that cannot be the issuer of tokens.
+
+    Raises:
+        ConfigurationError: it is no https URL, or has a query or a fragment (RFC 8414 §2).
+    """
+    _check_url(url, without="?#")
+
+
+def _check_url(url: str, *, without: str = "#") -> None:
+    if not is_usable_url(url) or any(each in url for each in without):
+        shown = mask_userinfo(url)
+        raise ConfigurationError(f"{shown!r} is not the URL of a WAF: write https://HOST or https://HOST/PATH")
