@@ -102,3 +102,9 @@ def test_a_tel_uri_that_is_no_number_is_refused(text):
 def test_a_local_number_needs_a_domain(text):
     with pytest.raises(ConfigurationError, match="is a local number, and no domain is known"):
         parse_target(text, "")
+
+
+@pytest.mark.parametrize("text", ["sip:bob@ims.example?Subject=x", "bob@ims.example?Replaces=1"])
+def test_header_fields_of_a_target_are_refused(text):
+    with pytest.raises(ConfigurationError, match="header fields, which a call does not take"):
+        parse_target(text, "home.example")

@@ -62,6 +62,9 @@ def parse_target(text: str, domain: str) -> Uri:
         uri = None  # the same words as for another scheme
     if uri is None or uri.scheme not in ("sip", "sips", "tel"):
         raise ConfigurationError(f"{text!r} cannot be called; write sip:user@domain, tel:+number or a number.")
+    # RFC 3261 §19.1.1: a Request-URI has no header fields; §19.1.5: a user is told of those that are not honoured.
+    if uri.headers:
+        raise ConfigurationError(f"{text!r} has header fields, which a call does not take; leave out '?' and the rest.")
     return _telephone(uri, domain) if uri.scheme == "tel" else uri
 
 
