@@ -6,7 +6,11 @@ import errno
 
 import click
 
+from wic.sip.masking import mask_userinfo
+
 _USED_UP = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT})
+_HEAD, _TAIL = 600, 200
+"""Characters that remain of an error that is longer, as one is that repeats a value of thousands of them."""
 
 
 def sentence(error: BaseException) -> str:
@@ -39,4 +43,7 @@ def _line(error: BaseException) -> str:
             text = f"{text}; allow more with `ulimit -n`"
     elif isinstance(error, TimeoutError):
         text = text or "no answer came in time"
-    return " ".join(text.split()) or type(error).__name__
+    line = mask_userinfo(" ".join(text.split()))  # before it is cut: a half of a URL would not be known as one
+    if len(line) > _HEAD + _TAIL:
+        line = f"{line[:_HEAD]}…{line[-_TAIL:]}"
+    return line or type(error).__name__

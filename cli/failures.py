@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from wic.errors import ConfigurationError, LocalProtocolError, WicError
-from wic.sip.masking import mask_userinfo
 
 from .error_text import sentence
 from .exit_codes import ExitCode
@@ -28,9 +27,9 @@ class OutputFailed(WicError):
         """Name the file and the cause, such as a full disk."""
         return cls(f"{file} could not be written in full: {error.strerror or error}")
 
+
 class ReaderGone(BrokenPipeError):
     """Standard output whose reader wants no more, which is no fault: click ends the command."""
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +51,12 @@ class CommandFailure:
         if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | EOFError | click.Abort):
             return INTERRUPTED
         if isinstance(error, click.ClickException):
-            return cls(outcome="usage", reason=mask_userinfo(sentence(error)), error=click.UsageError.__name__)
+            return cls(outcome="usage", reason=sentence(error), error=click.UsageError.__name__)
         own_mistake = isinstance(error, ConfigurationError | LocalProtocolError)  # nothing was tried
         status = getattr(getattr(error, "response", None), "status", None)
         return cls(
             outcome="usage" if own_mistake else "failed",
-            reason=mask_userinfo(sentence(error)),
+            reason=sentence(error),
             error=type(error).__name__,
             status=status if isinstance(status, int) else None,
         )

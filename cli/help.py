@@ -28,6 +28,7 @@ OPTIONS, ACCOUNT, OUTPUT, TRACING = "Options", "Account", "Output", "Tracing"
 _FIRST_COLUMN = 30
 _EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 _NEVER_PROPOSED = frozenset({"--insecure"})
+_DIGITS = frozenset("0123456789+-.eE")
 
 
 class GroupedOption(click.Option):
@@ -79,6 +80,8 @@ class Quantity(_Number):
             click.BadParameter: it is none, or beyond the limits.
         """
         with suppress(click.BadParameter):  # whose words are a formula
+            if not _DIGITS.issuperset(str(value).strip()):  # Python reads 1_0 and the digits of other scripts
+                raise click.BadParameter("")
             number = self._limits.convert(value, param, ctx)
             if isinstance(number, int) or math.isfinite(number):  # a whole number may be too large for a float
                 return number
@@ -93,9 +96,6 @@ def seconds(*, at_least: float = 0) -> Quantity:
     return Quantity("seconds", click.FloatRange(min=at_least))
 
 
-def examples(*commands: str) -> str:
-    """Return the epilog of a command: lines as a user types them."""
-    return "\n".join(["Examples:", "", "\b", *(f"$ {command}" for command in commands)])
 def refuse_without_effect(where: str, *names: str) -> None:
     """Refuse options of the running command that are given and would have no effect.
 
@@ -112,6 +112,9 @@ def refuse_without_effect(where: str, *names: str) -> None:
             raise click.UsageError(f"{each.opts[0]} {where}.", ctx)
 
 
+def examples(*commands: str) -> str:
+    """Return the epilog of a command: lines as a user types them."""
+    return "\n".join(["Examples:", "", "\b", *(f"$ {command}" for command in commands)])
 
 
 def unexpected(ctx: click.Context | None, word: str, *, expected: str = "") -> click.UsageError:

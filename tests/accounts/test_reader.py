@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -234,3 +235,11 @@ carol = { pasword = "x" }
 )
 def test_an_unknown_name_gets_a_list_that_can_be_read(wanted, known, told) -> None:
     assert near_names(wanted, known) == told
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "pipe"])
+def test_only_a_file_is_to_be_kept_from_other_users(tmp_path, caplog, name):
+    os.mkfifo(tmp_path / "pipe", 0o644)
+    with pytest.raises(ConfigurationError, match="has an empty first line"):
+        read_secret_file(tmp_path / name)  # which an absolute path replaces
+    assert caplog.text == ""

@@ -83,10 +83,10 @@ async def test_a_name_of_several_addresses_means_one_of_them(tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        ({"mw_host": "nowhere.invalid"}, "the host 'nowhere.invalid' is not known: .+"),
-        ({"host": "nowhere.invalid"}, "the host 'nowhere.invalid' is not known: .+"),
-        ({"mw_host": "a" * 64}, "the host 'a+' is not known: it is not a host name"),
-        ({"peers": ("sip:nowhere.invalid",)}, "the host 'nowhere.invalid' is not known: .+"),
+        ({"mw_host": "nowhere.invalid"}, "the host 'nowhere.invalid' is not known"),
+        ({"host": "nowhere.invalid"}, "the host 'nowhere.invalid' is not known"),
+        ({"mw_host": "a" * 64}, "the host 'a+' is not known"),
+        ({"peers": ("sip:nowhere.invalid",)}, "the host 'nowhere.invalid' is not known"),
         ({"mw_host": "0.0.0.0"}, "the entities cannot have the address 0.0.0.0 .+: name one address"),
         ({"mw_host": "::"}, "the entities cannot have the address :: .+: name one address"),
     ],

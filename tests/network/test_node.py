@@ -91,7 +91,7 @@ async def test_addresses_of_a_core() -> None:
     with pytest.raises(ConfigurationError, match="is not known"):
         await address_of("no-such-host.invalid")
     for host in ("a..b", "x" * 64):
-        with pytest.raises(ConfigurationError, match="is not known: it is not a host name"):
+        with pytest.raises(ConfigurationError, match=r"is not known$"):
             await address_of(host)
     assert local_address("127.0.0.9") == "127.0.0.1"
 

@@ -319,5 +319,6 @@ def read_secret_file(path: Path, *, what: str = "password") -> Secret:
 
 def warn_if_shared(path: Path, mode: int) -> None:
     """Log a warning where a file of this mode, with secrets in it, can be read by other users."""
-    if mode & (stat.S_IRGRP | stat.S_IROTH) and os.name == "posix":  # elsewhere the mode says nothing
+    # Elsewhere, and of a device or a pipe, the mode says nothing about secrets.
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH) and os.name == "posix":
         _log.warning("other users can read the secrets in %s; chmod 600 it", path)

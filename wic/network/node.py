@@ -95,10 +95,8 @@ async def address_of(host: str) -> str:
         return str(ipaddress.ip_address(host))
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None)
-    except OSError as error:
-        raise ConfigurationError(f"the host {host!r} is not known: {error.strerror}") from error
-    except UnicodeError as error:  # of the codec for host names: a label that is empty, or longer than 63 octets
-        raise ConfigurationError(f"the host {host!r} is not known: it is not a host name") from error
+    except (OSError, UnicodeError) as error:  # the latter of a label that is empty, or longer than 63 octets
+        raise ConfigurationError(f"the host {host!r} is not known") from error
     return str(found[0][4][0])
 
 
