@@ -95,9 +95,12 @@ class Transcript(list[Seen]):
         return note
 
     def note(self, place: str, data: bytes, *, sent: bool) -> None:
-        """Note a message with its lines ended by LF; its Content-Length is checked here, and that of a body hidden."""
+        """Note a message with its lines ended by LF; its Content-Length is checked here, and that of a body hidden.
+
+        So is its date, for two messages may be of one second.
+        """
         head, _, body = data.partition(b"\r\n\r\n")
-        lines = head.decode().split("\r\n")
+        lines = [re.sub(r"^Date: .+ GMT$", "Date: {date}", line) for line in head.decode().split("\r\n")]
         assert f"Content-Length: {len(body)}" in lines
         if body:
             lines[lines.index(f"Content-Length: {len(body)}")] = "Content-Length: {length}"

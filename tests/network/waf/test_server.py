@@ -82,7 +82,7 @@ async def test_metadata(waf: Waf, browser) -> None:
 
 async def test_a_port_that_is_taken(waf: Waf, tmp_path: Path, server_tls) -> None:
     options = WafOptions(database=tmp_path / "other.sqlite", ssl_context=server_tls, port=waf.port)
-    with pytest.raises(ConfigurationError, match="cannot listen"):
+    with pytest.raises(ConfigurationError, match="is taken; choose another one"):
         await Waf.open(options, password_cost=16)
 
 

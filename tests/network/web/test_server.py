@@ -214,7 +214,7 @@ async def test_files_beside_the_pages_are_not_served(browser, path: str) -> None
 
 async def test_a_failed_open_leaves_nothing_open(waf: Waf, tmp_path: Path, server_tls: ssl.SSLContext) -> None:
     options = WafOptions(database=tmp_path / "other.sqlite", ssl_context=server_tls, port=waf.port)
-    with pytest.raises(ConfigurationError, match="cannot listen"):
+    with pytest.raises(ConfigurationError, match="is taken; choose another one"):
         await Waf.open(options, password_cost=16)
     assert not options.database.exists()
     with pytest.raises(ConfigurationError, match="cannot open"):

@@ -97,5 +97,5 @@ async def test_no_file_is_opened_for_a_waf_that_cannot_be_trusted(tmp_path: Path
 
 async def test_a_port_that_is_taken(waf: Waf, wwsf: Wwsf, tmp_path: Path) -> None:
     options = replace(wwsf.options, database=tmp_path / "other.sqlite", port=waf.port)
-    with pytest.raises(ConfigurationError, match="cannot listen"):
+    with pytest.raises(ConfigurationError, match="is taken; choose another one"):
         await Wwsf.open(options)
