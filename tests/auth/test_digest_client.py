@@ -171,6 +171,24 @@ def test_a_proved_nonce_that_is_given_out_again_gets_one_answer_more(
         client.challenged(register(client), challenge(again))
 
 
+@pytest.mark.parametrize(("qop", "hope"), [(', qop="auth"', True), ("", False)])
+def test_requests_on_their_way_when_a_proved_nonce_is_given_out_again_get_one_answer_more_each(
+    client: DigestClient, register: Register, challenge: MakeChallenge, qop: str, hope: bool
+) -> None:
+    """Their challenges say no more than the first one; without qop there is no nc to tell them by."""
+    again = f'Digest realm="r", nonce="n"{qop}'
+    client.challenged(register(client), challenge(again))
+    client.accepted(register(client), success())
+    first, second, third = (register(client) for _ in range(3))
+    client.challenged(first, challenge(again))
+    repeated = [register(client)]
+    for late in (second, third) if hope else ():
+        client.challenged(late, challenge(again))
+        repeated.append(register(client))
+    with pytest.raises(AuthenticationFailed, match="does not accept the password"):
+        client.challenged(repeated[-1] if hope else second, challenge(again))
+
+
 def test_calls_that_are_challenged_side_by_side_do_not_disturb_each_other(
     client: DigestClient, verifier: DigestVerifier, register: Register, challenge: MakeChallenge
 ) -> None:

@@ -4,7 +4,8 @@ Nonces are kept by protection space: one realm behind one header (RFC 3261 §22.
 made with it was accepted, and that is what tells a wrong password from a nonce that has expired:
 
 - a challenge that answers a proved nonce means that the nonce is used up, whether or not it says `stale=true`; one that
-  gives out the same nonce again gets one more answer, and after that the nonce has to be proved anew;
+  gives out the same nonce again gets one more answer, and after that the nonce has to be proved anew; each request that
+  was on its way by then gets one more as well, since its challenge says no more than the first one;
 - a challenge that answers an unproved nonce means that the password is wrong, unless it says `stale=true`, which is
   believed twice in a row (RFC 7616 §3.3 sets no limit; a network that calls every nonce stale would never end).
 
@@ -185,6 +186,8 @@ class ProtectionSpace:
     """Nonces that were accepted, the newest last."""
     stale_strikes: int = 0
     """Challenges in a row that called an unproved nonce stale."""
+    doubted: tuple[str, int] = ("", 0)
+    """The last proved nonce that was given out again, and the highest `nc` that had been sent with it by then."""
 
     def use(self, challenge: Challenge, ha1: Secret) -> None:
         """Go on with another nonce."""
@@ -313,13 +316,16 @@ class ProtectionSpaces:
         """
         space = self._spaces.get((challenge.header, challenge.realm))
         sent = _sent(request, challenge.header, challenge.realm)
-        used = sent.get("nonce") if sent is not None and sent.get("response") else None
-        if space is None or used is None:
+        if space is None or sent is None or not sent.get("response"):
             return  # nothing was answered yet
+        used, nc = sent.get("nonce") or "", sent.get("nc")
         if used in space.proved:
             if challenge.nonce == used:  # not used up: one more refusal is about the password
                 space.proved = tuple(nonce for nonce in space.proved if nonce != used)
+                space.doubted = used, self._counts.get((challenge.realm, used), 0)
             return
+        if nc and used == space.doubted[0] and int(nc, 16) <= space.doubted[1]:
+            return  # it was on its way before
         if space.count > 1:  # its first use got some other answer, so that it was neither stale nor wrong then
             space.stale_strikes = 0
             return
