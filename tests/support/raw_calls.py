@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wic.network.epcscf.leg import Leg
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 SECURITY = f"a=ice-ufrag:abcd\r\na=ice-pwd:{'p' * 24}\r\na=fingerprint:{FINGERPRINT}\r\n"
@@ -50,6 +56,11 @@ def uri_of(value: str) -> str:
     found = re.search("<(.*?)>", value)
     assert found is not None
     return found[1]
+
+
+def legs(ims) -> Iterator[Leg]:
+    """Return the legs of all calls at the eP-CSCF."""
+    return (leg for ue in ims.epcscf.ues for leg in ue.legs.values())
 
 
 class Call:

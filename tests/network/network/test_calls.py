@@ -8,15 +8,13 @@ import pytest
 
 from tests.support.raw_calls import (
     ANSWER,
-    AUDIO,
     BOB,
-    DATA,
     FINGERPRINT,
     HEAD,
     OFFER,
     SECRETS,
-    SECURITY,
     Call,
+    legs,
     m_lines,
     sdp,
 )
@@ -28,16 +26,7 @@ from wic.media.transport import TransportState
 from wic.network.agw.gateway import AgwOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wic.network.epcscf.leg import Leg
-
-REQUESTED = "a=3ge2ae:requested\r\n"
-
-
-def legs(ims) -> Iterator[Leg]:
-    """Return the legs of all calls at the eP-CSCF."""
-    return (leg for ue in ims.epcscf.ues for leg in ue.legs.values())
 
 
 def lose_media(leg: Leg) -> None:
@@ -315,29 +304,6 @@ async def test_only_some_offers_of_a_call_may_wait_for_answers(call, ims):
     assert all(leg.waiting_offers == 8 for leg in legs(ims))
     call.alice.send(call.within("BYE"))
     await call.bob.expect("BYE")
-
-
-async def test_a_later_offer_may_be_answered_before_its_2xx(call, ims):
-    """RFC 3262 §5: the 183 has the answer, and the 200 none; the media stay when the next offer comes."""
-    security = f"{SECURITY}a=setup:actpass\r\n"
-    offer = f"{HEAD}t=0 0\r\n" + "".join(
-        f"{line}{security}a=mid:{mid}\r\n{applied}"
-        for mid, (line, applied) in enumerate([(AUDIO, REQUESTED), (AUDIO, REQUESTED), (DATA, "")])
-    )
-    call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=offer, cseq=50))
-    invited = await call.bob.expect("INVITE")
-    answer = f"{ANSWER}{AUDIO}{SECURITY}a=setup:active\r\n"
-    call.bob.send(call.bob.respond(invited, "183 Session Progress", "Require: 100rel", "RSeq: 1", body=answer))
-    await call.alice.expect("SIP/2.0 183")
-    call.alice.send(call.within("PRACK", "RAck: 1 50 INVITE", cseq=51))
-    call.bob.send(call.bob.respond(await call.bob.expect("PRACK"), "200 OK"))
-    await call.alice.expect("SIP/2.0 200")
-    call.bob.send(call.bob.respond(invited, "200 OK"))
-    await call.alice.expect("SIP/2.0 200")
-    call.alice.send(call.within("UPDATE", f"Contact: {call.alice.contact}", body=offer, cseq=52))
-    assert m_lines(await call.bob.expect("UPDATE")) == m_lines(invited)
-    assert len(m_lines(invited)) == 3
-    assert all(leg.waiting_offers == 1 for leg in legs(ims))
 
 
 async def test_ice_cannot_be_restarted_yet(call):

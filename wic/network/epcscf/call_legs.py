@@ -184,12 +184,12 @@ class CallLegs:
         description: SessionDescription | None,
         now: float,
     ) -> None:
-        context, final = passing.context, passing.response.status >= 200
+        context, final, fork = passing.context, passing.response.status >= 200, passing.response.to.tag
         if description is not None:
             write_sdp(passing.response, leg.negotiator.answer(exchange, description))
             if not final:
-                leg.exchanges[context] = replace(exchange, answer=description)
-        elif leg.context is not context:  # RFC 3262 §5: a reliable provisional response may have had the answer
+                leg.exchanges[context] = replace(exchange, answer=description, fork=fork)
+        elif fork == exchange.fork:  # RFC 3262 §5: a reliable provisional response may have had the answer
             description = exchange.answer
         if final and description is not None:
             self._context.tasks.start(leg.negotiator.commit(exchange, description))

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class OfferExchange:
     """An offer that waits for its answer."""
 
+    number: int
+    """Its place among the offers of the leg."""
     side: Side
     """The side that offered."""
     offer: SessionDescription
@@ -37,7 +39,9 @@ class OfferExchange:
     added: frozenset[int]
     """The lines that the eIMS-AGW has reserved for it."""
     answer: SessionDescription | None = None
-    """The answer that came in a provisional response."""
+    """The answer that came last in a provisional response."""
+    fork: str | None = None
+    """The To tag of that response."""
 
 
 class LegNegotiator:
@@ -48,6 +52,7 @@ class LegNegotiator:
         self._policy = policy
         self._origin = Origin("-", session_id, 1, address)  # TS 24.371 §7.4.2 b: the `o=` lines are the gateway's
         self._lines = LineMap()
+        self._offers = self._committed = 0  # number of the last offer, and of the last one that was committed
         self._sent: dict[Side, SessionDescription] = {}
         self._ufrags: dict[int, str] = {}
         self._roles: dict[int, Setup] = {}
@@ -81,7 +86,8 @@ class LegNegotiator:
             rewritten = to_mw_offer(offer, lines, self._places(), self._origin)
         else:
             rewritten = to_wic_offer(offer, lines, self._transports(answering=False), self._origin)
-        return OfferExchange(side, offer, lines, frozenset(added)), self._next(rewritten, side.other)
+        self._offers += 1
+        return OfferExchange(self._offers, side, offer, lines, frozenset(added)), self._next(rewritten, side.other)
 
     def _check_transports(self, offer: SessionDescription, usable: tuple[LinePair, ...]) -> None:
         """Refuse an offer now whose transports no answer could connect.
@@ -148,7 +154,13 @@ class LegNegotiator:
         return [pair for pair in offered if pair in answered and pair.wic in self.context.lines]
 
     async def commit(self, exchange: OfferExchange, answer: SessionDescription) -> None:
-        """Take an exchange as final, and free the lines that are not in use any more."""
+        """Take an exchange as final, and free the lines that are not in use any more, unless a later one was final before.
+
+        RFC 3311 §5.1: with its answer in a reliable provisional response, an UPDATE may follow before the 2xx.
+        """
+        if exchange.number < self._committed:
+            return
+        self._committed = exchange.number
         self._lines = exchange.lines
         # RFC 3264 §6, §8.2: a line whose port is zero, in the offer or in the answer, is out of use.
         accepted = {pair.wic for pair in self._accepted(exchange, answer)}
@@ -157,8 +169,9 @@ class LegNegotiator:
 
     async def rollback(self, exchange: OfferExchange) -> None:
         """Free what an offer asked for that was refused."""
-        for index in exchange.added:
-            await self._remove(index)
+        if exchange.number > self._committed:  # else a later one has kept what it uses
+            for index in exchange.added:
+                await self._remove(index)
 
     async def _remove(self, index: int) -> None:
         self._roles.pop(index, None)
