@@ -306,6 +306,19 @@ async def test_only_some_offers_of_a_call_may_wait_for_answers(call, ims):
     await call.bob.expect("BYE")
 
 
+async def test_a_line_that_ends_while_it_connects_does_not_end_its_call(call, ims):
+    """RFC 3264 §8.2: port 0 in a later offer, before ICE and DTLS of the line have come to an end."""
+    offer, answer = (each.replace("m=application 40002", "m=application 0") for each in (OFFER, ANSWER))
+    call.alice.send(call.within("UPDATE", f"Contact: {call.alice.contact}", body=offer))
+    call.bob.send(call.bob.respond(await call.bob.expect("UPDATE"), "200 OK", body=answer))
+    await call.alice.expect("SIP/2.0 200")
+    for _ in range(2):
+        call.alice.send(call.within("OPTIONS"))
+        call.bob.send(call.bob.respond(await call.bob.expect("OPTIONS"), "200 OK"))
+        await call.alice.expect("SIP/2.0 200")
+    assert [len(leg.negotiator.context.lines) for leg in legs(ims)] == [1, 1]
+
+
 async def test_ice_cannot_be_restarted_yet(call):
     call.alice.send(call.within("INVITE", f"Contact: {call.alice.contact}", body=OFFER.replace("abcd", "other")))
     await call.alice.expect("SIP/2.0 488")

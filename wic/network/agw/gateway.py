@@ -203,13 +203,16 @@ class AgwContext:
         if index in self._connected:
             return
         self._connected.add(index)
-        self._tasks.start(self._connect(self.lines[index], remote, controlling, role))
+        self._tasks.start(self._connect(index, self.lines[index], remote, controlling, role))
 
-    async def _connect(self, line: Line, remote: TransportDescription, controlling: bool, role: Role) -> None:
+    async def _connect(
+        self, index: int, line: Line, remote: TransportDescription, controlling: bool, role: Role
+    ) -> None:
         try:
             await line.connect_access(remote, controlling=controlling, role=role)
         except MediaFailed as failure:
-            self._lost(str(failure))
+            if self.lines.get(index) is line:  # else it was removed, and the session goes on without it
+                self._lost(str(failure))
 
     def _state_changed(self, state: TransportState, failure: MediaFailed | None) -> None:
         if state is TransportState.FAILED:
