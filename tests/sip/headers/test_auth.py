@@ -81,7 +81,20 @@ def test_octets_that_are_no_text_do_no_harm_where_nothing_is_decided_by_them(nam
 
 @pytest.mark.parametrize(
     "name",
-    ["username", "Realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "auts", "access_token"],
+    [
+        "username",
+        "Realm",
+        "nonce",
+        "uri",
+        "response",
+        "algorithm",
+        "qop",
+        "nc",
+        "cnonce",
+        "auts",
+        "access_token",
+        "authorization-entity",
+    ],
 )
 def test_octets_that_are_no_text_are_lost_to_a_proof(name: str) -> None:
     for text in (f'Digest {name}="\ufffd", x="a"', f'Digest x="a", {name}="a", {name}="\ufffd"'):

@@ -25,7 +25,7 @@ _REALM = re.compile(rf"\brealm{WS}={WS}({QUOTED}|{TOKEN})", re.DOTALL | re.IGNOR
 _NONE: Final = AuthParams()
 _USED: Final = frozenset(
     ("username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "auts", "access_token")
-)
+) | {"authorization-entity"}
 """Parameters, by their names in lower case, that a proof is made of, or that something is decided by."""
 
 
