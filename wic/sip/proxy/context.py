@@ -77,9 +77,9 @@ CONTEXT: Final = StateTable(
 _HELPFUL: Final = (401, 407, 415, 420, 484)
 _CHALLENGES: Final = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
 # The target did not answer; any other response of the class says more.
+_NO_ANSWER: Final = (408, 487, 503)
 _ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
 """Reason of a CANCEL to those that have not answered while another one did (RFC 3326 §3.1)."""
-_NO_ANSWER: Final = (408, 487, 503)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
