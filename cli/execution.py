@@ -103,10 +103,10 @@ async def _interruptible(work: Coroutine[None, None, ExitCode], mask: set[int], 
             loop.remove_signal_handler(number)
     if error is None or isinstance(error, asyncio.CancelledError):
         error = reporter.output_error or error
-    if first and isinstance(error, OutputFailed | ReaderGone):
-        error = (
-            asyncio.CancelledError()
-        )  # with its terminal a command loses its output too: the signal is what ended it
+    # A terminal that is closed sends SIGHUP and takes the output with it; a reader may end by the same signal. A report that
+    # a full disk has no place for is told of all the same.
+    if first and (isinstance(error, ReaderGone) or (first[0].name == "SIGHUP" and isinstance(error, OutputFailed))):
+        error = asyncio.CancelledError()
     if error is None or (service and first == [signal.SIGTERM] and isinstance(error, asyncio.CancelledError)):
         return code if error is None else ExitCode.DONE
     raise error
@@ -163,11 +163,15 @@ async def registered(client: Client) -> AsyncIterator[None]:
         yield
     finally:
         closing = asyncio.ensure_future(client.__aexit__(*sys.exc_info()))
-        try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            await closing
-            raise
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():  # output that fails cancels as well; the second signal cancels `closing` itself
+            try:
+                await asyncio.wait([closing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        closing.result()
+        if cancelled is not None:
+            raise cancelled
 
 
 async def until_terminated() -> None:

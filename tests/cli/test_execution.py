@@ -175,6 +175,51 @@ def test_a_first_signal_lets_a_deregistration_finish(console, signals, finished,
     assert client.deregistered is finished
 
 
+def test_output_that_fails_beside_a_signal_lets_a_deregistration_finish_too(console) -> None:
+    def fail() -> NoReturn:
+        raise OutputFailed("Standard output is full")
+
+    class ClientThatTells(SlowClient):
+        async def __aexit__(self, *_: object) -> None:
+            asyncio.get_running_loop().call_soon(fail)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            await super().__aexit__()
+
+    client = ClientThatTells(1)
+
+    async def work() -> ExitCode:
+        async with registered(client):
+            pass
+        return ExitCode.DONE
+
+    assert run_async(work, console) is ExitCode.FAILED
+    assert client.deregistered
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [
+        (signal.SIGINT, ExitCode.FAILED, "Error: Standard output is full.\n"),
+        (signal.SIGTERM, ExitCode.FAILED, "Error: Standard output is full.\n"),
+        (signal.SIGHUP, ExitCode.INTERRUPTED, ""),
+    ],
+)
+def test_only_a_closed_terminal_excuses_a_report_that_is_lost(console, errors, number, code, told) -> None:
+    async def work() -> ExitCode:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        raise OutputFailed("Standard output is full")
+
+    before = signal.signal(number, signal.SIG_DFL)  # a parent process may have switched SIGHUP off
+    try:
+        assert run_async(work, console) is code
+    finally:
+        signal.signal(number, before)
+    assert errors.getvalue() == told
+
+
 @pytest.mark.parametrize("error", [OutputFailed("Standard output is full"), ReaderGone(errno.EPIPE, "Broken pipe")])
 @pytest.mark.parametrize("ends", [False, True])
 def test_output_that_fails_in_a_callback_ends_the_command_once(console, errors, caplog, error, ends) -> None:
