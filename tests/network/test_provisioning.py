@@ -42,6 +42,13 @@ async def test_an_account_of_another_network_may_come_first(tmp_path: Path) -> N
     assert accounts.read_text("utf-8").startswith(WORK)
 
 
+@pytest.mark.parametrize("letter", "-_.!~*'()&=+$,;?/")
+def test_characters_of_a_name(letter: str) -> None:
+    """All that a user part has beside letters, digits and escaped ones (RFC 3261 §25.1)."""
+    profile = NewSubscriber(name=f"o{letter}brien").profile("ims.example")
+    assert (profile.impi, *profile.impus) == (f"o{letter}brien@ims.example", f"sip:o{letter}brien@ims.example")
+
+
 async def test_an_identity_belongs_to_one_subscriber(tmp_path: Path) -> None:
     """In any form of it, as the first one of a subscriber or a further one, checked early and again when it is stored."""
     async with ImsNetwork(NetworkOptions(directory=tmp_path, web=False)) as ims:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from wic.network.web_files import OpenWebFiles, WebFiles
 
 
-_NAME = re.compile(r"[A-Za-z0-9._+\-]+")
+# RFC 3261 §25.1: the characters of a user part, and §19.1.4: %41 would be another way to write A.
+_NAME = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]+")
 
 
 def sign_in_account(name: str) -> str:
@@ -63,7 +64,7 @@ class SubscriberIdentities:
         user = rest.partition("@")[0]
         if user and user != self.name and scheme in ("", "sip", "sips", "tel"):  # else it may be a password
             raise ConfigurationError(f"{self.name!r} is not a name: of a whole identity, write {user} only.")
-        if not _NAME.fullmatch(self.name):  # RFC 3261 §19.1.4: %41 would be another way to write A
+        if not _NAME.fullmatch(self.name):
             raise ConfigurationError(
                 f"{self.name!r} is not a name: write letters, digits, '.', '-', '_' and '+', such as zoe.smith."
             )
