@@ -191,14 +191,14 @@ def new_subscriber_options(command: Callable[P, None]) -> Callable[P, None]:
     )
     @option(
         "--allow-waf",
-        metavar="ENTITY",
+        metavar="ISSUER",
         multiple=True,
         group=CREDENTIALS,
         help="Accept tokens of this third-party WAF and of no other (repeatable).",
     )
     @option(
         "--bar-waf",
-        metavar="ENTITY",
+        metavar="ISSUER",
         multiple=True,
         group=CREDENTIALS,
         help="Refuse tokens of this third-party WAF (repeatable).",

@@ -148,3 +148,16 @@ def test_no_option_takes_an_empty_path(path: tuple[str, ...], command: click.Com
             result = CliRunner().invoke(cli, [*path, f"{each.opts[0]}="], prog_name="wic")
             assert result.exit_code == 2
             assert f"'{each.opts[0]}': write a path, not an empty text." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (("network", "up"), "--third-party-waf"),
+        (("network", "subscriber", "add"), "--allow-waf"),
+        (("network", "subscriber", "add"), "--bar-waf"),
+    ],
+    ids=name_of,
+)
+def test_a_waf_is_named_by_its_issuer(path: tuple[str, ...], name: str) -> None:
+    assert f"{name} ISSUER" in help_of(*path)
