@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,7 @@ from tests.support.waiting import until
 from wic.auth.secret import Secret
 from wic.errors import MediaFailed
 from wic.media.transport import TransportState
-from wic.network.agw.gateway import AgwOptions
+from wic.network.agw.gateway import Agw, AgwOptions
 
 if TYPE_CHECKING:
     from wic.network.epcscf.leg import Leg
@@ -304,6 +305,29 @@ async def test_only_some_offers_of_a_call_may_wait_for_answers(call, ims):
     assert all(leg.waiting_offers == 8 for leg in legs(ims))
     call.alice.send(call.within("BYE"))
     await call.bob.expect("BYE")
+
+
+async def test_offers_that_come_together_reserve_a_line_once(call, monkeypatch):
+    make, go, made = Agw.make_rtp, asyncio.Event(), []
+
+    async def slow(agw):
+        made.append(agw)
+        await go.wait()
+        return await make(agw)
+
+    monkeypatch.setattr(Agw, "make_rtp", slow)
+    offer = OFFER.replace("m=video 0", "m=audio 9").replace("rtpmap:96 VP8/90000", "rtpmap:96 opus/48000/2")
+    for _ in range(2):
+        call.alice.send(
+            call.within("UPDATE", f"Contact: {call.alice.contact}", body=offer.replace("a=bundle-only\r\n", ""))
+        )
+    call.alice.send(call.within("OPTIONS"))
+    await call.bob.expect("OPTIONS")
+    assert len(made) == 1
+    go.set()
+    for _ in range(2):
+        await call.bob.expect("UPDATE")
+    assert len(made) == 2  # one for each leg
 
 
 async def test_a_line_that_ends_while_it_connects_does_not_end_its_call(call, ims):

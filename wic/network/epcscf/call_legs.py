@@ -116,14 +116,15 @@ class CallLegs:
     ) -> None:
         driver = self._context.node.driver
         try:
-            for unanswered in leg.take_unanswered():
-                await leg.negotiator.rollback(unanswered)
-            if leg.waiting_offers < _MAX_OFFERS:
-                leg.exchanges[context], rewritten = await leg.negotiator.offer(description, owner.origin)
-                write_sdp(context.request, rewritten)
-                context.forward([target], now=driver.now)
-            else:  # RFC 3311 §5.2
-                context.reject(500, "Too Many Offers", now=driver.now, headers=[("Retry-After", _OFFER_PAUSE)])
+            async with leg.offering:
+                for unanswered in leg.take_unanswered():
+                    await leg.negotiator.rollback(unanswered)
+                if leg.waiting_offers < _MAX_OFFERS:
+                    leg.exchanges[context], rewritten = await leg.negotiator.offer(description, owner.origin)
+                    write_sdp(context.request, rewritten)
+                    context.forward([target], now=driver.now)
+                else:  # RFC 3311 §5.2
+                    context.reject(500, "Too Many Offers", now=driver.now, headers=[("Retry-After", _OFFER_PAUSE)])
         except _REFUSALS as error:
             self._refuse(context, owner, error, driver.now)
         driver.pump()
@@ -204,7 +205,8 @@ class CallLegs:
         """Rewrite an offer that came in a response: the request had none (RFC 3264 §4, RFC 3261 §13.2.1)."""
         driver = self._context.node.driver
         try:
-            leg.pending, rewritten = await leg.negotiator.offer(description, owner.origin.other)
+            async with leg.offering:
+                leg.pending, rewritten = await leg.negotiator.offer(description, owner.origin.other)
         except _REFUSALS as error:
             self._spoil(passing, leg, error, driver.now)
         else:

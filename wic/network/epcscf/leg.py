@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -47,6 +48,8 @@ class Leg:
     """The 2xx as it came, before anything was rewritten."""
     exchanges: dict[ProxyContext, OfferExchange] = field(default_factory=dict)
     """The offers of requests that may still be answered; the INVITE's is kept, since forks may answer it in turn."""
+    offering: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while an offer gets its lines: another one may want the same."""
     pending: OfferExchange | None = None
     """An offer that came in a response and waits for its answer in ACK or PRACK."""
     ack_answer: tuple[AckKey, bytes] | None = None
